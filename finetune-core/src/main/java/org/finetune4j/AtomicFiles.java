@@ -1,0 +1,131 @@
+package org.finetune4j;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
+import java.util.stream.Stream;
+
+/**
+ * Replaces files and directories so that a reader, or a kill, sees the old content or the new one, never a part.
+ * Everything is written beside its target, flushed to the device and renamed.
+ */
+public final class AtomicFiles {
+
+    private static final String PARTIAL_SUFFIX = ".partial";
+
+    private AtomicFiles() {}
+
+    /** Writes a file's content to the path it is given. */
+    @FunctionalInterface
+    public interface Writer {
+        void writeTo(Path path) throws IOException;
+    }
+
+    /**
+     * Lets {@code writer} fill a new file beside {@code target}, then renames it over {@code target}. When the writer
+     * fails the partial file is deleted and {@code target} is what it was.
+     *
+     * @throws UserErrorException when the file cannot be written: missing permission, full disk, not a directory
+     */
+    public static void write(Path target, Writer writer) {
+        Path partial = sibling(target);
+        try {
+            createParent(target);
+            writer.writeTo(partial);
+            try (FileChannel channel = FileChannel.open(partial, StandardOpenOption.WRITE)) {
+                channel.force(true);
+            }
+            move(partial, target);
+        } catch (IOException | UncheckedIOException e) {
+            throw new UserErrorException("cannot write " + target + ": " + reason(e), e);
+        } finally {
+            deleteTree(partial);
+        }
+    }
+
+    /** Replaces {@code target} with {@code text} in UTF-8; see {@link #write}. */
+    public static void writeString(Path target, String text) {
+        write(target, path -> Files.writeString(path, text, StandardCharsets.UTF_8));
+    }
+
+    /**
+     * Lets {@code writer} fill a new directory beside {@code target}, then renames it to {@code target}. An existing
+     * {@code target} is moved aside first and deleted last, so a kill leaves at least one complete directory.
+     *
+     * @throws UserErrorException when the directory cannot be written
+     */
+    public static void writeDirectory(Path target, Writer writer) {
+        Path partial = sibling(target);
+        Path old = target.resolveSibling(target.getFileName() + ".old");
+        try {
+            createParent(target);
+            deleteTree(partial);
+            Files.createDirectory(partial);
+            writer.writeTo(partial);
+            if (Files.exists(target)) {
+                deleteTree(old);
+                move(target, old);
+            }
+            move(partial, target);
+            deleteTree(old);
+        } catch (IOException | UncheckedIOException e) {
+            throw new UserErrorException("cannot write " + target + ": " + reason(e), e);
+        } finally {
+            deleteTree(partial);
+        }
+    }
+
+    /** Deletes a file, or a directory with all it holds; a missing path is fine. */
+    public static void deleteTree(Path path) {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        try (Stream<Path> tree = Files.walk(path)) {
+            for (Path entry : tree.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(entry);
+            }
+        } catch (NoSuchFileException e) {
+            // Somebody else deleted it first, which is what was wanted.
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot delete " + path, e);
+        }
+    }
+
+    private static Path sibling(Path target) {
+        Path name = target.getFileName();
+        if (name == null) {
+            throw new UserErrorException("cannot write " + target + ": it is a root directory");
+        }
+        return target.resolveSibling("." + name + PARTIAL_SUFFIX);
+    }
+
+    private static void createParent(Path target) throws IOException {
+        Path parent = target.toAbsolutePath().getParent();
+        if (parent != null && !Files.isDirectory(parent)) {
+            Files.createDirectories(parent);
+        }
+    }
+
+    private static void move(Path from, Path to) throws IOException {
+        try {
+            Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+        } catch (AtomicMoveNotSupportedException e) {
+            Files.move(from, to, StandardCopyOption.REPLACE_EXISTING);
+        }
+    }
+
+    private static String reason(Exception e) {
+        Throwable cause = e instanceof UncheckedIOException && e.getCause() != null ? e.getCause() : e;
+        String kind = cause.getClass().getSimpleName().replace("Exception", "");
+        return kind.equals("IO") ? String.valueOf(cause.getMessage()) : kind + ": " + cause.getMessage();
+    }
+}

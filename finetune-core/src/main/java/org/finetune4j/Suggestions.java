@@ -1,0 +1,55 @@
+package org.finetune4j;
+
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.Locale;
+import java.util.Optional;
+
+/** Finds the valid name a user probably meant. */
+public final class Suggestions {
+
+    private Suggestions() {}
+
+    /**
+     * The candidate with the smallest edit distance to {@code name} (case ignored), if it is close enough to be a likely
+     * misspelling: at most a third of the longer name's length, and at least two edits are always allowed.
+     */
+    public static Optional<String> nearest(String name, Collection<String> candidates) {
+        String wanted = name.toLowerCase(Locale.ROOT);
+        return candidates.stream()
+                .filter(candidate -> {
+                    int allowed = Math.max(2, Math.max(candidate.length(), name.length()) / 3);
+                    return editDistance(wanted, candidate.toLowerCase(Locale.ROOT)) <= allowed;
+                })
+                .min(Comparator.comparingInt(
+                                (String candidate) -> editDistance(wanted, candidate.toLowerCase(Locale.ROOT)))
+                        .thenComparing(Comparator.naturalOrder()));
+    }
+
+    /** {@code "; did you mean 'x'?"} for the nearest candidate, or the empty string: ready to append to a message. */
+    public static String didYouMean(String name, Collection<String> candidates) {
+        return nearest(name, candidates)
+                .map(nearest -> "; did you mean '" + nearest + "'?")
+                .orElse("");
+    }
+
+    /** Levenshtein distance: insertions, deletions and substitutions cost one each. */
+    static int editDistance(String a, String b) {
+        int[] previous = new int[b.length() + 1];
+        int[] current = new int[b.length() + 1];
+        for (int j = 0; j <= b.length(); j++) {
+            previous[j] = j;
+        }
+        for (int i = 1; i <= a.length(); i++) {
+            current[0] = i;
+            for (int j = 1; j <= b.length(); j++) {
+                int substitution = previous[j - 1] + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+                current[j] = Math.min(substitution, Math.min(previous[j], current[j - 1]) + 1);
+            }
+            int[] swap = previous;
+            previous = current;
+            current = swap;
+        }
+        return previous[b.length()];
+    }
+}
