@@ -1,0 +1,90 @@
+package org.finetune4j.tensor;
+
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.finetune4j.UserErrorException;
+
+/**
+ * Where a tensor lives. Everything that depends on the kind of device goes through this class, so that a GPU needs no
+ * other change.
+ *
+ * @param type CPU or CUDA
+ * @param index number of the card, 0 for the CPU
+ */
+public record Device(Type type, int index) {
+
+    public static final Device CPU = new Device(Type.CPU, 0);
+
+    /** Kinds of devices. */
+    public enum Type {
+        CPU,
+        CUDA
+    }
+
+    public Device {
+        if (index < 0 || (type == Type.CPU && index != 0)) {
+            throw new IllegalArgumentException("no device " + type + ":" + index);
+        }
+    }
+
+    /** The first GPU where libtorch sees one, else the CPU. */
+    public static Device best() {
+        Torch.ensureLoaded();
+        return torch.cuda_is_available() ? new Device(Type.CUDA, 0) : CPU;
+    }
+
+    /**
+     * The device that {@code cpu}, {@code cuda}, {@code cuda:1} or {@code auto} names.
+     *
+     * @throws UserErrorException for anything else, or a GPU this machine or this libtorch does not have
+     */
+    public static Device parse(String name) {
+        Torch.ensureLoaded();
+        if (name.equals("auto")) {
+            return best();
+        }
+        if (name.equals("cpu")) {
+            return CPU;
+        }
+        if (!name.matches("cuda(:\\d+)?")) {
+            throw new UserErrorException("unknown device '" + name + "': expected auto, cpu, cuda or cuda:N");
+        }
+        int index = name.equals("cuda") ? 0 : Integer.parseInt(name.substring("cuda:".length()));
+        long count = torch.cuda_is_available() ? torch.cuda_device_count() : 0;
+        if (index >= count) {
+            throw new UserErrorException("no device '" + name + "': libtorch sees " + count + " GPU(s) here");
+        }
+        return new Device(Type.CUDA, index);
+    }
+
+    /**
+     * The dtype to calculate in for weights stored as {@code storage}: a GPU calculates in the storage type; a CPU in
+     * float32, because its half-precision matrix products are far slower than converting the weight first.
+     */
+    public DType computeDType(DType storage) {
+        if (type == Type.CUDA || storage == DType.FLOAT64) {
+            return storage;
+        }
+        return DType.FLOAT32;
+    }
+
+    org.bytedeco.pytorch.Device nativeDevice() {
+        return new org.bytedeco.pytorch.Device(type == Type.CPU ? "cpu" : "cuda:" + index);
+    }
+
+    TensorOptions options(DType dtype) {
+        if (type == Type.CPU) {
+            return new TensorOptions(dtype.scalarType());
+        }
+        try (org.bytedeco.pytorch.Device device = nativeDevice();
+                TensorOptions placed = new TensorOptions(device);
+                org.bytedeco.pytorch.ScalarTypeOptional type = new org.bytedeco.pytorch.ScalarTypeOptional(dtype.scalarType())) {
+            return placed.dtype(type);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return type == Type.CPU ? "cpu" : "cuda:" + index;
+    }
+}

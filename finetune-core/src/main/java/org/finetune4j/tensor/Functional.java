@@ -1,0 +1,114 @@
+package org.finetune4j.tensor;
+
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** The operations of {@code torch.nn.functional} that the layers are made of. All of them are differentiable. */
+public final class Functional {
+
+    private Functional() {}
+
+    /**
+     * {@code x W^T + b}.
+     *
+     * @param x [..., in]
+     * @param weight [out, in]
+     * @param bias [out] or null
+     * @return [..., out]
+     */
+    public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
+        try {
+            if (bias == null) {
+                return Tensor.wrap(torch.linear(x.handle(), weight.handle()));
+            }
+            try (TensorOptional optionalBias = new TensorOptional(bias.handle())) {
+                return Tensor.wrap(torch.linear(x.handle(), weight.handle(), optionalBias));
+            }
+        } catch (RuntimeException e) {
+            throw TensorException.of("linear", e, x, weight, bias);
+        }
+    }
+
+    /**
+     * {@code b + x W} for matrices, one fused call.
+     *
+     * @param bias [out]
+     * @param x [rows, in]
+     * @param weight [in, out]
+     */
+    public static Tensor addmm(Tensor bias, Tensor x, Tensor weight) {
+        try {
+            return Tensor.wrap(bias.handle().addmm(x.handle(), weight.handle()));
+        } catch (RuntimeException e) {
+            throw TensorException.of("addmm", e, bias, x, weight);
+        }
+    }
+
+    /**
+     * Rows of a table.
+     *
+     * @param weight [vocabulary, hidden]
+     * @param ids int64, any shape, every value within the vocabulary
+     * @return [..., hidden]
+     */
+    public static Tensor embedding(Tensor weight, Tensor ids) {
+        try {
+            return Tensor.wrap(torch.embedding(weight.handle(), ids.handle()));
+        } catch (RuntimeException e) {
+            throw TensorException.of("embedding", e, weight, ids);
+        }
+    }
+
+    /** Normalisation to zero mean and unit variance over the last dimension, then scale and shift (Ba et al. 2016). */
+    public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double epsilon) {
+        try (TensorOptional scale = new TensorOptional(weight.handle());
+                TensorOptional shift = bias == null ? new TensorOptional() : new TensorOptional(bias.handle())) {
+            return Tensor.wrap(torch.layer_norm(x.handle(), new long[] {x.size(-1)}, scale, shift, epsilon, false));
+        } catch (RuntimeException e) {
+            throw TensorException.of("layerNorm", e, x, weight, bias);
+        }
+    }
+
+    /** {@code x * sigmoid(x)}. */
+    public static Tensor silu(Tensor x) {
+        return Tensor.wrap(torch.silu(x.handle()));
+    }
+
+    /** Gaussian error linear unit, exact or by the tanh approximation (Hendrycks and Gimpel 2016). */
+    public static Tensor gelu(Tensor x, boolean tanhApproximation) {
+        return Tensor.wrap(torch.gelu(x.handle(), tanhApproximation ? "tanh" : "none"));
+    }
+
+    public static Tensor relu(Tensor x) {
+        return Tensor.wrap(torch.relu(x.handle()));
+    }
+
+    /** Zeroes elements with the given probability and scales the others up, from the default generator. */
+    public static Tensor dropout(Tensor x, double probability) {
+        return Tensor.wrap(torch.dropout(x.handle(), probability, true));
+    }
+
+    /**
+     * {@code softmax(scale q k^T + mask) v} by libtorch's fused kernel (Dao et al. 2022).
+     *
+     * @param query [batch, heads, queryLength, headDim]
+     * @param key [batch, heads, keyLength, headDim]
+     * @param value [batch, heads, keyLength, headDim]
+     * @param mask boolean (true: may attend) or additive, broadcastable to [batch, heads, queryLength, keyLength], or null
+     * @param causal query i sees keys 0..i; not together with a mask
+     * @param scale usually {@code 1 / sqrt(headDim)}
+     * @return [batch, heads, queryLength, headDim]
+     */
+    public static Tensor scaledDotProductAttention(
+            Tensor query, Tensor key, Tensor value, @Nullable Tensor mask, double dropout, boolean causal, double scale) {
+        try (TensorOptional optionalMask = mask == null ? new TensorOptional() : new TensorOptional(mask.handle());
+                DoubleOptional optionalScale = new DoubleOptional(scale)) {
+            return Tensor.wrap(torch.scaled_dot_product_attention(
+                    query.handle(), key.handle(), value.handle(), optionalMask, dropout, causal, optionalScale, false));
+        } catch (RuntimeException e) {
+            throw TensorException.of("scaledDotProductAttention", e, query, key, value, mask);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package org.finetune4j.tensor;
+
+import org.finetune4j.FinetuneException;
+import org.jspecify.annotations.Nullable;
+
+/** An operation on tensors that cannot be done: shapes, dtypes or devices that do not fit. The message names them all. */
+public class TensorException extends FinetuneException {
+
+    private static final long serialVersionUID = 1L;
+
+    public TensorException(String message) {
+        super(message);
+    }
+
+    public TensorException(String message, @Nullable Throwable cause) {
+        super(message, cause);
+    }
+
+    /** Turns libtorch's error into one line that names the operation and every operand's shape and dtype. */
+    static RuntimeException of(String operation, RuntimeException cause, @Nullable Tensor... operands) {
+        if (cause instanceof TensorException || cause instanceof IllegalStateException) {
+            return cause;
+        }
+        StringBuilder message = new StringBuilder(operation).append('(');
+        for (int i = 0; i < operands.length; i++) {
+            Tensor operand = operands[i];
+            message.append(i == 0 ? "" : ", ").append(operand == null ? "-" : operand.describe());
+        }
+        String reason = String.valueOf(cause.getMessage());
+        int end = reason.indexOf('\n');
+        return new TensorException(message.append("): ").append(end < 0 ? reason : reason.substring(0, end)).toString(), cause);
+    }
+}

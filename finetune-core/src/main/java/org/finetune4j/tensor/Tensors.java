@@ -1,0 +1,133 @@
+package org.finetune4j.tensor;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/** Makes tensors: from values, filled, random, from others, from a file. */
+public final class Tensors {
+
+    private Tensors() {}
+
+    private interface Factory {
+        org.bytedeco.pytorch.Tensor make(TensorOptions options);
+    }
+
+    private static Tensor make(String name, DType dtype, Device device, long[] shape, Factory factory) {
+        Torch.ensureLoaded();
+        try (TensorOptions options = device.options(dtype)) {
+            return Tensor.wrap(factory.make(options));
+        } catch (RuntimeException e) {
+            throw TensorException.of(name + Arrays.toString(shape), e);
+        }
+    }
+
+    public static Tensor zeros(DType dtype, Device device, long... shape) {
+        return make("zeros", dtype, device, shape, options -> torch.zeros(shape, options));
+    }
+
+    public static Tensor ones(DType dtype, Device device, long... shape) {
+        return make("ones", dtype, device, shape, options -> torch.ones(shape, options));
+    }
+
+    public static Tensor full(double value, DType dtype, Device device, long... shape) {
+        return zeros(dtype, device, shape).fillInPlace(value);
+    }
+
+    /** Standard normal values from the default generator, see {@link Torch#seed}. */
+    public static Tensor randn(DType dtype, Device device, long... shape) {
+        return make("randn", dtype, device, shape, options -> torch.randn(shape, options));
+    }
+
+    /** {@code 0, 1, ... end - 1} as int64. */
+    public static Tensor arange(long end, Device device) {
+        return make("arange", DType.INT64, device, new long[] {end}, options -> {
+            try (Scalar limit = new Scalar(end)) {
+                return torch.arange(limit, options);
+            }
+        });
+    }
+
+    /** A float32 CPU tensor with a copy of {@code values} in row-major order. */
+    public static Tensor of(float[] values, long... shape) {
+        return shaped(make("of", DType.FLOAT32, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
+    }
+
+    /** A float64 CPU tensor with a copy of {@code values} in row-major order. */
+    public static Tensor of(double[] values, long... shape) {
+        return shaped(
+                make("of", DType.FLOAT64, Device.CPU, shape, options -> {
+                    try (org.bytedeco.pytorch.DoubleArrayRef array =
+                            new org.bytedeco.pytorch.DoubleArrayRef(values, values.length)) {
+                        return torch.tensor(array, options);
+                    }
+                }),
+                shape);
+    }
+
+    /** An int64 CPU tensor with a copy of {@code values} in row-major order. */
+    public static Tensor of(long[] values, long... shape) {
+        return shaped(make("of", DType.INT64, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
+    }
+
+    /** An int64 CPU tensor with a copy of {@code values} in row-major order: token ids, labels, positions. */
+    public static Tensor of(int[] values, long... shape) {
+        return shaped(make("of", DType.INT64, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
+    }
+
+    /** A uint8 CPU tensor with a copy of {@code values} in row-major order. */
+    public static Tensor of(byte[] values, long... shape) {
+        return shaped(make("of", DType.UINT8, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
+    }
+
+    private static Tensor shaped(Tensor flat, long[] shape) {
+        return shape.length == 1 ? flat : flat.view(shape);
+    }
+
+    /** Joins tensors along an existing dimension. */
+    public static Tensor cat(List<Tensor> tensors, int dimension) {
+        return joined("cat", tensors, vector -> torch.cat(vector, dimension));
+    }
+
+    /** Joins tensors of one shape along a new dimension. */
+    public static Tensor stack(List<Tensor> tensors, int dimension) {
+        return joined("stack", tensors, vector -> torch.stack(vector, dimension));
+    }
+
+    private static Tensor joined(
+            String name,
+            List<Tensor> tensors,
+            java.util.function.Function<TensorVector, org.bytedeco.pytorch.Tensor> operation) {
+        Torch.ensureLoaded();
+        org.bytedeco.pytorch.Tensor[] natives =
+                tensors.stream().map(Tensor::handle).toArray(org.bytedeco.pytorch.Tensor[]::new);
+        try (TensorVector vector = new TensorVector(natives)) {
+            return Tensor.wrap(operation.apply(vector));
+        } catch (RuntimeException e) {
+            throw TensorException.of(name, e, tensors.toArray(Tensor[]::new));
+        }
+    }
+
+    /**
+     * Maps a file's bytes as a uint8 vector without reading them. Writing to the tensor changes private pages of memory,
+     * never the file.
+     *
+     * @param bytes length of the mapping; the file must be at least that long and must not shrink while it is mapped
+     */
+    public static Tensor mapped(Path file, long bytes) {
+        Torch.ensureLoaded();
+        try (BoolOptional shared = new BoolOptional(false);
+                LongOptional size = new LongOptional(bytes);
+                TensorOptions options = Device.CPU.options(DType.UINT8)) {
+            return Tensor.wrap(torch.from_file(file.toString(), shared, size, options));
+        } catch (RuntimeException e) {
+            throw TensorException.of("mapped " + file, e);
+        }
+    }
+}

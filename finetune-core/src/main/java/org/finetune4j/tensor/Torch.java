@@ -1,0 +1,213 @@
+package org.finetune4j.tensor;
+
+import ai.djl.engine.Engine;
+import ai.djl.pytorch.jni.LibUtils;
+import com.sun.jna.Function;
+import com.sun.jna.NativeLibrary;
+import java.util.concurrent.CountDownLatch;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.Generator;
+import org.bytedeco.pytorch.global.torch;
+import org.finetune4j.FinetuneException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The one libtorch of this process. DJL's engine finds, extracts and loads it; JavaCPP then binds the same library, so
+ * that tensors pass between the two without a copy. Loading happens on first use, from whatever thread comes first.
+ *
+ * <p>System properties: {@code finetune4j.threads} (number of threads inside an operation), {@code
+ * finetune4j.malloc=false} (leave glibc's allocator as it is).
+ */
+public final class Torch {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Torch.class);
+
+    /** The version of libtorch that the bindings were made for. */
+    static final String VERSION = "2.7.1";
+
+    private static volatile boolean loaded;
+    private static @Nullable FinetuneException failure;
+
+    private Torch() {}
+
+    /**
+     * Loads libtorch if that has not happened yet.
+     *
+     * @throws FinetuneException when the natives for this platform are missing or are of another version; the message
+     *     says which and how to get them
+     */
+    public static void ensureLoaded() {
+        if (!loaded) {
+            load();
+        }
+    }
+
+    private static synchronized void load() {
+        if (loaded) {
+            return;
+        }
+        if (failure != null) {
+            throw failure;
+        }
+        try {
+            checkBindingVersion();
+            tuneAllocator();
+            loadOnOwnThread();
+            String threads = System.getProperty("finetune4j.threads");
+            if (threads != null) {
+                torch.set_num_threads(Integer.parseInt(threads));
+            }
+            loaded = true;
+        } catch (FinetuneException e) {
+            failure = e;
+            throw e;
+        } catch (RuntimeException | LinkageError e) {
+            String platform = System.getProperty("os.name") + " " + System.getProperty("os.arch");
+            failure = new FinetuneException(
+                    "cannot load libtorch " + VERSION + " on " + platform + ": " + e.getMessage()
+                            + "; the class path needs ai.djl.pytorch:pytorch-native-cpu:" + VERSION
+                            + " and org.bytedeco:pytorch with this platform's classifier"
+                            + " (Linux x86-64, macOS arm64 and Windows x86-64 have them)",
+                    e);
+            throw failure;
+        }
+    }
+
+    /** DJL turns grad mode off on the thread that starts its engine: that must not be a thread of the user's. */
+    private static void loadOnOwnThread() {
+        CountDownLatch done = new CountDownLatch(1);
+        Throwable[] problem = new Throwable[1];
+        Thread loader = new Thread(
+                () -> {
+                    try {
+                        startEngineAndBind();
+                    } catch (Throwable e) {
+                        problem[0] = e;
+                    } finally {
+                        done.countDown();
+                    }
+                },
+                "finetune4j-libtorch-loader");
+        loader.setDaemon(true);
+        loader.start();
+        boolean interrupted = false;
+        while (done.getCount() > 0) {
+            try {
+                done.await();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (problem[0] instanceof RuntimeException e) {
+            throw e;
+        }
+        if (problem[0] instanceof Error e) {
+            throw e;
+        }
+    }
+
+    private static void startEngineAndBind() {
+        // No telemetry from our users: DJL asks a cloud's metadata server and reports home unless told not to.
+        System.setProperty("OPT_OUT_TRACKING", "true");
+        // JavaCPP's own bookkeeping of physical memory costs more than the operation it guards.
+        System.setProperty("org.bytedeco.javacpp.maxphysicalbytes", "0");
+        System.setProperty("org.bytedeco.javacpp.maxbytes", "0");
+        Engine engine = Engine.getEngine("PyTorch");
+        if (!VERSION.equals(engine.getVersion())) {
+            throw new FinetuneException("libtorch " + engine.getVersion() + " was loaded but " + VERSION
+                    + " is needed: remove other ai.djl.pytorch:pytorch-native-* versions from the class path"
+                    + " and unset PYTORCH_VERSION and PYTORCH_LIBRARY_PATH");
+        }
+        System.setProperty("org.bytedeco.javacpp.pathsFirst", "true");
+        String userPath = System.getProperty("java.library.path");
+        System.setProperty("java.library.path", LibUtils.getLibtorchPath());
+        try {
+            Loader.load(torch.class);
+        } finally {
+            if (userPath != null) {
+                System.setProperty("java.library.path", userPath);
+            }
+        }
+        LOG.debug("libtorch {} from {}, {} threads", VERSION, LibUtils.getLibtorchPath(), torch.get_num_threads());
+    }
+
+    private static void checkBindingVersion() {
+        String binding;
+        try {
+            binding = Loader.getVersion("org.bytedeco", "pytorch");
+        } catch (java.io.IOException e) {
+            throw new FinetuneException("org.bytedeco:pytorch is not on the class path or carries no version", e);
+        }
+        if (!binding.startsWith(VERSION + "-")) {
+            throw new FinetuneException("org.bytedeco:pytorch " + binding + " is on the class path but libtorch " + VERSION
+                    + " needs " + VERSION + "-*: let finetune-bom choose the version");
+        }
+    }
+
+    /**
+     * First touch of fresh memory is dear, and glibc gives every large block back to the kernel when it is freed: a
+     * training step that frees and asks again for the same blocks would fault them in each time.
+     */
+    private static void tuneAllocator() {
+        if (!System.getProperty("os.name").startsWith("Linux")
+                || !Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"))) {
+            return;
+        }
+        try {
+            Function mallopt = NativeLibrary.getInstance("c").getFunction("mallopt");
+            int trimThreshold = -1;
+            int topPad = -2;
+            int mmapThreshold = -3;
+            mallopt.invokeInt(new Object[] {mmapThreshold, 1 << 25});
+            mallopt.invokeInt(new Object[] {trimThreshold, Integer.MAX_VALUE});
+            mallopt.invokeInt(new Object[] {topPad, 1 << 26});
+        } catch (UnsatisfiedLinkError e) {
+            LOG.debug("no mallopt in this C library: the allocator keeps its defaults", e);
+        }
+    }
+
+    /** Threads that one operation may use. */
+    public static int threads() {
+        ensureLoaded();
+        return torch.get_num_threads();
+    }
+
+    /** Sets how many threads one operation may use; at least 1. */
+    public static void setThreads(int threads) {
+        if (threads < 1) {
+            throw new IllegalArgumentException("threads must be at least 1, not " + threads);
+        }
+        ensureLoaded();
+        torch.set_num_threads(threads);
+    }
+
+    /** Seeds libtorch's default random generator: initial weights and dropout. */
+    public static void seed(long seed) {
+        ensureLoaded();
+        torch.manual_seed(seed);
+    }
+
+    /** The state of the default CPU generator, to be given to {@link #setRandomState} later. */
+    public static byte[] randomState() {
+        ensureLoaded();
+        Generator generator = torch.getDefaultCPUGenerator();
+        try (Tensor state = Tensor.wrap(generator.get_state()).unscoped()) {
+            return state.toByteArray();
+        }
+    }
+
+    /** Restores what {@link #randomState()} returned. */
+    public static void setRandomState(byte[] state) {
+        ensureLoaded();
+        try (Tensor tensor = Tensors.of(state, state.length).unscoped()) {
+            torch.getDefaultCPUGenerator().set_state(tensor.handle());
+        } catch (RuntimeException e) {
+            throw new FinetuneException("not a random state of this libtorch: " + state.length + " bytes", e);
+        }
+    }
+}
