@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
 /**
@@ -77,9 +78,9 @@ record SpecialTokens(
         try {
             return JSON.readTree(Files.readAllBytes(path));
         } catch (JsonProcessingException e) {
-            throw new UserErrorException(path + ": not valid JSON: " + Messages.oneLine(e), e);
+            throw new UserErrorException(path + ": not valid JSON: " + Reasons.of(e), e);
         } catch (IOException e) {
-            throw new UserErrorException("cannot read " + path + ": " + Messages.oneLine(e), e);
+            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
         }
     }
 }

@@ -16,6 +16,7 @@ import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Function;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -76,7 +77,7 @@ public final class Tokenizer implements AutoCloseable {
             return new Tokenizer(directory, tokenizer, tokens, specialTokens);
         } catch (RuntimeException e) {
             tokenizer.close();
-            throw new UserErrorException(path + ": the tokenizer cannot encode: " + Messages.oneLine(e), e);
+            throw new UserErrorException(path + ": the tokenizer cannot encode: " + Reasons.of(e), e);
         }
     }
 
@@ -219,7 +220,7 @@ public final class Tokenizer implements AutoCloseable {
         try {
             return Files.readAllBytes(path);
         } catch (IOException e) {
-            throw new UserErrorException("cannot read " + path + ": " + Messages.oneLine(e), e);
+            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
         }
     }
 
@@ -230,7 +231,7 @@ public final class Tokenizer implements AutoCloseable {
         try (InputStream stream = new ByteArrayInputStream(content)) {
             return HuggingFaceTokenizer.newInstance(stream, options);
         } catch (IOException | RuntimeException e) {
-            throw new UserErrorException(path + ": not a valid tokenizer.json: " + Messages.oneLine(e), e);
+            throw new UserErrorException(path + ": not a valid tokenizer.json: " + Reasons.of(e), e);
         }
     }
 

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalInt;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -35,7 +36,7 @@ final class TokenizerFile {
         try (JsonParser parser = JSON.createParser(content)) {
             file.readRoot(parser);
         } catch (IOException e) {
-            throw new UserErrorException(path + ": not a valid tokenizer.json: " + Messages.oneLine(e), e);
+            throw new UserErrorException(path + ": not a valid tokenizer.json: " + Reasons.of(e), e);
         }
         if (!file.hasModel) {
             throw new UserErrorException(path + ": not a valid tokenizer.json: it has no 'model'");
