@@ -1,10 +1,6 @@
 package org.finetune4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Locale;
-import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
 /**
@@ -30,27 +26,8 @@ public record InstructionRecord(String instruction, String input, String output)
      */
     static InstructionRecord of(JsonNode node) {
         return new InstructionRecord(
-                required(node, "instruction"),
-                node.path("input").isNull() || node.path("input").isMissingNode() ? "" : string(node, "input"),
-                required(node, "output"));
-    }
-
-    private static String required(JsonNode node, String key) {
-        if (!node.has(key)) {
-            List<String> keys = new ArrayList<>();
-            node.fieldNames().forEachRemaining(keys::add);
-            String found = Suggestions.nearest(key, keys).map(name -> ", but a '" + name + "'").orElse("");
-            throw new UserErrorException("the record has no '" + key + "'" + found);
-        }
-        return string(node, key);
-    }
-
-    private static String string(JsonNode node, String key) {
-        JsonNode value = node.get(key);
-        if (!value.isTextual()) {
-            throw new UserErrorException("'" + key + "' must be a string, got "
-                    + value.getNodeType().name().toLowerCase(Locale.ROOT));
-        }
-        return value.textValue();
+                RecordFields.requiredString(node, "instruction"),
+                RecordFields.optionalString(node, "input"),
+                RecordFields.requiredString(node, "output"));
     }
 }

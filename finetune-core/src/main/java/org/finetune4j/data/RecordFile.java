@@ -1,15 +1,8 @@
 package org.finetune4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileTime;
 import java.util.function.Consumer;
-import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
 /**
@@ -21,16 +14,12 @@ import org.finetune4j.UserErrorException;
  */
 public final class RecordFile {
 
-    private final Path path;
+    private final StoredFile file;
     private final RecordIndex index;
-    private final long fileSize;
-    private final FileTime lastModified;
 
-    private RecordFile(Path path, RecordIndex index, long fileSize, FileTime lastModified) {
-        this.path = path;
+    private RecordFile(StoredFile file, RecordIndex index) {
+        this.file = file;
         this.index = index;
-        this.fileSize = fileSize;
-        this.lastModified = lastModified;
     }
 
     /** Opens a file whose records may be any objects; see {@link #open(Path, Consumer)}. */
@@ -47,19 +36,13 @@ public final class RecordFile {
      *     file, line and reason
      */
     public static RecordFile open(Path path, Consumer<JsonNode> check) {
-        try {
-            long start = firstByte(path, '[');
-            long size = Files.size(path);
-            FileTime modified = Files.getLastModifiedTime(path);
-            RecordIndex index =
-                    start >= 0 ? RecordIndex.ofArray(path, start, check) : RecordIndex.ofLines(path, check);
-            if (index.size() == 0) {
-                throw new UserErrorException(path + ": the dataset is empty, expected at least one record");
-            }
-            return new RecordFile(path, index, size, modified);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
+        StoredFile file = StoredFile.of(path);
+        long start = firstByte(path, '[');
+        RecordIndex index = start >= 0 ? RecordIndex.ofArray(path, start, check) : RecordIndex.ofLines(path, check);
+        if (index.size() == 0) {
+            throw new UserErrorException(path + ": the dataset is empty, expected at least one record");
         }
+        return new RecordFile(file, index);
     }
 
     /** Number of records, at least one. */
@@ -73,25 +56,13 @@ public final class RecordFile {
      * @throws UserErrorException when the file was changed or removed since it was opened
      */
     public JsonNode get(int record) {
-        byte[] bytes = new byte[index.lengths().get(record)];
-        ByteBuffer buffer = ByteBuffer.wrap(bytes);
-        long offset = index.offsets().get(record);
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            if (channel.size() != fileSize || !Files.getLastModifiedTime(path).equals(lastModified)) {
-                throw new UserErrorException(path + ": the file was changed while it was in use");
-            }
-            while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) >= 0) {
-                // A read may give less than asked for.
-            }
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
-        }
+        byte[] bytes = file.read(index.offsets().get(record), index.lengths().get(record));
         return JsonRecords.parse(bytes, bytes.length, location(record));
     }
 
     /** File and line of a record, as messages name it: {@code "data.jsonl:17"}. */
     public String location(int record) {
-        return path + ":" + index.lines().get(record);
+        return file.path() + ":" + index.lines().get(record);
     }
 
     /** Offset just after the byte order mark if the first character that is not white space is {@code wanted}, or -1. */
