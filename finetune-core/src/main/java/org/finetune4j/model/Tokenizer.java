@@ -82,14 +82,23 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The ids of {@code text}. A special token written out in the text becomes its id, as in Python.
+     * The ids of {@code text}. A special token written out in the text becomes its id, as in Python; a surrogate that
+     * stands alone counts as U+FFFD.
      *
      * @param addSpecialTokens whether to add what the tokenizer puts around a sequence: {@link #leadingSpecialTokens()}
      *     and {@link #trailingSpecialTokens()}
+     * @throws UserErrorException when the vocabulary lacks a part of the text and has no unknown token
      * @throws IllegalStateException after {@link #close()}
      */
     public int[] encode(String text, boolean addSpecialTokens) {
-        int[] ids = whileOpen(open -> toIds(open.encode(text, false, false).getIds()));
+        String unicode = wellFormed(text);
+        int[] ids = whileOpen(open -> {
+            try {
+                return toIds(open.encode(unicode, false, false).getIds());
+            } catch (RuntimeException e) {
+                throw new UserErrorException("the tokenizer of " + directory + " cannot encode a text: " + Reasons.of(e), e);
+            }
+        });
         if (!addSpecialTokens || leadingSpecialTokens.length + trailingSpecialTokens.length == 0) {
             return ids;
         }
@@ -233,6 +242,24 @@ public final class Tokenizer implements AutoCloseable {
         } catch (IOException | RuntimeException e) {
             throw new UserErrorException(path + ": not a valid tokenizer.json: " + Reasons.of(e), e);
         }
+    }
+
+    /** With U+FFFD for surrogates that stand alone, which native code would take other characters down with. */
+    private static String wellFormed(String text) {
+        StringBuilder fixed = null;
+        for (int i = 0; i < text.length(); i++) {
+            char current = text.charAt(i);
+            if (!Character.isSurrogate(current)) {
+                continue;
+            }
+            if (Character.isSupplementaryCodePoint(text.codePointAt(i))) {
+                i++;
+                continue;
+            }
+            fixed = fixed == null ? new StringBuilder(text) : fixed;
+            fixed.setCharAt(i, '\uFFFD');
+        }
+        return fixed == null ? text : fixed.toString();
     }
 
     private static int[] toIds(long[] ids) {

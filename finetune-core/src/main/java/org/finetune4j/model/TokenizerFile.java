@@ -3,11 +3,14 @@ package org.finetune4j.model;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -19,10 +22,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class TokenizerFile {
 
-    private static final JsonFactory JSON = new JsonFactory();
+    private static final JsonFactory JSON = new JsonFactory().setCodec(new ObjectMapper());
+    private static final Set<String> SECTIONS = Set.of("normalizer", "pre_tokenizer", "post_processor", "decoder");
 
     private final Map<Integer, String> tokens = new HashMap<>();
     private boolean hasModel;
+    private String continuingSubwordPrefix = "";
 
     private TokenizerFile() {}
 
@@ -35,6 +40,9 @@ final class TokenizerFile {
         TokenizerFile file = new TokenizerFile();
         try (JsonParser parser = JSON.createParser(content)) {
             file.readRoot(parser);
+            if (!file.continuingSubwordPrefix.isEmpty()) {
+                checkMerges(content, file.continuingSubwordPrefix);
+            }
         } catch (IOException e) {
             throw new UserErrorException(path + ": not a valid tokenizer.json: " + Reasons.of(e), e);
         }
@@ -73,6 +81,8 @@ final class TokenizerFile {
             } else if (key.equals("model") && value == JsonToken.START_OBJECT) {
                 hasModel = true;
                 readModel(parser);
+            } else if (SECTIONS.contains(key)) {
+                TokenizerPreflight.checkSection(key, parser.readValueAsTree());
             } else {
                 parser.skipChildren();
             }
@@ -90,6 +100,8 @@ final class TokenizerFile {
                 readVocabularyObject(parser);
             } else if (key.equals("vocab") && value == JsonToken.START_ARRAY) {
                 readVocabularyArray(parser);
+            } else if (key.equals("continuing_subword_prefix") && value == JsonToken.VALUE_STRING) {
+                continuingSubwordPrefix = parser.getText();
             } else {
                 parser.skipChildren();
             }
@@ -140,6 +152,21 @@ final class TokenizerFile {
             }
             // A vocabulary entry of the same id holds the same text; the added token decides if it does not.
             tokens.put(id, content);
+        }
+    }
+
+    /** A second pass, which few files need: the prefix may come after the merges. Only BPE models have merges. */
+    private static void checkMerges(byte[] content, String prefix) throws IOException {
+        try (JsonParser parser = JSON.createParser(content)) {
+            while (parser.nextToken() != null) {
+                boolean merges = parser.currentToken() == JsonToken.START_ARRAY && "merges".equals(parser.currentName());
+                while (merges && parser.nextToken() != JsonToken.END_ARRAY) {
+                    // "first second", or ["first", "second"]
+                    JsonNode merge = parser.readValueAsTree();
+                    String pair = merge.path(1).asText(merge.asText());
+                    TokenizerPreflight.checkMerge(prefix, pair.substring(pair.indexOf(' ') + 1));
+                }
+            }
         }
     }
 }
