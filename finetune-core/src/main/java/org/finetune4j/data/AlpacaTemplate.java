@@ -6,8 +6,7 @@ package org.finetune4j.data;
  */
 public final class AlpacaTemplate implements PromptTemplate {
 
-    private static final String WITH_INPUT =
-            """
+    private static final String WITH_INPUT = """
             Below is an instruction that describes a task, paired with an input that provides further context. \
             Write a response that appropriately completes the request.
 
@@ -20,8 +19,7 @@ public final class AlpacaTemplate implements PromptTemplate {
             ### Response:
             """;
 
-    private static final String WITHOUT_INPUT =
-            """
+    private static final String WITHOUT_INPUT = """
             Below is an instruction that describes a task. \
             Write a response that appropriately completes the request.
 

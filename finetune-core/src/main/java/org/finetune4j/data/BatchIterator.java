@@ -2,6 +2,7 @@ package org.finetune4j.data;
 
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.function.IntFunction;
@@ -60,12 +61,13 @@ public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while waiting for a batch", e);
         }
-        if (outcome.batch() == null) {
+        Batch batch = outcome.batch();
+        if (batch == null) {
             close();
-            rethrow(outcome.failure());
+            throw failure(outcome);
         }
         nextBatch++;
-        return outcome.batch();
+        return batch;
     }
 
     /** Ends the background thread and waits until it is gone: at most for the sample that it is at. */
@@ -106,10 +108,11 @@ public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
         }
     }
 
-    private static void rethrow(@Nullable Throwable failure) {
+    private static RuntimeException failure(Outcome outcome) {
+        Throwable failure = Objects.requireNonNull(outcome.failure());
         if (failure instanceof Error error) {
             throw error;
         }
-        throw (RuntimeException) failure;
+        return (RuntimeException) failure;
     }
 }

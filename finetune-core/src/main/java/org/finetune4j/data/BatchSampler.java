@@ -69,8 +69,8 @@ public final class BatchSampler {
      */
     public int[] batch(int epoch, int batch) {
         if (epoch < 0 || batch < 0 || batch >= batchesPerEpoch()) {
-            throw new IndexOutOfBoundsException("batch " + batch + " of epoch " + epoch + "; an epoch has "
-                    + batchesPerEpoch() + " batches");
+            throw new IndexOutOfBoundsException(
+                    "batch " + batch + " of epoch " + epoch + "; an epoch has " + batchesPerEpoch() + " batches");
         }
         int from = batch * batchSize;
         int to = (int) Math.min((long) from + batchSize, datasetSize);

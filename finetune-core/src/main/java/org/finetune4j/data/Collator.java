@@ -19,8 +19,8 @@ public final class Collator {
      */
     public Collator(int padTokenId, int padToMultipleOf) {
         if (padTokenId < 0 || padToMultipleOf < 1) {
-            throw new IllegalArgumentException("padTokenId must not be negative and padToMultipleOf must be positive, got "
-                    + padTokenId + " and " + padToMultipleOf);
+            throw new IllegalArgumentException("padTokenId must not be negative and padToMultipleOf must be"
+                    + " positive, got " + padTokenId + " and " + padToMultipleOf);
         }
         this.padTokenId = padTokenId;
         this.padToMultipleOf = padToMultipleOf;

@@ -50,8 +50,8 @@ public final class DataLoader {
      */
     public BatchIterator epoch(int epoch, int firstBatch) {
         if (epoch < 0 || firstBatch < 0 || firstBatch > batchesPerEpoch()) {
-            throw new IndexOutOfBoundsException("batch " + firstBatch + " of epoch " + epoch + "; an epoch has "
-                    + batchesPerEpoch() + " batches");
+            throw new IndexOutOfBoundsException(
+                    "batch " + firstBatch + " of epoch " + epoch + "; an epoch has " + batchesPerEpoch() + " batches");
         }
         return new BatchIterator(batch -> load(epoch, batch), firstBatch, batchesPerEpoch(), prefetch);
     }

@@ -82,8 +82,8 @@ public final class InstructionDataset {
      * Opens a file of Alpaca records ({@code instruction}, optional {@code input}, {@code output}): a JSON array, or
      * JSON Lines. Every record is checked now.
      *
-     * @throws UserErrorException when there is no such file, it has no records, or one is malformed: with file, line and
-     *     reason
+     * @throws UserErrorException when there is no such file, it has no records, or one is malformed: with file, line
+     *     and reason
      */
     public static InstructionDataset load(Path file) {
         return new InstructionDataset(new FileSource(RecordFile.open(file, InstructionRecord::of)));

@@ -21,8 +21,8 @@ public record InstructionRecord(String instruction, String input, String output)
      * Reads {@code {"instruction": ..., "input": ..., "output": ...}}; {@code input} may be missing or null, other keys
      * are ignored.
      *
-     * @throws UserErrorException when a key is missing or its value is not a string; without the place, which the reader
-     *     of the file adds
+     * @throws UserErrorException when a key is missing or its value is not a string; without the place, which the
+     *     reader of the file adds
      */
     static InstructionRecord of(JsonNode node) {
         return new InstructionRecord(

@@ -94,6 +94,7 @@ public final class InstructionSamples implements TrainingDataset {
             }
         }
         int dropped = records.size() - size();
-        return new TokenizationReport(size() - failed, truncated, dropped, failed, tokens, labelledTokens, longest, problems);
+        return new TokenizationReport(
+                size() - failed, truncated, dropped, failed, tokens, labelledTokens, longest, problems);
     }
 }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
@@ -18,20 +19,16 @@ import org.finetune4j.UserErrorException;
 /** Strict reading of JSON records: UTF-8 only, no key twice, nothing after the value, nesting and lengths bounded. */
 final class JsonRecords {
 
-    private static final ObjectMapper MAPPER = new ObjectMapper();
+    private static final JsonFactory FACTORY = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build()
+            .setCodec(new ObjectMapper());
 
     private JsonRecords() {}
 
-    /** For parsers that are read as a stream. */
-    static JsonFactory factory() {
-        return Holder.FACTORY;
-    }
-
-    private static final class Holder {
-        static final JsonFactory FACTORY = JsonFactory.builder()
-                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                .build()
-                .setCodec(MAPPER);
+    /** For records that are read one after the other from a stream. */
+    static JsonParser parser(InputStream stream) throws IOException {
+        return FACTORY.createParser(stream);
     }
 
     /**
@@ -51,7 +48,7 @@ final class JsonRecords {
         } catch (CharacterCodingException e) {
             throw new UserErrorException(location + ": not valid UTF-8", e);
         }
-        try (JsonParser parser = factory().createParser(text)) {
+        try (JsonParser parser = FACTORY.createParser(text)) {
             JsonNode node = parser.readValueAsTree();
             if (parser.nextToken() != null) {
                 throw new UserErrorException(location + ": there is more on the line after the JSON object (column "
@@ -59,7 +56,8 @@ final class JsonRecords {
             }
             return requireObject(node, location);
         } catch (JsonProcessingException e) {
-            String column = e.getLocation() == null ? "" : " (column " + e.getLocation().getColumnNr() + ")";
+            String column =
+                    e.getLocation() == null ? "" : " (column " + e.getLocation().getColumnNr() + ")";
             throw new UserErrorException(
                     location + ": not valid JSON: " + Reasons.oneLine(e.getOriginalMessage()) + column, e);
         } catch (IOException e) {

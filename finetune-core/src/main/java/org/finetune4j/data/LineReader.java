@@ -166,8 +166,9 @@ final class LineReader implements Closeable {
         fill();
         if (limit >= 3 && Arrays.equals(buffer, 0, 3, UTF8_MARK, 0, 3)) {
             position = 3;
-        } else if (limit >= 2 && ((buffer[0] == (byte) 0xFF && buffer[1] == (byte) 0xFE)
-                || (buffer[0] == (byte) 0xFE && buffer[1] == (byte) 0xFF))) {
+        } else if (limit >= 2
+                && ((buffer[0] == (byte) 0xFF && buffer[1] == (byte) 0xFE)
+                        || (buffer[0] == (byte) 0xFE && buffer[1] == (byte) 0xFF))) {
             close();
             throw new UserErrorException(path + ": the file is in UTF-16; save it in UTF-8");
         }

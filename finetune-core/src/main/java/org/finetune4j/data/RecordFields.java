@@ -17,8 +17,9 @@ final class RecordFields {
         if (!record.has(key)) {
             List<String> keys = new ArrayList<>();
             record.fieldNames().forEachRemaining(keys::add);
-            String found =
-                    Suggestions.nearest(key, keys).map(name -> ", but a '" + name + "'").orElse("");
+            String found = Suggestions.nearest(key, keys)
+                    .map(name -> ", but a '" + name + "'")
+                    .orElse("; its keys are " + keys);
             throw new UserErrorException("the record has no '" + key + "'" + found);
         }
         return string(record.get(key), key);

@@ -30,8 +30,8 @@ public final class RecordFile {
     /**
      * Opens a file and checks its records.
      *
-     * @param check is given every record, and throws {@link UserErrorException} for one that is wrong; file and line are
-     *     added to its message
+     * @param check is given every record, and throws {@link UserErrorException} for one that is wrong; file and line
+     *     are added to its message
      * @throws UserErrorException when there is no such file, it holds no records, or one of them is malformed: with
      *     file, line and reason
      */
@@ -65,7 +65,7 @@ public final class RecordFile {
         return file.path() + ":" + index.lines().get(record);
     }
 
-    /** Offset just after the byte order mark if the first character that is not white space is {@code wanted}, or -1. */
+    /** Offset after the byte order mark if the first character that is not white space is {@code wanted}, or -1. */
     private static long firstByte(Path path, char wanted) {
         try (LineReader reader = new LineReader(path, 256)) {
             long start = reader.nextOffset();

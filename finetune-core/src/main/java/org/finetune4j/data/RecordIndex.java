@@ -45,7 +45,9 @@ record RecordIndex(ImmutableLongArray offsets, ImmutableIntArray lengths, Immuta
 
         RecordIndex build() {
             return new RecordIndex(
-                    offsets.build().trimmed(), lengths.build().trimmed(), lines.build().trimmed());
+                    offsets.build().trimmed(),
+                    lengths.build().trimmed(),
+                    lines.build().trimmed());
         }
     }
 
@@ -78,7 +80,7 @@ record RecordIndex(ImmutableLongArray offsets, ImmutableIntArray lengths, Immuta
         long line = 1;
         try (InputStream stream = LineReader.open(path)) {
             stream.skipNBytes(start);
-            try (JsonParser parser = JsonRecords.factory().createParser(stream)) {
+            try (JsonParser parser = JsonRecords.parser(stream)) {
                 parser.nextToken(); // the array's start
                 while (parser.nextToken() != JsonToken.END_ARRAY) {
                     line = parser.currentTokenLocation().getLineNr();
@@ -96,8 +98,9 @@ record RecordIndex(ImmutableLongArray offsets, ImmutableIntArray lengths, Immuta
                     index.add(start + from, (int) length, line);
                 }
                 if (parser.nextToken() != null) {
-                    throw new UserErrorException(path + ":" + parser.currentTokenLocation().getLineNr()
-                            + ": there is more after the end of the JSON array");
+                    throw new UserErrorException(
+                            path + ":" + parser.currentTokenLocation().getLineNr()
+                                    + ": there is more after the end of the JSON array");
                 }
             }
         } catch (JsonProcessingException e) {

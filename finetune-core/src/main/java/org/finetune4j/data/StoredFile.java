@@ -34,7 +34,8 @@ record StoredFile(Path path, long size, FileTime lastModified) {
     byte[] read(long offset, int length) {
         ByteBuffer bytes = ByteBuffer.allocate(length);
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            boolean same = channel.size() == size && Files.getLastModifiedTime(path).equals(lastModified);
+            boolean same =
+                    channel.size() == size && Files.getLastModifiedTime(path).equals(lastModified);
             while (same && bytes.hasRemaining()) {
                 same = channel.read(bytes, offset + bytes.position()) >= 0;
             }

@@ -59,8 +59,8 @@ public final class StringTemplate implements PromptTemplate {
         while (matcher.find()) {
             String name = matcher.group(1);
             if (matcher.group().length() == 1) {
-                throw new UserErrorException("prompt template: a single '" + matcher.group()
-                        + "' at character " + matcher.start() + "; write it twice to mean the brace itself");
+                throw new UserErrorException("prompt template: a single '" + matcher.group() + "' at character "
+                        + matcher.start() + "; write it twice to mean the brace itself");
             }
             if (name != null && !PLACEHOLDERS.contains(name)) {
                 throw new UserErrorException("prompt template: unknown placeholder '{" + name

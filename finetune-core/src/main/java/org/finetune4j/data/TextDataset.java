@@ -63,7 +63,7 @@ public final class TextDataset implements TrainingDataset {
     /**
      * Opens a text file, or a JSON or JSON Lines file whose records have a text ({@link TextOptions#textField()}).
      *
-     * @param file a name that ends in {@code .json}, {@code .jsonl} or {@code .ndjson} is read as JSON, any other as text
+     * @param file read as JSON when its name ends in {@code .json}, {@code .jsonl} or {@code .ndjson}, else as text
      * @throws UserErrorException when the file cannot be read, is malformed or holds no text: with file and line
      */
     public static TextDataset load(Path file, Tokenizer tokenizer, TextOptions options) {

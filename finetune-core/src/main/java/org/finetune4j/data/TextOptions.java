@@ -30,7 +30,7 @@ public record TextOptions(
         Objects.requireNonNull(packing, "packing");
         Objects.requireNonNull(textField, "textField");
         if (blockSize < 2) {
-            throw new UserErrorException("block_size must be at least 2 (a token, and one to predict), got " + blockSize);
+            throw new UserErrorException("block_size must be at least 2, a token and one to predict, got " + blockSize);
         }
         if (documentSeparator != null && documentSeparator.matches("(?s).*[\r\n].*")) {
             throw new UserErrorException("the document separator is one line, it must not hold a line break");

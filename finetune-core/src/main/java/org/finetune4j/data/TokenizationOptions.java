@@ -19,7 +19,8 @@ public record TokenizationOptions(int maxLength, PromptTemplate template, Trunca
         Objects.requireNonNull(template, "template");
         Objects.requireNonNull(truncation, "truncation");
         if (maxLength < 2) {
-            throw new UserErrorException("max_length must be at least 2 (a token, and one to predict), got " + maxLength);
+            throw new UserErrorException(
+                    "max_length must be at least 2 (a token, and one to predict), got " + maxLength);
         }
     }
 

@@ -50,7 +50,7 @@ public final class IncrementalDecoder {
         return piece;
     }
 
-    /** The text of an unfinished last character, which the sequence ended in; usually empty. Starts the decoder anew. */
+    /** What is left when the sequence ends inside of a character; usually empty. Starts the decoder anew. */
     public String finish() {
         String text = decode(0, windowLength);
         int common = 0;

@@ -39,8 +39,9 @@ record PostProcessing(int[] leading, int[] trailing) {
         if (present) {
             return Arrays.stream(ids).filter(other -> other != id).toArray();
         }
-        IntStream one = IntStream.of(id);
-        return (atStart ? IntStream.concat(one, Arrays.stream(ids)) : IntStream.concat(Arrays.stream(ids), one)).toArray();
+        IntStream added = IntStream.of(id);
+        IntStream others = Arrays.stream(ids);
+        return (atStart ? IntStream.concat(added, others) : IntStream.concat(others, added)).toArray();
     }
 
     private static int[] ids(HuggingFaceTokenizer tokenizer, boolean addSpecialTokens) {

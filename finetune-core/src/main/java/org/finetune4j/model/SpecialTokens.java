@@ -15,8 +15,8 @@ import org.finetune4j.UserErrorException;
 /**
  * The beginning-of-sequence, end-of-sequence and padding tokens of a checkpoint. The first file that names a token
  * decides, in the order in which transformers' own tokenizers look: {@code tokenizer_config.json},
- * {@code special_tokens_map.json} (both by text), then {@code config.json} and {@code generation_config.json} (by id; of
- * a list the first).
+ * {@code special_tokens_map.json} (both by text), then {@code config.json} and {@code generation_config.json} (by id;
+ * of a list the first).
  *
  * @param addBos whether {@code tokenizer_config.json} asks for a leading BOS; empty when it does not say
  * @param addEos whether {@code tokenizer_config.json} asks for a trailing EOS; empty when it does not say

@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * The tokenizer of a checkpoint: text to token ids and back, exactly as Hugging Face tokenizers does it from the same
  * {@code tokenizer.json}. It never truncates, pads or uses the network.
  *
- * <p>All methods may be called from several threads. The tokenizer owns native memory: close it; every method throws
- * {@link IllegalStateException} afterwards.
+ * <p>All methods may be called from several threads. The tokenizer owns native memory: close it. To encode or decode
+ * afterwards is an {@link IllegalStateException}.
  */
 public final class Tokenizer implements AutoCloseable {
 
@@ -46,7 +46,7 @@ public final class Tokenizer implements AutoCloseable {
     private final int[] leadingSpecialTokens;
     private final int[] trailingSpecialTokens;
 
-    // Encoding and decoding share it; closing is exclusive, so that no thread is inside native code that is being freed.
+    // Encoding and decoding share it; closing is exclusive, so that no thread is inside what is being freed.
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private boolean closed;
 
@@ -96,7 +96,8 @@ public final class Tokenizer implements AutoCloseable {
             try {
                 return toIds(open.encode(unicode, false, false).getIds());
             } catch (RuntimeException e) {
-                throw new UserErrorException("the tokenizer of " + directory + " cannot encode a text: " + Reasons.of(e), e);
+                String reason = Reasons.of(e);
+                throw new UserErrorException("the tokenizer of " + directory + " cannot encode a text: " + reason, e);
             }
         });
         if (!addSpecialTokens || leadingSpecialTokens.length + trailingSpecialTokens.length == 0) {
@@ -180,7 +181,9 @@ public final class Tokenizer implements AutoCloseable {
         for (String name : FILES) {
             Path source = directory.resolve(name);
             Path copy = target.resolve(name);
-            boolean sameFile = source.toAbsolutePath().normalize().equals(copy.toAbsolutePath().normalize());
+            boolean sameFile = source.toAbsolutePath()
+                    .normalize()
+                    .equals(copy.toAbsolutePath().normalize());
             if (Files.isRegularFile(source) && !sameFile) {
                 AtomicFiles.write(copy, path -> Files.copy(source, path, StandardCopyOption.REPLACE_EXISTING));
             }

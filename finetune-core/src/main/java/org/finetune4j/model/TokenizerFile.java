@@ -58,7 +58,8 @@ final class TokenizerFile {
     }
 
     /** The token as the file spells it, or null when no token has this id. */
-    @Nullable String token(int id) {
+    @Nullable
+    String token(int id) {
         return tokens.get(id);
     }
 
@@ -159,8 +160,9 @@ final class TokenizerFile {
     private static void checkMerges(byte[] content, String prefix) throws IOException {
         try (JsonParser parser = JSON.createParser(content)) {
             while (parser.nextToken() != null) {
-                boolean merges = parser.currentToken() == JsonToken.START_ARRAY && "merges".equals(parser.currentName());
-                while (merges && parser.nextToken() != JsonToken.END_ARRAY) {
+                boolean inMerges =
+                        parser.currentToken() == JsonToken.START_ARRAY && "merges".equals(parser.currentName());
+                while (inMerges && parser.nextToken() != JsonToken.END_ARRAY) {
                     // "first second", or ["first", "second"]
                     JsonNode merge = parser.readValueAsTree();
                     String pair = merge.path(1).asText(merge.asText());

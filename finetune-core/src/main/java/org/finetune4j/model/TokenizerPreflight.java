@@ -29,16 +29,20 @@ final class TokenizerPreflight {
         }
         switch (node.path("type").asText()) {
             case "TemplateProcessing" -> checkTemplate(node);
-            case "Precompiled" -> require(
-                    isCharacterMap(node.path("precompiled_charsmap")), section, "its 'precompiled_charsmap' is malformed");
-            case "Prepend" -> require(
-                    !node.path("prepend").asText().isEmpty(), section, "a 'Prepend' needs something to prepend");
-            case "FixedLength" -> require(
-                    !node.has("length") || node.path("length").asLong() > 0, section, "a 'FixedLength' of 0");
-            case "Strip" -> require(
-                    !section.equals("decoder") || node.path("stop").asLong() == 0,
-                    section,
-                    "a 'Strip' with a 'stop' other than 0 is not supported");
+            case "Precompiled" ->
+                require(
+                        isCharacterMap(node.path("precompiled_charsmap")),
+                        section,
+                        "its 'precompiled_charsmap' is malformed");
+            case "Prepend" ->
+                require(!node.path("prepend").asText().isEmpty(), section, "a 'Prepend' needs something to prepend");
+            case "FixedLength" ->
+                require(!node.has("length") || node.path("length").asLong() > 0, section, "a 'FixedLength' of 0");
+            case "Strip" ->
+                require(
+                        !section.equals("decoder") || node.path("stop").asLong() == 0,
+                        section,
+                        "a 'Strip' with a 'stop' other than 0 is not supported");
             default -> {
                 // Nothing known.
             }
@@ -50,8 +54,10 @@ final class TokenizerPreflight {
      * part without looking.
      */
     static void checkMerge(String prefix, String second) throws IOException {
-        require(second.startsWith(prefix), "model", "the merge part '" + second
-                + "' does not start with the continuing_subword_prefix '" + prefix + "'");
+        require(
+                second.startsWith(prefix),
+                "model",
+                "the merge part '" + second + "' does not start with the continuing_subword_prefix '" + prefix + "'");
     }
 
     private static void checkTemplate(JsonNode template) throws IOException {
@@ -84,8 +90,8 @@ final class TokenizerPreflight {
             return false;
         }
         try {
-            ByteBuffer map =
-                    ByteBuffer.wrap(Base64.getDecoder().decode(value.textValue())).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer map = ByteBuffer.wrap(Base64.getDecoder().decode(value.textValue()))
+                    .order(ByteOrder.LITTLE_ENDIAN);
             long trieBytes = map.remaining() < Integer.BYTES ? -1 : Integer.toUnsignedLong(map.getInt());
             // An empty trie has no root to start at.
             if (trieBytes < Integer.BYTES || trieBytes > map.remaining()) {

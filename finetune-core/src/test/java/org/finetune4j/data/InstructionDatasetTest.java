@@ -44,7 +44,7 @@ class InstructionDatasetTest {
                 "{'instruction': 'x', 'output': null}     | 'output' must be a string, got null",
                 "{'instruction': 'x', 'output': ['y']}    | 'output' must be a string, got array",
                 "{'instruction': 'x', 'output': '', 'input': {}} | 'input' must be a string, got object",
-                "{'instruction': 'x', 'input': ''}        | the record has no 'output'",
+                "{'instruction': 'x', 'input': ''}        | the record has no 'output'; its keys are [instruction, input]",
                 "{'instuction': 'x', 'output': ''}        | the record has no 'instruction', but a 'instuction'",
             })
     void aRecordOfTheWrongShapeIsRefusedWithItsLineWhenTheFileIsOpened(String record, String reason)

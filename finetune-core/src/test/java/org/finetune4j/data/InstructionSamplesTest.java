@@ -101,7 +101,8 @@ class InstructionSamplesTest extends TrainingDatasetContract {
     void aSampleWithoutALabelledTokenLeftIsRefusedWithItsPlace() {
         InstructionSamples samples =
                 InstructionDataset.of(RECORDS).tokenize(gpt2, options(new AlpacaTemplate(), 8, TruncationPolicy.RIGHT));
-        String message = assertThrows(UserErrorException.class, () -> samples.get(1)).getMessage();
+        String message =
+                assertThrows(UserErrorException.class, () -> samples.get(1)).getMessage();
         assertTrue(message.startsWith("record 1: no labelled token is left"), message);
         assertTrue(message.contains("max_length is 8"), message);
     }
@@ -110,8 +111,10 @@ class InstructionSamplesTest extends TrainingDatasetContract {
     void aLongSampleIsRefusedWithItsLengthWhenAsked() {
         InstructionSamples samples =
                 InstructionDataset.of(RECORDS).tokenize(gpt2, options(bare(), 6, TruncationPolicy.ERROR));
-        int length = gpt2.encode("Count.", true).length + gpt2.encode(RECORDS.get(3).output(), false).length + 1;
-        String message = assertThrows(UserErrorException.class, () -> samples.get(3)).getMessage();
+        int length =
+                gpt2.encode("Count.", true).length + gpt2.encode(RECORDS.get(3).output(), false).length + 1;
+        String message =
+                assertThrows(UserErrorException.class, () -> samples.get(3)).getMessage();
         assertTrue(message.startsWith("record 3: the sample has " + length + " tokens, max_length is 6"), message);
     }
 
@@ -121,9 +124,11 @@ class InstructionSamplesTest extends TrainingDatasetContract {
         InstructionSamples samples =
                 InstructionDataset.of(RECORDS).tokenize(gpt2, options(bare(), limit, TruncationPolicy.DROP));
         assertTrue(samples.size() < RECORDS.size());
-        assertTrue(IntStream.range(0, samples.size()).allMatch(i -> samples.get(i).length() <= limit));
+        assertTrue(
+                IntStream.range(0, samples.size()).allMatch(i -> samples.get(i).length() <= limit));
         assertTrue(IntStream.range(0, samples.size())
-                .anyMatch(i -> samples.record(i).equals(RECORDS.get(2)) && samples.location(i).equals("record 2")));
+                .anyMatch(i -> samples.record(i).equals(RECORDS.get(2))
+                        && samples.location(i).equals("record 2")));
         assertEquals(RECORDS.size() - samples.size(), samples.report(5).dropped());
     }
 
@@ -137,14 +142,21 @@ class InstructionSamplesTest extends TrainingDatasetContract {
     @Test
     void theReportCountsAndCollectsWhatCannotBeTrained() {
         InstructionDataset dataset = InstructionDataset.of(RECORDS);
-        TokenizationReport all = dataset.tokenize(gpt2, TokenizationOptions.defaults()).report(10);
+        TokenizationReport all =
+                dataset.tokenize(gpt2, TokenizationOptions.defaults()).report(10);
         assertEquals(4, all.samples());
         assertEquals(0, all.truncated() + all.dropped() + all.failed());
         assertEquals(List.of(), all.problems());
         TrainingDataset samples = dataset();
-        assertEquals(IntStream.range(0, 4).mapToLong(i -> samples.get(i).length()).sum(), all.tokens());
-        assertEquals(IntStream.range(0, 4).mapToLong(i -> samples.get(i).labelledTokens()).sum(), all.labelledTokens());
-        assertEquals(IntStream.range(0, 4).map(i -> samples.get(i).length()).max().orElseThrow(), all.longest());
+        assertEquals(
+                IntStream.range(0, 4).mapToLong(i -> samples.get(i).length()).sum(), all.tokens());
+        assertEquals(
+                IntStream.range(0, 4)
+                        .mapToLong(i -> samples.get(i).labelledTokens())
+                        .sum(),
+                all.labelledTokens());
+        assertEquals(
+                IntStream.range(0, 4).map(i -> samples.get(i).length()).max().orElseThrow(), all.longest());
 
         TokenizationReport short8 = dataset.tokenize(gpt2, options(new AlpacaTemplate(), 8, TruncationPolicy.RIGHT))
                 .report(2);
@@ -157,8 +169,8 @@ class InstructionSamplesTest extends TrainingDatasetContract {
         try (Tokenizer tokenizer = TestTokenizers.load("tiny-gpt2-bpe", "{}")) {
             InstructionDataset dataset = InstructionDataset.of(RECORDS);
             TokenizationOptions options = TokenizationOptions.defaults();
-            String message =
-                    assertThrows(UserErrorException.class, () -> dataset.tokenize(tokenizer, options)).getMessage();
+            String message = assertThrows(UserErrorException.class, () -> dataset.tokenize(tokenizer, options))
+                    .getMessage();
             assertTrue(message.contains("eos_token"), message);
         }
     }

@@ -47,13 +47,14 @@ class PromptTemplateTest {
             value = {
                 "Question:                    | {instruction} is missing",
                 "{input}                      | {instruction} is missing",
-                "{instruction} {inptu}        | unknown placeholder '{inptu}', expected {instruction} or {input}; did you mean 'input'?",
+                "{instruction} {inptu}        | expected {instruction} or {input}; did you mean 'input'?",
                 "{instruction} {              | a single '{' at character 14",
                 "{instruction} }              | a single '}' at character 14",
                 "{instruction} {}             | unknown placeholder '{}'",
             })
     void aTemplateThatCannotBeMeantIsRefused(String template, String reason) {
-        String message = assertThrows(UserErrorException.class, () -> StringTemplate.of(template)).getMessage();
+        String message = assertThrows(UserErrorException.class, () -> StringTemplate.of(template))
+                .getMessage();
         assertTrue(message.contains(reason), message);
     }
 }

@@ -57,8 +57,8 @@ class RecordFileTest {
                 .mapToObj(i -> "{\"n\": " + i + ", \"text\": \"" + "é".repeat(i % 7) + "\"}")
                 .collect(Collectors.joining("\n"));
         RecordFile asLines = RecordFile.open(write(lines));
-        RecordFile asArray = RecordFile.open(Files.writeString(
-                directory.resolve("array.json"), "[" + lines.replace("\n", ",\n") + "]"));
+        RecordFile asArray = RecordFile.open(
+                Files.writeString(directory.resolve("array.json"), "[" + lines.replace("\n", ",\n") + "]"));
         for (int i = 29_999; i >= 0; i -= 1111) {
             assertEquals(i, asLines.get(i).get("n").intValue());
             assertEquals(asLines.get(i), asArray.get(i));
@@ -174,7 +174,8 @@ class RecordFileTest {
         Path file = write("{\"a\": 1}\n");
         RecordFile records = RecordFile.open(file);
         write("{\"a\": 1, \"b\": 2}\n");
-        String message = assertThrows(UserErrorException.class, () -> records.get(0)).getMessage();
+        String message =
+                assertThrows(UserErrorException.class, () -> records.get(0)).getMessage();
         assertEquals(file + ": the file was changed while it was in use", message);
         Files.delete(file);
         assertEquals(
@@ -183,7 +184,8 @@ class RecordFileTest {
     }
 
     private String refusal(Path file) {
-        String message = assertThrows(UserErrorException.class, () -> RecordFile.open(file)).getMessage();
+        String message = assertThrows(UserErrorException.class, () -> RecordFile.open(file))
+                .getMessage();
         assertFalse(message.contains("\n"), message);
         return message;
     }

@@ -44,9 +44,15 @@ class SampleInspectorTest {
         labels[1] = Sample.IGNORE_INDEX;
         Sample sample = new Sample(ids, labels);
         List<SampleInspector.Span> spans = new SampleInspector(tokenizer).spans(sample);
-        assertEquals(List.of(true, false, true), spans.stream().map(SampleInspector.Span::trained).toList());
-        assertEquals(List.of(0, 1, 2), spans.stream().map(SampleInspector.Span::firstToken).toList());
-        assertEquals(ids.length, spans.stream().mapToInt(SampleInspector.Span::tokens).sum());
+        assertEquals(
+                List.of(true, false, true),
+                spans.stream().map(SampleInspector.Span::trained).toList());
+        assertEquals(
+                List.of(0, 1, 2),
+                spans.stream().map(SampleInspector.Span::firstToken).toList());
+        assertEquals(
+                ids.length,
+                spans.stream().mapToInt(SampleInspector.Span::tokens).sum());
         assertEquals(
                 "one two three", spans.stream().map(SampleInspector.Span::text).collect(Collectors.joining()));
         assertTrue(new SampleInspector(tokenizer).render(sample).startsWith("⟦"));

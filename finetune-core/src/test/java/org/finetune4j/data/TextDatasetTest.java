@@ -56,7 +56,8 @@ class TextDatasetTest extends TrainingDatasetContract {
                 .flatMapToInt(text -> IntStream.concat(Arrays.stream(llama2.encode(text, true)), IntStream.of(2)))
                 .toArray();
         for (int blockSize : new int[] {2, 7, 16, 1000}) {
-            TextDataset dataset = TextDataset.of(DOCUMENTS, llama2, blocks(blockSize).build());
+            TextDataset dataset =
+                    TextDataset.of(DOCUMENTS, llama2, blocks(blockSize).build());
             assertEquals(expected.length, dataset.tokens());
             int[] all = IntStream.range(0, dataset.size())
                     .flatMap(i -> Arrays.stream(dataset.get(i).inputIds()))
@@ -75,16 +76,18 @@ class TextDatasetTest extends TrainingDatasetContract {
     void documentsMayBeOpenedByBosAlone() {
         TextOptions options = blocks(1000).bos(true).eos(false).build();
         assertArrayEquals(
-                llama2.encode("x", true), TextDataset.of(List.of("x"), llama2, options).get(0).inputIds());
+                llama2.encode("x", true),
+                TextDataset.of(List.of("x"), llama2, options).get(0).inputIds());
         TextOptions bare = blocks(1000).bos(false).eos(false).build();
         assertArrayEquals(
-                llama2.encode("x y", false), TextDataset.of(List.of("x y"), llama2, bare).get(0).inputIds());
+                llama2.encode("x y", false),
+                TextDataset.of(List.of("x y"), llama2, bare).get(0).inputIds());
     }
 
     @Test
     void aSampleOfOneDocumentNeverRunsIntoTheNext() {
-        TextDataset dataset =
-                TextDataset.of(DOCUMENTS, llama2, blocks(6).packing(TextPacking.PER_DOCUMENT).build());
+        TextDataset dataset = TextDataset.of(
+                DOCUMENTS, llama2, blocks(6).packing(TextPacking.PER_DOCUMENT).build());
         for (int i = 0; i < dataset.size(); i++) {
             int[] ids = dataset.get(i).inputIds();
             assertTrue(ids.length >= 2 && ids.length <= 6);
@@ -96,7 +99,8 @@ class TextDatasetTest extends TrainingDatasetContract {
 
     @Test
     void aTextFileIsOneDocumentWhateverItsSize() throws IOException {
-        String text = IntStream.range(0, 20_000).mapToObj(i -> "line " + i + "\n").collect(Collectors.joining());
+        String text =
+                IntStream.range(0, 20_000).mapToObj(i -> "line " + i + "\n").collect(Collectors.joining());
         Path file = write("corpus.txt", text);
         TextDataset dataset = TextDataset.load(file, gpt2, blocks(64).build());
         assertTrue(Files.size(file) > 2 * TextFile.PIECE_BYTES, "it is read in pieces");
@@ -107,7 +111,8 @@ class TextDatasetTest extends TrainingDatasetContract {
     @Test
     void aLineOfAnyLengthIsReadInPieces() throws IOException {
         String text = "é🦖".repeat(TextFile.PIECE_BYTES);
-        TextDataset dataset = TextDataset.load(write("corpus.txt", text), gpt2, blocks(512).eos(false).build());
+        TextDataset dataset = TextDataset.load(
+                write("corpus.txt", text), gpt2, blocks(512).eos(false).build());
         assertEquals(text, textOf(dataset));
     }
 
@@ -115,10 +120,16 @@ class TextDatasetTest extends TrainingDatasetContract {
     void aSeparatorLineEndsADocument() throws IOException {
         Path file = write("stories.txt", "\r\none\r\ntwo\r\n---\r\n\r\n---\r\nthree\r\n --- \r\nfour");
         TextDataset dataset = TextDataset.load(
-                file, gpt2, blocks(64).packing(TextPacking.PER_DOCUMENT).documentSeparator("---").build());
+                file,
+                gpt2,
+                blocks(64)
+                        .packing(TextPacking.PER_DOCUMENT)
+                        .documentSeparator("---")
+                        .build());
         assertEquals(2, dataset.size());
         assertEquals("one\ntwo<|endoftext|>", gpt2.decode(dataset.get(0).inputIds(), false));
-        assertEquals("three\n --- \nfour<|endoftext|>", gpt2.decode(dataset.get(1).inputIds(), false));
+        assertEquals(
+                "three\n --- \nfour<|endoftext|>", gpt2.decode(dataset.get(1).inputIds(), false));
         assertEquals(file + ":7", dataset.location(1));
     }
 
@@ -126,7 +137,12 @@ class TextDatasetTest extends TrainingDatasetContract {
     void blankLinesMaySeparateDocuments() throws IOException {
         Path file = write("stories.txt", "\uFEFFone\n\n \n\ntwo\n" + "long line\n".repeat(8000) + "\nthree\n\n");
         TextDataset dataset = TextDataset.load(
-                file, gpt2, blocks(1 << 20).packing(TextPacking.PER_DOCUMENT).documentSeparator("").build());
+                file,
+                gpt2,
+                blocks(1 << 20)
+                        .packing(TextPacking.PER_DOCUMENT)
+                        .documentSeparator("")
+                        .build());
         assertEquals(3, dataset.size());
         assertEquals("one<|endoftext|>", gpt2.decode(dataset.get(0).inputIds(), false));
         assertTrue(gpt2.decode(dataset.get(1).inputIds(), false).endsWith("long line<|endoftext|>"));
@@ -173,7 +189,8 @@ class TextDatasetTest extends TrainingDatasetContract {
         Path file = write("corpus.txt", "word\n".repeat(10));
         TextFile source = TextFile.open(file, null);
         write("corpus.txt", "other\n".repeat(10));
-        String message = assertThrows(UserErrorException.class, () -> source.text(0)).getMessage();
+        String message =
+                assertThrows(UserErrorException.class, () -> source.text(0)).getMessage();
         assertEquals(file + ": the file was changed while it was in use", message);
     }
 

@@ -76,7 +76,8 @@ public abstract class TrainingDatasetContract {
         List<String> locations = new ArrayList<>(locations(split.train()));
         locations.addAll(locations(split.evaluation()));
         assertArrayEquals(
-                locations(dataset).stream().sorted().toArray(), locations.stream().sorted().toArray());
+                locations(dataset).stream().sorted().toArray(),
+                locations.stream().sorted().toArray());
         assertAll(
                 () -> assertEquals(samples(split.train()), samples(again.train())),
                 () -> assertEquals(samples(split.evaluation()), samples(again.evaluation())));
@@ -100,6 +101,7 @@ public abstract class TrainingDatasetContract {
     }
 
     private static List<String> locations(TrainingDataset dataset) {
-        return Arrays.asList(IntStream.range(0, dataset.size()).mapToObj(dataset::location).toArray(String[]::new));
+        return Arrays.asList(
+                IntStream.range(0, dataset.size()).mapToObj(dataset::location).toArray(String[]::new));
     }
 }

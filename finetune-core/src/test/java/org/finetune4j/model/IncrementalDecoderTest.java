@@ -34,7 +34,9 @@ class IncrementalDecoderTest {
             int[] ids = tokenizer.encode("a🦖ж", false);
             assertTrue(ids.length > 4, "several tokens a character");
             List<String> pieces = pieces(tokenizer, ids);
-            assertEquals(List.of("a", "🦖", "ж"), pieces.stream().filter(piece -> !piece.isEmpty()).toList());
+            assertEquals(
+                    List.of("a", "🦖", "ж"),
+                    pieces.stream().filter(piece -> !piece.isEmpty()).toList());
         }
     }
 

@@ -34,7 +34,7 @@ class TokenizerPreflightTest {
                 "normalizer | {'type': 'Sequence', 'normalizers': [{'type': 'Prepend', 'prepend': ''}]} | Prepend",
                 "pre_tokenizer | {'type': 'FixedLength', 'length': 0} | FixedLength",
                 "decoder | {'type': 'Strip', 'content': ' ', 'start': 0, 'stop': 1} | Strip",
-                "post_processor | {'type': 'TemplateProcessing', 'single': [{'SpecialToken': {'id': '<s>', 'type_id': 0}}, "
+                "post_processor | {'type': 'TemplateProcessing', 'single': [{'SpecialToken': {'id': '<s>'}}, "
                         + "{'Sequence': {'id': 'A', 'type_id': 0}}], 'pair': [], 'special_tokens': {}} | <s>",
                 "post_processor | {'type': 'TemplateProcessing', 'single': [{'Sequence': {'id': 'B', 'type_id': 0}}], "
                         + "'pair': [], 'special_tokens': {}} | second sequence",
@@ -60,7 +60,8 @@ class TokenizerPreflightTest {
 
     private void assertRefused(JsonNode file, String section, String reason) throws IOException {
         Files.writeString(directory.resolve("tokenizer.json"), JSON.writeValueAsString(file));
-        String message = assertThrows(UserErrorException.class, () -> Tokenizer.load(directory)).getMessage();
+        String message = assertThrows(UserErrorException.class, () -> Tokenizer.load(directory))
+                .getMessage();
         assertTrue(message.contains("'" + section + "'") && message.contains(reason), message);
     }
 

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -71,8 +70,9 @@ class TokenizerTest {
     })
     void whatIsAddedAroundTextFollowsTheConfigurationWhereItSays(
             String name, boolean addBos, boolean addEos, String leading, String trailing) {
-        String config = "{\"bos_token\": \"<s>\", \"eos_token\": \"</s>\", \"add_bos_token\": %s, \"add_eos_token\": %s}"
-                .formatted(addBos, addEos);
+        String form = """
+                {"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": %s, "add_eos_token": %s}""";
+        String config = form.formatted(addBos, addEos);
         try (Tokenizer tokenizer = TestTokenizers.load(name, config)) {
             assertArrayEquals(ints(leading), tokenizer.leadingSpecialTokens());
             assertArrayEquals(ints(trailing), tokenizer.trailingSpecialTokens());
@@ -87,15 +87,17 @@ class TokenizerTest {
 
     @Test
     void truncationAndPaddingInTheFileAreNotApplied() throws IOException {
-        String file = new String(
-                TestTokenizers.resource("tiny-gpt2-bpe/tokenizer.json").readAllBytes(), StandardCharsets.UTF_8);
+        TestTokenizers.copyTo(directory, "tiny-gpt2-bpe");
+        String truncation = """
+                {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}""";
+        String padding = """
+                {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, \
+                "pad_type_id": 0, "pad_token": "<|endoftext|>"}""";
         write(
                 "tokenizer.json",
-                file.replace("\"truncation\": null", """
-                        "truncation": {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}""")
-                        .replace("\"padding\": null", """
-                        "padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null, \
-                        "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>"}"""));
+                Files.readString(directory.resolve("tokenizer.json"))
+                        .replace("\"truncation\": null", "\"truncation\": " + truncation)
+                        .replace("\"padding\": null", "\"padding\": " + padding));
         assertTrue(Files.readString(directory.resolve("tokenizer.json")).contains("\"max_length\": 5"));
         try (Tokenizer tokenizer = Tokenizer.load(directory);
                 Tokenizer plain = TestTokenizers.gpt2()) {
@@ -205,7 +207,8 @@ class TokenizerTest {
         Path missing = directory.resolve("missing");
         assertEquals(
                 "no tokenizer: " + missing + " is not a directory",
-                assertThrows(UserErrorException.class, () -> Tokenizer.load(missing)).getMessage());
+                assertThrows(UserErrorException.class, () -> Tokenizer.load(missing))
+                        .getMessage());
     }
 
     @ParameterizedTest
@@ -252,7 +255,8 @@ class TokenizerTest {
     }
 
     private String refusal() {
-        String message = assertThrows(UserErrorException.class, () -> Tokenizer.load(directory)).getMessage();
+        String message = assertThrows(UserErrorException.class, () -> Tokenizer.load(directory))
+                .getMessage();
         assertFalse(message.contains("\n"), message);
         return message;
     }
@@ -262,7 +266,10 @@ class TokenizerTest {
     }
 
     private static int[] ints(String list) {
-        return Arrays.stream(list.split(",")).filter(text -> !text.isBlank()).mapToInt(Integer::parseInt).toArray();
+        return Arrays.stream(list.split(","))
+                .filter(text -> !text.isBlank())
+                .mapToInt(Integer::parseInt)
+                .toArray();
     }
 
     private void write(String name, String content) throws IOException {
