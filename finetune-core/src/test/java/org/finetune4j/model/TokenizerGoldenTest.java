@@ -89,8 +89,11 @@ class TokenizerGoldenTest {
                         for (int i = 0; i < plainIds.length; i++) {
                             // The reference's token may hold white space that an added token swallowed.
                             String token = row.get("tokens_no_special").get(i).textValue();
-                            assertEquals(
-                                    token.strip(), tokenizer.token(plainIds[i]).strip());
+                            if (!decodedOtherwise.contains(plainIds[i])) {
+                                assertEquals(
+                                        token.strip(),
+                                        tokenizer.token(plainIds[i]).strip());
+                            }
                         }
                         assertEquals(streamed(tokenizer, ids), tokenizer.decode(ids, false), () -> "streamed " + text);
                     }));
