@@ -1,0 +1,38 @@
+package org.finetune4j.data;
+
+/**
+ * The prompt of Stanford Alpaca (Taori et al., 2023), character for character; records without input get the shorter
+ * form.
+ */
+public final class AlpacaTemplate implements PromptTemplate {
+
+    private static final String WITH_INPUT = """
+            Below is an instruction that describes a task, paired with an input that provides further context. \
+            Write a response that appropriately completes the request.
+
+            ### Instruction:
+            {instruction}
+
+            ### Input:
+            {input}
+
+            ### Response:
+            """;
+
+    private static final String WITHOUT_INPUT = """
+            Below is an instruction that describes a task. \
+            Write a response that appropriately completes the request.
+
+            ### Instruction:
+            {instruction}
+
+            ### Response:
+            """;
+
+    private static final PromptTemplate TEXT = StringTemplate.of(WITH_INPUT, WITHOUT_INPUT);
+
+    @Override
+    public String prompt(InstructionRecord record) {
+        return TEXT.prompt(record);
+    }
+}

@@ -1,0 +1,64 @@
+package org.finetune4j.data;
+
+import java.util.Arrays;
+import java.util.List;
+import org.finetune4j.model.Tokenizer;
+
+/**
+ * Makes a {@link Batch} of samples, padded on the right to the longest of them. The attention mask, not the token,
+ * says what is padding: the padding token may be the end-of-sequence token.
+ */
+public final class Collator {
+
+    private final int padTokenId;
+    private final int padToMultipleOf;
+
+    /**
+     * @param padTokenId the token to pad with; any valid id will do
+     * @param padToMultipleOf the sequence length is rounded up to a multiple of this; 1 for no rounding
+     */
+    public Collator(int padTokenId, int padToMultipleOf) {
+        if (padTokenId < 0 || padToMultipleOf < 1) {
+            throw new IllegalArgumentException("padTokenId must not be negative and padToMultipleOf must be"
+                    + " positive, got " + padTokenId + " and " + padToMultipleOf);
+        }
+        this.padTokenId = padTokenId;
+        this.padToMultipleOf = padToMultipleOf;
+    }
+
+    /** Pads with the tokenizer's padding token; where it has none, with its end-of-sequence token, or token 0. */
+    public static Collator of(Tokenizer tokenizer) {
+        return new Collator(tokenizer.padTokenId().orElse(tokenizer.eosTokenId().orElse(0)), 1);
+    }
+
+    /**
+     * Pads the samples into one batch, one row each in their order.
+     *
+     * @throws IllegalArgumentException when there is no sample
+     */
+    public Batch collate(List<Sample> samples) {
+        int longest = samples.stream()
+                .mapToInt(Sample::length)
+                .max()
+                .orElseThrow(() -> new IllegalArgumentException("a batch needs at least one sample"));
+        int length = Math.multiplyExact(ceilDiv(longest, padToMultipleOf), padToMultipleOf);
+        int size = Math.multiplyExact(samples.size(), length);
+        int[] inputIds = new int[size]; // [batch, seq]
+        byte[] attentionMask = new byte[size];
+        int[] labels = new int[size];
+        Arrays.fill(inputIds, padTokenId);
+        Arrays.fill(labels, Sample.IGNORE_INDEX);
+        int row = 0;
+        for (Sample sample : samples) {
+            System.arraycopy(sample.inputIds(), 0, inputIds, row, sample.length());
+            System.arraycopy(sample.labels(), 0, labels, row, sample.length());
+            Arrays.fill(attentionMask, row, row + sample.length(), (byte) 1);
+            row += length;
+        }
+        return new Batch(samples.size(), length, inputIds, attentionMask, labels, null);
+    }
+
+    private static int ceilDiv(int dividend, int divisor) {
+        return -Math.floorDiv(-dividend, divisor);
+    }
+}

@@ -1,0 +1,67 @@
+package org.finetune4j.data;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Makes the batches of an epoch ahead of the training that uses them: tokenising and padding run on one background
+ * thread while the model computes. The order is the sampler's, whatever the timing.
+ */
+public final class DataLoader {
+
+    /** Batches that are ready ahead, unless told otherwise: enough to hide a slow one, little memory. */
+    public static final int DEFAULT_PREFETCH = 2;
+
+    private final TrainingDataset dataset;
+    private final BatchSampler sampler;
+    private final Collator collator;
+    private final int prefetch;
+
+    public DataLoader(TrainingDataset dataset, BatchSampler sampler, Collator collator) {
+        this(dataset, sampler, collator, DEFAULT_PREFETCH);
+    }
+
+    /** @param prefetch batches that are made ahead, at least one */
+    public DataLoader(TrainingDataset dataset, BatchSampler sampler, Collator collator, int prefetch) {
+        if (prefetch < 1) {
+            throw new IllegalArgumentException("prefetch must be positive, got " + prefetch);
+        }
+        this.dataset = dataset;
+        this.sampler = sampler;
+        this.collator = collator;
+        this.prefetch = prefetch;
+    }
+
+    /** Number of batches in every epoch. */
+    public int batchesPerEpoch() {
+        return sampler.batchesPerEpoch();
+    }
+
+    /** All batches of an epoch, from its first. */
+    public BatchIterator epoch(int epoch) {
+        return epoch(epoch, 0);
+    }
+
+    /**
+     * The batches of an epoch from {@code firstBatch} on: what a run that stopped there has still to do. Close the
+     * iterator to stop its thread.
+     *
+     * @param firstBatch from 0 to {@link #batchesPerEpoch()}; there, the iterator is empty
+     */
+    public BatchIterator epoch(int epoch, int firstBatch) {
+        if (epoch < 0 || firstBatch < 0 || firstBatch > batchesPerEpoch()) {
+            throw new IndexOutOfBoundsException(
+                    "batch " + firstBatch + " of epoch " + epoch + "; an epoch has " + batchesPerEpoch() + " batches");
+        }
+        return new BatchIterator(batch -> load(epoch, batch), firstBatch, batchesPerEpoch(), prefetch);
+    }
+
+    /** Makes one batch on the calling thread. */
+    public Batch load(int epoch, int batch) {
+        List<Sample> samples = new ArrayList<>();
+        for (int index : sampler.batch(epoch, batch)) {
+            samples.add(dataset.get(index));
+        }
+        return collator.collate(samples);
+    }
+}

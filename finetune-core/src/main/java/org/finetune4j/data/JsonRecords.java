@@ -1,0 +1,75 @@
+package org.finetune4j.data;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.util.Locale;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+
+/** Strict reading of JSON records: UTF-8 only, no key twice, nothing after the value, nesting and lengths bounded. */
+final class JsonRecords {
+
+    private static final JsonFactory FACTORY = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build()
+            .setCodec(new ObjectMapper());
+
+    private JsonRecords() {}
+
+    /** For records that are read one after the other from a stream. */
+    static JsonParser parser(InputStream stream) throws IOException {
+        return FACTORY.createParser(stream);
+    }
+
+    /**
+     * Parses one record that fills {@code bytes[0, length)}.
+     *
+     * @param location for messages
+     * @throws UserErrorException when it is not exactly one JSON object
+     */
+    static JsonNode parse(byte[] bytes, int length, String location) {
+        String text;
+        try {
+            text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .onMalformedInput(CodingErrorAction.REPORT)
+                    .decode(ByteBuffer.wrap(bytes, 0, length))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new UserErrorException(location + ": not valid UTF-8", e);
+        }
+        try (JsonParser parser = FACTORY.createParser(text)) {
+            JsonNode node = parser.readValueAsTree();
+            if (parser.nextToken() != null) {
+                throw new UserErrorException(location + ": there is more on the line after the JSON object (column "
+                        + parser.currentTokenLocation().getColumnNr() + ")");
+            }
+            return requireObject(node, location);
+        } catch (JsonProcessingException e) {
+            String column =
+                    e.getLocation() == null ? "" : " (column " + e.getLocation().getColumnNr() + ")";
+            throw new UserErrorException(
+                    location + ": not valid JSON: " + Reasons.oneLine(e.getOriginalMessage()) + column, e);
+        } catch (IOException e) {
+            throw new UserErrorException(location + ": " + Reasons.of(e), e);
+        }
+    }
+
+    static JsonNode requireObject(JsonNode node, String location) {
+        if (!node.isObject()) {
+            throw new UserErrorException(location + ": a record must be a JSON object, got "
+                    + node.getNodeType().name().toLowerCase(Locale.ROOT));
+        }
+        return node;
+    }
+}

@@ -1,0 +1,14 @@
+package org.finetune4j.data;
+
+/** Turns a record into the text that the model is given; what it should answer is {@link #completion}. */
+@FunctionalInterface
+public interface PromptTemplate {
+
+    /** The text before the answer, up to and with the last character that the model does not write itself. */
+    String prompt(InstructionRecord record);
+
+    /** The text to learn, without the end-of-sequence token. */
+    default String completion(InstructionRecord record) {
+        return record.output();
+    }
+}

@@ -1,0 +1,64 @@
+package org.finetune4j.data;
+
+import java.util.Arrays;
+
+/**
+ * One tokenised sequence with its labels, unshifted as in transformers: {@code labels[i]} is {@code inputIds[i]} where
+ * the token is trained and {@link #IGNORE_INDEX} elsewhere; the model's loss compares the output at {@code i} with the
+ * label at {@code i + 1}.
+ *
+ * <p>The arrays are not copied; do not change them.
+ *
+ * @param inputIds token ids, at least one
+ * @param labels as many labels
+ */
+public record Sample(int[] inputIds, int[] labels) {
+
+    /** The label of a token that is not trained. */
+    public static final int IGNORE_INDEX = -100;
+
+    public Sample {
+        if (inputIds.length == 0 || inputIds.length != labels.length) {
+            throw new IllegalArgumentException("a sample needs as many labels as tokens and at least one, got "
+                    + inputIds.length + " tokens and " + labels.length + " labels");
+        }
+    }
+
+    /** Number of tokens. */
+    public int length() {
+        return inputIds.length;
+    }
+
+    /** Number of tokens that a loss is computed for: labels that are not ignored, the first token's aside. */
+    public int labelledTokens() {
+        return countLabelled(labels, 1, labels.length);
+    }
+
+    /** Number of labels in {@code [from, to)} that are not ignored. */
+    static int countLabelled(int[] labels, int from, int to) {
+        int count = 0;
+        for (int i = from; i < to; i++) {
+            if (labels[i] != IGNORE_INDEX) {
+                count++;
+            }
+        }
+        return count;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Sample sample
+                && Arrays.equals(inputIds, sample.inputIds)
+                && Arrays.equals(labels, sample.labels);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * Arrays.hashCode(inputIds) + Arrays.hashCode(labels);
+    }
+
+    @Override
+    public String toString() {
+        return "Sample[length=" + length() + ", labelledTokens=" + labelledTokens() + "]";
+    }
+}

@@ -1,0 +1,37 @@
+package org.finetune4j.data;
+
+import java.util.Arrays;
+import java.util.function.Function;
+import org.finetune4j.UserErrorException;
+
+/** Which items of a dataset train and which evaluate, each part in ascending order. */
+record SplitIndices(int[] train, int[] evaluation) {
+
+    // No epoch has this number: the choice of the split is unrelated to the order of any epoch.
+    private static final long STREAM = -1;
+
+    static SplitIndices of(int size, int evaluationCount, long seed) {
+        if (evaluationCount < 1 || evaluationCount >= size) {
+            throw new UserErrorException("cannot set " + evaluationCount + " of " + size
+                    + " samples aside for evaluation: both parts need at least one");
+        }
+        int[] order = SeededShuffle.permutation(size, seed, STREAM);
+        int[] evaluation = Arrays.copyOfRange(order, 0, evaluationCount);
+        int[] train = Arrays.copyOfRange(order, evaluationCount, size);
+        Arrays.sort(evaluation);
+        Arrays.sort(train);
+        return new SplitIndices(train, evaluation);
+    }
+
+    static int count(int size, double evaluationFraction) {
+        if (!(evaluationFraction > 0 && evaluationFraction < 1)) {
+            throw new UserErrorException(
+                    "the fraction set aside for evaluation must lie between 0 and 1, got " + evaluationFraction);
+        }
+        return (int) Math.ceil(evaluationFraction * size);
+    }
+
+    <T> DatasetSplit<T> apply(Function<int[], T> subset) {
+        return new DatasetSplit<>(subset.apply(train), subset.apply(evaluation));
+    }
+}

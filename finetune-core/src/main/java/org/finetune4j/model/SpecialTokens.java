@@ -1,0 +1,86 @@
+package org.finetune4j.model;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+
+/**
+ * The beginning-of-sequence, end-of-sequence and padding tokens of a checkpoint. The first file that names a token
+ * decides, in the order in which transformers' own tokenizers look: {@code tokenizer_config.json},
+ * {@code special_tokens_map.json} (both by text), then {@code config.json} and {@code generation_config.json} (by id;
+ * of a list the first).
+ *
+ * @param addBos whether {@code tokenizer_config.json} asks for a leading BOS; empty when it does not say
+ * @param addEos whether {@code tokenizer_config.json} asks for a trailing EOS; empty when it does not say
+ */
+record SpecialTokens(
+        OptionalInt bos, OptionalInt eos, OptionalInt pad, Optional<Boolean> addBos, Optional<Boolean> addEos) {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    static SpecialTokens read(Path directory, TokenizerFile tokens) {
+        JsonNode tokenizerConfig = readObject(directory.resolve("tokenizer_config.json"));
+        JsonNode specialTokensMap = readObject(directory.resolve("special_tokens_map.json"));
+        JsonNode config = readObject(directory.resolve("config.json"));
+        JsonNode generationConfig = readObject(directory.resolve("generation_config.json"));
+        Lookup lookup = name -> {
+            for (JsonNode file : new JsonNode[] {tokenizerConfig, specialTokensMap}) {
+                OptionalInt id = idOfText(file.path(name + "_token"), tokens);
+                if (id.isPresent()) {
+                    return id;
+                }
+            }
+            OptionalInt id = idOfNumber(config.path(name + "_token_id"));
+            return id.isPresent() ? id : idOfNumber(generationConfig.path(name + "_token_id"));
+        };
+        return new SpecialTokens(
+                lookup.find("bos"),
+                lookup.find("eos"),
+                lookup.find("pad"),
+                flag(tokenizerConfig.path("add_bos_token")),
+                flag(tokenizerConfig.path("add_eos_token")));
+    }
+
+    /** Finds the id of {@code bos}, {@code eos} or {@code pad}. */
+    @FunctionalInterface
+    private interface Lookup {
+        OptionalInt find(String name);
+    }
+
+    /** A token is written as its text, or as an object whose {@code content} is the text. */
+    private static OptionalInt idOfText(JsonNode value, TokenizerFile tokens) {
+        JsonNode text = value.isObject() ? value.path("content") : value;
+        return text.isTextual() ? tokens.id(text.textValue()) : OptionalInt.empty();
+    }
+
+    private static OptionalInt idOfNumber(JsonNode value) {
+        JsonNode id = value.isArray() ? value.path(0) : value;
+        // Some configurations write -1 for "none".
+        return id.isInt() && id.intValue() >= 0 ? OptionalInt.of(id.intValue()) : OptionalInt.empty();
+    }
+
+    private static Optional<Boolean> flag(JsonNode value) {
+        return value.isBoolean() ? Optional.of(value.booleanValue()) : Optional.empty();
+    }
+
+    private static JsonNode readObject(Path path) {
+        if (!Files.isRegularFile(path)) {
+            return MissingNode.getInstance();
+        }
+        try {
+            return JSON.readTree(Files.readAllBytes(path));
+        } catch (JsonProcessingException e) {
+            throw new UserErrorException(path + ": not valid JSON: " + Reasons.of(e), e);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
+        }
+    }
+}

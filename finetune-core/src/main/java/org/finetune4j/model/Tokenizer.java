@@ -1,0 +1,275 @@
+package org.finetune4j.model;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.ref.Reference;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Function;
+import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tokenizer of a checkpoint: text to token ids and back, exactly as Hugging Face tokenizers does it from the same
+ * {@code tokenizer.json}. It never truncates, pads or uses the network.
+ *
+ * <p>All methods may be called from several threads. The tokenizer owns native memory: close it. To encode or decode
+ * afterwards is an {@link IllegalStateException}.
+ */
+public final class Tokenizer implements AutoCloseable {
+
+    private static final List<String> FILES = List.of(
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "chat_template.jinja",
+            "tokenizer.model",
+            "vocab.json",
+            "merges.txt",
+            "added_tokens.json");
+
+    private final Path directory;
+    private final HuggingFaceTokenizer tokenizer;
+    private final TokenizerFile tokens;
+    private final SpecialTokens specialTokens;
+    private final int[] leadingSpecialTokens;
+    private final int[] trailingSpecialTokens;
+
+    // Encoding and decoding share it; closing is exclusive, so that no thread is inside what is being freed.
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+    private boolean closed;
+
+    private Tokenizer(
+            Path directory, HuggingFaceTokenizer tokenizer, TokenizerFile tokens, SpecialTokens specialTokens) {
+        this.directory = directory;
+        this.tokenizer = tokenizer;
+        this.tokens = tokens;
+        this.specialTokens = specialTokens;
+        PostProcessing postProcessing = PostProcessing.of(tokenizer, specialTokens);
+        this.leadingSpecialTokens = postProcessing.leading();
+        this.trailingSpecialTokens = postProcessing.trailing();
+    }
+
+    /**
+     * Loads the tokenizer of a checkpoint directory: {@code tokenizer.json}, and the special tokens that the files
+     * beside it name.
+     *
+     * @throws UserErrorException when there is no {@code tokenizer.json}, or it is malformed
+     */
+    public static Tokenizer load(Path directory) {
+        Path path = directory.resolve("tokenizer.json");
+        byte[] content = read(directory, path);
+        TokenizerFile tokens = TokenizerFile.parse(path, content);
+        SpecialTokens specialTokens = SpecialTokens.read(directory, tokens);
+        HuggingFaceTokenizer tokenizer = open(path, content);
+        try {
+            return new Tokenizer(directory, tokenizer, tokens, specialTokens);
+        } catch (RuntimeException e) {
+            tokenizer.close();
+            throw new UserErrorException(path + ": the tokenizer cannot encode: " + Reasons.of(e), e);
+        }
+    }
+
+    /**
+     * The ids of {@code text}. A special token written out in the text becomes its id, as in Python; a surrogate that
+     * stands alone counts as U+FFFD.
+     *
+     * @param addSpecialTokens whether to add what the tokenizer puts around a sequence: {@link #leadingSpecialTokens()}
+     *     and {@link #trailingSpecialTokens()}
+     * @throws UserErrorException when the vocabulary lacks a part of the text and has no unknown token
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public int[] encode(String text, boolean addSpecialTokens) {
+        String unicode = wellFormed(text);
+        int[] ids = whileOpen(open -> {
+            try {
+                return toIds(open.encode(unicode, false, false).getIds());
+            } catch (RuntimeException e) {
+                String reason = Reasons.of(e);
+                throw new UserErrorException("the tokenizer of " + directory + " cannot encode a text: " + reason, e);
+            }
+        });
+        if (!addSpecialTokens || leadingSpecialTokens.length + trailingSpecialTokens.length == 0) {
+            return ids;
+        }
+        int start = leadingSpecialTokens.length;
+        int[] all = Arrays.copyOf(leadingSpecialTokens, start + ids.length + trailingSpecialTokens.length);
+        System.arraycopy(ids, 0, all, start, ids.length);
+        System.arraycopy(trailingSpecialTokens, 0, all, start + ids.length, trailingSpecialTokens.length);
+        return all;
+    }
+
+    /**
+     * The text of {@code ids}. Ids that no token has (a model's vocabulary may be padded) add nothing; bytes that are
+     * not UTF-8 become U+FFFD.
+     *
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public String decode(int[] ids, boolean skipSpecialTokens) {
+        long[] wide = Arrays.stream(ids).asLongStream().toArray();
+        return whileOpen(open -> open.decode(wide, skipSpecialTokens));
+    }
+
+    /** A decoder for tokens that arrive one at a time. */
+    public IncrementalDecoder incrementalDecoder(boolean skipSpecialTokens) {
+        return new IncrementalDecoder(this, skipSpecialTokens);
+    }
+
+    /** Number of tokens, added tokens included. A model's embedding may have more rows. */
+    public int vocabSize() {
+        return whileOpen(open -> tokens.size());
+    }
+
+    /**
+     * The token as {@code tokenizer.json} spells it ({@code "Ġthe"}, {@code "▁the"}): for reports, not for text.
+     *
+     * @throws IllegalArgumentException when no token has this id
+     */
+    public String token(int id) {
+        String token = whileOpen(open -> tokens.token(id));
+        if (token == null) {
+            throw new IllegalArgumentException("no token has id " + id + " in " + directory);
+        }
+        return token;
+    }
+
+    /** The id of the token that opens a sequence, if the checkpoint names one. */
+    public OptionalInt bosTokenId() {
+        return specialTokens.bos();
+    }
+
+    /** The id of the token that ends a sequence, if the checkpoint names one. */
+    public OptionalInt eosTokenId() {
+        return specialTokens.eos();
+    }
+
+    /** The id of the padding token, if the checkpoint names one. */
+    public OptionalInt padTokenId() {
+        return specialTokens.pad();
+    }
+
+    /**
+     * What {@link #encode} with special tokens puts before the text: usually BOS or nothing. The post-processor in
+     * {@code tokenizer.json} decides, unless {@code add_bos_token} in {@code tokenizer_config.json} says otherwise.
+     */
+    public int[] leadingSpecialTokens() {
+        return leadingSpecialTokens.clone();
+    }
+
+    /** What {@link #encode} with special tokens puts after the text: usually nothing. */
+    public int[] trailingSpecialTokens() {
+        return trailingSpecialTokens.clone();
+    }
+
+    /**
+     * Copies the tokenizer's files, those that exist, so that a saved model is complete.
+     *
+     * @throws UserErrorException when a file cannot be written
+     */
+    public void copyFilesTo(Path target) {
+        for (String name : FILES) {
+            Path source = directory.resolve(name);
+            Path copy = target.resolve(name);
+            boolean sameFile = source.toAbsolutePath()
+                    .normalize()
+                    .equals(copy.toAbsolutePath().normalize());
+            if (Files.isRegularFile(source) && !sameFile) {
+                AtomicFiles.write(copy, path -> Files.copy(source, path, StandardCopyOption.REPLACE_EXISTING));
+            }
+        }
+    }
+
+    /** Frees the native tokenizer. Waits for calls that are under way; closing twice is fine. */
+    @Override
+    public void close() {
+        lock.writeLock().lock();
+        try {
+            closed = true;
+            tokenizer.close();
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    private <T extends @Nullable Object> T whileOpen(Function<HuggingFaceTokenizer, T> action) {
+        lock.readLock().lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("the tokenizer of " + directory + " is closed");
+            }
+            return action.apply(tokenizer);
+        } finally {
+            // DJL's class has a finalizer that frees the native object: it must not run during the call.
+            Reference.reachabilityFence(tokenizer);
+            lock.readLock().unlock();
+        }
+    }
+
+    private static byte[] read(Path directory, Path path) {
+        if (!Files.isDirectory(directory)) {
+            throw new UserErrorException("no tokenizer: " + directory + " is not a directory");
+        }
+        if (!Files.isRegularFile(path)) {
+            boolean slowFiles = Files.isRegularFile(directory.resolve("tokenizer.model"))
+                    || Files.isRegularFile(directory.resolve("vocab.json"));
+            throw new UserErrorException("no tokenizer.json in " + directory
+                    + (slowFiles
+                            ? ", only an older tokenizer format; write it once with transformers: "
+                                    + "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
+                            : ""));
+        }
+        try {
+            return Files.readAllBytes(path);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
+        }
+    }
+
+    private static HuggingFaceTokenizer open(Path path, byte[] content) {
+        DjlTokenizers.configure();
+        // Without these two DJL turns truncation to 512 tokens and padding on.
+        Map<String, String> options = Map.of("truncation", "false", "padding", "false");
+        try (InputStream stream = new ByteArrayInputStream(content)) {
+            return HuggingFaceTokenizer.newInstance(stream, options);
+        } catch (IOException | RuntimeException e) {
+            throw new UserErrorException(path + ": not a valid tokenizer.json: " + Reasons.of(e), e);
+        }
+    }
+
+    /** With U+FFFD for surrogates that stand alone, which native code would take other characters down with. */
+    private static String wellFormed(String text) {
+        StringBuilder fixed = null;
+        for (int i = 0; i < text.length(); i++) {
+            char current = text.charAt(i);
+            if (!Character.isSurrogate(current)) {
+                continue;
+            }
+            if (Character.isSupplementaryCodePoint(text.codePointAt(i))) {
+                i++;
+                continue;
+            }
+            fixed = fixed == null ? new StringBuilder(text) : fixed;
+            fixed.setCharAt(i, '\uFFFD');
+        }
+        return fixed == null ? text : fixed.toString();
+    }
+
+    private static int[] toIds(long[] ids) {
+        int[] result = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            result[i] = Math.toIntExact(ids[i]);
+        }
+        return result;
+    }
+}
