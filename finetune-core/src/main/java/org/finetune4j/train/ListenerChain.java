@@ -73,7 +73,7 @@ public final class ListenerChain implements TrainingListener {
                 if (failed.add(listener)) {
                     LOG.warn(
                             "{} failed; training goes on and further failures of it are not logged",
-                            listener.getClass().getSimpleName(),
+                            listener.getClass().getName(),
                             e);
                 }
             }

@@ -7,8 +7,8 @@ import java.util.List;
  * Is told what happens during training: progress bars, reports and metric stores are listeners.
  *
  * <p>All methods are called on the training thread, in the order in which things happen: {@link #onStart} first, then
- * steps, evaluations, checkpoints and samples, and exactly one of {@link #onEnd} and {@link #onFailure} last. A listener
- * delays training by as long as it takes.
+ * steps, evaluations, checkpoints and samples, and exactly one of {@link #onEnd} and {@link #onFailure} last. A
+ * listener delays training by as long as it takes.
  */
 public interface TrainingListener {
 
