@@ -56,11 +56,15 @@ final class LineChart {
         if (series.size() == 0) {
             return this;
         }
-        if (style != Style.FAINT && series.gaps() > 0) {
-            // Faint curves come with a smooth one that has the same gaps.
+        curves.add(new Curve(name, color, style, series.downsampled(BUCKETS)));
+        return this;
+    }
+
+    /** Says beside the title how many points of {@code series} cannot be drawn, if any. */
+    LineChart noteGaps(String name, Series series) {
+        if (series.gaps() > 0) {
             notes.add(name + ": " + series.gaps() + (series.gaps() == 1 ? " value is" : " values are") + " not finite");
         }
-        curves.add(new Curve(name, color, style, series.downsampled(BUCKETS)));
         return this;
     }
 
@@ -116,9 +120,12 @@ final class LineChart {
                     "<span class=\"y\" style=\"top:%.2f%%\">%s</span>",
                     100 - 100 * values.fraction(tick), MetricFormat.tick(tick, values.max())));
         }
-        for (double tick : steps.ticks()) {
+        for (int i = 0; i < steps.ticks().size(); i++) {
+            double tick = steps.ticks().get(i);
+            // Small charts on paper have no room for every second mark.
             html.append(format(
-                    "<span class=\"x\" style=\"left:%.2f%%\">%s</span>", 100 * steps.fraction(tick), stepLabel(tick)));
+                    "<span class=\"x%s\" style=\"left:%.2f%%\">%s</span>",
+                    i % 2 == 0 ? "" : " minor", 100 * steps.fraction(tick), stepLabel(tick)));
         }
         html.append("</div>\n");
     }

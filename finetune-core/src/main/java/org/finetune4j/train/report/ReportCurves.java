@@ -41,11 +41,14 @@ final class ReportCurves {
         double last = Math.max(last(train), last(heldOut));
         String description = describe("training loss", train) + " " + describe("held-out loss", heldOut);
         LineChart chart = new LineChart("loss", "Loss", description, last);
-        addNoisy(chart, "Training", "train", train);
-        if (heldOut.size() > 0) {
-            chart.add("Held-out", "held-out", LineChart.Style.DOTS, heldOut);
+        if (train.size() < SMOOTHING_FROM) {
+            chart.add("Training", "train", LineChart.Style.LINE, train);
+        } else {
+            chart.add("Training, each step", "train", LineChart.Style.FAINT, train);
+            chart.add("Training, smoothed", "train", LineChart.Style.LINE, smooth(train));
         }
-        return chart.toHtml();
+        chart.add("Held-out", "held-out", LineChart.Style.DOTS, heldOut);
+        return chart.noteGaps("Training", train).noteGaps("Held-out", heldOut).toHtml();
     }
 
     private static String learningRate(List<StepMetrics> steps) {
@@ -59,18 +62,17 @@ final class ReportCurves {
             String id, String title, String color, List<StepMetrics> steps, ToDoubleFunction<StepMetrics> value) {
         Series series = Series.of(steps, StepMetrics::step, value);
         LineChart chart = new LineChart(id, title, describe(title, series), last(series));
-        addNoisy(chart, title, color, series);
-        return chart.toHtml();
+        if (series.size() < SMOOTHING_FROM) {
+            chart.add(title, color, LineChart.Style.LINE, series);
+        } else {
+            chart.add("Each step", color, LineChart.Style.FAINT, series);
+            chart.add("Smoothed", color, LineChart.Style.LINE, smooth(series));
+        }
+        return chart.noteGaps(title, series).toHtml();
     }
 
-    private static void addNoisy(LineChart chart, String name, String color, Series series) {
-        if (series.size() < SMOOTHING_FROM) {
-            chart.add(name, color, LineChart.Style.LINE, series);
-        } else {
-            chart.add(name + ", each step", color, LineChart.Style.FAINT, series);
-            Series smooth = series.smoothed(series.size() * SMOOTHING_SHARE);
-            chart.add(name + ", smoothed", color, LineChart.Style.LINE, smooth);
-        }
+    private static Series smooth(Series series) {
+        return series.smoothed(series.size() * SMOOTHING_SHARE);
     }
 
     private static double last(Series series) {
