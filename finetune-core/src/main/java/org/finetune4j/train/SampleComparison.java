@@ -1,0 +1,10 @@
+package org.finetune4j.train;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A prompt and what the model made of it before and after training.
+ *
+ * @param expected the reference answer, where there is one
+ */
+public record SampleComparison(String prompt, @Nullable String expected, String before, String after) {}

@@ -1,0 +1,29 @@
+package org.finetune4j.train;
+
+import java.time.Duration;
+
+/**
+ * One optimizer step, after its update.
+ *
+ * @param step number of the step, from 1; a resumed run goes on counting
+ * @param totalSteps optimizer steps of the whole run
+ * @param epoch passes over the training data so far, as a fraction
+ * @param loss cross entropy in nats, mean over the labelled tokens of the step's accumulated batch
+ * @param learningRate learning rate that the step used
+ * @param gradientNorm global L2 norm of the gradients before clipping
+ * @param tokens tokens that went through the model in this step, padding left out
+ * @param labelledTokens tokens of this step that carry a label
+ * @param tokensPerSecond {@code tokens} by the step's own wall time
+ * @param elapsed wall time since this start of the run
+ */
+public record StepMetrics(
+        long step,
+        long totalSteps,
+        double epoch,
+        double loss,
+        double learningRate,
+        double gradientNorm,
+        long tokens,
+        long labelledTokens,
+        double tokensPerSecond,
+        Duration elapsed) {}

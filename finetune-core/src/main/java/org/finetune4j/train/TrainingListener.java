@@ -1,0 +1,40 @@
+package org.finetune4j.train;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Is told what happens during training: progress bars, reports and metric stores are listeners.
+ *
+ * <p>All methods are called on the training thread, in the order in which things happen: {@link #onStart} first, then
+ * steps, evaluations, checkpoints and samples, and exactly one of {@link #onEnd} and {@link #onFailure} last. A
+ * listener delays training by as long as it takes.
+ */
+public interface TrainingListener {
+
+    /** Training is about to run its first step, or its first step after {@link TrainingPlan#startStep()}. */
+    default void onStart(TrainingPlan plan) {}
+
+    /** An optimizer step is done: one accumulated batch, one update of the weights. */
+    default void onStep(StepMetrics metrics) {}
+
+    /** The model was evaluated on the held-out split. */
+    default void onEvaluation(EvaluationMetrics metrics) {}
+
+    /**
+     * A complete checkpoint is on disk.
+     *
+     * @param directory where it lies
+     * @param step number of optimizer steps that it holds
+     */
+    default void onCheckpoint(Path directory, long step) {}
+
+    /** The same prompts were answered before and after training. */
+    default void onSamples(List<SampleComparison> samples) {}
+
+    /** Training came to its end, or stopped early in good order after an interrupt. */
+    default void onEnd(TrainingSummary summary) {}
+
+    /** Training ends with an exception, which the trainer throws after this call. */
+    default void onFailure(Throwable failure) {}
+}

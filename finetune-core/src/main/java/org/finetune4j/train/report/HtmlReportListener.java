@@ -1,0 +1,84 @@
+package org.finetune4j.train.report;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.SampleComparison;
+import org.finetune4j.train.StepMetrics;
+import org.finetune4j.train.TrainingListener;
+import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.TrainingSummary;
+
+/**
+ * Keeps an {@link HtmlReport} of the run up to date: it is written at every evaluation and checkpoint, so that a run
+ * that is killed has one too, and at the end. The history comes from a {@link MetricsLog}, which a resumed run
+ * continues.
+ */
+public final class HtmlReportListener implements TrainingListener {
+
+    private static final String METRICS_FILE = "metrics.jsonl";
+
+    private final Path report;
+    private final MetricsLog log;
+    private TrainingHistory history = new TrainingHistory();
+
+    /** A report with its metrics log, {@code metrics.jsonl}, beside it. */
+    public HtmlReportListener(Path report) {
+        this.report = report;
+        this.log = new MetricsLog(report.resolveSibling(METRICS_FILE));
+    }
+
+    @Override
+    public void onStart(TrainingPlan plan) {
+        history = new TrainingHistory();
+        try {
+            MetricsLog.truncate(log.file(), plan.startStep());
+            MetricsLog.replay(log.file(), history);
+        } finally {
+            // Even without its past the run gets a report.
+            history.onStart(plan);
+        }
+        log.onStart(plan);
+    }
+
+    @Override
+    public void onStep(StepMetrics metrics) {
+        history.onStep(metrics);
+        log.onStep(metrics);
+    }
+
+    @Override
+    public void onEvaluation(EvaluationMetrics metrics) {
+        history.onEvaluation(metrics);
+        log.onEvaluation(metrics);
+        HtmlReport.write(report, history);
+    }
+
+    @Override
+    public void onCheckpoint(Path directory, long step) {
+        history.onCheckpoint(directory, step);
+        log.onCheckpoint(directory, step);
+        HtmlReport.write(report, history);
+    }
+
+    @Override
+    public void onSamples(List<SampleComparison> samples) {
+        history.onSamples(samples);
+        log.onSamples(samples);
+        HtmlReport.write(report, history);
+    }
+
+    @Override
+    public void onEnd(TrainingSummary summary) {
+        history.onEnd(summary);
+        log.onEnd(summary);
+        HtmlReport.write(report, history);
+    }
+
+    @Override
+    public void onFailure(Throwable failure) {
+        history.onFailure(failure);
+        log.onFailure(failure);
+        HtmlReport.write(report, history);
+    }
+}

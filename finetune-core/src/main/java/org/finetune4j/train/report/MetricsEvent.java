@@ -1,0 +1,268 @@
+package org.finetune4j.train.report;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.SampleComparison;
+import org.finetune4j.train.StepMetrics;
+import org.finetune4j.train.TrainingListener;
+import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.TrainingSummary;
+import org.jspecify.annotations.Nullable;
+
+/** One line of a {@link MetricsLog}: a listener's event as a JSON object, and back. */
+final class MetricsEvent {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final double NANOS = 1e9;
+
+    /** Stands for the exception of an earlier process, of which only the text is known. */
+    private static final class LoggedFailure extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        LoggedFailure(String text) {
+            super(text, null, false, false);
+        }
+
+        @Override
+        public String toString() {
+            return String.valueOf(getMessage());
+        }
+    }
+
+    private final ObjectNode json;
+
+    private MetricsEvent(ObjectNode json) {
+        this.json = json;
+    }
+
+    private static MetricsEvent of(String event, long step) {
+        return new MetricsEvent(JSON.createObjectNode().put("event", event).put("step", step));
+    }
+
+    static MetricsEvent start(TrainingPlan plan) {
+        MetricsEvent event = of("start", plan.startStep());
+        event.json.put("run_name", plan.runName());
+        event.json.put("total_steps", plan.totalSteps());
+        event.number("total_epochs", plan.totalEpochs());
+        event.json.put("trainable_parameters", plan.trainableParameters());
+        event.json.put("total_parameters", plan.totalParameters());
+        event.json.set("configuration", JSON.valueToTree(plain(plan.configuration())));
+        return event;
+    }
+
+    static MetricsEvent step(StepMetrics metrics) {
+        MetricsEvent event = of("step", metrics.step());
+        event.json.put("total_steps", metrics.totalSteps());
+        event.number("epoch", metrics.epoch());
+        event.number("loss", metrics.loss());
+        event.number("learning_rate", metrics.learningRate());
+        event.number("gradient_norm", metrics.gradientNorm());
+        event.json.put("tokens", metrics.tokens());
+        event.json.put("labelled_tokens", metrics.labelledTokens());
+        event.number("tokens_per_second", metrics.tokensPerSecond());
+        event.seconds("elapsed_seconds", metrics.elapsed());
+        return event;
+    }
+
+    static MetricsEvent evaluation(EvaluationMetrics metrics) {
+        MetricsEvent event = of("evaluation", metrics.step());
+        event.number("loss", metrics.loss());
+        event.number("perplexity", metrics.perplexity());
+        event.json.put("labelled_tokens", metrics.labelledTokens());
+        event.optionalNumber("exact_match", metrics.exactMatch());
+        return event;
+    }
+
+    static MetricsEvent checkpoint(Path directory, long step) {
+        MetricsEvent event = of("checkpoint", step);
+        event.json.put("directory", directory.toString());
+        return event;
+    }
+
+    static MetricsEvent samples(long step, List<SampleComparison> samples) {
+        MetricsEvent event = of("samples", step);
+        ArrayNode array = event.json.putArray("samples");
+        for (SampleComparison sample : samples) {
+            array.addObject()
+                    .put("prompt", sample.prompt())
+                    .put("expected", sample.expected())
+                    .put("before", sample.before())
+                    .put("after", sample.after());
+        }
+        return event;
+    }
+
+    static MetricsEvent end(TrainingSummary summary) {
+        MetricsEvent event = of("end", summary.steps());
+        event.number("final_loss", summary.finalLoss());
+        event.optionalNumber("best_evaluation_loss", summary.bestEvaluationLoss());
+        event.seconds("elapsed_seconds", summary.elapsed());
+        event.number("tokens_per_second", summary.tokensPerSecond());
+        event.json.put("interrupted", summary.interrupted());
+        return event;
+    }
+
+    static MetricsEvent failure(long step, Throwable failure) {
+        MetricsEvent event = of("failure", step);
+        event.json.put("failure", failure.toString());
+        return event;
+    }
+
+    /** @throws IllegalArgumentException when the line is no JSON object with an event and a step */
+    static MetricsEvent parse(String line) {
+        try {
+            JsonNode node = JSON.readTree(line);
+            if (node instanceof ObjectNode object
+                    && object.has("event")
+                    && object.path("step").isIntegralNumber()) {
+                return new MetricsEvent(object);
+            }
+            throw new IllegalArgumentException("expected an object with event and step");
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(e.getOriginalMessage(), e);
+        }
+    }
+
+    String toJson() {
+        return json.toString();
+    }
+
+    /** Optimizer steps done when it happened. */
+    long step() {
+        return json.path("step").longValue();
+    }
+
+    /** Calls the method of {@code listener} that this event stands for; events of unknown kinds are left out. */
+    void tell(TrainingListener listener) {
+        switch (json.path("event").asText()) {
+            case "start" -> listener.onStart(toPlan());
+            case "step" -> listener.onStep(toStepMetrics());
+            case "evaluation" ->
+                listener.onEvaluation(new EvaluationMetrics(
+                        step(),
+                        number("loss"),
+                        json.path("labelled_tokens").longValue(),
+                        optionalNumber("exact_match")));
+            case "checkpoint" ->
+                listener.onCheckpoint(Path.of(json.path("directory").asText()), step());
+            case "samples" -> listener.onSamples(toSamples());
+            case "end" ->
+                listener.onEnd(new TrainingSummary(
+                        step(),
+                        number("final_loss"),
+                        optionalNumber("best_evaluation_loss"),
+                        seconds("elapsed_seconds"),
+                        number("tokens_per_second"),
+                        json.path("interrupted").booleanValue()));
+            case "failure" ->
+                listener.onFailure(new LoggedFailure(json.path("failure").asText()));
+            default -> {
+                // Written by a later version of this library.
+            }
+        }
+    }
+
+    private TrainingPlan toPlan() {
+        JsonNode configuration =
+                json.path("configuration").isObject() ? json.path("configuration") : JSON.createObjectNode();
+        return new TrainingPlan(
+                json.path("run_name").asText(),
+                json.path("total_steps").longValue(),
+                number("total_epochs"),
+                step(),
+                json.path("trainable_parameters").longValue(),
+                json.path("total_parameters").longValue(),
+                JSON.convertValue(configuration, new TypeReference<LinkedHashMap<String, @Nullable Object>>() {}));
+    }
+
+    private StepMetrics toStepMetrics() {
+        return new StepMetrics(
+                step(),
+                json.path("total_steps").longValue(),
+                number("epoch"),
+                number("loss"),
+                number("learning_rate"),
+                number("gradient_norm"),
+                json.path("tokens").longValue(),
+                json.path("labelled_tokens").longValue(),
+                number("tokens_per_second"),
+                seconds("elapsed_seconds"));
+    }
+
+    private List<SampleComparison> toSamples() {
+        List<SampleComparison> samples = new ArrayList<>();
+        for (JsonNode sample : json.path("samples")) {
+            samples.add(new SampleComparison(
+                    sample.path("prompt").asText(),
+                    sample.path("expected").textValue(),
+                    sample.path("before").asText(),
+                    sample.path("after").asText()));
+        }
+        return samples;
+    }
+
+    private void number(String key, double value) {
+        if (Double.isFinite(value)) {
+            json.put(key, value);
+        } else {
+            json.put(key, Double.toString(value));
+        }
+    }
+
+    private double number(String key) {
+        JsonNode value = json.path(key);
+        if (value.isNumber()) {
+            return value.doubleValue();
+        }
+        return switch (value.asText()) {
+            case "Infinity" -> Double.POSITIVE_INFINITY;
+            case "-Infinity" -> Double.NEGATIVE_INFINITY;
+            default -> Double.NaN;
+        };
+    }
+
+    private void optionalNumber(String key, @Nullable Double value) {
+        if (value != null) {
+            number(key, value);
+        }
+    }
+
+    private @Nullable Double optionalNumber(String key) {
+        return json.has(key) ? number(key) : null;
+    }
+
+    private void seconds(String key, Duration duration) {
+        json.put(key, duration.toNanos() / NANOS);
+    }
+
+    private Duration seconds(String key) {
+        return Duration.ofNanos(Math.round(json.path(key).doubleValue() * NANOS));
+    }
+
+    /** Only what JSON knows: anything else (paths, enums, ...) as its text. */
+    private static @Nullable Object plain(@Nullable Object value) {
+        if (value instanceof Map<?, ?> map) {
+            Map<String, @Nullable Object> copy = new LinkedHashMap<>();
+            map.forEach((key, inner) -> copy.put(String.valueOf(key), plain(inner)));
+            return copy;
+        }
+        if (value instanceof Collection<?> items) {
+            List<@Nullable Object> copy = new ArrayList<>();
+            items.forEach(item -> copy.add(plain(item)));
+            return copy;
+        }
+        return value == null || value instanceof Number || value instanceof Boolean ? value : value.toString();
+    }
+}

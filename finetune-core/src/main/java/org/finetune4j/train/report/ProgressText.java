@@ -1,0 +1,59 @@
+package org.finetune4j.train.report;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.StepMetrics;
+import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.TrainingSummary;
+
+/** The lines that both kinds of progress print. */
+final class ProgressText {
+
+    private ProgressText() {}
+
+    static String start(TrainingPlan plan) {
+        String from = plan.startStep() == 0 ? "" : ", resumed after step " + plan.startStep();
+        return "training %s: %s steps%s, %s of %s parameters trainable (%s)"
+                .formatted(
+                        plan.runName(),
+                        MetricFormat.count(plan.totalSteps()),
+                        from,
+                        MetricFormat.magnitude(plan.trainableParameters()),
+                        MetricFormat.magnitude(plan.totalParameters()),
+                        MetricFormat.percent((double) plan.trainableParameters() / plan.totalParameters()));
+    }
+
+    static String evaluation(EvaluationMetrics metrics) {
+        Double exactMatch = metrics.exactMatch();
+        return "evaluation after step %s: loss %s, perplexity %s%s"
+                .formatted(
+                        metrics.step(),
+                        MetricFormat.decimal(metrics.loss()),
+                        MetricFormat.decimal(metrics.perplexity()),
+                        exactMatch == null ? "" : ", exact match " + MetricFormat.percent(exactMatch));
+    }
+
+    static String checkpoint(Path directory, long step) {
+        return "checkpoint of step " + step + " saved to " + directory;
+    }
+
+    static String end(TrainingSummary summary) {
+        Double best = summary.bestEvaluationLoss();
+        return "%s after %s steps in %s: loss %s%s, %s tokens/s"
+                .formatted(
+                        summary.interrupted() ? "interrupted" : "done",
+                        MetricFormat.count(summary.steps()),
+                        MetricFormat.duration(summary.elapsed()),
+                        MetricFormat.decimal(summary.finalLoss()),
+                        best == null ? "" : ", best evaluation loss " + MetricFormat.decimal(best),
+                        MetricFormat.count(summary.tokensPerSecond()));
+    }
+
+    /** What the steps still to do take at the mean pace since this start, evaluations included. */
+    static Duration timeLeft(StepMetrics metrics, long startStep) {
+        long done = metrics.step() - startStep;
+        long left = Math.max(0, metrics.totalSteps() - metrics.step());
+        return done <= 0 ? Duration.ZERO : Duration.ofMillis(metrics.elapsed().toMillis() * left / done);
+    }
+}

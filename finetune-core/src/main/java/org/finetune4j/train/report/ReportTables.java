@@ -1,0 +1,61 @@
+package org.finetune4j.train.report;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.TrainingPlan;
+import org.jspecify.annotations.Nullable;
+
+/** The tables of the report: evaluations and configuration. */
+final class ReportTables {
+
+    private ReportTables() {}
+
+    static String evaluations(List<EvaluationMetrics> evaluations) {
+        if (evaluations.isEmpty()) {
+            return "";
+        }
+        boolean scored = evaluations.stream().map(EvaluationMetrics::exactMatch).anyMatch(Objects::nonNull);
+        StringBuilder html = new StringBuilder("<details class=\"card\">\n<summary>Evaluations (");
+        html.append(MetricFormat.count(evaluations.size())).append(")</summary>\n");
+        html.append("<table>\n<caption>Evaluations on the held-out split</caption>\n<thead><tr>");
+        for (String heading : List.of("Step", "Loss", "Perplexity", "Labelled tokens")) {
+            html.append("<th scope=\"col\" class=\"number\">").append(heading).append("</th>");
+        }
+        html.append(scored ? "<th scope=\"col\" class=\"number\">Exact match</th>" : "");
+        html.append("</tr></thead>\n<tbody>\n");
+        for (EvaluationMetrics evaluation : evaluations) {
+            html.append("<tr><th scope=\"row\" class=\"number\">").append(MetricFormat.count(evaluation.step()));
+            html.append("</th>").append(number(MetricFormat.decimal(evaluation.loss())));
+            html.append(number(MetricFormat.decimal(evaluation.perplexity())));
+            html.append(number(MetricFormat.count(evaluation.labelledTokens())));
+            if (scored) {
+                Double match = evaluation.exactMatch();
+                html.append(number(match == null ? "" : MetricFormat.percent(match)));
+            }
+            html.append("</tr>\n");
+        }
+        return html.append("</tbody>\n</table>\n</details>\n").toString();
+    }
+
+    static String configuration(@Nullable TrainingPlan plan) {
+        if (plan == null || plan.configuration().isEmpty()) {
+            return "";
+        }
+        Map<String, String> lines = ConfigurationText.flatten(plan.configuration());
+        StringBuilder html = new StringBuilder("<section>\n<h2>Configuration</h2>\n<div class=\"card\">\n");
+        html.append("<table class=\"configuration\">\n<caption>Configuration of the run</caption>\n<thead><tr>");
+        html.append("<th scope=\"col\">Key</th><th scope=\"col\">Value</th></tr></thead>\n<tbody>\n");
+        lines.forEach((key, value) -> html.append("<tr><th scope=\"row\">")
+                .append(Html.escape(key))
+                .append("</th><td>")
+                .append(Html.escape(value))
+                .append("</td></tr>\n"));
+        return html.append("</tbody>\n</table>\n</div>\n</section>\n").toString();
+    }
+
+    private static String number(String text) {
+        return "<td class=\"number\">" + text + "</td>";
+    }
+}

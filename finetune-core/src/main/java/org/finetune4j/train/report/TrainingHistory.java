@@ -1,0 +1,116 @@
+package org.finetune4j.train.report;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.SampleComparison;
+import org.finetune4j.train.StepMetrics;
+import org.finetune4j.train.TrainingListener;
+import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.TrainingSummary;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * All that happened in a run so far, over all its starts. It is filled by listening: to a trainer, or to
+ * {@link MetricsLog#replay}. Not safe for use by several threads.
+ */
+public final class TrainingHistory implements TrainingListener {
+
+    /** The last complete checkpoint. */
+    public record Checkpoint(Path directory, long step) {}
+
+    private final List<StepMetrics> steps = new ArrayList<>();
+    private final List<EvaluationMetrics> evaluations = new ArrayList<>();
+    private List<SampleComparison> samples = List.of();
+    private @Nullable TrainingPlan plan;
+    private @Nullable Checkpoint lastCheckpoint;
+    private @Nullable TrainingSummary summary;
+    private @Nullable String failure;
+    private Duration earlierStarts = Duration.ZERO;
+    private Duration thisStart = Duration.ZERO;
+
+    @Override
+    public void onStart(TrainingPlan newPlan) {
+        plan = newPlan;
+        summary = null;
+        failure = null;
+        earlierStarts = elapsed();
+        thisStart = Duration.ZERO;
+    }
+
+    @Override
+    public void onStep(StepMetrics metrics) {
+        steps.add(metrics);
+        thisStart = metrics.elapsed();
+    }
+
+    @Override
+    public void onEvaluation(EvaluationMetrics metrics) {
+        evaluations.add(metrics);
+    }
+
+    @Override
+    public void onCheckpoint(Path directory, long step) {
+        lastCheckpoint = new Checkpoint(directory, step);
+    }
+
+    @Override
+    public void onSamples(List<SampleComparison> newSamples) {
+        samples = List.copyOf(newSamples);
+    }
+
+    @Override
+    public void onEnd(TrainingSummary newSummary) {
+        summary = newSummary;
+        thisStart = newSummary.elapsed();
+    }
+
+    @Override
+    public void onFailure(Throwable newFailure) {
+        failure = newFailure.toString();
+    }
+
+    /** The plan of the latest start. */
+    public @Nullable TrainingPlan plan() {
+        return plan;
+    }
+
+    public List<StepMetrics> steps() {
+        return Collections.unmodifiableList(steps);
+    }
+
+    public List<EvaluationMetrics> evaluations() {
+        return Collections.unmodifiableList(evaluations);
+    }
+
+    public List<SampleComparison> samples() {
+        return samples;
+    }
+
+    public @Nullable Checkpoint lastCheckpoint() {
+        return lastCheckpoint;
+    }
+
+    /** How the latest start ended; null while it runs, and when it was killed or failed. */
+    public @Nullable TrainingSummary summary() {
+        return summary;
+    }
+
+    /** Class and message of what made the latest start fail. */
+    public @Nullable String failure() {
+        return failure;
+    }
+
+    /** Optimizer steps done; 0 before the first one. */
+    public long lastStep() {
+        return steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step();
+    }
+
+    /** Wall time of all starts together, without the time between them. */
+    public Duration elapsed() {
+        return earlierStarts.plus(thisStart);
+    }
+}
