@@ -7,15 +7,12 @@ import java.io.InputStream;
 import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Function;
-import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -28,16 +25,6 @@ import org.jspecify.annotations.Nullable;
  * afterwards is an {@link IllegalStateException}.
  */
 public final class Tokenizer implements AutoCloseable {
-
-    private static final List<String> FILES = List.of(
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "special_tokens_map.json",
-            "chat_template.jinja",
-            "tokenizer.model",
-            "vocab.json",
-            "merges.txt",
-            "added_tokens.json");
 
     private final Path directory;
     private final HuggingFaceTokenizer tokenizer;
@@ -178,16 +165,7 @@ public final class Tokenizer implements AutoCloseable {
      * @throws UserErrorException when a file cannot be written
      */
     public void copyFilesTo(Path target) {
-        for (String name : FILES) {
-            Path source = directory.resolve(name);
-            Path copy = target.resolve(name);
-            boolean sameFile = source.toAbsolutePath()
-                    .normalize()
-                    .equals(copy.toAbsolutePath().normalize());
-            if (Files.isRegularFile(source) && !sameFile) {
-                AtomicFiles.write(copy, path -> Files.copy(source, path, StandardCopyOption.REPLACE_EXISTING));
-            }
-        }
+        ModelFiles.copy(ModelFiles.TOKENIZER, directory, target);
     }
 
     /** Frees the native tokenizer. Waits for calls that are under way; closing twice is fine. */

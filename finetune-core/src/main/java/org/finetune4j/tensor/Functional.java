@@ -71,6 +71,21 @@ public final class Functional {
         }
     }
 
+    /** {@code weight * x / sqrt(mean(x^2) + epsilon)} over the last dimension (Zhang and Sennrich 2019). */
+    public static Tensor rmsNorm(Tensor x, Tensor weight, double epsilon) {
+        try (TensorOptional scale = new TensorOptional(weight.handle());
+                DoubleOptional optionalEpsilon = new DoubleOptional(epsilon)) {
+            return Tensor.wrap(torch.rms_norm(x.handle(), new long[] {x.size(-1)}, scale, optionalEpsilon));
+        } catch (RuntimeException e) {
+            throw TensorException.of("rmsNorm", e, x, weight);
+        }
+    }
+
+    /** The logarithm of {@link Tensor#softmax}, in one pass. */
+    public static Tensor logSoftmax(Tensor x, int dimension) {
+        return Tensor.wrap(torch.log_softmax(x.handle(), dimension));
+    }
+
     /** {@code x * sigmoid(x)}. */
     public static Tensor silu(Tensor x) {
         return Tensor.wrap(torch.silu(x.handle()));

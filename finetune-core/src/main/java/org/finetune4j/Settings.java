@@ -1,0 +1,177 @@
+package org.finetune4j;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Values that a user wrote under names, read one by one with the type that is wanted. It remembers which names were asked
+ * for, so that {@link #refuseUnknown()} can tell the others with the nearest valid name.
+ */
+public final class Settings {
+
+    private final String origin;
+    private final Map<String, @Nullable Object> values;
+    private final Set<String> known = new LinkedHashSet<>();
+
+    /**
+     * @param origin what messages call the place of these values, such as the path of a file
+     * @param values numbers, texts, truth values, lists and maps; null is as good as missing
+     */
+    public Settings(String origin, Map<String, ? extends @Nullable Object> values) {
+        this.origin = origin;
+        this.values = new LinkedHashMap<>(values);
+    }
+
+    public String origin() {
+        return origin;
+    }
+
+    /** Whether there is a value. */
+    public boolean has(String key) {
+        known.add(key);
+        return values.get(key) != null;
+    }
+
+    /** All values as they were given, in their order. */
+    public Map<String, @Nullable Object> asMap() {
+        return new LinkedHashMap<>(values);
+    }
+
+    /** A text, if there is one. Numbers and truth values count as what they look like. */
+    public Optional<String> text(String key) {
+        return value(key).map(value -> {
+            if (value instanceof List || value instanceof Map) {
+                throw invalid(key, "a text");
+            }
+            return value.toString();
+        });
+    }
+
+    /** A text that must be there. */
+    public String requiredText(String key) {
+        return text(key).orElseThrow(() -> missing(key));
+    }
+
+    /** A whole number, or {@code fallback}. */
+    public int integer(String key, int fallback) {
+        double number = number(key, fallback);
+        if (number != Math.rint(number) || Math.abs(number) > Integer.MAX_VALUE) {
+            throw invalid(key, "a whole number");
+        }
+        return (int) number;
+    }
+
+    /** A whole number of at least {@code minimum}, or {@code fallback}. */
+    public int integer(String key, int fallback, int minimum) {
+        int number = integer(key, fallback);
+        if (has(key) && number < minimum) {
+            throw invalid(key, "a whole number of at least " + minimum);
+        }
+        return number;
+    }
+
+    /** A number, or {@code fallback}; texts such as {@code 2e-4}, which YAML does not take for numbers, are read too. */
+    public double number(String key, double fallback) {
+        Object value = value(key).orElse(fallback);
+        if (value instanceof Number number) {
+            return number.doubleValue();
+        }
+        try {
+            return Double.parseDouble(value.toString());
+        } catch (NumberFormatException e) {
+            throw invalid(key, "a number");
+        }
+    }
+
+    /** A number within bounds, or {@code fallback}. */
+    public double number(String key, double fallback, double minimum, double maximum) {
+        double number = number(key, fallback);
+        if (has(key) && !(number >= minimum && number <= maximum)) {
+            throw invalid(key, "a number from " + minimum + " to " + maximum);
+        }
+        return number;
+    }
+
+    /** A truth value, or {@code fallback}. */
+    public boolean flag(String key, boolean fallback) {
+        Object value = value(key).orElse(fallback);
+        if (value instanceof Boolean flag) {
+            return flag;
+        }
+        switch (value.toString()) {
+            case "true":
+                return true;
+            case "false":
+                return false;
+            default:
+                throw invalid(key, "true or false");
+        }
+    }
+
+    /** A list of texts; a single text is a list of one, and a missing value an empty list. */
+    public List<String> texts(String key) {
+        Object value = value(key).orElse(List.of());
+        if (value instanceof Map) {
+            throw invalid(key, "a list of texts");
+        }
+        List<String> texts = new ArrayList<>();
+        for (Object element : value instanceof List<?> list ? list : List.of(value)) {
+            if (element == null || element instanceof List || element instanceof Map) {
+                throw invalid(key, "a list of texts");
+            }
+            texts.add(element.toString());
+        }
+        return texts;
+    }
+
+    /** Whole numbers by name; empty when the value is missing. */
+    public Map<String, Integer> integersByName(String key) {
+        Object value = value(key).orElse(Map.of());
+        if (!(value instanceof Map<?, ?> map)) {
+            throw invalid(key, "names with whole numbers, such as {q_proj: 4}");
+        }
+        Map<String, Integer> numbers = new LinkedHashMap<>();
+        map.forEach((name, number) -> {
+            if (!(number instanceof Integer integer) || integer < 1) {
+                throw invalid(key, "names with positive whole numbers, such as {q_proj: 4}");
+            }
+            numbers.put(String.valueOf(name), integer);
+        });
+        return numbers;
+    }
+
+    /** The value as it was given, if there is one. */
+    public Optional<Object> value(String key) {
+        known.add(key);
+        return Optional.ofNullable(values.get(key));
+    }
+
+    /**
+     * Refuses names that nobody asked for.
+     *
+     * @throws UserErrorException for the first one, with the nearest valid name
+     */
+    public void refuseUnknown() {
+        for (String key : values.keySet()) {
+            if (!known.contains(key)) {
+                throw new UserErrorException(
+                        origin + ": unknown key '" + key + "'" + Suggestions.didYouMean(key, known));
+            }
+        }
+    }
+
+    /** The error for a value that cannot be used. */
+    public UserErrorException invalid(String key, String expected) {
+        return new UserErrorException(origin + ": '" + key + "' is " + values.get(key) + ", expected " + expected);
+    }
+
+    private UserErrorException missing(String key) {
+        return new UserErrorException(origin + ": '" + key + "' is missing");
+    }
+}

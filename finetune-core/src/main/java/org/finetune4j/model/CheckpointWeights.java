@@ -1,0 +1,86 @@
+package org.finetune4j.model;
+
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.nn.Initialization;
+import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Gives a model the weights of a checkpoint, mapped where dtype and device allow. */
+final class CheckpointWeights implements Weights.Source {
+
+    private final CheckpointReader reader;
+    private final String backbonePrefix;
+    private final Device device;
+    private final @Nullable DType storageDType;
+    private final Set<String> used = new HashSet<>();
+
+    CheckpointWeights(
+            CheckpointReader reader, String backbonePrefix, Device device, @Nullable DType storageDType) {
+        this.reader = reader;
+        this.backbonePrefix = backbonePrefix;
+        this.device = device;
+        this.storageDType = storageDType;
+    }
+
+    @Override
+    public boolean contains(String name) {
+        return reader.contains(stored(name));
+    }
+
+    @Override
+    public Tensor tensor(String name, Initialization initialization, long[] shape) {
+        String stored = stored(name);
+        if (!reader.contains(stored)) {
+            throw new UserErrorException(reader.directory() + ": the checkpoint has no tensor '" + name + "'"
+                    + Suggestions.didYouMean(name, reader.names()));
+        }
+        if (!Arrays.equals(reader.shape(stored), shape)) {
+            throw new UserErrorException(
+                    reader.directory() + ": tensor '" + stored + "' has the shape "
+                            + Arrays.toString(reader.shape(stored)) + ", but config.json asks for "
+                            + Arrays.toString(shape));
+        }
+        used.add(stored);
+        Tensor tensor = reader.tensor(stored).to(device);
+        return storageDType == null ? tensor : tensor.to(storageDType);
+    }
+
+    /**
+     * Refuses a checkpoint with weights that the model did not ask for: it was made for something else than its
+     * configuration says. Constants that older versions of transformers stored are fine, and so is an output layer beside
+     * the embedding it is tied to.
+     */
+    void checkAllUsed(boolean tied) {
+        List<String> unused = reader.names().stream()
+                .filter(name -> !used.contains(name))
+                .filter(name -> !name.endsWith(".attn.bias") && !name.endsWith(".attn.masked_bias"))
+                .filter(name -> !name.endsWith("rotary_emb.inv_freq"))
+                .filter(name -> !(tied && name.equals("lm_head.weight")))
+                .toList();
+        if (!unused.isEmpty()) {
+            throw new UserErrorException(reader.directory() + ": config.json describes a model without the tensor '"
+                    + unused.get(0) + "'"
+                    + (unused.size() == 1 ? "" : " and " + (unused.size() - 1) + " others that the checkpoint has"));
+        }
+    }
+
+    /** The name in the file: checkpoints saved from the backbone alone lack its prefix. */
+    private String stored(String name) {
+        if (!reader.contains(name) && name.startsWith(backbonePrefix)) {
+            String bare = name.substring(backbonePrefix.length());
+            if (reader.contains(bare)) {
+                return bare;
+            }
+        }
+        return name;
+    }
+}

@@ -1,0 +1,27 @@
+package org.finetune4j.model;
+
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How to load a model.
+ *
+ * @param device where its weights go
+ * @param dtype the type they are stored in, or null to keep the checkpoint's
+ */
+public record LoadOptions(Device device, @Nullable DType dtype) {
+
+    /** The best device of this machine, the checkpoint's dtype. */
+    public static LoadOptions defaults() {
+        return new LoadOptions(Device.best(), null);
+    }
+
+    public LoadOptions withDevice(Device newDevice) {
+        return new LoadOptions(newDevice, dtype);
+    }
+
+    public LoadOptions withDType(DType newDType) {
+        return new LoadOptions(device, newDType);
+    }
+}

@@ -1,0 +1,195 @@
+package org.finetune4j.model;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.tensor.DType;
+
+/**
+ * A model's {@code config.json}, in the spelling of transformers 4 or 5. It keeps every key, so that what is written again
+ * says what was read; an architecture asks it for what it needs and refuses by name what it does not implement.
+ */
+public final class ModelConfig {
+
+    /** The file's name in a model directory. */
+    public static final String FILE = "config.json";
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final ObjectNode root;
+    private final String origin;
+
+    private ModelConfig(ObjectNode root, String origin) {
+        this.root = root;
+        this.origin = origin;
+    }
+
+    /**
+     * Reads the configuration of a model directory.
+     *
+     * @throws UserErrorException when the directory or the file is missing or is not JSON
+     */
+    public static ModelConfig load(Path directory) {
+        if (!Files.isDirectory(directory)) {
+            throw new UserErrorException("no model directory " + directory);
+        }
+        Path file = directory.resolve(FILE);
+        try {
+            return parse(Files.readString(file), file.toString());
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        }
+    }
+
+    /** Reads a configuration from JSON text; {@code origin} is what messages call it. */
+    public static ModelConfig parse(String json, String origin) {
+        try {
+            if (JSON.readTree(json) instanceof ObjectNode object) {
+                return new ModelConfig(object, origin);
+            }
+            throw new UserErrorException(origin + ": expected a JSON object");
+        } catch (JsonProcessingException e) {
+            throw new UserErrorException(origin + ": not JSON: " + Reasons.of(e), e);
+        }
+    }
+
+    /** Writes the configuration as transformers lays it out: sorted as it was read, two spaces of indentation. */
+    public void save(Path directory) {
+        AtomicFiles.writeString(directory.resolve(FILE), root.toPrettyString() + "\n");
+    }
+
+    /** What messages call this configuration: usually the path of its file. */
+    public String origin() {
+        return origin;
+    }
+
+    /** The class of transformers that the checkpoint was saved from, such as {@code LlamaForCausalLM}. */
+    public String architecture() {
+        JsonNode names = root.path("architectures");
+        if (!names.isArray() || names.isEmpty() || !names.get(0).isTextual()) {
+            throw new UserErrorException(origin + ": key 'architectures' must name the model's class, such as"
+                    + " [\"LlamaForCausalLM\"]");
+        }
+        return names.get(0).asText();
+    }
+
+    /** The element type that the checkpoint is stored in; float32 where the file does not say. */
+    public DType storageDType() {
+        String name = text("dtype", text("torch_dtype", "float32"));
+        return DType.parse(name);
+    }
+
+    /** A copy that says the weights are stored as {@code dtype}. */
+    public ModelConfig withStorageDType(DType dtype) {
+        ObjectNode copy = root.deepCopy();
+        copy.set(copy.has("torch_dtype") ? "torch_dtype" : "dtype", TextNode.valueOf(dtype.torchName()));
+        return new ModelConfig(copy, origin);
+    }
+
+    /** A copy that says whether the output layer shares the embedding's weight. */
+    public ModelConfig withTiedEmbeddings(boolean tied) {
+        ObjectNode copy = root.deepCopy();
+        copy.put("tie_word_embeddings", tied);
+        return new ModelConfig(copy, origin);
+    }
+
+    /** Whether the key is there and not null. */
+    public boolean has(String key) {
+        return root.hasNonNull(key);
+    }
+
+    /** The node under {@code key}, for structures that only one architecture knows; a missing node where there is none. */
+    public JsonNode node(String key) {
+        return root.path(key);
+    }
+
+    /** A whole number that must be there and be positive. */
+    public int positive(String key) {
+        JsonNode node = root.path(key);
+        if (!node.isInt() || node.asInt() <= 0) {
+            throw invalid(key, "a positive whole number");
+        }
+        return node.asInt();
+    }
+
+    /** A positive whole number, or {@code fallback} where the key is missing or null. */
+    public int positive(String key, int fallback) {
+        return has(key) ? positive(key) : fallback;
+    }
+
+    /** A number, or {@code fallback} where the key is missing or null. */
+    public double number(String key, double fallback) {
+        if (!has(key)) {
+            return fallback;
+        }
+        if (!root.path(key).isNumber()) {
+            throw invalid(key, "a number");
+        }
+        return root.path(key).asDouble();
+    }
+
+    /** A truth value, or {@code fallback} where the key is missing or null. */
+    public boolean flag(String key, boolean fallback) {
+        if (!has(key)) {
+            return fallback;
+        }
+        if (!root.path(key).isBoolean()) {
+            throw invalid(key, "true or false");
+        }
+        return root.path(key).asBoolean();
+    }
+
+    /** A text, or {@code fallback} where the key is missing or null. */
+    public String text(String key, String fallback) {
+        if (!has(key)) {
+            return fallback;
+        }
+        if (!root.path(key).isTextual()) {
+            throw invalid(key, "a text");
+        }
+        return root.path(key).asText();
+    }
+
+    /**
+     * Refuses a flag that asks for something this architecture does not implement.
+     *
+     * @param implemented the only value that can be honoured
+     */
+    public void require(String key, boolean implemented) {
+        if (flag(key, implemented) != implemented) {
+            throw new UserErrorException(
+                    origin + ": '" + key + "': " + !implemented + " is not implemented for " + architecture());
+        }
+    }
+
+    /** Refuses keys that, when they are there and not null, ask for something this architecture does not implement. */
+    public void refuse(Set<String> keys) {
+        for (String key : keys) {
+            if (has(key)) {
+                throw new UserErrorException(origin + ": '" + key + "': " + root.path(key) + " is not implemented for "
+                        + architecture());
+            }
+        }
+    }
+
+    /** The error for a key whose value cannot be used. */
+    public UserErrorException invalid(String key, String expected) {
+        JsonNode node = root.path(key);
+        String found = node.isMissingNode() ? "is missing" : "is " + node;
+        return new UserErrorException(origin + ": '" + key + "' " + found + ", expected " + expected);
+    }
+
+    @Override
+    public String toString() {
+        return root.toPrettyString();
+    }
+}

@@ -1,0 +1,50 @@
+package org.finetune4j.model;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Token ids of a batch of sequences, row-major {@code [batchSize, sequenceLength]}.
+ *
+ * @param attentionMask 1 for a real token, 0 for padding, on either side
+ * @param positionIds the position of each token in its own sequence, or null to count the real tokens of each row from 0.
+ *     Where positions start again inside a row a new sequence starts: sequences packed in one row do not see each other.
+ */
+public record ModelInputs(
+        int batchSize, int sequenceLength, int[] inputIds, byte[] attentionMask, int @Nullable [] positionIds) {
+
+    public ModelInputs {
+        int size = Math.multiplyExact(batchSize, sequenceLength);
+        if (size <= 0
+                || inputIds.length != size
+                || attentionMask.length != size
+                || (positionIds != null && positionIds.length != size)) {
+            throw new IllegalArgumentException("token ids, mask and positions must have the shape [" + batchSize + ", "
+                    + sequenceLength + "] and not be empty");
+        }
+    }
+
+    /** One sequence without padding. */
+    public static ModelInputs of(int... inputIds) {
+        byte[] mask = new byte[inputIds.length];
+        Arrays.fill(mask, (byte) 1);
+        return new ModelInputs(1, inputIds.length, inputIds, mask, null);
+    }
+
+    /** The given positions, or the number of real tokens before each one in its row (0 for padding before them). */
+    public int[] positions() {
+        if (positionIds != null) {
+            return positionIds;
+        }
+        int[] positions = new int[inputIds.length];
+        for (int row = 0; row < batchSize; row++) {
+            int seen = 0;
+            for (int t = 0; t < sequenceLength; t++) {
+                int at = row * sequenceLength + t;
+                seen += attentionMask[at];
+                positions[at] = Math.max(0, seen - 1);
+            }
+        }
+        return positions;
+    }
+}

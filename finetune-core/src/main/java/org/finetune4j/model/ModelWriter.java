@@ -1,0 +1,77 @@
+package org.finetune4j.model;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.model.safetensors.CheckpointWriter;
+import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.DType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes a model directory as {@code save_pretrained} does: the same names, tied weights once, sharded files with an index
+ * above a size, configuration and tokenizer beside them. Tensors are converted and written one at a time.
+ */
+public final class ModelWriter {
+
+    private final CausalLM model;
+    private @Nullable DType dtype;
+    private long maxShardBytes = CheckpointWriter.DEFAULT_MAX_SHARD_BYTES;
+
+    private ModelWriter(CausalLM model) {
+        this.model = model;
+        this.dtype = model.config().storageDType();
+    }
+
+    /** Writes {@code model} in the dtype of its configuration. */
+    public static ModelWriter of(CausalLM model) {
+        return new ModelWriter(model);
+    }
+
+    /** Writes floating-point weights as {@code newDType}. */
+    public ModelWriter dtype(DType newDType) {
+        dtype = newDType;
+        return this;
+    }
+
+    /** Writes every weight in the dtype it has in memory: exact, so that training can go on from it. */
+    public ModelWriter exact() {
+        dtype = null;
+        return this;
+    }
+
+    /** Starts a new file when the present one would grow past this size. */
+    public ModelWriter maxShardBytes(long bytes) {
+        maxShardBytes = bytes;
+        return this;
+    }
+
+    /**
+     * Writes the directory; what was there under the same names is replaced only when everything is written.
+     *
+     * @throws org.finetune4j.UserErrorException when it cannot be written
+     */
+    public void write(Path target) {
+        List<Entry> entries = new ArrayList<>();
+        for (Map.Entry<String, Parameter> named : model.network().namedParameters().entrySet()) {
+            Parameter parameter = named.getValue();
+            DType stored = dtype == null || !parameter.value().dtype().isFloatingPoint()
+                    ? parameter.value().dtype()
+                    : dtype;
+            entries.add(new Entry(
+                    named.getKey(), stored, parameter.value().shape(), () -> parameter.value().detach().to(stored)));
+        }
+        CheckpointWriter.write(target, entries, maxShardBytes);
+        ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);
+        config.withTiedEmbeddings(model.network().isTied()).save(target);
+        Path source = model.directory();
+        if (source != null) {
+            ModelFiles.copy(ModelFiles.GENERATION, source, target);
+            ModelFiles.copy(ModelFiles.TOKENIZER, source, target);
+        } else if (model.hasTokenizer()) {
+            model.tokenizer().copyFilesTo(target);
+        }
+    }
+}

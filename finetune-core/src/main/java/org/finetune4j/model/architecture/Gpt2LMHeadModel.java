@@ -1,0 +1,208 @@
+package org.finetune4j.model.architecture;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.finetune4j.model.Architecture;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.Activation;
+import org.finetune4j.nn.Attention;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Embedding;
+import org.finetune4j.nn.Initialization;
+import org.finetune4j.nn.LayerNorm;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.RotaryFrequencies;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** GPT-2 (Radford et al. 2019): learned positions, weights stored [in, out], one projection for query, key and value. */
+public final class Gpt2LMHeadModel extends DecoderModel {
+
+    private final Embedding tokens;
+    private final Embedding positions;
+    private final List<Layer> layers = new ArrayList<>();
+    private final LayerNorm norm;
+    private final Linear head;
+    private final Shape shape;
+
+    private Gpt2LMHeadModel(Shape shape, Weights weights) {
+        this.shape = shape;
+        Weights backbone = weights.at("transformer");
+        this.tokens = child(
+                "transformer.wte",
+                new Embedding(backbone.at("wte"), shape.vocabulary, shape.hidden, shape.initialization));
+        this.positions = child(
+                "transformer.wpe",
+                new Embedding(backbone.at("wpe"), shape.maxPositions, shape.hidden, shape.initialization));
+        for (int i = 0; i < shape.layers; i++) {
+            layers.add(child("transformer.h." + i, new Layer(shape, backbone.at("h", i), i)));
+        }
+        this.norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden, shape.epsilon));
+        this.head = child(
+                "lm_head",
+                shape.tied
+                        ? Linear.tied(tokens.weight())
+                        : Linear.of(
+                                weights.at("lm_head"), shape.hidden, shape.vocabulary, false, shape.initialization));
+    }
+
+    @Override
+    public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
+        Tensor token = tokens.forward(inputIds, computeDType); // [batch, seq, hidden]
+        Tensor position = positions.forward(context.positionIds(), computeDType); // [batch or 1, seq, hidden]
+        return dropped(token.add(position), shape.embeddingDropout, context);
+    }
+
+    @Override
+    public List<Layer> layers() {
+        return layers;
+    }
+
+    @Override
+    public Tensor finalNorm(Tensor hiddenStates) {
+        return norm.forward(hiddenStates);
+    }
+
+    @Override
+    public Embedding inputEmbedding() {
+        return tokens;
+    }
+
+    @Override
+    public boolean embeddingTrains() {
+        return tokens.isTrainable() || positions.isTrainable();
+    }
+
+    @Override
+    public Linear outputLayer() {
+        return head;
+    }
+
+    @Override
+    public @Nullable RotaryFrequencies rotaryFrequencies() {
+        return null;
+    }
+
+    @Override
+    public int maxPositions() {
+        return shape.maxPositions;
+    }
+
+    private static Tensor dropped(Tensor x, double probability, SequenceContext context) {
+        return context.training() && probability > 0 ? Functional.dropout(x, probability) : x;
+    }
+
+    /** Attention, then a feed-forward block, each on normalised input and added to the stream. */
+    static final class Layer extends DecoderLayer {
+
+        private final Shape shape;
+        private final int index;
+        private final LayerNorm attentionNorm;
+        private final Linear queryKeyValue;
+        private final Linear attentionOutput;
+        private final LayerNorm feedForwardNorm;
+        private final Linear up;
+        private final Linear down;
+
+        Layer(Shape shape, Weights weights, int index) {
+            this.shape = shape;
+            this.index = index;
+            long hidden = shape.hidden;
+            Initialization init = shape.initialization;
+            this.attentionNorm = child("ln_1", new LayerNorm(weights.at("ln_1"), hidden, shape.epsilon));
+            this.queryKeyValue = child(
+                    "attn.c_attn", Linear.conv1d(weights.at("attn").at("c_attn"), hidden, 3 * hidden, init));
+            this.attentionOutput =
+                    child("attn.c_proj", Linear.conv1d(weights.at("attn").at("c_proj"), hidden, hidden, init));
+            this.feedForwardNorm = child("ln_2", new LayerNorm(weights.at("ln_2"), hidden, shape.epsilon));
+            this.up = child("mlp.c_fc", Linear.conv1d(weights.at("mlp").at("c_fc"), hidden, shape.inner, init));
+            this.down = child("mlp.c_proj", Linear.conv1d(weights.at("mlp").at("c_proj"), shape.inner, hidden, init));
+        }
+
+        @Override
+        public Tensor forward(Tensor hiddenStates, SequenceContext context) {
+            Tensor attended = hiddenStates.add(attend(attentionNorm.forward(hiddenStates), context));
+            Tensor inner = shape.activation.apply(up.forward(feedForwardNorm.forward(attended))); // [batch, seq, inner]
+            return attended.add(dropped(down.forward(inner), shape.residualDropout, context));
+        }
+
+        private Tensor attend(Tensor x, SequenceContext context) {
+            long hidden = shape.hidden;
+            Tensor all = queryKeyValue.forward(x); // [batch, seq, 3 * hidden]
+            Tensor attended = shape.attention.forward(
+                    all.narrow(2, 0, hidden), // [batch, seq, hidden]
+                    all.narrow(2, hidden, hidden),
+                    all.narrow(2, 2 * hidden, hidden),
+                    index,
+                    context);
+            return dropped(attentionOutput.forward(attended), shape.residualDropout, context);
+        }
+    }
+
+    /** What the configuration says, checked. */
+    private record Shape(
+            int vocabulary,
+            int hidden,
+            int inner,
+            int layers,
+            Attention attention,
+            Activation activation,
+            double epsilon,
+            boolean tied,
+            int maxPositions,
+            double embeddingDropout,
+            double residualDropout,
+            Initialization initialization) {
+
+        static Shape of(ModelConfig config) {
+            config.require("add_cross_attention", false);
+            config.require("scale_attn_weights", true);
+            config.require("scale_attn_by_inverse_layer_idx", false);
+            config.refuse(Set.of("quantization_config"));
+            int hidden = config.positive("n_embd");
+            int heads = config.positive("n_head");
+            if (hidden % heads != 0) {
+                throw config.invalid("n_embd", "a multiple of n_head " + heads);
+            }
+            int headDim = hidden / heads;
+            return new Shape(
+                    config.positive("vocab_size"),
+                    hidden,
+                    config.positive("n_inner", 4 * hidden),
+                    config.positive("n_layer"),
+                    new Attention(heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attn_pdrop", 0.1)),
+                    Activation.named(config.text("activation_function", "gelu_new")),
+                    config.number("layer_norm_epsilon", 1e-5),
+                    config.flag("tie_word_embeddings", true),
+                    config.positive("n_positions", 1024),
+                    config.number("embd_pdrop", 0.1),
+                    config.number("resid_pdrop", 0.1),
+                    new Initialization.Normal(config.number("initializer_range", 0.02)));
+        }
+    }
+
+    /** Registers the architecture. */
+    public static final class Provider implements Architecture {
+
+        @Override
+        public String name() {
+            return "GPT2LMHeadModel";
+        }
+
+        @Override
+        public String backbonePrefix() {
+            return "transformer.";
+        }
+
+        @Override
+        public DecoderModel build(ModelConfig config, Weights weights) {
+            return new Gpt2LMHeadModel(Shape.of(config), weights);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+package org.finetune4j.model.safetensors;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A safetensors file, mapped into memory. Its tensors share the mapping, so reading one costs nothing until its pages are
+ * touched; they stay valid after the file is closed. They are read-only by convention: writing to one changes only this
+ * process's copy of the page.
+ */
+public final class SafetensorsFile implements AutoCloseable {
+
+    private final Path path;
+    private final SafetensorsHeader header;
+    private @Nullable Tensor mapping;
+
+    private SafetensorsFile(Path path, SafetensorsHeader header) {
+        this.path = path;
+        this.header = header;
+    }
+
+    /**
+     * Opens and checks a file.
+     *
+     * @throws UserErrorException when it is missing, truncated or not a safetensors file
+     */
+    public static SafetensorsFile open(Path path) {
+        if (!Files.isRegularFile(path)) {
+            throw new UserErrorException("no file " + path);
+        }
+        return new SafetensorsFile(path, SafetensorsHeader.read(path));
+    }
+
+    /** The names of all tensors, in the order of the file. */
+    public List<String> names() {
+        return List.copyOf(header.tensors().keySet());
+    }
+
+    public boolean contains(String name) {
+        return header.tensors().containsKey(name);
+    }
+
+    public Map<String, String> metadata() {
+        return header.metadata();
+    }
+
+    /**
+     * Dtype, shape and place of a tensor.
+     *
+     * @throws UserErrorException when there is none of this name, with the nearest one that is there
+     */
+    public TensorInfo info(String name) {
+        TensorInfo info = header.tensors().get(name);
+        if (info == null) {
+            throw new UserErrorException(path + ": no tensor '" + name + "'"
+                    + Suggestions.didYouMean(name, header.tensors().keySet()));
+        }
+        return info;
+    }
+
+    /** The tensor of this name; it shares the mapping unless it is not aligned to its item size, or empty. */
+    public Tensor tensor(String name) {
+        TensorInfo info = info(name);
+        long length = info.end() - info.begin();
+        if (length == 0) {
+            return Tensors.zeros(info.dtype(), Device.CPU, info.shape());
+        }
+        try (TensorScope scope = TensorScope.open()) {
+            long begin = header.dataStart() + info.begin();
+            Tensor bytes = mapping().narrow(0, begin, length);
+            boolean aligned = begin % info.dtype().itemSize() == 0;
+            Tensor values = (aligned ? bytes : bytes.copy()).viewAs(info.dtype());
+            return scope.keep(values.reshape(info.shape()));
+        }
+    }
+
+    private Tensor mapping() {
+        if (mapping == null) {
+            long end = header.dataStart()
+                    + header.tensors().values().stream()
+                            .mapToLong(TensorInfo::end)
+                            .max()
+                            .orElse(0);
+            mapping = Tensors.mapped(path, end).unscoped();
+        }
+        return mapping;
+    }
+
+    /** Lets go of this side's hold on the mapping. */
+    @Override
+    public void close() {
+        if (mapping != null) {
+            mapping.close();
+            mapping = null;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package org.finetune4j.nn;
+
+import java.util.Collection;
+import java.util.List;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code y = x W^T + b}. A parameter-efficient method does not replace this layer, it {@link #extend extends} it: the
+ * tree of modules and the names of the parameters stay as they are.
+ */
+public final class Linear extends Module {
+
+    /** How the weight lies in the checkpoint. */
+    public enum Layout {
+        /** [out, in], the usual one. */
+        OUT_IN,
+        /** [in, out], GPT-2's {@code Conv1D}. */
+        IN_OUT
+    }
+
+    private final Layout layout;
+    private Parameter weight;
+    private final @Nullable Parameter bias;
+    private @Nullable LinearExtension extension;
+
+    private Linear(Layout layout, Parameter weight, @Nullable Parameter bias) {
+        this.layout = layout;
+        this.weight = parameter("weight", weight);
+        this.bias = bias == null ? null : parameter("bias", bias);
+    }
+
+    /** Reads {@code weight} [out, in] and, where wanted, {@code bias} [out]. */
+    public static Linear of(Weights weights, long in, long out, boolean bias, Initialization initialization) {
+        return new Linear(
+                Layout.OUT_IN,
+                weights.parameter("weight", initialization, out, in),
+                bias ? weights.parameter("bias", Initialization.ZEROS, out) : null);
+    }
+
+    /** Reads GPT-2's {@code weight} [in, out] and {@code bias} [out]. */
+    public static Linear conv1d(Weights weights, long in, long out, Initialization initialization) {
+        return new Linear(
+                Layout.IN_OUT,
+                weights.parameter("weight", initialization, in, out),
+                weights.parameter("bias", Initialization.ZEROS, out));
+    }
+
+    /** A layer whose weight [out, in] is another layer's, as in models that tie their output to their embedding. */
+    public static Linear tied(Parameter weight) {
+        return new Linear(Layout.OUT_IN, weight, null);
+    }
+
+    /** Applies the layer with its extension. */
+    public Tensor forward(Tensor x) {
+        LinearExtension active = extension;
+        return active == null ? project(x) : active.forward(this, x);
+    }
+
+    /** Applies the layer alone, as if it had no extension: [..., in] to [..., out]. */
+    public Tensor project(Tensor x) {
+        DType dtype = x.dtype();
+        Tensor w = weight.as(dtype);
+        Parameter b = bias;
+        if (layout == Layout.OUT_IN) {
+            return Functional.linear(x, w, b == null ? null : b.as(dtype));
+        }
+        if (b == null) {
+            return x.matmul(w);
+        }
+        long[] shape = x.shape();
+        Tensor rows = x.reshape(-1, inFeatures()); // [rows, in]
+        shape[shape.length - 1] = outFeatures();
+        return Functional.addmm(b.as(dtype), rows, w).view(shape); // [..., out]
+    }
+
+    public long inFeatures() {
+        return weight.value().size(layout == Layout.OUT_IN ? 1 : 0);
+    }
+
+    public long outFeatures() {
+        return weight.value().size(layout == Layout.OUT_IN ? 0 : 1);
+    }
+
+    public Layout layout() {
+        return layout;
+    }
+
+    public Parameter weight() {
+        return weight;
+    }
+
+    public @Nullable Parameter bias() {
+        return bias;
+    }
+
+    /** Makes {@code newWeight} this layer's weight in the place of the present one, which is not closed. */
+    public void weight(Parameter newWeight) {
+        weight = parameter("weight", newWeight);
+    }
+
+    /** What a method added to this layer, or null. */
+    public @Nullable LinearExtension extension() {
+        return extension;
+    }
+
+    /** Adds a method to this layer. There is place for one. */
+    public void extend(LinearExtension newExtension) {
+        if (extension != null) {
+            throw new IllegalStateException("this layer already carries " + extension);
+        }
+        extension = newExtension;
+    }
+
+    @Override
+    protected Collection<Parameter> addedParameters() {
+        return extension == null ? List.of() : extension.parameters();
+    }
+
+    /** Takes the method off again. */
+    public void removeExtension() {
+        extension = null;
+    }
+}

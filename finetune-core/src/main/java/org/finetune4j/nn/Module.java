@@ -1,0 +1,98 @@
+package org.finetune4j.nn;
+
+import java.util.Collection;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.BiConsumer;
+
+/**
+ * A part of a model: parameters and smaller parts, each with a name. The names from the root down, joined by dots, are
+ * the names that Hugging Face gives the same parts, so checkpoints, target modules and messages all speak of the same
+ * thing.
+ */
+public abstract class Module implements AutoCloseable {
+
+    private final Map<String, Module> children = new LinkedHashMap<>();
+    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+
+    /** Registers a part and returns it. */
+    protected final <M extends Module> M child(String name, M module) {
+        children.put(name, module);
+        return module;
+    }
+
+    /** Registers a parameter of this module itself and returns it. */
+    protected final Parameter parameter(String name, Parameter parameter) {
+        parameters.put(name, parameter);
+        return parameter;
+    }
+
+    /** All parts at any depth, by their path from this module; this module itself is not among them. */
+    public final Map<String, Module> namedModules() {
+        Map<String, Module> modules = new LinkedHashMap<>();
+        visit("", (path, module) -> {
+            if (!path.isEmpty()) {
+                modules.put(path, module);
+            }
+        });
+        return modules;
+    }
+
+    /** The parameters of this module itself by their short names, without those of its parts. */
+    public final Map<String, Parameter> ownParameters() {
+        return Collections.unmodifiableMap(parameters);
+    }
+
+    /** All parameters at any depth by their path from this module; a shared one appears under its first path only. */
+    public final Map<String, Parameter> namedParameters() {
+        Map<String, Parameter> all = new LinkedHashMap<>();
+        Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
+        visit("", (path, module) -> module.parameters.forEach((name, parameter) -> {
+            if (seen.add(parameter)) {
+                all.put(join(path, name), parameter);
+            }
+        }));
+        return all;
+    }
+
+    /** All parameters at any depth, each once. */
+    public final Collection<Parameter> allParameters() {
+        return namedParameters().values();
+    }
+
+    /** Whether training changes anything in this module: a parameter, or what a method added to it. */
+    public final boolean isTrainable() {
+        boolean[] trainable = {false};
+        visit("", (path, module) -> trainable[0] |= module.hasOwnTrainable());
+        return trainable[0];
+    }
+
+    private boolean hasOwnTrainable() {
+        return parameters.values().stream().anyMatch(Parameter::isTrainable)
+                || addedParameters().stream().anyMatch(Parameter::isTrainable);
+    }
+
+    /** The parameters that a method added to this module itself. */
+    protected Collection<Parameter> addedParameters() {
+        return List.of();
+    }
+
+    private void visit(String path, BiConsumer<String, Module> visitor) {
+        visitor.accept(path, this);
+        children.forEach((name, module) -> module.visit(join(path, name), visitor));
+    }
+
+    private static String join(String path, String name) {
+        return path.isEmpty() ? name : path + "." + name;
+    }
+
+    /** Frees every parameter. */
+    @Override
+    public void close() {
+        allParameters().forEach(Parameter::close);
+    }
+}

@@ -1,0 +1,10 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+
+/** A normalisation over the last dimension. Its parameters take no weight decay by default. */
+public abstract class Norm extends Module {
+
+    /** Normalises every vector: [..., size] to [..., size]. */
+    public abstract Tensor forward(Tensor x);
+}

@@ -1,0 +1,54 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/**
+ * The rotary embedding of the positions of one batch, in Hugging Face's half-split layout: element i of a head turns
+ * together with element i + headDim / 2.
+ *
+ * @param cosine [batch or 1, seq, 1, headDim]
+ * @param signedSine [batch or 1, seq, 1, headDim]; the first half is negated, so that {@code x * cosine + roll(x,
+ *     headDim / 2) * signedSine} is the rotation
+ */
+public record Rotation(Tensor cosine, Tensor signedSine) {
+
+    /**
+     * The rotation of every position.
+     *
+     * @param positions row-major [rows, seq], where {@code rows} is 1 when all sequences have the same positions
+     */
+    public static Rotation of(
+            RotaryFrequencies frequencies, int[] positions, int rows, Device device, DType computeDType) {
+        double[] speeds = frequencies.values();
+        int half = speeds.length;
+        int headDim = 2 * half;
+        float[] cosine = new float[positions.length * headDim];
+        float[] sine = new float[positions.length * headDim];
+        for (int p = 0; p < positions.length; p++) {
+            for (int i = 0; i < half; i++) {
+                // float32 as in the reference: at large positions a double angle would give other logits.
+                double angle = (float) ((float) speeds[i] * positions[p]);
+                float c = (float) Math.cos(angle);
+                float s = (float) Math.sin(angle);
+                int at = p * headDim + i;
+                cosine[at] = c;
+                cosine[at + half] = c;
+                sine[at] = -s;
+                sine[at + half] = s;
+            }
+        }
+        long seq = positions.length / rows;
+        return new Rotation(
+                Tensors.of(cosine, rows, seq, 1, headDim).to(device).to(computeDType),
+                Tensors.of(sine, rows, seq, 1, headDim).to(device).to(computeDType));
+    }
+
+    /** Rotates queries or keys: [batch, seq, heads, headDim] to the same shape. */
+    public Tensor apply(Tensor x) {
+        long half = x.size(-1) / 2;
+        return x.mul(cosine).add(x.roll(half, -1).mul(signedSine));
+    }
+}

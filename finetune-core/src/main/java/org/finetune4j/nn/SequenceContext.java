@@ -1,0 +1,20 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What all layers of a model need to know about the sequences they are working on, made once per batch.
+ *
+ * @param positionIds [batch or 1, seq] int64
+ * @param rotation the rotary embedding of these positions, or null in a model without one
+ * @param mask boolean [batch or 1, 1, seq, keys], true where attention may look, or null when being causal says it all
+ * @param cache keys and values of earlier tokens, or null
+ * @param training whether dropout is applied
+ */
+public record SequenceContext(
+        Tensor positionIds,
+        @Nullable Rotation rotation,
+        @Nullable Tensor mask,
+        @Nullable KeyValueCache cache,
+        boolean training) {}

@@ -1,0 +1,40 @@
+package org.finetune4j.strategy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ServiceLoader;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+
+/** Reads adapters of one kind from their directory. Implementations are named in {@code META-INF/services}. */
+public interface AdapterFormat {
+
+    /** Whether the directory holds an adapter of this kind. */
+    boolean accepts(Path directory);
+
+    /**
+     * Puts a stored adapter onto a model.
+     *
+     * @param trainable whether its parameters are to train on
+     * @throws UserErrorException when a file is missing or broken, or the adapter was made for another base model
+     */
+    Adapter attach(CausalLM model, Path directory, boolean trainable);
+
+    /**
+     * Puts the adapter of {@code directory} onto {@code model}, whatever kind it is.
+     *
+     * @throws UserErrorException when there is none, or it is of no kind that is known
+     */
+    static Adapter load(CausalLM model, Path directory, boolean trainable) {
+        if (!Files.isDirectory(directory)) {
+            throw new UserErrorException("no adapter directory " + directory);
+        }
+        for (AdapterFormat format : ServiceLoader.load(AdapterFormat.class)) {
+            if (format.accepts(directory)) {
+                return format.attach(model, directory, trainable);
+            }
+        }
+        throw new UserErrorException(
+                directory + ": no adapter that can be read: expected adapter_config.json with a known peft_type");
+    }
+}

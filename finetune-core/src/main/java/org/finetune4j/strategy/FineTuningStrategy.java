@@ -1,0 +1,22 @@
+package org.finetune4j.strategy;
+
+import java.util.Map;
+import org.finetune4j.model.CausalLM;
+
+/** A fine-tuning method with its settings. Immutable: it can be attached to any number of models. */
+public interface FineTuningStrategy {
+
+    /** The name in configurations, such as {@code lora}. */
+    String method();
+
+    /**
+     * Prepares a model: freezes it, adds what the method adds, and marks what trains. Random initial values come from the
+     * default generator.
+     *
+     * @throws org.finetune4j.UserErrorException when the settings do not fit the model
+     */
+    AttachedStrategy attach(CausalLM model);
+
+    /** The settings under the names that users know them by, for reports. */
+    Map<String, Object> settings();
+}

@@ -1,0 +1,93 @@
+package org.finetune4j.strategy;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelWriter;
+import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+
+/** Trains every parameter of the model. */
+public final class FullFineTuning implements FineTuningStrategy {
+
+    @Override
+    public String method() {
+        return "full";
+    }
+
+    @Override
+    public AttachedStrategy attach(CausalLM model) {
+        return new Attached(model);
+    }
+
+    @Override
+    public Map<String, Object> settings() {
+        return Map.of();
+    }
+
+    private static final class Attached implements AttachedStrategy {
+
+        private final CausalLM model;
+        private final List<Parameter> parameters;
+
+        Attached(CausalLM model) {
+            this.model = model;
+            this.parameters = List.copyOf(model.network().allParameters());
+            parameters.forEach(parameter -> parameter.train(model.computeDType()));
+        }
+
+        @Override
+        public Collection<Parameter> trainableParameters() {
+            return parameters;
+        }
+
+        @Override
+        public void save(Path directory) {
+            ModelWriter.of(model).exact().write(directory);
+        }
+
+        @Override
+        public void restore(Path directory) {
+            try (CheckpointReader reader = CheckpointReader.open(directory);
+                    Autograd.Mode mode = Autograd.disabled();
+                    TensorScope scope = TensorScope.open()) {
+                model.network().namedParameters().forEach((name, parameter) -> {
+                    Tensor stored = reader.tensor(name);
+                    if (!Arrays.equals(stored.shape(), parameter.value().shape())) {
+                        throw new UserErrorException(directory + ": tensor '" + name + "' has the shape "
+                                + Arrays.toString(stored.shape()) + ", the model has "
+                                + Arrays.toString(parameter.value().shape()));
+                    }
+                    parameter.value().copyInPlace(stored);
+                });
+            }
+        }
+
+        @Override
+        public void close() {
+            parameters.forEach(Parameter::freeze);
+        }
+    }
+
+    /** Registers the method. */
+    public static final class Provider implements StrategyProvider {
+
+        @Override
+        public String method() {
+            return "full";
+        }
+
+        @Override
+        public FineTuningStrategy create(Settings settings) {
+            return new FullFineTuning();
+        }
+    }
+}

@@ -1,0 +1,41 @@
+package org.finetune4j.strategy;
+
+import java.util.List;
+import java.util.ServiceLoader;
+import java.util.stream.StreamSupport;
+import org.finetune4j.Settings;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+
+/** Makes a method from a user's settings. Implementations are named in {@code META-INF/services}. */
+public interface StrategyProvider {
+
+    /** The method's name, such as {@code lora}. */
+    String method();
+
+    /** Reads the method's settings; what it does not ask for is somebody else's. */
+    FineTuningStrategy create(Settings settings);
+
+    /** All methods on the class path. */
+    static List<StrategyProvider> all() {
+        return StreamSupport.stream(
+                        ServiceLoader.load(StrategyProvider.class).spliterator(), false)
+                .toList();
+    }
+
+    /**
+     * The method of this name.
+     *
+     * @throws UserErrorException when there is none, with the nearest name
+     */
+    static StrategyProvider named(String method) {
+        List<StrategyProvider> all = all();
+        return all.stream()
+                .filter(provider -> provider.method().equals(method))
+                .findFirst()
+                .orElseThrow(() -> new UserErrorException("unknown method '" + method + "'"
+                        + Suggestions.didYouMean(
+                                method,
+                                all.stream().map(StrategyProvider::method).toList())));
+    }
+}

@@ -1,0 +1,309 @@
+package org.finetune4j.train;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.finetune4j.train.optimizer.LearningRateSchedule;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How to train, with the names and defaults of transformers' {@code TrainingArguments} where it has them.
+ *
+ * @param epochs passes over the training data, may be a fraction
+ * @param maxSteps optimizer steps; when positive it decides instead of {@code epochs}
+ * @param perDeviceTrainBatchSize samples that go through the model together
+ * @param perDeviceEvalBatchSize the same for evaluation
+ * @param gradientAccumulationSteps batches that make one optimizer step
+ * @param learningRate the base learning rate
+ * @param schedule how it changes
+ * @param warmupSteps steps over which it rises from 0; when positive it decides instead of {@code warmupRatio}
+ * @param warmupRatio share of all steps over which it rises from 0
+ * @param optimizer which optimizer
+ * @param weightDecay decoupled weight decay
+ * @param decayNormsAndBiases whether norms and biases decay too
+ * @param adamBeta1 decay of the first moment
+ * @param adamBeta2 decay of the second moment
+ * @param adamEpsilon added to the root of the second moment
+ * @param momentum of SGD
+ * @param maxGradNorm gradients are scaled down to this global norm; 0 for no clipping
+ * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
+ * @param seed decides initial values, the order of the data and dropout
+ * @param evalSteps steps between evaluations; 0 evaluates after every epoch
+ * @param saveSteps steps between checkpoints; 0 saves after every epoch
+ * @param saveTotalLimit how many of the latest checkpoints are kept
+ * @param outputDirectory where checkpoints go, or null to write none
+ * @param resume whether to go on from the latest checkpoint there, if there is one
+ */
+public record TrainingArguments(
+        double epochs,
+        long maxSteps,
+        int perDeviceTrainBatchSize,
+        int perDeviceEvalBatchSize,
+        int gradientAccumulationSteps,
+        double learningRate,
+        LearningRateSchedule schedule,
+        long warmupSteps,
+        double warmupRatio,
+        OptimizerKind optimizer,
+        double weightDecay,
+        boolean decayNormsAndBiases,
+        double adamBeta1,
+        double adamBeta2,
+        double adamEpsilon,
+        double momentum,
+        double maxGradNorm,
+        int gradientCheckpointingLayers,
+        long seed,
+        long evalSteps,
+        long saveSteps,
+        int saveTotalLimit,
+        @Nullable Path outputDirectory,
+        boolean resume) {
+
+    /** The optimizers that can be chosen. */
+    public enum OptimizerKind {
+        ADAMW,
+        SGD
+    }
+
+    public TrainingArguments {
+        positive("epochs", epochs);
+        positive("perDeviceTrainBatchSize", perDeviceTrainBatchSize);
+        positive("perDeviceEvalBatchSize", perDeviceEvalBatchSize);
+        positive("gradientAccumulationSteps", gradientAccumulationSteps);
+        positive("saveTotalLimit", saveTotalLimit);
+        notNegative("learningRate", learningRate);
+        notNegative("warmupSteps", warmupSteps);
+        notNegative("warmupRatio", warmupRatio);
+        notNegative("weightDecay", weightDecay);
+        notNegative("maxGradNorm", maxGradNorm);
+        notNegative("evalSteps", evalSteps);
+        notNegative("saveSteps", saveSteps);
+        notNegative("gradientCheckpointingLayers", gradientCheckpointingLayers);
+    }
+
+    private static void positive(String name, double value) {
+        if (!(value > 0)) {
+            throw new IllegalArgumentException(name + " must be positive: " + value);
+        }
+    }
+
+    private static void notNegative(String name, double value) {
+        if (!(value >= 0)) {
+            throw new IllegalArgumentException(name + " must not be negative: " + value);
+        }
+    }
+
+    /** The defaults. */
+    public static TrainingArguments defaults() {
+        return builder().build();
+    }
+
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Steps over which the learning rate rises, in a run of {@code totalSteps}. */
+    long warmupStepsOf(long totalSteps) {
+        return warmupSteps > 0 ? warmupSteps : (long) Math.ceil(totalSteps * warmupRatio);
+    }
+
+    /** What a report shows, under the names that configurations use. */
+    Map<String, @Nullable Object> describe() {
+        Map<String, @Nullable Object> shown = new LinkedHashMap<>();
+        if (maxSteps > 0) {
+            shown.put("max_steps", maxSteps);
+        } else {
+            shown.put("num_train_epochs", epochs);
+        }
+        shown.put("per_device_train_batch_size", perDeviceTrainBatchSize);
+        shown.put("gradient_accumulation_steps", gradientAccumulationSteps);
+        shown.put("learning_rate", learningRate);
+        shown.put("lr_scheduler_type", schedule.schedulerType());
+        shown.put(warmupSteps > 0 ? "warmup_steps" : "warmup_ratio", warmupSteps > 0 ? warmupSteps : warmupRatio);
+        shown.put("optim", optimizer.name().toLowerCase(Locale.ROOT));
+        shown.put("weight_decay", weightDecay);
+        shown.put("max_grad_norm", maxGradNorm);
+        shown.put("gradient_checkpointing", gradientCheckpointingLayers);
+        shown.put("seed", seed);
+        return shown;
+    }
+
+    /** Collects arguments; what is not set keeps its default. */
+    public static final class Builder {
+
+        private double epochs = 3;
+        private long maxSteps;
+        private int perDeviceTrainBatchSize = 8;
+        private int perDeviceEvalBatchSize = 8;
+        private int gradientAccumulationSteps = 1;
+        private double learningRate = 5e-5;
+        private LearningRateSchedule schedule = LearningRateSchedule.LINEAR;
+        private long warmupSteps;
+        private double warmupRatio;
+        private OptimizerKind optimizer = OptimizerKind.ADAMW;
+        private double weightDecay;
+        private boolean decayNormsAndBiases;
+        private double adamBeta1 = 0.9;
+        private double adamBeta2 = 0.999;
+        private double adamEpsilon = 1e-8;
+        private double momentum;
+        private double maxGradNorm = 1;
+        private int gradientCheckpointingLayers;
+        private long seed = 42;
+        private long evalSteps;
+        private long saveSteps;
+        private int saveTotalLimit = 1;
+        private @Nullable Path outputDirectory;
+        private boolean resume;
+
+        private Builder() {}
+
+        public Builder epochs(double value) {
+            epochs = value;
+            return this;
+        }
+
+        public Builder maxSteps(long value) {
+            maxSteps = value;
+            return this;
+        }
+
+        /** The batch size of training and of evaluation. */
+        public Builder batchSize(int value) {
+            return perDeviceTrainBatchSize(value).perDeviceEvalBatchSize(value);
+        }
+
+        public Builder perDeviceTrainBatchSize(int value) {
+            perDeviceTrainBatchSize = value;
+            return this;
+        }
+
+        public Builder perDeviceEvalBatchSize(int value) {
+            perDeviceEvalBatchSize = value;
+            return this;
+        }
+
+        public Builder gradientAccumulationSteps(int value) {
+            gradientAccumulationSteps = value;
+            return this;
+        }
+
+        public Builder learningRate(double value) {
+            learningRate = value;
+            return this;
+        }
+
+        public Builder schedule(LearningRateSchedule value) {
+            schedule = value;
+            return this;
+        }
+
+        public Builder warmupSteps(long value) {
+            warmupSteps = value;
+            return this;
+        }
+
+        public Builder warmupRatio(double value) {
+            warmupRatio = value;
+            return this;
+        }
+
+        public Builder optimizer(OptimizerKind value) {
+            optimizer = value;
+            return this;
+        }
+
+        public Builder weightDecay(double value) {
+            weightDecay = value;
+            return this;
+        }
+
+        public Builder decayNormsAndBiases(boolean value) {
+            decayNormsAndBiases = value;
+            return this;
+        }
+
+        /** The decays of AdamW's two moments and the number added to the root of the second. */
+        public Builder adam(double beta1, double beta2, double epsilon) {
+            adamBeta1 = beta1;
+            adamBeta2 = beta2;
+            adamEpsilon = epsilon;
+            return this;
+        }
+
+        public Builder momentum(double value) {
+            momentum = value;
+            return this;
+        }
+
+        public Builder maxGradNorm(double value) {
+            maxGradNorm = value;
+            return this;
+        }
+
+        public Builder gradientCheckpointingLayers(int value) {
+            gradientCheckpointingLayers = value;
+            return this;
+        }
+
+        public Builder seed(long value) {
+            seed = value;
+            return this;
+        }
+
+        public Builder evalSteps(long value) {
+            evalSteps = value;
+            return this;
+        }
+
+        public Builder saveSteps(long value) {
+            saveSteps = value;
+            return this;
+        }
+
+        public Builder saveTotalLimit(int value) {
+            saveTotalLimit = value;
+            return this;
+        }
+
+        public Builder outputDirectory(@Nullable Path value) {
+            outputDirectory = value;
+            return this;
+        }
+
+        public Builder resume(boolean value) {
+            resume = value;
+            return this;
+        }
+
+        public TrainingArguments build() {
+            return new TrainingArguments(
+                    epochs,
+                    maxSteps,
+                    perDeviceTrainBatchSize,
+                    perDeviceEvalBatchSize,
+                    gradientAccumulationSteps,
+                    learningRate,
+                    schedule,
+                    warmupSteps,
+                    warmupRatio,
+                    optimizer,
+                    weightDecay,
+                    decayNormsAndBiases,
+                    adamBeta1,
+                    adamBeta2,
+                    adamEpsilon,
+                    momentum,
+                    maxGradNorm,
+                    gradientCheckpointingLayers,
+                    seed,
+                    evalSteps,
+                    saveSteps,
+                    saveTotalLimit,
+                    outputDirectory,
+                    resume);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+package org.finetune4j.train.gradient;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+
+/**
+ * Drives a model's chain of segments forwards and backwards. Every layer runs on an input that is cut off from what made
+ * it, so that libtorch's autograd sees one layer at a time: a layer's memory is free as soon as its backward pass is done,
+ * a layer can be computed again instead of kept, and layers below the first one that trains are never recorded.
+ */
+public final class Backpropagation {
+
+    private final CausalLM model;
+    private final DecoderModel network;
+    private final GradientCheckpointing checkpointing;
+
+    public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
+        this.model = model;
+        this.network = model.network();
+        this.checkpointing = checkpointing;
+    }
+
+    /**
+     * Runs a batch forwards and backwards and adds the gradients to the parameters' own.
+     *
+     * @return the loss as the head scales it
+     */
+    public double run(ModelInputs inputs, LossHead head) {
+        try (TensorScope scope = TensorScope.open()) {
+            SequenceContext context = model.context(inputs, true);
+            Tensor inputIds = model.inputIds(inputs);
+            boolean embeddingTrains = network.embeddingTrains();
+            Tensor embedded = embed(inputIds, context, embeddingTrains);
+            List<LayerGroup> groups = groups(embeddingTrains);
+            Tensor hidden = embedded.detach();
+            for (LayerGroup group : groups) {
+                hidden = group.forward(hidden, context);
+            }
+            LossHead.Result result = head.apply(hidden, true, true);
+            hidden.close();
+            Tensor gradient = result.hiddenGradient();
+            for (int i = groups.size() - 1; i >= 0 && gradient != null; i--) {
+                gradient = groups.get(i).backward(gradient, context);
+            }
+            if (embeddingTrains && gradient != null) {
+                Autograd.backward(embedded, gradient);
+            }
+            return result.loss();
+        }
+    }
+
+    /** Runs a batch forwards only, without dropout. */
+    public double evaluate(ModelInputs inputs, LossHead head) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            SequenceContext context = model.context(inputs, false);
+            Tensor hidden = network.embed(model.inputIds(inputs), context, model.computeDType());
+            for (DecoderLayer layer : network.layers()) {
+                hidden = LayerGroup.forward(layer, hidden, context);
+            }
+            return head.apply(hidden, false, false).loss();
+        }
+    }
+
+    private Tensor embed(Tensor inputIds, SequenceContext context, boolean record) {
+        try (Autograd.Mode mode = record ? Autograd.enabled() : Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            return scope.keep(network.embed(inputIds, context, model.computeDType()));
+        }
+    }
+
+    private List<LayerGroup> groups(boolean inputNeedsGradient) {
+        List<? extends DecoderLayer> layers = network.layers();
+        int size = checkpointing.isOn() ? checkpointing.everyLayers() : 1;
+        List<LayerGroup> groups = new ArrayList<>();
+        boolean trainedBefore = inputNeedsGradient;
+        for (int start = 0; start < layers.size(); start += size) {
+            List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
+            boolean trains = members.stream().anyMatch(DecoderLayer::isTrainable);
+            groups.add(new LayerGroup(members, trainedBefore, trainedBefore || trains, checkpointing.isOn()));
+            trainedBefore |= trains;
+        }
+        return groups;
+    }
+
+}

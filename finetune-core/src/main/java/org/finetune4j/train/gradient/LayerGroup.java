@@ -1,0 +1,120 @@
+package org.finetune4j.train.gradient;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Torch;
+import org.jspecify.annotations.Nullable;
+
+/** Consecutive layers that are kept, or computed again, together, for one forward and one backward pass. */
+final class LayerGroup {
+
+    /** One layer's part of the graph: its input as a leaf, and its output. */
+    private record Segment(Tensor input, Tensor output) {}
+
+    private final List<DecoderLayer> layers;
+    private final boolean inputNeedsGradient;
+    private final boolean recorded;
+    private final boolean checkpointed;
+    private final List<Segment> segments = new ArrayList<>();
+    private @Nullable Tensor keptInput;
+    private byte[] randomState = {};
+
+    /**
+     * @param inputNeedsGradient whether anything below these layers trains
+     * @param recorded whether anything below or in these layers trains
+     * @param checkpointed whether only the group's input is kept for the backward pass
+     */
+    LayerGroup(List<DecoderLayer> layers, boolean inputNeedsGradient, boolean recorded, boolean checkpointed) {
+        this.layers = layers;
+        this.inputNeedsGradient = inputNeedsGradient;
+        this.recorded = recorded;
+        this.checkpointed = checkpointed;
+    }
+
+    /** Runs one layer; what it made on the way is freed unless autograd needs it. */
+    static Tensor forward(DecoderLayer layer, Tensor input, SequenceContext context) {
+        try (TensorScope scope = TensorScope.open()) {
+            return scope.keep(layer.forward(input, context));
+        }
+    }
+
+    /** Takes over {@code input} and gives the group's output, cut off from the graph. */
+    Tensor forward(Tensor input, SequenceContext context) {
+        if (recorded && !checkpointed) {
+            return record(input, context);
+        }
+        if (recorded) {
+            randomState = Torch.randomState();
+            keptInput = input;
+        }
+        try (Autograd.Mode mode = Autograd.disabled()) {
+            Tensor hidden = input;
+            for (DecoderLayer layer : layers) {
+                Tensor next = forward(layer, hidden, context);
+                if (hidden != keptInput) {
+                    hidden.close();
+                }
+                hidden = next;
+            }
+            return hidden;
+        }
+    }
+
+    private Tensor record(Tensor groupInput, SequenceContext context) {
+        try (Autograd.Mode mode = Autograd.enabled()) {
+            Tensor hidden = groupInput;
+            boolean needsGradient = inputNeedsGradient;
+            for (DecoderLayer layer : layers) {
+                if (needsGradient) {
+                    hidden.requiresGrad(true);
+                }
+                Tensor output = forward(layer, hidden, context);
+                segments.add(new Segment(hidden, output));
+                needsGradient |= layer.isTrainable();
+                hidden = output.detach();
+            }
+            return hidden;
+        }
+    }
+
+    /**
+     * Takes over the gradient of the group's output and adds the gradients of its parameters to their own.
+     *
+     * @return the gradient of the group's input, or null when nothing below the group trains
+     */
+    @Nullable Tensor backward(Tensor outputGradient, SequenceContext context) {
+        if (!recorded) {
+            outputGradient.close();
+            return null;
+        }
+        if (keptInput != null) {
+            recompute(keptInput, context);
+        }
+        Tensor gradient = outputGradient;
+        for (int i = segments.size() - 1; i >= 0; i--) {
+            Segment segment = segments.get(i);
+            if (gradient != null && segment.output.requiresGrad()) {
+                Autograd.backward(segment.output, gradient);
+                gradient.close();
+                gradient = segment.input.grad();
+            }
+            segment.output.close();
+            segment.input.close();
+        }
+        segments.clear();
+        return inputNeedsGradient ? gradient : null;
+    }
+
+    /** Runs the group again, recording, with the random numbers of the first time. */
+    private void recompute(Tensor input, SequenceContext context) {
+        byte[] after = Torch.randomState();
+        Torch.setRandomState(randomState);
+        record(input, context).close();
+        Torch.setRandomState(after);
+    }
+}

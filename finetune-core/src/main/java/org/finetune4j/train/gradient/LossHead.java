@@ -1,0 +1,24 @@
+package org.finetune4j.train.gradient;
+
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** The end of the chain of segments: from the last layer's output to a loss, and back. */
+public interface LossHead {
+
+    /**
+     * The loss and where it came from.
+     *
+     * @param loss the value that was back-propagated, or would have been
+     * @param hiddenGradient d(loss)/d(hiddenStates) [batch, seq, hidden]; null when it was not asked for
+     */
+    record Result(double loss, @Nullable Tensor hiddenGradient) {}
+
+    /**
+     * Computes the loss; with {@code wantGradient} also adds the gradients of the head's own parameters to them.
+     *
+     * @param hiddenStates [batch, seq, hidden], before the final norm, cut off from its graph
+     * @param training whether dropout is applied
+     */
+    Result apply(Tensor hiddenStates, boolean wantGradient, boolean training);
+}

@@ -1,0 +1,67 @@
+package org.finetune4j.train.optimizer;
+
+import java.util.Arrays;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/** One kind of optimizer state: a tensor a parameter, made of zeros when first asked for. */
+final class ParameterStates implements AutoCloseable {
+
+    private final String name;
+    private final Map<Parameter, Tensor> states = new IdentityHashMap<>();
+
+    ParameterStates(String name) {
+        this.name = name;
+    }
+
+    Tensor of(Parameter parameter) {
+        return states.computeIfAbsent(parameter, key -> {
+            Tensor value = key.value();
+            return Tensors.zeros(value.dtype(), value.device(), value.shape()).unscoped();
+        });
+    }
+
+    void saveTo(Map<String, Tensor> saved, List<Parameter> parameters) {
+        for (Parameter parameter : parameters) {
+            Tensor state = states.get(parameter);
+            if (state != null) {
+                saved.put(key(parameter), state);
+            }
+        }
+    }
+
+    void restore(Map<String, Tensor> saved, List<Parameter> parameters) {
+        for (Parameter parameter : parameters) {
+            Tensor state = saved.get(key(parameter));
+            if (state != null) {
+                if (!Arrays.equals(state.shape(), parameter.value().shape())) {
+                    throw new UserErrorException("optimizer state '" + key(parameter) + "' has the shape "
+                            + Arrays.toString(state.shape()) + ", but the parameter has "
+                            + Arrays.toString(parameter.value().shape()));
+                }
+                of(parameter).copyInPlace(state);
+            }
+        }
+    }
+
+    /** An empty map for saved states, in the order in which they are put. */
+    static Map<String, Tensor> ordered() {
+        return new LinkedHashMap<>();
+    }
+
+    private String key(Parameter parameter) {
+        return parameter.name() + "." + name;
+    }
+
+    @Override
+    public void close() {
+        states.values().forEach(Tensor::close);
+        states.clear();
+    }
+}
