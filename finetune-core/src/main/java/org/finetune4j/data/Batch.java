@@ -1,6 +1,7 @@
 package org.finetune4j.data;
 
 import java.util.Objects;
+import org.finetune4j.model.ModelInputs;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +55,11 @@ public record Batch(
             count += mask;
         }
         return count;
+    }
+
+    /** What a model reads of this batch: everything but the labels. */
+    public ModelInputs modelInputs() {
+        return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds);
     }
 
     /** Whether any row is padded; without padding, attention needs no mask but the causal one. */

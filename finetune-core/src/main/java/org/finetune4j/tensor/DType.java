@@ -56,7 +56,8 @@ public enum DType {
 
     static DType of(ScalarType scalarType) {
         for (DType dtype : values()) {
-            if (dtype.scalarType == scalarType) {
+            // The binding makes a new object for every answer: only the number tells which type it is.
+            if (dtype.scalarType.value == scalarType.value) {
                 return dtype;
             }
         }

@@ -52,6 +52,7 @@ public final class Torch {
             throw failure;
         }
         try {
+            configureBindings();
             checkBindingVersion();
             tuneAllocator();
             loadOnOwnThread();
@@ -73,6 +74,17 @@ public final class Torch {
                     e);
             throw failure;
         }
+    }
+
+    /** Both bindings read these when their first class loads. */
+    private static void configureBindings() {
+        // No telemetry from our users: DJL asks a cloud's metadata server and reports home unless told not to.
+        System.setProperty("OPT_OUT_TRACKING", "true");
+        // JavaCPP's own bookkeeping of physical memory costs more than the operation it guards.
+        System.setProperty("org.bytedeco.javacpp.maxphysicalbytes", "0");
+        System.setProperty("org.bytedeco.javacpp.maxbytes", "0");
+        // JavaCPP must take the libtorch that DJL has loaded, not unpack a second one: two in a process end it.
+        System.setProperty("org.bytedeco.javacpp.pathsFirst", "true");
     }
 
     /** DJL turns grad mode off on the thread that starts its engine: that must not be a thread of the user's. */
@@ -112,18 +124,12 @@ public final class Torch {
     }
 
     private static void startEngineAndBind() {
-        // No telemetry from our users: DJL asks a cloud's metadata server and reports home unless told not to.
-        System.setProperty("OPT_OUT_TRACKING", "true");
-        // JavaCPP's own bookkeeping of physical memory costs more than the operation it guards.
-        System.setProperty("org.bytedeco.javacpp.maxphysicalbytes", "0");
-        System.setProperty("org.bytedeco.javacpp.maxbytes", "0");
         Engine engine = Engine.getEngine("PyTorch");
         if (!VERSION.equals(engine.getVersion())) {
             throw new FinetuneException("libtorch " + engine.getVersion() + " was loaded but " + VERSION
                     + " is needed: remove other ai.djl.pytorch:pytorch-native-* versions from the class path"
                     + " and unset PYTORCH_VERSION and PYTORCH_LIBRARY_PATH");
         }
-        System.setProperty("org.bytedeco.javacpp.pathsFirst", "true");
         String userPath = System.getProperty("java.library.path");
         System.setProperty("java.library.path", LibUtils.getLibtorchPath());
         try {

@@ -17,7 +17,6 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.Torch;
@@ -126,20 +125,11 @@ public final class Trainer {
         try (BatchIterator batches = new DataLoader(evaluationDataset, sampler, collator).epoch(0)) {
             while (batches.hasNext()) {
                 Batch batch = batches.next();
-                loss += backpropagation.evaluate(inputs(batch), LanguageModelLoss.of(model.network(), batch, 1));
+                loss += backpropagation.evaluate(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1));
                 labelled += batch.labelledTokens();
             }
         }
         return new EvaluationMetrics(step, loss / Math.max(1, labelled), labelled, null);
-    }
-
-    private static ModelInputs inputs(Batch batch) {
-        return new ModelInputs(
-                batch.batchSize(),
-                batch.sequenceLength(),
-                batch.inputIds(),
-                batch.attentionMask(),
-                batch.positionIds());
     }
 
     /** The state of one {@link #train} call. */
@@ -234,7 +224,7 @@ public final class Trainer {
             double loss = 0;
             for (Batch batch : batches) {
                 double scale = 1.0 / Math.max(1, labelled);
-                loss += backpropagation.run(inputs(batch), LanguageModelLoss.of(model.network(), batch, scale));
+                loss += backpropagation.run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
             }
             double learningRate = arguments.learningRate()
                     * arguments.schedule()

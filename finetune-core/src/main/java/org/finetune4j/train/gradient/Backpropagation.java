@@ -21,11 +21,22 @@ public final class Backpropagation {
     private final CausalLM model;
     private final DecoderModel network;
     private final GradientCheckpointing checkpointing;
+    private final boolean dropout;
 
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
+        this(model, checkpointing, true);
+    }
+
+    private Backpropagation(CausalLM model, GradientCheckpointing checkpointing, boolean dropout) {
         this.model = model;
         this.network = model.network();
         this.checkpointing = checkpointing;
+        this.dropout = dropout;
+    }
+
+    /** The same without dropout, whatever the model's configuration asks for. */
+    public Backpropagation withoutDropout() {
+        return new Backpropagation(model, checkpointing, false);
     }
 
     /**
@@ -35,7 +46,7 @@ public final class Backpropagation {
      */
     public double run(ModelInputs inputs, LossHead head) {
         try (TensorScope scope = TensorScope.open()) {
-            SequenceContext context = model.context(inputs, true);
+            SequenceContext context = model.context(inputs, dropout);
             Tensor inputIds = model.inputIds(inputs);
             boolean embeddingTrains = network.embeddingTrains();
             Tensor embedded = embed(inputIds, context, embeddingTrains);
@@ -44,7 +55,7 @@ public final class Backpropagation {
             for (LayerGroup group : groups) {
                 hidden = group.forward(hidden, context);
             }
-            LossHead.Result result = head.apply(hidden, true, true);
+            LossHead.Result result = head.apply(hidden, true, dropout);
             hidden.close();
             Tensor gradient = result.hiddenGradient();
             for (int i = groups.size() - 1; i >= 0 && gradient != null; i--) {

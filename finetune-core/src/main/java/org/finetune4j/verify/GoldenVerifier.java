@@ -1,0 +1,259 @@
+package org.finetune4j.verify;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.finetune4j.data.Batch;
+import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.TextGenerator;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Recomputes everything that a golden file holds. A quantity that this class does not know is a mismatch, so that nothing
+ * passes unseen.
+ */
+public final class GoldenVerifier {
+
+    private static final Pattern INPUT =
+            Pattern.compile("(.*\\.)?(input_ids|attention_mask|labels|position_ids|eos_token_id)");
+    private static final String GRADIENT = "grad.";
+
+    private final CausalLM model;
+    private final @Nullable Adapter adapter;
+    private final Tolerances tolerances;
+
+    /** @param adapter attached to {@code model} with trainable parameters, or null for the model alone */
+    public GoldenVerifier(CausalLM model, @Nullable Adapter adapter, Tolerances tolerances) {
+        this.model = model;
+        this.adapter = adapter;
+        this.tolerances = tolerances;
+    }
+
+    /**
+     * Compares the model with a file. Where the file holds results of the merged model, the adapter is merged at the end.
+     *
+     * @param onCheck told of every result as soon as it is there
+     * @return whether everything passed
+     */
+    public boolean verify(Path file, Consumer<Check> onCheck) {
+        List<Check> checks = new ArrayList<>();
+        Consumer<Check> sink = check -> {
+            checks.add(check);
+            onCheck.accept(check);
+        };
+        try (GoldenFile golden = new GoldenFile(file)) {
+            List<String> results = golden.names().stream()
+                    .filter(name -> !INPUT.matcher(name).matches())
+                    .toList();
+            for (String name : results) {
+                if (!name.startsWith(GRADIENT) && !name.equals("merged_logits")) {
+                    try (TensorScope scope = TensorScope.open()) {
+                        sink.accept(check(golden, name));
+                    }
+                }
+            }
+            List<String> gradients =
+                    results.stream().filter(name -> name.startsWith(GRADIENT)).toList();
+            if (!gradients.isEmpty()) {
+                checkGradients(golden, gradients, sink);
+            }
+            if (results.contains("merged_logits")) {
+                sink.accept(checkMerged(golden));
+            }
+        }
+        return checks.stream().allMatch(Check::passed);
+    }
+
+    private Check check(GoldenFile golden, String name) {
+        int dot = name.lastIndexOf('.');
+        String prefix = name.substring(0, dot + 1);
+        String quantity = name.substring(dot + 1);
+        if (prefix.equals("hidden_states.")) {
+            Tensor actual = hiddenStates(golden.batch("").modelInputs(), Integer.parseInt(quantity));
+            return compareWhereReal(name, actual, golden.tensor(name), golden.batch(""), tolerances.logits());
+        }
+        return switch (quantity) {
+            case "logits" -> {
+                Batch batch = golden.batch(prefix);
+                yield compareWhereReal(
+                        name, model.logits(batch.modelInputs()), golden.tensor(name), batch, tolerances.logits());
+            }
+            case "loss" -> {
+                double actual = loss(golden.batch(prefix));
+                double expected = golden.tensor(name).item();
+                yield Check.within(name, Math.abs(actual - expected), tolerances.loss(), "");
+            }
+            case "output_ids" -> checkGeneration(golden, name, prefix);
+            default -> Check.failed(name, "this quantity is not implemented");
+        };
+    }
+
+    private double loss(Batch batch) {
+        double scale = 1.0 / Math.max(1, batch.labelledTokens());
+        return new Backpropagation(model, GradientCheckpointing.none())
+                .evaluate(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
+    }
+
+    /** Number {@code index} of {@code output_hidden_states}: embeddings first, the last one after the final norm. */
+    private Tensor hiddenStates(ModelInputs inputs, int index) {
+        try (Autograd.Mode mode = Autograd.disabled()) {
+            SequenceContext context = model.context(inputs, false);
+            List<? extends DecoderLayer> layers = model.network().layers();
+            if (index == layers.size()) {
+                return model.hiddenStates(inputs, context);
+            }
+            Tensor hidden = model.network().embed(model.inputIds(inputs), context, model.computeDType());
+            for (DecoderLayer layer : layers.subList(0, index)) {
+                hidden = layer.forward(hidden, context);
+            }
+            return hidden;
+        }
+    }
+
+    private Check checkGeneration(GoldenFile golden, String name, String prefix) {
+        String inputPrefix = prefix.equals("gen_stop.") ? "gen_batch." : prefix;
+        int[][] expected = golden.rows(name);
+        int promptLength = golden.rows(golden.has(inputPrefix + "input_ids") ? inputPrefix + "input_ids" : "input_ids")[0]
+                .length;
+        List<int[]> prompts = new ArrayList<>();
+        for (int row = 0; row < expected.length; row++) {
+            int padding = 0;
+            if (golden.has(inputPrefix + "attention_mask")) {
+                padding = (int) Arrays.stream(golden.rows(inputPrefix + "attention_mask")[row])
+                        .filter(real -> real == 0)
+                        .count();
+            }
+            prompts.add(Arrays.copyOfRange(expected[row], padding, promptLength));
+        }
+        GenerationOptions.Builder options =
+                GenerationOptions.builder().maxNewTokens(expected[0].length - promptLength);
+        if (golden.has(prefix + "eos_token_id")) {
+            options.stopTokens(Arrays.stream(golden.rows(prefix + "eos_token_id")[0])
+                    .boxed()
+                    .collect(Collectors.toSet()));
+        }
+        List<int[]> generated = TextGenerator.of(model).generate(prompts, options.build(), (row, token) -> {});
+        for (int row = 0; row < expected.length; row++) {
+            // Finished rows are filled with the padding token, 0 in the recorded files.
+            int[] actual = Arrays.copyOf(generated.get(row), expected[row].length - promptLength);
+            int[] wanted = Arrays.copyOfRange(expected[row], promptLength, expected[row].length);
+            if (!Arrays.equals(actual, wanted)) {
+                return Check.equality(
+                        name, false, "row " + row + ": " + Arrays.toString(actual) + ", expected " + Arrays.toString(wanted));
+            }
+        }
+        return Check.equality(name, true, expected.length + " rows of equal ids");
+    }
+
+    private void checkGradients(GoldenFile golden, List<String> names, Consumer<Check> sink) {
+        Batch batch = golden.batch("");
+        double scale = 1.0 / Math.max(1, batch.labelledTokens());
+        Map<String, Parameter> parameters =
+                adapter == null ? model.network().namedParameters() : adapter.parametersByKey();
+        try (AttachedStrategy full = adapter == null ? new FullFineTuning().attach(model) : null) {
+            parameters.values().forEach(Parameter::clearGrad);
+            // Dropout is off: goldens are recorded without it.
+            new Backpropagation(model, GradientCheckpointing.none())
+                    .withoutDropout()
+                    .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
+            Set<String> compared =
+                    names.stream().map(name -> name.substring(GRADIENT.length())).collect(Collectors.toSet());
+            for (String name : names) {
+                try (TensorScope scope = TensorScope.open()) {
+                    sink.accept(checkGradient(golden, name, parameters.get(name.substring(GRADIENT.length()))));
+                }
+            }
+            parameters.forEach((key, parameter) -> {
+                if (parameter.isTrainable() && parameter.grad() != null && !compared.contains(key)) {
+                    sink.accept(Check.failed(GRADIENT + key, "the golden file has no such gradient"));
+                }
+            });
+            parameters.values().forEach(Parameter::clearGrad);
+        }
+    }
+
+    private Check checkGradient(GoldenFile golden, String name, @Nullable Parameter parameter) {
+        if (parameter == null) {
+            return Check.failed(name, "there is no such parameter");
+        }
+        Tensor expected = golden.tensor(name);
+        Tensor gradient = parameter.grad();
+        Tensor actual = gradient == null
+                ? Tensors.zeros(expected.dtype(), expected.device(), expected.shape())
+                : gradient.to(expected.device());
+        if (!Arrays.equals(actual.shape(), expected.shape())) {
+            return Check.failed(name, "shape " + Arrays.toString(actual.shape()) + ", expected "
+                    + Arrays.toString(expected.shape()));
+        }
+        double difference = actual.sub(expected).abs().max().item();
+        if (golden.isZeroGradient(name.substring(GRADIENT.length()))) {
+            return Check.within(name, difference, tolerances.zeroGradient(), "zero in exact arithmetic");
+        }
+        double largest = expected.abs().max().item();
+        return Check.within(name, difference, tolerances.gradient() * largest + 1e-7, "");
+    }
+
+    private Check checkMerged(GoldenFile golden) {
+        if (adapter == null) {
+            return Check.failed("merged_logits", "there is no adapter to merge");
+        }
+        adapter.merge();
+        try (TensorScope scope = TensorScope.open()) {
+            Batch batch = golden.batch("");
+            return compareWhereReal(
+                    "merged_logits",
+                    model.logits(batch.modelInputs()),
+                    golden.tensor("merged_logits"),
+                    batch,
+                    tolerances.mergedLogits());
+        }
+    }
+
+    /** Compares [batch, seq, ...] at real tokens only: what padding becomes means nothing, but it must be a number. */
+    private static Check compareWhereReal(String name, Tensor actual, Tensor expected, Batch batch, double limit) {
+        if (!Arrays.equals(actual.shape(), expected.shape())) {
+            return Check.failed(name, "shape " + Arrays.toString(actual.shape()) + ", expected "
+                    + Arrays.toString(expected.shape()));
+        }
+        if (!actual.isFinite()) {
+            return Check.failed(name, "there are values that are no numbers");
+        }
+        int[] real = new int[batch.realTokens()];
+        int next = 0;
+        for (int i = 0; i < batch.attentionMask().length; i++) {
+            if (batch.attentionMask()[i] == 1) {
+                real[next++] = i;
+            }
+        }
+        Tensor index = Tensors.of(real, real.length).to(DType.INT64);
+        long width = expected.size(-1);
+        Tensor difference = rows(actual.to(expected.device()), index, width).sub(rows(expected, index, width));
+        return Check.within(name, difference.abs().max().item(), limit, "");
+    }
+
+    private static Tensor rows(Tensor tensor, Tensor index, long width) {
+        return tensor.reshape(-1, width).to(DType.FLOAT32).indexSelect(0, index);
+    }
+}
