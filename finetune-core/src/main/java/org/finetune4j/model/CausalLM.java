@@ -4,10 +4,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
+import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.SequenceContext;
@@ -122,6 +124,12 @@ public final class CausalLM implements AutoCloseable {
         return directory;
     }
 
+    /** What others call this model: its hub name where the configuration knows one, else its directory. */
+    public String nameOrPath() {
+        String name = config.text("_name_or_path", "");
+        return !name.isEmpty() ? name : directory == null ? "" : directory.toString();
+    }
+
     public boolean hasTokenizer() {
         return tokenizer != null;
     }
@@ -140,10 +148,10 @@ public final class CausalLM implements AutoCloseable {
     }
 
     /** What the layers need to know about a batch without earlier tokens. */
-    public SequenceContext context(ModelInputs inputs, boolean training) {
+    public SequenceContext context(ModelInputs inputs) {
         int[] positions = inputs.positions();
         Tensor mask = AttentionMask.of(inputs, positions);
-        return context(inputs, positions, mask, null, training);
+        return context(inputs, positions, mask, null);
     }
 
     /**
@@ -157,15 +165,14 @@ public final class CausalLM implements AutoCloseable {
         Tensor mask = cache.length() == 0
                 ? AttentionMask.of(inputs, positions)
                 : AttentionMask.continuing(inputs, seenMask);
-        return context(inputs, positions, mask, cache, false);
+        return context(inputs, positions, mask, cache);
     }
 
     private SequenceContext context(
             ModelInputs inputs,
             int[] positions,
             @Nullable Tensor mask,
-            @Nullable KeyValueCache cache,
-            boolean training) {
+            @Nullable KeyValueCache cache) {
         int rows = inputs.batchSize();
         int seq = inputs.sequenceLength();
         int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
@@ -181,7 +188,7 @@ public final class CausalLM implements AutoCloseable {
                 : Rotation.of(frequencies, distinct, distinctRows, device, computeDType);
         Tensor positionIds = Tensors.of(distinct, distinctRows, seq).to(DType.INT64).to(device);
         return new SequenceContext(
-                positionIds, rotation, mask == null ? null : mask.to(device), cache, training);
+                positionIds, rotation, mask == null ? null : mask.to(device), cache);
     }
 
     private static boolean sameInAllRows(int[] positions, int seq) {
@@ -230,7 +237,7 @@ public final class CausalLM implements AutoCloseable {
     public Tensor logits(ModelInputs inputs) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            return scope.keep(network.logits(hiddenStates(inputs, context(inputs, false))));
+            return scope.keep(network.logits(hiddenStates(inputs, context(inputs))));
         }
     }
 
@@ -242,8 +249,8 @@ public final class CausalLM implements AutoCloseable {
     /** The names of the layers that a method can extend, such as {@code model.layers.0.self_attn.q_proj}. */
     public List<String> linearLayerNames() {
         return network.namedModules().entrySet().stream()
-                .filter(entry -> entry.getValue() instanceof org.finetune4j.nn.Linear)
-                .map(java.util.Map.Entry::getKey)
+                .filter(entry -> entry.getValue() instanceof Linear)
+                .map(Map.Entry::getKey)
                 .toList();
     }
 

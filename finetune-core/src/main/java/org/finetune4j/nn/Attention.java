@@ -48,7 +48,7 @@ public record Attention(int heads, int kvHeads, int headDim, double scale, doubl
                 perQueryHead(k).transpose(1, 2), // [batch, heads, keys, headDim]
                 perQueryHead(v).transpose(1, 2),
                 context.mask(),
-                context.training() ? dropout : 0,
+                Dropout.probability(dropout),
                 causal,
                 scale);
         return attended.transpose(1, 2).reshape(batch, seq, (long) heads * headDim); // [batch, seq, heads * headDim]

@@ -7,11 +7,9 @@ import org.finetune4j.tensor.Tensor;
 /** A table of vectors, one a row. */
 public final class Embedding extends Module {
 
-    private Parameter weight;
-
     /** Reads {@code weight} [count, hidden]. */
     public Embedding(Weights weights, long count, long hidden, Initialization initialization) {
-        this.weight = parameter("weight", weights.parameter("weight", initialization, count, hidden));
+        parameter("weight", weights.parameter("weight", initialization, count, hidden));
     }
 
     /**
@@ -21,20 +19,15 @@ public final class Embedding extends Module {
      * @return [..., hidden]
      */
     public Tensor forward(Tensor ids, DType computeDType) {
-        return Functional.embedding(weight.value(), ids).to(computeDType);
+        return Functional.embedding(weight().value(), ids).to(computeDType);
     }
 
     public Parameter weight() {
-        return weight;
-    }
-
-    /** Makes {@code newWeight} the table in the place of the present one, which is not closed. */
-    public void weight(Parameter newWeight) {
-        weight = parameter("weight", newWeight);
+        return own("weight");
     }
 
     /** The number of rows. */
     public long count() {
-        return weight.value().size(0);
+        return weight().value().size(0);
     }
 }

@@ -22,14 +22,16 @@ public final class Linear extends Module {
     }
 
     private final Layout layout;
-    private Parameter weight;
-    private final @Nullable Parameter bias;
+    private final boolean biased;
     private @Nullable LinearExtension extension;
 
     private Linear(Layout layout, Parameter weight, @Nullable Parameter bias) {
         this.layout = layout;
-        this.weight = parameter("weight", weight);
-        this.bias = bias == null ? null : parameter("bias", bias);
+        this.biased = bias != null;
+        parameter("weight", weight);
+        if (bias != null) {
+            parameter("bias", bias);
+        }
     }
 
     /** Reads {@code weight} [out, in] and, where wanted, {@code bias} [out]. */
@@ -62,8 +64,8 @@ public final class Linear extends Module {
     /** Applies the layer alone, as if it had no extension: [..., in] to [..., out]. */
     public Tensor project(Tensor x) {
         DType dtype = x.dtype();
-        Tensor w = weight.as(dtype);
-        Parameter b = bias;
+        Tensor w = weight().as(dtype);
+        Parameter b = bias();
         if (layout == Layout.OUT_IN) {
             return Functional.linear(x, w, b == null ? null : b.as(dtype));
         }
@@ -77,11 +79,11 @@ public final class Linear extends Module {
     }
 
     public long inFeatures() {
-        return weight.value().size(layout == Layout.OUT_IN ? 1 : 0);
+        return weight().value().size(layout == Layout.OUT_IN ? 1 : 0);
     }
 
     public long outFeatures() {
-        return weight.value().size(layout == Layout.OUT_IN ? 0 : 1);
+        return weight().value().size(layout == Layout.OUT_IN ? 0 : 1);
     }
 
     public Layout layout() {
@@ -89,16 +91,11 @@ public final class Linear extends Module {
     }
 
     public Parameter weight() {
-        return weight;
+        return own("weight");
     }
 
     public @Nullable Parameter bias() {
-        return bias;
-    }
-
-    /** Makes {@code newWeight} this layer's weight in the place of the present one, which is not closed. */
-    public void weight(Parameter newWeight) {
-        weight = parameter("weight", newWeight);
+        return biased ? own("bias") : null;
     }
 
     /** What a method added to this layer, or null. */

@@ -31,6 +31,28 @@ public abstract class Module implements AutoCloseable {
         return parameter;
     }
 
+    /**
+     * Puts another parameter of the same shape in the place of one of this module's own. The old one is not closed: it
+     * belongs to whoever called, or to the modules that still share it.
+     *
+     * @param name the short name, such as {@code weight}
+     */
+    public final void replaceParameter(String name, Parameter replacement) {
+        if (!parameters.containsKey(name)) {
+            throw new IllegalArgumentException("no parameter '" + name + "' here, there are " + parameters.keySet());
+        }
+        parameters.put(name, replacement);
+    }
+
+    /** This module's own parameter of this short name. */
+    protected final Parameter own(String name) {
+        Parameter parameter = parameters.get(name);
+        if (parameter == null) {
+            throw new IllegalStateException("no parameter '" + name + "' here, there are " + parameters.keySet());
+        }
+        return parameter;
+    }
+
     /** All parts at any depth, by their path from this module; this module itself is not among them. */
     public final Map<String, Module> namedModules() {
         Map<String, Module> modules = new LinkedHashMap<>();

@@ -10,11 +10,9 @@ import org.jspecify.annotations.Nullable;
  * @param rotation the rotary embedding of these positions, or null in a model without one
  * @param mask boolean [batch or 1, 1, seq, keys], true where attention may look, or null when being causal says it all
  * @param cache keys and values of earlier tokens, or null
- * @param training whether dropout is applied
  */
 public record SequenceContext(
         Tensor positionIds,
         @Nullable Rotation rotation,
         @Nullable Tensor mask,
-        @Nullable KeyValueCache cache,
-        boolean training) {}
+        @Nullable KeyValueCache cache) {}

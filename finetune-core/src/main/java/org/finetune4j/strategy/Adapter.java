@@ -10,10 +10,13 @@ public interface Adapter extends AttachedStrategy {
     Map<String, Parameter> parametersByKey();
 
     /**
-     * Adds the adapter to the base weights, so that the model alone gives the same results, and takes it off. Weights that
-     * change become a memory of their own, in the dtype they are stored in.
+     * Folds the adapter into the base weights, so that the model alone gives the same results and can be saved. The old
+     * weights are kept, so that {@link #unmerge()} and {@link #close()} bring them back exactly.
      *
      * @throws org.finetune4j.UserErrorException when this method cannot be folded in
      */
     void merge();
+
+    /** Takes the adapter out of the base weights again. */
+    void unmerge();
 }

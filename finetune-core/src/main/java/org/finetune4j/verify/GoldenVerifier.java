@@ -119,7 +119,7 @@ public final class GoldenVerifier {
     /** Number {@code index} of {@code output_hidden_states}: embeddings first, the last one after the final norm. */
     private Tensor hiddenStates(ModelInputs inputs, int index) {
         try (Autograd.Mode mode = Autograd.disabled()) {
-            SequenceContext context = model.context(inputs, false);
+            SequenceContext context = model.context(inputs);
             List<? extends DecoderLayer> layers = model.network().layers();
             if (index == layers.size()) {
                 return model.hiddenStates(inputs, context);

@@ -9,6 +9,7 @@ import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
@@ -17,7 +18,6 @@ import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -56,7 +56,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
         Tensor token = tokens.forward(inputIds, computeDType); // [batch, seq, hidden]
         Tensor position = positions.forward(context.positionIds(), computeDType); // [batch or 1, seq, hidden]
-        return dropped(token.add(position), shape.embeddingDropout, context);
+        return Dropout.apply(token.add(position), shape.embeddingDropout);
     }
 
     @Override
@@ -94,10 +94,6 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         return shape.maxPositions;
     }
 
-    private static Tensor dropped(Tensor x, double probability, SequenceContext context) {
-        return context.training() && probability > 0 ? Functional.dropout(x, probability) : x;
-    }
-
     /** Attention, then a feed-forward block, each on normalised input and added to the stream. */
     static final class Layer extends DecoderLayer {
 
@@ -129,7 +125,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attended = hiddenStates.add(attend(attentionNorm.forward(hiddenStates), context));
             Tensor inner = shape.activation.apply(up.forward(feedForwardNorm.forward(attended))); // [batch, seq, inner]
-            return attended.add(dropped(down.forward(inner), shape.residualDropout, context));
+            return attended.add(Dropout.apply(down.forward(inner), shape.residualDropout));
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {
@@ -141,7 +137,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
                     all.narrow(2, 2 * hidden, hidden),
                     index,
                     context);
-            return dropped(attentionOutput.forward(attended), shape.residualDropout, context);
+            return Dropout.apply(attentionOutput.forward(attended), shape.residualDropout);
         }
     }
 

@@ -6,6 +6,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
@@ -45,8 +46,9 @@ public final class Backpropagation {
      * @return the loss as the head scales it
      */
     public double run(ModelInputs inputs, LossHead head) {
-        try (TensorScope scope = TensorScope.open()) {
-            SequenceContext context = model.context(inputs, dropout);
+        try (Dropout.Mode mode = Dropout.mode(dropout);
+                TensorScope scope = TensorScope.open()) {
+            SequenceContext context = model.context(inputs);
             Tensor inputIds = model.inputIds(inputs);
             boolean embeddingTrains = network.embeddingTrains();
             Tensor embedded = embed(inputIds, context, embeddingTrains);
@@ -55,7 +57,7 @@ public final class Backpropagation {
             for (LayerGroup group : groups) {
                 hidden = group.forward(hidden, context);
             }
-            LossHead.Result result = head.apply(hidden, true, dropout);
+            LossHead.Result result = head.apply(hidden, true);
             hidden.close();
             Tensor gradient = result.hiddenGradient();
             for (int i = groups.size() - 1; i >= 0 && gradient != null; i--) {
@@ -72,12 +74,12 @@ public final class Backpropagation {
     public double evaluate(ModelInputs inputs, LossHead head) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            SequenceContext context = model.context(inputs, false);
+            SequenceContext context = model.context(inputs);
             Tensor hidden = network.embed(model.inputIds(inputs), context, model.computeDType());
             for (DecoderLayer layer : network.layers()) {
                 hidden = LayerGroup.forward(layer, hidden, context);
             }
-            return head.apply(hidden, false, false).loss();
+            return head.apply(hidden, false).loss();
         }
     }
 

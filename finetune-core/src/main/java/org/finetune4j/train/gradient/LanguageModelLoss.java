@@ -57,7 +57,7 @@ public final class LanguageModelLoss implements LossHead {
     }
 
     @Override
-    public Result apply(Tensor hiddenStates, boolean wantGradient, boolean training) {
+    public Result apply(Tensor hiddenStates, boolean wantGradient) {
         long hidden = hiddenStates.size(-1);
         Tensor flat = hiddenStates.reshape(-1, hidden); // [batch * seq, hidden]
         try (TensorScope scope = TensorScope.open()) {

@@ -18,7 +18,6 @@ public interface LossHead {
      * Computes the loss; with {@code wantGradient} also adds the gradients of the head's own parameters to them.
      *
      * @param hiddenStates [batch, seq, hidden], before the final norm, cut off from its graph
-     * @param training whether dropout is applied
      */
-    Result apply(Tensor hiddenStates, boolean wantGradient, boolean training);
+    Result apply(Tensor hiddenStates, boolean wantGradient);
 }

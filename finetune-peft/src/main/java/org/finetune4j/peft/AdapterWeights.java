@@ -1,0 +1,75 @@
+package org.finetune4j.peft;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.model.safetensors.SafetensorsWriter;
+import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+
+/** PEFT's {@code adapter_model.safetensors}. */
+public final class AdapterWeights {
+
+    /** The file's name. */
+    public static final String NAME = "adapter_model.safetensors";
+
+    /** What PEFT puts before the path of a module in the base model. */
+    public static final String PREFIX = "base_model.model.";
+
+    private AdapterWeights() {}
+
+    /** Writes parameters under their keys. */
+    public static void write(Path directory, Map<String, Parameter> parameters) {
+        List<Entry> entries = parameters.entrySet().stream()
+                .map(entry -> Entry.of(entry.getKey(), entry.getValue().value()))
+                .toList();
+        SafetensorsWriter.write(directory.resolve(NAME), entries, SafetensorsWriter.PYTORCH_METADATA);
+    }
+
+    /**
+     * Reads stored values into parameters that are there.
+     *
+     * @param madeFor what the adapter's configuration says about its base model, for messages
+     * @throws UserErrorException when a tensor is missing, has another shape, or belongs to no parameter: the adapter was
+     *     made for another base model or with other settings
+     */
+    public static void read(Path directory, Map<String, Parameter> parameters, String madeFor) {
+        Path path = directory.resolve(NAME);
+        if (!Files.exists(path) && Files.exists(directory.resolve("adapter_model.bin"))) {
+            throw new UserErrorException(directory + ": the weights are pickled (adapter_model.bin), which can run code"
+                    + " when it is read: save the adapter again as safetensors");
+        }
+        try (SafetensorsFile file = SafetensorsFile.open(path);
+                Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            for (String key : file.names()) {
+                if (!parameters.containsKey(key)) {
+                    throw new UserErrorException(path + ": tensor '" + key + "' fits nothing in this base model: the"
+                            + " adapter was made for " + madeFor);
+                }
+            }
+            parameters.forEach((key, parameter) -> {
+                if (!file.contains(key)) {
+                    throw new UserErrorException(
+                            path + ": no tensor '" + key + "': the adapter was made for " + madeFor);
+                }
+                long[] stored = file.info(key).shape();
+                long[] wanted = parameter.value().shape();
+                if (!Arrays.equals(stored, wanted)) {
+                    throw new UserErrorException(path + ": tensor '" + key + "' has the shape " + Arrays.toString(stored)
+                            + ", this base model needs " + Arrays.toString(wanted) + ": the adapter was made for "
+                            + madeFor);
+                }
+                Tensor value = file.tensor(key);
+                parameter.value().detach().copyInPlace(value);
+            });
+        }
+    }
+}

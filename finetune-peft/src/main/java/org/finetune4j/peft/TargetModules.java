@@ -1,0 +1,133 @@
+package org.finetune4j.peft;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
+
+/** Which modules of a model a method works on, with PEFT's rules. */
+public sealed interface TargetModules {
+
+    /** PEFT's word for {@link AllLinear}. */
+    String ALL_LINEAR = "all-linear";
+
+    /** Whether the module at this path is meant. */
+    boolean matches(String path);
+
+    /** Every linear layer but the output layer. */
+    record AllLinear() implements TargetModules {
+        @Override
+        public boolean matches(String path) {
+            return !path.equals("lm_head");
+        }
+    }
+
+    /** Modules whose path is one of these names, or ends with a dot and one of them. */
+    record Names(List<String> names) implements TargetModules {
+        public Names {
+            names = List.copyOf(names);
+        }
+
+        @Override
+        public boolean matches(String path) {
+            return names.stream().anyMatch(name -> endsWith(path, name));
+        }
+    }
+
+    /** Modules whose whole path matches a regular expression. */
+    record Regex(String pattern) implements TargetModules {
+        public Regex {
+            compile(pattern);
+        }
+
+        @Override
+        public boolean matches(String path) {
+            return path.matches(pattern);
+        }
+    }
+
+    /**
+     * One text is {@code all-linear} or a regular expression, several are names.
+     *
+     * @throws UserErrorException when the expression is not one
+     */
+    static TargetModules of(String... targets) {
+        if (targets.length == 1 && targets[0].equals(ALL_LINEAR)) {
+            return new AllLinear();
+        }
+        boolean isName = targets.length != 1 || targets[0].matches("[\\w.]+");
+        return isName ? new Names(List.of(targets)) : new Regex(targets[0]);
+    }
+
+    /** Whether {@code path} is {@code name}, or ends with a dot and it. */
+    static boolean endsWith(String path, String name) {
+        return path.equals(name) || path.endsWith("." + name);
+    }
+
+    /** A pattern as Python's {@code re} would read it. */
+    static Pattern compile(String pattern) {
+        try {
+            return Pattern.compile(pattern);
+        } catch (PatternSyntaxException e) {
+            throw new UserErrorException(
+                    "'" + pattern + "' is not a regular expression: " + e.getDescription() + " at " + e.getIndex(), e);
+        }
+    }
+
+    /**
+     * The linear layers of a model that are meant, by path.
+     *
+     * @throws UserErrorException when nothing matches, a name in a list matches nothing, or something else than a linear
+     *     layer is meant
+     */
+    default Map<String, Linear> linearLayers(CausalLM model) {
+        Map<String, Linear> found = new LinkedHashMap<>();
+        List<String> others = new ArrayList<>();
+        Map<String, Module> modules = model.network().namedModules();
+        modules.forEach((path, module) -> {
+            if (matches(path)) {
+                if (module instanceof Linear linear) {
+                    found.put(path, linear);
+                } else if (!(this instanceof AllLinear)) {
+                    others.add(path);
+                }
+            }
+        });
+        if (this instanceof Names list) {
+            list.names().forEach(name -> checkMatchesSomething(name, modules));
+        }
+        if (!others.isEmpty()) {
+            throw new UserErrorException("target_modules: '" + others.get(0) + "' is a "
+                    + modules.get(others.get(0)).getClass().getSimpleName() + ", only linear layers can be targets");
+        }
+        if (found.isEmpty()) {
+            throw new UserErrorException("target_modules: " + this + " matches no module; the linear layers are called "
+                    + leafNames(model));
+        }
+        return found;
+    }
+
+    private static void checkMatchesSomething(String name, Map<String, Module> modules) {
+        if (modules.keySet().stream().noneMatch(path -> endsWith(path, name))) {
+            Set<String> leaves = new LinkedHashSet<>();
+            modules.keySet().forEach(path -> leaves.add(path.substring(path.lastIndexOf('.') + 1)));
+            throw new UserErrorException("target_modules: '" + name + "' matches no module of this model"
+                    + Suggestions.didYouMean(name, leaves));
+        }
+    }
+
+    private static Set<String> leafNames(CausalLM model) {
+        Set<String> names = new LinkedHashSet<>();
+        model.linearLayerNames().forEach(path -> names.add(path.substring(path.lastIndexOf('.') + 1)));
+        return names;
+    }
+}
