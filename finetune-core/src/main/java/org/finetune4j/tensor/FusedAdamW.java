@@ -6,7 +6,8 @@ import org.bytedeco.pytorch.GenericList;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
-import org.bytedeco.pytorch.TensorType;
+import org.bytedeco.pytorch.TensorList;
+import org.bytedeco.pytorch.Type;
 
 /**
  * libtorch's fused AdamW: one call updates any number of parameters, one pass over their memory. The binding does not map
@@ -77,7 +78,10 @@ public final class FusedAdamW {
         private final IValueVector stack = new IValueVector();
 
         void tensors(List<Tensor> tensors) {
-            try (GenericList list = new GenericList(TensorType.get())) {
+            // TensorType.get() would do in C++; here it would choose the constructor that casts a pointer.
+            try (TensorList typed = new TensorList();
+                    Type.TypePtr tensorType = typed.elementType();
+                    GenericList list = new GenericList(tensorType)) {
                 list.reserve(tensors.size());
                 for (Tensor tensor : tensors) {
                     try (IValue value = new IValue(tensor.handle())) {

@@ -139,7 +139,10 @@ public final class Trainer {
         private final Optimizer optimizer = optimizer();
         private final DataLoader loader = new DataLoader(
                 dataset,
-                BatchSampler.shuffled(dataset.size(), arguments.perDeviceTrainBatchSize(), arguments.seed()),
+                arguments.shuffle()
+                        ? BatchSampler.shuffled(
+                                dataset.size(), arguments.perDeviceTrainBatchSize(), arguments.seed())
+                        : BatchSampler.sequential(dataset.size(), arguments.perDeviceTrainBatchSize()),
                 collator);
         private final StepPlan plan = StepPlan.of(arguments, loader.batchesPerEpoch());
         private final @Nullable CheckpointDirectory checkpoints =
@@ -293,7 +296,8 @@ public final class Trainer {
         /** What must be the same for a resumed run to see the batches that the first one would have seen. */
         private String fingerprint() {
             return dataset.size() + " samples, batches of " + arguments.perDeviceTrainBatchSize() + " x "
-                    + arguments.gradientAccumulationSteps() + ", seed " + arguments.seed();
+                    + arguments.gradientAccumulationSteps() + ", "
+                    + (arguments.shuffle() ? "seed " + arguments.seed() : "not shuffled");
         }
 
         private Optimizer optimizer() {

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxGradNorm gradients are scaled down to this global norm; 0 for no clipping
  * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
  * @param seed decides initial values, the order of the data and dropout
+ * @param shuffle whether every epoch has a random order of its own
  * @param evalSteps steps between evaluations; 0 evaluates after every epoch
  * @param saveSteps steps between checkpoints; 0 saves after every epoch
  * @param saveTotalLimit how many of the latest checkpoints are kept
@@ -55,6 +56,7 @@ public record TrainingArguments(
         double maxGradNorm,
         int gradientCheckpointingLayers,
         long seed,
+        boolean shuffle,
         long evalSteps,
         long saveSteps,
         int saveTotalLimit,
@@ -152,6 +154,7 @@ public record TrainingArguments(
         private double maxGradNorm = 1;
         private int gradientCheckpointingLayers;
         private long seed = 42;
+        private boolean shuffle = true;
         private long evalSteps;
         private long saveSteps;
         private int saveTotalLimit = 1;
@@ -253,6 +256,11 @@ public record TrainingArguments(
             return this;
         }
 
+        public Builder shuffle(boolean value) {
+            shuffle = value;
+            return this;
+        }
+
         public Builder evalSteps(long value) {
             evalSteps = value;
             return this;
@@ -299,6 +307,7 @@ public record TrainingArguments(
                     maxGradNorm,
                     gradientCheckpointingLayers,
                     seed,
+                    shuffle,
                     evalSteps,
                     saveSteps,
                     saveTotalLimit,
