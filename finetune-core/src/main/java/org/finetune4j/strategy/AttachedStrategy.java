@@ -4,18 +4,29 @@ import java.nio.file.Path;
 import java.util.Collection;
 import org.finetune4j.nn.Parameter;
 
-/** A method on a model: owns what it added. Closing takes it off again and leaves the model as it was, but for weights
- * of its own that were trained. */
+/**
+ * A method on a model: owns what it added. Closing takes it off again and leaves the model as it was, but for weights of its
+ * own that were trained.
+ */
 public interface AttachedStrategy extends AutoCloseable {
 
     /** What the optimizer changes, each once. */
     Collection<Parameter> trainableParameters();
 
     /**
-     * Writes what this method gives its user: a model directory or an adapter directory. Nothing is rounded, so that
-     * {@link #restore} brings back exactly these values.
+     * Writes a model directory or an adapter directory. Nothing is rounded, so that {@link #restore} brings back exactly
+     * these values.
      */
     void save(Path directory);
+
+    /**
+     * Writes what this method gives its user for use, not for going on: a model in the dtype it came in.
+     *
+     * @throws org.finetune4j.UserErrorException when it cannot be written
+     */
+    default void export(Path directory) {
+        save(directory);
+    }
 
     /**
      * Reads back what {@link #save} wrote, into parameters that are already attached.

@@ -55,6 +55,11 @@ public final class FullFineTuning implements FineTuningStrategy {
         }
 
         @Override
+        public void export(Path directory) {
+            ModelWriter.of(model).write(directory);
+        }
+
+        @Override
         public void restore(Path directory) {
             try (CheckpointReader reader = CheckpointReader.open(directory);
                     Autograd.Mode mode = Autograd.disabled();

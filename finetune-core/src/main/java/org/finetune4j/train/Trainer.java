@@ -53,6 +53,7 @@ public final class Trainer {
     private final TrainingListener listener;
     private final Map<String, @Nullable Object> configuration = new LinkedHashMap<>();
     private final Backpropagation backpropagation;
+    private @Nullable SamplePreview preview;
     private volatile boolean stopRequested;
 
     /**
@@ -89,6 +90,12 @@ public final class Trainer {
         all.putAll(configuration);
         configuration.clear();
         configuration.putAll(all);
+        return this;
+    }
+
+    /** Lets listeners see answers from before and after the run. */
+    public Trainer preview(SamplePreview samplePreview) {
+        preview = samplePreview;
         return this;
     }
 
@@ -155,6 +162,9 @@ public final class Trainer {
 
         TrainingSummary execute() {
             Torch.seed(arguments.seed());
+            if (preview != null) {
+                preview.before();
+            }
             resumeOrStart();
             lastSaved = progress.step();
             listener.onStart(plan());
@@ -165,6 +175,9 @@ public final class Trainer {
                 runEpoch();
             }
             saveCheckpoint();
+            if (preview != null) {
+                listener.onSamples(preview.after());
+            }
             Duration elapsed = elapsed();
             return new TrainingSummary(
                     progress.step(),

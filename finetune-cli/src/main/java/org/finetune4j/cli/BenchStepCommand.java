@@ -1,0 +1,141 @@
+package org.finetune4j.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.lora.Lora;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.optimizer.AdamW;
+import org.finetune4j.train.optimizer.ParameterGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Times training steps of a model with random weights on random tokens, every token labelled. */
+@Command(
+        name = "step",
+        mixinStandardHelpOptions = true,
+        description = "Times one training step: random weights, random tokens, every token labelled, float32.")
+final class BenchStepCommand implements Callable<Integer> {
+
+    /** What trains. */
+    enum Mode {
+        FULL("full"),
+        LORA("lora"),
+        LORA_CKPT("lora-ckpt");
+
+        private final String label;
+
+        Mode(String label) {
+            this.label = label;
+        }
+
+        @Override
+        public String toString() {
+            return label;
+        }
+    }
+
+    @Option(names = "--shape", defaultValue = "smol135", description = "${COMPLETION-CANDIDATES}")
+    private BenchShape shape;
+
+    @Option(names = "--batch", defaultValue = "2", description = "Sequences (default: ${DEFAULT-VALUE}).")
+    private int batch;
+
+    @Option(names = "--seq", defaultValue = "256", description = "Tokens a sequence (default: ${DEFAULT-VALUE}).")
+    private int seq;
+
+    @Option(names = "--mode", defaultValue = "lora", description = "full, lora or lora-ckpt")
+    private String mode;
+
+    @Option(names = "--steps", defaultValue = "6", description = "Steps, the first is not counted.")
+    private int steps;
+
+    @Option(names = "--json", description = "Print one JSON line.")
+    private boolean json;
+
+    @Override
+    public Integer call() throws Exception {
+        Mode chosen = Arrays.stream(Mode.values())
+                .filter(candidate -> candidate.label.equals(mode))
+                .findFirst()
+                .orElseThrow(() -> new UserErrorException("--mode is '" + mode + "', expected full, lora or lora-ckpt"));
+        if (steps < 2 || batch < 1 || seq < 2) {
+            throw new UserErrorException("bench step needs --steps 2, --batch 1 and --seq 2 at least");
+        }
+        ObjectNode result = measure(chosen);
+        System.out.println(json ? new ObjectMapper().writeValueAsString(result) : result.toPrettyString());
+        return 0;
+    }
+
+    private ObjectNode measure(Mode chosen) {
+        FineTuningStrategy strategy = chosen == Mode.FULL
+                ? new FullFineTuning()
+                : Lora.builder().rank(8).alpha(16).targetModules("all-linear").build();
+        GradientCheckpointing checkpointing =
+                chosen == Mode.LORA_CKPT ? GradientCheckpointing.every(1) : GradientCheckpointing.none();
+        try (CausalLM model = CausalLM.initialize(shape.config(), null, Device.best(), 0);
+                AttachedStrategy attached = strategy.attach(model)) {
+            List<Parameter> trainable = List.copyOf(attached.trainableParameters());
+            Batch data = randomBatch(model.network().inputEmbedding().count());
+            long base = ProcessMemory.peakMegabytes();
+            List<Double> seconds = new ArrayList<>();
+            try (AdamW optimizer = new AdamW(ParameterGroup.all(trainable, 0.01), 0.9, 0.999, 1e-8)) {
+                Backpropagation backpropagation = new Backpropagation(model, checkpointing);
+                for (int step = 0; step < steps; step++) {
+                    long start = System.nanoTime();
+                    double scale = 1.0 / data.labelledTokens();
+                    backpropagation.run(data.modelInputs(), LanguageModelLoss.of(model.network(), data, scale));
+                    optimizer.step(1e-4);
+                    optimizer.clearGradients();
+                    seconds.add((System.nanoTime() - start) / 1e9);
+                }
+            }
+            return result(chosen, seconds.subList(1, seconds.size()), base);
+        }
+    }
+
+    private ObjectNode result(Mode chosen, List<Double> seconds, long base) {
+        List<Double> sorted = seconds.stream().sorted().toList();
+        double median = sorted.get(sorted.size() / 2);
+        ObjectNode result = new ObjectMapper().createObjectNode();
+        result.put("shape", shape.toString());
+        result.put("batch", batch);
+        result.put("seq", seq);
+        result.put("mode", chosen.label);
+        result.put("lora", chosen == Mode.FULL ? null : "finetune4j");
+        result.put("median_s", rounded(median, 3));
+        result.put("min_s", rounded(sorted.get(0), 3));
+        result.put("tokens_per_s", rounded(batch * seq / median, 1));
+        result.put("peak_mb", ProcessMemory.peakMegabytes());
+        result.put("base_mb", base);
+        return result;
+    }
+
+    private static BigDecimal rounded(double value, int digits) {
+        return BigDecimal.valueOf(value).setScale(digits, RoundingMode.HALF_UP);
+    }
+
+    private Batch randomBatch(long vocabulary) {
+        SplittableRandom random = new SplittableRandom(0);
+        int[] ids = random.ints((long) batch * seq, 0, (int) vocabulary).toArray();
+        byte[] mask = new byte[ids.length];
+        Arrays.fill(mask, (byte) 1);
+        return new Batch(batch, seq, ids, mask, ids, null);
+    }
+}

@@ -1,0 +1,25 @@
+package org.finetune4j.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.tensor.Torch;
+import picocli.CommandLine.Parameters;
+
+/** The arguments of commands that read a training configuration. */
+final class ConfigArguments {
+
+    @Parameters(index = "0", paramLabel = "CONFIG.yaml", description = "The training's configuration.")
+    private Path file;
+
+    @Parameters(index = "1..*", paramLabel = "key=value", description = "Values that go before those in the file.")
+    private List<String> overrides = new ArrayList<>();
+
+    TrainingJob read() {
+        TrainingJob job = TrainingJob.of(TrainingConfig.read(file, overrides));
+        if (job.threads() > 0) {
+            Torch.setThreads(job.threads());
+        }
+        return job;
+    }
+}

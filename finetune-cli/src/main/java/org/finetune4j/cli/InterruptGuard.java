@@ -1,0 +1,43 @@
+package org.finetune4j.cli;
+
+import java.util.concurrent.CountDownLatch;
+
+/**
+ * Turns the first Ctrl-C (or a polite kill) into a request: the virtual machine waits until the work that was asked to
+ * stop has written what it must write.
+ */
+final class InterruptGuard implements AutoCloseable {
+
+    private final CountDownLatch done = new CountDownLatch(1);
+    private final Thread hook;
+
+    /** @param requestStop called on another thread when the process is asked to end */
+    InterruptGuard(Runnable requestStop) {
+        hook = new Thread(
+                () -> {
+                    System.err.println("stopping after this step...");
+                    requestStop.run();
+                    awaitDone();
+                },
+                "finetune4j-interrupt");
+        Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    private void awaitDone() {
+        try {
+            done.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public void close() {
+        done.countDown();
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The process is ending already: the hook is what ends it.
+        }
+    }
+}

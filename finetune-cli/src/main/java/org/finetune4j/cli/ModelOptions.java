@@ -1,0 +1,45 @@
+package org.finetune4j.cli;
+
+import java.nio.file.Path;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AdapterFormat;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The options of commands that load a model. */
+final class ModelOptions {
+
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Model directory.")
+    private Path model;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "Adapter directory in PEFT's format.")
+    private @Nullable Path adapter;
+
+    @Option(
+            names = "--device",
+            defaultValue = "auto",
+            paramLabel = "NAME",
+            description = "auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
+    private String device;
+
+    @Option(names = "--dtype", paramLabel = "NAME", description = "Type to hold the weights in: float32, bfloat16, ...")
+    private @Nullable String dtype;
+
+    CausalLM load() {
+        LoadOptions options = new LoadOptions(Device.parse(device), dtype == null ? null : DType.parse(dtype));
+        return CausalLM.load(model, options);
+    }
+
+    /** Puts the adapter onto the model, if one was named. */
+    @Nullable Adapter attachAdapter(CausalLM loaded, boolean trainable) {
+        return adapter == null ? null : AdapterFormat.load(loaded, adapter, trainable);
+    }
+
+    Path directory() {
+        return model;
+    }
+}

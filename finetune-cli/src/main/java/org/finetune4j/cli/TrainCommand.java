@@ -1,0 +1,59 @@
+package org.finetune4j.cli;
+
+import java.util.concurrent.Callable;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.train.FineTuner;
+import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.report.HtmlReportListener;
+import org.finetune4j.train.report.ProgressListener;
+import org.finetune4j.train.report.TensorBoardListener;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** Runs a training. */
+@Command(
+        name = "train",
+        mixinStandardHelpOptions = true,
+        description = "Runs the training that a configuration describes. Ctrl-C stops it with a checkpoint.")
+final class TrainCommand implements Callable<Integer> {
+
+    @Mixin
+    private ConfigArguments config;
+
+    @Override
+    public Integer call() {
+        TrainingJob job = config.read();
+        OutputDirectory.check(job.outputDirectory());
+        try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
+            FineTuner tuner = FineTuner.of(model)
+                    .strategy(job.strategy())
+                    .arguments(job.arguments())
+                    .previews(job.previews())
+                    .listener(ProgressListener.console());
+            job.data().addTo(tuner, model);
+            if (job.reportTo().contains("tensorboard")) {
+                tuner.listener(new TensorBoardListener(job.outputDirectory().resolve("runs")));
+            }
+            if (job.reportTo().contains("html")) {
+                tuner.listener(new HtmlReportListener(job.outputDirectory().resolve("report.html")));
+            }
+            try (InterruptGuard guard = new InterruptGuard(tuner::requestStop);
+                    TrainingResult result = tuner.train()) {
+                return finish(job, result);
+            }
+        }
+    }
+
+    private static int finish(TrainingJob job, TrainingResult result) {
+        TrainingSummary summary = result.summary();
+        if (summary.interrupted()) {
+            System.err.println("stopped after step " + summary.steps()
+                    + "; go on with resume_from_checkpoint=true");
+            return Main.FAILURE;
+        }
+        result.save(job.outputDirectory());
+        System.out.println(job.outputDirectory());
+        return 0;
+    }
+}

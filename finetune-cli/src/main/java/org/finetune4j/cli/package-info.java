@@ -1,0 +1,5 @@
+/** The {@code finetune} command: one class a subcommand. */
+@NullMarked
+package org.finetune4j.cli;
+
+import org.jspecify.annotations.NullMarked;

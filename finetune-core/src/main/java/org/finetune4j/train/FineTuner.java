@@ -1,0 +1,215 @@
+package org.finetune4j.train;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.DatasetSplit;
+import org.finetune4j.data.InstructionDataset;
+import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.Torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Fine-tunes a model in one expression.
+ *
+ * <pre>{@code
+ * try (CausalLM model = CausalLM.load(Path.of("models/SmolLM2-135M"));
+ *         TrainingResult result = FineTuner.of(model)
+ *                 .strategy(Lora.builder().rank(16).alpha(32).targetModules("all-linear").build())
+ *                 .dataset(InstructionDataset.jsonl(Path.of("alpaca.jsonl")))
+ *                 .arguments(TrainingArguments.builder().epochs(3).learningRate(2e-4).batchSize(8).build())
+ *                 .listener(ProgressListener.console())
+ *                 .train()) {
+ *     result.saveAdapter(Path.of("out/adapter"));
+ * }
+ * }</pre>
+ */
+public final class FineTuner {
+
+    private static final int PREVIEW_TOKENS = 48;
+
+    private final CausalLM model;
+    private FineTuningStrategy strategy = new FullFineTuning();
+    private TrainingArguments arguments = TrainingArguments.defaults();
+    private @Nullable TokenizationOptions tokenization;
+    private @Nullable InstructionDataset instructions;
+    private @Nullable InstructionDataset evaluationInstructions;
+    private @Nullable TrainingDataset samples;
+    private @Nullable TrainingDataset evaluationSamples;
+    private double evaluationFraction;
+    private int previews;
+    private final List<TrainingListener> listeners = new ArrayList<>();
+    private final Map<String, Object> description = new LinkedHashMap<>();
+    private volatile @Nullable Trainer trainer;
+    private volatile boolean stopRequested;
+
+    private FineTuner(CausalLM model) {
+        this.model = model;
+    }
+
+    /** A fine-tuner for {@code model}, which stays the caller's. */
+    public static FineTuner of(CausalLM model) {
+        return new FineTuner(model);
+    }
+
+    /** The method; full fine-tuning when none is set. */
+    public FineTuner strategy(FineTuningStrategy value) {
+        strategy = value;
+        return this;
+    }
+
+    /** Instructions with answers to train on. */
+    public FineTuner dataset(InstructionDataset value) {
+        instructions = value;
+        return this;
+    }
+
+    /** Samples that are token ids already, or become them on demand. */
+    public FineTuner dataset(TrainingDataset value) {
+        samples = value;
+        return this;
+    }
+
+    /** Held-out instructions. */
+    public FineTuner evaluation(InstructionDataset value) {
+        evaluationInstructions = value;
+        return this;
+    }
+
+    /** Held-out samples. */
+    public FineTuner evaluation(TrainingDataset value) {
+        evaluationSamples = value;
+        return this;
+    }
+
+    /** Holds out a part of the training data, above 0 and below 1, chosen by the arguments' seed. */
+    public FineTuner evaluationFraction(double value) {
+        evaluationFraction = value;
+        return this;
+    }
+
+    /** How instructions become token ids; the Alpaca prompt when nothing is set. */
+    public FineTuner tokenization(TokenizationOptions value) {
+        tokenization = value;
+        return this;
+    }
+
+    public FineTuner arguments(TrainingArguments value) {
+        arguments = value;
+        return this;
+    }
+
+    /** Adds a listener. */
+    public FineTuner listener(TrainingListener value) {
+        listeners.add(value);
+        return this;
+    }
+
+    /** Answers the first {@code count} held-out instructions before and after training, for reports. */
+    public FineTuner previews(int count) {
+        previews = count;
+        return this;
+    }
+
+    /** Adds a line to the configuration that reports show. */
+    public FineTuner describe(String key, Object value) {
+        description.put(key, value);
+        return this;
+    }
+
+    /** Asks a running {@link #train} to stop after the present step, with a checkpoint. Any thread may ask. */
+    public void requestStop() {
+        stopRequested = true;
+        Trainer running = trainer;
+        if (running != null) {
+            running.requestStop();
+        }
+    }
+
+    /**
+     * Trains.
+     *
+     * @throws UserErrorException when data, settings and model do not fit together; the message says what to change
+     */
+    public TrainingResult train() {
+        Data data = data();
+        Torch.seed(arguments.seed());
+        AttachedStrategy attached = strategy.attach(model);
+        try {
+            Collator collator = model.hasTokenizer() ? Collator.of(model.tokenizer()) : new Collator(0, 1);
+            Trainer prepared =
+                    new Trainer(model, attached, arguments, data.train, data.evaluation, collator, listeners);
+            prepared.describe(description());
+            if (previews > 0 && data.evaluation instanceof InstructionSamples heldOut) {
+                prepared.preview(new GeneratedPreview(model, heldOut, previews, PREVIEW_TOKENS));
+            }
+            trainer = prepared;
+            if (stopRequested) {
+                prepared.requestStop();
+            }
+            return new TrainingResult(prepared.train(), attached);
+        } catch (RuntimeException | Error e) {
+            attached.close();
+            throw e;
+        }
+    }
+
+    private record Data(TrainingDataset train, @Nullable TrainingDataset evaluation) {}
+
+    private Data data() {
+        if (instructions != null) {
+            checkVocabulary();
+            InstructionDataset train = instructions;
+            InstructionDataset heldOut = evaluationInstructions;
+            if (heldOut == null && evaluationFraction > 0) {
+                DatasetSplit<InstructionDataset> split = train.split(evaluationFraction, arguments.seed());
+                train = split.train();
+                heldOut = split.evaluation();
+            }
+            return new Data(tokenize(train), heldOut == null ? null : tokenize(heldOut));
+        }
+        if (samples == null) {
+            throw new UserErrorException("there is nothing to train on: set a dataset");
+        }
+        if (evaluationSamples == null && evaluationFraction > 0) {
+            DatasetSplit<TrainingDataset> split = samples.split(evaluationFraction, arguments.seed());
+            return new Data(split.train(), split.evaluation());
+        }
+        return new Data(samples, evaluationSamples);
+    }
+
+    private InstructionSamples tokenize(InstructionDataset dataset) {
+        return dataset.tokenize(model.tokenizer(), tokenization == null ? defaultTokenization() : tokenization);
+    }
+
+    private TokenizationOptions defaultTokenization() {
+        int longest = Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
+        return TokenizationOptions.builder().maxLength(longest).build();
+    }
+
+    private void checkVocabulary() {
+        long rows = model.network().inputEmbedding().count();
+        int tokens = model.tokenizer().vocabSize();
+        if (tokens > rows) {
+            throw new UserErrorException("the tokenizer has " + tokens + " tokens, the model's embedding has " + rows
+                    + " rows: they do not belong together");
+        }
+    }
+
+    private Map<String, Object> description() {
+        Map<String, Object> all = new LinkedHashMap<>(description);
+        all.put("model", model.nameOrPath());
+        all.put("method", strategy.method());
+        all.putAll(strategy.settings());
+        return all;
+    }
+}

@@ -1,0 +1,59 @@
+package org.finetune4j.train;
+
+import java.nio.file.Path;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AttachedStrategy;
+
+/** What a training made. The method stays on the model, which generates with it, until this is closed. */
+public final class TrainingResult implements AutoCloseable {
+
+    private final TrainingSummary summary;
+    private final AttachedStrategy strategy;
+
+    TrainingResult(TrainingSummary summary, AttachedStrategy strategy) {
+        this.summary = summary;
+        this.strategy = strategy;
+    }
+
+    public TrainingSummary summary() {
+        return summary;
+    }
+
+    /** The method on the model. */
+    public AttachedStrategy strategy() {
+        return strategy;
+    }
+
+    /** Writes what the method gives: an adapter directory in PEFT's format, or a model directory. */
+    public void save(Path directory) {
+        strategy.export(directory);
+    }
+
+    /**
+     * Writes the adapter in PEFT's format.
+     *
+     * @throws UserErrorException when the method makes no adapter
+     */
+    public void saveAdapter(Path directory) {
+        adapter().save(directory);
+    }
+
+    /**
+     * The adapter, to merge it for example.
+     *
+     * @throws UserErrorException when the method makes no adapter
+     */
+    public Adapter adapter() {
+        if (strategy instanceof Adapter adapter) {
+            return adapter;
+        }
+        throw new UserErrorException("full fine-tuning makes no adapter: save the model instead");
+    }
+
+    /** Takes the method off the model. */
+    @Override
+    public void close() {
+        strategy.close();
+    }
+}

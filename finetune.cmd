@@ -1,0 +1,15 @@
+@echo off
+rem Starts the finetune command. The first start builds it with Maven; delete finetune-cli\target to build again.
+setlocal
+set "HOME_DIR=%~dp0"
+set "CLASS_PATH_FILE=%HOME_DIR%finetune-cli\target\classpath.txt"
+if not exist "%CLASS_PATH_FILE%" (
+    echo building finetune ^(once^)... 1>&2
+    pushd "%HOME_DIR%"
+    call mvn -q -DskipTests -pl finetune-cli -am package 1>&2 || (popd & exit /b 1)
+    popd
+)
+set "JAVA=java"
+if defined JAVA_HOME set "JAVA=%JAVA_HOME%\bin\java"
+set /p CLASS_PATH=<"%CLASS_PATH_FILE%"
+"%JAVA%" -XX:+UseSerialGC %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%finetune-cli\target\finetune-cli.jar;%CLASS_PATH%" org.finetune4j.cli.Main %*
