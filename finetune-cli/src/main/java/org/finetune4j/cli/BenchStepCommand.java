@@ -74,7 +74,8 @@ final class BenchStepCommand implements Callable<Integer> {
         Mode chosen = Arrays.stream(Mode.values())
                 .filter(candidate -> candidate.label.equals(mode))
                 .findFirst()
-                .orElseThrow(() -> new UserErrorException("--mode is '" + mode + "', expected full, lora or lora-ckpt"));
+                .orElseThrow(
+                        () -> new UserErrorException("--mode is '" + mode + "', expected full, lora or lora-ckpt"));
         if (steps < 2 || batch < 1 || seq < 2) {
             throw new UserErrorException("bench step needs --steps 2, --batch 1 and --seq 2 at least");
         }
@@ -136,6 +137,6 @@ final class BenchStepCommand implements Callable<Integer> {
         int[] ids = random.ints((long) batch * seq, 0, (int) vocabulary).toArray();
         byte[] mask = new byte[ids.length];
         Arrays.fill(mask, (byte) 1);
-        return new Batch(batch, seq, ids, mask, ids, null);
+        return new Batch(batch, seq, ids, mask, ids);
     }
 }

@@ -74,7 +74,7 @@ final class GenerateCommand implements Callable<Integer> {
                     .seed(seed)
                     .build();
         } catch (IllegalArgumentException e) {
-            throw new UserErrorException(e.getMessage(), e);
+            throw new UserErrorException(String.valueOf(e.getMessage()), e);
         }
     }
 }

@@ -59,7 +59,8 @@ public final class Main {
         String text = message == null ? exception.getClass().getSimpleName() : message;
         return exception instanceof FinetuneException
                 ? text.replace('\n', ' ')
-                : exception.getClass().getSimpleName() + ": " + text.lines().findFirst().orElse("");
+                : exception.getClass().getSimpleName() + ": "
+                        + text.lines().findFirst().orElse("");
     }
 
     private static boolean isVerbose(String... args) {

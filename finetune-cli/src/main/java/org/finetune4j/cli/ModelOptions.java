@@ -35,7 +35,8 @@ final class ModelOptions {
     }
 
     /** Puts the adapter onto the model, if one was named. */
-    @Nullable Adapter attachAdapter(CausalLM loaded, boolean trainable) {
+    @Nullable
+    Adapter attachAdapter(CausalLM loaded, boolean trainable) {
         return adapter == null ? null : AdapterFormat.load(loaded, adapter, trainable);
     }
 

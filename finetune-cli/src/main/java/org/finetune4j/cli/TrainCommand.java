@@ -48,8 +48,7 @@ final class TrainCommand implements Callable<Integer> {
     private static int finish(TrainingJob job, TrainingResult result) {
         TrainingSummary summary = result.summary();
         if (summary.interrupted()) {
-            System.err.println("stopped after step " + summary.steps()
-                    + "; go on with resume_from_checkpoint=true");
+            System.err.println("stopped after step " + summary.steps() + "; go on with resume_from_checkpoint=true");
             return Main.FAILURE;
         }
         result.save(job.outputDirectory());

@@ -45,8 +45,8 @@ record TrainingJob(
         }
         Path model = Path.of(settings.requiredText("model_name_or_path"));
         Path output = Path.of(settings.requiredText("output_dir"));
-        FineTuningStrategy strategy = StrategyProvider.named(settings.text("method").orElse("lora"))
-                .create(settings);
+        FineTuningStrategy strategy =
+                StrategyProvider.named(settings.text("method").orElse("lora")).create(settings);
         TrainingJob job = new TrainingJob(
                 model,
                 new LoadOptions(
@@ -100,8 +100,9 @@ record TrainingJob(
         return switch (name) {
             case "adamw", "adamw_torch", "adamw_torch_fused" -> OptimizerKind.ADAMW;
             case "sgd" -> OptimizerKind.SGD;
-            default -> throw new UserErrorException(settings.origin() + ": 'optim' is " + name
-                    + Suggestions.didYouMean(name, List.of("adamw", "adamw_torch", "adamw_torch_fused", "sgd")));
+            default ->
+                throw new UserErrorException(settings.origin() + ": 'optim' is " + name
+                        + Suggestions.didYouMean(name, List.of("adamw", "adamw_torch", "adamw_torch_fused", "sgd")));
         };
     }
 

@@ -70,8 +70,9 @@ final class ValidateCommand implements Callable<Integer> {
     private static void checkVocabulary(CausalLM model) {
         long rows = model.network().inputEmbedding().count();
         if (model.tokenizer().vocabSize() > rows) {
-            throw new UserErrorException("the tokenizer has " + model.tokenizer().vocabSize()
-                    + " tokens, the model's embedding has " + rows + " rows: they do not belong together");
+            throw new UserErrorException(
+                    "the tokenizer has " + model.tokenizer().vocabSize() + " tokens, the model's embedding has " + rows
+                            + " rows: they do not belong together");
         }
     }
 
@@ -82,8 +83,8 @@ final class ValidateCommand implements Callable<Integer> {
             show(model, text, show);
             return;
         }
-        InstructionSamples samples =
-                InstructionDataset.load(file).tokenize(model.tokenizer(), job.data().tokenization(model));
+        InstructionSamples samples = InstructionDataset.load(file)
+                .tokenize(model.tokenizer(), job.data().tokenization(model));
         TokenizationReport report = samples.report(MAX_PROBLEMS);
         System.out.println(key + "  " + file + ": " + report.samples() + " samples, " + report.tokens() + " tokens, "
                 + report.labelledTokens() + " of them trained, the longest has " + report.longest() + "; "
@@ -108,8 +109,8 @@ final class ValidateCommand implements Callable<Integer> {
                     attached,
                     (long) job.arguments().perDeviceTrainBatchSize() * length,
                     job.arguments().gradientCheckpointingLayers());
-            System.out.println(String.format(
-                    Locale.ROOT, "trains      %,d of %,d parameters", plan.trainable(), plan.total()));
+            System.out.println(
+                    String.format(Locale.ROOT, "trains      %,d of %,d parameters", plan.trainable(), plan.total()));
             System.out.println("memory      " + plan.describe());
         }
     }

@@ -36,6 +36,11 @@ public record Batch(
         }
     }
 
+    /** A batch whose positions follow from the mask. */
+    public Batch(int batchSize, int sequenceLength, int[] inputIds, byte[] attentionMask, int[] labels) {
+        this(batchSize, sequenceLength, inputIds, attentionMask, labels, null);
+    }
+
     /**
      * Number of tokens that a loss is computed for: {@code labels[:, 1:] != -100}. What losses and gradients are
      * normalised by, summed over an accumulated batch.

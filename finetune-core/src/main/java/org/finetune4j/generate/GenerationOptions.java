@@ -15,7 +15,12 @@ import org.jspecify.annotations.Nullable;
  * @param stopTokens tokens that end the text, or null for those that the model's own files name
  */
 public record GenerationOptions(
-        int maxNewTokens, double temperature, int topK, double topP, long seed, @Nullable Set<Integer> stopTokens) {
+        int maxNewTokens,
+        double temperature,
+        int topK,
+        double topP,
+        long seed,
+        @Nullable Set<Integer> stopTokens) {
 
     /** How many tokens are added at most when nothing else is said. */
     public static final int DEFAULT_MAX_NEW_TOKENS = 128;

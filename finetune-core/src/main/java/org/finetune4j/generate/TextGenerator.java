@@ -129,8 +129,7 @@ public final class TextGenerator {
                     if (finished[row]) {
                         continue;
                     }
-                    tokens[row] =
-                            sampler.sample(Arrays.copyOfRange(scores, row * vocabulary, (row + 1) * vocabulary));
+                    tokens[row] = sampler.sample(Arrays.copyOfRange(scores, row * vocabulary, (row + 1) * vocabulary));
                     generated.get(row).add(tokens[row]);
                     listener.onToken(row, tokens[row]);
                     finished[row] = stops.contains(tokens[row]);

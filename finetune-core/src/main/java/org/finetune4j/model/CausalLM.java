@@ -10,8 +10,8 @@ import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.RotaryFrequencies;
+import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
@@ -80,8 +80,7 @@ public final class CausalLM implements AutoCloseable {
             DecoderModel network = architecture.build(config, Weights.of(source));
             source.checkAllUsed(network.isTied());
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
-            Tokenizer tokenizer =
-                    Files.exists(directory.resolve("tokenizer.json")) ? Tokenizer.load(directory) : null;
+            Tokenizer tokenizer = Files.exists(directory.resolve("tokenizer.json")) ? Tokenizer.load(directory) : null;
             return new CausalLM(stored, network, device, directory, tokenizer);
         }
     }
@@ -95,8 +94,7 @@ public final class CausalLM implements AutoCloseable {
     public static CausalLM initialize(ModelConfig config, @Nullable Tokenizer tokenizer, Device device, long seed) {
         Torch.seed(seed);
         try (TensorScope scope = TensorScope.open()) {
-            DecoderModel network =
-                    Architecture.of(config).build(config, Weights.of(new InitialWeights(device)));
+            DecoderModel network = Architecture.of(config).build(config, Weights.of(new InitialWeights(device)));
             return new CausalLM(config, network, device, null, tokenizer);
         }
     }
@@ -141,8 +139,8 @@ public final class CausalLM implements AutoCloseable {
      */
     public Tokenizer tokenizer() {
         if (tokenizer == null) {
-            throw new UserErrorException((directory == null ? "this model" : directory)
-                    + " has no tokenizer.json: text needs a tokenizer");
+            throw new UserErrorException(
+                    (directory == null ? "this model" : directory) + " has no tokenizer.json: text needs a tokenizer");
         }
         return tokenizer;
     }
@@ -162,17 +160,13 @@ public final class CausalLM implements AutoCloseable {
      */
     public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
         int[] positions = inputs.positions();
-        Tensor mask = cache.length() == 0
-                ? AttentionMask.of(inputs, positions)
-                : AttentionMask.continuing(inputs, seenMask);
+        Tensor mask =
+                cache.length() == 0 ? AttentionMask.of(inputs, positions) : AttentionMask.continuing(inputs, seenMask);
         return context(inputs, positions, mask, cache);
     }
 
     private SequenceContext context(
-            ModelInputs inputs,
-            int[] positions,
-            @Nullable Tensor mask,
-            @Nullable KeyValueCache cache) {
+            ModelInputs inputs, int[] positions, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
         int rows = inputs.batchSize();
         int seq = inputs.sequenceLength();
         int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
@@ -183,12 +177,11 @@ public final class CausalLM implements AutoCloseable {
                     + network.maxPositions() + " that " + config.origin() + " allows (max_position_embeddings)");
         }
         RotaryFrequencies frequencies = network.rotaryFrequencies();
-        Rotation rotation = frequencies == null
-                ? null
-                : Rotation.of(frequencies, distinct, distinctRows, device, computeDType);
-        Tensor positionIds = Tensors.of(distinct, distinctRows, seq).to(DType.INT64).to(device);
-        return new SequenceContext(
-                positionIds, rotation, mask == null ? null : mask.to(device), cache);
+        Rotation rotation =
+                frequencies == null ? null : Rotation.of(frequencies, distinct, distinctRows, device, computeDType);
+        Tensor positionIds =
+                Tensors.of(distinct, distinctRows, seq).to(DType.INT64).to(device);
+        return new SequenceContext(positionIds, rotation, mask == null ? null : mask.to(device), cache);
     }
 
     private static boolean sameInAllRows(int[] positions, int seq) {

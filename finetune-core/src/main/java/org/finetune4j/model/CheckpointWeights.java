@@ -23,8 +23,7 @@ final class CheckpointWeights implements Weights.Source {
     private final @Nullable DType storageDType;
     private final Set<String> used = new HashSet<>();
 
-    CheckpointWeights(
-            CheckpointReader reader, String backbonePrefix, Device device, @Nullable DType storageDType) {
+    CheckpointWeights(CheckpointReader reader, String backbonePrefix, Device device, @Nullable DType storageDType) {
         this.reader = reader;
         this.backbonePrefix = backbonePrefix;
         this.device = device;
@@ -44,10 +43,9 @@ final class CheckpointWeights implements Weights.Source {
                     + Suggestions.didYouMean(name, reader.names()));
         }
         if (!Arrays.equals(reader.shape(stored), shape)) {
-            throw new UserErrorException(
-                    reader.directory() + ": tensor '" + stored + "' has the shape "
-                            + Arrays.toString(reader.shape(stored)) + ", but config.json asks for "
-                            + Arrays.toString(shape));
+            throw new UserErrorException(reader.directory() + ": tensor '" + stored + "' has the shape "
+                    + Arrays.toString(reader.shape(stored)) + ", but config.json asks for "
+                    + Arrays.toString(shape));
         }
         used.add(stored);
         Tensor tensor = reader.tensor(stored).to(device);

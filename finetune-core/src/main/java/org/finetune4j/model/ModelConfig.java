@@ -76,8 +76,8 @@ public final class ModelConfig {
     public String architecture() {
         JsonNode names = root.path("architectures");
         if (!names.isArray() || names.isEmpty() || !names.get(0).isTextual()) {
-            throw new UserErrorException(origin + ": key 'architectures' must name the model's class, such as"
-                    + " [\"LlamaForCausalLM\"]");
+            throw new UserErrorException(
+                    origin + ": key 'architectures' must name the model's class, such as" + " [\"LlamaForCausalLM\"]");
         }
         return names.get(0).asText();
     }
@@ -175,8 +175,8 @@ public final class ModelConfig {
     public void refuse(Set<String> keys) {
         for (String key : keys) {
             if (has(key)) {
-                throw new UserErrorException(origin + ": '" + key + "': " + root.path(key) + " is not implemented for "
-                        + architecture());
+                throw new UserErrorException(
+                        origin + ": '" + key + "': " + root.path(key) + " is not implemented for " + architecture());
             }
         }
     }

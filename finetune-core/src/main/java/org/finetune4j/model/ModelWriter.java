@@ -55,13 +55,16 @@ public final class ModelWriter {
      */
     public void write(Path target) {
         List<Entry> entries = new ArrayList<>();
-        for (Map.Entry<String, Parameter> named : model.network().namedParameters().entrySet()) {
+        for (Map.Entry<String, Parameter> named :
+                model.network().namedParameters().entrySet()) {
             Parameter parameter = named.getValue();
             DType stored = dtype == null || !parameter.value().dtype().isFloatingPoint()
                     ? parameter.value().dtype()
                     : dtype;
-            entries.add(new Entry(
-                    named.getKey(), stored, parameter.value().shape(), () -> parameter.value().detach().to(stored)));
+            entries.add(new Entry(named.getKey(), stored, parameter.value().shape(), () -> parameter
+                    .value()
+                    .detach()
+                    .to(stored)));
         }
         CheckpointWriter.write(target, entries, maxShardBytes);
         ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);

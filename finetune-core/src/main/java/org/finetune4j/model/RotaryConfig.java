@@ -1,11 +1,10 @@
 package org.finetune4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.RotaryFrequencies;
-
-import java.util.List;
 
 /**
  * Reads the rotary embedding of a configuration: {@code rope_parameters} as transformers 5 writes it, {@code rope_theta}
@@ -30,13 +29,15 @@ public final class RotaryConfig {
         return switch (type) {
             case "default" -> standard;
             case "linear" -> standard.linear(required(config, key, "factor"));
-            case "llama3" -> standard.llama3(
-                    required(config, key, "factor"),
-                    required(config, key, "low_freq_factor"),
-                    required(config, key, "high_freq_factor"),
-                    required(config, key, "original_max_position_embeddings"));
-            default -> throw new UserErrorException(config.origin() + ": '" + key + "': rope_type '" + type
-                    + "' is not implemented" + Suggestions.didYouMean(type, TYPES));
+            case "llama3" ->
+                standard.llama3(
+                        required(config, key, "factor"),
+                        required(config, key, "low_freq_factor"),
+                        required(config, key, "high_freq_factor"),
+                        required(config, key, "original_max_position_embeddings"));
+            default ->
+                throw new UserErrorException(config.origin() + ": '" + key + "': rope_type '" + type
+                        + "' is not implemented" + Suggestions.didYouMean(type, TYPES));
         };
     }
 

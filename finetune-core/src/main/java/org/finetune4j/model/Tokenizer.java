@@ -124,7 +124,7 @@ public final class Tokenizer implements AutoCloseable {
      * @throws IllegalArgumentException when no token has this id
      */
     public String token(int id) {
-        String token = whileOpen(open -> tokens.token(id));
+        String token = this.<@Nullable String>whileOpen(open -> tokens.token(id));
         if (token == null) {
             throw new IllegalArgumentException("no token has id " + id + " in " + directory);
         }

@@ -73,11 +73,13 @@ public abstract class Module implements AutoCloseable {
     public final Map<String, Parameter> namedParameters() {
         Map<String, Parameter> all = new LinkedHashMap<>();
         Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
-        visit("", (path, module) -> module.parameters.forEach((name, parameter) -> {
-            if (seen.add(parameter)) {
-                all.put(join(path, name), parameter);
-            }
-        }));
+        visit(
+                "",
+                (path, module) -> module.parameters.forEach((name, parameter) -> {
+                    if (seen.add(parameter)) {
+                        all.put(join(path, name), parameter);
+                    }
+                }));
         return all;
     }
 

@@ -1,7 +1,7 @@
 package org.finetune4j.nn;
 
-import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 

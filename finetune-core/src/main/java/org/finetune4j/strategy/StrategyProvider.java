@@ -18,8 +18,7 @@ public interface StrategyProvider {
 
     /** All methods on the class path. */
     static List<StrategyProvider> all() {
-        return StreamSupport.stream(
-                        ServiceLoader.load(StrategyProvider.class).spliterator(), false)
+        return StreamSupport.stream(ServiceLoader.load(StrategyProvider.class).spliterator(), false)
                 .toList();
     }
 

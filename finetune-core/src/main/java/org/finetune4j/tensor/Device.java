@@ -78,7 +78,8 @@ public record Device(Type type, int index) {
         }
         try (org.bytedeco.pytorch.Device device = nativeDevice();
                 TensorOptions placed = new TensorOptions(device);
-                org.bytedeco.pytorch.ScalarTypeOptional type = new org.bytedeco.pytorch.ScalarTypeOptional(dtype.scalarType())) {
+                org.bytedeco.pytorch.ScalarTypeOptional type =
+                        new org.bytedeco.pytorch.ScalarTypeOptional(dtype.scalarType())) {
             return placed.dtype(type);
         }
     }

@@ -117,7 +117,13 @@ public final class Functional {
      * @return [batch, heads, queryLength, headDim]
      */
     public static Tensor scaledDotProductAttention(
-            Tensor query, Tensor key, Tensor value, @Nullable Tensor mask, double dropout, boolean causal, double scale) {
+            Tensor query,
+            Tensor key,
+            Tensor value,
+            @Nullable Tensor mask,
+            double dropout,
+            boolean causal,
+            double scale) {
         try (TensorOptional optionalMask = mask == null ? new TensorOptional() : new TensorOptional(mask.handle());
                 DoubleOptional optionalScale = new DoubleOptional(scale)) {
             return Tensor.wrap(torch.scaled_dot_product_attention(

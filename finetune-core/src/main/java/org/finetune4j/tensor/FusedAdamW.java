@@ -45,7 +45,8 @@ public final class FusedAdamW {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open();
                 Arguments arguments = new Arguments()) {
-            Tensor stepTensor = Tensors.full(step, DType.FLOAT32, parameters.get(0).device());
+            Tensor stepTensor =
+                    Tensors.full(step, DType.FLOAT32, parameters.get(0).device());
             arguments.tensors(parameters);
             arguments.tensors(gradients);
             arguments.tensors(firstMoments);

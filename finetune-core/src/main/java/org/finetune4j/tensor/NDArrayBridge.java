@@ -25,7 +25,8 @@ public final class NDArrayBridge {
             throw new TensorException("DJL has no bfloat16: convert " + tensor.describe() + " to float32 first");
         }
         if (!(manager instanceof PtNDManager torchManager)) {
-            throw new TensorException("the manager is of engine " + manager.getEngine().getEngineName() + ", not PyTorch");
+            throw new TensorException(
+                    "the manager is of engine " + manager.getEngine().getEngineName() + ", not PyTorch");
         }
         NativeReference copy = new NativeReference(tensor.handle());
         return new PtNDArray(torchManager, copy.disown());

@@ -1,6 +1,7 @@
 package org.finetune4j.tensor;
 
 import java.util.Arrays;
+import java.util.function.BiConsumer;
 import java.util.function.BinaryOperator;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.BytePointer;
@@ -60,7 +61,8 @@ public final class Tensor implements AutoCloseable {
         return live;
     }
 
-    @Nullable TensorScope scope() {
+    @Nullable
+    TensorScope scope() {
         return scope;
     }
 
@@ -268,7 +270,8 @@ public final class Tensor implements AutoCloseable {
     /** Each element of a dimension {@code times} times in a row. */
     public Tensor repeatInterleave(long times, int dimension) {
         return unary("repeatInterleave", x -> {
-            try (LongOptional along = new LongOptional(dimension); LongOptional size = new LongOptional()) {
+            try (LongOptional along = new LongOptional(dimension);
+                    LongOptional size = new LongOptional()) {
                 return x.repeat_interleave(times, along, size);
             }
         });
@@ -350,7 +353,7 @@ public final class Tensor implements AutoCloseable {
     public Tensor addScaledInPlace(Tensor other, double scale) {
         return inPlace("addScaledInPlace", other, (x, y) -> {
             try (Scalar alpha = new Scalar(scale)) {
-                return x.add_(y, alpha);
+                x.add_(y, alpha);
             }
         });
     }
@@ -383,7 +386,7 @@ public final class Tensor implements AutoCloseable {
     public Tensor maskedFillInPlace(Tensor mask, double value) {
         return inPlace("maskedFillInPlace", mask, (x, m) -> {
             try (Scalar s = new Scalar(value)) {
-                return x.masked_fill_(m, s);
+                x.masked_fill_(m, s);
             }
         });
     }
@@ -495,7 +498,8 @@ public final class Tensor implements AutoCloseable {
 
     /** {@code this += scale * left x right}, all matrices. */
     public Tensor addMatrixProductInPlace(Tensor left, Tensor right, double scale) {
-        try (Scalar beta = new Scalar(1.0); Scalar alpha = new Scalar(scale)) {
+        try (Scalar beta = new Scalar(1.0);
+                Scalar alpha = new Scalar(scale)) {
             handle().addmm_(left.handle(), right.handle(), beta, alpha);
             return this;
         } catch (RuntimeException e) {
@@ -605,7 +609,9 @@ public final class Tensor implements AutoCloseable {
         if (numel() != 1) {
             throw new TensorException("item() needs one element, not " + describe());
         }
-        return dtype() == DType.FLOAT64 ? handle().item_double() : dtype().isFloatingPoint() ? handle().item_float() : handle().item_long();
+        return dtype() == DType.FLOAT64
+                ? handle().item_double()
+                : dtype().isFloatingPoint() ? handle().item_float() : handle().item_long();
     }
 
     /** All elements in row-major order as float32. */
@@ -643,7 +649,11 @@ public final class Tensor implements AutoCloseable {
      */
     public void readBytes(long offset, byte[] destination, int length) {
         long size = numel() * dtype().itemSize();
-        if (!isContiguous() || handle().is_cuda() || offset < 0 || length > destination.length || offset + length > size) {
+        if (!isContiguous()
+                || handle().is_cuda()
+                || offset < 0
+                || length > destination.length
+                || offset + length > size) {
             throw new TensorException("cannot read bytes " + offset + ".." + (offset + length) + " of " + describe()
                     + " on " + device() + (isContiguous() ? "" : ", not contiguous"));
         }
@@ -701,9 +711,10 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
-    private Tensor inPlace(String name, Tensor other, BinaryOperator<org.bytedeco.pytorch.Tensor> operation) {
+    private Tensor inPlace(
+            String name, Tensor other, BiConsumer<org.bytedeco.pytorch.Tensor, org.bytedeco.pytorch.Tensor> operation) {
         try {
-            operation.apply(handle(), other.handle());
+            operation.accept(handle(), other.handle());
             return this;
         } catch (RuntimeException e) {
             throw TensorException.of(name, e, this, other);

@@ -28,6 +28,10 @@ public class TensorException extends FinetuneException {
         }
         String reason = String.valueOf(cause.getMessage());
         int end = reason.indexOf('\n');
-        return new TensorException(message.append("): ").append(end < 0 ? reason : reason.substring(0, end)).toString(), cause);
+        return new TensorException(
+                message.append("): ")
+                        .append(end < 0 ? reason : reason.substring(0, end))
+                        .toString(),
+                cause);
     }
 }

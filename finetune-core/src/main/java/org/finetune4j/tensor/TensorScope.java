@@ -91,7 +91,8 @@ public final class TensorScope implements AutoCloseable {
             return;
         }
         if (Thread.currentThread() != owner) {
-            throw new IllegalStateException("a tensor scope is closed by the thread that opened it: " + owner.getName());
+            throw new IllegalStateException(
+                    "a tensor scope is closed by the thread that opened it: " + owner.getName());
         }
         if (INNERMOST.get() != this) {
             throw new IllegalStateException("tensor scopes close in the reverse order of opening");

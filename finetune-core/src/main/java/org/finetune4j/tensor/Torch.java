@@ -150,8 +150,8 @@ public final class Torch {
             throw new FinetuneException("org.bytedeco:pytorch is not on the class path or carries no version", e);
         }
         if (!binding.startsWith(VERSION + "-")) {
-            throw new FinetuneException("org.bytedeco:pytorch " + binding + " is on the class path but libtorch " + VERSION
-                    + " needs " + VERSION + "-*: let finetune-bom choose the version");
+            throw new FinetuneException("org.bytedeco:pytorch " + binding + " is on the class path but libtorch "
+                    + VERSION + " needs " + VERSION + "-*: let finetune-bom choose the version");
         }
     }
 

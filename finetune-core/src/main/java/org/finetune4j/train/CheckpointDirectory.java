@@ -48,7 +48,8 @@ final class CheckpointDirectory {
     }
 
     /** Writes a checkpoint and deletes all but the {@code keep} latest. */
-    Path write(TrainingProgress progress, String fingerprint, AttachedStrategy strategy, Optimizer optimizer, int keep) {
+    Path write(
+            TrainingProgress progress, String fingerprint, AttachedStrategy strategy, Optimizer optimizer, int keep) {
         Path target = root.resolve("checkpoint-" + progress.step());
         AtomicFiles.writeDirectory(target, partial -> {
             strategy.save(partial);
@@ -78,8 +79,8 @@ final class CheckpointDirectory {
         ObjectNode json = readProgress(checkpoint.resolve(PROGRESS_FILE));
         String saved = json.path("fingerprint").asText();
         if (!saved.equals(fingerprint)) {
-            throw new UserErrorException(checkpoint + ": made by another run: it has " + saved + ", this run has "
-                    + fingerprint);
+            throw new UserErrorException(
+                    checkpoint + ": made by another run: it has " + saved + ", this run has " + fingerprint);
         }
         strategy.restore(checkpoint);
         try (SafetensorsFile file = SafetensorsFile.open(checkpoint.resolve(STATE_FILE));
@@ -93,7 +94,8 @@ final class CheckpointDirectory {
             optimizer.restore(state);
             Torch.setRandomState(file.tensor(RANDOM_STATE).toByteArray());
         }
-        Double best = json.hasNonNull("best_eval_loss") ? json.get("best_eval_loss").asDouble() : null;
+        Double best =
+                json.hasNonNull("best_eval_loss") ? json.get("best_eval_loss").asDouble() : null;
         return new TrainingProgress(
                 json.path("global_step").asLong(),
                 json.path("epoch").asInt(),
@@ -104,13 +106,13 @@ final class CheckpointDirectory {
     private static void writeState(Path file, Optimizer optimizer) {
         try (TensorScope scope = TensorScope.open()) {
             List<Entry> entries = new ArrayList<>();
-            optimizer.state()
+            optimizer
+                    .state()
                     .forEach((name, tensor) -> entries.add(
                             new Entry(OPTIMIZER_PREFIX + name, tensor.dtype(), tensor.shape(), tensor::detach)));
             byte[] random = Torch.randomState();
             Tensor randomState = Tensors.of(random, random.length);
-            entries.add(
-                    new Entry(RANDOM_STATE, randomState.dtype(), randomState.shape(), randomState::detach));
+            entries.add(new Entry(RANDOM_STATE, randomState.dtype(), randomState.shape(), randomState::detach));
             SafetensorsWriter.write(file, entries, Map.of("format", "pt"));
         }
     }

@@ -10,7 +10,11 @@ import org.jspecify.annotations.Nullable;
  * @param labelledTokens tokens of the split that carry a label
  * @param exactMatch share of the generated answers that equal the expected one, from 0 to 1, where it was measured
  */
-public record EvaluationMetrics(long step, double loss, long labelledTokens, @Nullable Double exactMatch) {
+public record EvaluationMetrics(
+        long step,
+        double loss,
+        long labelledTokens,
+        @Nullable Double exactMatch) {
 
     /** {@code exp(loss)}. */
     public double perplexity() {

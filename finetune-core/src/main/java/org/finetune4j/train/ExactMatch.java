@@ -31,8 +31,8 @@ public final class ExactMatch {
         for (int start = 0; start < order.size(); start += batchSize) {
             List<Integer> batch = order.subList(start, Math.min(start + batchSize, order.size()));
             List<String> prompts = batch.stream().map(samples::prompt).toList();
-            List<String> answers =
-                    new ArrayList<>(TextGenerator.of(model).generateAll(prompts, GenerationOptions.greedy(maxNewTokens)));
+            List<String> answers = new ArrayList<>(
+                    TextGenerator.of(model).generateAll(prompts, GenerationOptions.greedy(maxNewTokens)));
             for (int i = 0; i < batch.size(); i++) {
                 if (answers.get(i).equals(samples.record(batch.get(i)).output())) {
                     hits++;

@@ -192,7 +192,8 @@ public final class FineTuner {
     }
 
     private TokenizationOptions defaultTokenization() {
-        int longest = Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
+        int longest =
+                Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
         return TokenizationOptions.builder().maxLength(longest).build();
     }
 

@@ -12,9 +12,8 @@ record StepPlan(int batchesPerEpoch, int accumulation, long totalSteps) {
     static StepPlan of(TrainingArguments arguments, int batchesPerEpoch) {
         int accumulation = arguments.gradientAccumulationSteps();
         long stepsPerEpoch = stepsPerEpoch(batchesPerEpoch, accumulation);
-        long steps = arguments.maxSteps() > 0
-                ? arguments.maxSteps()
-                : (long) Math.ceil(arguments.epochs() * stepsPerEpoch);
+        long steps =
+                arguments.maxSteps() > 0 ? arguments.maxSteps() : (long) Math.ceil(arguments.epochs() * stepsPerEpoch);
         return new StepPlan(batchesPerEpoch, accumulation, steps);
     }
 

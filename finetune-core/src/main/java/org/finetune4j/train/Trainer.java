@@ -147,8 +147,7 @@ public final class Trainer {
         private final DataLoader loader = new DataLoader(
                 dataset,
                 arguments.shuffle()
-                        ? BatchSampler.shuffled(
-                                dataset.size(), arguments.perDeviceTrainBatchSize(), arguments.seed())
+                        ? BatchSampler.shuffled(dataset.size(), arguments.perDeviceTrainBatchSize(), arguments.seed())
                         : BatchSampler.sequential(dataset.size(), arguments.perDeviceTrainBatchSize()),
                 collator);
         private final StepPlan plan = StepPlan.of(arguments, loader.batchesPerEpoch());
@@ -194,8 +193,9 @@ public final class Trainer {
             }
             Optional<Path> latest = checkpoints.latest();
             if (latest.isPresent() && !arguments.resume()) {
-                throw new UserErrorException(arguments.outputDirectory() + " holds " + latest.get().getFileName()
-                        + " of an earlier run: resume it (resume_from_checkpoint=true) or choose another directory");
+                throw new UserErrorException(
+                        arguments.outputDirectory() + " holds " + latest.get().getFileName()
+                                + " of an earlier run: resume it (resume_from_checkpoint=true) or choose another directory");
             }
             if (latest.isPresent()) {
                 progress = CheckpointDirectory.restore(latest.get(), fingerprint(), strategy, optimizer);
@@ -243,7 +243,8 @@ public final class Trainer {
                 loss += backpropagation.run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
             }
             double learningRate = arguments.learningRate()
-                    * arguments.schedule()
+                    * arguments
+                            .schedule()
                             .factor(progress.step(), arguments.warmupStepsOf(plan.totalSteps()), plan.totalSteps());
             double norm = GradientClipping.clip(
                     trainable, arguments.maxGradNorm() == 0 ? Double.POSITIVE_INFINITY : arguments.maxGradNorm());
@@ -287,8 +288,7 @@ public final class Trainer {
             EvaluationMetrics metrics = evaluate(progress.step());
             Double best = progress.bestEvaluationLoss();
             if (best == null || metrics.loss() < best) {
-                progress = new TrainingProgress(
-                        progress.step(), progress.epoch(), progress.batch(), metrics.loss());
+                progress = new TrainingProgress(progress.step(), progress.epoch(), progress.batch(), metrics.loss());
                 if (arguments.outputDirectory() != null) {
                     AtomicFiles.writeDirectory(arguments.outputDirectory().resolve(BEST), strategy::save);
                 }
@@ -300,8 +300,7 @@ public final class Trainer {
             if (checkpoints == null || progress.step() == lastSaved) {
                 return;
             }
-            Path written =
-                    checkpoints.write(progress, fingerprint(), strategy, optimizer, arguments.saveTotalLimit());
+            Path written = checkpoints.write(progress, fingerprint(), strategy, optimizer, arguments.saveTotalLimit());
             lastSaved = progress.step();
             listener.onCheckpoint(written, progress.step());
         }
@@ -318,8 +317,7 @@ public final class Trainer {
                     ? ParameterGroup.all(trainable, arguments.weightDecay())
                     : ParameterGroup.withoutNormsAndBiases(model.network(), trainable, arguments.weightDecay());
             return switch (arguments.optimizer()) {
-                case ADAMW -> new AdamW(
-                        groups, arguments.adamBeta1(), arguments.adamBeta2(), arguments.adamEpsilon());
+                case ADAMW -> new AdamW(groups, arguments.adamBeta1(), arguments.adamBeta2(), arguments.adamEpsilon());
                 case SGD -> new Sgd(groups, arguments.momentum());
             };
         }
@@ -336,15 +334,11 @@ public final class Trainer {
                     .mapToLong(parameter -> parameter.value().numel())
                     .sum();
             Path output = arguments.outputDirectory();
-            String name = output == null ? "training" : output.toAbsolutePath().getFileName().toString();
+            String name = output == null
+                    ? "training"
+                    : output.toAbsolutePath().getFileName().toString();
             return new TrainingPlan(
-                    name,
-                    plan.totalSteps(),
-                    plan.totalEpochs(),
-                    progress.step(),
-                    trained,
-                    all + added,
-                    configuration);
+                    name, plan.totalSteps(), plan.totalEpochs(), progress.step(), trained, all + added, configuration);
         }
 
         private Duration elapsed() {

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param batch the next batch of that epoch, from 0
  * @param bestEvaluationLoss the smallest held-out loss so far, or null
  */
-public record TrainingProgress(long step, int epoch, int batch, @Nullable Double bestEvaluationLoss) {
+public record TrainingProgress(
+        long step, int epoch, int batch, @Nullable Double bestEvaluationLoss) {
 
     static TrainingProgress start() {
         return new TrainingProgress(0, 0, 0, null);

@@ -135,8 +135,8 @@ public final class GoldenVerifier {
     private Check checkGeneration(GoldenFile golden, String name, String prefix) {
         String inputPrefix = prefix.equals("gen_stop.") ? "gen_batch." : prefix;
         int[][] expected = golden.rows(name);
-        int promptLength = golden.rows(golden.has(inputPrefix + "input_ids") ? inputPrefix + "input_ids" : "input_ids")[0]
-                .length;
+        int promptLength =
+                golden.rows(golden.has(inputPrefix + "input_ids") ? inputPrefix + "input_ids" : "input_ids")[0].length;
         List<int[]> prompts = new ArrayList<>();
         for (int row = 0; row < expected.length; row++) {
             int padding = 0;
@@ -147,8 +147,7 @@ public final class GoldenVerifier {
             }
             prompts.add(Arrays.copyOfRange(expected[row], padding, promptLength));
         }
-        GenerationOptions.Builder options =
-                GenerationOptions.builder().maxNewTokens(expected[0].length - promptLength);
+        GenerationOptions.Builder options = GenerationOptions.builder().maxNewTokens(expected[0].length - promptLength);
         if (golden.has(prefix + "eos_token_id")) {
             options.stopTokens(Arrays.stream(golden.rows(prefix + "eos_token_id")[0])
                     .boxed()
@@ -161,7 +160,9 @@ public final class GoldenVerifier {
             int[] wanted = Arrays.copyOfRange(expected[row], promptLength, expected[row].length);
             if (!Arrays.equals(actual, wanted)) {
                 return Check.equality(
-                        name, false, "row " + row + ": " + Arrays.toString(actual) + ", expected " + Arrays.toString(wanted));
+                        name,
+                        false,
+                        "row " + row + ": " + Arrays.toString(actual) + ", expected " + Arrays.toString(wanted));
             }
         }
         return Check.equality(name, true, expected.length + " rows of equal ids");
@@ -178,8 +179,9 @@ public final class GoldenVerifier {
             new Backpropagation(model, GradientCheckpointing.none())
                     .withoutDropout()
                     .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
-            Set<String> compared =
-                    names.stream().map(name -> name.substring(GRADIENT.length())).collect(Collectors.toSet());
+            Set<String> compared = names.stream()
+                    .map(name -> name.substring(GRADIENT.length()))
+                    .collect(Collectors.toSet());
             for (String name : names) {
                 try (TensorScope scope = TensorScope.open()) {
                     sink.accept(checkGradient(golden, name, parameters.get(name.substring(GRADIENT.length()))));
@@ -204,8 +206,9 @@ public final class GoldenVerifier {
                 ? Tensors.zeros(expected.dtype(), expected.device(), expected.shape())
                 : gradient.to(expected.device());
         if (!Arrays.equals(actual.shape(), expected.shape())) {
-            return Check.failed(name, "shape " + Arrays.toString(actual.shape()) + ", expected "
-                    + Arrays.toString(expected.shape()));
+            return Check.failed(
+                    name,
+                    "shape " + Arrays.toString(actual.shape()) + ", expected " + Arrays.toString(expected.shape()));
         }
         double difference = actual.sub(expected).abs().max().item();
         if (golden.isZeroGradient(name.substring(GRADIENT.length()))) {
@@ -234,8 +237,9 @@ public final class GoldenVerifier {
     /** Compares [batch, seq, ...] at real tokens only: what padding becomes means nothing, but it must be a number. */
     private static Check compareWhereReal(String name, Tensor actual, Tensor expected, Batch batch, double limit) {
         if (!Arrays.equals(actual.shape(), expected.shape())) {
-            return Check.failed(name, "shape " + Arrays.toString(actual.shape()) + ", expected "
-                    + Arrays.toString(expected.shape()));
+            return Check.failed(
+                    name,
+                    "shape " + Arrays.toString(actual.shape()) + ", expected " + Arrays.toString(expected.shape()));
         }
         if (!actual.isFinite()) {
             return Check.failed(name, "there are values that are no numbers");

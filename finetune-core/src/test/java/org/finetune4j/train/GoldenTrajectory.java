@@ -71,8 +71,7 @@ public final class GoldenTrajectory {
         }
     }
 
-    private static void assertSeries(
-            SafetensorsFile expected, String name, double tolerance, DoubleStream actual) {
+    private static void assertSeries(SafetensorsFile expected, String name, double tolerance, DoubleStream actual) {
         double[] wanted = expected.tensor(name).to(DType.FLOAT64).toDoubleArray();
         // Learning rates are stored in float32.
         assertArrayEquals(wanted, actual.toArray(), tolerance + 1e-10, name);

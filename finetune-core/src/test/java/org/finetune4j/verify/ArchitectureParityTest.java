@@ -25,7 +25,8 @@ class ArchitectureParityTest {
                 CausalLM model = CausalLM.load(directory)) {
             boolean passed = new GoldenVerifier(model, null, Tolerances.defaults())
                     .verify(directory.resolve("golden.safetensors"), checks::add);
-            assertEquals(List.of(), checks.stream().filter(check -> !check.passed()).toList());
+            assertEquals(
+                    List.of(), checks.stream().filter(check -> !check.passed()).toList());
             assertTrue(passed);
         }
         assertTrue(checks.size() > 25, () -> "only " + checks.size() + " quantities were compared");

@@ -25,8 +25,7 @@ public final class AdapterConfigFile {
     /** The file's name. */
     public static final String NAME = "adapter_config.json";
 
-    private static final ObjectMapper JSON =
-            new ObjectMapper().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
+    private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
 
     private AdapterConfigFile() {}
 

@@ -63,7 +63,8 @@ public final class AdapterWeights {
                 long[] stored = file.info(key).shape();
                 long[] wanted = parameter.value().shape();
                 if (!Arrays.equals(stored, wanted)) {
-                    throw new UserErrorException(path + ": tensor '" + key + "' has the shape " + Arrays.toString(stored)
+                    throw new UserErrorException(path + ": tensor '" + key + "' has the shape "
+                            + Arrays.toString(stored)
                             + ", this base model needs " + Arrays.toString(wanted) + ": the adapter was made for "
                             + madeFor);
                 }

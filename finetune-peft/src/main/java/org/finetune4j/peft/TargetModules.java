@@ -98,7 +98,7 @@ public sealed interface TargetModules {
                 if (module instanceof Linear linear) {
                     found.put(path, linear);
                 } else if (!(this instanceof AllLinear)) {
-                    others.add(path);
+                    others.add("'" + path + "' is a " + module.getClass().getSimpleName());
                 }
             }
         });
@@ -106,12 +106,11 @@ public sealed interface TargetModules {
             list.names().forEach(name -> checkMatchesSomething(name, modules));
         }
         if (!others.isEmpty()) {
-            throw new UserErrorException("target_modules: '" + others.get(0) + "' is a "
-                    + modules.get(others.get(0)).getClass().getSimpleName() + ", only linear layers can be targets");
+            throw new UserErrorException("target_modules: " + others.get(0) + ", only linear layers can be targets");
         }
         if (found.isEmpty()) {
-            throw new UserErrorException("target_modules: " + this + " matches no module; the linear layers are called "
-                    + leafNames(model));
+            throw new UserErrorException(
+                    "target_modules: " + this + " matches no module; the linear layers are called " + leafNames(model));
         }
         return found;
     }

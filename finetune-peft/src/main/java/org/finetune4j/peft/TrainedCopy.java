@@ -1,5 +1,6 @@
 package org.finetune4j.peft;
 
+import java.util.Objects;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
@@ -32,9 +33,9 @@ public final class TrainedCopy implements AutoCloseable {
      * @param name short name of the parameter, such as {@code bias}
      */
     public static TrainedCopy of(String key, String path, Module module, String name, DType dtype, boolean trainable) {
-        Parameter original = module.ownParameters().get(name);
-        Parameter copy =
-                new Parameter(path + "." + name, original.value().detach().to(dtype).copy());
+        Parameter original = Objects.requireNonNull(module.ownParameters().get(name), name);
+        Parameter copy = new Parameter(
+                path + "." + name, original.value().detach().to(dtype).copy());
         if (trainable) {
             copy.train(dtype);
         }

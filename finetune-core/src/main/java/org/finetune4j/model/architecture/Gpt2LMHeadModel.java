@@ -112,8 +112,8 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             long hidden = shape.hidden;
             Initialization init = shape.initialization;
             this.attentionNorm = child("ln_1", new LayerNorm(weights.at("ln_1"), hidden, shape.epsilon));
-            this.queryKeyValue = child(
-                    "attn.c_attn", Linear.conv1d(weights.at("attn").at("c_attn"), hidden, 3 * hidden, init));
+            this.queryKeyValue =
+                    child("attn.c_attn", Linear.conv1d(weights.at("attn").at("c_attn"), hidden, 3 * hidden, init));
             this.attentionOutput =
                     child("attn.c_proj", Linear.conv1d(weights.at("attn").at("c_proj"), hidden, hidden, init));
             this.feedForwardNorm = child("ln_2", new LayerNorm(weights.at("ln_2"), hidden, shape.epsilon));

@@ -94,8 +94,8 @@ public final class LlamaForCausalLM extends DecoderModel {
         private final GatedFeedForward feedForward;
 
         Layer(Shape shape, Weights weights, int index) {
-            this.inputNorm = child(
-                    "input_layernorm", new RmsNorm(weights.at("input_layernorm"), shape.hidden, shape.epsilon));
+            this.inputNorm =
+                    child("input_layernorm", new RmsNorm(weights.at("input_layernorm"), shape.hidden, shape.epsilon));
             this.attention = child(
                     "self_attn",
                     new RotaryAttention(

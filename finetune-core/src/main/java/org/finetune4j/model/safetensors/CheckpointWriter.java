@@ -50,7 +50,9 @@ public final class CheckpointWriter {
             ObjectNode metadata = index.putObject("metadata");
             metadata.put(
                     "total_parameters",
-                    entries.stream().mapToLong(entry -> TensorInfo.numel(entry.shape())).sum());
+                    entries.stream()
+                            .mapToLong(entry -> TensorInfo.numel(entry.shape()))
+                            .sum());
             metadata.put("total_size", entries.stream().mapToLong(Entry::bytes).sum());
             ObjectNode map = index.putObject("weight_map");
             fileByTensor.forEach(map::put);

@@ -47,7 +47,9 @@ record SafetensorsHeader(long dataStart, Map<String, TensorInfo> tensors, Map<St
             if (size < LENGTH_BYTES) {
                 throw new UserErrorException(file + ": not a safetensors file: it has " + size + " bytes");
             }
-            long length = read(channel, 0, LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN).getLong();
+            long length = read(channel, 0, LENGTH_BYTES)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .getLong();
             if (length < 2 || length > LONGEST) {
                 throw new UserErrorException(
                         file + ": not a safetensors file: its first 8 bytes give a header of " + length + " bytes");
@@ -77,7 +79,10 @@ record SafetensorsHeader(long dataStart, Map<String, TensorInfo> tensors, Map<St
             throw new UserErrorException(file + ": the header is not a JSON object");
         }
         Map<String, String> metadata = new LinkedHashMap<>();
-        root.path(METADATA).fields().forEachRemaining(entry -> metadata.put(entry.getKey(), entry.getValue().asText()));
+        root.path(METADATA)
+                .fields()
+                .forEachRemaining(
+                        entry -> metadata.put(entry.getKey(), entry.getValue().asText()));
         List<TensorInfo> infos = new ArrayList<>();
         root.fields().forEachRemaining(entry -> {
             if (!entry.getKey().equals(METADATA)) {

@@ -87,7 +87,8 @@ final class LayerGroup {
      *
      * @return the gradient of the group's input, or null when nothing below the group trains
      */
-    @Nullable Tensor backward(Tensor outputGradient, SequenceContext context) {
+    @Nullable
+    Tensor backward(Tensor outputGradient, SequenceContext context) {
         if (!recorded) {
             outputGradient.close();
             return null;

@@ -1,7 +1,6 @@
 package org.finetune4j.train.report;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -174,6 +173,14 @@ final class MetricsEvent {
         }
     }
 
+    private static Map<String, @Nullable Object> configuration(JsonNode node) {
+        Map<String, @Nullable Object> values = new LinkedHashMap<>();
+        node.fields()
+                .forEachRemaining(
+                        entry -> values.put(entry.getKey(), JSON.convertValue(entry.getValue(), Object.class)));
+        return values;
+    }
+
     private TrainingPlan toPlan() {
         JsonNode configuration =
                 json.path("configuration").isObject() ? json.path("configuration") : JSON.createObjectNode();
@@ -184,7 +191,7 @@ final class MetricsEvent {
                 step(),
                 json.path("trainable_parameters").longValue(),
                 json.path("total_parameters").longValue(),
-                JSON.convertValue(configuration, new TypeReference<LinkedHashMap<String, @Nullable Object>>() {}));
+                configuration(configuration));
     }
 
     private StepMetrics toStepMetrics() {

@@ -54,7 +54,11 @@ public final class Lora implements FineTuningStrategy {
         shown.put("r", config.rank());
         shown.put("lora_alpha", config.loraAlpha());
         shown.put("lora_dropout", config.loraDropout());
-        shown.put("target_modules", config.targetModules() == null ? "default" : config.targetModules().toString());
+        shown.put(
+                "target_modules",
+                config.targetModules() == null
+                        ? "default"
+                        : config.targetModules().toString());
         shown.put("use_rslora", config.useRslora());
         shown.put("bias", config.bias().peftName());
         return shown;

@@ -32,8 +32,7 @@ public final class LoraAdapter implements Adapter {
     private final Map<Linear, Parameter> unmergedWeights = new LinkedHashMap<>();
     private boolean merged;
 
-    private LoraAdapter(
-            CausalLM model, LoraConfig config, Map<String, LoraLayer> layers, List<TrainedCopy> copies) {
+    private LoraAdapter(CausalLM model, LoraConfig config, Map<String, LoraLayer> layers, List<TrainedCopy> copies) {
         this.model = model;
         this.config = config;
         this.layers = layers;
@@ -57,12 +56,11 @@ public final class LoraAdapter implements Adapter {
         }
     }
 
-    private static LoraLayer extend(
-            CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
+    private static LoraLayer extend(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
         int rank = config.rankOf(path);
         LoraInitialization initialization = config.initialization();
-        Parameter loraA = new Parameter(
-                path + ".lora_A.weight", initialization.loraA(model.device(), rank, linear.inFeatures()));
+        Parameter loraA =
+                new Parameter(path + ".lora_A.weight", initialization.loraA(model.device(), rank, linear.inFeatures()));
         Parameter loraB = new Parameter(
                 path + ".lora_B.weight", initialization.loraB(model.device(), linear.outFeatures(), rank));
         if (trainable) {
@@ -128,11 +126,9 @@ public final class LoraAdapter implements Adapter {
 
     @Override
     public void save(Path directory) {
-        boolean conv1d =
-                layers.values().stream().anyMatch(layer -> layer.base().layout() == Linear.Layout.IN_OUT);
+        boolean conv1d = layers.values().stream().anyMatch(layer -> layer.base().layout() == Linear.Layout.IN_OUT);
         AdapterWeights.write(directory, parametersByKey());
-        AdapterConfigFile.write(
-                directory, LoraConfigJson.toJson(config, layers.keySet(), model.nameOrPath(), conv1d));
+        AdapterConfigFile.write(directory, LoraConfigJson.toJson(config, layers.keySet(), model.nameOrPath(), conv1d));
     }
 
     @Override

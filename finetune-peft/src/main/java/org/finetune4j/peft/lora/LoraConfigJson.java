@@ -50,7 +50,8 @@ final class LoraConfigJson {
                 .targetModules(targets(settings, strictTargets))
                 .excludeModules(settings.texts("exclude_modules"))
                 .layersToTransform(layers(settings))
-                .layersPattern(settings.texts("layers_pattern").stream().findFirst().orElse(null))
+                .layersPattern(
+                        settings.texts("layers_pattern").stream().findFirst().orElse(null))
                 .rankPattern(settings.integersByName("rank_pattern"))
                 .alphaPattern(settings.integersByName("alpha_pattern"))
                 .useRslora(settings.flag("use_rslora", false))
@@ -108,8 +109,9 @@ final class LoraConfigJson {
             case "true" -> LoraInitialization.KAIMING;
             case "gaussian" -> LoraInitialization.GAUSSIAN;
             case "false" -> LoraInitialization.RANDOM;
-            default -> throw new UserErrorException(settings.origin() + ": 'init_lora_weights': '" + name
-                    + "' is not implemented" + Suggestions.didYouMean(name, List.of("true", "false", "gaussian")));
+            default ->
+                throw new UserErrorException(settings.origin() + ": 'init_lora_weights': '" + name
+                        + "' is not implemented" + Suggestions.didYouMean(name, List.of("true", "false", "gaussian")));
         };
     }
 

@@ -26,7 +26,8 @@ public final class LoraFormat implements AdapterFormat {
         } catch (UserErrorException e) {
             throw new UserErrorException(
                     directory + ": the adapter was made for "
-                            + settings.text("base_model_name_or_path").orElse("another base model") + " and does not fit: "
+                            + settings.text("base_model_name_or_path").orElse("another base model")
+                            + " and does not fit: "
                             + e.getMessage(),
                     e);
         }

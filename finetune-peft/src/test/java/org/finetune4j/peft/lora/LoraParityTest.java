@@ -47,7 +47,8 @@ class LoraParityTest {
                 Adapter adapter = AdapterFormat.load(model, directory, true)) {
             boolean passed = new GoldenVerifier(model, adapter, Tolerances.defaults())
                     .verify(directory.resolve("golden.safetensors"), checks::add);
-            assertEquals(List.of(), checks.stream().filter(check -> !check.passed()).toList());
+            assertEquals(
+                    List.of(), checks.stream().filter(check -> !check.passed()).toList());
             assertTrue(passed);
         }
         assertTrue(checks.size() >= 6, () -> "only " + checks.size() + " quantities were compared");
