@@ -1,5 +1,7 @@
 package org.finetune4j.cli;
 
+import org.finetune4j.cli.quickstart.PretrainCommand;
+import org.finetune4j.cli.quickstart.QuickstartCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -16,12 +18,14 @@ import picocli.CommandLine.Spec;
         description = "Fine-tunes language models: Hugging Face format in, Hugging Face format out.",
         scope = ScopeType.LOCAL,
         subcommands = {
+            QuickstartCommand.class,
             TrainCommand.class,
             ValidateCommand.class,
             GenerateCommand.class,
             VerifyCommand.class,
             MergeCommand.class,
-            BenchCommand.class
+            BenchCommand.class,
+            PretrainCommand.class
         })
 final class FinetuneCommand implements Runnable {
 

@@ -1,0 +1,138 @@
+package org.finetune4j.cli.quickstart;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.finetune4j.AtomicFiles;
+import org.finetune4j.cli.quickstart.data.TaskGenerator;
+import org.finetune4j.data.InstructionDataset;
+import org.finetune4j.data.InstructionRecord;
+import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.train.ExactMatch;
+import org.finetune4j.train.FineTuner;
+import org.finetune4j.train.SampleComparison;
+import org.finetune4j.train.TrainingListener;
+import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.report.HtmlReportListener;
+import org.finetune4j.train.report.ProgressListener;
+import org.finetune4j.train.report.TensorBoardListener;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Fine-tunes the embedded model on the embedded task: a real run of the same trainer. */
+@Command(
+        name = "quickstart",
+        mixinStandardHelpOptions = true,
+        description = "Fine-tunes the small model that ships with this program, in about a minute, without a network.")
+public final class QuickstartCommand implements Callable<Integer> {
+
+    private static final int PREVIEWS = 6;
+    private static final int EVALUATION_BATCH = 40;
+
+    @Option(
+            names = "--out",
+            defaultValue = "quickstart-out",
+            paramLabel = "DIR",
+            description = "Where everything is written (default: ${DEFAULT-VALUE}).")
+    private Path out;
+
+    @Override
+    public Integer call() {
+        long started = System.nanoTime();
+        TaskGenerator.Task task =
+                TaskGenerator.generate(QuickstartRecipe.TASK_SEED, QuickstartRecipe.HELD_OUT_RECORDS);
+        System.out.println("A small language model has read about a village, but was never asked a question.");
+        Path base = EmbeddedModel.unpack(out.resolve("base"));
+        writeJsonl(out.resolve("train.jsonl"), task.train());
+        writeJsonl(out.resolve("held-out.jsonl"), task.heldOut());
+        try (CausalLM model = CausalLM.load(base)) {
+            InstructionDataset heldOut = InstructionDataset.load(out.resolve("held-out.jsonl"));
+            InstructionSamples questions = heldOut.tokenize(model.tokenizer(), QuickstartRecipe.tokenization());
+            double before = score(model, questions);
+            System.out.printf(
+                    Locale.ROOT, "before: %.0f%% of %d held-out questions answered%n", 100 * before, questions.size());
+            try (TrainingResult result = train(model, heldOut)) {
+                double after = score(model, questions);
+                result.saveAdapter(out.resolve("adapter"));
+                result.adapter().merge();
+                model.save(out.resolve("merged"));
+                Duration elapsed = Duration.ofNanos(System.nanoTime() - started);
+                printResult(before, after, questions.size(), elapsed);
+            }
+        }
+        return 0;
+    }
+
+    private TrainingResult train(CausalLM model, InstructionDataset heldOut) {
+        return FineTuner.of(model)
+                .strategy(QuickstartRecipe.lora())
+                .dataset(InstructionDataset.load(out.resolve("train.jsonl")))
+                .evaluation(heldOut)
+                .tokenization(QuickstartRecipe.tokenization())
+                .arguments(QuickstartRecipe.fineTuning().build())
+                .previews(PREVIEWS)
+                .listener(ProgressListener.console())
+                .listener(new TensorBoardListener(out.resolve("runs")))
+                .listener(new HtmlReportListener(out.resolve("report.html")))
+                .listener(new SamplePrinter())
+                .train();
+    }
+
+    private static double score(CausalLM model, InstructionSamples questions) {
+        return ExactMatch.of(model, questions, EVALUATION_BATCH, QuickstartRecipe.MAX_ANSWER_TOKENS);
+    }
+
+    private void printResult(double before, double after, int questions, Duration elapsed) {
+        System.out.printf(
+                Locale.ROOT,
+                "%nheld-out questions answered exactly: %.1f%% before, %.1f%% after (%d questions, %d s)%n",
+                100 * before,
+                100 * after,
+                questions,
+                elapsed.toSeconds());
+        System.out.println("adapter  " + out.resolve("adapter"));
+        System.out.println("merged   " + out.resolve("merged"));
+        System.out.println("report   " + out.resolve("report.html"));
+    }
+
+    private static void writeJsonl(Path file, List<InstructionRecord> records) {
+        ObjectMapper json = new ObjectMapper();
+        List<String> lines = new ArrayList<>();
+        try {
+            for (InstructionRecord record : records) {
+                lines.add(json.writeValueAsString(
+                        Map.of("instruction", record.instruction(), "input", record.input(), "output", record.output())));
+            }
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a record cannot be written as JSON", e);
+        }
+        AtomicFiles.write(file, path -> Files.write(path, lines));
+    }
+
+    /** Shows answers from before and after the run. */
+    private static final class SamplePrinter implements TrainingListener {
+        @Override
+        public void onSamples(List<SampleComparison> samples) {
+            for (SampleComparison sample : samples) {
+                String question = sample.prompt().lines().skip(1).findFirst().orElse("");
+                System.out.println();
+                System.out.println("question  " + question);
+                System.out.println("before    " + oneLine(sample.before()));
+                System.out.println("after     " + oneLine(sample.after()) + "   (expected: " + sample.expected() + ")");
+            }
+        }
+
+        private static String oneLine(String text) {
+            String line = text.replace('\n', ' ').strip();
+            return line.length() <= 90 ? line : line.substring(0, 90) + "...";
+        }
+    }
+}

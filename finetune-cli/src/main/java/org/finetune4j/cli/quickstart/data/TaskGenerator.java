@@ -1,0 +1,43 @@
+package org.finetune4j.cli.quickstart.data;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.data.InstructionRecord;
+
+/**
+ * Writes the instruction task: questions about villagers with short answers. What the held-out questions ask has never been
+ * asked in training, nor anything else about the people in them: the model must find it in what it read before.
+ */
+public final class TaskGenerator {
+
+    /** The two parts of the task. */
+    public record Task(List<InstructionRecord> train, List<InstructionRecord> heldOut) {}
+
+    private TaskGenerator() {}
+
+    /**
+     * All questions about the people that are taught, and {@code heldOutRecords} about the others, in random order.
+     *
+     * @param seed decides the order, and which held-out questions are taken
+     */
+    public static Task generate(long seed, int heldOutRecords) {
+        Village village = new Village(CorpusGenerator.VILLAGE_SEED);
+        Dice dice = new Dice(seed);
+        List<InstructionRecord> train = dice.shuffled(questions(village, village.taughtPeople()));
+        List<InstructionRecord> heldOut = dice.sample(questions(village, village.heldOutPeople()), heldOutRecords);
+        return new Task(List.copyOf(train), List.copyOf(heldOut));
+    }
+
+    private static List<InstructionRecord> questions(Village village, List<String> names) {
+        List<InstructionRecord> records = new ArrayList<>();
+        for (String name : names) {
+            for (Trait trait : Trait.values()) {
+                for (String question : trait.questions()) {
+                    records.add(new InstructionRecord(
+                            village.tell(question, name, trait), village.tell(trait.answer(), name, trait)));
+                }
+            }
+        }
+        return records;
+    }
+}

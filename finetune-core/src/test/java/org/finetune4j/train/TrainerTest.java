@@ -1,0 +1,200 @@
+package org.finetune4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Collator;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class TrainerTest {
+
+    private static final Path LLAMA = Path.of("src/test/resources/goldens/arch/llama");
+
+    @TempDir
+    Path directory;
+
+    private static TrainingArguments.Builder arguments() {
+        return TrainingArguments.builder()
+                .batchSize(2)
+                .maxSteps(9)
+                .learningRate(1e-2)
+                .gradientAccumulationSteps(2)
+                .saveSteps(2);
+    }
+
+    @ParameterizedTest
+    @EnumSource(TrainingArguments.OptimizerKind.class)
+    void aRunThatWasStoppedAndResumedEndsWithTheSameBytes(TrainingArguments.OptimizerKind kind) throws IOException {
+        Path straight = directory.resolve("straight");
+        Path stopped = directory.resolve("stopped");
+        TrainingArguments.Builder shared = arguments().optimizer(kind).momentum(0.9).weightDecay(0.1);
+        train(shared.outputDirectory(straight).build(), Long.MAX_VALUE);
+        TrainingSummary first = train(shared.outputDirectory(stopped).build(), 5);
+        assertTrue(first.interrupted());
+        assertEquals(5, first.steps());
+        TrainingSummary second = train(shared.resume(true).build(), Long.MAX_VALUE);
+        assertEquals(9, second.steps());
+        for (String file : new String[] {"model.safetensors", "training_state.safetensors"}) {
+            assertArrayEquals(
+                    Files.readAllBytes(straight.resolve("checkpoint-9").resolve(file)),
+                    Files.readAllBytes(stopped.resolve("checkpoint-9").resolve(file)),
+                    file);
+        }
+    }
+
+    @Test
+    void anEarlierRunIsNeitherOverwrittenNorResumedUnasked() {
+        train(arguments().outputDirectory(directory).build(), 3);
+        UserErrorException e = assertThrows(
+                UserErrorException.class,
+                () -> train(arguments().outputDirectory(directory).build(), 3));
+        assertTrue(e.getMessage().contains("resume_from_checkpoint"), e.getMessage());
+    }
+
+    @Test
+    void aCheckpointOfOtherDataIsRefused() {
+        train(arguments().outputDirectory(directory).build(), 3);
+        UserErrorException e = assertThrows(
+                UserErrorException.class,
+                () -> train(arguments().batchSize(3).outputDirectory(directory).resume(true).build(), 9));
+        assertTrue(e.getMessage().contains("made by another run"), e.getMessage());
+    }
+
+    @Test
+    void theBestAndTheLastCheckpointAreKept() {
+        train(arguments().evalSteps(3).outputDirectory(directory).build(), Long.MAX_VALUE);
+        assertTrue(Files.exists(directory.resolve("best/model.safetensors")));
+        assertTrue(Files.exists(directory.resolve("checkpoint-9/training_state.safetensors")));
+        assertEquals(1, directory.toFile().list((dir, name) -> name.startsWith("checkpoint-")).length);
+    }
+
+    @Test
+    void aLossThatIsNoNumberEndsTheRunWithAdvice() {
+        UserErrorException e = assertThrows(
+                UserErrorException.class,
+                () -> train(arguments().learningRate(1e30).maxGradNorm(0).maxSteps(20).build(), Long.MAX_VALUE));
+        assertTrue(e.getMessage().contains("learning_rate"), e.getMessage());
+    }
+
+    @Test
+    void listenersHearStepsEvaluationsAndTheEndInOrder() {
+        List<String> heard = new ArrayList<>();
+        TrainingListener listener = new TrainingListener() {
+            @Override
+            public void onStart(TrainingPlan plan) {
+                heard.add("start " + plan.totalSteps());
+            }
+
+            @Override
+            public void onStep(StepMetrics metrics) {
+                heard.add("step " + metrics.step());
+            }
+
+            @Override
+            public void onEvaluation(EvaluationMetrics metrics) {
+                heard.add("evaluation " + metrics.step());
+            }
+
+            @Override
+            public void onEnd(TrainingSummary summary) {
+                heard.add("end " + summary.steps());
+            }
+        };
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            TrainingArguments arguments =
+                    TrainingArguments.builder().batchSize(4).maxSteps(3).evalSteps(2).build();
+            trainer(model, full, arguments, listener).train();
+        }
+        assertEquals(
+                List.of(
+                        "start 3",
+                        "evaluation 0",
+                        "step 1",
+                        "step 2",
+                        "evaluation 2",
+                        "step 3",
+                        "end 3"),
+                heard);
+    }
+
+    @Test
+    void aThousandStepsLeaveNativeMemoryFlat() throws IOException {
+        List<Long> resident = new ArrayList<>();
+        TrainingListener listener = new TrainingListener() {
+            @Override
+            public void onStep(StepMetrics metrics) {
+                if (metrics.step() == 300 || metrics.step() == 1000) {
+                    System.gc();
+                    resident.add(residentMegabytes());
+                }
+            }
+        };
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            TrainingArguments arguments =
+                    TrainingArguments.builder().batchSize(4).maxSteps(1000).build();
+            trainer(model, full, arguments, listener).train();
+        }
+        assertTrue(resident.get(1) - resident.get(0) < 24, () -> "resident memory grew: " + resident + " MB");
+    }
+
+    private static long residentMegabytes() {
+        try {
+            Path status = Path.of("/proc/self/status");
+            if (!Files.exists(status)) {
+                return 0;
+            }
+            return Files.readAllLines(status).stream()
+                    .filter(line -> line.startsWith("VmRSS"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) / 1024)
+                    .sum();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static TrainingSummary train(TrainingArguments arguments, long stopAfter) {
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            Trainer[] trainer = new Trainer[1];
+            TrainingListener stopper = new TrainingListener() {
+                @Override
+                public void onStep(StepMetrics metrics) {
+                    if (metrics.step() == stopAfter) {
+                        trainer[0].requestStop();
+                    }
+                }
+            };
+            trainer[0] = trainer(model, full, arguments, stopper);
+            return trainer[0].train();
+        }
+    }
+
+    private static Trainer trainer(
+            CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, TrainingListener listener) {
+        return new Trainer(
+                model,
+                strategy,
+                arguments,
+                new SyntheticSamples(13, 199, 1),
+                new SyntheticSamples(5, 199, 2),
+                new Collator(0, 1),
+                List.of(listener));
+    }
+}
