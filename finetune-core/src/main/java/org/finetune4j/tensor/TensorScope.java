@@ -24,7 +24,7 @@ public final class TensorScope implements AutoCloseable {
 
     private final @Nullable TensorScope parent;
     private final Thread owner;
-    private @Nullable Tensor[] tensors = new Tensor[32];
+    private @Nullable NativeArray[] tensors = new NativeArray[32];
     private int size;
     private boolean closed;
 
@@ -63,7 +63,7 @@ public final class TensorScope implements AutoCloseable {
         return size;
     }
 
-    void add(Tensor tensor) {
+    void add(NativeArray tensor) {
         if (closed) {
             throw new IllegalStateException("tensor scope used after close");
         }
@@ -74,9 +74,9 @@ public final class TensorScope implements AutoCloseable {
         tensor.enter(this, size++);
     }
 
-    void remove(Tensor tensor) {
+    void remove(NativeArray tensor) {
         int slot = tensor.slot();
-        Tensor last = tensors[--size];
+        NativeArray last = tensors[--size];
         tensors[size] = null;
         if (last != null && last != tensor) {
             tensors[slot] = last;
@@ -104,13 +104,13 @@ public final class TensorScope implements AutoCloseable {
             INNERMOST.set(parent);
         }
         for (int i = size - 1; i >= 0; i--) {
-            Tensor tensor = tensors[i];
+            NativeArray tensor = tensors[i];
             if (tensor != null) {
                 tensor.leave();
                 tensor.close();
             }
         }
-        tensors = new Tensor[0];
+        tensors = new NativeArray[0];
         size = 0;
     }
 }

@@ -3,7 +3,9 @@ package org.finetune4j.tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.DoubleArrayRef;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.TensorOptions;
@@ -63,8 +65,9 @@ public final class Tensors {
     public static Tensor of(double[] values, long... shape) {
         return shaped(
                 make("of", DType.FLOAT64, Device.CPU, shape, options -> {
-                    try (org.bytedeco.pytorch.DoubleArrayRef array =
-                            new org.bytedeco.pytorch.DoubleArrayRef(values, values.length)) {
+                    // The reference points at native memory: a Java array would be gone before it is read.
+                    try (DoublePointer copy = new DoublePointer(values);
+                            DoubleArrayRef array = new DoubleArrayRef(copy, values.length)) {
                         return torch.tensor(array, options);
                     }
                 }),

@@ -1,0 +1,221 @@
+package org.finetune4j.tensor;
+
+import java.util.Arrays;
+import java.util.function.Consumer;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The part of a {@link Tensor} that is not arithmetic: who owns the native memory and until when, what shape and dtype
+ * it has, and how its values come to the heap.
+ */
+public abstract sealed class NativeArray implements AutoCloseable permits Tensor {
+
+    private org.bytedeco.pytorch.@Nullable Tensor handle;
+    private @Nullable TensorScope scope;
+    private int slot;
+    private long @Nullable [] shape;
+
+    NativeArray(org.bytedeco.pytorch.Tensor handle) {
+        this.handle = handle;
+    }
+
+    // ---- life ----
+
+    final org.bytedeco.pytorch.Tensor handle() {
+        org.bytedeco.pytorch.Tensor live = handle;
+        if (live == null) {
+            throw new IllegalStateException(
+                    "tensor used after close" + (shape == null ? "" : ": its shape was " + Arrays.toString(shape)));
+        }
+        return live;
+    }
+
+    @Nullable
+    TensorScope scope() {
+        return scope;
+    }
+
+    int slot() {
+        return slot;
+    }
+
+    void enter(TensorScope newScope, int newSlot) {
+        scope = newScope;
+        slot = newSlot;
+    }
+
+    void leave() {
+        scope = null;
+    }
+
+    final void detachFromScope() {
+        if (scope != null) {
+            scope.remove(this);
+        }
+    }
+
+    /** Whether {@link #close()} was called, by the caller or by a scope. */
+    public boolean isClosed() {
+        return handle == null;
+    }
+
+    /** Frees this side's reference to the memory. Closing twice is fine. */
+    @Override
+    public void close() {
+        org.bytedeco.pytorch.Tensor live = handle;
+        if (live == null) {
+            return;
+        }
+        detachFromScope();
+        handle = null;
+        live.deallocate();
+    }
+
+    // ---- what it is ----
+
+    /** The length of every dimension; the caller may change the returned array. */
+    public long[] shape() {
+        org.bytedeco.pytorch.Tensor live = handle();
+        if (shape == null) {
+            long[] sizes = new long[(int) live.dim()];
+            for (int i = 0; i < sizes.length; i++) {
+                sizes[i] = live.size(i);
+            }
+            shape = sizes;
+        }
+        return shape.clone();
+    }
+
+    /** The number of dimensions. */
+    public int dim() {
+        return (int) handle().dim();
+    }
+
+    /** The length of one dimension; negative numbers count from the last. */
+    public long size(int dimension) {
+        long[] sizes = shape == null ? shape() : shape;
+        int index = dimension < 0 ? dimension + sizes.length : dimension;
+        if (handle == null || index < 0 || index >= sizes.length) {
+            handle();
+            throw new TensorException("size(" + dimension + "): no such dimension in " + describe());
+        }
+        return sizes[index];
+    }
+
+    /** The number of elements. */
+    public long numel() {
+        return handle().numel();
+    }
+
+    public DType dtype() {
+        return DType.of(handle().scalar_type());
+    }
+
+    public Device device() {
+        org.bytedeco.pytorch.Tensor live = handle();
+        if (!live.is_cuda()) {
+            return Device.CPU;
+        }
+        try (org.bytedeco.pytorch.Device device = live.device()) {
+            return new Device(Device.Type.CUDA, device.index());
+        }
+    }
+
+    public boolean isContiguous() {
+        return handle().is_contiguous();
+    }
+
+    String describe() {
+        return handle == null ? "closed tensor" : Arrays.toString(shape()) + " " + dtype();
+    }
+
+    @Override
+    public String toString() {
+        return "Tensor(" + describe() + ")";
+    }
+
+    // ---- to the heap ----
+
+    /** The value of a one-element tensor. */
+    public double item() {
+        if (numel() != 1) {
+            throw new TensorException("item() needs one element, not " + describe());
+        }
+        return dtype() == DType.FLOAT64
+                ? handle().item_double()
+                : dtype().isFloatingPoint() ? handle().item_float() : handle().item_long();
+    }
+
+    /** All elements in row-major order as float32. */
+    public float[] toFloatArray() {
+        float[] values = new float[heapLength()];
+        read(DType.FLOAT32, data -> new FloatPointer(data).get(values, 0, values.length));
+        return values;
+    }
+
+    /** All elements in row-major order as float64. */
+    public double[] toDoubleArray() {
+        double[] values = new double[heapLength()];
+        read(DType.FLOAT64, data -> new DoublePointer(data).get(values, 0, values.length));
+        return values;
+    }
+
+    /** All elements in row-major order as int64. */
+    public long[] toLongArray() {
+        long[] values = new long[heapLength()];
+        read(DType.INT64, data -> new LongPointer(data).get(values, 0, values.length));
+        return values;
+    }
+
+    /** All elements of a uint8 tensor. */
+    public byte[] toByteArray() {
+        byte[] values = new byte[heapLength()];
+        read(DType.UINT8, data -> new BytePointer(data).get(values, 0, values.length));
+        return values;
+    }
+
+    /**
+     * Copies raw bytes of a contiguous CPU tensor to the heap.
+     *
+     * @param offset first byte
+     */
+    public void readBytes(long offset, byte[] destination, int length) {
+        long size = numel() * dtype().itemSize();
+        if (!isContiguous()
+                || handle().is_cuda()
+                || offset < 0
+                || length > destination.length
+                || offset + length > size) {
+            throw new TensorException("cannot read bytes " + offset + ".." + (offset + length) + " of " + describe()
+                    + " on " + device() + (isContiguous() ? "" : ", not contiguous"));
+        }
+        try (BytePointer data = new BytePointer(handle().data_ptr())) {
+            data.position(offset).get(destination, 0, length);
+        }
+    }
+
+    private int heapLength() {
+        long count = numel();
+        if (count > Integer.MAX_VALUE - 8) {
+            throw new TensorException(describe() + " has more elements than a Java array can hold");
+        }
+        return (int) count;
+    }
+
+    private void read(DType dtype, Consumer<Pointer> reader) {
+        if (numel() == 0) {
+            return;
+        }
+        try (org.bytedeco.pytorch.Tensor detached = handle().detach();
+                org.bytedeco.pytorch.Tensor local = detached.cpu();
+                org.bytedeco.pytorch.Tensor converted = local.to(dtype.scalarType());
+                org.bytedeco.pytorch.Tensor rows = converted.contiguous()) {
+            reader.accept(rows.data_ptr());
+        }
+    }
+}
