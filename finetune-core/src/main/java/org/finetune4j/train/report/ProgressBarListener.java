@@ -108,8 +108,10 @@ public final class ProgressBarListener implements ProgressListener {
     }
 
     private void stop() {
-        if (bar != null) {
+        if (bar != null && line != null) {
             bar.close();
+            // A bar that ends before its thread first drew it is drawn once, but its line is left open.
+            line.close();
             bar = null;
             line = null;
         }
@@ -146,6 +148,7 @@ public final class ProgressBarListener implements ProgressListener {
         private final PrintStream out;
         private final ProgressBarConsumer terminal;
         private String shown = "";
+        private boolean closed;
 
         TerminalLine(PrintStream out, int width) {
             this.out = out;
@@ -174,6 +177,10 @@ public final class ProgressBarListener implements ProgressListener {
 
         @Override
         public synchronized void close() {
+            if (closed) {
+                return;
+            }
+            closed = true;
             out.println();
             out.flush();
         }
