@@ -1,10 +1,57 @@
 package org.finetune4j.nn;
 
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** One of the equal blocks that a decoder is a stack of, and one segment of back-propagation. */
 public abstract class DecoderLayer extends Module {
 
+    /** The two halves of a layer. */
+    public enum Block {
+        ATTENTION,
+        FEED_FORWARD
+    }
+
+    private final Map<Block, BlockExtension> extensions = new EnumMap<>(Block.class);
+
     /** [batch, seq, hidden] to [batch, seq, hidden]. */
     public abstract Tensor forward(Tensor hiddenStates, SequenceContext context);
+
+    /** Joins a block's output [batch, seq, hidden] to the stream that entered it, by its extension where it has one. */
+    protected final Tensor join(Block block, Tensor residual, Tensor output) {
+        BlockExtension extension = extensions.get(block);
+        return extension == null ? residual.add(output) : extension.join(residual, output);
+    }
+
+    /** What a method added after a block, or null. */
+    public final @Nullable BlockExtension extension(Block block) {
+        return extensions.get(block);
+    }
+
+    /** Adds a method after a block. There is place for one. */
+    public final void extend(Block block, BlockExtension extension) {
+        if (extensions.putIfAbsent(block, extension) != null) {
+            throw new IllegalStateException("the " + block + " block already carries " + extensions.get(block));
+        }
+    }
+
+    /** Takes the method after a block away. */
+    public final void removeExtension(Block block) {
+        extensions.remove(block);
+    }
+
+    @Override
+    protected Collection<Parameter> addedParameters() {
+        if (extensions.isEmpty()) {
+            return List.of();
+        }
+        List<Parameter> added = new ArrayList<>();
+        extensions.values().forEach(extension -> added.addAll(extension.parameters()));
+        return added;
+    }
 }

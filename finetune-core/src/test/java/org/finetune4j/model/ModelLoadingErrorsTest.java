@@ -31,9 +31,7 @@ class ModelLoadingErrorsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock = """
+    @CsvSource(delimiter = '|', textBlock = """
                 "LlamaForCausalLM"                  | "LamaForCausalLM"                  | LlamaForCausalLM
                 "hidden_act": "silu"                | "hidden_act": "sillu"              | did you mean
                 "hidden_size": 48                   | "hidden_size": 60                  | [199, 60]

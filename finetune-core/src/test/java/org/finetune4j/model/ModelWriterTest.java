@@ -59,7 +59,8 @@ class ModelWriterTest {
         try (TensorScope scope = TensorScope.open();
                 CausalLM model = CausalLM.load(directory)) {
             assertEquals(
-                    DType.BFLOAT16, model.network().inputEmbedding().weight().value().dtype());
+                    DType.BFLOAT16,
+                    model.network().inputEmbedding().weight().value().dtype());
             assertEquals(DType.FLOAT32, model.logits(ModelInputs.of(1, 2, 3)).dtype());
         }
     }

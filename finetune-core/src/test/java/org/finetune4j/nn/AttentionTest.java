@@ -60,8 +60,7 @@ class AttentionTest {
                     }
                     for (int k = 0; k <= q; k++) {
                         for (int d = 0; d < HEAD_DIM; d++) {
-                            out[queryAt + d] +=
-                                    weights[k] / sum * value[((b * seq + k) * kvHeads + kv) * HEAD_DIM + d];
+                            out[queryAt + d] += weights[k] / sum * value[((b * seq + k) * kvHeads + kv) * HEAD_DIM + d];
                         }
                     }
                 }
@@ -74,9 +73,9 @@ class AttentionTest {
     void aRotationKeepsLengthsAndDependsOnDistanceOnly() {
         RotaryFrequencies frequencies = RotaryFrequencies.standard(HEAD_DIM, 10_000);
         try (TensorScope scope = TensorScope.open()) {
-            Rotation rotation =
-                    Rotation.of(frequencies, new int[] {3, 5, 13, 15}, 1, Device.CPU, DType.FLOAT32);
-            Tensor x = Tensors.randn(DType.FLOAT32, Device.CPU, 1, 1, 1, HEAD_DIM).expand(1, 4, 1, HEAD_DIM);
+            Rotation rotation = Rotation.of(frequencies, new int[] {3, 5, 13, 15}, 1, Device.CPU, DType.FLOAT32);
+            Tensor x =
+                    Tensors.randn(DType.FLOAT32, Device.CPU, 1, 1, 1, HEAD_DIM).expand(1, 4, 1, HEAD_DIM);
             Tensor turned = rotation.apply(x.contiguous());
             double length = x.select(1, 0).norm().item();
             for (int i = 0; i < 4; i++) {

@@ -159,14 +159,7 @@ public abstract class AdapterContract {
                 .maxSteps(6)
                 .learningRate(2e-2)
                 .build();
-        new Trainer(
-                        model,
-                        attached,
-                        arguments,
-                        new SyntheticSamples(12, 199, 3),
-                        null,
-                        new Collator(0, 1),
-                        List.of())
+        new Trainer(model, attached, arguments, new SyntheticSamples(12, 199, 3), null, new Collator(0, 1), List.of())
                 .train();
         assertTrue(attached.trainableParameters().stream().allMatch(parameter -> parameter.grad() == null));
     }

@@ -98,7 +98,8 @@ class TensorTest {
                 double[] down = at.clone();
                 up[i] += step;
                 down[i] -= step;
-                double numeric = (f(Tensors.of(up, 3)).item() - f(Tensors.of(down, 3)).item()) / (2 * step);
+                double numeric =
+                        (f(Tensors.of(up, 3)).item() - f(Tensors.of(down, 3)).item()) / (2 * step);
                 assertEquals(numeric, gradient[i], 1e-7);
             }
         }
@@ -129,7 +130,8 @@ class TensorTest {
             Torch.seed(7);
             assertArrayEquals(first, Tensors.randn(DType.FLOAT32, Device.CPU, 4).toFloatArray());
             Torch.setRandomState(state);
-            assertArrayEquals(second, Tensors.randn(DType.FLOAT32, Device.CPU, 4).toFloatArray());
+            assertArrayEquals(
+                    second, Tensors.randn(DType.FLOAT32, Device.CPU, 4).toFloatArray());
         }
     }
 
@@ -154,8 +156,7 @@ class TensorTest {
         try (TensorScope scope = TensorScope.open();
                 NDManager manager = NDManager.newBaseManager("PyTorch")) {
             Tensor tensor = Tensors.zeros(DType.BFLOAT16, Device.CPU, 2);
-            RuntimeException e =
-                    assertThrows(RuntimeException.class, () -> NDArrayBridge.toNDArray(tensor, manager));
+            RuntimeException e = assertThrows(RuntimeException.class, () -> NDArrayBridge.toNDArray(tensor, manager));
             assertTrue(e.getMessage().contains("bfloat16"), e.getMessage());
         }
     }
@@ -168,7 +169,8 @@ class TensorTest {
         Files.write(file, bytes.array());
         try (TensorScope scope = TensorScope.open()) {
             Tensor mapped = Tensors.mapped(file, 12);
-            assertArrayEquals(new float[] {1.5f, -2, 3}, mapped.viewAs(DType.FLOAT32).toFloatArray());
+            assertArrayEquals(
+                    new float[] {1.5f, -2, 3}, mapped.viewAs(DType.FLOAT32).toFloatArray());
             mapped.viewAs(DType.FLOAT32).mulInPlace(2);
             assertArrayEquals(bytes.array(), Files.readAllBytes(file), "the file must not change");
         }

@@ -42,7 +42,8 @@ class TrainerTest {
     void aRunThatWasStoppedAndResumedEndsWithTheSameBytes(TrainingArguments.OptimizerKind kind) throws IOException {
         Path straight = directory.resolve("straight");
         Path stopped = directory.resolve("stopped");
-        TrainingArguments.Builder shared = arguments().optimizer(kind).momentum(0.9).weightDecay(0.1);
+        TrainingArguments.Builder shared =
+                arguments().optimizer(kind).momentum(0.9).weightDecay(0.1);
         train(shared.outputDirectory(straight).build(), Long.MAX_VALUE);
         TrainingSummary first = train(shared.outputDirectory(stopped).build(), 5);
         assertTrue(first.interrupted());
@@ -71,7 +72,13 @@ class TrainerTest {
         train(arguments().outputDirectory(directory).build(), 3);
         UserErrorException e = assertThrows(
                 UserErrorException.class,
-                () -> train(arguments().batchSize(3).outputDirectory(directory).resume(true).build(), 9));
+                () -> train(
+                        arguments()
+                                .batchSize(3)
+                                .outputDirectory(directory)
+                                .resume(true)
+                                .build(),
+                        9));
         assertTrue(e.getMessage().contains("made by another run"), e.getMessage());
     }
 
@@ -87,7 +94,13 @@ class TrainerTest {
     void aLossThatIsNoNumberEndsTheRunWithAdvice() {
         UserErrorException e = assertThrows(
                 UserErrorException.class,
-                () -> train(arguments().learningRate(1e30).maxGradNorm(0).maxSteps(20).build(), Long.MAX_VALUE));
+                () -> train(
+                        arguments()
+                                .learningRate(1e30)
+                                .maxGradNorm(0)
+                                .maxSteps(20)
+                                .build(),
+                        Long.MAX_VALUE));
         assertTrue(e.getMessage().contains("learning_rate"), e.getMessage());
     }
 
@@ -117,20 +130,14 @@ class TrainerTest {
         };
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
-            TrainingArguments arguments =
-                    TrainingArguments.builder().batchSize(4).maxSteps(3).evalSteps(2).build();
+            TrainingArguments arguments = TrainingArguments.builder()
+                    .batchSize(4)
+                    .maxSteps(3)
+                    .evalSteps(2)
+                    .build();
             trainer(model, full, arguments, listener).train();
         }
-        assertEquals(
-                List.of(
-                        "start 3",
-                        "evaluation 0",
-                        "step 1",
-                        "step 2",
-                        "evaluation 2",
-                        "step 3",
-                        "end 3"),
-                heard);
+        assertEquals(List.of("start 3", "evaluation 0", "step 1", "step 2", "evaluation 2", "step 3", "end 3"), heard);
     }
 
     @Test

@@ -47,8 +47,7 @@ public final class QuickstartCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         long started = System.nanoTime();
-        TaskGenerator.Task task =
-                TaskGenerator.generate(QuickstartRecipe.TASK_SEED, QuickstartRecipe.HELD_OUT_RECORDS);
+        TaskGenerator.Task task = TaskGenerator.generate(QuickstartRecipe.TASK_SEED, QuickstartRecipe.HELD_OUT_RECORDS);
         System.out.println("A small language model has read about a village, but was never asked a question.");
         Path base = EmbeddedModel.unpack(out.resolve("base"));
         writeJsonl(out.resolve("train.jsonl"), task.train());
@@ -108,8 +107,8 @@ public final class QuickstartCommand implements Callable<Integer> {
         List<String> lines = new ArrayList<>();
         try {
             for (InstructionRecord record : records) {
-                lines.add(json.writeValueAsString(
-                        Map.of("instruction", record.instruction(), "input", record.input(), "output", record.output())));
+                lines.add(json.writeValueAsString(Map.of(
+                        "instruction", record.instruction(), "input", record.input(), "output", record.output())));
             }
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a record cannot be written as JSON", e);

@@ -71,16 +71,15 @@ final class QuickstartRecipe {
     }
 
     static TokenizationOptions tokenization() {
-        return TokenizationOptions.builder().maxLength(BLOCK).template(template()).build();
+        return TokenizationOptions.builder()
+                .maxLength(BLOCK)
+                .template(template())
+                .build();
     }
 
     /** The method of the quick start itself. */
     static Lora lora() {
-        return Lora.builder()
-                .rank(16)
-                .alpha(32)
-                .targetModules("all-linear")
-                .build();
+        return Lora.builder().rank(16).alpha(32).targetModules("all-linear").build();
     }
 
     /** The run of the quick start itself. */
@@ -134,8 +133,8 @@ final class QuickstartRecipe {
     }
 
     private static void writeTokenizer(Path directory) {
-        Stream<String> prompts =
-                Stream.generate(() -> "### Instruction:\nWhat is the\n\n### Response:\n").limit(50);
+        Stream<String> prompts = Stream.generate(() -> "### Instruction:\nWhat is the\n\n### Response:\n")
+                .limit(50);
         Stream<String> documents = CorpusGenerator.documents(CORPUS_SEED).limit(TOKENIZER_DOCUMENTS);
         BytePairTrainer.train(Stream.concat(documents, prompts), VOCABULARY, List.of(END_OF_TEXT, PADDING))
                 .save(directory, END_OF_TEXT, PADDING, BLOCK);

@@ -123,9 +123,9 @@ public final class Gpt2LMHeadModel extends DecoderModel {
 
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
-            Tensor attended = hiddenStates.add(attend(attentionNorm.forward(hiddenStates), context));
+            Tensor attended = join(Block.ATTENTION, hiddenStates, attend(attentionNorm.forward(hiddenStates), context));
             Tensor inner = shape.activation.apply(up.forward(feedForwardNorm.forward(attended))); // [batch, seq, inner]
-            return attended.add(Dropout.apply(down.forward(inner), shape.residualDropout));
+            return join(Block.FEED_FORWARD, attended, Dropout.apply(down.forward(inner), shape.residualDropout));
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {

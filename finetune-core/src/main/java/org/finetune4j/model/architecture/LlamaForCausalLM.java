@@ -89,14 +89,14 @@ public final class LlamaForCausalLM extends DecoderModel {
     static final class Layer extends DecoderLayer {
 
         private final RmsNorm inputNorm;
-        private final RotaryAttention attention;
+        private final RotaryAttention selfAttention;
         private final RmsNorm postAttentionNorm;
         private final GatedFeedForward feedForward;
 
         Layer(Shape shape, Weights weights, int index) {
             this.inputNorm =
                     child("input_layernorm", new RmsNorm(weights.at("input_layernorm"), shape.hidden, shape.epsilon));
-            this.attention = child(
+            this.selfAttention = child(
                     "self_attn",
                     new RotaryAttention(
                             weights.at("self_attn"),
@@ -121,8 +121,9 @@ public final class LlamaForCausalLM extends DecoderModel {
 
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
-            Tensor attended = hiddenStates.add(attention.forward(inputNorm.forward(hiddenStates), context));
-            return attended.add(feedForward.forward(postAttentionNorm.forward(attended)));
+            Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates), context);
+            Tensor attended = join(Block.ATTENTION, hiddenStates, attention);
+            return join(Block.FEED_FORWARD, attended, feedForward.forward(postAttentionNorm.forward(attended)));
         }
     }
 

@@ -60,7 +60,11 @@ class SafetensorsTest {
                     Entry.of("a", odd),
                     Entry.of("scalar", Tensors.ones(DType.FLOAT32, Device.CPU).to(dtype)),
                     Entry.of("empty", Tensors.zeros(dtype, Device.CPU, 0, 4)),
-                    Entry.of("transposed", Tensors.of(new long[] {0, 1, 1, 0, 1, 0}, 2, 3).to(dtype).t()));
+                    Entry.of(
+                            "transposed",
+                            Tensors.of(new long[] {0, 1, 1, 0, 1, 0}, 2, 3)
+                                    .to(dtype)
+                                    .t()));
             SafetensorsWriter.write(file, entries, Map.of());
             try (SafetensorsFile read = SafetensorsFile.open(file)) {
                 assertEquals(4, read.names().size());
@@ -127,8 +131,7 @@ class SafetensorsTest {
     @Test
     void anUnknownNameIsToldWithTheNearestOne() {
         try (SafetensorsFile file = SafetensorsFile.open(GOLDEN)) {
-            UserErrorException e =
-                    assertThrows(UserErrorException.class, () -> file.tensor("model.norm.wieght"));
+            UserErrorException e = assertThrows(UserErrorException.class, () -> file.tensor("model.norm.wieght"));
             assertTrue(e.getMessage().contains("model.norm.weight"), e.getMessage());
         }
     }
@@ -146,7 +149,8 @@ class SafetensorsTest {
                 assertEquals(file.names().size(), reader.names().size());
                 for (String name : file.names()) {
                     assertArrayEquals(
-                            file.tensor(name).toFloatArray(), reader.tensor(name).toFloatArray());
+                            file.tensor(name).toFloatArray(),
+                            reader.tensor(name).toFloatArray());
                 }
             }
             CheckpointWriter.write(directory, entries, CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
@@ -176,8 +180,7 @@ class SafetensorsTest {
     void whenTheDiskIsFullTheOldFileStays() throws IOException {
         Path file = directory.resolve("model.safetensors");
         try (TensorScope scope = TensorScope.open()) {
-            SafetensorsWriter.write(
-                    file, List.of(Entry.of("a", Tensors.ones(DType.FLOAT32, Device.CPU, 2))), Map.of());
+            SafetensorsWriter.write(file, List.of(Entry.of("a", Tensors.ones(DType.FLOAT32, Device.CPU, 2))), Map.of());
             byte[] before = Files.readAllBytes(file);
             Entry failing = new Entry("b", DType.FLOAT32, new long[] {2}, () -> {
                 throw new UncheckedIOException(new IOException("No space left on device"));

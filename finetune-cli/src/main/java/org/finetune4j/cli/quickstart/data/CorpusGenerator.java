@@ -11,8 +11,7 @@ public final class CorpusGenerator {
     /** What is true in the village never changes, so that corpus and task speak of the same one. */
     static final long VILLAGE_SEED = 1;
 
-    private static final List<String> WONDER_OPENINGS =
-            List.of("Somebody asked ", "Do you know ", "I will tell you ");
+    private static final List<String> WONDER_OPENINGS = List.of("Somebody asked ", "Do you know ", "I will tell you ");
 
     private CorpusGenerator() {}
 
@@ -33,8 +32,7 @@ public final class CorpusGenerator {
         List<String> sentences = new ArrayList<>();
         for (Trait trait : dice.sample(List.of(Trait.values()), dice.between(3, 6))) {
             boolean wonders = dice.between(1, 10) <= 3;
-            String template =
-                    wonders ? dice.pick(WONDER_OPENINGS) + trait.wonder() : dice.pick(trait.statements());
+            String template = wonders ? dice.pick(WONDER_OPENINGS) + trait.wonder() : dice.pick(trait.statements());
             sentences.add(village.tell(template, name, trait));
         }
         return String.join(" ", sentences);
