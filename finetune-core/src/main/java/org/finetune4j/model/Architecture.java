@@ -1,5 +1,6 @@
 package org.finetune4j.model;
 
+import java.util.List;
 import java.util.ServiceLoader;
 import java.util.stream.StreamSupport;
 import org.finetune4j.Suggestions;
@@ -12,14 +13,31 @@ import org.finetune4j.nn.Weights;
  */
 public interface Architecture {
 
-    /** The name in the configuration's {@code architectures}, such as {@code LlamaForCausalLM}. */
-    String name();
+    /**
+     * The names in the configuration's {@code architectures} that this builds, such as {@code LlamaForCausalLM} and {@code
+     * LlamaForSequenceClassification}: the same backbone under other heads.
+     */
+    List<String> names();
 
     /**
      * The prefix that the names of the backbone's weights have in this class's checkpoints, such as {@code model.}; some
      * checkpoints were saved from the backbone alone and lack it.
      */
     String backbonePrefix();
+
+    /**
+     * Other names that older checkpoints store a tensor under.
+     *
+     * @param name the name that it has now
+     */
+    default List<String> formerNames(String name) {
+        return List.of();
+    }
+
+    /** Whether a checkpoint may hold this tensor although the model has no use for it, such as a stored constant. */
+    default boolean isDispensable(String name) {
+        return name.endsWith("rotary_emb.inv_freq");
+    }
 
     /**
      * Builds the model.
@@ -39,11 +57,13 @@ public interface Architecture {
         var known = StreamSupport.stream(ServiceLoader.load(Architecture.class).spliterator(), false)
                 .toList();
         return known.stream()
-                .filter(architecture -> architecture.name().equals(name))
+                .filter(architecture -> architecture.names().contains(name))
                 .findFirst()
                 .orElseThrow(() -> new UserErrorException(config.origin() + ": architecture '" + name
                         + "' is not implemented"
                         + Suggestions.didYouMean(
-                                name, known.stream().map(Architecture::name).toList())));
+                                name, known.stream()
+                                        .flatMap(architecture -> architecture.names().stream())
+                                        .toList())));
     }
 }

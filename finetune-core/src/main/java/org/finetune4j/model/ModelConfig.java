@@ -102,6 +102,17 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin);
     }
 
+    /** How many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2. */
+    public int labels() {
+        JsonNode labels = root.path("id2label");
+        return labels.isObject() && !labels.isEmpty() ? labels.size() : positive("num_labels", 2);
+    }
+
+    /** Whether the head classifies sequences: the architecture's name ends in {@code ForSequenceClassification}. */
+    public boolean isSequenceClassifier() {
+        return architecture().endsWith("ForSequenceClassification");
+    }
+
     /** Whether the key is there and not null. */
     public boolean has(String key) {
         return root.hasNonNull(key);
@@ -168,6 +179,14 @@ public final class ModelConfig {
         if (flag(key, implemented) != implemented) {
             throw new UserErrorException(
                     origin + ": '" + key + "': " + !implemented + " is not implemented for " + architecture());
+        }
+    }
+
+    /** Refuses a number other than 0 that asks for something this architecture does not implement. */
+    public void requireZero(String key) {
+        if (number(key, 0) != 0) {
+            throw new UserErrorException(
+                    origin + ": '" + key + "': " + root.path(key) + " is not implemented for " + architecture());
         }
     }
 
