@@ -62,7 +62,8 @@ public interface Architecture {
                 .orElseThrow(() -> new UserErrorException(config.origin() + ": architecture '" + name
                         + "' is not implemented"
                         + Suggestions.didYouMean(
-                                name, known.stream()
+                                name,
+                                known.stream()
                                         .flatMap(architecture -> architecture.names().stream())
                                         .toList())));
     }

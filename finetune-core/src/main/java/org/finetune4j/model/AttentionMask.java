@@ -35,16 +35,17 @@ final class AttentionMask {
             return null;
         }
         // Right padding alone says nothing that the window does not: then all rows share one mask.
-        int rows = causal && !separate ? 1 : inputs.batchSize();
+        boolean shared = causal && !separate;
+        int rows = shared ? 1 : inputs.batchSize();
         byte[] mask = new byte[rows * seq * seq];
         for (int row = 0; row < rows; row++) {
             for (int query = 0; query < seq; query++) {
                 int at = row * seq + query;
-                int first = rows == 1 ? 0 : start[at];
+                int first = shared ? 0 : start[at];
                 int from = Math.max(first, query + 1 - Math.min(window, query + 1));
                 int to = causal ? query : lastOfSequence(start, row * seq, query, seq);
                 for (int key = from; key <= to; key++) {
-                    mask[at * seq + key] = rows == 1 ? 1 : inputs.attentionMask()[row * seq + key];
+                    mask[at * seq + key] = shared ? 1 : inputs.attentionMask()[row * seq + key];
                 }
                 // A padding token sees itself: a row without any key would become NaN.
                 mask[at * seq + query] = 1;

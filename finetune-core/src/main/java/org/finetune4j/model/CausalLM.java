@@ -72,8 +72,7 @@ public final class CausalLM implements AutoCloseable {
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 TensorScope scope = TensorScope.open()) {
-            CheckpointWeights source =
-                    new CheckpointWeights(reader, architecture, device, options.dtype());
+            CheckpointWeights source = new CheckpointWeights(reader, architecture, device, options.dtype());
             DecoderModel network = architecture.build(config, Weights.of(source));
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
@@ -202,7 +201,8 @@ public final class CausalLM implements AutoCloseable {
             Tensor hidden = hiddenStates(inputs, context(inputs)); // [batch, seq, hidden]
             Pooling pooling = network.pooling();
             if (pooling != null) {
-                Tensor rows = Tensors.of(rowsOf(pooling, inputs), inputs.batchSize()).to(device);
+                Tensor rows =
+                        Tensors.of(rowsOf(pooling, inputs), inputs.batchSize()).to(device);
                 hidden = hidden.reshape(-1, hidden.size(-1)).indexSelect(0, rows); // [batch, hidden]
             }
             return scope.keep(network.logits(hidden));

@@ -24,8 +24,7 @@ final class CheckpointWeights implements Weights.Source {
     private final @Nullable DType storageDType;
     private final Set<String> used = new HashSet<>();
 
-    CheckpointWeights(
-            CheckpointReader reader, Architecture architecture, Device device, @Nullable DType storageDType) {
+    CheckpointWeights(CheckpointReader reader, Architecture architecture, Device device, @Nullable DType storageDType) {
         this.reader = reader;
         this.architecture = architecture;
         this.device = device;

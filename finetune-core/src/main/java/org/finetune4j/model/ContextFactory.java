@@ -61,10 +61,8 @@ final class ContextFactory {
             RotaryFrequencies frequencies = frequencies(kind, longest, continues ? seq : 0);
             Rotation rotation = frequencies == null
                     ? null
-                    : rotations.computeIfAbsent(
-                            frequencies, f -> Rotation.of(f, distinct, rows, device, computeDType));
-            views.put(
-                    kind, new AttentionView(rotation, mask == null ? null : mask.to(device), network.isCausal()));
+                    : rotations.computeIfAbsent(frequencies, f -> Rotation.of(f, distinct, rows, device, computeDType));
+            views.put(kind, new AttentionView(rotation, mask == null ? null : mask.to(device), network.isCausal()));
         }
         int[] types = inputs.tokenTypeIds();
         return new SequenceContext(

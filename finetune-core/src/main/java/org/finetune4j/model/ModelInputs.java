@@ -39,8 +39,7 @@ public record ModelInputs(
 
     /** The same tokens with their types. */
     public ModelInputs withTokenTypeIds(int[] newTokenTypeIds) {
-        return new ModelInputs(
-                batchSize, sequenceLength, inputIds, attentionMask, positionIds, newTokenTypeIds);
+        return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds, newTokenTypeIds);
     }
 
     /** One sequence without padding. */

@@ -113,9 +113,8 @@ public final class RotaryConfig {
         return switch (type(scaling)) {
             case "linear", "dynamic" -> (int) (trained * factor);
             case "yarn" ->
-                Math.max(
-                        trained,
-                        (int) (scaling.path("original_max_position_embeddings").asDouble(0) * factor));
+                Math.max(trained, (int)
+                        (scaling.path("original_max_position_embeddings").asDouble(0) * factor));
             default -> trained;
         };
     }
@@ -143,14 +142,14 @@ public final class RotaryConfig {
         if (settings == null) {
             throw new UserErrorException(config.origin() + ": '" + where + "': rope_type '" + type
                     + "' is not implemented"
-                    + Suggestions.didYouMean(type, SETTINGS.keySet().stream().sorted().toList()));
+                    + Suggestions.didYouMean(
+                            type, SETTINGS.keySet().stream().sorted().toList()));
         }
         refuseOthers(type, settings);
         return switch (type) {
             case "linear" -> standard.linear(required("factor"));
             case "dynamic" ->
-                new DynamicNtk(
-                        rotaryDim, theta, required("factor"), config.positive("max_position_embeddings", 2048));
+                new DynamicNtk(rotaryDim, theta, required("factor"), config.positive("max_position_embeddings", 2048));
             case "llama3" ->
                 standard.llama3(
                         required("factor"),
@@ -180,8 +179,7 @@ public final class RotaryConfig {
         double fast = optional("beta_fast", 32);
         double slow = optional("beta_slow", 1);
         boolean truncate = scaling.path("truncate").asBoolean(true);
-        RotaryFrequencies.Yarn settings =
-                new RotaryFrequencies.Yarn(factor, originalContext(), fast, slow, truncate);
+        RotaryFrequencies.Yarn settings = new RotaryFrequencies.Yarn(factor, originalContext(), fast, slow, truncate);
         return standard.yarn(settings, theta, optional("attention_factor", yarnAttentionFactor(factor)));
     }
 
@@ -200,8 +198,8 @@ public final class RotaryConfig {
     private LongRope longRope(RotaryFrequencies standard) {
         double original = originalContext();
         double factor = factor();
-        double attentionFactor = optional(
-                "attention_factor", factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)));
+        double attentionFactor =
+                optional("attention_factor", factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)));
         return new LongRope(
                 standard.divided(factors("short_factor"), attentionFactor),
                 standard.divided(factors("long_factor"), attentionFactor),

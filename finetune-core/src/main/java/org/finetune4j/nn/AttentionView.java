@@ -11,4 +11,5 @@ import org.jspecify.annotations.Nullable;
  *     causal} says it all
  * @param causal without a mask, whether a token sees itself and what comes before it (true) or everything (false)
  */
-public record AttentionView(@Nullable Rotation rotation, @Nullable Tensor mask, boolean causal) {}
+public record AttentionView(
+        @Nullable Rotation rotation, @Nullable Tensor mask, boolean causal) {}

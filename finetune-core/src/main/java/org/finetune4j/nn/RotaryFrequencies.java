@@ -66,8 +66,7 @@ public record RotaryFrequencies(double[] values, double attentionFactor) impleme
      * @param betaSlow pairs that turn less often are slowed down by the whole factor
      * @param truncate whether the bounds between those are rounded outwards to whole pairs
      */
-    public record Yarn(
-            double factor, double originalContext, double betaFast, double betaSlow, boolean truncate) {}
+    public record Yarn(double factor, double originalContext, double betaFast, double betaSlow, boolean truncate) {}
 
     /** YaRN (Peng et al. 2023) for speeds made by {@link #standard} with the same base {@code theta}. */
     public RotaryFrequencies yarn(Yarn settings, double theta, double newAttentionFactor) {

@@ -46,7 +46,9 @@ public final class BertForSequenceClassification extends DecoderModel {
         this.embeddingNorm = child(
                 "bert.embeddings.LayerNorm", new LayerNorm(embeddings.at("LayerNorm"), shape.hidden, shape.epsilon));
         for (int i = 0; i < shape.layers; i++) {
-            layers.add(child("bert.encoder.layer." + i, new Layer(shape, bert.at("encoder").at("layer", i), i)));
+            layers.add(child(
+                    "bert.encoder.layer." + i,
+                    new Layer(shape, bert.at("encoder").at("layer", i), i)));
         }
         this.pooler = child(
                 "bert.pooler.dense",

@@ -11,7 +11,12 @@ final class ExpertSettings {
 
     /** The settings, or an error where a token would be sent to more experts than there are. */
     static MixtureOfExperts.Settings of(
-            ModelConfig config, int experts, int perToken, boolean renormalise, int inner, GatedFeedForward.Names names) {
+            ModelConfig config,
+            int experts,
+            int perToken,
+            boolean renormalise,
+            int inner,
+            GatedFeedForward.Names names) {
         if (perToken > experts) {
             throw config.invalid("num_experts_per_tok", "no more than the " + experts + " experts");
         }

@@ -39,9 +39,7 @@ public final class Gemma2ForCausalLM extends RotaryDecoder {
             ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
         boolean bias = config.flag("attention_bias", false);
         return new GemmaLayer(
-                weights,
-                shape,
-                shape.selfAttention(weights.at("self_attn"), kind, Style.biased(bias), index));
+                weights, shape, shape.selfAttention(weights.at("self_attn"), kind, Style.biased(bias), index));
     }
 
     @Override
@@ -63,7 +61,8 @@ public final class Gemma2ForCausalLM extends RotaryDecoder {
     private static DecoderShape shape(ModelConfig config) {
         DecoderShape shape = DecoderShape.of(config, DEFAULTS);
         double scale = 1 / Math.sqrt(config.number("query_pre_attn_scalar", 256));
-        return shape.withAttention(shape.attention().withScale(scale, GemmaLayer.softCap(config, "attn_logit_softcapping", 50)));
+        return shape.withAttention(
+                shape.attention().withScale(scale, GemmaLayer.softCap(config, "attn_logit_softcapping", 50)));
     }
 
     /** Registers the architecture. */

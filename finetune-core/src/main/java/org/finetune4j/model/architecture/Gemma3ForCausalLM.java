@@ -46,7 +46,11 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
         return new GemmaLayer(
                 weights,
                 shape,
-                shape.selfAttention(weights.at("self_attn"), kind, new Style(bias, bias, RmsNorm.onePlusFactory(shape.epsilon())), index));
+                shape.selfAttention(
+                        weights.at("self_attn"),
+                        kind,
+                        new Style(bias, bias, RmsNorm.onePlusFactory(shape.epsilon())),
+                        index));
     }
 
     @Override
@@ -68,7 +72,8 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
     private static DecoderShape shape(ModelConfig config) {
         DecoderShape shape = DecoderShape.of(config, DEFAULTS);
         double scale = 1 / Math.sqrt(config.number("query_pre_attn_scalar", 256));
-        return shape.withAttention(shape.attention().withScale(scale, GemmaLayer.softCap(config, "attn_logit_softcapping", 0)));
+        return shape.withAttention(
+                shape.attention().withScale(scale, GemmaLayer.softCap(config, "attn_logit_softcapping", 0)));
     }
 
     private static LayerTypes types(ModelConfig config, int layers) {

@@ -30,8 +30,7 @@ final class GemmaLayer extends DecoderLayer {
     }
 
     private Norm norm(Weights weights, DecoderShape shape, String name) {
-        return child(
-                name, RmsNorm.onePlusFactory(shape.epsilon()).create(weights.at(name), shape.hidden()));
+        return child(name, RmsNorm.onePlusFactory(shape.epsilon()).create(weights.at(name), shape.hidden()));
     }
 
     /** A cap on scores: null means none, the default applies where the key is missing altogether. */

@@ -44,8 +44,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             layers.add(child("transformer.h." + i, new Layer(shape, backbone.at("h", i), i)));
         }
         this.norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden, shape.epsilon));
-        this.head = OutputHead.of(
-                config, weights, "lm_head", tokens, shape.hidden, shape.tied, shape.initialization);
+        this.head = OutputHead.of(config, weights, "lm_head", tokens, shape.hidden, shape.tied, shape.initialization);
         child(head.name(), head.layer());
     }
 

@@ -48,8 +48,8 @@ public final class GptNeoxForCausalLM extends DecoderModel {
         this.norm = child(
                 "gpt_neox.final_layer_norm",
                 new LayerNorm(backbone.at("final_layer_norm"), shape.hidden, shape.epsilon));
-        this.head = OutputHead.of(
-                config, weights, "embed_out", embedding, shape.hidden, shape.tied, shape.initialization);
+        this.head =
+                OutputHead.of(config, weights, "embed_out", embedding, shape.hidden, shape.tied, shape.initialization);
         child(head.name(), head.layer());
     }
 
@@ -180,8 +180,7 @@ public final class GptNeoxForCausalLM extends DecoderModel {
                     hidden,
                     config.positive("intermediate_size"),
                     config.positive("num_hidden_layers"),
-                    new Attention(
-                            heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attention_dropout", 0)),
+                    new Attention(heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attention_dropout", 0)),
                     config.flag("attention_bias", true),
                     config.flag("use_parallel_residual", true),
                     Activation.named(config.text("hidden_act", "gelu")),

@@ -61,8 +61,7 @@ record LayerTypes(List<AttentionKind> kinds, int window) {
                             ? kind(config, types.get(i).asText())
                             : isSliding.test(i) ? AttentionKind.SLIDING : AttentionKind.FULL);
         }
-        return new LayerTypes(
-                List.copyOf(kinds), kinds.contains(AttentionKind.SLIDING) ? window(config) : 0);
+        return new LayerTypes(List.copyOf(kinds), kinds.contains(AttentionKind.SLIDING) ? window(config) : 0);
     }
 
     private static AttentionKind kind(ModelConfig config, String type) {

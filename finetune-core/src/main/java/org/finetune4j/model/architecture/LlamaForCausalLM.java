@@ -31,7 +31,8 @@ public final class LlamaForCausalLM extends RotaryDecoder {
                 weights,
                 shape.hidden(),
                 shape.rmsNorm(),
-                shape.selfAttention(weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
+                shape.selfAttention(
+                        weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
                 "mlp",
                 shape.gatedFeedForward(weights.at("mlp"), config.flag("mlp_bias", false)),
                 0);

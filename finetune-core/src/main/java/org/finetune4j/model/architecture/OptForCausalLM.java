@@ -157,9 +157,8 @@ public final class OptForCausalLM extends DecoderModel {
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attention = attend(before(attentionNorm, hiddenStates), context);
-            Tensor attended = after(
-                    attentionNorm,
-                    join(Block.ATTENTION, hiddenStates, Dropout.apply(attention, shape.dropout)));
+            Tensor attended =
+                    after(attentionNorm, join(Block.ATTENTION, hiddenStates, Dropout.apply(attention, shape.dropout)));
             Tensor inner = shape.activation.apply(up.forward(before(feedForwardNorm, attended))); // [batch, seq, inner]
             Tensor fed = Dropout.apply(down.forward(inner), shape.dropout);
             return after(feedForwardNorm, join(Block.FEED_FORWARD, attended, fed));
@@ -217,8 +216,7 @@ public final class OptForCausalLM extends DecoderModel {
                     config.positive("word_embed_proj_dim", hidden),
                     config.positive("ffn_dim"),
                     config.positive("num_hidden_layers"),
-                    new Attention(
-                            heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attention_dropout", 0)),
+                    new Attention(heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attention_dropout", 0)),
                     config.flag("enable_bias", true),
                     normBefore,
                     normBefore && !config.flag("_remove_final_layer_norm", false),

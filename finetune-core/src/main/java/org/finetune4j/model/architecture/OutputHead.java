@@ -33,7 +33,8 @@ record OutputHead(String name, Linear layer, @Nullable Pooling pooling) {
             Initialization init) {
         if (config.isSequenceClassifier()) {
             Linear score = Linear.of(weights.at("score"), hidden, config.labels(), false, init);
-            Integer pad = config.has("pad_token_id") ? config.node("pad_token_id").asInt() : null;
+            Integer pad =
+                    config.has("pad_token_id") ? config.node("pad_token_id").asInt() : null;
             return new OutputHead("score", score, Pooling.lastExcept(pad, config.origin()));
         }
         Linear layer = tied

@@ -37,8 +37,7 @@ public final class Qwen3MoeForCausalLM extends RotaryDecoder {
                 weights,
                 shape.hidden(),
                 shape.rmsNorm(),
-                shape.selfAttention(
-                        weights.at("self_attn"), kind, new Style(bias, bias, shape.rmsNorm()), index),
+                shape.selfAttention(weights.at("self_attn"), kind, new Style(bias, bias, shape.rmsNorm()), index),
                 "mlp",
                 isSparse(config, index)
                         ? new MixtureOfExperts(

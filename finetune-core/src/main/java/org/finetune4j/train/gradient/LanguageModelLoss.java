@@ -56,6 +56,12 @@ public final class LanguageModelLoss implements LossHead {
         return new LanguageModelLoss(network, rows, targets, scale);
     }
 
+    /** The share of the accumulated batch's labelled tokens that are in this batch. */
+    @Override
+    public double share() {
+        return rows.length * scale;
+    }
+
     @Override
     public Result apply(Tensor hiddenStates, boolean wantGradient) {
         long hidden = hiddenStates.size(-1);
