@@ -39,6 +39,11 @@ public interface Architecture {
         return name.endsWith("rotary_emb.inv_freq");
     }
 
+    /** How the names of the weights begin that belong to a head, this architecture's or another on the same backbone. */
+    default List<String> headPrefixes() {
+        return List.of("score.", "lm_head.");
+    }
+
     /**
      * Builds the model.
      *
@@ -53,18 +58,39 @@ public interface Architecture {
      * @throws UserErrorException when it is not known, with the nearest name that is
      */
     static Architecture of(ModelConfig config) {
-        String name = config.architecture();
-        var known = StreamSupport.stream(ServiceLoader.load(Architecture.class).spliterator(), false)
-                .toList();
-        return known.stream()
-                .filter(architecture -> architecture.names().contains(name))
+        return known().stream()
+                .filter(architecture -> architecture.names().contains(config.architecture()))
                 .findFirst()
-                .orElseThrow(() -> new UserErrorException(config.origin() + ": architecture '" + name
-                        + "' is not implemented"
-                        + Suggestions.didYouMean(
-                                name,
-                                known.stream()
-                                        .flatMap(architecture -> architecture.names().stream())
-                                        .toList())));
+                .orElseThrow(() -> unknown(config));
+    }
+
+    /**
+     * The name of the classifier of sequences that has the backbone of what a configuration names, itself included.
+     *
+     * @throws UserErrorException when there is none
+     */
+    static String classifierOf(ModelConfig config) {
+        String family = config.architecture().replaceFirst("(For|LMHead|Model|PreTraining).*", "") + "For";
+        return known().stream()
+                .filter(architecture -> architecture.names().stream()
+                        .anyMatch(name -> name.equals(config.architecture()) || name.startsWith(family)))
+                .flatMap(architecture -> architecture.names().stream())
+                .filter(name -> name.endsWith(ModelConfig.SEQUENCE_CLASSIFIER))
+                .findFirst()
+                .orElseThrow(() -> unknown(config));
+    }
+
+    private static List<Architecture> known() {
+        return StreamSupport.stream(ServiceLoader.load(Architecture.class).spliterator(), false)
+                .toList();
+    }
+
+    private static UserErrorException unknown(ModelConfig config) {
+        String name = config.architecture();
+        List<String> names = known().stream()
+                .flatMap(architecture -> architecture.names().stream())
+                .toList();
+        return new UserErrorException(config.origin() + ": architecture '" + name + "' is not implemented"
+                + Suggestions.didYouMean(name, names));
     }
 }

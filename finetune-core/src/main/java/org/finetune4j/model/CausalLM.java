@@ -62,17 +62,21 @@ public final class CausalLM implements AutoCloseable {
 
     /**
      * Loads a model directory: {@code config.json}, safetensors in one or several files, and the tokenizer if it has one.
-     * On a CPU weights stay mapped from the files, so loading neither copies nor waits for them.
+     * On a CPU weights stay mapped from the files, so loading neither copies nor waits for them. A classifier of sequences
+     * loads the same way; {@link #logits} then gives the scores of its labels.
      *
      * @throws UserErrorException when something is missing, broken, or not implemented; the message names it
      */
     public static CausalLM load(Path directory, LoadOptions options) {
-        ModelConfig config = ModelConfig.load(directory);
+        ModelConfig found = ModelConfig.load(directory);
+        Integer labels = options.labels();
+        ModelConfig config = labels == null ? found : found.withLabels(Architecture.classifierOf(found), labels);
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 TensorScope scope = TensorScope.open()) {
-            CheckpointWeights source = new CheckpointWeights(reader, architecture, device, options.dtype());
+            CheckpointWeights source =
+                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null);
             DecoderModel network = architecture.build(config, Weights.of(source));
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());

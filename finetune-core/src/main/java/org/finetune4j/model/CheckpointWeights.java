@@ -22,9 +22,17 @@ final class CheckpointWeights implements Weights.Source {
     private final Architecture architecture;
     private final Device device;
     private final @Nullable DType storageDType;
+    private final boolean otherHead;
     private final Set<String> used = new HashSet<>();
 
-    CheckpointWeights(CheckpointReader reader, Architecture architecture, Device device, @Nullable DType storageDType) {
+    /** @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new */
+    CheckpointWeights(
+            CheckpointReader reader,
+            Architecture architecture,
+            Device device,
+            @Nullable DType storageDType,
+            boolean otherHead) {
+        this.otherHead = otherHead;
         this.reader = reader;
         this.architecture = architecture;
         this.device = device;
@@ -39,6 +47,9 @@ final class CheckpointWeights implements Weights.Source {
     @Override
     public Tensor tensor(String name, Initialization initialization, long[] shape) {
         String stored = stored(name);
+        if (otherHead && isOfHead(name) && !fits(stored, shape)) {
+            return initialization.create(device, shape);
+        }
         if (!reader.contains(stored)) {
             throw new UserErrorException(reader.directory() + ": the checkpoint has no tensor '" + name + "'"
                     + Suggestions.didYouMean(name, reader.names()));
@@ -63,7 +74,7 @@ final class CheckpointWeights implements Weights.Source {
     void checkAllUsed(boolean tied, String outputLayer) {
         List<String> unused = reader.names().stream()
                 .filter(name -> !used.contains(name))
-                .filter(name -> !architecture.isDispensable(name))
+                .filter(name -> !architecture.isDispensable(name) && !(otherHead && isOfHead(name)))
                 .filter(name -> !(tied && name.equals(outputLayer + ".weight")))
                 .toList();
         if (!unused.isEmpty()) {
@@ -71,6 +82,14 @@ final class CheckpointWeights implements Weights.Source {
                     + unused.get(0) + "'"
                     + (unused.size() == 1 ? "" : " and " + (unused.size() - 1) + " others that the checkpoint has"));
         }
+    }
+
+    private boolean isOfHead(String name) {
+        return architecture.headPrefixes().stream().anyMatch(name::startsWith);
+    }
+
+    private boolean fits(String stored, long[] shape) {
+        return reader.contains(stored) && Arrays.equals(reader.shape(stored), shape);
     }
 
     /** The name in the file: checkpoints saved from the backbone alone lack its prefix, old ones have other names. */

@@ -23,6 +23,9 @@ public final class ModelConfig {
     /** The file's name in a model directory. */
     public static final String FILE = "config.json";
 
+    /** How the names of classes that classify sequences end. */
+    static final String SEQUENCE_CLASSIFIER = "ForSequenceClassification";
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final ObjectNode root;
@@ -95,6 +98,20 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin);
     }
 
+    /** A copy of another architecture that tells {@code labels} labels apart, called as transformers calls new ones. */
+    ModelConfig withLabels(String architecture, int labels) {
+        ObjectNode copy = root.deepCopy();
+        copy.putArray("architectures").add(architecture);
+        copy.remove("num_labels");
+        ObjectNode names = copy.putObject("id2label");
+        ObjectNode numbers = copy.putObject("label2id");
+        for (int i = 0; i < labels; i++) {
+            names.put(String.valueOf(i), "LABEL_" + i);
+            numbers.put("LABEL_" + i, i);
+        }
+        return new ModelConfig(copy, origin);
+    }
+
     /** A copy that says whether the output layer shares the embedding's weight. */
     public ModelConfig withTiedEmbeddings(boolean tied) {
         ObjectNode copy = root.deepCopy();
@@ -110,7 +127,7 @@ public final class ModelConfig {
 
     /** Whether the head classifies sequences: the architecture's name ends in {@code ForSequenceClassification}. */
     public boolean isSequenceClassifier() {
-        return architecture().endsWith("ForSequenceClassification");
+        return architecture().endsWith(SEQUENCE_CLASSIFIER);
     }
 
     /** Whether the key is there and not null. */

@@ -25,11 +25,12 @@ public final class PreNormLayer extends DecoderLayer {
             String feedForwardName,
             FeedForward feedForward,
             double residualDropout) {
-        this.inputNorm = child("input_layernorm", norms.create(weights.at("input_layernorm"), hidden));
+        // In the order of transformers, which decides into which file a parameter is saved.
         this.selfAttention = child("self_attn", selfAttention);
+        this.feedForward = child(feedForwardName, feedForward);
+        this.inputNorm = child("input_layernorm", norms.create(weights.at("input_layernorm"), hidden));
         this.postAttentionNorm =
                 child("post_attention_layernorm", norms.create(weights.at("post_attention_layernorm"), hidden));
-        this.feedForward = child(feedForwardName, feedForward);
         this.residualDropout = residualDropout;
     }
 

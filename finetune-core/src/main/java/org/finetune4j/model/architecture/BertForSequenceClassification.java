@@ -250,6 +250,11 @@ public final class BertForSequenceClassification extends DecoderModel {
         }
 
         @Override
+        public List<String> headPrefixes() {
+            return List.of("classifier.", "bert.pooler.", "cls.");
+        }
+
+        @Override
         public boolean isDispensable(String name) {
             return name.endsWith("embeddings.position_ids");
         }

@@ -21,11 +21,12 @@ final class GemmaLayer extends DecoderLayer {
     private final Norm postFeedForwardNorm;
 
     GemmaLayer(Weights weights, DecoderShape shape, SelfAttention selfAttention) {
-        this.inputNorm = norm(weights, shape, "input_layernorm");
+        // In the order of transformers, which decides into which file a parameter is saved.
         this.selfAttention = child("self_attn", selfAttention);
+        this.feedForward = child("mlp", shape.gatedFeedForward(weights.at("mlp"), false));
+        this.inputNorm = norm(weights, shape, "input_layernorm");
         this.postAttentionNorm = norm(weights, shape, "post_attention_layernorm");
         this.preFeedForwardNorm = norm(weights, shape, "pre_feedforward_layernorm");
-        this.feedForward = child("mlp", shape.gatedFeedForward(weights.at("mlp"), false));
         this.postFeedForwardNorm = norm(weights, shape, "post_feedforward_layernorm");
     }
 

@@ -212,6 +212,11 @@ public final class GptNeoxForCausalLM extends DecoderModel {
             return name.equals("embed_out.weight") ? List.of("lm_head.weight") : List.of();
         }
 
+        @Override
+        public List<String> headPrefixes() {
+            return List.of("score.", "embed_out.", "lm_head.");
+        }
+
         /** Old checkpoints hold the causal mask and the rotary speeds. */
         @Override
         public boolean isDispensable(String name) {

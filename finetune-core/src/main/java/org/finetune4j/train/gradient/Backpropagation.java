@@ -2,6 +2,7 @@ package org.finetune4j.train.gradient;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.LoadBalancing;
@@ -10,6 +11,7 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -26,8 +28,18 @@ public final class Backpropagation {
     private final GradientCheckpointing checkpointing;
     private final boolean dropout;
 
+    /** @throws UserErrorException when the model calculates in float16, whose small gradients vanish */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
         this(model, checkpointing, true);
+        requireGradientRange(model.computeDType());
+    }
+
+    /** Gradients in float16 need a scaled loss, which is not implemented; on a CPU calculation is in float32 anyway. */
+    static void requireGradientRange(DType computeDType) {
+        if (computeDType == DType.FLOAT16) {
+            throw new UserErrorException("the model calculates in float16, in which small gradients become zero:"
+                    + " load it with dtype bfloat16 or float32 to train it");
+        }
     }
 
     private Backpropagation(CausalLM model, GradientCheckpointing checkpointing, boolean dropout) {
