@@ -13,6 +13,7 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model's {@code config.json}, in the spelling of transformers 4 or 5. It keeps every key, so that what is written again
@@ -123,6 +124,12 @@ public final class ModelConfig {
     public int labels() {
         JsonNode labels = root.path("id2label");
         return labels.isObject() && !labels.isEmpty() ? labels.size() : positive("num_labels", 2);
+    }
+
+    /** The padding's token, or null where the configuration names none. */
+    public @Nullable Integer padTokenId() {
+        JsonNode id = root.path("pad_token_id");
+        return id.isInt() && id.asInt() >= 0 ? id.asInt() : null;
     }
 
     /** Whether the head classifies sequences: the architecture's name ends in {@code ForSequenceClassification}. */

@@ -11,9 +11,17 @@ public final class RotaryAttention extends SelfAttention {
      *
      * @param queryKeyValueBias whether the projections in have a bias
      * @param outputBias whether the projection out has one
-     * @param headNorm makes {@code q_norm} and {@code k_norm}, which normalise each head before it is rotated; or null
+     * @param norm makes {@code q_norm} and {@code k_norm}, which normalise queries and keys before they are rotated; or
+     *     null
+     * @param acrossHeads whether they normalise all heads of a token together, not each by itself
      */
-    public record Style(boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory headNorm) {
+    public record Style(
+            boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
+
+        /** Norms, where there are some, of each head by itself. */
+        public Style(boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory headNorm) {
+            this(queryKeyValueBias, outputBias, headNorm, false);
+        }
 
         /** Biases everywhere or nowhere, no norms. */
         public static Style biased(boolean bias) {
@@ -27,6 +35,7 @@ public final class RotaryAttention extends SelfAttention {
     private final Linear output;
     private final @Nullable Norm queryNorm;
     private final @Nullable Norm keyNorm;
+    private final boolean acrossHeads;
     private final Attention attention;
     private final int layer;
 
@@ -40,12 +49,20 @@ public final class RotaryAttention extends SelfAttention {
         this.key = child("k_proj", Linear.of(weights.at("k_proj"), hidden, keys, bias, init));
         this.value = child("v_proj", Linear.of(weights.at("v_proj"), hidden, keys, bias, init));
         this.output = child("o_proj", Linear.of(weights.at("o_proj"), queries, hidden, style.outputBias, init));
-        Norm.Factory norms = style.headNorm;
-        this.queryNorm =
-                norms == null ? null : child("q_norm", norms.create(weights.at("q_norm"), attention.headDim()));
-        this.keyNorm = norms == null ? null : child("k_norm", norms.create(weights.at("k_norm"), attention.headDim()));
+        this.queryNorm = norm("q_norm", weights, style, attention, attention.heads());
+        this.keyNorm = norm("k_norm", weights, style, attention, attention.kvHeads());
+        this.acrossHeads = style.acrossHeads;
         this.attention = attention;
         this.layer = layer;
+    }
+
+    private @Nullable Norm norm(String name, Weights weights, Style style, Attention attention, int heads) {
+        Norm.Factory norms = style.norm;
+        if (norms == null) {
+            return null;
+        }
+        long size = (style.acrossHeads ? heads : 1L) * attention.headDim();
+        return child(name, norms.create(weights.at(name), size));
     }
 
     @Override
@@ -56,10 +73,10 @@ public final class RotaryAttention extends SelfAttention {
         return output.forward(attended);
     }
 
-    /** Normalises every head of [batch, seq, heads * headDim]. */
+    /** Normalises [batch, seq, heads * headDim], each head by itself or all together. */
     private Tensor normalised(@Nullable Norm norm, Tensor x) {
-        if (norm == null) {
-            return x;
+        if (norm == null || acrossHeads) {
+            return norm == null ? x : norm.forward(x);
         }
         return norm.forward(x.view(x.size(0), x.size(1), -1, attention.headDim())); // [batch, seq, heads, headDim]
     }

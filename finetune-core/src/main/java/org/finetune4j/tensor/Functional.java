@@ -62,6 +62,15 @@ public final class Functional {
         }
     }
 
+    /** {@link #embedding(Tensor, Tensor)} whose row {@code frozenRow} gets no gradient; -1 for none. */
+    public static Tensor embedding(Tensor weight, Tensor ids, long frozenRow) {
+        try {
+            return Tensor.wrap(torch.embedding(weight.handle(), ids.handle(), frozenRow, false, false));
+        } catch (RuntimeException e) {
+            throw TensorException.of("embedding", e, weight, ids);
+        }
+    }
+
     /** Normalisation to zero mean and unit variance over the last dimension, then scale and shift (Ba et al. 2016). */
     public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double epsilon) {
         try (TensorOptional scale = new TensorOptional(weight.handle());

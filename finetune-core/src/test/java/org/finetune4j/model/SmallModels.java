@@ -9,6 +9,7 @@ final class SmallModels {
     static final List<String> ARCHITECTURES = List.of(
             "LlamaForCausalLM",
             "MistralForCausalLM",
+            "Olmo2ForCausalLM",
             "Qwen2ForCausalLM",
             "Qwen3ForCausalLM",
             "GemmaForCausalLM",

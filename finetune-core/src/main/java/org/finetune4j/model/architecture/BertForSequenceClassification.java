@@ -40,7 +40,14 @@ public final class BertForSequenceClassification extends DecoderModel {
         this.shape = shape;
         Weights bert = weights.at("bert");
         Weights embeddings = bert.at("embeddings");
-        this.words = embedding(embeddings, "word_embeddings", shape.vocabulary);
+        this.words = child(
+                "bert.embeddings.word_embeddings",
+                new Embedding(
+                        embeddings.at("word_embeddings"),
+                        shape.vocabulary,
+                        shape.hidden,
+                        shape.initialization,
+                        config.padTokenId()));
         this.positions = embedding(embeddings, "position_embeddings", shape.maxPositions);
         this.types = embedding(embeddings, "token_type_embeddings", shape.types);
         this.embeddingNorm = child(

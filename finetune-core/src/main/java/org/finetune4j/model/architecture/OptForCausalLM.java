@@ -47,7 +47,7 @@ public final class OptForCausalLM extends DecoderModel {
         Initialization init = shape.initialization;
         this.tokens = child(
                 "model.decoder.embed_tokens",
-                new Embedding(decoder.at("embed_tokens"), shape.vocabulary, embedded, init));
+                new Embedding(decoder.at("embed_tokens"), shape.vocabulary, embedded, init, config.padTokenId()));
         this.positions = child(
                 "model.decoder.embed_positions",
                 new Embedding(

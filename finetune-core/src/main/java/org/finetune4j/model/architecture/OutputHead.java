@@ -35,7 +35,7 @@ record OutputHead(String name, Linear layer, @Nullable Pooling pooling) {
             Linear score = Linear.of(weights.at("score"), hidden, config.labels(), false, init);
             Integer pad =
                     config.has("pad_token_id") ? config.node("pad_token_id").asInt() : null;
-            return new OutputHead("score", score, Pooling.lastExcept(pad, config.origin()));
+            return new OutputHead("score", score, Pooling.lastExcept(config.padTokenId(), config.origin()));
         }
         Linear layer = tied
                 ? Linear.tied(embedding.weight())

@@ -49,7 +49,12 @@ abstract class RotaryDecoder extends DecoderModel {
         Weights backbone = weights.at("model");
         this.embedding = child(
                 "model.embed_tokens",
-                new Embedding(backbone.at("embed_tokens"), shape.vocabulary(), shape.hidden(), shape.initialization()));
+                new Embedding(
+                        backbone.at("embed_tokens"),
+                        shape.vocabulary(),
+                        shape.hidden(),
+                        shape.initialization(),
+                        config.padTokenId()));
         for (int i = 0; i < shape.layers(); i++) {
             layers.add(child("model.layers." + i, factory.create(backbone.at("layers", i), i, types.kind(i))));
         }
