@@ -122,21 +122,28 @@ final class JsonDocumentIndexer {
                 parser.nextToken();
                 while (parser.nextToken() == JsonToken.FIELD_NAME) {
                     String name = parser.currentName();
-                    boolean array = parser.nextToken() == JsonToken.START_ARRAY;
-                    if (array && RECORD_KEYS.contains(name) && parser.nextToken() == JsonToken.START_OBJECT) {
+                    boolean candidate = parser.nextToken() == JsonToken.START_ARRAY && RECORD_KEYS.contains(name);
+                    if (candidate && startsWithObject(parser)) {
                         return name;
-                    }
-                    while (array && parser.currentToken() != JsonToken.END_ARRAY) {
-                        parser.skipChildren();
-                        if (parser.nextToken() == null) {
-                            return null;
-                        }
                     }
                     parser.skipChildren();
                 }
             }
         }
         return null;
+    }
+
+    /** Looks at an array's first element; otherwise the parser is left at the array's end. */
+    private static boolean startsWithObject(JsonParser parser) throws IOException {
+        JsonToken first = parser.nextToken();
+        if (first == JsonToken.START_OBJECT) {
+            return true;
+        }
+        while (parser.currentToken() != null && parser.currentToken() != JsonToken.END_ARRAY) {
+            parser.skipChildren();
+            parser.nextToken();
+        }
+        return false;
     }
 
     private void readShared(String key) throws IOException {

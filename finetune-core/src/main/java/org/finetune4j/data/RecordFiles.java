@@ -9,7 +9,7 @@ import org.finetune4j.UserErrorException;
 
 /**
  * Opens files, directories and patterns as one list of records. Endings decide how a file is read: {@code .csv},
- * {@code .tsv}, {@code .parquet}; everything else is JSON. Files packed with gzip or zstd are known by their content.
+ * {@code .tsv}, {@code .parquet}, {@code .txt} (a record a line); everything else is JSON. Files packed with gzip or zstd are known by their content.
  */
 public final class RecordFiles {
 
@@ -60,6 +60,9 @@ public final class RecordFiles {
         }
         if (name.endsWith(".tsv")) {
             return SeparatedValues.open(unpacked, SeparatedValues.Dialect.TSV, options.csvHeader(), check);
+        }
+        if (name.endsWith(".txt") || name.endsWith(".text")) {
+            return TextLines.open(unpacked, check);
         }
         return RecordFile.open(unpacked, check);
     }

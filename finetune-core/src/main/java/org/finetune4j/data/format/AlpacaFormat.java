@@ -8,7 +8,7 @@ import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.RecordFields;
 
 /**
- * Stanford Alpaca: {@code instruction}, optional {@code input}, {@code output}. With {@code system} or {@code history}
+ * Stanford Alpaca: {@code instruction}, optional {@code input}, {@code output} (or {@code response}). With {@code system} or {@code history}
  * (LLaMA-Factory's additions, earlier pairs of question and answer) the record is a conversation.
  */
 public final class AlpacaFormat implements RecordFormat {
@@ -20,12 +20,12 @@ public final class AlpacaFormat implements RecordFormat {
 
     @Override
     public List<String> keys() {
-        return List.of("instruction", "output", "input", "system", "history");
+        return List.of("instruction", "output", "input", "response", "system", "history");
     }
 
     @Override
     public boolean matches(JsonNode record) {
-        return record.path("instruction").isTextual() && record.has("output");
+        return record.path("instruction").isTextual() && (record.has("output") || record.has("response"));
     }
 
     @Override
@@ -35,10 +35,11 @@ public final class AlpacaFormat implements RecordFormat {
 
     @Override
     public Example parse(JsonNode record) {
+        String answer = record.has("output") || !record.has("response") ? "output" : "response";
         Instruction instruction = new Instruction(new InstructionRecord(
                 RecordFields.requiredString(record, "instruction"),
                 RecordFields.optionalString(record, "input"),
-                RecordFields.requiredString(record, "output")));
+                RecordFields.requiredString(record, answer)));
         String system = RecordFields.optionalString(record, "system");
         List<Turn> history = history(record.path("history"));
         if (system.isEmpty() && history.isEmpty()) {
