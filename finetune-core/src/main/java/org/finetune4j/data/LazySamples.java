@@ -78,6 +78,17 @@ public final class LazySamples implements TokenizedDataset {
 
     @Override
     public TokenizationReport report(int maxProblems) {
+        return report(maxProblems, (index, sample) -> {});
+    }
+
+    /** Sees the samples while they are counted. */
+    @FunctionalInterface
+    public interface Visitor {
+        void sample(int index, Sample sample);
+    }
+
+    /** See {@link #report(int)}; {@code visitor} is given every sample that is in order. */
+    public TokenizationReport report(int maxProblems, Visitor visitor) {
         int truncated = 0;
         int longest = 0;
         long tokens = 0;
@@ -92,6 +103,7 @@ public final class LazySamples implements TokenizedDataset {
                 longest = Math.max(longest, sample.length());
                 tokens += sample.length();
                 labelledTokens += sample.labelledTokens();
+                visitor.sample(i, sample);
             } catch (UserErrorException e) {
                 failed++;
                 if (problems.size() < maxProblems) {

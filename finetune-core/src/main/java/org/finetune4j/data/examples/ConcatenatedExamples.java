@@ -3,6 +3,8 @@ package org.finetune4j.data.examples;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.finetune4j.data.format.Example;
 
 /** Several datasets, of which none is empty, one after the other. */
@@ -49,6 +51,11 @@ public final class ConcatenatedExamples implements ExampleDataset {
     public String task(int index) {
         int part = part(index);
         return parts.get(part).task(index - starts[part]);
+    }
+
+    @Override
+    public Set<Class<? extends Example>> kinds() {
+        return parts.stream().flatMap(part -> part.kinds().stream()).collect(Collectors.toUnmodifiableSet());
     }
 
     private int part(int index) {

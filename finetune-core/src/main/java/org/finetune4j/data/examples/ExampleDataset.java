@@ -1,5 +1,6 @@
 package org.finetune4j.data.examples;
 
+import java.util.Set;
 import org.finetune4j.data.format.Example;
 
 /** Typed examples with random access. Implementations are thread-safe, and give the same example for the same index. */
@@ -20,6 +21,9 @@ public interface ExampleDataset {
 
     /** The task that the example belongs to: what its record, its file or its dataset says. */
     String task(int index);
+
+    /** The kinds of examples that occur. */
+    Set<Class<? extends Example>> kinds();
 
     /** Some of these examples, in the given order. */
     default ExampleDataset select(int[] indices) {

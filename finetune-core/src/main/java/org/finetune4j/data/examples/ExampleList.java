@@ -1,6 +1,8 @@
 package org.finetune4j.data.examples;
 
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.format.Example;
 
@@ -37,5 +39,10 @@ public record ExampleList(String name, List<Example> examples) implements Exampl
     @Override
     public String task(int index) {
         return name;
+    }
+
+    @Override
+    public Set<Class<? extends Example>> kinds() {
+        return examples.stream().map(Example::getClass).collect(Collectors.toUnmodifiableSet());
     }
 }

@@ -4,8 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.google.common.primitives.ImmutableIntArray;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecords;
@@ -27,13 +29,21 @@ public final class LoadedExamples implements ExampleDataset {
     private final RecordParser parser;
     private final Tasks tasks;
     private final BadRecords bad;
+    private final Set<Class<? extends Example>> kinds;
 
-    private LoadedExamples(DatasetSpec spec, RecordSource records, RecordParser parser, Tasks tasks, BadRecords bad) {
+    private LoadedExamples(
+            DatasetSpec spec,
+            RecordSource records,
+            RecordParser parser,
+            Tasks tasks,
+            BadRecords bad,
+            Set<Class<? extends Example>> kinds) {
         this.spec = spec;
         this.records = records;
         this.parser = parser;
         this.tasks = tasks;
         this.bad = bad;
+        this.kinds = kinds;
     }
 
     /**
@@ -46,15 +56,16 @@ public final class LoadedExamples implements ExampleDataset {
         RecordParser parser = new RecordParser(spec);
         Tasks.Builder tasks = new Tasks.Builder();
         BadRecords bad = new BadRecords(spec.onBadRecord());
+        Set<Class<? extends Example>> kinds = new HashSet<>();
         RecordSource records = RecordFiles.open(
                 spec.paths(),
                 new ReadOptions(spec.csvHeader(), spec.sql()),
                 record -> {
-                    parser.parse(record, 0);
+                    kinds.add(parser.parse(record, 0).getClass());
                     tasks.add(record);
                 },
                 bad);
-        return new LoadedExamples(spec, records, parser, tasks.build(), bad);
+        return new LoadedExamples(spec, records, parser, tasks.build(), bad, Set.copyOf(kinds));
     }
 
     @Override
@@ -83,6 +94,11 @@ public final class LoadedExamples implements ExampleDataset {
             return named;
         }
         return parser.tasksAreFiles() ? records.fileName(index) : spec.name();
+    }
+
+    @Override
+    public Set<Class<? extends Example>> kinds() {
+        return kinds;
     }
 
     /** What the user said about this dataset. */

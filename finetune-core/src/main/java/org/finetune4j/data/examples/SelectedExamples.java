@@ -1,5 +1,6 @@
 package org.finetune4j.data.examples;
 
+import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.format.Example;
 
@@ -30,5 +31,10 @@ record SelectedExamples(ExampleDataset source, int[] indices) implements Example
     @Override
     public String task(int index) {
         return source.task(indices[index]);
+    }
+
+    @Override
+    public Set<Class<? extends Example>> kinds() {
+        return source.kinds();
     }
 }

@@ -16,7 +16,7 @@ public final class Contamination {
     public static final int DEFAULT_WORDS = 13;
 
     private final Set<Long> runs = new HashSet<>();
-    private final Set<Integer> lengths = new HashSet<>();
+    private final Set<Long> wholeTexts = new HashSet<>();
     private final int words;
 
     private Contamination(int words) {
@@ -26,7 +26,7 @@ public final class Contamination {
     /**
      * Looks through evaluation data.
      *
-     * @param words the length of a run; an evaluation text with fewer words is looked for as a whole
+     * @param words the length of a run; an evaluation text with fewer words must be the whole of an example
      */
     public static Contamination of(ExampleDataset evaluation, int words) {
         if (words < 1) {
@@ -36,10 +36,7 @@ public final class Contamination {
         Contamination contamination = new Contamination(words);
         for (int i = 0; i < evaluation.size(); i++) {
             String[] text = ExampleText.words(evaluation.get(i));
-            if (text.length > 0) {
-                contamination.lengths.add(Math.min(words, text.length));
-                contamination.runs.addAll(Shingles.of(text, words));
-            }
+            (text.length < words ? contamination.wholeTexts : contamination.runs).addAll(Shingles.of(text, words));
         }
         return contamination;
     }
@@ -53,8 +50,7 @@ public final class Contamination {
     }
 
     private boolean overlaps(String[] text) {
-        return lengths.stream()
-                .filter(length -> length == words || length <= text.length)
-                .anyMatch(length -> Shingles.of(text, length).stream().anyMatch(runs::contains));
+        Set<Long> own = text.length < words ? wholeTexts : runs;
+        return Shingles.of(text, words).stream().anyMatch(own::contains);
     }
 }

@@ -1,9 +1,19 @@
 package org.finetune4j.data.supervised;
 
+import java.util.Optional;
+import java.util.Set;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.InstructionDataset;
+import org.finetune4j.data.InstructionRecord;
+import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.LazySamples;
+import org.finetune4j.data.PromptTemplate;
+import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TokenizedExample;
 import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.format.Example;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.model.Tokenizer;
 
 /** Makes the samples of examples. */
@@ -25,6 +35,33 @@ public final class SupervisedSamples {
                 examples::location,
                 options.maxLength(),
                 options.truncation());
+    }
+
+    /**
+     * The same examples as instructions, from which reports can ask questions, where all of them are of one such kind
+     * and only answers are learned; otherwise empty.
+     */
+    public static Optional<InstructionSamples> asInstructions(
+            ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
+        PromptTemplate template = options.promptTemplate();
+        boolean instructions = examples.kinds().equals(Set.of(Instruction.class));
+        boolean texts = examples.kinds().equals(Set.of(PromptCompletion.class));
+        if (template == null || options.trainOn() == TrainOn.ALL || !(instructions || texts)) {
+            return Optional.empty();
+        }
+        InstructionDataset dataset =
+                InstructionDataset.of(examples.size(), index -> record(examples.get(index)), examples::location);
+        return Optional.of(dataset.tokenize(
+                tokenizer,
+                new TokenizationOptions(
+                        options.maxLength(), texts ? InstructionRecord::instruction : template, options.truncation())));
+    }
+
+    private static InstructionRecord record(Example example) {
+        if (example instanceof PromptCompletion texts) {
+            return new InstructionRecord(texts.prompt(), texts.completion());
+        }
+        return ((Instruction) example).record();
     }
 
     private static TokenizedExample tokenize(ExampleTokenizer tokenizer, ExampleDataset examples, int index) {
