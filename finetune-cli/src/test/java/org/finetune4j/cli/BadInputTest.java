@@ -53,8 +53,8 @@ class BadInputTest {
 
     @Test
     void aShapeThatTheConfigurationDoesNotHave() {
-        TrainingFiles.edit(files.model.resolve("config.json"), "\"hidden_size\" : 192", "\"hidden_size\" : 198");
-        assertRefused(files.train(), "model.embed_tokens.weight", "[1024, 192]", "[1024, 198]");
+        TrainingFiles.edit(files.model.resolve("config.json"), "\"vocab_size\" : 1024", "\"vocab_size\" : 1030");
+        assertRefused(files.train(), "model.embed_tokens.weight", "[1024, 192]", "[1030, 192]");
     }
 
     @Test

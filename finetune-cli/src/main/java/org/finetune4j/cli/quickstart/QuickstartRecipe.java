@@ -96,7 +96,7 @@ final class QuickstartRecipe {
                 .epochs(7)
                 .perDeviceTrainBatchSize(32)
                 .perDeviceEvalBatchSize(40)
-                .learningRate(4e-3)
+                .learningRate(3e-3)
                 .schedule(LearningRateSchedule.COSINE)
                 .warmupSteps(10);
     }
