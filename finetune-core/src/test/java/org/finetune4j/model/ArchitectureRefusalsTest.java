@@ -39,11 +39,12 @@ class ArchitectureRefusalsTest {
     void byName(String architecture, String asked, String expected) {
         ModelConfig config = ModelConfig.parse(
                 "{\"architectures\": [\"" + architecture + "\"], " + COMMON + ", " + asked + "}", "config.json");
-        UserErrorException error = assertThrows(
-                UserErrorException.class, () -> CausalLM.initialize(config, null, Device.CPU, 1));
+        UserErrorException error =
+                assertThrows(UserErrorException.class, () -> CausalLM.initialize(config, null, Device.CPU, 1));
         assertTrue(error.getMessage().contains(expected), error.getMessage());
         assertTrue(
-                error.getMessage().startsWith("config.json") || error.getMessage().startsWith("activation"),
+                error.getMessage().startsWith("config.json")
+                        || error.getMessage().startsWith("activation"),
                 error::getMessage);
     }
 }
