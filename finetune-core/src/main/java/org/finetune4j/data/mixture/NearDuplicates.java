@@ -77,8 +77,7 @@ public final class NearDuplicates {
 
     private void remember(int index, MinHash signature) {
         for (int band = 0; band < MinHash.BANDS; band++) {
-            List<Integer> bucket =
-                    seen.get(band).computeIfAbsent(signature.band(band), hash -> new ArrayList<>(1));
+            List<Integer> bucket = seen.get(band).computeIfAbsent(signature.band(band), hash -> new ArrayList<>(1));
             if (bucket.size() < LARGEST_BUCKET) {
                 bucket.add(index);
             }
