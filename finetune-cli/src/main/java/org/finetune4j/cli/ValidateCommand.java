@@ -5,10 +5,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.LazySamples;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.SampleInspector;
-import org.finetune4j.data.TokenizationReport;
 import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.mixture.DiversityReport;
@@ -81,24 +79,16 @@ final class ValidateCommand implements Callable<Integer> {
     }
 
     private void check(String key, JobData.Part part, CausalLM model, boolean show) {
-        if (!(part.samples() instanceof TokenizedDataset samples)) {
-            System.out.println(key + "  " + part.name() + ": " + part.samples().size() + " samples");
-            show(model, part.samples(), show);
-            return;
-        }
-        if (samples instanceof LazySamples lazy && part.examples() != null) {
-            DiversityReport report = DiversityReport.of(part.examples(), lazy, MAX_PROBLEMS);
+        boolean inOrder = true;
+        if (part.samples() instanceof TokenizedDataset samples && part.examples() != null) {
+            DiversityReport report = DiversityReport.of(part.examples(), samples, MAX_PROBLEMS);
             report.lines().forEach(line -> System.out.println(key + "  " + line));
             problems.addAll(report.totals().problems());
-            show(model, samples, show && report.totals().failed() == 0);
-            return;
+            inOrder = report.totals().failed() == 0;
+        } else {
+            System.out.println(key + "  " + part.name() + ": " + part.samples().size() + " samples");
         }
-        TokenizationReport report = samples.report(MAX_PROBLEMS);
-        System.out.println(key + "  " + part.name() + ": " + report.samples() + " samples, " + report.tokens()
-                + " tokens, " + report.labelledTokens() + " of them trained, the longest has " + report.longest() + "; "
-                + report.truncated() + " truncated, " + report.dropped() + " dropped");
-        problems.addAll(report.problems());
-        show(model, samples, show && report.failed() == 0);
+        show(model, part.samples(), show && inOrder);
     }
 
     private static void show(CausalLM model, TrainingDataset samples, boolean show) {
