@@ -19,7 +19,7 @@ import org.finetune4j.strategy.FullFineTuning;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TrainerTest {
 
@@ -38,8 +38,8 @@ class TrainerTest {
     }
 
     @ParameterizedTest
-    @EnumSource(TrainingArguments.OptimizerKind.class)
-    void aRunThatWasStoppedAndResumedEndsWithTheSameBytes(TrainingArguments.OptimizerKind kind) throws IOException {
+    @ValueSource(strings = {"adamw", "adam", "sgd", "adafactor", "lion", "rmsprop", "adagrad", "muon"})
+    void aRunThatWasStoppedAndResumedEndsWithTheSameBytes(String kind) throws IOException {
         Path straight = directory.resolve("straight");
         Path stopped = directory.resolve("stopped");
         TrainingArguments.Builder shared =
