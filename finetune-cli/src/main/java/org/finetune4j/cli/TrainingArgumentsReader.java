@@ -122,7 +122,9 @@ final class TrainingArgumentsReader {
             if (equals < 1) {
                 throw settings.invalid(key, "names with values, such as {momentum: 0.95} or momentum=0.95");
             }
-            texts.put(part.substring(0, equals).strip(), part.substring(equals + 1).strip());
+            texts.put(
+                    part.substring(0, equals).strip(),
+                    part.substring(equals + 1).strip());
         }
         return texts;
     }

@@ -5,11 +5,13 @@ import java.util.List;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.StrategyProvider;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingArguments;
 
 /**
@@ -58,6 +60,22 @@ record TrainingJob(
                 settings.integer("threads", 0, 0));
         settings.refuseUnknown();
         return job;
+    }
+
+    /**
+     * A fine-tuner with all of this, without listeners.
+     *
+     * @param process bytes of the process without the model
+     */
+    FineTuner tuner(CausalLM loaded, long process) {
+        FineTuner tuner = FineTuner.of(loaded)
+                .strategy(strategy)
+                .arguments(arguments)
+                .previews(previews)
+                .processBytes(process)
+                .messages(System.err::println);
+        data.addTo(tuner, loaded);
+        return tuner;
     }
 
     private static List<String> reports(Settings settings) {

@@ -27,8 +27,7 @@ public record EvaluationMetrics(
     }
 
     /** Without metrics of generated answers other than the exact match. */
-    public EvaluationMetrics(
-            long step, double loss, long labelledTokens, @Nullable Double exactMatch) {
+    public EvaluationMetrics(long step, double loss, long labelledTokens, @Nullable Double exactMatch) {
         this(step, loss, labelledTokens, exactMatch, Map.of());
     }
 

@@ -24,8 +24,7 @@ final class StepRunner {
     private final Backpropagation backpropagation;
     private final BooleanSupplier stopRequested;
 
-    StepRunner(
-            CausalLM model, List<Parameter> trainable, TrainingArguments arguments, BooleanSupplier stopRequested) {
+    StepRunner(CausalLM model, List<Parameter> trainable, TrainingArguments arguments, BooleanSupplier stopRequested) {
         this.model = model;
         this.trainable = trainable;
         this.arguments = arguments;

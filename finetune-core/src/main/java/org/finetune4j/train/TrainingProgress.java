@@ -40,11 +40,6 @@ public record TrainingProgress(
     TrainingProgress evaluated(double loss, @Nullable Double newBestMetric, int newEvaluationsSinceBest) {
         Double best = bestEvaluationLoss;
         return new TrainingProgress(
-                step,
-                epoch,
-                batch,
-                best == null || loss < best ? loss : best,
-                newBestMetric,
-                newEvaluationsSinceBest);
+                step, epoch, batch, best == null || loss < best ? loss : best, newBestMetric, newEvaluationsSinceBest);
     }
 }

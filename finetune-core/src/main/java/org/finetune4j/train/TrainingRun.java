@@ -129,8 +129,7 @@ final class TrainingRun implements AutoCloseable {
                             + " of an earlier run: resume it (resume_from_checkpoint=true) or choose another directory");
         }
         if (latest.isPresent()) {
-            progress = CheckpointDirectory.restore(
-                    latest.get(), fingerprint(), trainer.strategy(), optimizer, average);
+            progress = CheckpointDirectory.restore(latest.get(), fingerprint(), trainer.strategy(), optimizer, average);
             LOG.info("resuming from {}", latest.get());
         }
     }

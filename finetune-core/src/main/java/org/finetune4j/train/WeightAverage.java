@@ -24,8 +24,8 @@ final class WeightAverage implements AutoCloseable {
         if (decay > 0) {
             try (Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
-                parameters.forEach(parameter ->
-                        averages.put(parameter, parameter.value().detach().copy().unscoped()));
+                parameters.forEach(parameter -> averages.put(
+                        parameter, parameter.value().detach().copy().unscoped()));
             }
         }
     }
@@ -66,8 +66,8 @@ final class WeightAverage implements AutoCloseable {
         averages.forEach((parameter, average) -> {
             Tensor saved = state.get(parameter.name());
             if (saved == null) {
-                throw new UserErrorException("the checkpoint has no average of " + parameter.name()
-                        + ": its run had no ema_decay");
+                throw new UserErrorException(
+                        "the checkpoint has no average of " + parameter.name() + ": its run had no ema_decay");
             }
             average.copyInPlace(saved);
         });

@@ -46,8 +46,7 @@ class LearningRateScheduleTest {
                 .forEachRemaining(
                         entry -> settings.put(entry.getKey(), entry.getValue().asText()));
         LearningRateSchedule schedule = LearningRateSchedule.named(
-                name,
-                new ScheduleOptions(settings, golden.path("base_lr").asDouble()));
+                name, new ScheduleOptions(settings, golden.path("base_lr").asDouble()));
         assertEquals(golden.path("total_steps").asInt(), rates.size());
         for (int step = 0; step < rates.size(); step++) {
             double rate = golden.path("base_lr").asDouble() * schedule.factor(step, warmup, rates.size());

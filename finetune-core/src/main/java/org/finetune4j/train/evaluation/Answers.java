@@ -22,9 +22,8 @@ public record Answers(List<String> given, List<String> expected) {
         given = List.copyOf(given);
         expected = List.copyOf(expected);
         if (given.size() != expected.size() || given.isEmpty()) {
-            throw new IllegalArgumentException(
-                    "there must be as many answers as expected ones and at least one, got " + given.size() + " and "
-                            + expected.size());
+            throw new IllegalArgumentException("there must be as many answers as expected ones and at least one, got "
+                    + given.size() + " and " + expected.size());
         }
     }
 
@@ -44,8 +43,7 @@ public record Answers(List<String> given, List<String> expected) {
         for (int start = 0; start < order.size(); start += batchSize) {
             List<Integer> batch = order.subList(start, Math.min(start + batchSize, order.size()));
             List<String> prompts = batch.stream().map(questions::prompt).toList();
-            List<String> answers =
-                    TextGenerator.of(model).generateAll(prompts, GenerationOptions.greedy(maxNewTokens));
+            List<String> answers = TextGenerator.of(model).generateAll(prompts, GenerationOptions.greedy(maxNewTokens));
             for (int i = 0; i < batch.size(); i++) {
                 given[batch.get(i)] = answers.get(i);
             }
@@ -73,7 +71,8 @@ public record Answers(List<String> given, List<String> expected) {
                 case "exact_match" -> scores.put(name, exactMatch());
                 case "rouge1" -> scores.put(name, Rouge.n(1).mean(given, expected));
                 case "rouge2" -> scores.put(name, Rouge.n(2).mean(given, expected));
-                case "rougeL" -> scores.put(name, Rouge.longestCommonSubsequence().mean(given, expected));
+                case "rougeL" ->
+                    scores.put(name, Rouge.longestCommonSubsequence().mean(given, expected));
                 case "bleu" -> scores.put(name, Bleu.corpus(given, expected));
                 default -> {
                     // Measured without generated text.

@@ -62,6 +62,11 @@ public final class LanguageModelLoss implements LossHead {
         return new LanguageModelLoss(network, rows, targets, scale, options);
     }
 
+    /** How many rows go through an output layer of so many words together. */
+    public static long rowsAtOnce(long vocabulary) {
+        return Math.max(1, CHUNK_LOGITS / vocabulary);
+    }
+
     @Override
     public Result apply(Tensor hiddenStates, boolean wantGradient) {
         long hidden = hiddenStates.size(-1);
@@ -101,7 +106,7 @@ public final class LanguageModelLoss implements LossHead {
      */
     private double lossInChunks(Tensor normalised, Tensor target, @Nullable Tensor gradient) {
         long vocabulary = network.outputLayer().outFeatures();
-        long chunk = Math.max(1, CHUNK_LOGITS / vocabulary);
+        long chunk = rowsAtOnce(vocabulary);
         double loss = 0;
         for (long start = 0; start < rows.length; start += chunk) {
             long length = Math.min(chunk, rows.length - start);

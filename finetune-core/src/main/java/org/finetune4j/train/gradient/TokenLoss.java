@@ -35,8 +35,7 @@ final class TokenLoss {
             // d(logsumexp^2) / d(logits) = 2 logsumexp p
             derivative.mulInPlace(normaliser.mul(2 * options.zLoss()).addInPlace(1));
         }
-        Tensor minusTarget = Tensors.full(
-                smoothing - 1, derivative.dtype(), derivative.device(), target.size(0), 1);
+        Tensor minusTarget = Tensors.full(smoothing - 1, derivative.dtype(), derivative.device(), target.size(0), 1);
         derivative.scatterAddInPlace(1, target, minusTarget);
         if (smoothing > 0) {
             derivative.addInPlace(-smoothing / logits.size(-1));
@@ -54,12 +53,14 @@ final class TokenLoss {
 
     private double sum(Tensor logits, Tensor logProbabilities, Tensor target) {
         double smoothing = options.labelSmoothing();
-        double loss = -(1 - smoothing) * logProbabilities.gather(1, target).sum().item();
+        double loss =
+                -(1 - smoothing) * logProbabilities.gather(1, target).sum().item();
         if (smoothing > 0) {
             loss -= smoothing * logProbabilities.sum().item() / logits.size(-1);
         }
         if (options.zLoss() > 0) {
-            loss += options.zLoss() * normaliser(logits, logProbabilities).square().sum().item();
+            loss += options.zLoss()
+                    * normaliser(logits, logProbabilities).square().sum().item();
         }
         return loss;
     }

@@ -72,8 +72,6 @@ public record NonFiniteSource(String place, boolean inWeights) {
                 }
             }
         }
-        return last == null
-                ? Optional.empty()
-                : Optional.of(new NonFiniteSource("the gradient of " + last, false));
+        return last == null ? Optional.empty() : Optional.of(new NonFiniteSource("the gradient of " + last, false));
     }
 }

@@ -1,9 +1,9 @@
 package org.finetune4j.train.health;
 
-import java.util.LinkedHashMap;
-import java.util.Map;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
@@ -46,8 +46,7 @@ public record TrainingStatistics(long step, Map<String, Size> gradients, Map<Str
     }
 
     /** Measures the gradients that are there, and the activations of one more forward pass. */
-    public static TrainingStatistics measure(
-            long step, CausalLM model, Collection<Parameter> trainable, Batch batch) {
+    public static TrainingStatistics measure(long step, CausalLM model, Collection<Parameter> trainable, Batch batch) {
         Map<String, Size> gradients = new LinkedHashMap<>();
         try (TensorScope scope = TensorScope.open()) {
             for (Parameter parameter : trainable) {

@@ -69,8 +69,7 @@ abstract class FusedAdamOptimizer extends StatefulOptimizer {
     }
 
     @Override
-    final void update(
-            Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate) {
+    final void update(Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate) {
         throw new IllegalStateException("Adam updates whole groups");
     }
 }

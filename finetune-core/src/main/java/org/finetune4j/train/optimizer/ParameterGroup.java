@@ -66,8 +66,8 @@ public record ParameterGroup(List<Parameter> parameters, double weightDecay, dou
                 byFactor.computeIfAbsent(factor.applyAsDouble(parameter), key -> new ArrayList<>())
                         .add(parameter);
             }
-            byFactor.forEach((value, parameters) -> split.add(
-                    new ParameterGroup(parameters, group.weightDecay(), group.learningRateFactor() * value)));
+            byFactor.forEach((value, parameters) ->
+                    split.add(new ParameterGroup(parameters, group.weightDecay(), group.learningRateFactor() * value)));
         }
         return split;
     }

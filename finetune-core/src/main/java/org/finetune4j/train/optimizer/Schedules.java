@@ -43,7 +43,8 @@ final class Schedules {
         all.put(
                 "inverse_sqrt",
                 new Entry(
-                        Set.of("timescale"), options -> new InverseSqrtSchedule((long) options.number("timescale", 0))));
+                        Set.of("timescale"),
+                        options -> new InverseSqrtSchedule((long) options.number("timescale", 0))));
         all.put(
                 "warmup_stable_decay",
                 new Entry(
@@ -67,8 +68,7 @@ final class Schedules {
         boolean absolute = options.values().containsKey("min_lr");
         boolean relative = options.values().containsKey("min_lr_rate");
         if (absolute == relative) {
-            throw new UserErrorException(
-                    "lr_scheduler_kwargs: cosine_with_min_lr needs either min_lr or min_lr_rate");
+            throw new UserErrorException("lr_scheduler_kwargs: cosine_with_min_lr needs either min_lr or min_lr_rate");
         }
         double minimum = absolute ? options.share("min_lr", 0) : options.number("min_lr_rate", 0);
         return new CosineSchedule("cosine_with_min_lr", options.number("num_cycles", 0.5), minimum);

@@ -50,8 +50,7 @@ public final class Sgd extends StatefulOptimizer {
         @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of("momentum", "nesterov"));
-            return new Sgd(
-                    groups, options.number("momentum", options.momentum()), options.flag("nesterov", false));
+            return new Sgd(groups, options.number("momentum", options.momentum()), options.flag("nesterov", false));
         }
 
         @Override

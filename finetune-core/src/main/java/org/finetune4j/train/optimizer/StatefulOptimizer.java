@@ -33,8 +33,7 @@ abstract class StatefulOptimizer implements Optimizer {
      * @param gradient contiguous, of the same shape; the gradient itself, so do not change it
      * @param learningRate the group's
      */
-    abstract void update(
-            Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate);
+    abstract void update(Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate);
 
     /** Number of the present step, from 1. */
     final long steps() {

@@ -187,8 +187,10 @@ final class MetricsEvent {
 
     private Map<String, Double> scores() {
         Map<String, Double> scores = new LinkedHashMap<>();
-        json.path("scores").fields().forEachRemaining(entry -> scores.put(
-                entry.getKey(), entry.getValue().doubleValue()));
+        json.path("scores")
+                .fields()
+                .forEachRemaining(
+                        entry -> scores.put(entry.getKey(), entry.getValue().doubleValue()));
         return scores;
     }
 

@@ -59,7 +59,8 @@ class TokenLossTest {
         try (TensorScope scope = TensorScope.open()) {
             Tensor logits = Tensors.randn(DType.FLOAT64, Device.CPU, 3, 5);
             Tensor target = Tensors.of(new int[] {1, 4, 0}, 3, 1);
-            double[] derivative = loss.gradient(logits, target, 0.5).derivative().toDoubleArray();
+            double[] derivative =
+                    loss.gradient(logits, target, 0.5).derivative().toDoubleArray();
             double[] values = logits.toDoubleArray();
             double step = 1e-5;
             for (int i = 0; i < values.length; i++) {

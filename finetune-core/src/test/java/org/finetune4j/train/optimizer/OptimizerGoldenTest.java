@@ -11,9 +11,9 @@ import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -49,14 +49,14 @@ class OptimizerGoldenTest {
             Parameter parameter = new Parameter("p", file.tensor("p0").copy());
             parameter.train(DType.FLOAT32);
             ParameterGroup group = new ParameterGroup(List.of(parameter), weightDecay);
-            try (Optimizer optimizer =
-                    OptimizerProvider.named(name).create(List.of(group), Set.of(), options)) {
+            try (Optimizer optimizer = OptimizerProvider.named(name).create(List.of(group), Set.of(), options)) {
                 for (int step = 0; step < 4; step++) {
                     setGradient(parameter, file.tensor("grad." + step));
                     optimizer.step(0.01);
                     optimizer.clearGradients();
                     Tensor expected = file.tensor(golden + ".step" + (step + 1));
-                    double difference = parameter.value().detach().sub(expected).abs().max().item();
+                    double difference =
+                            parameter.value().detach().sub(expected).abs().max().item();
                     assertTrue(difference < 2e-7, golden + " step " + (step + 1) + " differs by " + difference);
                 }
             }
@@ -139,9 +139,8 @@ class OptimizerGoldenTest {
         assertTrue(assertThrows(UserErrorException.class, () -> OptimizerProvider.named("adamv"))
                 .getMessage()
                 .contains("adam"));
-        UserErrorException e = assertThrows(
-                UserErrorException.class,
-                () -> OptimizerProvider.named("sgd").create(List.of(), Set.of(), options("sgd", "nestrov=True")));
+        UserErrorException e = assertThrows(UserErrorException.class, () -> OptimizerProvider.named("sgd")
+                .create(List.of(), Set.of(), options("sgd", "nestrov=True")));
         assertTrue(e.getMessage().contains("nesterov"), e.getMessage());
     }
 
