@@ -20,9 +20,12 @@ import org.finetune4j.tensor.DType;
  *
  * @param keptPerToken scalars kept for every token
  * @param backwardPerToken scalars that the backward pass needs beside them, at most
+ * @param gapsPerToken scalars of the blocks that a forward pass frees and the C library cannot use again: an aligned block
+ *     needs a little more room than a freed one of its size has. About two of the widest and two of the stream's width a
+ *     layer, seen by comparing with a run where every tensor is mapped on its own
  * @param convertedWeights scalars of weights that are converted to be calculated with, and kept as long
  */
-record LayerMemory(long keptPerToken, long backwardPerToken, long convertedWeights) {
+record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, long convertedWeights) {
 
     private static final Pattern ATTENTION = Pattern.compile("attn|attention");
     private static final Pattern EXPERT = Pattern.compile("(.*\\.)?experts\\.\\d+");
@@ -57,7 +60,7 @@ record LayerMemory(long keptPerToken, long backwardPerToken, long convertedWeigh
             kept += Math.round(share * inputs(linears, hidden));
             widest = Math.max(widest, linears.get(linears.size() - 1).inFeatures());
         }
-        return new LayerMemory(kept, 3 * widest + 3 * hidden, converted);
+        return new LayerMemory(kept, 3 * widest + 3 * hidden, 2 * widest + 2 * hidden, converted);
     }
 
     private static String parentOf(String path) {

@@ -43,6 +43,9 @@ public record MemoryPlan(
     /** What a virtual machine with libtorch takes, where it was not measured. */
     public static final long TYPICAL_PROCESS = 420L << 20;
 
+    /** Blocks of this size and larger are mapped on their own, see the runtime's allocator settings. */
+    private static final long MAPPED_BLOCK = 1L << 25;
+
     /** The largest batch of a run. */
     public record Load(int batchSize, int sequenceLength) {
 
@@ -119,7 +122,9 @@ public record MemoryPlan(
         private static long keptBytes(DecoderLayer layer, CausalLM model, long hidden, double share, long tokens) {
             LayerMemory memory = LayerMemory.of(layer, hidden, model.computeDType(), share);
             int itemSize = model.computeDType().itemSize();
-            return itemSize * (tokens * memory.keptPerToken() + memory.convertedWeights());
+            boolean leavesGaps = tokens * hidden * itemSize < MAPPED_BLOCK;
+            long perToken = memory.keptPerToken() + (leavesGaps ? memory.gapsPerToken() : 0);
+            return itemSize * (tokens * perToken + memory.convertedWeights());
         }
     }
 
