@@ -28,7 +28,9 @@ final class TrainCommand implements Callable<Integer> {
         OutputDirectory.check(job.outputDirectory());
         long process = ProcessMemory.afterStart();
         try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
-            FineTuner tuner = job.tuner(model, process).listener(ProgressListener.console());
+            JobData data = job.data().load(model);
+            data.notes().forEach(note -> System.err.println("data: " + note));
+            FineTuner tuner = job.tuner(model, data, process).listener(ProgressListener.console());
             if (job.reportTo().contains("tensorboard")) {
                 tuner.listener(new TensorBoardListener(job.outputDirectory().resolve("runs")));
             }

@@ -65,16 +65,21 @@ record TrainingJob(
     /**
      * A fine-tuner with all of this, without listeners.
      *
+     * @param loadedData of {@link #data}
      * @param process bytes of the process without the model
      */
-    FineTuner tuner(CausalLM loaded, long process) {
+    FineTuner tuner(CausalLM loaded, JobData loadedData, long process) {
         FineTuner tuner = FineTuner.of(loaded)
                 .strategy(strategy)
                 .arguments(arguments)
                 .previews(previews)
                 .processBytes(process)
                 .messages(System.err::println);
-        data.addTo(tuner, loaded);
+        tuner.dataset(loadedData.train().batches());
+        JobData.Part heldOut = loadedData.evaluation();
+        if (heldOut != null) {
+            tuner.evaluation(heldOut.samples());
+        }
         return tuner;
     }
 

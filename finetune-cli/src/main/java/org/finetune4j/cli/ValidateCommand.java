@@ -5,6 +5,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.LazySamples;
+import org.finetune4j.data.TokenizationReport;
+import org.finetune4j.data.TokenizedDataset;
+import org.finetune4j.data.mixture.DiversityReport;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.ProcessMemory;
@@ -20,6 +24,8 @@ import picocli.CommandLine.Mixin;
         description = "Checks a configuration, its model and its data; shows a sample and the memory it will take.")
 final class ValidateCommand implements Callable<Integer> {
 
+    private static final int MAX_PROBLEMS = 20;
+
     @Mixin
     private ConfigArguments config;
 
@@ -34,7 +40,14 @@ final class ValidateCommand implements Callable<Integer> {
             try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
                 System.out.println("model       " + job.model() + ", "
                         + model.config().architecture());
-                show(job, job.tuner(model, process).preflight());
+                JobData data = job.data().load(model);
+                data.notes().forEach(note -> System.out.println("data        " + note));
+                describe("train", data.train());
+                JobData.Part heldOut = data.evaluation();
+                if (heldOut != null) {
+                    problems.addAll(describe("evaluation", heldOut));
+                }
+                show(job, job.tuner(model, data, process).preflight());
             }
         });
         if (problems.isEmpty()) {
@@ -51,6 +64,24 @@ final class ValidateCommand implements Callable<Integer> {
         } catch (UserErrorException e) {
             problems.add(e.getMessage());
         }
+    }
+
+    /** Prints what a part of the data is like, and gives what cannot be trained on. */
+    private static List<String> describe(String key, JobData.Part part) {
+        if (!(part.samples() instanceof TokenizedDataset samples)) {
+            System.out.println(key + "  " + part.name() + ": " + part.samples().size() + " samples");
+            return List.of();
+        }
+        if (samples instanceof LazySamples lazy && part.examples() != null) {
+            DiversityReport report = DiversityReport.of(part.examples(), lazy, MAX_PROBLEMS);
+            report.lines().forEach(line -> System.out.println(key + "  " + line));
+            return report.totals().problems();
+        }
+        TokenizationReport report = samples.report(MAX_PROBLEMS);
+        System.out.println(key + "  " + part.name() + ": " + report.samples() + " samples, " + report.tokens()
+                + " tokens, " + report.labelledTokens() + " of them trained, the longest has " + report.longest() + "; "
+                + report.truncated() + " truncated, " + report.dropped() + " dropped");
+        return report.problems();
     }
 
     private void show(TrainingJob job, PreflightReport report) {
