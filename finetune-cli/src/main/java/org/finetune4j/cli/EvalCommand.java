@@ -95,9 +95,8 @@ final class EvalCommand implements Callable<Integer> {
     private ModelSelection selection() {
         List<String> names = metrics.stream()
                 .map(String::strip)
-                .flatMap(name -> name.equals("rouge")
-                        ? List.of("rouge1", "rouge2", "rougeL").stream()
-                        : List.of(name).stream())
+                .flatMap(name ->
+                        name.equals("rouge") ? List.of("rouge1", "rouge2", "rougeL").stream() : List.of(name).stream())
                 .toList();
         return new ModelSelection(names, "loss", false, false, 0, 0, maxNewTokens, 0);
     }
@@ -124,9 +123,8 @@ final class EvalCommand implements Callable<Integer> {
                                                 : Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, longest))
                                 .template(prompt)
                                 .build());
-        EvaluationMetrics result = new Evaluator(
-                        loaded, samples, Collator.of(loaded.tokenizer()), batchSize, selection)
-                .evaluate(0);
+        EvaluationMetrics result =
+                new Evaluator(loaded, samples, Collator.of(loaded.tokenizer()), batchSize, selection).evaluate(0);
         Map<String, Object> values = new LinkedHashMap<>();
         for (String name : selection.metrics()) {
             values.put(name, result.metric(name));

@@ -172,9 +172,10 @@ public final class FineTuner {
         Torch.seed(arguments.seed());
         try (AttachedStrategy attached = strategy.attach(model)) {
             PreflightContext context = context(data, attached, 0);
-            String sample = model.hasTokenizer() && context.survey().unreadable().isEmpty()
-                    ? new SampleInspector(model.tokenizer()).render(data.train.get(0))
-                    : null;
+            String sample =
+                    model.hasTokenizer() && context.survey().unreadable().isEmpty()
+                            ? new SampleInspector(model.tokenizer()).render(data.train.get(0))
+                            : null;
             return new PreflightReport(
                     data.train.size(),
                     context.survey(),

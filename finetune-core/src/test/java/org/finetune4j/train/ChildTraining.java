@@ -28,7 +28,8 @@ public final class ChildTraining {
                         output.toString(),
                         String.valueOf(slowly))
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .redirectError(new File(output.resolveSibling(output.getFileName() + ".log").toString()))
+                .redirectError(new File(
+                        output.resolveSibling(output.getFileName() + ".log").toString()))
                 .start();
     }
 

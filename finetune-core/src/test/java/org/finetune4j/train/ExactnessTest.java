@@ -76,8 +76,7 @@ class ExactnessTest {
     @CsvSource({"1", "2"})
     void checkpointedLayersGiveTheSameBytes(int everyLayers) {
         List<Batch> batches = List.of(new Collator(0, 1)
-                .collate(List.of(
-                        new SyntheticSamples(2, 199, 9).get(0), new SyntheticSamples(2, 199, 9).get(1))));
+                .collate(List.of(new SyntheticSamples(2, 199, 9).get(0), new SyntheticSamples(2, 199, 9).get(1))));
         Map<String, float[]> plain = gradients(batches, GradientCheckpointing.none());
         Map<String, float[]> checkpointed = gradients(batches, GradientCheckpointing.every(everyLayers));
         plain.forEach((name, values) -> assertArrayEquals(values, checkpointed.get(name), name));
@@ -155,8 +154,8 @@ class ExactnessTest {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning().attach(model);
                 TensorScope scope = TensorScope.open()) {
-            double scale = 1.0
-                    / batches.stream().mapToInt(Batch::labelledTokens).sum();
+            double scale =
+                    1.0 / batches.stream().mapToInt(Batch::labelledTokens).sum();
             Backpropagation backpropagation = new Backpropagation(model, checkpointing);
             for (Batch batch : batches) {
                 backpropagation.run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));

@@ -134,8 +134,11 @@ class ResumeTest {
                     List.of("checkpoint-2"),
                     files.map(path -> path.getFileName().toString()).toList());
         }
-        run(GOLDENS.resolve("llama"), arguments().outputDirectory(output).resume(true).build(),
-                new SyntheticSamples(9, 199, 1), Long.MAX_VALUE);
+        run(
+                GOLDENS.resolve("llama"),
+                arguments().outputDirectory(output).resume(true).build(),
+                new SyntheticSamples(9, 199, 1),
+                Long.MAX_VALUE);
         assertFalse(Files.exists(output.resolve("checkpoint-2")));
     }
 
@@ -199,7 +202,8 @@ class ResumeTest {
         Files.createDirectories(target);
         Files.copy(source.resolve("model.safetensors"), target.resolve("model.safetensors"));
         ObjectMapper json = new ObjectMapper();
-        ObjectNode config = (ObjectNode) json.readTree(source.resolve("config.json").toFile());
+        ObjectNode config =
+                (ObjectNode) json.readTree(source.resolve("config.json").toFile());
         config.put("resid_pdrop", 0.2).put("embd_pdrop", 0.1).put("attn_pdrop", 0.1);
         json.writeValue(target.resolve("config.json").toFile(), config);
         return target;
@@ -208,8 +212,8 @@ class ResumeTest {
     private static TrainingSummary train(TrainingArguments arguments, TrainingDataset samples) {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve("llama"));
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
-            Trainer trainer =
-                    new Trainer(model, full, arguments, samples, null, new Collator(0, 1), List.of(new TrainingListener() {
+            Trainer trainer = new Trainer(
+                    model, full, arguments, samples, null, new Collator(0, 1), List.of(new TrainingListener() {
                         @Override
                         public void onStep(StepMetrics metrics) {
                             if (samples instanceof StoppingSamples stopping && metrics.step() == 4) {
@@ -228,8 +232,8 @@ class ResumeTest {
         try (CausalLM model = CausalLM.load(modelDirectory);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             Trainer[] trainer = new Trainer[1];
-            trainer[0] =
-                    new Trainer(model, full, arguments, samples, null, new Collator(0, 1), List.of(new TrainingListener() {
+            trainer[0] = new Trainer(
+                    model, full, arguments, samples, null, new Collator(0, 1), List.of(new TrainingListener() {
                         @Override
                         public void onStep(StepMetrics metrics) {
                             if (metrics.step() == stopAfter) {

@@ -126,7 +126,8 @@ class TrainerTest {
                         }
                     }
                 };
-                trainer(model, full, arguments().outputDirectory(directory).build(), poison).train();
+                trainer(model, full, arguments().outputDirectory(directory).build(), poison)
+                        .train();
             }
         });
         assertTrue(e.getMessage().contains("step 4"), e.getMessage());

@@ -106,7 +106,8 @@ public record MemoryPlan(
             long backward = network.layers().stream()
                     .mapToLong(layer -> tokens
                             * itemSize
-                            * LayerMemory.of(layer, hidden, model.computeDType(), share).backwardPerToken())
+                            * LayerMemory.of(layer, hidden, model.computeDType(), share)
+                                    .backwardPerToken())
                     .max()
                     .orElse(0);
             long all = kept.stream().mapToLong(Long::longValue).sum();

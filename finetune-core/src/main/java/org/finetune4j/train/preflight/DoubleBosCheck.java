@@ -25,6 +25,8 @@ public final class DoubleBosCheck implements PreflightCheck {
     /** The token that the tokenizer puts first, where it puts exactly one that is not the end of a sequence. */
     private static OptionalInt bos(PreflightContext context) {
         int[] leading = context.model().tokenizer().leadingSpecialTokens();
-        return leading.length == 1 ? OptionalInt.of(leading[0]) : context.model().tokenizer().bosTokenId();
+        return leading.length == 1
+                ? OptionalInt.of(leading[0])
+                : context.model().tokenizer().bosTokenId();
     }
 }

@@ -11,8 +11,11 @@ public final class LabelsCheck implements PreflightCheck {
     public void check(PreflightContext context, Findings findings) {
         SampleSurvey survey = context.survey();
         report(survey.unreadable(), "", findings);
-        report(survey.unlabelled(), ": no token carries a label, so the sample teaches nothing; give it an answer, or"
-                + " raise max_length if it was cut off", findings);
+        report(
+                survey.unlabelled(),
+                ": no token carries a label, so the sample teaches nothing; give it an answer, or"
+                        + " raise max_length if it was cut off",
+                findings);
         if (survey.tokens() > 0 && survey.labelled() > 0 && survey.labelled() < survey.tokens() / 100) {
             findings.warning("fewer than 1% of all tokens carry a label (" + survey.labelled() + " of "
                     + survey.tokens() + "): most of the calculation teaches nothing; shorten the prompts");

@@ -30,8 +30,8 @@ public final class PaddingCheck implements PreflightCheck {
         long stops = context.survey().lastLabelled().stream()
                 .filter(last -> eos.isPresent() && last == eos.getAsInt())
                 .count();
-        boolean instructions =
-                context.survey().labelled() < context.survey().tokens() - context.survey().looked();
+        boolean instructions = context.survey().labelled()
+                < context.survey().tokens() - context.survey().looked();
         if (instructions && eos.isPresent() && stops * 2 < context.survey().looked()) {
             findings.warning("only " + stops + " of " + context.survey().looked()
                     + " samples end with a labelled end-of-sequence token: the model will not learn to stop; raise"

@@ -53,7 +53,6 @@ public record PreflightContext(
                         Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())),
                 arguments.gradientCheckpointingLayers(),
                 process);
-        return new PreflightContext(
-                model, method, strategy, arguments, dataset, evaluation, collator, survey, memory);
+        return new PreflightContext(model, method, strategy, arguments, dataset, evaluation, collator, survey, memory);
     }
 }

@@ -10,7 +10,8 @@ public final class RunLengthCheck implements PreflightCheck {
         TrainingArguments arguments = context.arguments();
         long batch = (long) arguments.perDeviceTrainBatchSize() * arguments.gradientAccumulationSteps();
         if (batch > context.dataset().size()) {
-            findings.warning("a step takes " + batch + " samples, but there are only " + context.dataset().size()
+            findings.warning("a step takes " + batch + " samples, but there are only "
+                    + context.dataset().size()
                     + ": every epoch is one step; lower gradient_accumulation_steps or per_device_train_batch_size");
         } else if (batch < 16 || batch > 256) {
             findings.warning("a step takes " + batch + " samples (per_device_train_batch_size x"

@@ -13,8 +13,8 @@ public final class TrainableParametersCheck implements PreflightCheck {
         }
         for (Parameter parameter : context.strategy().trainableParameters()) {
             if (!parameter.value().dtype().isFloatingPoint()) {
-                findings.error(parameter.name() + " is stored as " + parameter.value().dtype()
-                        + " and cannot be trained");
+                findings.error(
+                        parameter.name() + " is stored as " + parameter.value().dtype() + " and cannot be trained");
             }
         }
     }

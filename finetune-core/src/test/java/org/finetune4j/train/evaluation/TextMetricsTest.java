@@ -49,10 +49,7 @@ class TextMetricsTest {
     void bleuIsTheGeometricMeanOfPrecisionsTimesTheBrevityPenalty() {
         // 1-grams 5/6, 2-grams 3/5, 3-grams 1/4, 4-grams 0/3 smoothed to 1/(2*3); lengths equal.
         double expected = Math.exp((Math.log(5.0 / 6) + Math.log(3.0 / 5) + Math.log(1.0 / 4) + Math.log(1.0 / 6)) / 4);
-        assertEquals(
-                expected,
-                Bleu.corpus(List.of("the cat sat on the mat"), List.of("the cat is on the mat")),
-                1e-12);
+        assertEquals(expected, Bleu.corpus(List.of("the cat sat on the mat"), List.of("the cat is on the mat")), 1e-12);
         assertEquals(1, Bleu.corpus(List.of("a b c d e"), List.of("a b c d e")), 1e-12);
         assertEquals(Math.exp(1 - 6.0 / 4), Bleu.corpus(List.of("a b c d"), List.of("a b c d e f")), 1e-12);
         assertEquals(0, Bleu.corpus(List.of("x y z w"), List.of("a b c d")), 0);
@@ -61,9 +58,7 @@ class TextMetricsTest {
     @Test
     void questionsAreReadWithIndexLetterOrTextAsTheAnswer() throws IOException {
         Path file = directory.resolve("questions.jsonl");
-        Files.writeString(
-                file,
-                """
+        Files.writeString(file, """
                 {"prompt": "2+2=", "choices": ["3", "4"], "answer": 1}
                 {"prompt": "2+2=", "choices": ["3", "4"], "answer": "B"}
                 {"prompt": "2+2=", "choices": ["3", "4"], "answer": "4"}

@@ -53,15 +53,7 @@ class PreflightTest {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             return Preflight.run(PreflightContext.of(
-                    model,
-                    "full",
-                    full,
-                    arguments,
-                    dataset,
-                    null,
-                    new Collator(0, 1),
-                    0,
-                    MemoryPlan.TYPICAL_PROCESS));
+                    model, "full", full, arguments, dataset, null, new Collator(0, 1), 0, MemoryPlan.TYPICAL_PROCESS));
         }
     }
 
@@ -119,7 +111,9 @@ class PreflightTest {
     @Test
     void stoppingEarlyWithoutHeldOutSamplesIsAnError() {
         Findings findings = run(
-                usual().selection(ModelSelection.byLoss().withEarlyStopping(2, 0)).build(), samples());
+                usual().selection(ModelSelection.byLoss().withEarlyStopping(2, 0))
+                        .build(),
+                samples());
         assertTrue(findings.errors().get(0).contains("eval_fraction"), findings.errors()::toString);
     }
 
@@ -141,7 +135,15 @@ class PreflightTest {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             Findings findings = Preflight.run(PreflightContext.of(
-                    model, "full", full, usual().build(), samples(labelled(ids)), null, new Collator(0, 1), 0, 1L << 50));
+                    model,
+                    "full",
+                    full,
+                    usual().build(),
+                    samples(labelled(ids)),
+                    null,
+                    new Collator(0, 1),
+                    0,
+                    1L << 50));
             assertTrue(findings.errors().get(0).contains("gradient_checkpointing"), findings.errors()::toString);
         }
     }
