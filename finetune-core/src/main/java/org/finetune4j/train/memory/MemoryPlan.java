@@ -1,5 +1,6 @@
 package org.finetune4j.train.memory;
 
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -100,9 +101,13 @@ public record MemoryPlan(
             ModelConfig config = model.config();
             int experts = config.positive("num_local_experts", config.positive("num_experts", 1));
             double share = Math.min(1, config.positive("num_experts_per_tok", 1) / (double) experts);
-            List<Long> kept = network.layers().stream()
-                    .map(layer -> keptBytes(layer, model, hidden, share, tokens))
-                    .toList();
+            List<Long> kept = new ArrayList<>();
+            boolean recorded = network.embeddingTrains();
+            for (DecoderLayer layer : network.layers()) {
+                // Nothing is kept below the first layer that trains.
+                recorded |= layer.isTrainable();
+                kept.add(recorded ? keptBytes(layer, model, hidden, share, tokens) : 0);
+            }
             long backward = network.layers().stream()
                     .mapToLong(layer -> tokens
                             * itemSize
