@@ -21,14 +21,18 @@ class EvalCommandTest {
     void whatATrainedAdapterLearnedIsMeasured() throws IOException {
         TrainingFiles files = new TrainingFiles(directory);
         assertEquals(
-                0, files.train("max_steps=60", "learning_rate=5e-3", "target_modules=all-linear").exitCode());
+                0,
+                files.train("max_steps=60", "learning_rate=5e-3", "target_modules=all-linear")
+                        .exitCode());
         JsonNode before = eval(files, files.data, false, "--metrics", "loss,perplexity,exact_match,rouge,bleu");
         JsonNode after = eval(files, files.data, true, "--metrics", "loss,perplexity,exact_match,rouge,bleu");
         assertEquals(1, after.path("exact_match").asDouble(), after::toString);
         assertEquals(1, after.path("rougeL").asDouble(), 1e-9);
         assertTrue(after.path("loss").asDouble() < before.path("loss").asDouble() / 4);
         assertEquals(
-                Math.exp(after.path("loss").asDouble()), after.path("perplexity").asDouble(), 1e-9);
+                Math.exp(after.path("loss").asDouble()),
+                after.path("perplexity").asDouble(),
+                1e-9);
         assertEquals(3, after.path("samples").asInt());
 
         Path questions = directory.resolve("questions.jsonl");

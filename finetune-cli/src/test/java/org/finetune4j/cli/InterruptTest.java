@@ -11,9 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A polite kill of {@code finetune train} leaves a checkpoint, from which the run ends as if nothing had happened. */
 class InterruptTest {
@@ -47,8 +47,8 @@ class InterruptTest {
     }
 
     private static String[] settings(Path output, String... more) {
-        List<String> settings = new ArrayList<>(
-                List.of("output_dir=" + output, "max_steps=60", "save_steps=1", "lora_dropout=0.1"));
+        List<String> settings =
+                new ArrayList<>(List.of("output_dir=" + output, "max_steps=60", "save_steps=1", "lora_dropout=0.1"));
         settings.addAll(List.of(more));
         return settings.toArray(String[]::new);
     }
