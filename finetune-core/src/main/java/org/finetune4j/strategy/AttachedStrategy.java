@@ -13,6 +13,11 @@ public interface AttachedStrategy extends AutoCloseable {
     /** What the optimizer changes, each once. */
     Collection<Parameter> trainableParameters();
 
+    /** What the learning rate is multiplied by for a trainable parameter, such as LoRA+'s faster B; 1 for no difference. */
+    default double learningRateFactor(Parameter parameter) {
+        return 1;
+    }
+
     /**
      * Writes a model directory or an adapter directory. Nothing is rounded, so that {@link #restore} brings back exactly
      * these values.
