@@ -19,6 +19,7 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
@@ -142,6 +143,7 @@ public final class Trainer {
     /** The state of one {@link #train} call. */
     private final class Run implements AutoCloseable {
 
+        private final TrainingHooks hooks = strategy.trainingHooks();
         private final List<Parameter> trainable = List.copyOf(strategy.trainableParameters());
         private final Optimizer optimizer = optimizer();
         private final DataLoader loader = new DataLoader(
@@ -164,6 +166,7 @@ public final class Trainer {
             if (preview != null) {
                 preview.before();
             }
+            hooks.beforeTraining(plan.totalSteps());
             resumeOrStart();
             lastSaved = progress.step();
             listener.onStart(plan());
@@ -242,6 +245,7 @@ public final class Trainer {
                 double scale = 1.0 / Math.max(1, labelled);
                 loss += backpropagation.run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
             }
+            loss += hooks.penalty(true);
             double learningRate = arguments.learningRate()
                     * arguments
                             .schedule()
@@ -253,6 +257,7 @@ public final class Trainer {
                         + " and the gradient norm " + norm + ": lower learning_rate (now " + learningRate + ")");
             }
             optimizer.step(learningRate);
+            hooks.afterUpdate(progress.step());
             optimizer.clearGradients();
             lastLoss = loss;
             tokens += real;
@@ -313,9 +318,10 @@ public final class Trainer {
         }
 
         private Optimizer optimizer() {
-            List<ParameterGroup> groups = arguments.decayNormsAndBiases()
+            List<ParameterGroup> decayGroups = arguments.decayNormsAndBiases()
                     ? ParameterGroup.all(trainable, arguments.weightDecay())
                     : ParameterGroup.withoutNormsAndBiases(model.network(), trainable, arguments.weightDecay());
+            List<ParameterGroup> groups = ParameterGroup.byLearningRate(decayGroups, hooks::learningRateFactor);
             return switch (arguments.optimizer()) {
                 case ADAMW -> new AdamW(groups, arguments.adamBeta1(), arguments.adamBeta2(), arguments.adamEpsilon());
                 case SGD -> new Sgd(groups, arguments.momentum());

@@ -43,7 +43,7 @@ public final class AdamW implements Optimizer {
         steps++;
         for (ParameterGroup group : groups) {
             try (TensorScope scope = TensorScope.open()) {
-                step(group, learningRate);
+                step(group, learningRate * group.learningRateFactor());
             }
         }
     }

@@ -29,7 +29,7 @@ public final class Sgd implements Optimizer {
             for (ParameterGroup group : groups) {
                 for (Parameter parameter : group.parameters()) {
                     try (TensorScope scope = TensorScope.open()) {
-                        step(parameter, group.weightDecay(), learningRate);
+                        step(parameter, group.weightDecay(), learningRate * group.learningRateFactor());
                     }
                 }
             }
