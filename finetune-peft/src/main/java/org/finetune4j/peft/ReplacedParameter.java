@@ -46,6 +46,11 @@ final class ReplacedParameter {
         return replacement;
     }
 
+    /** Whether the original stands where the replacement is to go. */
+    boolean isFree() {
+        return sites.stream().allMatch(site -> site.module.ownParameters().get(site.name) == original);
+    }
+
     void install() {
         sites.forEach(site -> site.module.replaceParameter(site.name, replacement));
     }

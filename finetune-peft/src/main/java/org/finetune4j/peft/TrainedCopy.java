@@ -1,6 +1,10 @@
 package org.finetune4j.peft;
 
+import java.util.Collections;
 import java.util.Map;
+import java.util.Set;
+import java.util.WeakHashMap;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
@@ -9,6 +13,10 @@ import org.finetune4j.tensor.DType;
  * A parameter of the base model that a method trains as a whole, in a copy of its own: the base keeps its value.
  */
 public final class TrainedCopy implements AdapterPart {
+
+    /** The copies that exist now: what is one of them in a model belongs to an enabled adapter. */
+    private static final Set<Parameter> COPIES =
+            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
     private final String key;
     private final ReplacedParameter replaced;
@@ -42,7 +50,12 @@ public final class TrainedCopy implements AdapterPart {
     }
 
     private static Parameter copy(String name, Parameter original, DType dtype, boolean trainable) {
+        if (COPIES.contains(original)) {
+            throw new UserErrorException(
+                    "'" + name + "' trains in another adapter already: disable that adapter before another");
+        }
         Parameter copy = new Parameter(name, original.as(dtype).detach().copy());
+        COPIES.add(copy);
         if (trainable) {
             copy.train(dtype);
         }
@@ -60,6 +73,10 @@ public final class TrainedCopy implements AdapterPart {
 
     @Override
     public void enable() {
+        if (!replaced.isFree()) {
+            throw new UserErrorException("'" + replaced.replacement().name()
+                    + "' trains in another adapter already: disable that adapter before another");
+        }
         replaced.install();
     }
 
@@ -77,6 +94,7 @@ public final class TrainedCopy implements AdapterPart {
 
     @Override
     public void free() {
+        COPIES.remove(replaced.replacement());
         replaced.replacement().value().close();
     }
 }

@@ -1,20 +1,19 @@
 package org.finetune4j.peft.lora;
 
 import java.util.List;
-import java.util.Optional;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.strategy.AdapterContract;
+import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.TargetedContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
 
 /** LoRA keeps the promises of an adapter, with each of its options. */
 class LoraContractTest {
 
-    /** LoRA on layers whose name is in the list, {@code rank * (in + out)} numbers each. */
-    abstract static class Contract extends AdapterContract {
+    /** LoRA with some options. */
+    abstract static class Contract extends TargetedContract {
 
         abstract Lora.Builder builder();
 
@@ -24,46 +23,8 @@ class LoraContractTest {
         }
 
         @Override
-        protected Optional<FineTuningStrategy> withTarget(String name) {
-            return Optional.of(builder().targetModules(name, "lm_head").build());
-        }
-
-        /** {@code rank * (in + out)} for every linear layer that is a target. */
-        static long matrices(CausalLM model, int rank, List<String> names) {
-            return layers(model, names).stream()
-                    .mapToLong(layer -> rank * (layer.inFeatures() + layer.outFeatures()))
-                    .sum();
-        }
-
-        static List<Linear> layers(CausalLM model, List<String> names) {
-            return model.network().namedModules().entrySet().stream()
-                    .filter(entry -> entry.getValue() instanceof Linear)
-                    .filter(entry -> names.contains(
-                            entry.getKey().substring(entry.getKey().lastIndexOf('.') + 1)))
-                    .map(entry -> (Linear) entry.getValue())
-                    .toList();
-        }
-
-        static List<String> defaultTargets(CausalLM model) {
-            return model.config().text("model_type", "").equals("gpt2")
-                    ? List.of("c_attn")
-                    : List.of("q_proj", "v_proj");
-        }
-
-        static List<String> allLinear(CausalLM model) {
-            return model.linearLayerNames().stream()
-                    .filter(path -> !path.equals("lm_head"))
-                    .map(path -> path.substring(path.lastIndexOf('.') + 1))
-                    .distinct()
-                    .toList();
-        }
-
-        static long biases(CausalLM model) {
-            return model.network().namedModules().values().stream()
-                    .map(Module::ownParameters)
-                    .filter(own -> own.containsKey("bias"))
-                    .mapToLong(own -> own.get("bias").value().numel())
-                    .sum();
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return builder().modules(modules).build();
         }
     }
 
@@ -76,7 +37,7 @@ class LoraContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            return matrices(model, 4, allLinear(model));
+            return matrices(allLinear(model), 4);
         }
     }
 
@@ -89,7 +50,7 @@ class LoraContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            return matrices(model, 4, defaultTargets(model)) + biases(model);
+            return matrices(defaultTargets(model), 4) + biases(model);
         }
     }
 
@@ -104,13 +65,8 @@ class LoraContractTest {
         }
 
         @Override
-        protected Optional<FineTuningStrategy> withTarget(String name) {
-            return Optional.of(Lora.builder().targetModules(name, "lm_head").build());
-        }
-
-        @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            return matrices(model, 2, defaultTargets(model))
+            return matrices(defaultTargets(model), 2)
                     + model.network().outputLayer().weight().value().numel();
         }
     }
@@ -147,19 +103,14 @@ class LoraContractTest {
     class OnEmbeddings extends Contract {
         @Override
         Lora.Builder builder() {
-            return Lora.builder().rank(4).targetModules("embed_tokens");
-        }
-
-        @Override
-        protected FineTuningStrategy strategy() {
-            return builder().targetModules(".*(embed_tokens|wte|q_proj|c_attn)").build();
+            return Lora.builder().rank(4).targetModules(".*(embed_tokens|wte|q_proj|c_attn)");
         }
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
             long hidden = model.network().inputEmbedding().weight().value().size(1);
             return 4 * (model.network().inputEmbedding().count() + hidden)
-                    + matrices(model, 4, List.of("q_proj", "c_attn"));
+                    + matrices(layers(model, List.of("q_proj", "c_attn")), 4);
         }
     }
 
@@ -172,10 +123,8 @@ class LoraContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            return matrices(model, 4, allLinear(model))
-                    + layers(model, allLinear(model)).stream()
-                            .mapToLong(Linear::outFeatures)
-                            .sum();
+            return matrices(allLinear(model), 4)
+                    + allLinear(model).stream().mapToLong(Linear::outFeatures).sum();
         }
 
         @Override
@@ -199,7 +148,7 @@ class LoraContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            return matrices(model, 4, defaultTargets(model));
+            return matrices(defaultTargets(model), 4);
         }
 
         @Override
@@ -217,7 +166,7 @@ class LoraContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            return matrices(model, 4, defaultTargets(model));
+            return matrices(defaultTargets(model), 4);
         }
 
         @Override
