@@ -25,6 +25,11 @@ public final class AdaLora implements PeftStrategy {
     }
 
     @Override
+    public AdaLoraAdapter attach(CausalLM model) {
+        return attach(model, true);
+    }
+
+    @Override
     public AdaLoraAdapter attach(CausalLM model, boolean trainable) {
         return AdaLoraAdapter.attach(model, config, trainable);
     }

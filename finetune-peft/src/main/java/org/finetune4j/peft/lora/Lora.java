@@ -45,6 +45,11 @@ public final class Lora implements PeftStrategy {
     }
 
     @Override
+    public LoraAdapter attach(CausalLM model) {
+        return attach(model, true);
+    }
+
+    @Override
     public LoraAdapter attach(CausalLM model, boolean trainable) {
         return LoraAdapter.attach(model, config, trainable);
     }

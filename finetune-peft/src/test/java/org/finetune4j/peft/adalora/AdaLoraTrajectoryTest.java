@@ -59,7 +59,6 @@ class AdaLoraTrajectoryTest {
                 new ObjectMapper().readTree(GOLDEN.resolve("golden.json").toFile());
         try (TensorScope scope = TensorScope.open();
                 SafetensorsFile golden = SafetensorsFile.open(GOLDEN.resolve("golden.safetensors"));
-                SafetensorsFile batches = SafetensorsFile.open(BATCHES);
                 CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
                 AdaLoraAdapter adapter = AdaLora.of(CONFIG).attach(model)) {
             adapter.parametersByKey()
