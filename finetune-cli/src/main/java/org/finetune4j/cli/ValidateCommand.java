@@ -1,17 +1,17 @@
 package org.finetune4j.cli;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.data.LazySamples;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.SampleInspector;
 import org.finetune4j.data.TokenizationReport;
+import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.mixture.DiversityReport;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import picocli.CommandLine.Command;
@@ -60,11 +60,15 @@ final class ValidateCommand implements Callable<Integer> {
     private void checkData(TrainingJob job, CausalLM model) {
         System.out.println("model       " + job.model() + ", " + model.config().architecture());
         attempt(() -> checkVocabulary(model));
-        attempt(() -> check("train_file", job.data().trainFile(), job, model, true));
-        Path evaluation = job.data().evaluationFile();
-        if (evaluation != null) {
-            attempt(() -> check("eval_file", evaluation, job, model, false));
-        }
+        attempt(() -> {
+            JobData data = job.data().load(model);
+            data.notes().forEach(note -> System.out.println("data        " + note));
+            check("train", data.train(), model, true);
+            JobData.Part heldOut = data.evaluation();
+            if (heldOut != null) {
+                check("evaluation", heldOut, model, false);
+            }
+        });
     }
 
     private static void checkVocabulary(CausalLM model) {
@@ -76,18 +80,22 @@ final class ValidateCommand implements Callable<Integer> {
         }
     }
 
-    private void check(String key, Path file, TrainingJob job, CausalLM model, boolean show) {
-        if (job.data().format() == DataJob.Format.TEXT) {
-            TrainingDataset text = job.data().text(file, model);
-            System.out.println(key + "  " + file + ": " + text.size() + " samples");
-            show(model, text, show);
+    private void check(String key, JobData.Part part, CausalLM model, boolean show) {
+        if (!(part.samples() instanceof TokenizedDataset samples)) {
+            System.out.println(key + "  " + part.name() + ": " + part.samples().size() + " samples");
+            show(model, part.samples(), show);
             return;
         }
-        InstructionSamples samples = InstructionDataset.load(file)
-                .tokenize(model.tokenizer(), job.data().tokenization(model));
+        if (samples instanceof LazySamples lazy && part.examples() != null) {
+            DiversityReport report = DiversityReport.of(part.examples(), lazy, MAX_PROBLEMS);
+            report.lines().forEach(line -> System.out.println(key + "  " + line));
+            problems.addAll(report.totals().problems());
+            show(model, samples, show && report.totals().failed() == 0);
+            return;
+        }
         TokenizationReport report = samples.report(MAX_PROBLEMS);
-        System.out.println(key + "  " + file + ": " + report.samples() + " samples, " + report.tokens() + " tokens, "
-                + report.labelledTokens() + " of them trained, the longest has " + report.longest() + "; "
+        System.out.println(key + "  " + part.name() + ": " + report.samples() + " samples, " + report.tokens()
+                + " tokens, " + report.labelledTokens() + " of them trained, the longest has " + report.longest() + "; "
                 + report.truncated() + " truncated, " + report.dropped() + " dropped");
         problems.addAll(report.problems());
         show(model, samples, show && report.failed() == 0);
@@ -103,7 +111,7 @@ final class ValidateCommand implements Callable<Integer> {
 
     private static void checkStrategy(TrainingJob job, CausalLM model) {
         try (AttachedStrategy attached = job.strategy().attach(model)) {
-            int length = job.data().tokenization(model).maxLength();
+            int length = job.data().maxLength(model);
             MemoryPlan plan = MemoryPlan.of(
                     model,
                     attached,

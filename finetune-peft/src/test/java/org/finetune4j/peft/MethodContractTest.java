@@ -45,6 +45,11 @@ class MethodContractTest {
     @Nested
     class VeraWithoutSavedProjection extends TargetedContract {
         @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return Vera.of(new VeraConfig(4, 0, 0.1, 3, false, true, modules));
         }
@@ -59,25 +64,28 @@ class MethodContractTest {
 
     @Nested
     class Ia3OnKeysValuesAndFeedForward extends TargetedContract {
+        private final TargetModules inputs = new TargetModules.Regex(".*(mlp\\.c_proj|down_proj)");
+
         @Override
         protected FineTuningStrategy strategy() {
-            return strategy(ModuleSelection.defaults());
+            return strategy(ModuleSelection.of(
+                    new TargetModules.Regex(".*(k_proj|v_proj|qkv_proj|c_attn|mlp\\.c_proj|down_proj)")));
         }
 
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Ia3.of(Ia3Config.of(modules));
+            return Ia3.of(new Ia3Config(modules, inputs, true));
         }
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            boolean gpt2 = model.config().text("model_type", "").equals("gpt2");
-            List<Linear> outputs = layers(model, gpt2 ? List.of("c_attn") : List.of("k_proj", "v_proj"));
-            long inputs = model.network().namedModules().entrySet().stream()
-                    .filter(entry -> entry.getKey().endsWith(gpt2 ? "mlp.c_proj" : "mlp.down_proj"))
+            List<Linear> outputs = layers(model, List.of("c_attn", "k_proj", "v_proj", "qkv_proj"));
+            long scaledInputs = model.network().namedModules().entrySet().stream()
+                    .filter(entry -> inputs.matches(entry.getKey()))
                     .mapToLong(entry -> ((Linear) entry.getValue()).inFeatures())
                     .sum();
-            return inputs + outputs.stream().mapToLong(Linear::outFeatures).sum();
+            return scaledInputs
+                    + outputs.stream().mapToLong(Linear::outFeatures).sum();
         }
     }
 
@@ -110,6 +118,11 @@ class MethodContractTest {
     @Nested
     class LokrWithWholeFirstFactor extends TargetedContract {
         @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return Lokr.of(LokrConfig.of(LycorisConfig.of(modules, 3, 6)));
         }
@@ -128,6 +141,11 @@ class MethodContractTest {
 
     @Nested
     class LokrWithBothFactorsDecomposed extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return Lokr.of(new LokrConfig(LycorisConfig.of(modules, 2, 4), true, -1, false, LokrConfig.Start.LYCORIS));
@@ -148,7 +166,7 @@ class MethodContractTest {
     class LnTuningOfAllNorms extends AdapterContract {
         @Override
         protected FineTuningStrategy strategy() {
-            return LnTuning.of(ModuleSelection.defaults());
+            return LnTuning.of(ModuleSelection.of(new TargetModules.Regex(".*(norm|ln_1|ln_2|ln_f)")));
         }
 
         @Override
@@ -175,7 +193,7 @@ class MethodContractTest {
 
         @Override
         protected List<String> models() {
-            return List.of("gpt2");
+            return List.of("gpt2", "qwen2");
         }
 
         @Override

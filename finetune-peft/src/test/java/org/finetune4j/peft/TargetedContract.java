@@ -44,9 +44,13 @@ public abstract class TargetedContract extends AdapterContract {
                         .toList());
     }
 
-    /** Where LoRA goes when nobody says where: queries and values, or GPT-2's one projection for both. */
+    /** Where LoRA goes when nobody says where. */
     protected static List<Linear> defaultTargets(CausalLM model) {
-        return layers(model, List.of("q_proj", "v_proj", "c_attn"));
+        TargetModules defaults = DefaultTargets.of("LORA", model);
+        return model.network().namedModules().entrySet().stream()
+                .filter(entry -> defaults.matches(entry.getKey()))
+                .map(entry -> (Linear) entry.getValue())
+                .toList();
     }
 
     /** {@code rank * (in + out)} for every layer. */

@@ -34,7 +34,7 @@ class BitFitParityTest {
     private static final Path GOLDENS = Path.of("src/test/resources/goldens/bitfit");
 
     @ParameterizedTest
-    @ValueSource(strings = {"gpt2"})
+    @ValueSource(strings = {"gpt2", "qwen2"})
     void gradientsAndOneStepAreReproduced(String base) {
         try (TensorScope scope = TensorScope.open();
                 SafetensorsFile golden =

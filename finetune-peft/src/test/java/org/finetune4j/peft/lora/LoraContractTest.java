@@ -44,6 +44,11 @@ class LoraContractTest {
     @Nested
     class RankStabilisedWithBiases extends Contract {
         @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
         Lora.Builder builder() {
             return Lora.builder().rank(4).alpha(8).useRslora(true).bias(LoraConfig.Bias.ALL);
         }
@@ -56,6 +61,11 @@ class LoraContractTest {
 
     @Nested
     class WithTheOutputLayerTrained extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
         @Override
         Lora.Builder builder() {
             return Lora.builder()
@@ -73,6 +83,11 @@ class LoraContractTest {
 
     @Nested
     class OnTheOutputLayerWithBias extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
         @Override
         Lora.Builder builder() {
             return Lora.builder().rank(3).loraBias(true).targetModules("lm_head", "fc1");
@@ -101,6 +116,11 @@ class LoraContractTest {
 
     @Nested
     class OnEmbeddings extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
         @Override
         Lora.Builder builder() {
             return Lora.builder().rank(4).targetModules(".*(embed_tokens|wte|q_proj|c_attn)");
@@ -142,6 +162,11 @@ class LoraContractTest {
     @Nested
     class Pissa extends Contract {
         @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
         Lora.Builder builder() {
             return Lora.builder().rank(4).alpha(6).initialization(LoraInitialization.PISSA);
         }
@@ -159,6 +184,11 @@ class LoraContractTest {
 
     @Nested
     class Olora extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
         @Override
         Lora.Builder builder() {
             return Lora.builder().rank(4).initialization(LoraInitialization.OLORA);
