@@ -224,9 +224,7 @@ class MethodContractTest {
             long top = numbers(model.network().layers().get(1).allParameters());
             boolean tied = model.network().isTied();
             long norm = model.network().namedModules().entrySet().stream()
-                    .filter(entry ->
-                            entry.getKey().endsWith("norm") || entry.getKey().endsWith("ln_f"))
-                    .filter(entry -> !entry.getKey().contains("layernorm"))
+                    .filter(entry -> List.of("model.norm", "transformer.ln_f").contains(entry.getKey()))
                     .mapToLong(entry -> numbers(entry.getValue().allParameters()))
                     .sum();
             return top
