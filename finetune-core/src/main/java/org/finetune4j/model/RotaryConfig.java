@@ -124,7 +124,8 @@ public final class RotaryConfig {
     }
 
     private static String type(JsonNode scaling) {
-        return scaling.path("rope_type").asText(scaling.path("type").asText("default"));
+        String type = scaling.path("rope_type").asText(scaling.path("type").asText("default"));
+        return type.equals("su") ? "longrope" : type; // the name in the first release of Phi-3
     }
 
     private static int rotaryDim(ModelConfig config, String key, int headDim, double share) {
