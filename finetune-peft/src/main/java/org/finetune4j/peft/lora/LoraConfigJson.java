@@ -58,7 +58,7 @@ final class LoraConfigJson {
                 .useDora(dora)
                 .loraBias(loraBias)
                 .bias(bias(settings))
-                .initialization(LoraInitialization.from(settings))
+                .initialization(LoraInitialization.from(settings, fromFile))
                 .loraPlusRatio(fromFile ? 1 : settings.number("loraplus_lr_ratio", 1, 1e-6, 1e6))
                 .config();
     }

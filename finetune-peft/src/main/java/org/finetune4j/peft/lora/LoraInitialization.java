@@ -45,9 +45,17 @@ public enum LoraInitialization {
         return this == PISSA || this == OLORA;
     }
 
-    /** Reads {@code init_lora_weights}. */
-    static LoraInitialization from(Settings settings) {
+    /**
+     * Reads {@code init_lora_weights}.
+     *
+     * @param fromFile whether the matrices are in a file beside the settings: a start that leaves the base alone does not
+     *     matter then, even one that is not implemented
+     */
+    static LoraInitialization from(Settings settings, boolean fromFile) {
         String text = settings.text("init_lora_weights").orElse("true").toLowerCase(Locale.ROOT);
+        if (fromFile && (text.equals("eva") || text.equals("orthogonal"))) {
+            return KAIMING;
+        }
         List<String> names = Arrays.stream(values()).map(value -> value.name).toList();
         return Arrays.stream(values())
                 .filter(value -> value.name.equals(text))

@@ -43,7 +43,8 @@ class BitFitParityTest {
                         SafetensorsFile.open(GOLDENS.resolve(base).resolve("golden.safetensors"));
                 CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve(base));
                 Adapter adapter = BitFit.all().attach(model);
-                AdamW optimizer = new AdamW(ParameterGroup.all(adapter.trainableParameters(), 0), 0.9, 0.999, EPSILON)) {
+                AdamW optimizer =
+                        new AdamW(ParameterGroup.all(adapter.trainableParameters(), 0), 0.9, 0.999, EPSILON)) {
             Map<String, Parameter> biases = new TreeMap<>();
             adapter.parametersByKey()
                     .forEach((key, parameter) -> biases.put(key.substring(AdapterWeights.PREFIX.length()), parameter));
