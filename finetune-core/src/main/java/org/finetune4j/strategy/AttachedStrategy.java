@@ -13,9 +13,9 @@ public interface AttachedStrategy extends AutoCloseable {
     /** What the optimizer changes, each once. */
     Collection<Parameter> trainableParameters();
 
-    /** What the learning rate is multiplied by for a trainable parameter, such as LoRA+'s faster B; 1 for no difference. */
-    default double learningRateFactor(Parameter parameter) {
-        return 1;
+    /** What the training loop does for this method besides following gradients. */
+    default TrainingHooks trainingHooks() {
+        return TrainingHooks.NONE;
     }
 
     /**

@@ -24,7 +24,7 @@ final class Optimizers {
                 : ParameterGroup.withoutNormsAndBiases(network, trainable, arguments.weightDecay());
         return OptimizerProvider.named(arguments.optimizer().name())
                 .create(
-                        ParameterGroup.byLearningRate(groups, strategy::learningRateFactor),
+                        ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
                         tables(network),
                         arguments.optimizer());
     }

@@ -7,6 +7,7 @@ import org.finetune4j.data.Batch;
 import org.finetune4j.data.BatchIterator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;
@@ -20,13 +21,20 @@ final class StepRunner {
 
     private final CausalLM model;
     private final List<Parameter> trainable;
+    private final TrainingHooks hooks;
     private final TrainingArguments arguments;
     private final Backpropagation backpropagation;
     private final BooleanSupplier stopRequested;
 
-    StepRunner(CausalLM model, List<Parameter> trainable, TrainingArguments arguments, BooleanSupplier stopRequested) {
+    StepRunner(
+            CausalLM model,
+            List<Parameter> trainable,
+            TrainingHooks hooks,
+            TrainingArguments arguments,
+            BooleanSupplier stopRequested) {
         this.model = model;
         this.trainable = trainable;
+        this.hooks = hooks;
         this.arguments = arguments;
         this.stopRequested = stopRequested;
         int layers = arguments.gradientCheckpointingLayers();
@@ -87,6 +95,7 @@ final class StepRunner {
             loss += backpropagation.run(
                     batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale, arguments.loss()));
         }
+        loss += hooks.penalty(true);
         return new Gradients(loss, GradientClipping.globalNorm(trainable));
     }
 

@@ -10,6 +10,7 @@ import org.finetune4j.data.BatchIterator;
 import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.StepRunner.Gradients;
 import org.finetune4j.train.StepRunner.StepBatches;
@@ -31,6 +32,7 @@ final class TrainingRun implements AutoCloseable {
     private final List<Parameter> trainable;
     private final Optimizer optimizer;
     private final WeightAverage average;
+    private final TrainingHooks hooks;
     private final StepRunner steps;
     private final DataLoader loader;
     private final StepPlan plan;
@@ -49,14 +51,12 @@ final class TrainingRun implements AutoCloseable {
         this.trainable = List.copyOf(trainer.strategy().trainableParameters());
         this.optimizer = Optimizers.of(trainer.model().network(), trainer.strategy(), arguments);
         this.average = new WeightAverage(trainable, arguments.emaDecay());
-        this.steps = new StepRunner(trainer.model(), trainable, arguments, trainer::isStopRequested);
-        int samples = trainer.dataset().size();
-        int batchSize = arguments.perDeviceTrainBatchSize();
+        this.hooks = trainer.strategy().trainingHooks();
+        this.steps = new StepRunner(trainer.model(), trainable, hooks, arguments, trainer::isStopRequested);
         this.loader = new DataLoader(
                 trainer.dataset(),
-                arguments.shuffle()
-                        ? BatchSampler.shuffled(samples, batchSize, arguments.seed())
-                        : BatchSampler.sequential(samples, batchSize),
+                BatchSampler.training(
+                        trainer.dataset(), arguments.perDeviceTrainBatchSize(), arguments.seed(), arguments.shuffle()),
                 trainer.collator());
         this.plan = StepPlan.of(arguments, loader.batchesPerEpoch());
         Path output = arguments.outputDirectory();
@@ -70,6 +70,7 @@ final class TrainingRun implements AutoCloseable {
         if (preview != null) {
             preview.before();
         }
+        hooks.beforeTraining(plan.totalSteps());
         resumeOrStart();
         lastSaved = progress.step();
         trainer.listener()
@@ -183,6 +184,7 @@ final class TrainingRun implements AutoCloseable {
         }
         steps.clip(gradients);
         optimizer.step(learningRate);
+        hooks.afterUpdate(progress.step());
         optimizer.clearGradients();
         average.update();
         lastLoss = gradients.loss();

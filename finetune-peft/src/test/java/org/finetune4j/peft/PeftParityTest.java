@@ -1,4 +1,4 @@
-package org.finetune4j.peft.lora;
+package org.finetune4j.peft;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -20,9 +20,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every quantity that PEFT recorded for its own adapters: logits, loss, gradients, merged logits, generation. */
-class LoraParityTest {
+public class PeftParityTest {
 
-    static final Path BASES = Path.of("../finetune-core/src/test/resources/goldens/arch");
+    public static final Path BASES = Path.of("../finetune-core/src/test/resources/goldens/arch");
     static final Path ADAPTERS = Path.of("src/test/resources/goldens/peft");
 
     static Stream<Path> adapters() throws IOException {
