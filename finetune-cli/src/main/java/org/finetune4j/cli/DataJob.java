@@ -23,7 +23,6 @@ import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.data.supervised.TrainOn;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.train.FineTuner;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,17 +86,6 @@ record DataJob(
             return null;
         }
         return text.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(text);
-    }
-
-    /** Gives a fine-tuner these data. */
-    void addTo(FineTuner tuner, CausalLM model) {
-        JobData data = load(model);
-        data.notes().forEach(note -> System.err.println("data: " + note));
-        tuner.dataset(data.train().batches());
-        JobData.Part heldOut = data.evaluation();
-        if (heldOut != null) {
-            tuner.evaluation(heldOut.samples());
-        }
     }
 
     /**

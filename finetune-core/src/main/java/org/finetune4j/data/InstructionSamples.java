@@ -46,13 +46,18 @@ public final class InstructionSamples implements TokenizedDataset {
     }
 
     @Override
-    public TokenizationReport report(int maxProblems) {
-        return samples.report(maxProblems);
+    public TokenizationReport report(int maxProblems, Visitor visitor) {
+        return samples.report(maxProblems, visitor);
+    }
+
+    @Override
+    public int recordIndex(int index) {
+        return samples.recordIndex(index);
     }
 
     /** The record that became the sample at {@code index}. */
     public InstructionRecord record(int index) {
-        return records.record(samples.record(index));
+        return records.record(samples.recordIndex(index));
     }
 
     /** The prompt of the sample at {@code index}: what the model is given to generate from. */

@@ -71,23 +71,12 @@ public final class LazySamples implements TokenizedDataset {
         return location.apply(kept.get(index));
     }
 
-    /** The record that became the sample at {@code index}. */
-    public int record(int index) {
+    @Override
+    public int recordIndex(int index) {
         return kept.get(index);
     }
 
     @Override
-    public TokenizationReport report(int maxProblems) {
-        return report(maxProblems, (index, sample) -> {});
-    }
-
-    /** Sees the samples while they are counted. */
-    @FunctionalInterface
-    public interface Visitor {
-        void sample(int index, Sample sample);
-    }
-
-    /** See {@link #report(int)}; {@code visitor} is given every sample that is in order. */
     public TokenizationReport report(int maxProblems, Visitor visitor) {
         int truncated = 0;
         int longest = 0;

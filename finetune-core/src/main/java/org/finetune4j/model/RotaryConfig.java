@@ -129,6 +129,10 @@ public final class RotaryConfig {
     }
 
     private static int rotaryDim(ModelConfig config, String key, int headDim, double share) {
+        if (headDim % 2 != 0) {
+            throw new UserErrorException(config.origin() + ": a head has " + headDim
+                    + " elements (head_dim, or hidden_size / num_attention_heads), but a rotary embedding turns pairs");
+        }
         int rotated = (int) (headDim * share);
         if (rotated <= 0 || rotated > headDim || rotated % 2 != 0) {
             throw config.invalid(key, "a share that makes an even number of the " + headDim + " elements of a head");

@@ -55,7 +55,9 @@ public final class MixtureOfExperts extends FeedForward {
         long hidden = x.size(-1);
         Tensor tokens = x.reshape(-1, hidden); // [tokens, hidden]
         Tensor logits = router.forward(tokens); // [tokens, experts]
-        Tensor probabilities = logits.to(DType.FLOAT32).softmax(-1);
+        // As transformers, in float32 whatever the model computes in; only float64 is not made worse.
+        DType exact = logits.dtype() == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
+        Tensor probabilities = logits.to(exact).softmax(-1);
         Functional.TopK best = Functional.topK(probabilities, settings.perToken);
         Tensor weights = best.values(); // [tokens, perToken]
         if (settings.renormalise) {

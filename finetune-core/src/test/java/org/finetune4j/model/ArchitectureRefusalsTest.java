@@ -18,6 +18,7 @@ class ArchitectureRefusalsTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             LlamaForCausalLM              | "sliding_window": 4                                       | sliding_window
+            LlamaForCausalLM              | "head_dim": 5                                             | head_dim
             LlamaForCausalLM              | "rope_interleaved": true                                  | rope_interleaved
             LlamaForCausalLM              | "quantization_config": {"bits": 3}                        | quantization_config
             Qwen2ForCausalLM              | "layer_types": ["full_attention", "chunked_attention"]    | chunked_attention

@@ -35,6 +35,7 @@ record RecordMapping(Map<String, String> columns, @Nullable MessageTags tags) {
             }
         });
         columns.values().forEach(mapped::remove);
+        columns.keySet().forEach(mapped::remove); // A field that is called so by chance is not what was named.
         taken.forEach(mapped::set);
         if (tags != null) {
             for (String key : MESSAGE_KEYS) {

@@ -6,8 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.finetune4j.data.LazySamples;
 import org.finetune4j.data.TokenizationReport;
+import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.examples.ExampleDataset;
 
 /**
@@ -36,13 +36,14 @@ public record DiversityReport(TokenizationReport totals, Map<String, Share> task
      * @param samples the samples of {@code examples}
      * @param maxProblems messages about samples that cannot be trained on, at most
      */
-    public static DiversityReport of(ExampleDataset examples, LazySamples samples, int maxProblems) {
+    public static DiversityReport of(ExampleDataset examples, TokenizedDataset samples, int maxProblems) {
         Map<String, Share> tasks = new LinkedHashMap<>();
         int[] lengths = new int[samples.size()];
         TokenizationReport totals = samples.report(maxProblems, (index, sample) -> {
             lengths[index] = sample.length();
             tasks.compute(
-                    examples.task(samples.record(index)), (task, share) -> (share == null ? new Share(0, 0, 0) : share)
+                    examples.task(samples.recordIndex(index)),
+                    (task, share) -> (share == null ? new Share(0, 0, 0) : share)
                             .plus(sample.length(), sample.labelledTokens()));
         });
         Map<String, Share> sorted = new LinkedHashMap<>();

@@ -53,8 +53,9 @@ final class ExampleText {
             return conversation.turns().stream().map(Turn::content).collect(Collectors.joining("\n"));
         }
         if (example instanceof Instruction instruction) {
-            return instruction.record().instruction() + "\n"
-                    + instruction.record().input() + "\n" + instruction.record().output();
+            String input = instruction.record().input();
+            return (input.isEmpty() ? instruction.record().instruction() : input) + "\n"
+                    + instruction.record().output();
         }
         if (example instanceof PromptCompletion texts) {
             return texts.prompt() + "\n" + texts.completion();

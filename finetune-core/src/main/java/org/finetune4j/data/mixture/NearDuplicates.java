@@ -30,6 +30,9 @@ public final class NearDuplicates {
     /** Exact comparisons of one example at most, the likeliest first: each reads a record. */
     private static final int MOST_COMPARISONS = 32;
 
+    /** Examples remembered under one band: where more share it, they are alike in what is common to all of them. */
+    private static final int LARGEST_BUCKET = 64;
+
     private final ExampleDataset dataset;
     private final double threshold;
     private final List<Map<Long, List<Integer>>> seen = new ArrayList<>();
@@ -67,13 +70,18 @@ public final class NearDuplicates {
                 continue;
             }
             kept.add(i);
-            for (int band = 0; band < MinHash.BANDS; band++) {
-                seen.get(band)
-                        .computeIfAbsent(signatures[i].band(band), hash -> new ArrayList<>(1))
-                        .add(i);
-            }
+            remember(i, signatures[i]);
         }
         return kept.build().toArray();
+    }
+
+    private void remember(int index, MinHash signature) {
+        for (int band = 0; band < MinHash.BANDS; band++) {
+            List<Integer> bucket = seen.get(band).computeIfAbsent(signature.band(band), hash -> new ArrayList<>(1));
+            if (bucket.size() < LARGEST_BUCKET) {
+                bucket.add(index);
+            }
+        }
     }
 
     private boolean isDuplicate(int index, MinHash[] signatures) {

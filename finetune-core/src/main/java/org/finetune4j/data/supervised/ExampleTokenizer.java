@@ -65,8 +65,8 @@ public final class ExampleTokenizer {
 
     private TokenizedExample conversation(Conversation conversation) {
         if (conversations == null) {
-            throw new UserErrorException("the record is a conversation, but the model has no chat template;"
-                    + " set chat_template to a file or a built-in name");
+            throw new UserErrorException(
+                    "the record is a conversation, which needs a chat template, and there is none");
         }
         return conversations.tokenize(conversation);
     }

@@ -27,10 +27,11 @@ public final class Backpropagation {
     private final DecoderModel network;
     private final GradientCheckpointing checkpointing;
     private final boolean dropout;
+    private final EmbeddingNoise noise;
 
     /** @throws UserErrorException when the model calculates in float16, whose small gradients vanish */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
-        this(model, checkpointing, true);
+        this(model, checkpointing, true, EmbeddingNoise.none());
         requireGradientRange(model.computeDType());
     }
 
@@ -42,16 +43,23 @@ public final class Backpropagation {
         }
     }
 
-    private Backpropagation(CausalLM model, GradientCheckpointing checkpointing, boolean dropout) {
+    private Backpropagation(
+            CausalLM model, GradientCheckpointing checkpointing, boolean dropout, EmbeddingNoise noise) {
         this.model = model;
         this.network = model.network();
         this.checkpointing = checkpointing;
         this.dropout = dropout;
+        this.noise = noise;
     }
 
     /** The same without dropout, whatever the model's configuration asks for. */
     public Backpropagation withoutDropout() {
-        return new Backpropagation(model, checkpointing, false);
+        return new Backpropagation(model, checkpointing, false, noise);
+    }
+
+    /** The same with noise on the embeddings in {@link #run}. */
+    public Backpropagation with(EmbeddingNoise embeddingNoise) {
+        return new Backpropagation(model, checkpointing, dropout, embeddingNoise);
     }
 
     /**
@@ -70,7 +78,8 @@ public final class Backpropagation {
             boolean embeddingTrains = network.embeddingTrains();
             Tensor embedded = embed(inputIds, context, embeddingTrains);
             List<LayerGroup> groups = groups(embeddingTrains, balance);
-            Tensor hidden = embedded.detach();
+            // The noise is added, so the gradient passes it unchanged.
+            Tensor hidden = noise.addTo(embedded.detach());
             for (LayerGroup group : groups) {
                 hidden = group.forward(hidden, context);
             }
