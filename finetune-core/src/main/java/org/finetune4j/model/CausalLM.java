@@ -4,7 +4,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
@@ -126,6 +128,15 @@ public final class CausalLM implements AutoCloseable {
     public String nameOrPath() {
         String name = config.text("_name_or_path", "");
         return !name.isEmpty() ? name : directory == null ? "" : directory.toString();
+    }
+
+    /**
+     * The chat template that came with the model, or empty.
+     *
+     * @throws UserErrorException when its file cannot be read
+     */
+    public Optional<ChatTemplate> chatTemplate() {
+        return directory == null ? Optional.empty() : ChatTemplate.load(directory);
     }
 
     public boolean hasTokenizer() {

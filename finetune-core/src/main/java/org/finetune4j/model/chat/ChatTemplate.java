@@ -69,6 +69,18 @@ public final class ChatTemplate {
         return source(config.path("chat_template")).map(text -> of(configFile.toString(), text, tokens));
     }
 
+    /**
+     * The template in a file of its own.
+     *
+     * @param model directory whose {@code tokenizer_config.json} names the special tokens, or null
+     * @throws UserErrorException when a file cannot be read
+     */
+    public static ChatTemplate read(Path file, @Nullable Path model) {
+        Path config = model == null ? file : model.resolve("tokenizer_config.json");
+        JsonNode tokens = model != null && Files.exists(config) ? readJson(config) : JSON.createObjectNode();
+        return of(file.toString(), readText(file), specialTokens(tokens));
+    }
+
     /** A text, or a list of named ones. */
     private static Optional<String> source(JsonNode template) {
         if (template.isTextual()) {

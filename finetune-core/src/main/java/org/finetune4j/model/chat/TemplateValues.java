@@ -25,8 +25,16 @@ final class TemplateValues extends CompositeELResolver {
         add(new Internals());
     }
 
-    /** Python's methods in the place of Java's. */
+    /** Python's methods in the place of Java's. A text has no members. */
     private static final class Methods extends ArrayELResolver {
+
+        @Override
+        public @Nullable Object getValue(ELContext context, @Nullable Object base, @Nullable Object property) {
+            if (base instanceof CharSequence && !(property instanceof Number)) {
+                context.setPropertyResolved(true);
+            }
+            return null;
+        }
 
         @Override
         public @Nullable Object invoke(
