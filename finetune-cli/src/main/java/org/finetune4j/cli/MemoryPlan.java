@@ -30,11 +30,9 @@ record MemoryPlan(long trainable, long total, long weights, long optimizerState,
         Collection<Parameter> trained = strategy.trainableParameters();
         Set<Parameter> all = new LinkedHashSet<>(model.network().allParameters());
         all.addAll(trained);
-        long trainable = trained.stream().mapToLong(p -> p.value().numel()).sum();
-        long weights = all.stream()
-                .mapToLong(p -> p.value().numel() * p.value().dtype().itemSize())
-                .sum();
-        long hidden = model.network().inputEmbedding().weight().value().size(1);
+        long trainable = trained.stream().mapToLong(Parameter::numel).sum();
+        long weights = all.stream().mapToLong(Parameter::bytes).sum();
+        long hidden = model.network().inputEmbedding().weight().size(1);
         long layers = model.network().layers().size();
         long perLayer = tokens * hidden * KEPT_HIDDEN_SIZES * Float.BYTES;
         long activations = checkpointedLayers == 0
@@ -42,7 +40,7 @@ record MemoryPlan(long trainable, long total, long weights, long optimizerState,
                 : checkpointedLayers * perLayer + layers / checkpointedLayers * tokens * hidden * Float.BYTES;
         return new MemoryPlan(
                 trainable,
-                all.stream().mapToLong(p -> p.value().numel()).sum(),
+                all.stream().mapToLong(Parameter::numel).sum(),
                 weights,
                 3 * trainable * Float.BYTES,
                 activations);

@@ -75,8 +75,9 @@ public final class CausalLM implements AutoCloseable {
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 TensorScope scope = TensorScope.open()) {
+            WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
             CheckpointWeights source =
-                    new CheckpointWeights(reader, architecture.backbonePrefix(), device, options.dtype());
+                    new CheckpointWeights(reader, architecture.backbonePrefix(), device, options.dtype(), compression);
             DecoderModel network = architecture.build(config, Weights.of(source));
             source.checkAllUsed(network.isTied());
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
@@ -210,15 +211,9 @@ public final class CausalLM implements AutoCloseable {
                 TensorScope scope = TensorScope.open()) {
             Tensor hidden = network.embed(inputIds(inputs), context, computeDType); // [batch, seq, hidden]
             for (DecoderLayer layer : network.layers()) {
-                hidden = forwardInScope(layer, hidden, context);
+                hidden = network.forward(layer, hidden, context);
             }
             return scope.keep(network.finalNorm(hidden));
-        }
-    }
-
-    private static Tensor forwardInScope(DecoderLayer layer, Tensor hidden, SequenceContext context) {
-        try (TensorScope scope = TensorScope.open()) {
-            return scope.keep(layer.forward(hidden, context));
         }
     }
 

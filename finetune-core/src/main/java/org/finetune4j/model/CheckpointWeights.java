@@ -7,11 +7,14 @@ import java.util.Set;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Initialization;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** Gives a model the weights of a checkpoint, mapped where dtype and device allow. */
@@ -21,13 +24,20 @@ final class CheckpointWeights implements Weights.Source {
     private final String backbonePrefix;
     private final Device device;
     private final @Nullable DType storageDType;
+    private final @Nullable WeightCompression compression;
     private final Set<String> used = new HashSet<>();
 
-    CheckpointWeights(CheckpointReader reader, String backbonePrefix, Device device, @Nullable DType storageDType) {
+    CheckpointWeights(
+            CheckpointReader reader,
+            String backbonePrefix,
+            Device device,
+            @Nullable DType storageDType,
+            @Nullable WeightCompression compression) {
         this.reader = reader;
         this.backbonePrefix = backbonePrefix;
         this.device = device;
         this.storageDType = storageDType;
+        this.compression = compression;
     }
 
     @Override
@@ -50,6 +60,31 @@ final class CheckpointWeights implements Weights.Source {
         used.add(stored);
         Tensor tensor = reader.tensor(stored).to(device);
         return storageDType == null ? tensor : tensor.to(storageDType);
+    }
+
+    @Override
+    public Parameter linearWeight(String name, Initialization initialization, long[] shape) {
+        CompressedWeight compressed = compressed(name, shape);
+        return compressed == null
+                ? Weights.Source.super.linearWeight(name, initialization, shape)
+                : new Parameter(name, compressed);
+    }
+
+    private @Nullable CompressedWeight compressed(String name, long[] shape) {
+        if (compression == null || !compression.applies(name)) {
+            return null;
+        }
+        String stored = stored(name);
+        Set<String> parts = compression.partsOf(reader, stored);
+        if (!parts.isEmpty()) {
+            used.addAll(parts);
+            return compression.read(reader, stored, shape, device);
+        }
+        // One tensor at a time: the mapped pages of this one are given back before the next is read.
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor weight = tensor(name, Initialization.ZEROS, shape);
+            return compression.compress(name, weight);
+        }
     }
 
     /**

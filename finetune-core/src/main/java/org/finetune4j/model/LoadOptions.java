@@ -9,8 +9,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param device where its weights go
  * @param dtype the type they are stored in, or null to keep the checkpoint's
+ * @param compression how the weights of linear layers are compressed while they are read, or null
  */
-public record LoadOptions(Device device, @Nullable DType dtype) {
+public record LoadOptions(
+        Device device, @Nullable DType dtype, @Nullable WeightCompression compression) {
+
+    /** Nothing is compressed. */
+    public LoadOptions(Device device, @Nullable DType dtype) {
+        this(device, dtype, null);
+    }
 
     /** The best device of this machine, the checkpoint's dtype. */
     public static LoadOptions defaults() {
@@ -18,10 +25,14 @@ public record LoadOptions(Device device, @Nullable DType dtype) {
     }
 
     public LoadOptions withDevice(Device newDevice) {
-        return new LoadOptions(newDevice, dtype);
+        return new LoadOptions(newDevice, dtype, compression);
     }
 
     public LoadOptions withDType(DType newDType) {
-        return new LoadOptions(device, newDType);
+        return new LoadOptions(device, newDType, compression);
+    }
+
+    public LoadOptions withCompression(@Nullable WeightCompression newCompression) {
+        return new LoadOptions(device, dtype, newCompression);
     }
 }

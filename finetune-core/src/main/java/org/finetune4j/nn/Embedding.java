@@ -28,6 +28,6 @@ public final class Embedding extends Module {
 
     /** The number of rows. */
     public long count() {
-        return weight().value().size(0);
+        return weight().size(0);
     }
 }

@@ -323,15 +323,13 @@ public final class Trainer {
         }
 
         private TrainingPlan plan() {
-            long trained = trainable.stream()
-                    .mapToLong(parameter -> parameter.value().numel())
-                    .sum();
+            long trained = trainable.stream().mapToLong(Parameter::numel).sum();
             long all = model.network().allParameters().stream()
-                    .mapToLong(parameter -> parameter.value().numel())
+                    .mapToLong(Parameter::numel)
                     .sum();
             long added = trainable.stream()
                     .filter(parameter -> !model.network().allParameters().contains(parameter))
-                    .mapToLong(parameter -> parameter.value().numel())
+                    .mapToLong(Parameter::numel)
                     .sum();
             Path output = arguments.outputDirectory();
             String name = output == null

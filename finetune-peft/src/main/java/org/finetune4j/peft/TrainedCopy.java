@@ -34,8 +34,8 @@ public final class TrainedCopy implements AutoCloseable {
      */
     public static TrainedCopy of(String key, String path, Module module, String name, DType dtype, boolean trainable) {
         Parameter original = Objects.requireNonNull(module.ownParameters().get(name), name);
-        Parameter copy = new Parameter(
-                path + "." + name, original.value().detach().to(dtype).copy());
+        Parameter copy =
+                new Parameter(path + "." + name, original.as(dtype).detach().copy());
         if (trainable) {
             copy.train(dtype);
         }

@@ -2,11 +2,11 @@ package org.finetune4j.train.gradient;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
 import org.jspecify.annotations.Nullable;
 
@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 final class LayerGroup {
 
     /** One layer's part of the graph: its input as a leaf, and its output. */
-    private record Segment(Tensor input, Tensor output) {}
+    private record Segment(DecoderLayer layer, Tensor input, Tensor output) {}
 
+    private final DecoderModel network;
     private final List<DecoderLayer> layers;
     private final boolean inputNeedsGradient;
     private final boolean recorded;
@@ -29,18 +30,17 @@ final class LayerGroup {
      * @param recorded whether anything below or in these layers trains
      * @param checkpointed whether only the group's input is kept for the backward pass
      */
-    LayerGroup(List<DecoderLayer> layers, boolean inputNeedsGradient, boolean recorded, boolean checkpointed) {
+    LayerGroup(
+            DecoderModel network,
+            List<DecoderLayer> layers,
+            boolean inputNeedsGradient,
+            boolean recorded,
+            boolean checkpointed) {
+        this.network = network;
         this.layers = layers;
         this.inputNeedsGradient = inputNeedsGradient;
         this.recorded = recorded;
         this.checkpointed = checkpointed;
-    }
-
-    /** Runs one layer; what it made on the way is freed unless autograd needs it. */
-    static Tensor forward(DecoderLayer layer, Tensor input, SequenceContext context) {
-        try (TensorScope scope = TensorScope.open()) {
-            return scope.keep(layer.forward(input, context));
-        }
     }
 
     /** Takes over {@code input} and gives the group's output, cut off from the graph. */
@@ -55,7 +55,7 @@ final class LayerGroup {
         try (Autograd.Mode mode = Autograd.disabled()) {
             Tensor hidden = input;
             for (DecoderLayer layer : layers) {
-                Tensor next = forward(layer, hidden, context);
+                Tensor next = network.forward(layer, hidden, context);
                 if (hidden != keptInput) {
                     hidden.close();
                 }
@@ -73,8 +73,8 @@ final class LayerGroup {
                 if (needsGradient) {
                     hidden.requiresGrad(true);
                 }
-                Tensor output = forward(layer, hidden, context);
-                segments.add(new Segment(hidden, output));
+                Tensor output = network.forward(layer, hidden, context);
+                segments.add(new Segment(layer, hidden, output));
                 needsGradient |= layer.isTrainable();
                 hidden = output.detach();
             }
@@ -100,6 +100,7 @@ final class LayerGroup {
         for (int i = segments.size() - 1; i >= 0; i--) {
             Segment segment = segments.get(i);
             if (gradient != null && segment.output.requiresGrad()) {
+                network.weightBuffers().restore(segment.layer);
                 Autograd.backward(segment.output, gradient);
                 gradient.close();
                 gradient = segment.input.grad();

@@ -67,10 +67,12 @@ final class LoraLayer implements LinearExtension {
     Tensor mergedWeight() {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            Tensor weight = base.weight().value();
             Tensor delta = loraB.value().matmul(loraA.value()).mul(scale); // [out, in]
             Tensor laidOut = base.layout() == Linear.Layout.OUT_IN ? delta : delta.t();
-            Tensor merged = weight.to(DType.FLOAT32).add(laidOut).to(weight.dtype());
+            Tensor merged = base.weight()
+                    .as(DType.FLOAT32)
+                    .add(laidOut)
+                    .to(base.weight().dtype());
             return scope.keep(merged.contiguous());
         }
     }
