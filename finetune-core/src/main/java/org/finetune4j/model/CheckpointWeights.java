@@ -76,14 +76,16 @@ final class CheckpointWeights implements Weights.Source {
         }
         String stored = stored(name);
         Set<String> parts = compression.partsOf(reader, stored);
-        if (!parts.isEmpty()) {
-            used.addAll(parts);
-            return compression.read(reader, stored, shape, device);
-        }
+        used.addAll(parts);
         // One tensor at a time: the mapped pages of this one are given back before the next is read.
         try (TensorScope scope = TensorScope.open()) {
-            Tensor weight = tensor(name, Initialization.ZEROS, shape);
-            return compression.compress(name, weight);
+            CompressedWeight weight = parts.isEmpty()
+                    ? compression.compress(name, tensor(name, Initialization.ZEROS, shape))
+                    : compression.read(reader, stored, shape, device);
+            if (weight != null) {
+                (parts.isEmpty() ? Set.of(stored) : parts).forEach(reader::release);
+            }
+            return weight;
         }
     }
 

@@ -70,7 +70,7 @@ public final class ModelWriter {
             if (compressed == null) {
                 entries.add(entry(name, parameter));
             } else {
-                compressed.tensors().forEach((suffix, tensor) -> entries.add(Entry.of(name + suffix, tensor)));
+                compressed.tensors(name).forEach((part, tensor) -> entries.add(Entry.of(part, tensor)));
                 quantization.putAll(compressed.configuration());
             }
         });

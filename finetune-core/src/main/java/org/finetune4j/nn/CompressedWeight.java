@@ -2,6 +2,7 @@ package org.finetune4j.nn;
 
 import java.util.Map;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 
 /**
@@ -40,8 +41,15 @@ public interface CompressedWeight extends AutoCloseable {
      */
     Tensor multiply(Tensor rows);
 
-    /** What a checkpoint holds of it, by what follows the weight's name there; the first key is empty. */
-    Map<String, Tensor> tensors();
+    /** Where it lives. */
+    Device device();
+
+    /**
+     * What a checkpoint holds of it, by full name.
+     *
+     * @param name of the weight, such as {@code model.layers.0.self_attn.q_proj.weight}
+     */
+    Map<String, Tensor> tensors(String name);
 
     /** The {@code quantization_config} that a checkpoint needs to be read again. */
     Map<String, Object> configuration();

@@ -98,9 +98,7 @@ public final class Parameter {
 
     /** Where the value lives. */
     public Device device() {
-        return compressed == null
-                ? value().device()
-                : compressed.tensors().values().iterator().next().device();
+        return compressed == null ? value().device() : compressed.device();
     }
 
     /** Puts another tensor in the place of the value, which is closed. */
