@@ -78,7 +78,7 @@ public final class CausalLM implements AutoCloseable {
             WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
             CheckpointWeights source =
                     new CheckpointWeights(reader, architecture.backbonePrefix(), device, options.dtype(), compression);
-            DecoderModel network = architecture.build(config, Weights.of(source));
+            DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
             source.checkAllUsed(network.isTied());
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             Tokenizer tokenizer = Files.exists(directory.resolve("tokenizer.json")) ? Tokenizer.load(directory) : null;
