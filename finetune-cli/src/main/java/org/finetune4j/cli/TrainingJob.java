@@ -52,8 +52,10 @@ record TrainingJob(
                 model,
                 new LoadOptions(
                         Device.parse(settings.text("device").orElse("auto")),
-                        settings.text("dtype").map(DType::parse).orElse(null),
-                        Quantization.of(settings).map(Quantization::compression).orElse(null)),
+                                settings.text("dtype").map(DType::parse).orElse(null))
+                        .withCompression(Quantization.of(settings)
+                                .map(Quantization::compression)
+                                .orElse(null)),
                 strategy,
                 DataJob.of(settings),
                 arguments(settings, output),

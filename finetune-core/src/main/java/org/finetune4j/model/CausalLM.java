@@ -2,7 +2,6 @@ package org.finetune4j.model;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
@@ -10,8 +9,6 @@ import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.RotaryFrequencies;
-import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
@@ -65,21 +62,24 @@ public final class CausalLM implements AutoCloseable {
 
     /**
      * Loads a model directory: {@code config.json}, safetensors in one or several files, and the tokenizer if it has one.
-     * On a CPU weights stay mapped from the files, so loading neither copies nor waits for them.
+     * On a CPU weights stay mapped from the files, so loading neither copies nor waits for them. A classifier of sequences
+     * loads the same way; {@link #logits} then gives the scores of its labels.
      *
      * @throws UserErrorException when something is missing, broken, or not implemented; the message names it
      */
     public static CausalLM load(Path directory, LoadOptions options) {
-        ModelConfig config = ModelConfig.load(directory);
+        ModelConfig found = ModelConfig.load(directory);
+        Integer labels = options.labels();
+        ModelConfig config = labels == null ? found : found.withLabels(Architecture.classifierOf(found), labels);
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 TensorScope scope = TensorScope.open()) {
             WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
             CheckpointWeights source =
-                    new CheckpointWeights(reader, architecture.backbonePrefix(), device, options.dtype(), compression);
+                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null, compression);
             DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
-            source.checkAllUsed(network.isTied());
+            source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             Tokenizer tokenizer = Files.exists(directory.resolve("tokenizer.json")) ? Tokenizer.load(directory) : null;
             return new CausalLM(stored, network, device, directory, tokenizer);
@@ -148,9 +148,7 @@ public final class CausalLM implements AutoCloseable {
 
     /** What the layers need to know about a batch without earlier tokens. */
     public SequenceContext context(ModelInputs inputs) {
-        int[] positions = inputs.positions();
-        Tensor mask = AttentionMask.of(inputs, positions);
-        return context(inputs, positions, mask, null);
+        return contexts().create(inputs, null, inputs.attentionMask());
     }
 
     /**
@@ -160,38 +158,11 @@ public final class CausalLM implements AutoCloseable {
      * @param seenMask [batch, past + seq], 1 for a real token
      */
     public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
-        int[] positions = inputs.positions();
-        Tensor mask =
-                cache.length() == 0 ? AttentionMask.of(inputs, positions) : AttentionMask.continuing(inputs, seenMask);
-        return context(inputs, positions, mask, cache);
+        return contexts().create(inputs, cache, seenMask);
     }
 
-    private SequenceContext context(
-            ModelInputs inputs, int[] positions, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
-        int rows = inputs.batchSize();
-        int seq = inputs.sequenceLength();
-        int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
-        int distinctRows = distinct.length / seq;
-        int longest = Arrays.stream(positions).max().orElse(0);
-        if (longest >= network.maxPositions()) {
-            throw new UserErrorException("a sequence of " + (longest + 1) + " tokens is longer than the "
-                    + network.maxPositions() + " that " + config.origin() + " allows (max_position_embeddings)");
-        }
-        RotaryFrequencies frequencies = network.rotaryFrequencies();
-        Rotation rotation =
-                frequencies == null ? null : Rotation.of(frequencies, distinct, distinctRows, device, computeDType);
-        Tensor positionIds =
-                Tensors.of(distinct, distinctRows, seq).to(DType.INT64).to(device);
-        return new SequenceContext(positionIds, rotation, mask == null ? null : mask.to(device), cache);
-    }
-
-    private static boolean sameInAllRows(int[] positions, int seq) {
-        for (int i = seq; i < positions.length; i++) {
-            if (positions[i] != positions[i - seq]) {
-                return false;
-            }
-        }
-        return true;
+    private ContextFactory contexts() {
+        return new ContextFactory(network, config.origin(), device, computeDType);
     }
 
     /** Token ids as a tensor on the model's device: [batch, seq] int64. */
@@ -218,15 +189,31 @@ public final class CausalLM implements AutoCloseable {
     }
 
     /**
-     * The scores of the next token at every position, without recording anything for a backward pass.
+     * The scores of the next token at every position or, from a classifier of sequences, the scores of every label, without
+     * recording anything for a backward pass.
      *
-     * @return [batch, seq, vocabulary], which belongs to the caller's scope
+     * @return [batch, seq, vocabulary] or [batch, labels], which belongs to the caller's scope
      */
     public Tensor logits(ModelInputs inputs) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            return scope.keep(network.logits(hiddenStates(inputs, context(inputs))));
+            Tensor hidden = hiddenStates(inputs, context(inputs)); // [batch, seq, hidden]
+            Pooling pooling = network.pooling();
+            if (pooling != null) {
+                Tensor rows =
+                        Tensors.of(rowsOf(pooling, inputs), inputs.batchSize()).to(device);
+                hidden = hidden.reshape(-1, hidden.size(-1)).indexSelect(0, rows); // [batch, hidden]
+            }
+            return scope.keep(network.logits(hidden));
         }
+    }
+
+    private static int[] rowsOf(Pooling pooling, ModelInputs inputs) {
+        int[] rows = pooling.tokens(inputs);
+        for (int row = 0; row < rows.length; row++) {
+            rows[row] += row * inputs.sequenceLength();
+        }
+        return rows;
     }
 
     /** Writes a model directory in the layout of {@code save_pretrained}; see {@link ModelWriter}. */

@@ -14,6 +14,7 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model's {@code config.json}, in the spelling of transformers 4 or 5. It keeps every key, so that what is written again
@@ -26,6 +27,9 @@ public final class ModelConfig {
 
     /** The key that says how a checkpoint's weights are quantised. */
     public static final String QUANTIZATION = "quantization_config";
+
+    /** How the names of classes that classify sequences end. */
+    static final String SEQUENCE_CLASSIFIER = "ForSequenceClassification";
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -99,6 +103,20 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin);
     }
 
+    /** A copy of another architecture that tells {@code labels} labels apart, called as transformers calls new ones. */
+    ModelConfig withLabels(String architecture, int labels) {
+        ObjectNode copy = root.deepCopy();
+        copy.putArray("architectures").add(architecture);
+        copy.remove("num_labels");
+        ObjectNode names = copy.putObject("id2label");
+        ObjectNode numbers = copy.putObject("label2id");
+        for (int i = 0; i < labels; i++) {
+            names.put(String.valueOf(i), "LABEL_" + i);
+            numbers.put("LABEL_" + i, i);
+        }
+        return new ModelConfig(copy, origin);
+    }
+
     /** A copy that says whether the output layer shares the embedding's weight. */
     public ModelConfig withTiedEmbeddings(boolean tied) {
         ObjectNode copy = root.deepCopy();
@@ -115,6 +133,23 @@ public final class ModelConfig {
             copy.set(QUANTIZATION, JSON.valueToTree(quantization));
         }
         return new ModelConfig(copy, origin);
+    }
+
+    /** How many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2. */
+    public int labels() {
+        JsonNode labels = root.path("id2label");
+        return labels.isObject() && !labels.isEmpty() ? labels.size() : positive("num_labels", 2);
+    }
+
+    /** The padding's token, or null where the configuration names none. */
+    public @Nullable Integer padTokenId() {
+        JsonNode id = root.path("pad_token_id");
+        return id.isInt() && id.asInt() >= 0 ? id.asInt() : null;
+    }
+
+    /** Whether the head classifies sequences: the architecture's name ends in {@code ForSequenceClassification}. */
+    public boolean isSequenceClassifier() {
+        return architecture().endsWith(SEQUENCE_CLASSIFIER);
     }
 
     /** Whether the key is there and not null. */
@@ -183,6 +218,14 @@ public final class ModelConfig {
         if (flag(key, implemented) != implemented) {
             throw new UserErrorException(
                     origin + ": '" + key + "': " + !implemented + " is not implemented for " + architecture());
+        }
+    }
+
+    /** Refuses a number other than 0 that asks for something this architecture does not implement. */
+    public void requireZero(String key) {
+        if (number(key, 0) != 0) {
+            throw new UserErrorException(
+                    origin + ": '" + key + "': " + root.path(key) + " is not implemented for " + architecture());
         }
     }
 

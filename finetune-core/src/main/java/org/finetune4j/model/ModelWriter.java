@@ -76,9 +76,9 @@ public final class ModelWriter {
         });
         CheckpointWriter.write(target, entries, maxShardBytes);
         ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);
-        config.withTiedEmbeddings(model.network().isTied())
-                .withQuantization(quantization)
-                .save(target);
+        boolean tiable = model.network().pooling() == null;
+        ModelConfig described = tiable ? config.withTiedEmbeddings(model.network().isTied()) : config;
+        described.withQuantization(quantization).save(target);
         Path source = model.directory();
         if (source != null) {
             ModelFiles.copy(ModelFiles.GENERATION, source, target);

@@ -3,13 +3,30 @@ package org.finetune4j.nn;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** A table of vectors, one a row. */
 public final class Embedding extends Module {
 
+    private static final long NONE = -1;
+
+    private final long paddingRow;
+
     /** Reads {@code weight} [count, hidden]. */
     public Embedding(Weights weights, long count, long hidden, Initialization initialization) {
+        this(weights, count, hidden, initialization, null);
+    }
+
+    /**
+     * A table in which looking up the padding's row gives that row no gradient, as {@code padding_idx} of torch's
+     * embedding: transformers builds most models so, and it matters where the padding's token is a real one too.
+     *
+     * @param paddingRow the row, or null for none
+     */
+    public Embedding(
+            Weights weights, long count, long hidden, Initialization initialization, @Nullable Integer paddingRow) {
         parameter("weight", weights.parameter("weight", initialization, count, hidden));
+        this.paddingRow = paddingRow == null ? NONE : paddingRow;
     }
 
     /**
@@ -19,7 +36,7 @@ public final class Embedding extends Module {
      * @return [..., hidden]
      */
     public Tensor forward(Tensor ids, DType computeDType) {
-        return Functional.embedding(weight().value(), ids).to(computeDType);
+        return Functional.embedding(weight().value(), ids, paddingRow).to(computeDType);
     }
 
     public Parameter weight() {

@@ -26,8 +26,10 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.ClassificationLoss;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.gradient.LossHead;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,7 +39,7 @@ import org.jspecify.annotations.Nullable;
 public final class GoldenVerifier {
 
     private static final Pattern INPUT =
-            Pattern.compile("(.*\\.)?(input_ids|attention_mask|labels|position_ids|eos_token_id)");
+            Pattern.compile("(.*\\.)?(input_ids|attention_mask|labels|position_ids|token_type_ids|eos_token_id)");
     private static final String GRADIENT = "grad.";
 
     /** Before the results with an adapter, in files that hold those of the model alone, too. */
@@ -46,12 +48,14 @@ public final class GoldenVerifier {
     private final CausalLM model;
     private final @Nullable Adapter adapter;
     private final Tolerances tolerances;
+    private final RouterChecks routers;
 
     /** @param adapter attached to {@code model} with trainable parameters, or null for the model alone */
     public GoldenVerifier(CausalLM model, @Nullable Adapter adapter, Tolerances tolerances) {
         this.model = model;
         this.adapter = adapter;
         this.tolerances = tolerances;
+        this.routers = new RouterChecks(model, tolerances);
     }
 
     /**
@@ -111,7 +115,7 @@ public final class GoldenVerifier {
                     sink.accept(compareWhereReal(name, logits, golden.tensor(name), batch, tolerances.logits()));
                 } else if (name.equals(ADAPTED + "loss")) {
                     double difference =
-                            Math.abs(loss(batch) - golden.tensor(name).item());
+                            Math.abs(loss(golden, "") - golden.tensor(name).item());
                     sink.accept(Check.within(name, difference, tolerances.loss(), ""));
                 } else if (!name.startsWith(ADAPTED + GRADIENT)) {
                     sink.accept(Check.failed(name, "this quantity is not implemented"));
@@ -130,29 +134,48 @@ public final class GoldenVerifier {
         String prefix = name.substring(0, dot + 1);
         String quantity = name.substring(dot + 1);
         if (prefix.equals("hidden_states.")) {
-            Tensor actual = hiddenStates(golden.batch("").modelInputs(), Integer.parseInt(quantity));
+            Tensor actual = hiddenStates(golden.inputs(""), Integer.parseInt(quantity));
             return compareWhereReal(name, actual, golden.tensor(name), golden.batch(""), tolerances.logits());
+        }
+        if (prefix.equals("router_logits.")) {
+            return routers.logits(name, Integer.parseInt(quantity), golden);
         }
         return switch (quantity) {
             case "logits" -> {
+                if (golden.classes(prefix) != null) {
+                    Tensor actual = model.logits(golden.inputs(prefix));
+                    yield compare(name, actual, golden.tensor(name), tolerances.logits());
+                }
                 Batch batch = golden.batch(prefix);
                 yield compareWhereReal(
                         name, model.logits(batch.modelInputs()), golden.tensor(name), batch, tolerances.logits());
             }
             case "loss" -> {
-                double actual = loss(golden.batch(prefix));
+                double actual = loss(golden, prefix);
                 double expected = golden.tensor(name).item();
                 yield Check.within(name, Math.abs(actual - expected), tolerances.loss(), "");
             }
+            case "aux_loss" -> routers.auxiliaryLoss(name, golden);
+            case "loss_with_aux" -> routers.lossWithAuxiliary(name, golden, () -> loss(golden, prefix));
             case "output_ids" -> checkGeneration(golden, name, prefix);
             default -> Check.failed(name, "this quantity is not implemented");
         };
     }
 
-    private double loss(Batch batch) {
-        double scale = 1.0 / Math.max(1, batch.labelledTokens());
+    private double loss(GoldenFile golden, String prefix) {
         return new Backpropagation(model, GradientCheckpointing.none())
-                .evaluate(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
+                .evaluate(golden.inputs(prefix), lossHead(golden, prefix));
+    }
+
+    /** The mean loss over the labelled tokens or, of a classifier, over the sequences. */
+    private LossHead lossHead(GoldenFile golden, String prefix) {
+        int[] classes = golden.classes(prefix);
+        if (classes != null) {
+            return ClassificationLoss.singleLabel(
+                    model.network(), golden.inputs(prefix), classes, 1.0 / classes.length);
+        }
+        Batch batch = golden.batch(prefix);
+        return LanguageModelLoss.of(model.network(), batch, 1.0 / Math.max(1, batch.labelledTokens()));
     }
 
     /** Number {@code index} of {@code output_hidden_states}: embeddings first, the last one after the final norm. */
@@ -208,8 +231,6 @@ public final class GoldenVerifier {
     }
 
     private void checkGradients(GoldenFile golden, String prefix, List<String> names, Consumer<Check> sink) {
-        Batch batch = golden.batch("");
-        double scale = 1.0 / Math.max(1, batch.labelledTokens());
         Map<String, Parameter> parameters =
                 adapter == null ? model.network().namedParameters() : adapter.parametersByKey();
         try (AttachedStrategy full = adapter == null ? new FullFineTuning().attach(model) : null) {
@@ -217,7 +238,7 @@ public final class GoldenVerifier {
             // Dropout is off: goldens are recorded without it.
             new Backpropagation(model, GradientCheckpointing.none())
                     .withoutDropout()
-                    .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
+                    .run(golden.inputs(""), lossHead(golden, ""));
             Set<String> compared = names.stream()
                     .map(name -> name.substring(prefix.length()))
                     .collect(Collectors.toSet());
@@ -274,7 +295,7 @@ public final class GoldenVerifier {
     }
 
     /** Compares [batch, seq, ...] at real tokens only: what padding becomes means nothing, but it must be a number. */
-    private static Check compareWhereReal(String name, Tensor actual, Tensor expected, Batch batch, double limit) {
+    static Check compareWhereReal(String name, Tensor actual, Tensor expected, Batch batch, double limit) {
         if (!Arrays.equals(actual.shape(), expected.shape())) {
             return Check.failed(
                     name,
@@ -292,7 +313,16 @@ public final class GoldenVerifier {
         }
         Tensor index = Tensors.of(real, real.length).to(DType.INT64);
         long width = expected.size(-1);
-        Tensor difference = rows(actual.to(expected.device()), index, width).sub(rows(expected, index, width));
+        return compare(name, rows(actual.to(expected.device()), index, width), rows(expected, index, width), limit);
+    }
+
+    private static Check compare(String name, Tensor actual, Tensor expected, double limit) {
+        if (!Arrays.equals(actual.shape(), expected.shape())) {
+            return Check.failed(
+                    name,
+                    "shape " + Arrays.toString(actual.shape()) + ", expected " + Arrays.toString(expected.shape()));
+        }
+        Tensor difference = actual.to(expected.device()).to(DType.FLOAT32).sub(expected);
         return Check.within(name, difference.abs().max().item(), limit, "");
     }
 

@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
@@ -37,8 +38,12 @@ public final class LanguageModelLoss implements LossHead {
      * The loss of one batch: the sum over its labelled tokens times {@code scale}.
      *
      * @param scale 1 / labelled tokens of the whole accumulated batch makes it their mean
+     * @throws UserErrorException when the model is a classifier
      */
     public static LanguageModelLoss of(DecoderModel network, Batch batch, double scale) {
+        if (network.pooling() != null) {
+            throw new UserErrorException("this model classifies sequences: it has no next token to train on");
+        }
         int labelled = batch.labelledTokens();
         int[] rows = new int[labelled];
         int[] targets = new int[labelled];
@@ -54,6 +59,12 @@ public final class LanguageModelLoss implements LossHead {
             }
         }
         return new LanguageModelLoss(network, rows, targets, scale);
+    }
+
+    /** The share of the accumulated batch's labelled tokens that are in this batch. */
+    @Override
+    public double share() {
+        return rows.length * scale;
     }
 
     @Override
