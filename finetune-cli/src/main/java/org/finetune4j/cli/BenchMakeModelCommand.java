@@ -53,9 +53,8 @@ final class BenchMakeModelCommand implements Callable<Integer> {
             Shapes shapes = new Shapes(new LinkedHashMap<>());
             try (DecoderModel network = Architecture.of(config).build(config, Weights.of(shapes))) {
                 network.namedParameters()
-                        .forEach((name, parameter) ->
-                                entries.add(new Entry(name, stored, parameter.shape(), () -> shapes.make(name, stored, parameter
-                                        .shape()))));
+                        .forEach((name, parameter) -> entries.add(new Entry(
+                                name, stored, parameter.shape(), () -> shapes.make(name, stored, parameter.shape()))));
                 CheckpointWriter.write(output, entries, SHARD_BYTES);
             }
         }

@@ -68,7 +68,12 @@ final class BenchQloraCommand implements Callable<Integer> {
             ObjectNode report = new ObjectMapper().createObjectNode();
             report.put("load_s", since(start));
             report.put("loaded_peak_mb", ProcessMemory.peakMegabytes());
-            report.put("weights_mb", loaded.network().allParameters().stream().mapToLong(Parameter::bytes).sum() >> 20);
+            report.put(
+                    "weights_mb",
+                    loaded.network().allParameters().stream()
+                                    .mapToLong(Parameter::bytes)
+                                    .sum()
+                            >> 20);
             System.out.println(report);
             train(loaded, attached);
         }
@@ -83,8 +88,7 @@ final class BenchQloraCommand implements Callable<Integer> {
             for (int step = 1; step <= steps; step++) {
                 long start = System.nanoTime();
                 double loss = backpropagation.run(
-                        data.modelInputs(),
-                        LanguageModelLoss.of(loaded.network(), data, 1.0 / data.labelledTokens()));
+                        data.modelInputs(), LanguageModelLoss.of(loaded.network(), data, 1.0 / data.labelledTokens()));
                 optimizer.step(1e-4);
                 optimizer.clearGradients();
                 ObjectNode line = new ObjectMapper().createObjectNode();

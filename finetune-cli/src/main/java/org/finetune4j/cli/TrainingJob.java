@@ -51,7 +51,7 @@ record TrainingJob(
         TrainingJob job = new TrainingJob(
                 model,
                 new LoadOptions(
-                        Device.parse(settings.text("device").orElse("auto")),
+                                Device.parse(settings.text("device").orElse("auto")),
                                 settings.text("dtype").map(DType::parse).orElse(null))
                         .withCompression(Quantization.of(settings)
                                 .map(Quantization::compression)

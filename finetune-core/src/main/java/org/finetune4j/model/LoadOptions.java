@@ -14,7 +14,10 @@ import org.jspecify.annotations.Nullable;
  * @param compression how the weights of linear layers are compressed while they are read, or null
  */
 public record LoadOptions(
-        Device device, @Nullable DType dtype, @Nullable Integer labels, @Nullable WeightCompression compression) {
+        Device device,
+        @Nullable DType dtype,
+        @Nullable Integer labels,
+        @Nullable WeightCompression compression) {
 
     /** Loads what the checkpoint is, with nothing compressed. */
     public LoadOptions(Device device, @Nullable DType dtype) {

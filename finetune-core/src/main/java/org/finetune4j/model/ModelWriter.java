@@ -77,7 +77,8 @@ public final class ModelWriter {
         CheckpointWriter.write(target, entries, maxShardBytes);
         ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);
         boolean tiable = model.network().pooling() == null;
-        ModelConfig described = tiable ? config.withTiedEmbeddings(model.network().isTied()) : config;
+        ModelConfig described =
+                tiable ? config.withTiedEmbeddings(model.network().isTied()) : config;
         described.withQuantization(quantization).save(target);
         Path source = model.directory();
         if (source != null) {

@@ -223,6 +223,7 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
             return data.position(offset)
                     .limit(offset + Math.toIntExact(length))
                     .asByteBuffer()
+                    .slice() // what comes before the offset must not be in reach of absolute positions
                     .order(ByteOrder.nativeOrder());
         }
     }

@@ -97,9 +97,8 @@ public final class GoldenVerifier {
     }
 
     private void checkAdapted(GoldenFile golden, Consumer<Check> sink) {
-        List<String> adapted = golden.names().stream()
-                .filter(name -> name.startsWith(ADAPTED))
-                .toList();
+        List<String> adapted =
+                golden.names().stream().filter(name -> name.startsWith(ADAPTED)).toList();
         if (adapted.isEmpty()) {
             return;
         }
@@ -239,9 +238,8 @@ public final class GoldenVerifier {
             new Backpropagation(model, GradientCheckpointing.none())
                     .withoutDropout()
                     .run(golden.inputs(""), lossHead(golden, ""));
-            Set<String> compared = names.stream()
-                    .map(name -> name.substring(prefix.length()))
-                    .collect(Collectors.toSet());
+            Set<String> compared =
+                    names.stream().map(name -> name.substring(prefix.length())).collect(Collectors.toSet());
             for (String name : names) {
                 try (TensorScope scope = TensorScope.open()) {
                     sink.accept(checkGradient(golden, name, prefix, parameters.get(name.substring(prefix.length()))));

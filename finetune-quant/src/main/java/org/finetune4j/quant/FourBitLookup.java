@@ -24,9 +24,8 @@ final class FourBitLookup {
             pairs[2 * pair + 1] = book.value(pair & 15);
         }
         Tensor table = Tensors.of(pairs, 256, 2).to(packed.device());
-        Tensor values = table.indexSelect(0, packed.view(-1).to(DType.INT64))
-                .view(-1)
-                .narrow(0, 0, count);
+        Tensor values =
+                table.indexSelect(0, packed.view(-1).to(DType.INT64)).view(-1).narrow(0, 0, count);
         return values.mul(absmax.repeatInterleave(blockSize, 0).narrow(0, 0, count));
     }
 }

@@ -130,7 +130,8 @@ public final class FourBitWeight implements CompressedWeight {
                 TensorScope scope = TensorScope.open()) {
             Tensor flat = destination.detach().view(-1);
             if (!device().equals(Device.CPU)) {
-                flat.copyInPlace(FourBitLookup.dequantize(packed, scales.absmax().to(device()), codes(), blockSize, numel()));
+                flat.copyInPlace(
+                        FourBitLookup.dequantize(packed, scales.absmax().to(device()), codes(), blockSize, numel()));
             } else if (destination.dtype() == DType.FLOAT32) {
                 FloatBuffer absmax = Scales.view(scales.absmax());
                 FourBitKernels.dequantize(packed, absmax, codes(), blockSize, 0, numel(), flat);

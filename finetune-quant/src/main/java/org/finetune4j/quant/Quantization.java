@@ -22,8 +22,7 @@ import org.finetune4j.tensor.DType;
  *     weight at a block size of 64
  * @param skipModules names of linear layers, or the ends of their paths, that stay as they are
  */
-public record Quantization(
-        QuantizationType type, int blockSize, boolean doubleQuantization, List<String> skipModules) {
+public record Quantization(QuantizationType type, int blockSize, boolean doubleQuantization, List<String> skipModules) {
 
     /** The block size of bitsandbytes. */
     public static final int DEFAULT_BLOCK_SIZE = 64;
@@ -34,7 +33,8 @@ public record Quantization(
     public Quantization {
         skipModules = List.copyOf(skipModules);
         if (!BLOCK_SIZES.contains(blockSize)) {
-            throw new UserErrorException("a block size of " + blockSize + " is not possible, expected one of " + BLOCK_SIZES);
+            throw new UserErrorException(
+                    "a block size of " + blockSize + " is not possible, expected one of " + BLOCK_SIZES);
         }
     }
 
@@ -78,10 +78,7 @@ public record Quantization(
             throw settings.invalid("load_in_8bit", "only one of load_in_4bit and load_in_8bit");
         }
         for (String key : List.of(
-                "bnb_4bit_quant_type",
-                "bnb_4bit_use_double_quant",
-                "bnb_4bit_blocksize",
-                "bnb_4bit_compute_dtype")) {
+                "bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_blocksize", "bnb_4bit_compute_dtype")) {
             if (settings.has(key) && !four) {
                 throw settings.invalid(key, "load_in_4bit: true beside it");
             }
@@ -103,7 +100,8 @@ public record Quantization(
             return Optional.empty();
         }
         Quantization base = of(eight ? QuantizationType.INT8 : type);
-        return Optional.of(base.withBlockSize(blockSize).withDoubleQuantization(nested).skipping(skipped));
+        return Optional.of(
+                base.withBlockSize(blockSize).withDoubleQuantization(nested).skipping(skipped));
     }
 
     private static void checkComputeDType(String name) {

@@ -16,7 +16,8 @@ public final class BitsAndBytesFormat implements CompressedCheckpointFormat {
     public boolean accepts(ModelConfig config) {
         JsonNode node = config.node(ModelConfig.QUANTIZATION);
         return node.path("quant_method").asText("bitsandbytes").equals("bitsandbytes")
-                && (node.path("load_in_4bit").asBoolean() || node.path("load_in_8bit").asBoolean());
+                && (node.path("load_in_4bit").asBoolean()
+                        || node.path("load_in_8bit").asBoolean());
     }
 
     @Override

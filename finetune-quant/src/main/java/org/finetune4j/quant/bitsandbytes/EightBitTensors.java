@@ -25,7 +25,8 @@ public final class EightBitTensors {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         tensors.put(name, weight.codes());
         tensors.put(sibling(name, "SCB"), weight.absmax());
-        tensors.put(sibling(name, "weight_format"), Tensors.of(new byte[] {0}, 1).view());
+        tensors.put(
+                sibling(name, "weight_format"), Tensors.of(new byte[] {0}, 1).view());
         return tensors;
     }
 
@@ -46,9 +47,13 @@ public final class EightBitTensors {
         Tensor absmax = reader.tensor(sibling(name, "SCB"));
         String format = sibling(name, "weight_format");
         boolean rowMajor = !reader.contains(format) || reader.tensor(format).item() == 0;
-        if (codes.dtype() != DType.INT8 || !Arrays.equals(codes.shape(), shape) || absmax.numel() != shape[0] || !rowMajor) {
-            throw new UserErrorException(reader.directory() + ": tensor '" + name + "': expected int8 codes of the shape "
-                    + Arrays.toString(shape) + " in rows and as many scales as rows");
+        if (codes.dtype() != DType.INT8
+                || !Arrays.equals(codes.shape(), shape)
+                || absmax.numel() != shape[0]
+                || !rowMajor) {
+            throw new UserErrorException(
+                    reader.directory() + ": tensor '" + name + "': expected int8 codes of the shape "
+                            + Arrays.toString(shape) + " in rows and as many scales as rows");
         }
         return new EightBitWeight(
                 codes.to(device).copy(), absmax.to(DType.FLOAT32).to(device).copy(), dtype);

@@ -19,7 +19,13 @@ import org.finetune4j.tensor.DType;
  * @param offset what is added to quantised scales
  */
 record QuantState(
-        QuantizationType type, int blockSize, DType dtype, long[] shape, boolean nested, int nestedBlockSize, float offset) {
+        QuantizationType type,
+        int blockSize,
+        DType dtype,
+        long[] shape,
+        boolean nested,
+        int nestedBlockSize,
+        float offset) {
 
     /** Reads it; {@code where} says in messages whose it is. */
     static QuantState parse(byte[] text, String where) {
@@ -70,7 +76,8 @@ record QuantState(
         if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e16)) {
             int exponent = shortest.precision() - shortest.scale() - 1;
             String digits = shortest.movePointLeft(exponent).toPlainString();
-            return digits + "e" + (exponent < 0 ? "-" : "+") + (Math.abs(exponent) < 10 ? "0" : "") + Math.abs(exponent);
+            return digits + "e" + (exponent < 0 ? "-" : "+") + (Math.abs(exponent) < 10 ? "0" : "")
+                    + Math.abs(exponent);
         }
         String plain = shortest.toPlainString();
         return plain.contains(".") ? plain : plain + ".0";

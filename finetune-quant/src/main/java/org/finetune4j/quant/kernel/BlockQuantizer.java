@@ -46,7 +46,8 @@ public final class BlockQuantizer {
             for (long start = 0; start < count; start += piece) {
                 try (TensorScope scope = TensorScope.open()) {
                     long length = Math.min(piece, count - start);
-                    Tensor part = flat.narrow(0, start, length).to(DType.FLOAT32).contiguous();
+                    Tensor part =
+                            flat.narrow(0, start, length).to(DType.FLOAT32).contiguous();
                     quantizePiece(part, start, length, codes, absmax);
                 }
             }

@@ -56,8 +56,7 @@ public final class EightBitKernels {
      */
     public static void quantizeRows(Tensor matrix, Tensor codes, Tensor absmax) {
         int columns = Math.toIntExact(matrix.size(1));
-        FloatBuffer scales =
-                absmax.memory(0, matrix.size(0) * Float.BYTES).asFloatBuffer();
+        FloatBuffer scales = absmax.memory(0, matrix.size(0) * Float.BYTES).asFloatBuffer();
         Parallel.run(matrix.size(0), Math.max(1, 16384 / columns), (begin, end) -> {
             byte[] bytes = new byte[columns];
             for (long row = begin; row < end; row++) {
