@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             VerifyCommand.class,
             MergeCommand.class,
+            QuantizeCommand.class,
             BenchCommand.class,
             PretrainCommand.class
         })
