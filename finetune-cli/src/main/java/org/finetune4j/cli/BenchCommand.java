@@ -11,6 +11,7 @@ import picocli.CommandLine.Spec;
         description = "Measures speed and memory.",
         subcommands = {
             BenchStepCommand.class,
+            BenchGenerateCommand.class,
             BenchQloraCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class

@@ -1,80 +1,131 @@
 package org.finetune4j.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.Completion;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
+import org.finetune4j.generate.TokenLogprob;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.Tokenizer;
 import org.finetune4j.strategy.Adapter;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Continues a text. */
+/** Continues texts. */
 @Command(
         name = "generate",
         mixinStandardHelpOptions = true,
-        description = "Continues a text; prints the continuation only, as it is made.")
+        description = "Continues texts; prints the continuations only, one prompt's as it is made.")
 final class GenerateCommand implements Callable<Integer> {
+
+    private final ObjectMapper mapper = new ObjectMapper();
 
     @Mixin
     private ModelOptions model;
 
-    @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "The text to continue.")
-    private String prompt;
+    @Mixin
+    private GenerationSettings settings;
 
-    @Option(
-            names = "--max-new-tokens",
-            defaultValue = "128",
-            paramLabel = "N",
-            description = "Longest continuation (default: ${DEFAULT-VALUE}).")
-    private int maxNewTokens;
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "A text to continue; repeatable: all in one batch.")
+    private List<String> prompts = new ArrayList<>();
 
-    @Option(
-            names = "--temperature",
-            defaultValue = "0",
-            paramLabel = "T",
-            description = "0 is greedy (default: ${DEFAULT-VALUE}).")
-    private double temperature;
+    @Option(names = "--prompts-file", paramLabel = "FILE", description = "More texts to continue, one a line.")
+    private @Nullable Path promptsFile;
 
-    @Option(names = "--top-k", defaultValue = "0", paramLabel = "K", description = "Draw from the K likeliest; 0: all.")
-    private int topK;
-
-    @Option(
-            names = "--top-p",
-            defaultValue = "1",
-            paramLabel = "P",
-            description = "Draw from the likeliest that together reach P.")
-    private double topP;
-
-    @Option(names = "--seed", defaultValue = "42", paramLabel = "N", description = "Decides what is drawn.")
-    private long seed;
+    @Option(names = "--json", description = "Print one JSON line a continuation.")
+    private boolean json;
 
     @Override
     public Integer call() {
-        GenerationOptions options = options();
+        List<String> all = prompts();
+        if (settings.hasLogprobs() && !json) {
+            throw new UserErrorException("--logprobs needs --json: plain output has no place for them");
+        }
+        GenerationOptions options = settings.options();
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
-            TextGenerator.of(loaded).generate(prompt, options, out::print);
-            out.println();
+            TextGenerator generator = TextGenerator.of(loaded);
+            if (json) {
+                for (Completion completion : generator.complete(all, options)) {
+                    out.println(line(completion, all, loaded.tokenizer()));
+                }
+            } else if (all.size() == 1 && options.numReturnSequences() == 1) {
+                generator.generate(all.get(0), options, out::print);
+                out.println();
+            } else {
+                generator.complete(all, options).forEach(completion -> out.println(completion.text()));
+            }
         }
         return 0;
     }
 
-    private GenerationOptions options() {
-        try {
-            return GenerationOptions.builder()
-                    .maxNewTokens(maxNewTokens)
-                    .temperature(temperature)
-                    .topK(topK)
-                    .topP(topP)
-                    .seed(seed)
-                    .build();
-        } catch (IllegalArgumentException e) {
-            throw new UserErrorException(String.valueOf(e.getMessage()), e);
+    private List<String> prompts() {
+        List<String> all = new ArrayList<>(prompts);
+        if (promptsFile != null) {
+            try {
+                Files.readAllLines(promptsFile).stream()
+                        .filter(line -> !line.isBlank())
+                        .forEach(all::add);
+            } catch (IOException e) {
+                throw new UserErrorException("cannot read " + promptsFile + ": " + Reasons.of(e), e);
+            }
         }
+        if (all.isEmpty()) {
+            throw new UserErrorException("there is nothing to continue: expected --prompt or --prompts-file");
+        }
+        return all;
+    }
+
+    private String line(Completion completion, List<String> all, Tokenizer tokenizer) {
+        ObjectNode line = mapper.createObjectNode();
+        line.put("prompt", all.get(completion.prompt()));
+        line.put("text", completion.text());
+        ArrayNode ids = line.putArray("ids");
+        completion.ids().forEach(ids::add);
+        line.put("finish_reason", completion.finishReason().name().toLowerCase(Locale.ROOT));
+        if (completion.score() != 0) {
+            line.put("score", completion.score());
+        }
+        if (settings.hasLogprobs()) {
+            ArrayNode logprobs = line.putArray("logprobs");
+            completion.logprobs().forEach(logprob -> logprobs.add(node(logprob, tokenizer)));
+        }
+        try {
+            return mapper.writeValueAsString(line);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a tree always becomes text", e);
+        }
+    }
+
+    private ObjectNode node(TokenLogprob logprob, Tokenizer tokenizer) {
+        ObjectNode node = node(logprob.token(), logprob.logprob(), tokenizer);
+        ArrayNode top = node.putArray("top");
+        logprob.top().forEach(candidate -> top.add(node(candidate.token(), candidate.logprob(), tokenizer)));
+        return node;
+    }
+
+    private ObjectNode node(int token, double logprob, Tokenizer tokenizer) {
+        ObjectNode node = mapper.createObjectNode();
+        node.put("id", token);
+        node.put("token", tokenizer.decode(new int[] {token}, false));
+        node.put("logprob", logprob);
+        return node;
     }
 }

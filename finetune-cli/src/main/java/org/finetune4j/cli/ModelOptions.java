@@ -40,6 +40,10 @@ final class ModelOptions {
         return adapter == null ? null : AdapterFormat.load(loaded, adapter, trainable);
     }
 
+    boolean hasAdapter() {
+        return adapter != null;
+    }
+
     Path directory() {
         return model;
     }

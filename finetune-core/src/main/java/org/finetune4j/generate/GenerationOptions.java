@@ -1,99 +1,273 @@
 package org.finetune4j.generate;
 
+import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How to continue a text. The defaults are greedy: the most likely token each time.
+ * How to continue a text, in the terms of transformers' {@code GenerationConfig}. The defaults are greedy: the most likely
+ * token each time. What a caller does not set is taken from the model's {@code generation_config.json} where that says
+ * something, see {@link GenerationConfigFile}.
  *
  * @param maxNewTokens how many tokens to add at most
+ * @param minNewTokens no stop token can come before this many tokens
  * @param temperature what scores are divided by before sampling; 0 is greedy
  * @param topK only this many of the likeliest tokens can be drawn; 0 for all
  * @param topP only the likeliest tokens whose probabilities together reach this can be drawn; 1 for all (Holtzman et al.
  *     2020)
+ * @param minP only tokens at least this times as likely as the likeliest can be drawn; 0 for all
+ * @param typicalP only tokens whose information is closest to the expected one, until their probabilities together reach
+ *     this, can be drawn; 1 for all (Meister et al. 2022)
+ * @param repetitionPenalty what the scores of tokens that are there already are divided by (multiplied where negative); 1
+ *     for none (Keskar et al. 2019)
+ * @param noRepeatNgramSize runs of this many tokens occur once only; 0 for no such rule
  * @param seed decides what is drawn
  * @param stopTokens tokens that end the text, or null for those that the model's own files name
+ * @param stopStrings texts that end the text and do not belong to it
+ * @param numReturnSequences continuations of each prompt
+ * @param numBeams sequences that beam search follows; 1 for no beam search
+ * @param lengthPenalty the power of the length that the score of a finished beam is divided by
+ * @param earlyStopping when beam search ends
+ * @param logprobs how many of the likeliest tokens to report the log-probabilities of beside the chosen one; -1 for no
+ *     report
+ * @param explicit the names, as in {@code generation_config.json}, of what the caller has set
  */
 public record GenerationOptions(
         int maxNewTokens,
+        int minNewTokens,
         double temperature,
         int topK,
         double topP,
+        double minP,
+        double typicalP,
+        double repetitionPenalty,
+        int noRepeatNgramSize,
         long seed,
-        @Nullable Set<Integer> stopTokens) {
+        @Nullable Set<Integer> stopTokens,
+        List<String> stopStrings,
+        int numReturnSequences,
+        int numBeams,
+        double lengthPenalty,
+        EarlyStopping earlyStopping,
+        int logprobs,
+        Set<String> explicit) {
 
     /** How many tokens are added at most when nothing else is said. */
     public static final int DEFAULT_MAX_NEW_TOKENS = 128;
 
+    /** When beam search ends; transformers' {@code early_stopping}. */
+    public enum EarlyStopping {
+        /** {@code false}: when the best running beam is not likely to become better than the worst finished one. */
+        HEURISTIC,
+        /** {@code true}: as soon as there are as many finished sequences as beams. */
+        FIRST,
+        /** {@code "never"}: when no running beam can become better than a finished one. */
+        NEVER
+    }
+
     public GenerationOptions {
-        if (maxNewTokens < 1) {
-            throw new IllegalArgumentException("maxNewTokens must be positive: " + maxNewTokens);
-        }
-        if (!(temperature >= 0)) {
-            throw new IllegalArgumentException("temperature must not be negative: " + temperature);
-        }
-        if (topK < 0) {
-            throw new IllegalArgumentException("topK must not be negative: " + topK);
-        }
-        if (!(topP > 0 && topP <= 1)) {
-            throw new IllegalArgumentException("topP must be above 0 and at most 1: " + topP);
-        }
+        check(maxNewTokens >= 1, "maxNewTokens must be positive: " + maxNewTokens);
+        check(minNewTokens >= 0, "minNewTokens must not be negative: " + minNewTokens);
+        check(
+                temperature >= 0 && temperature < Double.POSITIVE_INFINITY,
+                "temperature must be a number not below 0: " + temperature);
+        check(topK >= 0, "topK must not be negative: " + topK);
+        check(topP > 0 && topP <= 1, "topP must be above 0 and at most 1: " + topP);
+        check(minP >= 0 && minP <= 1, "minP must be from 0 to 1: " + minP);
+        check(typicalP > 0 && typicalP <= 1, "typicalP must be above 0 and at most 1: " + typicalP);
+        check(
+                repetitionPenalty > 0 && repetitionPenalty < Double.POSITIVE_INFINITY,
+                "repetitionPenalty must be positive: " + repetitionPenalty);
+        check(noRepeatNgramSize >= 0, "noRepeatNgramSize must not be negative: " + noRepeatNgramSize);
+        check(stopStrings.stream().noneMatch(String::isEmpty), "a stop string must not be empty");
+        check(numReturnSequences >= 1, "numReturnSequences must be positive: " + numReturnSequences);
+        check(numBeams >= 1, "numBeams must be positive: " + numBeams);
+        check(Double.isFinite(lengthPenalty), "lengthPenalty must be a number: " + lengthPenalty);
+        check(logprobs >= -1, "logprobs must not be negative: " + logprobs);
         stopTokens = stopTokens == null ? null : Set.copyOf(stopTokens);
+        stopStrings = List.copyOf(stopStrings);
+        explicit = Set.copyOf(explicit);
+    }
+
+    private static void check(boolean right, String otherwise) {
+        if (!right) {
+            throw new IllegalArgumentException(otherwise);
+        }
     }
 
     /** Greedy, up to {@code maxNewTokens}. */
     public static GenerationOptions greedy(int maxNewTokens) {
-        return builder().maxNewTokens(maxNewTokens).build();
+        return builder().maxNewTokens(maxNewTokens).temperature(0).numBeams(1).build();
     }
 
     public static Builder builder() {
         return new Builder();
     }
 
+    /** A builder that starts from these options. */
+    public Builder toBuilder() {
+        Builder builder = new Builder();
+        builder.maxNewTokens = maxNewTokens;
+        builder.minNewTokens = minNewTokens;
+        builder.temperature = temperature;
+        builder.topK = topK;
+        builder.topP = topP;
+        builder.minP = minP;
+        builder.typicalP = typicalP;
+        builder.repetitionPenalty = repetitionPenalty;
+        builder.noRepeatNgramSize = noRepeatNgramSize;
+        builder.seed = seed;
+        builder.stopTokens = stopTokens;
+        builder.stopStrings = stopStrings;
+        builder.numReturnSequences = numReturnSequences;
+        builder.numBeams = numBeams;
+        builder.lengthPenalty = lengthPenalty;
+        builder.earlyStopping = earlyStopping;
+        builder.logprobs = logprobs;
+        builder.explicit.addAll(explicit);
+        return builder;
+    }
+
+    /** Whether tokens are drawn, not taken. */
+    public boolean isSampling() {
+        return temperature > 0;
+    }
+
     /** Collects options; what is not set keeps its default. */
     public static final class Builder {
 
         private int maxNewTokens = DEFAULT_MAX_NEW_TOKENS;
+        private int minNewTokens;
         private double temperature;
         private int topK;
         private double topP = 1;
+        private double minP;
+        private double typicalP = 1;
+        private double repetitionPenalty = 1;
+        private int noRepeatNgramSize;
         private long seed = 42;
         private @Nullable Set<Integer> stopTokens;
+        private List<String> stopStrings = List.of();
+        private int numReturnSequences = 1;
+        private int numBeams = 1;
+        private double lengthPenalty = 1;
+        private EarlyStopping earlyStopping = EarlyStopping.HEURISTIC;
+        private int logprobs = -1;
+        private final Set<String> explicit = new HashSet<>();
 
         private Builder() {}
 
+        private Builder set(String name) {
+            explicit.add(name);
+            return this;
+        }
+
         public Builder maxNewTokens(int value) {
             maxNewTokens = value;
-            return this;
+            return set("max_new_tokens");
+        }
+
+        public Builder minNewTokens(int value) {
+            minNewTokens = value;
+            return set("min_new_tokens");
         }
 
         public Builder temperature(double value) {
             temperature = value;
-            return this;
+            return set("temperature");
         }
 
         public Builder topK(int value) {
             topK = value;
-            return this;
+            return set("top_k");
         }
 
         public Builder topP(double value) {
             topP = value;
-            return this;
+            return set("top_p");
+        }
+
+        public Builder minP(double value) {
+            minP = value;
+            return set("min_p");
+        }
+
+        public Builder typicalP(double value) {
+            typicalP = value;
+            return set("typical_p");
+        }
+
+        public Builder repetitionPenalty(double value) {
+            repetitionPenalty = value;
+            return set("repetition_penalty");
+        }
+
+        public Builder noRepeatNgramSize(int value) {
+            noRepeatNgramSize = value;
+            return set("no_repeat_ngram_size");
         }
 
         public Builder seed(long value) {
             seed = value;
-            return this;
+            return set("seed");
         }
 
         public Builder stopTokens(Set<Integer> value) {
             stopTokens = value;
-            return this;
+            return set("eos_token_id");
+        }
+
+        public Builder stopStrings(List<String> value) {
+            stopStrings = value;
+            return set("stop_strings");
+        }
+
+        public Builder numReturnSequences(int value) {
+            numReturnSequences = value;
+            return set("num_return_sequences");
+        }
+
+        public Builder numBeams(int value) {
+            numBeams = value;
+            return set("num_beams");
+        }
+
+        public Builder lengthPenalty(double value) {
+            lengthPenalty = value;
+            return set("length_penalty");
+        }
+
+        public Builder earlyStopping(EarlyStopping value) {
+            earlyStopping = value;
+            return set("early_stopping");
+        }
+
+        public Builder logprobs(int topN) {
+            logprobs = topN;
+            return set("logprobs");
         }
 
         public GenerationOptions build() {
-            return new GenerationOptions(maxNewTokens, temperature, topK, topP, seed, stopTokens);
+            return new GenerationOptions(
+                    maxNewTokens,
+                    minNewTokens,
+                    temperature,
+                    topK,
+                    topP,
+                    minP,
+                    typicalP,
+                    repetitionPenalty,
+                    noRepeatNgramSize,
+                    seed,
+                    stopTokens,
+                    stopStrings,
+                    numReturnSequences,
+                    numBeams,
+                    lengthPenalty,
+                    earlyStopping,
+                    logprobs,
+                    explicit);
         }
     }
 }

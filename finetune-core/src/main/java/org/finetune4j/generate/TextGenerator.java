@@ -1,22 +1,15 @@
 package org.finetune4j.generate;
 
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.ObjIntConsumer;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.IncrementalDecoder;
-import org.finetune4j.model.ModelInputs;
-import org.finetune4j.model.Tokenizer;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 
 /**
- * Continues texts with a model, token by token, with a key-value cache.
+ * Continues texts with a model: greedily, by sampling or by beam search, with a key-value cache. What the options leave
+ * open is taken from the model's {@code generation_config.json}.
  *
  * <pre>{@code
  * TextGenerator.of(model).generate("Once upon a time", GenerationOptions.greedy(64), System.out::print);
@@ -25,9 +18,11 @@ import org.finetune4j.tensor.TensorScope;
 public final class TextGenerator {
 
     private final CausalLM model;
+    private final GenerationConfigFile config;
 
     private TextGenerator(CausalLM model) {
         this.model = model;
+        this.config = GenerationConfigFile.of(model);
     }
 
     /** A generator for {@code model}, which stays the caller's. */
@@ -35,7 +30,7 @@ public final class TextGenerator {
         return new TextGenerator(model);
     }
 
-    /** Continues a text greedily; see {@link #generate(String, GenerationOptions, Consumer)}. */
+    /** Continues a text; see {@link #generate(String, GenerationOptions, Consumer)}. */
     public String generate(String prompt) {
         return generate(prompt, GenerationOptions.builder().build());
     }
@@ -46,45 +41,57 @@ public final class TextGenerator {
     }
 
     /**
-     * Continues a text.
+     * Continues a text. Beam search knows its best sequence only at the end: {@code onText} gets it in one piece.
      *
-     * @param onText is given every piece of text as soon as it is complete
+     * @param onText is given every piece of text as soon as it is complete, never part of a stop string
      * @return the continuation alone, without special tokens
      * @throws UserErrorException when the model has no tokenizer, or prompt and new tokens do not fit its context
      */
     public String generate(String prompt, GenerationOptions options, Consumer<String> onText) {
-        Tokenizer tokenizer = model.tokenizer();
-        int[] ids = tokenizer.encode(prompt, true);
-        IncrementalDecoder decoder = tokenizer.incrementalDecoder(true);
-        StringBuilder text = new StringBuilder();
-        Consumer<String> sink = piece -> {
-            if (!piece.isEmpty()) {
-                text.append(piece);
-                onText.accept(piece);
-            }
-        };
-        Set<Integer> stops = stopTokens(options);
-        generate(List.of(ids), options, (row, token) -> {
-            if (!stops.contains(token)) {
-                sink.accept(decoder.push(token));
-            }
-        });
-        sink.accept(decoder.finish());
-        return text.toString();
+        return complete(List.of(prompt), options, (piece, sequence) -> {
+                    if (sequence == 0) {
+                        onText.accept(piece);
+                    }
+                })
+                .get(0)
+                .text();
     }
 
     /**
-     * Continues several texts at once and gives their continuations, without special tokens.
+     * Continues several texts at once and gives the text of one continuation each, without special tokens.
      *
      * @throws UserErrorException as {@link #generate(String, GenerationOptions, Consumer)}
      */
     public List<String> generateAll(List<String> prompts, GenerationOptions options) {
-        Tokenizer tokenizer = model.tokenizer();
-        List<int[]> ids =
-                prompts.stream().map(prompt -> tokenizer.encode(prompt, true)).toList();
-        return generate(ids, options, (row, token) -> {}).stream()
-                .map(tokens -> tokenizer.decode(tokens, true))
-                .toList();
+        GenerationOptions single = options.toBuilder().numReturnSequences(1).build();
+        return complete(prompts, single).stream().map(Completion::text).toList();
+    }
+
+    /** Continues several texts at once; see {@link #complete(List, GenerationOptions, ObjIntConsumer)}. */
+    public List<Completion> complete(List<String> prompts, GenerationOptions options) {
+        return complete(prompts, options, (piece, sequence) -> {});
+    }
+
+    /**
+     * Continues several texts at once.
+     *
+     * @param onText is given every piece of text with the number of its sequence in the result
+     * @return {@code numReturnSequences} continuations of the first prompt, then of the second, and so on
+     * @throws UserErrorException when the model has no tokenizer, or a prompt and its new tokens do not fit its context
+     */
+    public List<Completion> complete(List<String> prompts, GenerationOptions options, ObjIntConsumer<String> onText) {
+        List<int[]> ids = prompts.stream().map(this::encode).toList();
+        return run(ids, options, new GenerationListener() {
+            @Override
+            public void onText(int sequence, String piece) {
+                onText.accept(piece, sequence);
+            }
+        });
+    }
+
+    /** Continues sequences of token ids; see {@link #complete(List, GenerationOptions, ObjIntConsumer)}. */
+    public List<Completion> completeTokens(List<int[]> prompts, GenerationOptions options) {
+        return run(prompts, options, GenerationListener.NONE);
     }
 
     /** Is told of every new token. */
@@ -99,112 +106,105 @@ public final class TextGenerator {
      * @throws UserErrorException when a sequence is empty, or does not fit the model's context with its new tokens
      */
     public List<int[]> generate(List<int[]> prompts, GenerationOptions options, TokenListener listener) {
+        List<Completion> completions = run(prompts, options, new GenerationListener() {
+            @Override
+            public void onToken(int sequence, int token) {
+                listener.onToken(sequence, token);
+            }
+        });
+        return completions.stream().map(Completion::tokens).toList();
+    }
+
+    /** A session that reads what grows only once. */
+    public GenerationSession session() {
+        return new GenerationSession(this, model);
+    }
+
+    private List<Completion> run(List<int[]> prompts, GenerationOptions options, GenerationListener listener) {
+        if (prompts.isEmpty()) {
+            return List.of();
+        }
         if (model.network().pooling() != null) {
             throw new UserErrorException(
                     model.config().architecture() + " classifies sequences: it has no next token to generate");
         }
-        int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
         if (prompts.stream().anyMatch(prompt -> prompt.length == 0)) {
-            throw new UserErrorException("the prompt is empty: generation needs at least one token to start from");
+            throw emptyPrompt();
         }
-        int capacity = longest + options.maxNewTokens();
-        if (capacity - 1 > model.network().maxPositions()) {
-            throw new UserErrorException("the prompt has " + longest + " tokens and " + options.maxNewTokens()
-                    + " more are asked for, but the model sees no more than "
-                    + model.network().maxPositions());
-        }
-        Set<Integer> stops = stopTokens(options);
-        TokenSampler sampler = new TokenSampler(options);
-        int rows = prompts.size();
-        List<List<Integer>> generated = new ArrayList<>();
-        for (int row = 0; row < rows; row++) {
-            generated.add(new ArrayList<>());
-        }
-        boolean[] finished = new boolean[rows];
+        int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
+        GenerationOptions complete = complete(options, longest);
         try (Autograd.Mode mode = Autograd.disabled();
-                GrowingKeyValueCache cache = new GrowingKeyValueCache(capacity)) {
-            ModelInputs inputs = leftPadded(prompts, longest);
-            byte[] seen = inputs.attentionMask();
-            for (int step = 0; step < options.maxNewTokens(); step++) {
-                float[] scores = nextScores(inputs, cache, seen);
-                int vocabulary = scores.length / rows;
-                int[] tokens = new int[rows];
-                for (int row = 0; row < rows; row++) {
-                    if (finished[row]) {
-                        continue;
-                    }
-                    tokens[row] = sampler.sample(Arrays.copyOfRange(scores, row * vocabulary, (row + 1) * vocabulary));
-                    generated.get(row).add(tokens[row]);
-                    listener.onToken(row, tokens[row]);
-                    finished[row] = stops.contains(tokens[row]);
-                }
-                if (allTrue(finished)) {
-                    break;
-                }
-                seen = withOneMore(seen, rows);
-                inputs = following(prompts, tokens, step);
+                CachedDecoder decoder = new CachedDecoder(model, longest + complete.maxNewTokens())) {
+            if (complete.numBeams() == 1) {
+                return loop(complete, listener).run(prompts, decoder);
             }
-        }
-        return generated.stream()
-                .map(tokens -> tokens.stream().mapToInt(Integer::intValue).toArray())
-                .toList();
-    }
-
-    /** Scores after the last token of every row, row-major [rows, vocabulary]. */
-    private float[] nextScores(ModelInputs inputs, GrowingKeyValueCache cache, byte[] seen) {
-        try (TensorScope scope = TensorScope.open()) {
-            SequenceContext context = model.context(inputs, cache, seen);
-            Tensor hidden = model.hiddenStates(inputs, context); // [rows, seq, hidden]
-            cache.advance(inputs.sequenceLength());
-            Tensor last = hidden.select(1, inputs.sequenceLength() - 1L); // [rows, hidden]
-            return model.network().logits(last).toFloatArray();
-        }
-    }
-
-    private static ModelInputs leftPadded(List<int[]> prompts, int longest) {
-        int[] ids = new int[prompts.size() * longest];
-        byte[] mask = new byte[ids.length];
-        for (int row = 0; row < prompts.size(); row++) {
-            int[] prompt = prompts.get(row);
-            int start = (row + 1) * longest - prompt.length;
-            System.arraycopy(prompt, 0, ids, start, prompt.length);
-            Arrays.fill(mask, start, (row + 1) * longest, (byte) 1);
-        }
-        return new ModelInputs(prompts.size(), longest, ids, mask, null);
-    }
-
-    /** The inputs of the next step: one token a row, at its own position. */
-    private static ModelInputs following(List<int[]> prompts, int[] tokens, int step) {
-        int rows = prompts.size();
-        byte[] mask = new byte[rows];
-        Arrays.fill(mask, (byte) 1);
-        int[] positions = new int[rows];
-        for (int row = 0; row < rows; row++) {
-            positions[row] = prompts.get(row).length + step;
-        }
-        return new ModelInputs(rows, 1, tokens, mask, positions);
-    }
-
-    private static byte[] withOneMore(byte[] seen, int rows) {
-        int length = seen.length / rows;
-        byte[] longer = new byte[seen.length + rows];
-        for (int row = 0; row < rows; row++) {
-            System.arraycopy(seen, row * length, longer, row * (length + 1), length);
-            longer[row * (length + 1) + length] = 1;
-        }
-        return longer;
-    }
-
-    private static boolean allTrue(boolean[] values) {
-        for (boolean value : values) {
-            if (!value) {
-                return false;
+            List<Completion> completions = new BeamSearch(model, complete).run(prompts, decoder);
+            for (int sequence = 0; sequence < completions.size(); sequence++) {
+                listener.onText(sequence, completions.get(sequence).text());
             }
+            return completions;
         }
-        return true;
     }
 
-    private Set<Integer> stopTokens(GenerationOptions options) {
-        return options.stopTokens() != null ? options.stopTokens() : StopTokens.of(model);
+    TokenLoop loop(GenerationOptions complete, GenerationListener listener) {
+        return new TokenLoop(model, complete, listener);
+    }
+
+    int[] encode(String text) {
+        return model.tokenizer().encode(text, true);
+    }
+
+    /** The options with what they leave open filled in, checked against each other and the model. */
+    GenerationOptions complete(GenerationOptions options, int promptLength) {
+        if (promptLength == 0) {
+            throw emptyPrompt();
+        }
+        GenerationOptions complete = config.complete(options);
+        checkBeams(complete);
+        if (!complete.stopStrings().isEmpty()) {
+            model.tokenizer();
+        }
+        int room = model.network().maxPositions() - promptLength + 1;
+        if (options.explicit().contains("max_new_tokens")) {
+            if (complete.maxNewTokens() > room) {
+                throw new UserErrorException("the prompt has " + promptLength + " tokens and "
+                        + complete.maxNewTokens() + " more are asked for, but the model sees no more than "
+                        + model.network().maxPositions());
+            }
+            return complete;
+        }
+        int limit = Math.min(room, config.maxLength() - promptLength);
+        if (limit < 1) {
+            throw new UserErrorException("the prompt has " + promptLength + " tokens: there is no room for more, "
+                    + "the model sees " + model.network().maxPositions() + " and max_length is "
+                    + config.maxLength());
+        }
+        return complete.toBuilder()
+                .maxNewTokens(Math.min(limit, complete.maxNewTokens()))
+                .build();
+    }
+
+    private static UserErrorException emptyPrompt() {
+        return new UserErrorException("the prompt is empty: generation needs at least one token to start from");
+    }
+
+    private static void checkBeams(GenerationOptions options) {
+        if (options.numBeams() == 1) {
+            return;
+        }
+        if (options.isSampling()) {
+            throw new UserErrorException("beam search with sampling is not implemented: set temperature to 0, not "
+                    + options.temperature() + ", or num_beams to 1");
+        }
+        if (options.logprobs() >= 0) {
+            throw new UserErrorException("logprobs are not implemented for beam search: set num_beams to 1");
+        }
+        if (!options.stopStrings().isEmpty()) {
+            throw new UserErrorException("stop strings are not implemented for beam search: set num_beams to 1");
+        }
+        if (options.numReturnSequences() > options.numBeams()) {
+            throw new UserErrorException("num_return_sequences " + options.numReturnSequences()
+                    + " is more than num_beams " + options.numBeams());
+        }
     }
 }

@@ -64,6 +64,9 @@ public record Attention(
             k = all.keys();
             v = all.values();
         }
+        if (seq == 1 && heads != kvHeads) {
+            return oneToken(q, k, v, view);
+        }
         Tensor attended = attend(
                 q.transpose(1, 2), // [batch, heads, seq, headDim]
                 perQueryHead(k).transpose(1, 2), // [batch, heads, keys, headDim]
@@ -71,6 +74,21 @@ public record Attention(
                 view.mask(),
                 view.causal() && view.mask() == null && seq > 1);
         return attended.transpose(1, 2).reshape(batch, seq, (long) heads * headDim); // [batch, seq, heads * headDim]
+    }
+
+    /**
+     * One new token: the query heads that share a key and value head become the rows of one query, so that nothing needs
+     * to be repeated.
+     */
+    private Tensor oneToken(Tensor query, Tensor keys, Tensor values, AttentionView view) {
+        long batch = query.size(0);
+        Tensor attended = attend(
+                query.reshape(batch, kvHeads, heads / kvHeads, headDim), // [batch, kvHeads, heads / kvHeads, headDim]
+                keys.transpose(1, 2), // [batch, kvHeads, keys, headDim]
+                values.transpose(1, 2),
+                view.mask(),
+                false);
+        return attended.reshape(batch, 1, (long) heads * headDim); // [batch, 1, heads * headDim]
     }
 
     private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal) {

@@ -213,7 +213,7 @@ public final class GoldenVerifier {
             }
             prompts.add(Arrays.copyOfRange(expected[row], padding, promptLength));
         }
-        GenerationOptions.Builder options = GenerationOptions.builder().maxNewTokens(expected[0].length - promptLength);
+        GenerationOptions.Builder options = GenerationOptions.greedy(expected[0].length - promptLength).toBuilder();
         if (golden.has(prefix + "eos_token_id")) {
             options.stopTokens(Arrays.stream(golden.rows(prefix + "eos_token_id")[0])
                     .boxed()

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class TokenSamplerTest {
@@ -13,7 +14,7 @@ class TokenSamplerTest {
 
     @Test
     void withoutTemperatureTheLikeliestTokenIsTaken() {
-        assertEquals(1, new TokenSampler(GenerationOptions.greedy(1)).sample(SCORES));
+        assertEquals(1, draw(GenerationOptions.greedy(1), 1)[1]);
     }
 
     @Test
@@ -65,10 +66,11 @@ class TokenSamplerTest {
     }
 
     private static int[] draw(GenerationOptions options, int times) {
-        TokenSampler sampler = new TokenSampler(options);
+        TokenSampler sampler = new TokenSampler(options, LogitsProcessor.of(options, Set.of()), 0);
+        TokenSequence prompt = new TokenSequence(new int[] {0});
         int[] counts = new int[SCORES.length];
         for (int i = 0; i < times; i++) {
-            counts[sampler.sample(SCORES)]++;
+            counts[sampler.choose(prompt, SCORES.clone())]++;
         }
         return counts;
     }

@@ -1,0 +1,100 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class GenerateCommandTest {
+
+    @TempDir
+    Path directory;
+
+    private CommandRun generate(String... more) {
+        String model = EmbeddedModelFiles.unpack(directory.resolve("model")).toString();
+        String[] args = new String[more.length + 3];
+        args[0] = "generate";
+        args[1] = "--model";
+        args[2] = model;
+        System.arraycopy(more, 0, args, 3, more.length);
+        return CommandRun.of(args);
+    }
+
+    @Test
+    void severalPromptsAreContinuedAsEachAlone() {
+        CommandRun one = generate("--prompt", "Tom lives", "--max-new-tokens", "6");
+        CommandRun two = generate("--prompt", "Tom lives", "--prompt", "The dog of", "--max-new-tokens", "6");
+        assertEquals(0, two.exitCode(), two.toString());
+        assertEquals(String.join("\n", one.out()), two.out().get(0));
+    }
+
+    @Test
+    void jsonTellsIdsReasonAndLogprobs() throws IOException {
+        CommandRun run = generate(
+                "--prompt",
+                "Tom lives",
+                "--max-new-tokens",
+                "3",
+                "--json",
+                "--logprobs",
+                "2",
+                "--num-return-sequences",
+                "2",
+                "--temperature",
+                "1",
+                "--top-k",
+                "5",
+                "--top-p",
+                "0.9",
+                "--min-p",
+                "0.01");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertEquals(2, run.out().size());
+        JsonNode line = new ObjectMapper().readTree(run.out().get(0));
+        assertEquals("Tom lives", line.path("prompt").asText());
+        assertEquals(3, line.path("ids").size());
+        assertEquals("length", line.path("finish_reason").asText());
+        assertEquals(3, line.path("logprobs").size());
+        assertEquals(2, line.path("logprobs").get(0).path("top").size());
+    }
+
+    @Test
+    void beamsAndPenalties() {
+        CommandRun run = generate(
+                "--prompt", "Tom lives", "--max-new-tokens", "6", "--num-beams", "3", "--repetition-penalty", "1.2");
+        assertEquals(0, run.exitCode(), run.toString());
+    }
+
+    @Test
+    void aStopStringEndsTheTextAndIsNotPrinted() {
+        String whole = String.join(
+                "\n",
+                generate("--prompt", "Tom lives", "--max-new-tokens", "12").out());
+        String stop = whole.substring(5, 7);
+        String cut = String.join(
+                "\n",
+                generate("--prompt", "Tom lives", "--max-new-tokens", "12", "--stop", stop)
+                        .out());
+        assertEquals(whole.substring(0, whole.indexOf(stop)), cut);
+    }
+
+    @Test
+    void mistakesAreNamed() {
+        assertRefused(generate("--max-new-tokens", "3"), "--prompt");
+        assertRefused(generate("--prompt", "a", "--top-p", "1.5"), "1.5");
+        assertRefused(generate("--prompt", "a", "--logprobs", "1"), "--json");
+        assertRefused(generate("--prompt", "a", "--num-beams", "2", "--temperature", "1"), "num_beams");
+    }
+
+    private static void assertRefused(CommandRun run, String part) {
+        assertEquals(2, run.exitCode(), run.toString());
+        assertEquals(1, run.errors().size(), run.toString());
+        assertTrue(run.errors().get(0).contains(part), run.errors().get(0));
+    }
+}

@@ -1,0 +1,223 @@
+package org.finetune4j.generate;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import org.finetune4j.generate.GenerationOptions.EarlyStopping;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+
+/**
+ * Follows the {@code numBeams} likeliest sequences of each prompt and keeps the best that have ended, by transformers'
+ * rules: a beam that ends counts when it is among the best {@code numBeams} of its step, its score is the sum of its
+ * log-probabilities divided by its length to the power of {@code lengthPenalty}.
+ */
+final class BeamSearch {
+
+    /** A sequence that still grows. */
+    private record Beam(TokenSequence tokens, double score) {}
+
+    /** What one step could make of a beam. */
+    private record Candidate(int beam, int token, double score) {}
+
+    /** A sequence that has ended. */
+    private record Finished(TokenSequence tokens, double score, FinishReason reason) {}
+
+    /** The search for one prompt. */
+    private static final class Search {
+        private List<Beam> running = new ArrayList<>();
+        private final List<Finished> finished = new ArrayList<>();
+        private boolean done;
+    }
+
+    private final CausalLM model;
+    private final GenerationOptions options;
+    private final Set<Integer> stops;
+    private final List<LogitsProcessor> processors;
+    private final int beams;
+
+    /** @param options complete: with stop tokens */
+    BeamSearch(CausalLM model, GenerationOptions options) {
+        this.model = model;
+        this.options = options;
+        this.stops = options.stopTokens() == null ? Set.of() : options.stopTokens();
+        this.processors = LogitsProcessor.of(options, stops);
+        this.beams = options.numBeams();
+    }
+
+    /** Continues all prompts at once; gives the best {@code numReturnSequences} beams of each. */
+    List<Completion> run(List<int[]> prompts, CachedDecoder decoder) {
+        List<Search> searches = new ArrayList<>();
+        for (int[] prompt : prompts) {
+            Search search = new Search();
+            search.running.add(new Beam(new TokenSequence(prompt), 0));
+            searches.add(search);
+        }
+        Tensor scores = inScope(() -> decoder.start(prompts));
+        try {
+            while (true) {
+                int[] rows = step(searches, scores);
+                if (searches.stream().allMatch(search -> search.done)) {
+                    return completions(searches);
+                }
+                scores.close();
+                decoder.selectRows(rows);
+                int[] tokens = lastTokens(searches);
+                scores = inScope(() -> decoder.next(tokens));
+            }
+        } finally {
+            scores.close();
+        }
+    }
+
+    private interface Step {
+        Tensor scores();
+    }
+
+    private static Tensor inScope(Step step) {
+        try (TensorScope scope = TensorScope.open()) {
+            return step.scores().unscoped();
+        }
+    }
+
+    /** Takes every search one token further and gives the row of the cache that each of the new beams comes from. */
+    private int[] step(List<Search> searches, Tensor scores) {
+        int vocabulary = (int) scores.size(1);
+        float[] all = scores.toFloatArray();
+        List<Integer> rows = new ArrayList<>();
+        int firstRow = 0;
+        for (Search search : searches) {
+            int width = search.running.size();
+            if (search.done) {
+                for (int beam = 0; beam < width; beam++) {
+                    rows.add(firstRow + beam);
+                }
+            } else {
+                float[][] logprobs = new float[width][];
+                for (int beam = 0; beam < width; beam++) {
+                    int from = (firstRow + beam) * vocabulary;
+                    logprobs[beam] =
+                            processed(search.running.get(beam), Arrays.copyOfRange(all, from, from + vocabulary));
+                }
+                for (int beam : advance(search, candidates(search.running, logprobs))) {
+                    rows.add(firstRow + beam);
+                }
+            }
+            firstRow += width;
+        }
+        return rows.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    private float[] processed(Beam beam, float[] scores) {
+        float logSum = (float) Scores.logSumExp(scores);
+        for (int i = 0; i < scores.length; i++) {
+            scores[i] -= logSum;
+        }
+        for (LogitsProcessor processor : processors) {
+            processor.process(beam.tokens, scores);
+        }
+        return scores;
+    }
+
+    /** The best continuations, enough to have {@code beams} that go on even when every stop token is among them. */
+    private List<Candidate> candidates(List<Beam> running, float[][] logprobs) {
+        int count = Math.max(2, 1 + stops.size()) * beams;
+        List<Candidate> candidates = new ArrayList<>();
+        for (int beam = 0; beam < running.size(); beam++) {
+            for (int token : Scores.top(logprobs[beam], count)) {
+                candidates.add(new Candidate(beam, token, running.get(beam).score + logprobs[beam][token]));
+            }
+        }
+        candidates.sort(Comparator.comparingDouble(Candidate::score).reversed());
+        return candidates.subList(0, Math.min(count, candidates.size()));
+    }
+
+    /** Sorts candidates into ended and running ones; gives the beam that each running one continues. */
+    private int[] advance(Search search, List<Candidate> candidates) {
+        List<Beam> next = new ArrayList<>();
+        List<Integer> origins = new ArrayList<>();
+        boolean full = search.finished.size() == beams && options.earlyStopping() == EarlyStopping.FIRST;
+        int length = search.running.get(0).tokens.newTokens() + 1;
+        for (int rank = 0; rank < candidates.size(); rank++) {
+            Candidate candidate = candidates.get(rank);
+            boolean stop = stops.contains(candidate.token);
+            boolean ends = stop || length >= options.maxNewTokens();
+            if (ends && rank < beams && !full) {
+                TokenSequence tokens = continued(search, candidate);
+                double score = candidate.score / Math.pow(length, options.lengthPenalty());
+                search.finished.add(new Finished(tokens, score, stop ? FinishReason.STOP : FinishReason.LENGTH));
+            } else if (!ends && next.size() < beams) {
+                next.add(new Beam(continued(search, candidate), candidate.score));
+                origins.add(candidate.beam);
+            }
+        }
+        search.finished.sort(Comparator.comparingDouble(Finished::score).reversed());
+        while (search.finished.size() > beams) {
+            search.finished.remove(search.finished.size() - 1);
+        }
+        if (next.isEmpty()) {
+            search.done = true;
+            return identity(search.running.size());
+        }
+        search.running = next;
+        search.done = !canImprove(search, length);
+        return origins.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    private static TokenSequence continued(Search search, Candidate candidate) {
+        TokenSequence tokens = search.running.get(candidate.beam).tokens.copy();
+        tokens.add(candidate.token);
+        return tokens;
+    }
+
+    private boolean canImprove(Search search, int length) {
+        if (search.finished.size() < beams) {
+            return true;
+        }
+        if (options.earlyStopping() == EarlyStopping.FIRST) {
+            return false;
+        }
+        boolean longest = options.earlyStopping() == EarlyStopping.NEVER && options.lengthPenalty() > 0;
+        int hopedLength = longest ? options.maxNewTokens() : length;
+        double best = search.running.get(0).score / Math.pow(hopedLength, options.lengthPenalty());
+        return best > search.finished.get(beams - 1).score;
+    }
+
+    private static int[] identity(int size) {
+        int[] rows = new int[size];
+        Arrays.setAll(rows, row -> row);
+        return rows;
+    }
+
+    private static int[] lastTokens(List<Search> searches) {
+        return searches.stream()
+                .flatMap(search -> search.running.stream())
+                .mapToInt(beam -> beam.tokens.get(beam.tokens.length() - 1))
+                .toArray();
+    }
+
+    private List<Completion> completions(List<Search> searches) {
+        List<Completion> completions = new ArrayList<>();
+        for (int prompt = 0; prompt < searches.size(); prompt++) {
+            List<Finished> finished = searches.get(prompt).finished;
+            for (int i = 0; i < Math.min(options.numReturnSequences(), finished.size()); i++) {
+                Finished best = finished.get(i);
+                completions.add(new Completion(
+                        prompt, text(best.tokens), best.tokens.added(), best.reason, List.of(), best.score));
+            }
+        }
+        return completions;
+    }
+
+    private String text(TokenSequence tokens) {
+        if (!model.hasTokenizer()) {
+            return "";
+        }
+        GeneratedText text = new GeneratedText(model.tokenizer(), List.of(), stops, piece -> {});
+        tokens.added().forEach(text::push);
+        return text.finish();
+    }
+}

@@ -1,0 +1,46 @@
+package org.finetune4j.model.gguf;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.safetensors.CheckpointReader;
+
+/**
+ * Writes a model directory as one GGUF file with weights, tokenizer and chat template, as llama.cpp's own converter does.
+ * Tensors are read, changed and written one at a time: memory is needed for the largest one only.
+ */
+public final class GgufExport {
+
+    private GgufExport() {}
+
+    /**
+     * Writes the file.
+     *
+     * @param model a directory with config.json, safetensors and tokenizer.json
+     * @param type of the matrices; norms and biases are always float32, and rows that q8_0's blocks do not fill float16
+     * @throws UserErrorException when the architecture, a setting, the tokenizer or a tensor has no place in the format, a
+     *     file cannot be read, or {@code output} cannot be written; what was there before stays
+     */
+    public static void write(Path model, GgufType type, Path output) {
+        ModelConfig config = ModelConfig.load(model);
+        GgufArchitecture architecture = GgufArchitecture.of(config);
+        if (config.has("quantization_config")) {
+            throw new UserErrorException(config.origin() + ": export of quantized weights to GGUF is not implemented");
+        }
+        try (CheckpointReader checkpoint = CheckpointReader.open(model)) {
+            List<GgufTensor> tensors = architecture.tensors(config, checkpoint);
+            GgufMetadata metadata = new GgufMetadata()
+                    .put("general.architecture", architecture.name(config))
+                    .put("general.type", "model")
+                    .put(
+                            "general.name",
+                            model.toAbsolutePath().normalize().getFileName().toString())
+                    .put("general.file_type", type.fileType())
+                    .put("general.quantization_version", 2);
+            architecture.describe(config, metadata);
+            GgufTokenizer.describe(model, config, metadata);
+            GgufWriter.write(output, metadata.values(), tensors, type);
+        }
+    }
+}
