@@ -70,8 +70,7 @@ public final class FourBitKernels {
     }
 
     /** A table for each half of a byte, by the whole byte: one look-up a value, and no shifts. */
-    private static void unpack(
-            byte[] bytes, int from, int to, float[] high, float[] low, float scale, float[] values) {
+    private static void unpack(byte[] bytes, int from, int to, float[] high, float[] low, float scale, float[] values) {
         for (int i = from; i < to; i++) {
             int pair = bytes[i] & 0xff;
             values[2 * i] = high[pair] * scale;
