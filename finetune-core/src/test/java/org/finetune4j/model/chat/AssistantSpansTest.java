@@ -82,6 +82,14 @@ class AssistantSpansTest {
     }
 
     @Test
+    void aMessageIsContinuedWhereItsOwnTextEnds() throws IOException {
+        // "im" also stands in the marker that ends the turn.
+        List<ChatMessage> messages = List.of(ChatMessage.user("Q"), ChatMessage.assistant("im"));
+        String text = template("qwen2.5").render(messages, ChatOptions.none().continuingFinalMessage());
+        assertTrue(text.endsWith("<|im_start|>assistant\nim"), text);
+    }
+
+    @Test
     void bracesInAMessageAreText() throws IOException {
         List<ChatMessage> messages =
                 List.of(ChatMessage.user("{{ 7 * 7 }} {% if %}"), ChatMessage.assistant("{{ messages }}"));

@@ -1,5 +1,6 @@
 package org.finetune4j.model.chat;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.fasterxml.jackson.core.type.TypeReference;
@@ -12,8 +13,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.finetune4j.model.Tokenizer;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 
 /** Conversations read as transformers writes them, in the templates of real models. */
 class ChatTemplateGoldenTest {
@@ -49,6 +52,26 @@ class ChatTemplateGoldenTest {
                     () -> assertEquals(row.path("text").asText(), template.render(messages, options(golden, row)))));
         }
         return tests.stream();
+    }
+
+    /** The renderings as ids of the real tokenizers, where a directory with those is named. */
+    @TestFactory
+    @EnabledIfEnvironmentVariable(named = "FINETUNE_SHARED", matches = ".+")
+    Stream<DynamicTest> idsAreThoseOfTransformers() {
+        return Stream.of("llama3.2-instruct", "mistral-v0.3", "phi3", "qwen2.5")
+                .map(family -> DynamicTest.dynamicTest(family, () -> {
+                    JsonNode golden =
+                            JSON.readTree(GOLDENS.resolve(family + ".chat.json").toFile());
+                    String vocabulary = golden.path("tokenizer_json_of").asText(family);
+                    Path directory = Path.of(System.getenv("FINETUNE_SHARED"), "data", "tokenizers", vocabulary);
+                    try (Tokenizer tokenizer = Tokenizer.load(directory)) {
+                        for (JsonNode row : golden.path("rows")) {
+                            int[] expected = JSON.convertValue(row.get("ids"), int[].class);
+                            assertArrayEquals(
+                                    expected, tokenizer.encode(row.path("text").asText(), false));
+                        }
+                    }
+                }));
     }
 
     private static ChatOptions options(JsonNode golden, JsonNode row) {
