@@ -92,7 +92,7 @@ final class AssistantSpans {
     }
 
     /** A text that shares neither beginning nor end with another. */
-    private static String otherThan(String content) {
+    static String otherThan(String content) {
         String candidate = "\uFDD2";
         return content.equals(candidate) ? "\uFDD3" : candidate;
     }
@@ -110,7 +110,7 @@ final class AssistantSpans {
         return ChatTemplate.withoutMarks(template.renderMarked(part, options.withGenerationPrompt(generationPrompt)));
     }
 
-    private static int commonSuffix(String a, String b) {
+    static int commonSuffix(String a, String b) {
         int length = 0;
         while (length < Math.min(a.length(), b.length())
                 && a.charAt(a.length() - 1 - length) == b.charAt(b.length() - 1 - length)) {

@@ -34,8 +34,16 @@ public final class ChatTemplate {
 
     private ChatTemplate(String name, String source, Map<String, String> specialTokens) {
         this.name = name;
-        this.source = JinjaSource.normalize(source);
+        this.source = normalized(name, source);
         this.specialTokens = Map.copyOf(specialTokens);
+    }
+
+    private static String normalized(String name, String source) {
+        try {
+            return JinjaSource.normalize(source);
+        } catch (UserErrorException e) {
+            throw new UserErrorException(name + ": " + e.getMessage() + " in a chat template", e);
+        }
     }
 
     /**
@@ -136,7 +144,7 @@ public final class ChatTemplate {
      */
     public String render(List<ChatMessage> messages, ChatOptions options) {
         String text = withoutMarks(renderMarked(messages, options));
-        return options.continueFinalMessage() ? untilFinalContent(text, messages) : text;
+        return options.continueFinalMessage() ? untilFinalContent(text, messages, options) : text;
     }
 
     /**
@@ -179,19 +187,17 @@ public final class ChatTemplate {
                         .replace(String.valueOf(GenerationTag.END), "");
     }
 
-    /** Cuts what the template writes behind the last message's own words. */
-    private String untilFinalContent(String text, List<ChatMessage> messages) {
-        String content = messages.get(messages.size() - 1).content().strip();
-        int at = text.lastIndexOf(content);
-        if (at < 0) {
+    /** Cuts what the template writes behind the last message's own words: what stays when they are others. */
+    private String untilFinalContent(String text, List<ChatMessage> messages, ChatOptions options) {
+        List<ChatMessage> changed = new ArrayList<>(messages);
+        ChatMessage last = messages.get(messages.size() - 1);
+        changed.set(messages.size() - 1, last.withContent(AssistantSpans.otherThan(last.content())));
+        String other = withoutMarks(renderMarked(changed, options));
+        int end = text.length() - AssistantSpans.commonSuffix(text, other);
+        if (other.indexOf(AssistantSpans.otherThan(last.content())) < 0) {
             throw new UserErrorException(name + ": the last message does not appear in the rendered conversation,"
                     + " so it cannot be continued");
         }
-        String through = text.substring(0, at + content.length());
-        String original = messages.get(messages.size() - 1).content();
-        int trailing = original.length() - original.stripTrailing().length();
-        String after = text.substring(at + content.length());
-        boolean kept = trailing > 0 && after.startsWith(original.substring(original.length() - trailing));
-        return kept ? through + original.substring(original.length() - trailing) : through;
+        return text.substring(0, end);
     }
 }

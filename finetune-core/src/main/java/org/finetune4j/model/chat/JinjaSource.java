@@ -40,6 +40,7 @@ final class JinjaSource {
         String unix = source.replace("\r\n", "\n").replace('\r', '\n');
         List<Piece> pieces = split(unix.endsWith("\n") ? unix.substring(0, unix.length() - 1) : unix);
         StringBuilder out = new StringBuilder();
+        JinjaLoops loops = new JinjaLoops();
         for (int i = 0; i < pieces.size(); i++) {
             Piece piece = pieces.get(i);
             switch (piece.kind) {
@@ -48,12 +49,16 @@ final class JinjaSource {
                             piece.body,
                             i == 0 ? null : pieces.get(i - 1),
                             i + 1 < pieces.size() ? pieces.get(i + 1) : null));
-                case EXPRESSION, BLOCK ->
-                    out.append(piece.kind.open)
-                            .append(' ')
+                case EXPRESSION ->
+                    out.append("{{ (")
                             .append(JinjaExpression.rewrite(piece.body.strip()))
-                            .append(' ')
-                            .append(piece.kind.close);
+                            .append(")|")
+                            .append(TemplateFilters.TEXT)
+                            .append(" }}");
+                case BLOCK ->
+                    out.append("{% ")
+                            .append(loops.rewrite(JinjaExpression.rewrite(piece.body.strip())))
+                            .append(" %}");
                 case COMMENT -> {
                     // says nothing
                 }

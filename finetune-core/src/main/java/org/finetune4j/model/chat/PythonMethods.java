@@ -29,8 +29,8 @@ final class PythonMethods {
         if (base instanceof Map<?, ?> map) {
             return onMap(map, method, arguments);
         }
-        if (base instanceof List<?> list && method.equals("index")) {
-            return (long) list.indexOf(arguments.get(0));
+        if (base instanceof List<?> list) {
+            return onList(list, method, arguments);
         }
         throw unknown(base, method);
     }
@@ -38,6 +38,18 @@ final class PythonMethods {
     private static UserErrorException unknown(Object base, String method) {
         String type = base instanceof CharSequence ? "text" : base instanceof Map ? "map" : "value";
         return new UserErrorException("the chat template calls '" + method + "' on a " + type + ", which is not known");
+    }
+
+    @SuppressWarnings("unchecked")
+    private static @Nullable Object onList(List<?> list, String method, List<@Nullable Object> arguments) {
+        return switch (method) {
+            case "index" -> (long) list.indexOf(arguments.get(0));
+            case "append" -> {
+                ((List<@Nullable Object>) list).add(arguments.get(0));
+                yield null;
+            }
+            default -> throw unknown(list, method);
+        };
     }
 
     private static @Nullable Object onMap(Map<?, ?> map, String method, List<@Nullable Object> arguments) {
@@ -78,7 +90,7 @@ final class PythonMethods {
             case "endswith" -> any(arguments.get(0), text::endsWith);
             case "find" -> (long) text.indexOf(String.valueOf(first));
             case "count" -> (long) text.split(Pattern.quote(String.valueOf(first)), -1).length - 1;
-            case "replace" -> text.replace(String.valueOf(first), String.valueOf(arguments.get(1)));
+            case "replace" -> replaced(text, String.valueOf(first), arguments);
             case "split" -> split(text, first, limit(arguments));
             case "splitlines" -> new ArrayList<>(text.lines().toList());
             case "join" ->
@@ -88,6 +100,20 @@ final class PythonMethods {
                                 .stream().map(PythonText::str).toList());
             default -> throw unknown(text, method);
         };
+    }
+
+    private static String replaced(String text, String old, List<@Nullable Object> arguments) {
+        String replacement = String.valueOf(arguments.get(1));
+        if (arguments.size() < 3 || !(arguments.get(2) instanceof Number count) || count.intValue() < 0) {
+            return text.replace(old, replacement);
+        }
+        String result = text;
+        int at = 0;
+        for (int i = 0; i < count.intValue() && (at = result.indexOf(old, at)) >= 0; i++) {
+            result = result.substring(0, at) + replacement + result.substring(at + old.length());
+            at += replacement.length();
+        }
+        return result;
     }
 
     private static CharMatcher trimmed(@Nullable String characters) {

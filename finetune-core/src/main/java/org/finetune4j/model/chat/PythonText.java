@@ -1,5 +1,6 @@
 package org.finetune4j.model.chat;
 
+import java.math.BigDecimal;
 import java.util.Collection;
 import java.util.Locale;
 import java.util.Map;
@@ -42,7 +43,25 @@ final class PythonText {
             }
             return list.isEmpty() ? "[]" : out.append(']').toString();
         }
-        return value.toString();
+        if (value instanceof Map.Entry<?, ?> pair) {
+            return "(" + repr(pair.getKey()) + ", " + repr(pair.getValue()) + ")";
+        }
+        return value instanceof Double number ? real(number) : value.toString();
+    }
+
+    /** Python writes an exponent from 1e16 and below 1e-4. */
+    private static String real(double number) {
+        double size = Math.abs(number);
+        if (size == 0 || size >= 1e-4 && size < 1e16) {
+            return number == Math.rint(number) && size < 1e16
+                    ? new BigDecimal(number).toBigInteger() + ".0"
+                    : new BigDecimal(Double.toString(number)).toPlainString();
+        }
+        String text = Double.toString(number).replace(".0E", "E");
+        int exponent = text.indexOf('E');
+        int power = Integer.parseInt(text.substring(exponent + 1));
+        return text.substring(0, exponent) + "e" + (power < 0 ? "-" : "+") + (Math.abs(power) < 10 ? "0" : "")
+                + Math.abs(power);
     }
 
     private static String quoted(String text) {

@@ -8,19 +8,24 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /** The filters whose results differ from Jinja2's in the renderer's own version. */
 final class TemplateFilters {
 
+    /** What every printed value goes through: Python's words for it. */
+    static final String TEXT = "__text";
+
+    private static final Set<String> JSON_OPTIONS = Set.of("indent", "ensure_ascii");
+
     private TemplateFilters() {}
 
     static List<Filter> all() {
         return List.of(
-                filter("tojson", (value, arguments, named) -> {
-                    Object indent = named.getOrDefault("indent", arguments.isEmpty() ? null : arguments.get(0));
-                    return PythonText.json(value, indent instanceof Number spaces ? spaces.intValue() : null);
-                }),
+                filter(TEXT, (value, arguments, named) -> value == null ? "" : PythonText.str(value)),
+                filter("tojson", TemplateFilters::toJson),
                 filter("trim", (value, arguments, named) -> PythonText.str(value)
                         .strip()),
                 filter("string", (value, arguments, named) -> PythonText.str(value)),
@@ -36,6 +41,16 @@ final class TemplateFilters {
                     Collections.reverse(reversed);
                     return reversed;
                 }));
+    }
+
+    private static String toJson(@Nullable Object value, List<@Nullable Object> arguments, Map<String, Object> named) {
+        for (String name : named.keySet()) {
+            if (!JSON_OPTIONS.contains(name)) {
+                throw new UserErrorException("tojson's '" + name + "' is not known");
+            }
+        }
+        Object indent = named.getOrDefault("indent", arguments.isEmpty() ? null : arguments.get(0));
+        return PythonText.json(value, indent instanceof Number spaces ? spaces.intValue() : null);
     }
 
     @FunctionalInterface

@@ -1,0 +1,65 @@
+package org.finetune4j.model.chat;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.stream.StreamSupport;
+import org.finetune4j.UserErrorException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The parts of Jinja2 that chat templates use mean what they mean there; what would silently mean something else is refused. */
+class JinjaTest {
+
+    @Test
+    void expressionsStatementsAndWhiteSpaceAreThoseOfJinja2() throws IOException {
+        ObjectMapper json = new ObjectMapper();
+        JsonNode golden = json.readTree(
+                Path.of("src/test/resources/goldens/chat/jinja.json").toFile());
+        Map<String, Object> variables =
+                json.convertValue(golden.path("variables"), new TypeReference<Map<String, Object>>() {});
+        assertTrue(golden.path("rows").size() > 100);
+        assertAll(StreamSupport.stream(golden.path("rows").spliterator(), false).map(row -> () -> {
+            String source = row.path("template").asText();
+            assertEquals(
+                    row.path("text").asText(),
+                    TemplateEngine.render(JinjaSource.normalize(source), "test", variables),
+                    source);
+        }));
+    }
+
+    @Test
+    void aLoopWithAConditionCountsWhatIsLeft() {
+        String source =
+                "{% for k, v in m.items() if k != 'a' %}{{ loop.index }}{{ k }}{{ v }}{{ loop.last }} {% endfor %}";
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("b", 2);
+        values.put("a", 1);
+        values.put("c", 3);
+        assertEquals(
+                "1b2False 2c3True ", TemplateEngine.render(JinjaSource.normalize(source), "test", Map.of("m", values)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{% for m in messages %}{{ m.role }}{% else %}none{% endfor %}",
+                "{% for m in messages recursive %}{{ m.role }}{% endfor %}",
+                "{% raw %}{{ x }}{% endraw %}"
+            })
+    void whatTheRendererWouldOverlookIsRefused(String source) {
+        UserErrorException e =
+                assertThrows(UserErrorException.class, () -> ChatTemplate.of("hub/template", source, Map.of()));
+        assertTrue(String.valueOf(e.getMessage()).startsWith("hub/template: "), e.getMessage());
+    }
+}
