@@ -34,28 +34,28 @@ final class BenchDequantizeCommand implements Callable<Integer> {
             Tensor weight = Tensors.randn(DType.FLOAT32, Device.CPU, rows, columns);
             Tensor target = Tensors.zeros(DType.FLOAT32, Device.CPU, rows, columns);
             try (FourBitWeight quantised = FourBitWeight.quantize(weight, QuantizationType.NF4, 64, true)) {
-                double copy = best(() -> target.copyInPlace(weight));
-                double dequantize = best(() -> quantised.decompressInto(target));
+                long copy = Long.MAX_VALUE;
+                long dequantize = Long.MAX_VALUE;
+                // In turn, so that both meet the same machine.
+                for (int round = 0; round < rounds; round++) {
+                    copy = Math.min(copy, nanoseconds(() -> target.copyInPlace(weight)));
+                    dequantize = Math.min(dequantize, nanoseconds(() -> quantised.decompressInto(target)));
+                }
                 double values = (double) rows * columns;
                 System.out.println(String.format(
                         Locale.ROOT,
                         "{\"copy_gvalues_per_s\": %.3f, \"dequantize_gvalues_per_s\": %.3f, \"ratio\": %.3f}",
                         values / copy,
                         values / dequantize,
-                        copy / dequantize));
+                        (double) copy / dequantize));
             }
         }
         return 0;
     }
 
-    /** Nanoseconds of the best round. */
-    private double best(Runnable work) {
-        long best = Long.MAX_VALUE;
-        for (int round = 0; round < rounds; round++) {
-            long start = System.nanoTime();
-            work.run();
-            best = Math.min(best, System.nanoTime() - start);
-        }
-        return best;
+    private static long nanoseconds(Runnable work) {
+        long start = System.nanoTime();
+        work.run();
+        return System.nanoTime() - start;
     }
 }

@@ -37,6 +37,9 @@ final class BenchMakeModelCommand implements Callable<Integer> {
     @Option(names = "--output", required = true, paramLabel = "DIR", description = "Where to write the model.")
     private Path output;
 
+    @Option(names = "--layers", defaultValue = "0", description = "Layers, if not those of the shape.")
+    private int layers;
+
     @Option(names = "--dtype", defaultValue = "bfloat16", description = "Type of the weights (${DEFAULT-VALUE}).")
     private String dtype;
 
@@ -46,7 +49,7 @@ final class BenchMakeModelCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         DType stored = DType.parse(dtype);
-        ModelConfig config = shape.config().withStorageDType(stored);
+        ModelConfig config = (layers > 0 ? shape.config(layers) : shape.config()).withStorageDType(stored);
         Torch.seed(seed);
         List<Entry> entries = new ArrayList<>();
         try (TensorScope scope = TensorScope.open()) {

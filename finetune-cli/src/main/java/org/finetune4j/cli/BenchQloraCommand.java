@@ -98,6 +98,7 @@ final class BenchQloraCommand implements Callable<Integer> {
                 line.put("seconds", since(start));
                 line.put("tokens_per_s", batch * seq / since(start));
                 line.put("buffers_mb", loaded.network().weightBuffers().bytes() >> 20);
+                line.put("resident_mb", ProcessMemory.residentBytes() >> 20);
                 line.put("peak_mb", ProcessMemory.peakMegabytes());
                 System.out.println(line);
             }

@@ -28,4 +28,11 @@ enum BenchShape {
     ModelConfig config() {
         return ModelConfig.parse(json, "shape " + name());
     }
+
+    /** The same with another number of layers. */
+    ModelConfig config(int layers) {
+        return ModelConfig.parse(
+                json.replaceFirst("\"num_hidden_layers\": \\d+", "\"num_hidden_layers\": " + layers),
+                "shape " + name());
+    }
 }

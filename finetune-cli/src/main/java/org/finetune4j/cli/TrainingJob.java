@@ -2,6 +2,7 @@ package org.finetune4j.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -49,12 +50,7 @@ record TrainingJob(
                 StrategyProvider.named(settings.text("method").orElse("lora")).create(settings);
         TrainingJob job = new TrainingJob(
                 model,
-                new LoadOptions(
-                                Device.parse(settings.text("device").orElse("auto")),
-                                settings.text("dtype").map(DType::parse).orElse(null))
-                        .withCompression(Quantization.of(settings)
-                                .map(Quantization::compression)
-                                .orElse(null)),
+                loadOptions(settings),
                 strategy,
                 DataJob.of(settings),
                 TrainingArgumentsReader.read(settings, output),
@@ -64,6 +60,18 @@ record TrainingJob(
                 settings.integer("threads", 0, 0));
         settings.refuseUnknown();
         return job;
+    }
+
+    private static LoadOptions loadOptions(Settings settings) {
+        Device device = Device.parse(settings.text("device").orElse("auto"));
+        Optional<String> dtype = settings.text("dtype");
+        if (device.type() == Device.Type.CUDA) {
+            // A GPU calculates in the type that the rest of the model is stored in.
+            dtype = dtype.or(() -> settings.text("bnb_4bit_compute_dtype"));
+        }
+        return new LoadOptions(device, dtype.map(DType::parse).orElse(null))
+                .withCompression(
+                        Quantization.of(settings).map(Quantization::compression).orElse(null));
     }
 
     /**

@@ -78,6 +78,10 @@ public final class CausalLM implements AutoCloseable {
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 TensorScope scope = TensorScope.open()) {
             WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
+            if (compression != null) {
+                // Whoever compresses weights wants little memory before all else.
+                Torch.returnLargeBlocks();
+            }
             CheckpointWeights source =
                     new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null, compression);
             DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));

@@ -160,18 +160,30 @@ public final class Torch {
      * training step that frees and asks again for the same blocks would fault them in each time.
      */
     private static void tuneAllocator() {
+        allocator(1 << 25, Integer.MAX_VALUE, 1 << 26);
+    }
+
+    /**
+     * From here on, blocks of 4 MB and more go back to the system when they are freed. glibc's heaps for threads are 64 MB
+     * long: the activations of a large model, 8 to 40 MB each, leave gaps there that no other block fits, and what is
+     * resident grows from step to step. Fetching such a block anew costs a small part of a product of that size.
+     */
+    public static void returnLargeBlocks() {
+        ensureLoaded();
+        allocator(1 << 22, 1 << 26, 1 << 20);
+    }
+
+    /** glibc's {@code mallopt} with the thresholds in bytes; elsewhere nothing. */
+    private static void allocator(int mmapThreshold, int trimThreshold, int topPad) {
         if (!System.getProperty("os.name").startsWith("Linux")
                 || !Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"))) {
             return;
         }
         try {
             Function mallopt = NativeLibrary.getInstance("c").getFunction("mallopt");
-            int trimThreshold = -1;
-            int topPad = -2;
-            int mmapThreshold = -3;
-            mallopt.invokeInt(new Object[] {mmapThreshold, 1 << 25});
-            mallopt.invokeInt(new Object[] {trimThreshold, Integer.MAX_VALUE});
-            mallopt.invokeInt(new Object[] {topPad, 1 << 26});
+            mallopt.invokeInt(new Object[] {-3, mmapThreshold});
+            mallopt.invokeInt(new Object[] {-1, trimThreshold});
+            mallopt.invokeInt(new Object[] {-2, topPad});
         } catch (UnsatisfiedLinkError e) {
             LOG.debug("no mallopt in this C library: the allocator keeps its defaults", e);
         }

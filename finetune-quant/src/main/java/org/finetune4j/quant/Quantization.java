@@ -8,6 +8,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.WeightCompression;
 import org.finetune4j.quant.bitsandbytes.BitsAndBytesCompression;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 
 /**
  * How the linear layers of a model are quantised. Embeddings, norms and the output layer never are.
@@ -89,7 +90,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
         if (!type.isFourBit()) {
             throw settings.invalid("bnb_4bit_quant_type", "nf4 or fp4");
         }
-        settings.text("bnb_4bit_compute_dtype").ifPresent(Quantization::checkComputeDType);
+        checkComputeDType(settings);
         int blockSize = settings.integer("bnb_4bit_blocksize", DEFAULT_BLOCK_SIZE, 1);
         if (!BLOCK_SIZES.contains(blockSize)) {
             throw settings.invalid("bnb_4bit_blocksize", "one of " + BLOCK_SIZES);
@@ -104,9 +105,24 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
                 base.withBlockSize(blockSize).withDoubleQuantization(nested).skipping(skipped));
     }
 
-    private static void checkComputeDType(String name) {
-        if (!DType.parse(name).isFloatingPoint()) {
-            throw new UserErrorException("'bnb_4bit_compute_dtype' is " + name + ", expected a floating-point type");
+    /**
+     * The type of the calculation follows from the device and {@code dtype}; the key is obeyed where it says that type, and
+     * refused elsewhere.
+     */
+    private static void checkComputeDType(Settings settings) {
+        String name = settings.text("bnb_4bit_compute_dtype").orElse(null);
+        if (name == null) {
+            return;
+        }
+        DType wanted = DType.parse(name);
+        Device device = Device.parse(settings.text("device").orElse("auto"));
+        DType computed = device.equals(Device.CPU)
+                ? DType.FLOAT32
+                : settings.text("dtype").map(DType::parse).orElse(wanted);
+        if (!wanted.isFloatingPoint() || wanted != computed) {
+            throw settings.invalid(
+                    "bnb_4bit_compute_dtype",
+                    computed.torchName() + ", the type that " + device + " calculates in with these settings");
         }
     }
 

@@ -30,20 +30,30 @@ public final class EightBitKernels {
         Parallel.run(blocks, 64, (begin, end) -> {
             byte[] bytes = new byte[blockSize];
             float[] values = new float[blockSize];
-            for (long block = begin; block < end; block++) {
-                long at = block * blockSize;
-                int size = (int) Math.min(blockSize, count - at);
-                codes.memory(at, size).get(bytes, 0, size);
-                float scale = scales[(int) block];
-                for (int i = 0; i < size; i++) {
-                    values[i] = table[bytes[i] & 0xff] * scale;
+            for (long first = begin; first < end; ) {
+                // One view reaches 2 GiB at most, and making one costs as much as a block.
+                long last = Math.min(end, first + (1 << 28) / blockSize);
+                long from = first * blockSize;
+                long length = Math.min(last * blockSize, count) - from;
+                ByteBuffer source = codes.memory(from, length);
+                FloatBuffer target = destination
+                        .memory(from * Float.BYTES, length * Float.BYTES)
+                        .asFloatBuffer();
+                for (long block = first; block < last; block++) {
+                    int size = Math.min(blockSize, source.remaining());
+                    source.get(bytes, 0, size);
+                    scale(bytes, size, table, scales[(int) block], values);
+                    target.put(values, 0, size);
                 }
-                destination
-                        .memory(at * Float.BYTES, (long) size * Float.BYTES)
-                        .asFloatBuffer()
-                        .put(values, 0, size);
+                first = last;
             }
         });
+    }
+
+    private static void scale(byte[] codes, int size, float[] table, float scale, float[] values) {
+        for (int i = 0; i < size; i++) {
+            values[i] = table[codes[i] & 0xff] * scale;
+        }
     }
 
     /**

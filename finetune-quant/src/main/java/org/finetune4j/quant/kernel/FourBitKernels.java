@@ -1,9 +1,7 @@
 package org.finetune4j.quant.kernel;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
-import java.nio.LongBuffer;
 import org.finetune4j.quant.blockwise.CodeBook;
 import org.finetune4j.tensor.Tensor;
 
@@ -15,8 +13,6 @@ public final class FourBitKernels {
 
     /** Values that a thread handles at a time. */
     private static final int CHUNK = 4096;
-
-    private static final boolean LITTLE_ENDIAN = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
 
     private FourBitKernels() {}
 
@@ -39,57 +35,46 @@ public final class FourBitKernels {
             long count,
             Tensor destination) {
         int chunk = Math.max(1, CHUNK / blockSize) * blockSize;
-        float[] codes = book.values();
+        float[] high = new float[256];
+        float[] low = new float[256];
+        for (int pair = 0; pair < 256; pair++) {
+            high[pair] = book.value(pair >> 4);
+            low[pair] = book.value(pair & 15);
+        }
         long chunks = (count + chunk - 1) / chunk;
         Parallel.run(chunks, 8, (begin, end) -> {
             byte[] bytes = new byte[chunk / 2];
-            long[] pairs = new long[chunk / 2];
-            long[] first16 = new long[16];
-            long[] second16 = new long[16];
+            float[] values = new float[chunk];
             for (long c = begin; c < end; ) {
                 // One view reaches 2 GiB at most.
                 long last = Math.min(end, c + (1 << 28) / chunk);
                 long from = c * chunk;
                 long length = Math.min(last * chunk, count) - from;
                 ByteBuffer source = packed.memory((first + from) / 2, (length + 1) / 2);
-                ByteBuffer target = destination.memory(from * Float.BYTES, length * Float.BYTES);
-                LongBuffer targetPairs = target.asLongBuffer();
+                FloatBuffer target = destination
+                        .memory(from * Float.BYTES, length * Float.BYTES)
+                        .asFloatBuffer();
                 for (long at = 0; at < length; at += chunk) {
                     int size = (int) Math.min(chunk, length - at);
                     source.get(bytes, 0, (size + 1) / 2);
                     int block = (int) ((first + from + at) / blockSize);
                     for (int start = 0; start < size; start += blockSize) {
-                        scale(codes, absmax.get(block++), first16, second16);
-                        int values = Math.min(size - start, blockSize);
-                        unpack(bytes, start / 2, (values + 1) / 2, first16, second16, pairs);
+                        int stop = (Math.min(size, start + blockSize) + 1) / 2;
+                        unpack(bytes, start / 2, stop, high, low, absmax.get(block++), values);
                     }
-                    targetPairs.put(pairs, 0, size / 2);
-                    if (size % 2 != 0) {
-                        target.putFloat((int) (length - 1) * Float.BYTES, Float.intBitsToFloat(first(pairs[size / 2])));
-                    }
+                    target.put(values, 0, size);
                 }
                 c = last;
             }
         });
     }
 
-    /** A long holds two floats as they lie in memory: the first one comes first in either byte order. */
-    private static void scale(float[] codes, float absmax, long[] first, long[] second) {
-        for (int i = 0; i < 16; i++) {
-            long bits = Float.floatToRawIntBits(codes[i] * absmax) & 0xffffffffL;
-            first[i] = LITTLE_ENDIAN ? bits : bits << 32;
-            second[i] = LITTLE_ENDIAN ? bits << 32 : bits;
+    /** A table for each half of a byte, by the whole byte: one look-up a value, and no shifts. */
+    private static void unpack(byte[] bytes, int from, int to, float[] high, float[] low, float scale, float[] values) {
+        for (int i = from; i < to; i++) {
+            int pair = bytes[i] & 0xff;
+            values[2 * i] = high[pair] * scale;
+            values[2 * i + 1] = low[pair] * scale;
         }
-    }
-
-    private static void unpack(byte[] bytes, int from, int count, long[] first, long[] second, long[] pairs) {
-        for (int i = from; i < from + count; i++) {
-            int pair = bytes[i];
-            pairs[i] = first[(pair >> 4) & 15] | second[pair & 15];
-        }
-    }
-
-    private static int first(long pair) {
-        return (int) (LITTLE_ENDIAN ? pair : pair >>> 32);
     }
 }

@@ -77,7 +77,12 @@ public final class BlockwiseAdamW implements Optimizer {
                     if (gradient != null) {
                         Moments state = of(parameter);
                         memory.touch(state.tensors());
-                        step(parameter.value(), gradient.contiguous(), state, group.weightDecay(), learningRate);
+                        step(
+                                parameter.value(),
+                                gradient.contiguous(),
+                                state,
+                                group.weightDecay(),
+                                learningRate * group.learningRateFactor());
                     }
                 }
             }

@@ -2,6 +2,7 @@ package org.finetune4j.quant.optimizer;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
@@ -11,7 +12,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Stream;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
@@ -20,6 +24,9 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -135,16 +142,68 @@ class BlockwiseAdamWTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "paged_adamw"})
+    void aConfigurationNamesIt(String name, @TempDir Path directory) {
+        boolean paged = name.startsWith("paged");
+        boolean eightBit = name.endsWith("8bit");
+        Map<String, String> arguments =
+                paged ? Map.of("directory", directory.toString(), "resident_mb", "0.5") : Map.of();
+        OptimizerOptions options = new OptimizerOptions(name, 0.9, 0.999, 1e-8, 0, arguments);
+        OptimizerProvider provider = OptimizerProvider.named(name);
+        try (TensorScope scope = TensorScope.open()) {
+            float[] expected = train(eightBit, StateMemory.resident());
+            assertArrayEquals(expected, train(groups -> provider.create(groups, Set.of(), options)));
+        }
+        assertEquals(eightBit ? 2 * (8192 + 32 * 4) : 8 * 8192, provider.stateBytes(new long[] {8192}, false, options));
+        assertEquals(8 * 100, provider.stateBytes(new long[] {100}, false, options), "small ones stay in float32");
+        OptimizerOptions wrong = options.withArguments(Map.of("resident", "1"));
+        UserErrorException refused =
+                assertThrows(UserErrorException.class, () -> provider.create(List.of(), Set.of(), wrong));
+        assertTrue(Objects.requireNonNull(refused.getMessage()).contains("'resident'"), refused.getMessage());
+    }
+
+    @Test
+    void aGroupHasItsOwnShareOfTheLearningRate() {
+        try (TensorScope scope = TensorScope.open()) {
+            float[] expected = train(groups -> new BlockwiseAdamW(
+                    List.of(new ParameterGroup(groups.get(0).parameters(), 0, 1)),
+                    0.9,
+                    0.999,
+                    1e-8,
+                    true,
+                    StateMemory.resident()));
+            float[] actual = train(
+                    groups -> new BlockwiseAdamW(
+                            List.of(new ParameterGroup(groups.get(0).parameters(), 0, 4)),
+                            0.9,
+                            0.999,
+                            1e-8,
+                            true,
+                            StateMemory.resident()),
+                    1e-2 / 4);
+            assertArrayEquals(expected, actual, 1e-7f);
+        }
+    }
+
     private static float[] train(boolean eightBit, StateMemory memory) {
+        return train(groups -> new BlockwiseAdamW(groups, 0.9, 0.999, 1e-8, eightBit, memory));
+    }
+
+    private static float[] train(Function<List<ParameterGroup>, Optimizer> maker) {
+        return train(maker, 1e-2);
+    }
+
+    private static float[] train(Function<List<ParameterGroup>, Optimizer> maker, double learningRate) {
         List<Parameter> parameters = Stream.of("a", "b", "c")
                 .map(name -> parameter(name, Tensors.full(0.5, DType.FLOAT32, Device.CPU, 600, 400)))
                 .toList();
-        try (BlockwiseAdamW optimizer = optimizer(parameters, eightBit, memory)) {
+        try (Optimizer optimizer = maker.apply(ParameterGroup.all(parameters, 0.01))) {
             for (int step = 1; step <= 3; step++) {
                 for (Parameter parameter : parameters) {
                     gradient(parameter, pattern(parameter.numel(), step).view(parameter.shape()));
                 }
-                optimizer.step(1e-2);
+                optimizer.step(learningRate);
                 optimizer.clearGradients();
             }
         }

@@ -1,0 +1,99 @@
+package org.finetune4j.quant.optimizer;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.quant.kernel.AdamKernel;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.optimizer.OptimizerProvider;
+import org.finetune4j.train.optimizer.ParameterGroup;
+
+/**
+ * Registers {@link BlockwiseAdamW} under bitsandbytes' names. The paged kinds take two arguments: {@code directory}, where
+ * the files go (the system's temporary directory unless said), and {@code resident_mb}, how much of the states may be
+ * in memory at one time.
+ */
+abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
+
+    private static final String DIRECTORY = "directory";
+    private static final String RESIDENT = "resident_mb";
+    private static final double DEFAULT_RESIDENT_MB = 256;
+
+    private final List<String> names;
+    private final boolean eightBit;
+    private final boolean paged;
+
+    private BlockwiseAdamWProvider(List<String> names, boolean eightBit, boolean paged) {
+        this.names = names;
+        this.eightBit = eightBit;
+        this.paged = paged;
+    }
+
+    @Override
+    public final List<String> names() {
+        return names;
+    }
+
+    @Override
+    public final Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
+        options.allowArguments(paged ? Set.of(DIRECTORY, RESIDENT) : Set.of());
+        groups.forEach(group -> group.parameters().forEach(this::check));
+        StateMemory memory = paged ? files(options) : StateMemory.resident();
+        return new BlockwiseAdamW(groups, options.beta1(), options.beta2(), options.epsilon(), eightBit, memory);
+    }
+
+    private void check(Parameter parameter) {
+        if (!parameter.device().equals(Device.CPU) || parameter.dtype() != DType.FLOAT32) {
+            throw new UserErrorException("optim " + names.get(0) + " updates float32 parameters on the CPU, but '"
+                    + parameter.name() + "' is " + parameter.dtype() + " on " + parameter.device()
+                    + ": choose adamw");
+        }
+    }
+
+    private static StateMemory files(OptimizerOptions options) {
+        double megabytes = options.number(RESIDENT, DEFAULT_RESIDENT_MB);
+        if (!(megabytes > 0)) {
+            throw new UserErrorException(
+                    "optim_args: '" + RESIDENT + "' is " + megabytes + ", expected more than 0 megabytes");
+        }
+        String directory = options.arguments().getOrDefault(DIRECTORY, System.getProperty("java.io.tmpdir"));
+        return new PagedStateMemory(Path.of(directory), (long) (megabytes * (1 << 20)));
+    }
+
+    @Override
+    public final long stateBytes(long[] shape, boolean isTable, OptimizerOptions options) {
+        long floats = 2 * OptimizerProvider.floatBytes(shape);
+        long count = OptimizerProvider.floatBytes(shape) / Float.BYTES;
+        if (!eightBit || count < BlockwiseAdamW.SMALLEST_IN_8_BITS) {
+            return floats;
+        }
+        long blocks = (count + AdamKernel.BLOCK_SIZE - 1) / AdamKernel.BLOCK_SIZE;
+        return 2 * (count + blocks * Float.BYTES);
+    }
+
+    /** Moments in 8 bits, in memory. */
+    public static final class EightBit extends BlockwiseAdamWProvider {
+        public EightBit() {
+            super(List.of("adamw_8bit", "adamw_bnb_8bit"), true, false);
+        }
+    }
+
+    /** Moments in 8 bits, in files. */
+    public static final class PagedEightBit extends BlockwiseAdamWProvider {
+        public PagedEightBit() {
+            super(List.of("paged_adamw_8bit"), true, true);
+        }
+    }
+
+    /** Moments in float32, in files. */
+    public static final class Paged extends BlockwiseAdamWProvider {
+        public Paged() {
+            super(List.of("paged_adamw_32bit", "paged_adamw"), false, true);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package org.finetune4j.quant;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.finetune4j.data.Batch;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.lora.Lora;
+import org.finetune4j.quant.optimizer.BlockwiseAdamW;
+import org.finetune4j.quant.optimizer.StateMemory;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.optimizer.ParameterGroup;
+import org.junit.jupiter.api.Test;
+
+/** A QLoRA step leaves nothing behind. */
+class FlatMemoryTest {
+
+    private static final Path LLAMA = Path.of("../finetune-core/src/test/resources/goldens/arch/llama");
+    private static final Path MAPS = Path.of("/proc/self/smaps");
+
+    /** Java's heap, which grows as it likes, lies below this address, and what the C library gives out above. */
+    private static final long END_OF_JAVA_HEAP = 32L << 30;
+
+    private static final int WARM_UP = 30;
+    private static final int STEPS = 100;
+
+    /** For the compiled code and the threads of Java. */
+    private static final long ALLOWED = 16L << 20;
+
+    @Test
+    void aHundredStepsTakeNoMoreThanTheFirst() throws IOException {
+        assumeTrue(Files.isReadable(MAPS));
+        LoadOptions options =
+                LoadOptions.defaults().withCompression(Quantization.qlora().compression());
+        int[] ids = IntStream.range(0, 64).map(i -> 3 + 7 * i % 50).toArray();
+        byte[] mask = new byte[ids.length];
+        Arrays.fill(mask, (byte) 1);
+        Batch batch = new Batch(1, ids.length, ids, mask, ids);
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = CausalLM.load(LLAMA, options);
+                AttachedStrategy lora = Lora.builder()
+                        .rank(8)
+                        .alpha(8)
+                        .targetModules("all-linear")
+                        .build()
+                        .attach(model);
+                BlockwiseAdamW optimizer = new BlockwiseAdamW(
+                        ParameterGroup.all(List.<Parameter>copyOf(lora.trainableParameters()), 0),
+                        0.9,
+                        0.999,
+                        1e-8,
+                        true,
+                        StateMemory.resident())) {
+            Backpropagation backpropagation = new Backpropagation(model, GradientCheckpointing.every(1));
+            long before = 0;
+            long buffers = 0;
+            for (int step = 0; step < WARM_UP + STEPS; step++) {
+                if (step == WARM_UP) {
+                    before = nativeBytes();
+                    buffers = model.network().weightBuffers().bytes();
+                }
+                backpropagation.run(
+                        batch.modelInputs(),
+                        LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens()));
+                optimizer.step(1e-3);
+                optimizer.clearGradients();
+            }
+            assertEquals(buffers, model.network().weightBuffers().bytes());
+            long grown = nativeBytes() - before;
+            assertTrue(grown < ALLOWED, "native memory grew by " + grown + " bytes over " + STEPS + " steps");
+        }
+    }
+
+    private static long nativeBytes() throws IOException {
+        boolean counts = false;
+        long kilobytes = 0;
+        for (String line : Files.readAllLines(MAPS)) {
+            if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+                counts = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16) >= END_OF_JAVA_HEAP;
+            } else if (counts && line.startsWith("Rss:")) {
+                kilobytes += Long.parseLong(line.replaceAll("\\D", ""));
+            }
+        }
+        return kilobytes << 10;
+    }
+}
