@@ -9,7 +9,12 @@ import picocli.CommandLine.Spec;
         name = "bench",
         mixinStandardHelpOptions = true,
         description = "Measures speed and memory.",
-        subcommands = BenchStepCommand.class)
+        subcommands = {
+            BenchStepCommand.class,
+            BenchQloraCommand.class,
+            BenchDequantizeCommand.class,
+            BenchMakeModelCommand.class
+        })
 final class BenchCommand implements Runnable {
 
     @Spec

@@ -5,20 +5,24 @@ import org.finetune4j.model.ModelConfig;
 /** Sizes of known models, for measuring. */
 enum BenchShape {
     /** Karpathy's stories15M. */
-    tiny15(32000, 288, 768, 6, 6, 6),
+    tiny15(32000, 288, 768, 6, 6, 6, true),
     /** SmolLM2-135M. */
-    smol135(49152, 576, 1536, 30, 9, 3),
+    smol135(49152, 576, 1536, 30, 9, 3, true),
     /** Qwen2.5-0.5B. */
-    qwen05(151936, 896, 4864, 24, 14, 2);
+    qwen05(151936, 896, 4864, 24, 14, 2, true),
+    /** TinyLlama-1.1B. */
+    tinyllama1b(32000, 2048, 5632, 22, 32, 4, false),
+    /** Llama-2-7B. */
+    llama7b(32000, 4096, 11008, 32, 32, 32, false);
 
     private final String json;
 
-    BenchShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads) {
+    BenchShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads, boolean tied) {
         this.json = """
                 {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": %d, "hidden_size": %d,
                  "intermediate_size": %d, "num_hidden_layers": %d, "num_attention_heads": %d,
-                 "num_key_value_heads": %d, "max_position_embeddings": 2048, "tie_word_embeddings": true}
-                """.formatted(vocabulary, hidden, intermediate, layers, heads, kvHeads);
+                 "num_key_value_heads": %d, "max_position_embeddings": 2048, "tie_word_embeddings": %b}
+                """.formatted(vocabulary, hidden, intermediate, layers, heads, kvHeads, tied);
     }
 
     ModelConfig config() {

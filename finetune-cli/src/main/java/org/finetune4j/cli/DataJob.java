@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -19,10 +20,12 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.TruncationPolicy;
 import org.finetune4j.data.examples.DatasetSpec;
 import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.data.supervised.TrainOn;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  * @param text how plain text is read, or null where the data is not plain text
  * @param maxLength tokens of a sample, or 0 for as many as the model sees, but 1024 at most
  * @param template the prompt of instructions, or null for the chat template
+ * @param chatTemplate a file with the chat template, or null for the model's own
  * @param chosenOnly whether of preference pairs the chosen answer is learned
  */
 record DataJob(
@@ -46,6 +50,7 @@ record DataJob(
         int maxLength,
         TruncationPolicy truncation,
         @Nullable PromptTemplate template,
+        @Nullable Path chatTemplate,
         TrainOn trainOn,
         boolean chosenOnly,
         boolean packing,
@@ -73,6 +78,7 @@ record DataJob(
                 settings.integer("max_length", 0, 2),
                 Choices.of(settings, "truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
                 template(settings),
+                settings.text("chat_template").map(Path::of).orElse(null),
                 Choices.of(settings, "train_on", TrainOn.values(), TrainOn.COMPLETIONS),
                 settings.flag("preference_chosen_only", false),
                 packing,
@@ -169,9 +175,16 @@ record DataJob(
                 .maxLength(maxLength(model))
                 .truncation(truncation)
                 .promptTemplate(template)
+                .renderer(chatTemplate(model).map(ChatTemplateRenderer::new).orElse(null))
                 .trainOn(trainOn)
                 .chosenOnly(chosenOnly)
                 .build();
+    }
+
+    private Optional<ChatTemplate> chatTemplate(CausalLM model) {
+        return chatTemplate == null
+                ? model.chatTemplate()
+                : Optional.of(ChatTemplate.read(chatTemplate, model.directory()));
     }
 
     private static String name(List<DatasetSpec> specs) {

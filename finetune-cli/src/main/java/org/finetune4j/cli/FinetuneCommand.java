@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
             VerifyCommand.class,
             EvalCommand.class,
             MergeCommand.class,
+            QuantizeCommand.class,
             BenchCommand.class,
             PretrainCommand.class
         })

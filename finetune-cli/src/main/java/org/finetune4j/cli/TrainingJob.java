@@ -7,6 +7,7 @@ import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.quant.Quantization;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.StrategyProvider;
 import org.finetune4j.tensor.DType;
@@ -49,8 +50,11 @@ record TrainingJob(
         TrainingJob job = new TrainingJob(
                 model,
                 new LoadOptions(
-                        Device.parse(settings.text("device").orElse("auto")),
-                        settings.text("dtype").map(DType::parse).orElse(null)),
+                                Device.parse(settings.text("device").orElse("auto")),
+                                settings.text("dtype").map(DType::parse).orElse(null))
+                        .withCompression(Quantization.of(settings)
+                                .map(Quantization::compression)
+                                .orElse(null)),
                 strategy,
                 DataJob.of(settings),
                 TrainingArgumentsReader.read(settings, output),

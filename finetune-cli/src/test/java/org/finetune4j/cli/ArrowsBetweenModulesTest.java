@@ -17,15 +17,23 @@ class ArrowsBetweenModulesTest {
             .resideInAPackage("org.finetune4j.peft..")
             .should()
             .dependOnClassesThat()
-            .resideInAPackage("org.finetune4j.cli..");
+            .resideInAnyPackage("org.finetune4j.cli..", "org.finetune4j.quant..");
+
+    @ArchTest
+    static final ArchRule quantisationKnowsTheCoreOnly = noClasses()
+            .that()
+            .resideInAPackage("org.finetune4j.quant..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("org.finetune4j.cli..", "org.finetune4j.peft..");
 
     @ArchTest
     static final ArchRule theCoreKnowsNeither = noClasses()
             .that()
-            .resideOutsideOfPackages("org.finetune4j.peft..", "org.finetune4j.cli..")
+            .resideOutsideOfPackages("org.finetune4j.peft..", "org.finetune4j.quant..", "org.finetune4j.cli..")
             .should()
             .dependOnClassesThat()
-            .resideInAnyPackage("org.finetune4j.peft..", "org.finetune4j.cli..");
+            .resideInAnyPackage("org.finetune4j.peft..", "org.finetune4j.quant..", "org.finetune4j.cli..");
 
     @ArchTest
     static final ArchRule nativeBindingsStayInTensor = noClasses()

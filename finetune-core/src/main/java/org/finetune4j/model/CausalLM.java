@@ -4,7 +4,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
@@ -75,9 +77,10 @@ public final class CausalLM implements AutoCloseable {
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 TensorScope scope = TensorScope.open()) {
+            WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
             CheckpointWeights source =
-                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null);
-            DecoderModel network = architecture.build(config, Weights.of(source));
+                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null, compression);
+            DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             Tokenizer tokenizer = Files.exists(directory.resolve("tokenizer.json")) ? Tokenizer.load(directory) : null;
@@ -126,6 +129,15 @@ public final class CausalLM implements AutoCloseable {
     public String nameOrPath() {
         String name = config.text("_name_or_path", "");
         return !name.isEmpty() ? name : directory == null ? "" : directory.toString();
+    }
+
+    /**
+     * The chat template that came with the model, or empty.
+     *
+     * @throws UserErrorException when its file cannot be read
+     */
+    public Optional<ChatTemplate> chatTemplate() {
+        return directory == null ? Optional.empty() : ChatTemplate.load(directory);
     }
 
     public boolean hasTokenizer() {
@@ -181,15 +193,9 @@ public final class CausalLM implements AutoCloseable {
                 TensorScope scope = TensorScope.open()) {
             Tensor hidden = network.embed(inputIds(inputs), context, computeDType); // [batch, seq, hidden]
             for (DecoderLayer layer : network.layers()) {
-                hidden = forwardInScope(layer, hidden, context);
+                hidden = network.forward(layer, hidden, context);
             }
             return scope.keep(network.finalNorm(hidden));
-        }
-    }
-
-    private static Tensor forwardInScope(DecoderLayer layer, Tensor hidden, SequenceContext context) {
-        try (TensorScope scope = TensorScope.open()) {
-            return scope.keep(layer.forward(hidden, context));
         }
     }
 

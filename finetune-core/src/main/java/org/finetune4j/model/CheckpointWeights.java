@@ -8,11 +8,14 @@ import java.util.Set;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Initialization;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** Gives a model the weights of a checkpoint, mapped where dtype and device allow. */
@@ -23,20 +26,26 @@ final class CheckpointWeights implements Weights.Source {
     private final Device device;
     private final @Nullable DType storageDType;
     private final boolean otherHead;
+    private final @Nullable WeightCompression compression;
     private final Set<String> used = new HashSet<>();
 
-    /** @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new */
+    /**
+     * @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new
+     * @param compression what compresses the weights of linear layers, or null
+     */
     CheckpointWeights(
             CheckpointReader reader,
             Architecture architecture,
             Device device,
             @Nullable DType storageDType,
-            boolean otherHead) {
+            boolean otherHead,
+            @Nullable WeightCompression compression) {
         this.otherHead = otherHead;
         this.reader = reader;
         this.architecture = architecture;
         this.device = device;
         this.storageDType = storageDType;
+        this.compression = compression;
     }
 
     @Override
@@ -62,6 +71,33 @@ final class CheckpointWeights implements Weights.Source {
         used.add(stored);
         Tensor tensor = reader.tensor(stored).to(device);
         return storageDType == null ? tensor : tensor.to(storageDType);
+    }
+
+    @Override
+    public Parameter linearWeight(String name, Initialization initialization, long[] shape) {
+        CompressedWeight compressed = compressed(name, shape);
+        return compressed == null
+                ? Weights.Source.super.linearWeight(name, initialization, shape)
+                : new Parameter(name, compressed);
+    }
+
+    private @Nullable CompressedWeight compressed(String name, long[] shape) {
+        if (compression == null || !compression.applies(name)) {
+            return null;
+        }
+        String stored = stored(name);
+        Set<String> parts = compression.partsOf(reader, stored);
+        used.addAll(parts);
+        // One tensor at a time: the mapped pages of this one are given back before the next is read.
+        try (TensorScope scope = TensorScope.open()) {
+            CompressedWeight weight = parts.isEmpty()
+                    ? compression.compress(name, tensor(name, Initialization.ZEROS, shape))
+                    : compression.read(reader, stored, shape, device);
+            if (weight != null) {
+                (parts.isEmpty() ? Set.of(stored) : parts).forEach(reader::release);
+            }
+            return weight;
+        }
     }
 
     /**

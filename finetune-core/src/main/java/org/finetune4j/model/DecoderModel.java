@@ -9,8 +9,10 @@ import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +21,26 @@ import org.jspecify.annotations.Nullable;
  * transformers.
  */
 public abstract class DecoderModel extends Module {
+
+    private final WeightBuffers weightBuffers = new WeightBuffers();
+
+    /** Where compressed weights become numbers, one layer at a time. */
+    public final WeightBuffers weightBuffers() {
+        return weightBuffers;
+    }
+
+    /**
+     * Runs one layer; what it made on the way is freed unless autograd needs it. Before a backward pass through what was
+     * recorded here, {@link WeightBuffers#restore} must be called with the layer.
+     *
+     * @return [batch, seq, hidden], which belongs to the caller's scope
+     */
+    public final Tensor forward(DecoderLayer layer, Tensor hiddenStates, SequenceContext context) {
+        try (TensorScope scope = TensorScope.open();
+                WeightBuffers.Use use = weightBuffers.use(layer)) {
+            return scope.keep(layer.forward(hiddenStates, context));
+        }
+    }
 
     /**
      * Turns token ids into the first hidden states.
@@ -89,5 +111,12 @@ public abstract class DecoderModel extends Module {
     /** Whether the output layer's weight is the embedding's. */
     public final boolean isTied() {
         return outputLayer().weight() == inputEmbedding().weight();
+    }
+
+    /** Frees every parameter, and the memory that compressed ones are decompressed into. */
+    @Override
+    public void close() {
+        super.close();
+        weightBuffers.close();
     }
 }

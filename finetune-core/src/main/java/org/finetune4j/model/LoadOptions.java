@@ -11,13 +11,17 @@ import org.jspecify.annotations.Nullable;
  * @param dtype the type they are stored in, or null to keep the checkpoint's
  * @param labels loads the backbone of whatever the checkpoint is as a classifier of sequences with so many labels, whose
  *     head starts new where the checkpoint has none; null loads what the checkpoint is
+ * @param compression how the weights of linear layers are compressed while they are read, or null
  */
 public record LoadOptions(
-        Device device, @Nullable DType dtype, @Nullable Integer labels) {
+        Device device,
+        @Nullable DType dtype,
+        @Nullable Integer labels,
+        @Nullable WeightCompression compression) {
 
-    /** Loads what the checkpoint is. */
+    /** Loads what the checkpoint is, with nothing compressed. */
     public LoadOptions(Device device, @Nullable DType dtype) {
-        this(device, dtype, null);
+        this(device, dtype, null, null);
     }
 
     /** The best device of this machine, the checkpoint's dtype. */
@@ -26,15 +30,19 @@ public record LoadOptions(
     }
 
     public LoadOptions withDevice(Device newDevice) {
-        return new LoadOptions(newDevice, dtype, labels);
+        return new LoadOptions(newDevice, dtype, labels, compression);
     }
 
     public LoadOptions withDType(DType newDType) {
-        return new LoadOptions(device, newDType, labels);
+        return new LoadOptions(device, newDType, labels, compression);
     }
 
     /** As a classifier of sequences; 1 label makes it a model of one number, such as a reward. */
     public LoadOptions asClassifier(int newLabels) {
-        return new LoadOptions(device, dtype, newLabels);
+        return new LoadOptions(device, dtype, newLabels, compression);
+    }
+
+    public LoadOptions withCompression(@Nullable WeightCompression newCompression) {
+        return new LoadOptions(device, dtype, labels, newCompression);
     }
 }

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
@@ -23,6 +24,9 @@ public final class ModelConfig {
 
     /** The file's name in a model directory. */
     public static final String FILE = "config.json";
+
+    /** The key that says how a checkpoint's weights are quantised. */
+    public static final String QUANTIZATION = "quantization_config";
 
     /** How the names of classes that classify sequences end. */
     static final String SEQUENCE_CLASSIFIER = "ForSequenceClassification";
@@ -117,6 +121,17 @@ public final class ModelConfig {
     public ModelConfig withTiedEmbeddings(boolean tied) {
         ObjectNode copy = root.deepCopy();
         copy.put("tie_word_embeddings", tied);
+        return new ModelConfig(copy, origin);
+    }
+
+    /** A copy that says how the weights are quantised, or, with an empty map, that they are not. */
+    public ModelConfig withQuantization(Map<String, ?> quantization) {
+        ObjectNode copy = root.deepCopy();
+        if (quantization.isEmpty()) {
+            copy.remove(QUANTIZATION);
+        } else {
+            copy.set(QUANTIZATION, JSON.valueToTree(quantization));
+        }
         return new ModelConfig(copy, origin);
     }
 

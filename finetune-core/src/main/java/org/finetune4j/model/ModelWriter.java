@@ -2,10 +2,12 @@ package org.finetune4j.model;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.model.safetensors.CheckpointWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +20,7 @@ public final class ModelWriter {
 
     private final CausalLM model;
     private @Nullable DType dtype;
+    private boolean decompress;
     private long maxShardBytes = CheckpointWriter.DEFAULT_MAX_SHARD_BYTES;
 
     private ModelWriter(CausalLM model) {
@@ -42,6 +45,12 @@ public final class ModelWriter {
         return this;
     }
 
+    /** Writes compressed weights as plain ones, decompressing one at a time. */
+    public ModelWriter decompressed() {
+        decompress = true;
+        return this;
+    }
+
     /** Starts a new file when the present one would grow past this size. */
     public ModelWriter maxShardBytes(long bytes) {
         maxShardBytes = bytes;
@@ -55,21 +64,22 @@ public final class ModelWriter {
      */
     public void write(Path target) {
         List<Entry> entries = new ArrayList<>();
-        for (Map.Entry<String, Parameter> named :
-                model.network().namedParameters().entrySet()) {
-            Parameter parameter = named.getValue();
-            DType stored = dtype == null || !parameter.value().dtype().isFloatingPoint()
-                    ? parameter.value().dtype()
-                    : dtype;
-            entries.add(new Entry(named.getKey(), stored, parameter.value().shape(), () -> parameter
-                    .value()
-                    .detach()
-                    .to(stored)));
-        }
+        Map<String, Object> quantization = new LinkedHashMap<>();
+        model.network().namedParameters().forEach((name, parameter) -> {
+            CompressedWeight compressed = decompress ? null : parameter.compressed();
+            if (compressed == null) {
+                entries.add(entry(name, parameter));
+            } else {
+                compressed.tensors(name).forEach((part, tensor) -> entries.add(Entry.of(part, tensor)));
+                quantization.putAll(compressed.configuration());
+            }
+        });
         CheckpointWriter.write(target, entries, maxShardBytes);
         ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);
         boolean tiable = model.network().pooling() == null;
-        (tiable ? config.withTiedEmbeddings(model.network().isTied()) : config).save(target);
+        ModelConfig described =
+                tiable ? config.withTiedEmbeddings(model.network().isTied()) : config;
+        described.withQuantization(quantization).save(target);
         Path source = model.directory();
         if (source != null) {
             ModelFiles.copy(ModelFiles.GENERATION, source, target);
@@ -77,5 +87,11 @@ public final class ModelWriter {
         } else if (model.hasTokenizer()) {
             model.tokenizer().copyFilesTo(target);
         }
+    }
+
+    private Entry entry(String name, Parameter parameter) {
+        DType stored = dtype == null || !parameter.dtype().isFloatingPoint() ? parameter.dtype() : dtype;
+        return new Entry(
+                name, stored, parameter.shape(), () -> parameter.as(stored).detach());
     }
 }

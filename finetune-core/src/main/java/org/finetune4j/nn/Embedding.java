@@ -51,7 +51,7 @@ public final class Embedding extends Module {
 
     /** The number of rows. */
     public long count() {
-        return weight().value().size(0);
+        return weight().size(0);
     }
 
     /** What a method added to this table, or null. */

@@ -3,7 +3,9 @@ package org.finetune4j.nn;
 import java.util.Collection;
 import java.util.List;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +41,7 @@ public final class Linear extends Module {
     public static Linear of(Weights weights, long in, long out, boolean bias, Initialization initialization) {
         return new Linear(
                 Layout.OUT_IN,
-                weights.parameter("weight", initialization, out, in),
+                weights.linearWeight("weight", initialization, out, in),
                 bias ? weights.parameter("bias", Initialization.ZEROS, out) : null);
     }
 
@@ -47,7 +49,7 @@ public final class Linear extends Module {
     public static Linear conv1d(Weights weights, long in, long out, Initialization initialization) {
         return new Linear(
                 Layout.IN_OUT,
-                weights.parameter("weight", initialization, in, out),
+                weights.linearWeight("weight", initialization, in, out),
                 weights.parameter("bias", Initialization.ZEROS, out));
     }
 
@@ -65,6 +67,10 @@ public final class Linear extends Module {
     /** Applies the layer alone, as if it had no extension: [..., in] to [..., out]. */
     public Tensor project(Tensor x) {
         DType dtype = x.dtype();
+        CompressedWeight compressed = weight().compressed();
+        if (compressed != null && layout == Layout.OUT_IN && isFew(x)) {
+            return multiply(compressed, x);
+        }
         Tensor w = weight().as(dtype);
         Parameter b = bias();
         if (layout == Layout.OUT_IN) {
@@ -79,12 +85,28 @@ public final class Linear extends Module {
         return Functional.addmm(b.as(dtype), rows, w).view(shape); // [..., out]
     }
 
+    /** Whether a backward pass or many rows would be better served with the decompressed weight. */
+    private boolean isFew(Tensor x) {
+        return !Autograd.isEnabled()
+                && x.dtype() == DType.FLOAT32
+                && x.device().equals(Device.CPU)
+                && x.numel() <= CompressedWeight.FEW_ROWS * inFeatures();
+    }
+
+    private Tensor multiply(CompressedWeight compressed, Tensor x) {
+        long[] shape = x.shape();
+        Tensor product = compressed.multiply(x.reshape(-1, inFeatures()).contiguous()); // [rows, out]
+        shape[shape.length - 1] = outFeatures();
+        Parameter b = bias();
+        return (b == null ? product : product.addInPlace(b.as(DType.FLOAT32))).view(shape); // [..., out]
+    }
+
     public long inFeatures() {
-        return weight().value().size(layout == Layout.OUT_IN ? 1 : 0);
+        return weight().size(layout == Layout.OUT_IN ? 1 : 0);
     }
 
     public long outFeatures() {
-        return weight().value().size(layout == Layout.OUT_IN ? 0 : 1);
+        return weight().size(layout == Layout.OUT_IN ? 0 : 1);
     }
 
     public Layout layout() {

@@ -1,6 +1,8 @@
 package org.finetune4j.nn;
 
+import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -9,12 +11,14 @@ import org.jspecify.annotations.Nullable;
  * of them trains or replaces, the other one sees.
  *
  * <p>The value is stored in the checkpoint's dtype and converted where it is used, so storage and calculation can have
- * different types; a parameter that trains is stored in the type it is updated in.
+ * different types; a parameter that trains is stored in the type it is updated in. A frozen one may be stored compressed, in
+ * fewer bits than a tensor can have: shape and type are known, {@link #as} gives the numbers, {@link #value} does not.
  */
 public final class Parameter {
 
     private final String name;
-    private Tensor value;
+    private @Nullable Tensor value;
+    private @Nullable CompressedWeight compressed;
 
     /** Takes over {@code value}: it is closed with this parameter, not with the scope it was made in. */
     public Parameter(String name, Tensor value) {
@@ -22,67 +26,143 @@ public final class Parameter {
         this.value = value.unscoped();
     }
 
+    /** A frozen parameter that is stored compressed; takes over {@code compressed}. */
+    public Parameter(String name, CompressedWeight compressed) {
+        this.name = name;
+        this.compressed = compressed;
+    }
+
     /** The name in the checkpoint, such as {@code model.layers.0.self_attn.q_proj.weight}. */
     public String name() {
         return name;
     }
 
-    /** The tensor itself, in its storage dtype. It belongs to this parameter. */
+    /**
+     * The tensor itself, in its storage dtype. It belongs to this parameter.
+     *
+     * @throws IllegalStateException when the parameter is compressed: there is no such tensor, see {@link #as}
+     */
     public Tensor value() {
+        if (value == null) {
+            throw new IllegalStateException(
+                    name + " is stored compressed: use as(dtype), shape() or numel() instead of value()");
+        }
         return value;
     }
 
-    /** The value in {@code dtype}: the tensor itself where it has that type, else a copy that belongs to the scope. */
+    /**
+     * The value in {@code dtype}: the tensor itself where it has that type, else a copy that belongs to the scope, or to
+     * the {@link WeightBuffers} in use. It is for reading only.
+     */
     public Tensor as(DType dtype) {
-        return value.to(dtype);
+        if (compressed == null) {
+            return value().to(dtype);
+        }
+        Tensor buffered = WeightBuffers.decompressed(this, dtype);
+        return buffered == null ? compressed.decompress(dtype) : buffered;
+    }
+
+    /** The compressed form, or null when the value is a tensor. */
+    public @Nullable CompressedWeight compressed() {
+        return compressed;
+    }
+
+    /** The length of every dimension. */
+    public long[] shape() {
+        return compressed == null ? value().shape() : compressed.shape();
+    }
+
+    /** The length of one dimension, counted from 0. */
+    public long size(int dimension) {
+        return shape()[dimension];
+    }
+
+    /** The number of scalars. */
+    public long numel() {
+        long count = 1;
+        for (long length : shape()) {
+            count *= length;
+        }
+        return count;
+    }
+
+    /** The type that the value is stored in, or had before it was compressed. */
+    public DType dtype() {
+        return compressed == null ? value().dtype() : compressed.dtype();
+    }
+
+    /** Memory that the stored value takes, in bytes. */
+    public long bytes() {
+        return compressed == null ? numel() * value().dtype().itemSize() : compressed.bytes();
+    }
+
+    /** Where the value lives. */
+    public Device device() {
+        return compressed == null ? value().device() : compressed.device();
     }
 
     /** Puts another tensor in the place of the value, which is closed. */
     public void replace(Tensor newValue) {
         if (newValue != value) {
-            Tensor old = value;
+            close();
+            compressed = null;
             value = newValue.unscoped();
-            old.close();
         }
     }
 
     public boolean isTrainable() {
-        return value.requiresGrad();
+        return value != null && value.requiresGrad();
     }
 
     /**
      * Lets training change this parameter, or not. A value that trains must be a memory of its own (a mapped checkpoint
      * is read-only by convention) and be stored in {@code updateDType}: it is copied when it becomes trainable.
+     *
+     * @throws UserErrorException when the parameter is stored compressed
      */
     public void train(DType updateDType) {
+        if (compressed != null) {
+            throw new UserErrorException("'" + name + "' is quantised and cannot train: load the model without"
+                    + " load_in_4bit and load_in_8bit, or use a method that adds parameters, such as lora");
+        }
         if (!isTrainable()) {
-            Tensor own = value.dtype() == updateDType ? value.copy() : value.to(updateDType);
-            replace(own);
-            value.requiresGrad(true);
+            Tensor stored = value();
+            replace(stored.dtype() == updateDType ? stored.copy() : stored.to(updateDType));
+            value().requiresGrad(true);
         }
     }
 
     /** Stops training this parameter; its value stays. */
     public void freeze() {
-        value.clearGrad();
-        value.requiresGrad(false);
+        if (value != null) {
+            value.clearGrad();
+            value.requiresGrad(false);
+        }
     }
 
     /** The gradient that the backward passes since the last {@link #clearGrad()} added up, or null. */
     public @Nullable Tensor grad() {
-        return value.grad();
+        return value == null ? null : value.grad();
     }
 
     public void clearGrad() {
-        value.clearGrad();
+        if (value != null) {
+            value.clearGrad();
+        }
     }
 
+    /** Frees the value, in whatever form it is. */
     void close() {
-        value.close();
+        if (value != null) {
+            value.close();
+        }
+        if (compressed != null) {
+            compressed.close();
+        }
     }
 
     @Override
     public String toString() {
-        return name + " " + value;
+        return name + " " + (value == null ? "compressed" : value);
     }
 }

@@ -21,6 +21,11 @@ public final class Weights {
          * @throws org.finetune4j.UserErrorException when it is missing or has another shape
          */
         Tensor tensor(String name, Initialization initialization, long[] shape);
+
+        /** The weight of a linear layer: a source may give it compressed. */
+        default Parameter linearWeight(String name, Initialization initialization, long[] shape) {
+            return new Parameter(name, tensor(name, initialization, shape));
+        }
     }
 
     private final Source source;
@@ -53,5 +58,10 @@ public final class Weights {
     /** The parameter called {@code name}, which must have this shape. */
     public Parameter parameter(String name, Initialization initialization, long... shape) {
         return new Parameter(prefix + name, source.tensor(prefix + name, initialization, shape));
+    }
+
+    /** The weight of a linear layer called {@code name}, which must have this shape; it may come compressed. */
+    public Parameter linearWeight(String name, Initialization initialization, long... shape) {
+        return source.linearWeight(prefix + name, initialization, shape);
     }
 }

@@ -78,10 +78,10 @@ public final class FullFineTuning implements FineTuningStrategy {
                     TensorScope scope = TensorScope.open()) {
                 model.network().namedParameters().forEach((name, parameter) -> {
                     Tensor stored = reader.tensor(name);
-                    if (!Arrays.equals(stored.shape(), parameter.value().shape())) {
+                    if (!Arrays.equals(stored.shape(), parameter.shape())) {
                         throw new UserErrorException(directory + ": tensor '" + name + "' has the shape "
                                 + Arrays.toString(stored.shape()) + ", the model has "
-                                + Arrays.toString(parameter.value().shape()));
+                                + Arrays.toString(parameter.shape()));
                     }
                     parameter.value().copyInPlace(stored);
                 });

@@ -1,5 +1,7 @@
 package org.finetune4j.tensor;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.BytePointer;
@@ -196,6 +198,33 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
         }
         try (BytePointer data = new BytePointer(handle().data_ptr())) {
             data.position(offset).get(destination, 0, length);
+        }
+    }
+
+    /**
+     * A view of this tensor's memory, without a copy, for kernels that are written in Java. It is valid as long as a tensor
+     * holds the memory, and nothing checks that: keep the tensor open while the view is in use. Autograd does not see what
+     * is written.
+     *
+     * @param offset first byte
+     * @param length of the view in bytes, at most {@link Integer#MAX_VALUE}
+     * @throws TensorException when the tensor is not contiguous, not on the CPU, or smaller than that
+     */
+    public ByteBuffer memory(long offset, long length) {
+        long size = numel() * dtype().itemSize();
+        if (!isContiguous() || handle().is_cuda() || offset < 0 || length < 0 || length > size - offset) {
+            throw new TensorException("no view of bytes " + offset + ".." + (offset + length) + " of " + describe()
+                    + " on " + device() + (isContiguous() ? "" : ", not contiguous"));
+        }
+        if (length == 0) {
+            return ByteBuffer.allocateDirect(0);
+        }
+        try (BytePointer data = new BytePointer(handle().data_ptr())) {
+            return data.position(offset)
+                    .limit(offset + Math.toIntExact(length))
+                    .asByteBuffer()
+                    .slice() // what comes before the offset must not be in reach of absolute positions
+                    .order(ByteOrder.nativeOrder());
         }
     }
 

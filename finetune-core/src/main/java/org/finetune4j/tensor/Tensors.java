@@ -124,8 +124,17 @@ public final class Tensors {
      * @param bytes length of the mapping; the file must be at least that long and must not shrink while it is mapped
      */
     public static Tensor mapped(Path file, long bytes) {
+        return mapped(file, bytes, false);
+    }
+
+    /** Maps a file's bytes as a uint8 vector; what is written to the tensor is written to the file. */
+    public static Tensor mappedForWriting(Path file, long bytes) {
+        return mapped(file, bytes, true);
+    }
+
+    private static Tensor mapped(Path file, long bytes, boolean writeThrough) {
         Torch.ensureLoaded();
-        try (BoolOptional shared = new BoolOptional(false);
+        try (BoolOptional shared = new BoolOptional(writeThrough);
                 LongOptional size = new LongOptional(bytes);
                 TensorOptions options = Device.CPU.options(DType.UINT8)) {
             return Tensor.wrap(torch.from_file(file.toString(), shared, size, options));

@@ -39,8 +39,6 @@ final class TrainingPlans {
     }
 
     private static long scalars(Collection<Parameter> parameters) {
-        return parameters.stream()
-                .mapToLong(parameter -> parameter.value().numel())
-                .sum();
+        return parameters.stream().mapToLong(parameter -> parameter.numel()).sum();
     }
 }

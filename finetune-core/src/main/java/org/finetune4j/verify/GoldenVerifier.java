@@ -42,6 +42,9 @@ public final class GoldenVerifier {
             Pattern.compile("(.*\\.)?(input_ids|attention_mask|labels|position_ids|token_type_ids|eos_token_id)");
     private static final String GRADIENT = "grad.";
 
+    /** Before the results with an adapter, in files that hold those of the model alone, too. */
+    private static final String ADAPTED = "qlora.";
+
     private final CausalLM model;
     private final @Nullable Adapter adapter;
     private final Tolerances tolerances;
@@ -56,7 +59,8 @@ public final class GoldenVerifier {
     }
 
     /**
-     * Compares the model with a file. Where the file holds results of the merged model, the adapter is merged at the end.
+     * Compares the model with a file. Where the file holds results of the merged model, the adapter is merged at the end;
+     * where it holds results with and without the adapter, the adapter is taken off in between.
      *
      * @param onCheck told of every result as soon as it is there
      * @return whether everything passed
@@ -70,7 +74,9 @@ public final class GoldenVerifier {
         try (GoldenFile golden = new GoldenFile(file)) {
             List<String> results = golden.names().stream()
                     .filter(name -> !INPUT.matcher(name).matches())
+                    .filter(name -> !name.startsWith(ADAPTED))
                     .toList();
+            checkAdapted(golden, sink);
             for (String name : results) {
                 if (!name.startsWith(GRADIENT) && !name.equals("merged_logits")) {
                     try (TensorScope scope = TensorScope.open()) {
@@ -81,13 +87,45 @@ public final class GoldenVerifier {
             List<String> gradients =
                     results.stream().filter(name -> name.startsWith(GRADIENT)).toList();
             if (!gradients.isEmpty()) {
-                checkGradients(golden, gradients, sink);
+                checkGradients(golden, GRADIENT, gradients, sink);
             }
             if (results.contains("merged_logits")) {
                 sink.accept(checkMerged(golden));
             }
         }
         return checks.stream().allMatch(Check::passed);
+    }
+
+    private void checkAdapted(GoldenFile golden, Consumer<Check> sink) {
+        List<String> adapted =
+                golden.names().stream().filter(name -> name.startsWith(ADAPTED)).toList();
+        if (adapted.isEmpty()) {
+            return;
+        }
+        if (adapter == null) {
+            adapted.forEach(name -> sink.accept(Check.failed(name, "there is no adapter")));
+            return;
+        }
+        Batch batch = golden.batch("");
+        for (String name : adapted) {
+            try (TensorScope scope = TensorScope.open()) {
+                if (name.equals(ADAPTED + "logits")) {
+                    Tensor logits = model.logits(batch.modelInputs());
+                    sink.accept(compareWhereReal(name, logits, golden.tensor(name), batch, tolerances.logits()));
+                } else if (name.equals(ADAPTED + "loss")) {
+                    double difference =
+                            Math.abs(loss(golden, "") - golden.tensor(name).item());
+                    sink.accept(Check.within(name, difference, tolerances.loss(), ""));
+                } else if (!name.startsWith(ADAPTED + GRADIENT)) {
+                    sink.accept(Check.failed(name, "this quantity is not implemented"));
+                }
+            }
+        }
+        List<String> gradients = adapted.stream()
+                .filter(name -> name.startsWith(ADAPTED + GRADIENT))
+                .toList();
+        checkGradients(golden, ADAPTED + GRADIENT, gradients, sink);
+        adapter.close();
     }
 
     private Check check(GoldenFile golden, String name) {
@@ -196,7 +234,7 @@ public final class GoldenVerifier {
         return Check.equality(name, true, expected.length + " rows of equal ids");
     }
 
-    private void checkGradients(GoldenFile golden, List<String> names, Consumer<Check> sink) {
+    private void checkGradients(GoldenFile golden, String prefix, List<String> names, Consumer<Check> sink) {
         Map<String, Parameter> parameters =
                 adapter == null ? model.network().namedParameters() : adapter.parametersByKey();
         try (AttachedStrategy full = adapter == null ? new FullFineTuning().attach(model) : null) {
@@ -206,24 +244,23 @@ public final class GoldenVerifier {
                     .withoutDropout()
                     .run(golden.inputs(""), lossHead(golden, ""));
             penalty(true);
-            Set<String> compared = names.stream()
-                    .map(name -> name.substring(GRADIENT.length()))
-                    .collect(Collectors.toSet());
+            Set<String> compared =
+                    names.stream().map(name -> name.substring(prefix.length())).collect(Collectors.toSet());
             for (String name : names) {
                 try (TensorScope scope = TensorScope.open()) {
-                    sink.accept(checkGradient(golden, name, parameters.get(name.substring(GRADIENT.length()))));
+                    sink.accept(checkGradient(golden, name, prefix, parameters.get(name.substring(prefix.length()))));
                 }
             }
             parameters.forEach((key, parameter) -> {
                 if (parameter.isTrainable() && parameter.grad() != null && !compared.contains(key)) {
-                    sink.accept(Check.failed(GRADIENT + key, "the golden file has no such gradient"));
+                    sink.accept(Check.failed(prefix + key, "the golden file has no such gradient"));
                 }
             });
             parameters.values().forEach(Parameter::clearGrad);
         }
     }
 
-    private Check checkGradient(GoldenFile golden, String name, @Nullable Parameter parameter) {
+    private Check checkGradient(GoldenFile golden, String name, String prefix, @Nullable Parameter parameter) {
         if (parameter == null) {
             return Check.failed(name, "there is no such parameter");
         }
@@ -238,7 +275,7 @@ public final class GoldenVerifier {
                     "shape " + Arrays.toString(actual.shape()) + ", expected " + Arrays.toString(expected.shape()));
         }
         double difference = actual.sub(expected).abs().max().item();
-        if (golden.isZeroGradient(name.substring(GRADIENT.length()))) {
+        if (golden.isZeroGradient(name.substring(prefix.length()))) {
             return Check.within(name, difference, tolerances.zeroGradient(), "zero in exact arithmetic");
         }
         double largest = expected.abs().max().item();

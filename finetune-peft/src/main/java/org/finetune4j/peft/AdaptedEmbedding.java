@@ -61,7 +61,7 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Parameter weight = base.weight();
-            DType stored = weight.value().dtype();
+            DType stored = weight.dtype();
             Tensor folded = mergedWeight(weight.as(AdapterDType.of(stored)).detach());
             Parameter merged = new Parameter(weight.name(), folded.to(stored).copy());
             ReplacedParameter replaced = keepTies

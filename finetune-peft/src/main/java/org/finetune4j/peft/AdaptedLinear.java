@@ -104,7 +104,7 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
 
     /** The merged weight in the base weight's layout and dtype. */
     private Tensor foldedWeight(Parameter weight) {
-        DType stored = weight.value().dtype();
+        DType stored = weight.dtype();
         DType exact = AdapterDType.of(stored);
         Tensor dense = weight.as(exact).detach(); // [out, in], or [in, out] in GPT-2's layout
         boolean transposed = base.layout() == Linear.Layout.IN_OUT;

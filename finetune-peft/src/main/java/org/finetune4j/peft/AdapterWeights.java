@@ -68,7 +68,7 @@ public final class AdapterWeights {
             throw new UserErrorException(path + ": no tensor '" + key + "': the adapter was made for " + madeFor);
         }
         long[] stored = file.info(key).shape();
-        long[] wanted = parameter.value().shape();
+        long[] wanted = parameter.shape();
         if (!Arrays.equals(stored, wanted)) {
             throw new UserErrorException(path + ": tensor '" + key + "' has the shape " + Arrays.toString(stored)
                     + ", this base model needs " + Arrays.toString(wanted) + ": the adapter was made for " + madeFor);
@@ -83,8 +83,7 @@ public final class AdapterWeights {
         }
         checkShape(file, path, key, parameter, madeFor);
         Tensor own = parameter.as(DType.FLOAT32).detach();
-        Tensor stored =
-                file.tensor(key).to(own.device()).to(parameter.value().dtype()).to(DType.FLOAT32);
+        Tensor stored = file.tensor(key).to(own.device()).to(parameter.dtype()).to(DType.FLOAT32);
         double difference = own.sub(stored).abs().max().item();
         if (!(difference <= 1e-6)) {
             throw new UserErrorException(path + ": tensor '" + key + "' differs from the base model's own by "

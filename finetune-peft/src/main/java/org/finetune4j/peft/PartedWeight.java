@@ -31,7 +31,7 @@ public final class PartedWeight {
         Parameter whole = linear.weight();
         Tensor laidOut = linear.layout() == Linear.Layout.OUT_IN ? residual : residual.t();
         Parameter rest = new Parameter(
-                whole.name(), laidOut.contiguous().to(whole.value().dtype()).copy());
+                whole.name(), laidOut.contiguous().to(whole.dtype()).copy());
         return new PartedWeight(
                 ReplacedParameter.in(linear, "weight", rest),
                 initialA.copy().unscoped(),
@@ -41,7 +41,7 @@ public final class PartedWeight {
     /** A layer's weight as [out, in] in a type of at least float32, cut off from any graph. */
     public static Tensor dense(Linear linear) {
         Parameter weight = linear.weight();
-        DType exact = AdapterDType.of(weight.value().dtype());
+        DType exact = AdapterDType.of(weight.dtype());
         Tensor dense = weight.as(exact).detach();
         return linear.layout() == Linear.Layout.OUT_IN ? dense : dense.t().contiguous();
     }

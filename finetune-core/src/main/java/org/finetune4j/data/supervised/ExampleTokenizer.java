@@ -66,7 +66,7 @@ public final class ExampleTokenizer {
     private TokenizedExample conversation(Conversation conversation) {
         if (conversations == null) {
             throw new UserErrorException(
-                    "the record is a conversation, which needs a chat template, and there is none");
+                    "the record is a conversation, which needs a chat template, and the model has none: name a file with one as chat_template");
         }
         return conversations.tokenize(conversation);
     }

@@ -110,6 +110,11 @@ public final class CheckpointReader implements AutoCloseable {
         return file(name).tensor(name);
     }
 
+    /** Gives the memory back that reading a tensor took; it is read again when it is used again. */
+    public void release(String name) {
+        file(name).release(name);
+    }
+
     /** The shape of a tensor, without touching it. */
     public long[] shape(String name) {
         return file(name).info(name).shape().clone();

@@ -7,6 +7,7 @@ import java.util.Map;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.MappedMemory;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -80,6 +81,14 @@ public final class SafetensorsFile implements AutoCloseable {
             boolean aligned = begin % info.dtype().itemSize() == 0;
             Tensor values = (aligned ? bytes : bytes.copy()).viewAs(info.dtype());
             return scope.keep(values.reshape(info.shape()));
+        }
+    }
+
+    /** Gives the memory back that reading the tensor of this name took; it is read again when it is used again. */
+    public void release(String name) {
+        TensorInfo info = info(name);
+        if (mapping != null) {
+            MappedMemory.release(mapping, header.dataStart() + info.begin(), header.dataStart() + info.end());
         }
     }
 

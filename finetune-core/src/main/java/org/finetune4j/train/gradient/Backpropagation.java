@@ -112,7 +112,7 @@ public final class Backpropagation {
             SequenceContext context = model.context(inputs);
             Tensor hidden = network.embed(model.inputIds(inputs), context, model.computeDType());
             for (DecoderLayer layer : network.layers()) {
-                hidden = LayerGroup.forward(layer, hidden, context);
+                hidden = network.forward(layer, hidden, context);
             }
             return head.apply(hidden, false).loss();
         }
@@ -133,7 +133,8 @@ public final class Backpropagation {
         for (int start = 0; start < layers.size(); start += size) {
             List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
             boolean trains = members.stream().anyMatch(DecoderLayer::isTrainable);
-            groups.add(new LayerGroup(members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance));
+            groups.add(new LayerGroup(
+                    network, members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance));
             trainedBefore |= trains;
         }
         return groups;

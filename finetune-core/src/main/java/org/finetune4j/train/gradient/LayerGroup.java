@@ -3,11 +3,11 @@ package org.finetune4j.train.gradient;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
 import org.jspecify.annotations.Nullable;
 
@@ -19,8 +19,9 @@ final class LayerGroup {
      *
      * @param extras outputs beside the hidden states, each back-propagated with the gradient of the balance of experts
      */
-    private record Segment(Tensor input, Tensor output, List<Tensor> extras) {}
+    private record Segment(DecoderLayer layer, Tensor input, Tensor output, List<Tensor> extras) {}
 
+    private final DecoderModel network;
     private final List<DecoderLayer> layers;
     private final boolean inputNeedsGradient;
     private final boolean recorded;
@@ -37,23 +38,18 @@ final class LayerGroup {
      * @param balance the extra loss of a mixture of experts, or null
      */
     LayerGroup(
+            DecoderModel network,
             List<DecoderLayer> layers,
             boolean inputNeedsGradient,
             boolean recorded,
             boolean checkpointed,
             @Nullable LoadBalancingLoss balance) {
+        this.network = network;
         this.balance = balance;
         this.layers = layers;
         this.inputNeedsGradient = inputNeedsGradient;
         this.recorded = recorded;
         this.checkpointed = checkpointed;
-    }
-
-    /** Runs one layer; what it made on the way is freed unless autograd needs it. */
-    static Tensor forward(DecoderLayer layer, Tensor input, SequenceContext context) {
-        try (TensorScope scope = TensorScope.open()) {
-            return scope.keep(layer.forward(input, context));
-        }
     }
 
     /** Takes over {@code input} and gives the group's output, cut off from the graph. */
@@ -68,7 +64,7 @@ final class LayerGroup {
         try (Autograd.Mode mode = Autograd.disabled()) {
             Tensor hidden = input;
             for (DecoderLayer layer : layers) {
-                Tensor next = forward(layer, hidden, context);
+                Tensor next = network.forward(layer, hidden, context);
                 if (hidden != keptInput) {
                     hidden.close();
                 }
@@ -86,8 +82,8 @@ final class LayerGroup {
                 if (needsGradient) {
                     hidden.requiresGrad(true);
                 }
-                Tensor output = forward(layer, hidden, context);
-                segments.add(new Segment(hidden, output, balance == null ? List.of() : balance.takePending()));
+                Tensor output = network.forward(layer, hidden, context);
+                segments.add(new Segment(layer, hidden, output, balance == null ? List.of() : balance.takePending()));
                 needsGradient |= layer.isTrainable();
                 hidden = output.detach();
             }
@@ -114,6 +110,7 @@ final class LayerGroup {
         for (int i = segments.size() - 1; i >= 0; i--) {
             Segment segment = segments.get(i);
             if (gradient != null && segment.output.requiresGrad()) {
+                network.weightBuffers().restore(segment.layer);
                 backward(segment, gradient, extraGradient);
                 gradient.close();
                 gradient = segment.input.grad();

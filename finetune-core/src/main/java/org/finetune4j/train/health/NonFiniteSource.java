@@ -39,7 +39,7 @@ public record NonFiniteSource(String place, boolean inWeights) {
     private static Optional<String> firstBad(Collection<Parameter> parameters) {
         try (TensorScope scope = TensorScope.open()) {
             return parameters.stream()
-                    .filter(parameter -> parameter.value().dtype().isFloatingPoint()
+                    .filter(parameter -> parameter.dtype().isFloatingPoint()
                             && !parameter.value().isFinite())
                     .map(Parameter::name)
                     .findFirst();

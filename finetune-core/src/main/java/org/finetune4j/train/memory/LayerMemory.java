@@ -43,8 +43,8 @@ record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, 
             String parent = parentOf(entry.getKey());
             if (entry.getValue() instanceof Linear linear) {
                 blocks.computeIfAbsent(parent, key -> new ArrayList<>()).add(linear);
-                if (linear.weight().value().dtype() != computeDType) {
-                    converted += linear.weight().value().numel();
+                if (linear.weight().dtype() != computeDType) {
+                    converted += linear.weight().numel();
                 }
             } else if (entry.getValue() instanceof Norm && parent.isEmpty()) {
                 boolean trains = entry.getValue().isTrainable();
@@ -103,7 +103,7 @@ record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, 
             return 0;
         }
         return extension.parameters().stream()
-                .filter(parameter -> parameter.value().shape().length == 2)
+                .filter(parameter -> parameter.shape().length == 2)
                 .mapToLong(parameter ->
                         Math.min(parameter.value().size(0), parameter.value().size(1)))
                 .max()

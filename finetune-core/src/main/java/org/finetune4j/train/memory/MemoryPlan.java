@@ -83,7 +83,7 @@ public record MemoryPlan(
                 trained.stream().mapToLong(MemoryPlan::bytes).sum(),
                 trained.stream()
                         .mapToLong(parameter ->
-                                provider.stateBytes(parameter.value().shape(), tables.contains(parameter), optimizer))
+                                provider.stateBytes(parameter.shape(), tables.contains(parameter), optimizer))
                         .sum(),
                 layers.kept,
                 layers.backward,
@@ -142,7 +142,7 @@ public record MemoryPlan(
         long rows = Math.min(load.tokens(), LanguageModelLoss.rowsAtOnce(vocabulary));
         long itemSize = model.computeDType().itemSize();
         boolean trains = network.outputLayer().weight().isTrainable();
-        boolean converts = network.outputLayer().weight().value().dtype() != model.computeDType();
+        boolean converts = network.outputLayer().weight().dtype() != model.computeDType();
         long table = (trains ? 1 : 0) + (converts ? 1 : 0);
         return itemSize * (2 * rows * vocabulary + 6 * load.tokens() * hidden + table * vocabulary * hidden);
     }
@@ -161,11 +161,11 @@ public record MemoryPlan(
     }
 
     private static long scalars(Parameter parameter) {
-        return parameter.value().numel();
+        return parameter.numel();
     }
 
     private static long bytes(Parameter parameter) {
-        return parameter.value().numel() * parameter.value().dtype().itemSize();
+        return parameter.bytes();
     }
 
     /** One line for people. */

@@ -81,8 +81,7 @@ public final class MuonWithAdamW implements Optimizer {
 
         private static ParameterGroup part(ParameterGroup group, Set<Parameter> tables, boolean matrices) {
             List<Parameter> parameters = group.parameters().stream()
-                    .filter(parameter ->
-                            (parameter.value().shape().length == 2 && !tables.contains(parameter)) == matrices)
+                    .filter(parameter -> (parameter.shape().length == 2 && !tables.contains(parameter)) == matrices)
                     .toList();
             return new ParameterGroup(parameters, group.weightDecay(), group.learningRateFactor());
         }

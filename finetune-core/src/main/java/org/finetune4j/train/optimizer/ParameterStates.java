@@ -50,7 +50,7 @@ final class ParameterStates implements AutoCloseable {
         for (Parameter parameter : parameters) {
             Tensor state = saved.get(key(parameter));
             if (state != null) {
-                long[] expected = stateShape.apply(parameter.value().shape());
+                long[] expected = stateShape.apply(parameter.shape());
                 if (!Arrays.equals(state.shape(), expected)) {
                     throw new UserErrorException("optimizer state '" + key(parameter) + "' has the shape "
                             + Arrays.toString(state.shape()) + ", but the parameter needs "

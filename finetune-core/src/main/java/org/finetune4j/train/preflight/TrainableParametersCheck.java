@@ -12,9 +12,8 @@ public final class TrainableParametersCheck implements PreflightCheck {
                     + " trains nothing: its patterns match no parameter; name layers of the model, or leave them out");
         }
         for (Parameter parameter : context.strategy().trainableParameters()) {
-            if (!parameter.value().dtype().isFloatingPoint()) {
-                findings.error(
-                        parameter.name() + " is stored as " + parameter.value().dtype() + " and cannot be trained");
+            if (!parameter.dtype().isFloatingPoint()) {
+                findings.error(parameter.name() + " is stored as " + parameter.dtype() + " and cannot be trained");
             }
         }
     }

@@ -43,7 +43,7 @@ final class OrthogonalPenalty {
         for (int i = 0; i < rank; i++) {
             identity[i * rank + i] = 1;
         }
-        DType dtype = of.value().dtype();
+        DType dtype = of.dtype();
         Tensor one = Tensors.of(identity, rank, rank).to(dtype).to(of.value().device());
         return product.sub(one).norm();
     }

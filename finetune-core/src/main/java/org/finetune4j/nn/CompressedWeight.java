@@ -1,0 +1,59 @@
+package org.finetune4j.nn;
+
+import java.util.Map;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+
+/**
+ * A frozen weight that is stored in fewer bits than any {@link DType} has, and becomes numbers only while it is used. It
+ * owns native memory: close it.
+ */
+public interface CompressedWeight extends AutoCloseable {
+
+    /** Products of at most so many rows go straight from the compressed form, without a decompressed copy. */
+    int FEW_ROWS = 2;
+
+    /** The shape of the weight that it stands for. */
+    long[] shape();
+
+    /** The type that the weight had before it was compressed. */
+    DType dtype();
+
+    /** All memory that it takes, scales included, in bytes. */
+    long bytes();
+
+    /** The decompressed weight in {@code dtype}; it belongs to the scope. */
+    Tensor decompress(DType dtype);
+
+    /**
+     * Decompresses into memory that is there already.
+     *
+     * @param destination contiguous, of this weight's shape and a floating-point type
+     */
+    void decompressInto(Tensor destination);
+
+    /**
+     * {@code x W^T} without a decompressed copy of W.
+     *
+     * @param rows [rows, in], float32
+     * @return [rows, out], float32
+     */
+    Tensor multiply(Tensor rows);
+
+    /** Where it lives. */
+    Device device();
+
+    /**
+     * What a checkpoint holds of it, by full name.
+     *
+     * @param name of the weight, such as {@code model.layers.0.self_attn.q_proj.weight}
+     */
+    Map<String, Tensor> tensors(String name);
+
+    /** The {@code quantization_config} that a checkpoint needs to be read again. */
+    Map<String, Object> configuration();
+
+    @Override
+    void close();
+}

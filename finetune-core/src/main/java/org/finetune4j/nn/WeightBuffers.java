@@ -1,0 +1,142 @@
+package org.finetune4j.nn;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One layer's worth of decompressed weights, used by all layers of a model in turn: what is at the same place in two
+ * layers shares the memory. A weight is decompressed once for a layer's forward pass and once for its backward pass, and
+ * the memory is never given back to the system in between.
+ *
+ * <p>Autograd remembers the buffers, not what was in them. Whoever records a layer while buffers are in use must therefore
+ * call {@link #restore} before its backward pass. Outside of {@link #use}, a compressed weight decompresses into memory of
+ * its own, which is always right and takes more of it.
+ */
+public final class WeightBuffers implements AutoCloseable {
+
+    private static final ThreadLocal<@Nullable WeightBuffers> ACTIVE = new ThreadLocal<>();
+
+    private record Slot(String path, DType dtype, List<Long> shape) {}
+
+    private static final class Buffer {
+        final Tensor memory;
+
+        @Nullable
+        Parameter content;
+
+        Buffer(Tensor memory) {
+            this.memory = memory;
+        }
+    }
+
+    private final Map<Slot, Buffer> buffers = new HashMap<>();
+    private final Map<Module, Map<Parameter, String>> pathsByLayer = new IdentityHashMap<>();
+    private Map<Parameter, String> paths = Map.of();
+
+    /** The use of the buffers by one layer, which ends when closed. */
+    public final class Use implements AutoCloseable {
+
+        private final @Nullable WeightBuffers previous = ACTIVE.get();
+        private final Map<Parameter, String> previousPaths = paths;
+
+        private Use(Module layer) {
+            paths = pathsOf(layer);
+            ACTIVE.set(WeightBuffers.this);
+        }
+
+        @Override
+        public void close() {
+            paths = previousPaths;
+            if (previous == null) {
+                ACTIVE.remove();
+            } else {
+                ACTIVE.set(previous);
+            }
+        }
+    }
+
+    /** Lets the compressed weights of {@code layer} decompress into the buffers, on this thread. */
+    public Use use(Module layer) {
+        return new Use(layer);
+    }
+
+    /** Puts the weights of {@code layer} back that another layer's have replaced since it ran. */
+    public void restore(Module layer) {
+        if (buffers.isEmpty()) {
+            return;
+        }
+        pathsOf(layer)
+                .forEach((parameter, path) -> buffers.forEach((slot, buffer) -> {
+                    if (slot.path.equals(path) && fits(slot, parameter)) {
+                        fill(buffer, parameter);
+                    }
+                }));
+    }
+
+    private static boolean fits(Slot slot, Parameter parameter) {
+        return slot.shape.equals(Arrays.stream(parameter.shape()).boxed().toList());
+    }
+
+    private Map<Parameter, String> pathsOf(Module layer) {
+        return pathsByLayer.computeIfAbsent(layer, key -> {
+            Map<Parameter, String> compressed = new IdentityHashMap<>();
+            key.namedParameters().forEach((path, parameter) -> {
+                if (parameter.compressed() != null) {
+                    compressed.put(parameter, path);
+                }
+            });
+            return compressed;
+        });
+    }
+
+    /** The buffer with the values of {@code parameter}, or null where it decompresses into memory of its own. */
+    static @Nullable Tensor decompressed(Parameter parameter, DType dtype) {
+        WeightBuffers active = ACTIVE.get();
+        String path = active == null ? null : active.paths.get(parameter);
+        return active == null || path == null ? null : active.get(path, parameter, dtype);
+    }
+
+    private Tensor get(String path, Parameter parameter, DType dtype) {
+        List<Long> shape = Arrays.stream(parameter.shape()).boxed().toList();
+        Device device = parameter.device();
+        Buffer buffer = buffers.computeIfAbsent(
+                new Slot(path, dtype, shape),
+                slot -> new Buffer(
+                        Tensors.zeros(dtype, device, parameter.shape()).unscoped()));
+        fill(buffer, parameter);
+        return buffer.memory;
+    }
+
+    private static void fill(Buffer buffer, Parameter parameter) {
+        CompressedWeight weight = parameter.compressed();
+        if (buffer.content != parameter && weight != null) {
+            buffer.content = null;
+            weight.decompressInto(buffer.memory);
+            buffer.content = parameter;
+        }
+    }
+
+    /** What the buffers take, in bytes. */
+    public long bytes() {
+        return buffers.values().stream()
+                .mapToLong(
+                        buffer -> buffer.memory.numel() * buffer.memory.dtype().itemSize())
+                .sum();
+    }
+
+    /** Frees the memory. */
+    @Override
+    public void close() {
+        buffers.values().forEach(buffer -> buffer.memory.close());
+        buffers.clear();
+        pathsByLayer.clear();
+    }
+}

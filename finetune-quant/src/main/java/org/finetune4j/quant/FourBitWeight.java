@@ -1,0 +1,189 @@
+package org.finetune4j.quant;
+
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+import java.util.Map;
+import org.finetune4j.nn.CompressedWeight;
+import org.finetune4j.quant.bitsandbytes.FourBitTensors;
+import org.finetune4j.quant.blockwise.CodeBook;
+import org.finetune4j.quant.kernel.BlockQuantizer;
+import org.finetune4j.quant.kernel.FourBitKernels;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+
+/**
+ * A weight in 4 bits: blocks of values, each divided by its largest magnitude and rounded to one of 16 numbers (Dettmers et
+ * al. 2023). Codes, bytes and numbers are those of bitsandbytes.
+ */
+public final class FourBitWeight implements CompressedWeight {
+
+    /** Decompressed values that stay in the cache between being made and being multiplied. */
+    private static final long TILE = 1L << 19;
+
+    private final QuantizationType type;
+    private final int blockSize;
+    private final long[] shape;
+    private final DType dtype;
+    private final Tensor packed;
+    private final Scales scales;
+
+    /**
+     * Takes over codes and scales.
+     *
+     * @param packed uint8 [ceil(values / 2), 1], the first value of a pair in the upper half
+     */
+    public FourBitWeight(
+            QuantizationType type, int blockSize, long[] shape, DType dtype, Tensor packed, Scales scales) {
+        this.type = type;
+        this.blockSize = blockSize;
+        this.shape = shape.clone();
+        this.dtype = dtype;
+        this.packed = packed.unscoped();
+        this.scales = scales;
+    }
+
+    /**
+     * Quantises a weight.
+     *
+     * @param weight any floating-point type
+     * @throws org.finetune4j.UserErrorException when it holds NaN or infinity
+     */
+    public static FourBitWeight quantize(
+            Tensor weight, QuantizationType type, int blockSize, boolean doubleQuantization) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            long count = weight.numel();
+            Tensor packed = Tensors.zeros(DType.UINT8, Device.CPU, (count + 1) / 2, 1);
+            Tensor absmax = Tensors.zeros(DType.FLOAT32, Device.CPU, (count + blockSize - 1) / blockSize);
+            Tensor source = weight.to(Device.CPU).contiguous();
+            new BlockQuantizer(type.codeBook(), blockSize, true).quantize(source, packed, absmax);
+            Device device = weight.device();
+            Scales scales;
+            if (doubleQuantization) {
+                Scales.Nested nested = Scales.nest(absmax);
+                scales = new Scales.Nested(
+                        nested.codes().to(device), nested.nestedAbsmax().to(device), nested.offset());
+            } else {
+                scales = new Scales.Plain(absmax.to(device));
+            }
+            return new FourBitWeight(type, blockSize, weight.shape(), weight.dtype(), packed.to(device), scales);
+        }
+    }
+
+    public QuantizationType type() {
+        return type;
+    }
+
+    public int blockSize() {
+        return blockSize;
+    }
+
+    public Scales scales() {
+        return scales;
+    }
+
+    /** The codes: uint8 [ceil(values / 2), 1]. It belongs to this weight. */
+    public Tensor packed() {
+        return packed;
+    }
+
+    @Override
+    public long[] shape() {
+        return shape.clone();
+    }
+
+    @Override
+    public DType dtype() {
+        return dtype;
+    }
+
+    @Override
+    public Device device() {
+        return packed.device();
+    }
+
+    @Override
+    public long bytes() {
+        return packed.numel() + scales.bytes();
+    }
+
+    private long numel() {
+        return Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    }
+
+    @Override
+    public Tensor decompress(DType target) {
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor values = Tensors.zeros(DType.FLOAT32, device(), shape);
+            decompressInto(values);
+            return scope.keep(values.to(target));
+        }
+    }
+
+    @Override
+    public void decompressInto(Tensor destination) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor flat = destination.detach().view(-1);
+            if (!device().equals(Device.CPU)) {
+                flat.copyInPlace(
+                        FourBitLookup.dequantize(packed, scales.absmax().to(device()), codes(), blockSize, numel()));
+            } else if (destination.dtype() == DType.FLOAT32) {
+                FloatBuffer absmax = Scales.view(scales.absmax());
+                FourBitKernels.dequantize(packed, absmax, codes(), blockSize, 0, numel(), flat);
+            } else {
+                flat.copyInPlace(decompress(DType.FLOAT32).view(-1));
+            }
+        }
+    }
+
+    private CodeBook codes() {
+        return type.codeBook();
+    }
+
+    @Override
+    public Tensor multiply(Tensor rows) {
+        long in = shape[1];
+        long out = shape[0];
+        if (!device().equals(Device.CPU) || in % blockSize != 0) {
+            try (TensorScope scope = TensorScope.open()) {
+                return scope.keep(rows.matmul(decompress(rows.dtype()).t()));
+            }
+        }
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor product = Tensors.zeros(DType.FLOAT32, Device.CPU, rows.size(0), out);
+            FloatBuffer absmax = Scales.view(scales.absmax());
+            long tileRows = Math.max(1, TILE / in);
+            Tensor tile = Tensors.zeros(DType.FLOAT32, Device.CPU, Math.min(tileRows, out), in);
+            for (long row = 0; row < out; row += tileRows) {
+                long count = Math.min(tileRows, out - row);
+                FourBitKernels.dequantize(packed, absmax, codes(), blockSize, row * in, count * in, tile);
+                try (TensorScope inner = TensorScope.open()) {
+                    Tensor part = rows.matmul(tile.narrow(0, 0, count).t()); // [rows, count]
+                    product.narrow(1, row, count).copyInPlace(part);
+                }
+            }
+            return scope.keep(product);
+        }
+    }
+
+    @Override
+    public Map<String, Tensor> tensors(String name) {
+        return FourBitTensors.of(this, name);
+    }
+
+    @Override
+    public Map<String, Object> configuration() {
+        return FourBitTensors.configuration(this);
+    }
+
+    @Override
+    public void close() {
+        packed.close();
+        scales.close();
+    }
+}

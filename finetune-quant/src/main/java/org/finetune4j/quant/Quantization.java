@@ -1,0 +1,129 @@
+package org.finetune4j.quant;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.WeightCompression;
+import org.finetune4j.quant.bitsandbytes.BitsAndBytesCompression;
+import org.finetune4j.tensor.DType;
+
+/**
+ * How the linear layers of a model are quantised. Embeddings, norms and the output layer never are.
+ *
+ * <pre>{@code
+ * LoadOptions options = LoadOptions.defaults().withCompression(Quantization.qlora().compression());
+ * try (CausalLM model = CausalLM.load(Path.of("models/Llama-2-7b"), options)) { ... }
+ * }</pre>
+ *
+ * @param blockSize values that share a scale, for the 4-bit kinds
+ * @param doubleQuantization whether the scales of the 4-bit kinds are in 8 bits themselves: 0.5158 instead of 0.5625 bytes a
+ *     weight at a block size of 64
+ * @param skipModules names of linear layers, or the ends of their paths, that stay as they are
+ */
+public record Quantization(QuantizationType type, int blockSize, boolean doubleQuantization, List<String> skipModules) {
+
+    /** The block size of bitsandbytes. */
+    public static final int DEFAULT_BLOCK_SIZE = 64;
+
+    private static final List<Integer> BLOCK_SIZES = List.of(32, 64, 128, 256, 512, 1024, 2048, 4096);
+    private static final List<String> OUTPUT_LAYERS = List.of("lm_head", "embed_out", "score");
+
+    public Quantization {
+        skipModules = List.copyOf(skipModules);
+        if (!BLOCK_SIZES.contains(blockSize)) {
+            throw new UserErrorException(
+                    "a block size of " + blockSize + " is not possible, expected one of " + BLOCK_SIZES);
+        }
+    }
+
+    /** A kind with bitsandbytes' defaults: blocks of 64, plain scales, no output layer. */
+    public static Quantization of(QuantizationType type) {
+        return new Quantization(type, DEFAULT_BLOCK_SIZE, false, OUTPUT_LAYERS);
+    }
+
+    /** What the QLoRA paper uses: NF4 with double quantisation. */
+    public static Quantization qlora() {
+        return of(QuantizationType.NF4).withDoubleQuantization(true);
+    }
+
+    public Quantization withBlockSize(int newBlockSize) {
+        return new Quantization(type, newBlockSize, doubleQuantization, skipModules);
+    }
+
+    public Quantization withDoubleQuantization(boolean newDoubleQuantization) {
+        return new Quantization(type, blockSize, newDoubleQuantization, skipModules);
+    }
+
+    /** Leaves further layers as they are. */
+    public Quantization skipping(List<String> names) {
+        List<String> all = new ArrayList<>(skipModules);
+        all.addAll(names);
+        return new Quantization(type, blockSize, doubleQuantization, all);
+    }
+
+    /**
+     * Reads the keys that transformers' {@code BitsAndBytesConfig} has: {@code load_in_4bit}, {@code load_in_8bit}, {@code
+     * bnb_4bit_quant_type} (fp4 unless said), {@code bnb_4bit_use_double_quant}, {@code bnb_4bit_blocksize}, {@code
+     * bnb_4bit_compute_dtype} and {@code llm_int8_skip_modules}.
+     *
+     * @return nothing when neither 4 nor 8 bits are asked for
+     * @throws UserErrorException for a value that cannot be used, or 4-bit keys without {@code load_in_4bit}
+     */
+    public static Optional<Quantization> of(Settings settings) {
+        boolean four = settings.flag("load_in_4bit", false);
+        boolean eight = settings.flag("load_in_8bit", false);
+        if (four && eight) {
+            throw settings.invalid("load_in_8bit", "only one of load_in_4bit and load_in_8bit");
+        }
+        for (String key : List.of(
+                "bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_blocksize", "bnb_4bit_compute_dtype")) {
+            if (settings.has(key) && !four) {
+                throw settings.invalid(key, "load_in_4bit: true beside it");
+            }
+        }
+        String kind = settings.text("bnb_4bit_quant_type").orElse("fp4");
+        String where = settings.origin() + ": 'bnb_4bit_quant_type'";
+        QuantizationType type = QuantizationType.named(kind, where);
+        if (!type.isFourBit()) {
+            throw settings.invalid("bnb_4bit_quant_type", "nf4 or fp4");
+        }
+        settings.text("bnb_4bit_compute_dtype").ifPresent(Quantization::checkComputeDType);
+        int blockSize = settings.integer("bnb_4bit_blocksize", DEFAULT_BLOCK_SIZE, 1);
+        if (!BLOCK_SIZES.contains(blockSize)) {
+            throw settings.invalid("bnb_4bit_blocksize", "one of " + BLOCK_SIZES);
+        }
+        boolean nested = settings.flag("bnb_4bit_use_double_quant", false);
+        List<String> skipped = settings.texts("llm_int8_skip_modules");
+        if (!four && !eight) {
+            return Optional.empty();
+        }
+        Quantization base = of(eight ? QuantizationType.INT8 : type);
+        return Optional.of(
+                base.withBlockSize(blockSize).withDoubleQuantization(nested).skipping(skipped));
+    }
+
+    private static void checkComputeDType(String name) {
+        if (!DType.parse(name).isFloatingPoint()) {
+            throw new UserErrorException("'bnb_4bit_compute_dtype' is " + name + ", expected a floating-point type");
+        }
+    }
+
+    /** Whether the weight of this name is quantised. */
+    public boolean covers(String weightName) {
+        String path = weightName.endsWith(".weight")
+                ? weightName.substring(0, weightName.length() - ".weight".length())
+                : weightName;
+        return skipModules.stream()
+                .noneMatch(name -> path.equals(name)
+                        || path.endsWith("." + name)
+                        || path.startsWith(name + ".")
+                        || path.contains("." + name + "."));
+    }
+
+    /** What quantises the weights of a model while it is loaded. */
+    public WeightCompression compression() {
+        return new BitsAndBytesCompression(this, false);
+    }
+}

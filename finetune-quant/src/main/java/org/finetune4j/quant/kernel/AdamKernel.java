@@ -1,0 +1,126 @@
+package org.finetune4j.quant.kernel;
+
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import org.finetune4j.quant.blockwise.CodeBook;
+import org.finetune4j.tensor.Tensor;
+
+/** One AdamW step on moments in 8 bits: block by block they become numbers, are updated, used, and rounded again. */
+public final class AdamKernel {
+
+    /** Values that share a scale. */
+    public static final int BLOCK_SIZE = 256;
+
+    private AdamKernel() {}
+
+    /** What stays the same from step to step. */
+    public record Settings(float beta1, float beta2, float epsilon) {}
+
+    /**
+     * Updates a parameter and its moments in place.
+     *
+     * @param value float32, contiguous, on the CPU
+     * @param gradient float32, contiguous
+     * @param first codes of the first moment, of {@link CodeBook#DYNAMIC_SIGNED}
+     * @param second codes of the second moment, of {@link CodeBook#DYNAMIC_UNSIGNED}
+     * @param firstAbsmax float32, one a block
+     * @param secondAbsmax float32, one a block
+     * @param step number of this step, from 1
+     */
+    public static void step(
+            Tensor value,
+            Tensor gradient,
+            Tensor first,
+            Tensor second,
+            Tensor firstAbsmax,
+            Tensor secondAbsmax,
+            Settings settings,
+            long step,
+            double learningRate,
+            double weightDecay) {
+        long count = value.numel();
+        long blocks = (count + BLOCK_SIZE - 1) / BLOCK_SIZE;
+        double correction1 = 1 - Math.pow(settings.beta1, step);
+        double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, step));
+        Update update = new Update(settings, (float) (learningRate / correction1), (float) correction2, (float)
+                (1 - learningRate * weightDecay));
+        FloatBuffer scales1 = firstAbsmax.memory(0, blocks * Float.BYTES).asFloatBuffer();
+        FloatBuffer scales2 = secondAbsmax.memory(0, blocks * Float.BYTES).asFloatBuffer();
+        Parallel.run(blocks, 64, (begin, end) -> {
+            Block block = new Block(update);
+            for (long b = begin; b < end; b++) {
+                long at = b * BLOCK_SIZE;
+                int size = (int) Math.min(BLOCK_SIZE, count - at);
+                ByteBuffer codes1 = first.memory(at, size);
+                ByteBuffer codes2 = second.memory(at, size);
+                FloatBuffer values = value.memory(at * Float.BYTES, (long) size * Float.BYTES)
+                        .asFloatBuffer();
+                gradient.memory(at * Float.BYTES, (long) size * Float.BYTES)
+                        .asFloatBuffer()
+                        .get(block.gradients, 0, size);
+                values.get(0, block.values, 0, size);
+                block.load(codes1, codes2, scales1.get((int) b), scales2.get((int) b), size);
+                block.update(size);
+                values.put(0, block.values, 0, size);
+                scales1.put((int) b, block.store(CodeBook.DYNAMIC_SIGNED, block.first, codes1, size));
+                scales2.put((int) b, block.store(CodeBook.DYNAMIC_UNSIGNED, block.second, codes2, size));
+            }
+        });
+    }
+
+    private record Update(Settings settings, float stepSize, float correction2, float decay) {}
+
+    /** What a thread needs for a block. */
+    private static final class Block {
+
+        private final Update update;
+        private final float[] signed = CodeBook.DYNAMIC_SIGNED.values();
+        private final float[] unsigned = CodeBook.DYNAMIC_UNSIGNED.values();
+        private final float[] values = new float[BLOCK_SIZE];
+        private final float[] gradients = new float[BLOCK_SIZE];
+        private final float[] first = new float[BLOCK_SIZE];
+        private final float[] second = new float[BLOCK_SIZE];
+        private final byte[] bytes = new byte[BLOCK_SIZE];
+
+        Block(Update update) {
+            this.update = update;
+        }
+
+        void load(ByteBuffer codes1, ByteBuffer codes2, float scale1, float scale2, int size) {
+            codes1.get(0, bytes, 0, size);
+            for (int i = 0; i < size; i++) {
+                first[i] = signed[bytes[i] & 0xff] * scale1;
+            }
+            codes2.get(0, bytes, 0, size);
+            for (int i = 0; i < size; i++) {
+                second[i] = unsigned[bytes[i] & 0xff] * scale2;
+            }
+        }
+
+        void update(int size) {
+            float beta1 = update.settings.beta1;
+            float beta2 = update.settings.beta2;
+            for (int i = 0; i < size; i++) {
+                float g = gradients[i];
+                first[i] = beta1 * first[i] + (1 - beta1) * g;
+                second[i] = beta2 * second[i] + (1 - beta2) * g * g;
+                float divisor = (float) Math.sqrt(second[i]) / update.correction2 + update.settings.epsilon;
+                values[i] = values[i] * update.decay - update.stepSize * first[i] / divisor;
+            }
+        }
+
+        float store(CodeBook book, float[] moments, ByteBuffer codes, int size) {
+            float largest = 0;
+            for (int i = 0; i < size; i++) {
+                largest = Math.max(largest, Math.abs(moments[i]));
+            }
+            float scale = 1f / largest;
+            for (int i = 0; i < size; i++) {
+                float scaled = moments[i] == 0 ? 0 : Math.max(-1f, Math.min(1f, moments[i] * scale));
+                bytes[i] = (byte) book.nearest(scaled);
+            }
+            codes.put(0, bytes, 0, size);
+            return largest;
+        }
+    }
+}
