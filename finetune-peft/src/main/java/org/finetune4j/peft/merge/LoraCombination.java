@@ -89,10 +89,10 @@ public record LoraCombination(CombinationType type, double density, MajoritySign
             case LINEAR, SVD, CAT -> WeightedSum.of(tensors, weights);
             case TIES, TIES_SVD -> Ties.merge(tensors, weights, density, majoritySign);
             case MAGNITUDE_PRUNE, MAGNITUDE_PRUNE_SVD -> MagnitudePruning.merge(tensors, weights, density);
-            case DARE_LINEAR, DARE_LINEAR_SVD -> Dare.linear(
-                    tensors, Dare.masks(tensors, density, seed), weights, density);
-            case DARE_TIES, DARE_TIES_SVD -> Dare.ties(
-                    tensors, Dare.masks(tensors, density, seed), weights, density, majoritySign);
+            case DARE_LINEAR, DARE_LINEAR_SVD ->
+                Dare.linear(tensors, Dare.masks(tensors, density, seed), weights, density);
+            case DARE_TIES, DARE_TIES_SVD ->
+                Dare.ties(tensors, Dare.masks(tensors, density, seed), weights, density, majoritySign);
         };
     }
 }

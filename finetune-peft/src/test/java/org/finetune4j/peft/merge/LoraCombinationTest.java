@@ -29,9 +29,13 @@ class LoraCombinationTest {
             CombinationType type = CombinationType.parse(name);
             Factors combined = combination(type).combine(factors(golden, adapters), Arrays.copyOf(WEIGHTS, adapters));
             Tensor delta = golden.tensor(name + ".delta");
-            // Singular values 3 and 4 are 5% apart, so that the cut itself amplifies rounding: in float64 it lies 3.4e-5
+            // Singular values 3 and 4 are 5% apart, so that the cut itself amplifies rounding: in float64 it lies
+            // 3.4e-5
             // from PEFT's float32 one, at values up to 14.
-            near(delta, combined.delta(), type.compresses() ? 1e-5 * delta.abs().max().item() : 1e-5);
+            near(
+                    delta,
+                    combined.delta(),
+                    type.compresses() ? 1e-5 * delta.abs().max().item() : 1e-5);
             if (!type.compresses()) {
                 near(golden.tensor(name + ".A"), combined.a(), 1e-5);
                 near(golden.tensor(name + ".B"), combined.b(), 1e-5);
@@ -54,8 +58,7 @@ class LoraCombinationTest {
 
     private static List<Factors> factors(SafetensorsFile golden, int count) {
         return IntStream.range(0, count)
-                .mapToObj(i ->
-                        new Factors(golden.tensor("a" + i + ".A"), golden.tensor("a" + i + ".B"), SCALINGS[i]))
+                .mapToObj(i -> new Factors(golden.tensor("a" + i + ".A"), golden.tensor("a" + i + ".B"), SCALINGS[i]))
                 .toList();
     }
 
