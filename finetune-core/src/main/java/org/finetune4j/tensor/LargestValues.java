@@ -1,0 +1,19 @@
+package org.finetune4j.tensor;
+
+import org.bytedeco.pytorch.T_TensorTensor_T;
+import org.bytedeco.pytorch.global.torch;
+
+/** The largest values of a vector, as {@code torch.topk} finds them. */
+public final class LargestValues {
+
+    private LargestValues() {}
+
+    /** The places [count] (int64) of the {@code count} largest values of a vector [length], the largest first. */
+    public static Tensor indices(Tensor vector, long count) {
+        try (T_TensorTensor_T parts = torch.topk(vector.handle(), count, -1, true, true)) {
+            return Tensor.wrap(parts.get1().detach());
+        } catch (RuntimeException e) {
+            throw TensorException.of("topk", e, vector);
+        }
+    }
+}
