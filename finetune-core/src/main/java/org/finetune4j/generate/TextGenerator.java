@@ -103,7 +103,7 @@ public final class TextGenerator {
         if (prompts.stream().anyMatch(prompt -> prompt.length == 0)) {
             throw new UserErrorException("the prompt is empty: generation needs at least one token to start from");
         }
-        int capacity = longest + options.maxNewTokens();
+        int capacity = model.virtualTokens() + longest + options.maxNewTokens();
         if (capacity - 1 > model.network().maxPositions()) {
             throw new UserErrorException("the prompt has " + longest + " tokens and " + options.maxNewTokens()
                     + " more are asked for, but the model sees no more than "
@@ -151,8 +151,8 @@ public final class TextGenerator {
         try (TensorScope scope = TensorScope.open()) {
             SequenceContext context = model.context(inputs, cache, seen);
             Tensor hidden = model.hiddenStates(inputs, context); // [rows, seq, hidden]
-            cache.advance(inputs.sequenceLength());
-            Tensor last = hidden.select(1, inputs.sequenceLength() - 1L); // [rows, hidden]
+            cache.advance((int) hidden.size(1));
+            Tensor last = hidden.select(1, hidden.size(1) - 1); // [rows, hidden]
             return model.network().logits(last).toFloatArray();
         }
     }

@@ -10,6 +10,9 @@ import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.PrefixCache;
+import org.finetune4j.nn.Prompt;
+import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.SequenceContext;
@@ -43,6 +46,7 @@ public final class CausalLM implements AutoCloseable {
     private final DType computeDType;
     private final @Nullable Path directory;
     private final @Nullable Tokenizer tokenizer;
+    private @Nullable PromptExtension promptExtension;
 
     private CausalLM(
             ModelConfig config,
@@ -145,30 +149,89 @@ public final class CausalLM implements AutoCloseable {
         return tokenizer;
     }
 
+    /**
+     * Puts virtual tokens before those of every sequence that the model sees, in training and in generation. There is place
+     * for one.
+     */
+    public void extendPrompt(PromptExtension extension) {
+        if (promptExtension != null) {
+            throw new IllegalStateException("this model already carries " + promptExtension);
+        }
+        promptExtension = extension;
+    }
+
+    /** What puts virtual tokens before those of every sequence, or null. */
+    public @Nullable PromptExtension promptExtension() {
+        return promptExtension;
+    }
+
+    /** Takes the virtual tokens away. */
+    public void removePromptExtension() {
+        promptExtension = null;
+    }
+
+    /** The number of virtual tokens before those of every sequence: so much longer is a key-value cache. */
+    public int virtualTokens() {
+        return promptExtension == null ? 0 : promptExtension.virtualTokens();
+    }
+
+    private @Nullable Prompt prompt() {
+        return promptExtension == null ? null : promptExtension.prompt(computeDType);
+    }
+
     /** What the layers need to know about a batch without earlier tokens. */
     public SequenceContext context(ModelInputs inputs) {
-        int[] positions = inputs.positions();
-        Tensor mask = AttentionMask.of(inputs, positions);
-        return context(inputs, positions, mask, null);
+        return context(inputs, prompt());
     }
 
     /**
-     * What the layers need to know about tokens that follow those of a cache.
+     * What the layers need to know about a batch without earlier tokens.
      *
-     * @param inputs the new tokens, with their positions
-     * @param seenMask [batch, past + seq], 1 for a real token
+     * @param prompt what the model's prompt extension makes, or made for this batch; null without one
      */
-    public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
-        int[] positions = inputs.positions();
-        Tensor mask =
-                cache.length() == 0 ? AttentionMask.of(inputs, positions) : AttentionMask.continuing(inputs, seenMask);
-        return context(inputs, positions, mask, cache);
+    public SequenceContext context(ModelInputs inputs, @Nullable Prompt prompt) {
+        KeyValueCache cache = prompt instanceof Prompt.Prefix prefix ? new PrefixCache(prefix) : null;
+        return startingContext(inputs, prompt, cache);
     }
 
-    private SequenceContext context(
-            ModelInputs inputs, int[] positions, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
-        int rows = inputs.batchSize();
+    /**
+     * What the layers need to know about tokens that follow those of a cache. An empty cache is first filled with the
+     * virtual tokens that have keys and values of their own.
+     *
+     * @param inputs the new tokens, with their positions (virtual tokens not counted)
+     * @param seenMask [batch, past + seq], 1 for a real token (virtual tokens not among them)
+     */
+    public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
+        Prompt prompt = cache.length() == 0 ? prompt() : null;
+        if (prompt instanceof Prompt.Prefix prefix) {
+            prefix.appendTo(cache, inputs.batchSize());
+        }
+        if (cache.length() == 0) {
+            return startingContext(inputs, prompt, cache);
+        }
+        int virtual = virtualTokens();
+        byte[] seen = PromptLayout.seenAfter(virtual, seenMask, inputs.batchSize());
+        int[] positions = PromptLayout.shifted(inputs.positions(), virtual);
+        return context(positions, inputs.sequenceLength(), AttentionMask.continuing(inputs, seen), cache, null);
+    }
+
+    private SequenceContext startingContext(
+            ModelInputs inputs, @Nullable Prompt prompt, @Nullable KeyValueCache cache) {
         int seq = inputs.sequenceLength();
+        int[] positions = inputs.positions();
+        Tensor mask = PromptLayout.mask(AttentionMask.of(inputs, positions), seq, prompt);
+        int[] all = PromptLayout.positions(positions, seq, prompt);
+        Tensor virtual = prompt instanceof Prompt.Embeddings vectors ? vectors.embeddings() : null;
+        return context(all, all.length / inputs.batchSize(), mask, cache, virtual);
+    }
+
+    /** @param positions [batch, seq] of all that runs through the layers */
+    private SequenceContext context(
+            int[] positions,
+            int seq,
+            @Nullable Tensor mask,
+            @Nullable KeyValueCache cache,
+            @Nullable Tensor virtualEmbeddings) {
         int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
         int distinctRows = distinct.length / seq;
         int longest = Arrays.stream(positions).max().orElse(0);
@@ -181,7 +244,8 @@ public final class CausalLM implements AutoCloseable {
                 frequencies == null ? null : Rotation.of(frequencies, distinct, distinctRows, device, computeDType);
         Tensor positionIds =
                 Tensors.of(distinct, distinctRows, seq).to(DType.INT64).to(device);
-        return new SequenceContext(positionIds, rotation, mask == null ? null : mask.to(device), cache);
+        return new SequenceContext(
+                positionIds, rotation, mask == null ? null : mask.to(device), cache, virtualEmbeddings);
     }
 
     private static boolean sameInAllRows(int[] positions, int seq) {
@@ -203,7 +267,8 @@ public final class CausalLM implements AutoCloseable {
     /**
      * The hidden states after the final norm, without recording anything for a backward pass.
      *
-     * @return [batch, seq, hidden], which belongs to the caller's scope
+     * @return [batch, seq, hidden], after those of the context's virtual embeddings where it has some; it belongs to the
+     *     caller's scope
      */
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
         try (Autograd.Mode mode = Autograd.disabled();
@@ -230,7 +295,10 @@ public final class CausalLM implements AutoCloseable {
     public Tensor logits(ModelInputs inputs) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            return scope.keep(network.logits(hiddenStates(inputs, context(inputs))));
+            Tensor hidden = hiddenStates(inputs, context(inputs)); // [batch, virtual + seq, hidden]
+            long seq = inputs.sequenceLength();
+            Tensor ofTokens = hidden.narrow(1, hidden.size(1) - seq, seq); // [batch, seq, hidden]
+            return scope.keep(network.logits(ofTokens));
         }
     }
 

@@ -9,6 +9,7 @@ import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,9 +23,26 @@ public abstract class DecoderModel extends Module {
      * Turns token ids into the first hidden states.
      *
      * @param inputIds [batch, seq] int64
-     * @return [batch, seq, hidden] in {@code computeDType}
+     * @return [batch, seq, hidden] in {@code computeDType}, with the context's virtual tokens before the others
      */
     public abstract Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType);
+
+    /**
+     * The embeddings of the tokens, after the context's virtual ones where it has some. What an architecture adds to token
+     * embeddings or multiplies them with comes after this.
+     *
+     * @param inputIds [batch, seq] int64
+     * @return [batch, virtual + seq, hidden]
+     */
+    protected final Tensor tokenEmbeddings(Tensor inputIds, SequenceContext context, DType computeDType) {
+        Tensor tokens = inputEmbedding().forward(inputIds, computeDType); // [batch, seq, hidden]
+        Tensor virtual = context.virtualEmbeddings();
+        if (virtual == null) {
+            return tokens;
+        }
+        Tensor rows = virtual.unsqueeze(0).expand(tokens.size(0), virtual.size(0), virtual.size(1));
+        return Tensors.cat(List.of(rows, tokens), 1); // [batch, virtual + seq, hidden]
+    }
 
     /** The layers in their order. */
     public abstract List<? extends DecoderLayer> layers();

@@ -10,9 +10,19 @@ import org.jspecify.annotations.Nullable;
  * @param rotation the rotary embedding of these positions, or null in a model without one
  * @param mask boolean [batch or 1, 1, seq, keys], true where attention may look, or null when being causal says it all
  * @param cache keys and values of earlier tokens, or null
+ * @param virtualEmbeddings [length, hidden], vectors to put before the token embeddings of every row, or null; they are
+ *     counted in the other components already
  */
 public record SequenceContext(
         Tensor positionIds,
         @Nullable Rotation rotation,
         @Nullable Tensor mask,
-        @Nullable KeyValueCache cache) {}
+        @Nullable KeyValueCache cache,
+        @Nullable Tensor virtualEmbeddings) {
+
+    /** A context without virtual embeddings. */
+    public SequenceContext(
+            Tensor positionIds, @Nullable Rotation rotation, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
+        this(positionIds, rotation, mask, cache, null);
+    }
+}

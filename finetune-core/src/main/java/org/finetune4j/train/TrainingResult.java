@@ -36,7 +36,7 @@ public final class TrainingResult implements AutoCloseable {
      * @throws UserErrorException when the method makes no adapter
      */
     public void saveAdapter(Path directory) {
-        adapter().save(directory);
+        adapter().export(directory);
     }
 
     /**

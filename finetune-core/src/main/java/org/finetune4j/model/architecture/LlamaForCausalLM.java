@@ -52,7 +52,7 @@ public final class LlamaForCausalLM extends DecoderModel {
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        return embedding.forward(inputIds, computeDType);
+        return tokenEmbeddings(inputIds, context, computeDType);
     }
 
     @Override

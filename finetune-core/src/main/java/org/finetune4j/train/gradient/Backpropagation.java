@@ -48,24 +48,26 @@ public final class Backpropagation {
     public double run(ModelInputs inputs, LossHead head) {
         try (Dropout.Mode mode = Dropout.mode(dropout);
                 TensorScope scope = TensorScope.open()) {
-            SequenceContext context = model.context(inputs);
+            TrainedPrompt prompt = TrainedPrompt.of(model);
+            SequenceContext context = model.context(inputs, prompt.prompt());
             Tensor inputIds = model.inputIds(inputs);
-            boolean embeddingTrains = network.embeddingTrains();
+            boolean embeddingTrains = network.embeddingTrains() || prompt.trainsEmbeddings();
             Tensor embedded = embed(inputIds, context, embeddingTrains);
-            List<LayerGroup> groups = groups(embeddingTrains);
+            List<LayerGroup> groups = groups(embeddingTrains, prompt.trainsLayers());
             Tensor hidden = embedded.detach();
             for (LayerGroup group : groups) {
                 hidden = group.forward(hidden, context);
             }
-            LossHead.Result result = head.apply(hidden, true);
+            LossHead.Result result = head.apply(VirtualTokens.removed(hidden, inputs), true);
+            Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), hidden);
             hidden.close();
-            Tensor gradient = result.hiddenGradient();
             for (int i = groups.size() - 1; i >= 0 && gradient != null; i--) {
                 gradient = groups.get(i).backward(gradient, context);
             }
             if (embeddingTrains && gradient != null) {
                 Autograd.backward(embedded, gradient);
             }
+            prompt.backward();
             return result.loss();
         }
     }
@@ -79,7 +81,7 @@ public final class Backpropagation {
             for (DecoderLayer layer : network.layers()) {
                 hidden = LayerGroup.forward(layer, hidden, context);
             }
-            return head.apply(hidden, false).loss();
+            return head.apply(VirtualTokens.removed(hidden, inputs), false).loss();
         }
     }
 
@@ -90,14 +92,15 @@ public final class Backpropagation {
         }
     }
 
-    private List<LayerGroup> groups(boolean inputNeedsGradient) {
+    /** @param promptTrains whether every layer reads something that trains, whatever its own parameters do */
+    private List<LayerGroup> groups(boolean inputNeedsGradient, boolean promptTrains) {
         List<? extends DecoderLayer> layers = network.layers();
         int size = checkpointing.isOn() ? checkpointing.everyLayers() : 1;
         List<LayerGroup> groups = new ArrayList<>();
         boolean trainedBefore = inputNeedsGradient;
         for (int start = 0; start < layers.size(); start += size) {
             List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
-            boolean trains = members.stream().anyMatch(DecoderLayer::isTrainable);
+            boolean trains = promptTrains || members.stream().anyMatch(DecoderLayer::isTrainable);
             groups.add(new LayerGroup(members, trainedBefore, trainedBefore || trains, checkpointing.isOn()));
             trainedBefore |= trains;
         }

@@ -75,7 +75,7 @@ final class LayerGroup {
                 }
                 Tensor output = forward(layer, hidden, context);
                 segments.add(new Segment(hidden, output));
-                needsGradient |= layer.isTrainable();
+                needsGradient |= output.requiresGrad();
                 hidden = output.detach();
             }
             return hidden;
