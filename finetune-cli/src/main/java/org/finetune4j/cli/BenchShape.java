@@ -7,7 +7,9 @@ enum BenchShape {
     /** Karpathy's stories15M. */
     tiny15(32000, 288, 768, 6, 6, 6),
     /** SmolLM2-135M. */
-    smol135(49152, 576, 1536, 30, 9, 3);
+    smol135(49152, 576, 1536, 30, 9, 3),
+    /** Qwen2.5-0.5B. */
+    qwen05(151936, 896, 4864, 24, 14, 2);
 
     private final String json;
 

@@ -21,7 +21,10 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.ProcessMemory;
 import org.finetune4j.train.optimizer.AdamW;
+import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -90,6 +93,7 @@ final class BenchStepCommand implements Callable<Integer> {
                 : Lora.builder().rank(8).alpha(16).targetModules("all-linear").build();
         GradientCheckpointing checkpointing =
                 chosen == Mode.LORA_CKPT ? GradientCheckpointing.every(1) : GradientCheckpointing.none();
+        long process = ProcessMemory.afterStart();
         try (CausalLM model = CausalLM.initialize(shape.config(), null, Device.best(), 0);
                 AttachedStrategy attached = strategy.attach(model)) {
             List<Parameter> trainable = List.copyOf(attached.trainableParameters());
@@ -107,11 +111,18 @@ final class BenchStepCommand implements Callable<Integer> {
                     seconds.add((System.nanoTime() - start) / 1e9);
                 }
             }
-            return result(chosen, seconds.subList(1, seconds.size()), base);
+            MemoryPlan plan = MemoryPlan.of(
+                    model,
+                    attached,
+                    OptimizerOptions.adamW(),
+                    new MemoryPlan.Load(batch, seq),
+                    checkpointing.everyLayers(),
+                    process);
+            return result(chosen, seconds.subList(1, seconds.size()), base, plan);
         }
     }
 
-    private ObjectNode result(Mode chosen, List<Double> seconds, long base) {
+    private ObjectNode result(Mode chosen, List<Double> seconds, long base, MemoryPlan plan) {
         List<Double> sorted = seconds.stream().sorted().toList();
         double median = sorted.get(sorted.size() / 2);
         ObjectNode result = new ObjectMapper().createObjectNode();
@@ -125,6 +136,7 @@ final class BenchStepCommand implements Callable<Integer> {
         result.put("tokens_per_s", rounded(batch * seq / median, 1));
         result.put("peak_mb", ProcessMemory.peakMegabytes());
         result.put("base_mb", base);
+        result.put("planned_mb", plan.peak() >> 20);
         return result;
     }
 

@@ -1,118 +1,202 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.finetune4j.Settings;
-import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.AlpacaTemplate;
-import org.finetune4j.data.InstructionDataset;
+import org.finetune4j.data.DatasetSplit;
+import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.data.LengthGrouped;
+import org.finetune4j.data.PackedDataset;
 import org.finetune4j.data.PromptTemplate;
+import org.finetune4j.data.SplitIndices;
 import org.finetune4j.data.StringTemplate;
-import org.finetune4j.data.TextDataset;
-import org.finetune4j.data.TextOptions;
-import org.finetune4j.data.TextPacking;
 import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.TruncationPolicy;
+import org.finetune4j.data.examples.DatasetSpec;
+import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.supervised.ChatTemplateRenderer;
+import org.finetune4j.data.supervised.SupervisedOptions;
+import org.finetune4j.data.supervised.SupervisedSamples;
+import org.finetune4j.data.supervised.TrainOn;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.train.FineTuner;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The data that a configuration names.
  *
+ * @param training the datasets to train on
+ * @param evaluation those to hold out; may be empty
+ * @param evaluationFraction part of the training data to hold out where nothing else is
+ * @param mixture how datasets become one
+ * @param text how plain text is read, or null where the data is not plain text
  * @param maxLength tokens of a sample, or 0 for as many as the model sees, but 1024 at most
- * @param evaluationFraction part of the training data to hold out where there is no evaluation file
+ * @param template the prompt of instructions, or null for the chat template
+ * @param chatTemplate a file with the chat template, or null for the model's own
+ * @param chosenOnly whether of preference pairs the chosen answer is learned
  */
 record DataJob(
-        Path trainFile,
-        @Nullable Path evaluationFile,
+        List<DatasetSpec> training,
+        List<DatasetSpec> evaluation,
         double evaluationFraction,
-        Format format,
+        MixtureSettings mixture,
+        @Nullable TextSettings text,
         int maxLength,
         TruncationPolicy truncation,
-        PromptTemplate template,
-        TextPacking packing,
-        @Nullable String documentSeparator,
-        String textField) {
+        @Nullable PromptTemplate template,
+        @Nullable Path chatTemplate,
+        TrainOn trainOn,
+        boolean chosenOnly,
+        boolean packing,
+        boolean groupByLength,
+        long seed) {
 
-    /** How files are read. */
-    enum Format {
-        ALPACA,
-        TEXT
-    }
+    private static final String CHAT = "chat";
 
     static DataJob of(Settings settings) {
+        DatasetSettings datasets = new DatasetSettings(settings);
+        List<DatasetSpec> training = datasets.training();
+        TextSettings text = TextSettings.of(settings, training);
+        boolean packing = text == null && settings.flag("packing", false);
+        boolean grouped = settings.flag("group_by_length", false);
+        if (packing && grouped) {
+            throw new UserErrorException(settings.origin()
+                    + ": 'packing' and 'group_by_length' exclude each other: packed rows all have one length");
+        }
         return new DataJob(
-                Path.of(settings.requiredText("train_file")),
-                settings.text("eval_file").map(Path::of).orElse(null),
+                training,
+                datasets.files(settings.texts("eval_file")),
                 settings.number("eval_fraction", 0, 0, 0.99),
-                choice(settings, "dataset_format", Format.values(), Format.ALPACA),
+                MixtureSettings.of(settings),
+                text,
                 settings.integer("max_length", 0, 2),
-                choice(settings, "truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
+                Choices.of(settings, "truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
                 template(settings),
-                settings.flag("packing", true) ? TextPacking.CONCATENATE : TextPacking.PER_DOCUMENT,
-                settings.text("document_separator").orElse(null),
-                settings.text("text_field").orElse("text"));
+                settings.text("chat_template").map(Path::of).orElse(null),
+                Choices.of(settings, "train_on", TrainOn.values(), TrainOn.COMPLETIONS),
+                settings.flag("preference_chosen_only", false),
+                packing,
+                grouped,
+                settings.integer("seed", 42));
     }
 
-    private static PromptTemplate template(Settings settings) {
+    private static @Nullable PromptTemplate template(Settings settings) {
         String text = settings.text("prompt_template").orElse("alpaca");
+        if (text.equals(CHAT)) {
+            return null;
+        }
         return text.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(text);
     }
 
-    private static <E extends Enum<E>> E choice(Settings settings, String key, E[] values, E fallback) {
-        String name = settings.text(key).orElse(fallback.name()).toLowerCase(Locale.ROOT);
-        List<String> names = Arrays.stream(values)
-                .map(value -> value.name().toLowerCase(Locale.ROOT))
-                .toList();
-        int index = names.indexOf(name);
-        if (index < 0) {
-            throw new UserErrorException(
-                    settings.origin() + ": '" + key + "' is " + name + Suggestions.didYouMean(name, names));
-        }
-        return values[index];
+    /**
+     * Opens, cleans, mixes, splits and tokenises.
+     *
+     * @throws UserErrorException when a file, a record or a setting is wrong
+     */
+    JobData load(CausalLM model) {
+        List<String> notes = new ArrayList<>();
+        return text == null ? examples(model, notes) : plainText(text, model, notes);
     }
 
-    /** The options that make tokens of instructions. */
-    TokenizationOptions tokenization(CausalLM model) {
-        return TokenizationOptions.builder()
-                .maxLength(length(model))
+    private JobData plainText(TextSettings options, CausalLM model, List<String> notes) {
+        TrainingDataset train = options.load(training, maxLength(model), model.tokenizer());
+        TrainingDataset heldOut =
+                evaluation.isEmpty() ? null : options.load(evaluation, maxLength(model), model.tokenizer());
+        if (heldOut == null && evaluationFraction > 0) {
+            DatasetSplit<TrainingDataset> split = train.split(evaluationFraction, seed);
+            train = split.train();
+            heldOut = split.evaluation();
+        }
+        return new JobData(
+                new JobData.Part(name(training), train, train, null),
+                heldOut == null ? null : new JobData.Part(evaluationName(), heldOut, heldOut, null),
+                notes);
+    }
+
+    private JobData examples(CausalLM model, List<String> notes) {
+        ExampleDataset train = mixture.mix(training, notes);
+        ExampleDataset heldOut = null;
+        if (!evaluation.isEmpty()) {
+            heldOut = MixtureSettings.open(evaluation.get(0), notes);
+        } else if (mixture.holdsOutTasks()) {
+            DatasetSplit<ExampleDataset> split = mixture.split(train);
+            train = split.train();
+            heldOut = split.evaluation();
+        } else if (evaluationFraction > 0) {
+            SplitIndices split = SplitIndices.of(train.size(), evaluationFraction, seed);
+            heldOut = train.select(split.evaluation());
+            train = train.select(split.train());
+        }
+        SupervisedOptions options = options(model);
+        TrainingDataset samples = samples(train, model, options);
+        return new JobData(
+                new JobData.Part(name(training), samples, batches(samples, options, notes), train),
+                heldOut == null
+                        ? null
+                        : new JobData.Part(
+                                evaluationName(),
+                                samples(heldOut, model, options),
+                                samples(heldOut, model, options),
+                                heldOut),
+                notes);
+    }
+
+    private static TrainingDataset samples(ExampleDataset examples, CausalLM model, SupervisedOptions options) {
+        Optional<InstructionSamples> instructions =
+                SupervisedSamples.asInstructions(examples, model.tokenizer(), options);
+        return instructions.isPresent()
+                ? instructions.get()
+                : SupervisedSamples.of(examples, model.tokenizer(), options);
+    }
+
+    private TrainingDataset batches(TrainingDataset samples, SupervisedOptions options, List<String> notes) {
+        if (packing) {
+            PackedDataset packed = PackedDataset.of(samples, options.maxLength());
+            notes.add(String.format(
+                    Locale.ROOT,
+                    "%,d samples packed into %,d rows of %,d tokens, %.1f%% full",
+                    samples.size(),
+                    packed.size(),
+                    options.maxLength(),
+                    100 * packed.fill()));
+            return packed;
+        }
+        return groupByLength ? LengthGrouped.of(samples) : samples;
+    }
+
+    private SupervisedOptions options(CausalLM model) {
+        return SupervisedOptions.builder()
+                .maxLength(maxLength(model))
                 .truncation(truncation)
-                .template(template)
+                .promptTemplate(template)
+                .renderer(chatTemplate(model).map(ChatTemplateRenderer::new).orElse(null))
+                .trainOn(trainOn)
+                .chosenOnly(chosenOnly)
                 .build();
     }
 
-    /** Gives a fine-tuner these data. */
-    void addTo(FineTuner tuner, CausalLM model) {
-        if (format == Format.ALPACA) {
-            tuner.dataset(InstructionDataset.load(trainFile)).tokenization(tokenization(model));
-            if (evaluationFile != null) {
-                tuner.evaluation(InstructionDataset.load(evaluationFile));
-            }
-        } else {
-            tuner.dataset(text(trainFile, model));
-            if (evaluationFile != null) {
-                tuner.evaluation(text(evaluationFile, model));
-            }
-        }
-        tuner.evaluationFraction(evaluationFraction);
+    private Optional<ChatTemplate> chatTemplate(CausalLM model) {
+        return chatTemplate == null
+                ? model.chatTemplate()
+                : Optional.of(ChatTemplate.read(chatTemplate, model.directory()));
     }
 
-    /** A file of plain text as samples. */
-    TrainingDataset text(Path file, CausalLM model) {
-        TextOptions.Builder options =
-                TextOptions.builder().blockSize(length(model)).packing(packing).textField(textField);
-        if (documentSeparator != null) {
-            options.documentSeparator(documentSeparator);
-        }
-        return TextDataset.load(file, model.tokenizer(), options.build());
+    private static String name(List<DatasetSpec> specs) {
+        return specs.size() == 1 ? specs.get(0).name() : specs.size() + " datasets";
     }
 
-    private int length(CausalLM model) {
+    private String evaluationName() {
+        return evaluation.isEmpty() ? "held out" : name(evaluation);
+    }
+
+    /** The most tokens that a sample has. */
+    int maxLength(CausalLM model) {
         int longest = model.network().maxPositions();
         if (maxLength > longest) {
             throw new UserErrorException("max_length is " + maxLength + ", but the model sees no more than " + longest

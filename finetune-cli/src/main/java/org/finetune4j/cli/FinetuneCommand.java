@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
             ValidateCommand.class,
             GenerateCommand.class,
             VerifyCommand.class,
+            EvalCommand.class,
             MergeCommand.class,
             BenchCommand.class,
             PretrainCommand.class

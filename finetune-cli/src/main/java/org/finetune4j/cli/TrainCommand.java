@@ -5,6 +5,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.memory.ProcessMemory;
 import org.finetune4j.train.report.HtmlReportListener;
 import org.finetune4j.train.report.ProgressListener;
 import org.finetune4j.train.report.TensorBoardListener;
@@ -25,13 +26,11 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() {
         TrainingJob job = config.read();
         OutputDirectory.check(job.outputDirectory());
+        long process = ProcessMemory.afterStart();
         try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
-            FineTuner tuner = FineTuner.of(model)
-                    .strategy(job.strategy())
-                    .arguments(job.arguments())
-                    .previews(job.previews())
-                    .listener(ProgressListener.console());
-            job.data().addTo(tuner, model);
+            JobData data = job.data().load(model);
+            data.notes().forEach(note -> System.err.println("data: " + note));
+            FineTuner tuner = job.tuner(model, data, process).listener(ProgressListener.console());
             if (job.reportTo().contains("tensorboard")) {
                 tuner.listener(new TensorBoardListener(job.outputDirectory().resolve("runs")));
             }

@@ -1,19 +1,17 @@
 package org.finetune4j.cli;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionSamples;
-import org.finetune4j.data.Sample;
-import org.finetune4j.data.SampleInspector;
-import org.finetune4j.data.TokenizationReport;
-import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.TokenizedDataset;
+import org.finetune4j.data.mixture.DiversityReport;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.ProcessMemory;
+import org.finetune4j.train.preflight.PreflightReport;
+import org.finetune4j.train.preflight.SampleSurvey;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -35,10 +33,19 @@ final class ValidateCommand implements Callable<Integer> {
     public Integer call() {
         TrainingJob job = config.read();
         attempt(() -> OutputDirectory.check(job.outputDirectory()));
+        long process = ProcessMemory.afterStart();
         attempt(() -> {
             try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
-                checkData(job, model);
-                attempt(() -> checkStrategy(job, model));
+                System.out.println(
+                        "model       " + job.model() + ", " + model.config().architecture());
+                JobData data = job.data().load(model);
+                data.notes().forEach(note -> System.out.println("data        " + note));
+                describe("train", data.train());
+                JobData.Part heldOut = data.evaluation();
+                if (heldOut != null) {
+                    problems.addAll(describe("evaluation", heldOut));
+                }
+                show(job, job.tuner(model, data, process).preflight());
             }
         });
         if (problems.isEmpty()) {
@@ -57,61 +64,32 @@ final class ValidateCommand implements Callable<Integer> {
         }
     }
 
-    private void checkData(TrainingJob job, CausalLM model) {
-        System.out.println("model       " + job.model() + ", " + model.config().architecture());
-        attempt(() -> checkVocabulary(model));
-        attempt(() -> check("train_file", job.data().trainFile(), job, model, true));
-        Path evaluation = job.data().evaluationFile();
-        if (evaluation != null) {
-            attempt(() -> check("eval_file", evaluation, job, model, false));
+    /** Prints what a part of the data is like, and gives what cannot be trained on. */
+    private static List<String> describe(String key, JobData.Part part) {
+        if (part.samples() instanceof TokenizedDataset samples && part.examples() != null) {
+            DiversityReport report = DiversityReport.of(part.examples(), samples, MAX_PROBLEMS);
+            report.lines().forEach(line -> System.out.println(key + "  " + line));
+            return report.totals().problems();
         }
+        System.out.println(key + "  " + part.name() + ": " + part.samples().size() + " samples");
+        return List.of();
     }
 
-    private static void checkVocabulary(CausalLM model) {
-        long rows = model.network().inputEmbedding().count();
-        if (model.tokenizer().vocabSize() > rows) {
-            throw new UserErrorException(
-                    "the tokenizer has " + model.tokenizer().vocabSize() + " tokens, the model's embedding has " + rows
-                            + " rows: they do not belong together");
+    private void show(TrainingJob job, PreflightReport report) {
+        SampleSurvey survey = report.survey();
+        System.out.println("samples     " + report.samples() + ", " + survey.tokens() + " tokens, " + survey.labelled()
+                + " of them trained, the longest has " + survey.longest() + " (" + survey.longestAt() + ")");
+        if (report.sample() != null) {
+            System.out.println("sample      " + report.sampleLocation() + ", trained tokens in \u27E6...\u27E7:");
+            System.out.println(report.sample());
         }
-    }
-
-    private void check(String key, Path file, TrainingJob job, CausalLM model, boolean show) {
-        if (job.data().format() == DataJob.Format.TEXT) {
-            TrainingDataset text = job.data().text(file, model);
-            System.out.println(key + "  " + file + ": " + text.size() + " samples");
-            show(model, text, show);
-            return;
-        }
-        InstructionSamples samples = InstructionDataset.load(file)
-                .tokenize(model.tokenizer(), job.data().tokenization(model));
-        TokenizationReport report = samples.report(MAX_PROBLEMS);
-        System.out.println(key + "  " + file + ": " + report.samples() + " samples, " + report.tokens() + " tokens, "
-                + report.labelledTokens() + " of them trained, the longest has " + report.longest() + "; "
-                + report.truncated() + " truncated, " + report.dropped() + " dropped");
-        problems.addAll(report.problems());
-        show(model, samples, show && report.failed() == 0);
-    }
-
-    private static void show(CausalLM model, TrainingDataset samples, boolean show) {
-        if (show) {
-            Sample sample = samples.get(0);
-            System.out.println("sample      " + samples.location(0) + ", trained tokens in [[...]]:");
-            System.out.println(new SampleInspector(model.tokenizer()).render(sample));
-        }
-    }
-
-    private static void checkStrategy(TrainingJob job, CausalLM model) {
-        try (AttachedStrategy attached = job.strategy().attach(model)) {
-            int length = job.data().tokenization(model).maxLength();
-            MemoryPlan plan = MemoryPlan.of(
-                    model,
-                    attached,
-                    (long) job.arguments().perDeviceTrainBatchSize() * length,
-                    job.arguments().gradientCheckpointingLayers());
-            System.out.println(
-                    String.format(Locale.ROOT, "trains      %,d of %,d parameters", plan.trainable(), plan.total()));
-            System.out.println("memory      " + plan.describe());
-        }
+        MemoryPlan plan = report.memory();
+        System.out.println(
+                String.format(Locale.ROOT, "trains      %,d of %,d parameters", plan.trainable(), plan.total()));
+        System.out.println("optimizer   " + job.arguments().optimizer().name() + ", "
+                + job.arguments().schedule().schedulerType());
+        System.out.println("memory      " + plan.describe());
+        report.findings().warnings().forEach(warning -> System.out.println("warning     " + warning));
+        problems.addAll(report.findings().errors());
     }
 }

@@ -17,13 +17,15 @@ public final class BatchSampler {
     private final long seed;
     private final boolean shuffle;
     private final boolean dropLast;
+    private final int @Nullable [] lengths;
 
     private volatile @Nullable EpochOrder lastOrder;
 
     /** The permutation of one epoch, kept because batches are asked for in turn. */
     private record EpochOrder(int epoch, int[] indices) {}
 
-    private BatchSampler(int datasetSize, int batchSize, long seed, boolean shuffle, boolean dropLast) {
+    private BatchSampler(
+            int datasetSize, int batchSize, long seed, boolean shuffle, boolean dropLast, int @Nullable [] lengths) {
         if (datasetSize < 1 || batchSize < 1) {
             throw new IllegalArgumentException(
                     "datasetSize and batchSize must be positive, got " + datasetSize + " and " + batchSize);
@@ -33,21 +35,44 @@ public final class BatchSampler {
         this.seed = seed;
         this.shuffle = shuffle;
         this.dropLast = dropLast;
+        this.lengths = lengths;
+    }
+
+    /**
+     * Batches for training on a dataset: shuffled, or in the dataset's own order. A dataset that groups its samples by
+     * length ({@link LengthGrouped}) gets batches of like lengths.
+     */
+    public static BatchSampler training(TrainingDataset dataset, int batchSize, long seed, boolean shuffle) {
+        if (!shuffle) {
+            return sequential(dataset.size(), batchSize);
+        }
+        return dataset instanceof LengthGrouped grouped
+                ? groupedByLength(grouped.lengths(), batchSize, seed)
+                : shuffled(dataset.size(), batchSize, seed);
+    }
+
+    /**
+     * Batches of samples of about the same length, so that little is padding, in a new random order every epoch.
+     *
+     * @param lengths tokens of each sample
+     */
+    public static BatchSampler groupedByLength(int[] lengths, int batchSize, long seed) {
+        return new BatchSampler(lengths.length, batchSize, seed, true, false, lengths.clone());
     }
 
     /** Batches in a new random order every epoch, for training. The last batch of an epoch may be smaller. */
     public static BatchSampler shuffled(int datasetSize, int batchSize, long seed) {
-        return new BatchSampler(datasetSize, batchSize, seed, true, false);
+        return new BatchSampler(datasetSize, batchSize, seed, true, false, null);
     }
 
     /** Batches in the dataset's own order, for evaluation. The last batch may be smaller. */
     public static BatchSampler sequential(int datasetSize, int batchSize) {
-        return new BatchSampler(datasetSize, batchSize, 0, false, false);
+        return new BatchSampler(datasetSize, batchSize, 0, false, false, null);
     }
 
     /** The same without the last batch of an epoch where that is smaller than the others. */
     public BatchSampler dropLast() {
-        return new BatchSampler(datasetSize, batchSize, seed, shuffle, true);
+        return new BatchSampler(datasetSize, batchSize, seed, shuffle, true, lengths);
     }
 
     /** Samples in a full batch. */
@@ -87,6 +112,9 @@ public final class BatchSampler {
     }
 
     private int[] indices(int epoch) {
+        if (lengths != null) {
+            return LengthGroups.order(lengths, batchSize, seed, epoch);
+        }
         if (shuffle) {
             return SeededShuffle.permutation(datasetSize, seed, epoch); // an epoch is a stream of the seed
         }

@@ -48,14 +48,30 @@ public final class Collator {
         int[] labels = new int[size];
         Arrays.fill(inputIds, padTokenId);
         Arrays.fill(labels, Sample.IGNORE_INDEX);
+        int[] positionIds = samples.stream().anyMatch(sample -> sample.positionIds() != null) ? new int[size] : null;
         int row = 0;
         for (Sample sample : samples) {
             System.arraycopy(sample.inputIds(), 0, inputIds, row, sample.length());
             System.arraycopy(sample.labels(), 0, labels, row, sample.length());
             Arrays.fill(attentionMask, row, row + sample.length(), (byte) 1);
+            if (positionIds != null) {
+                setPositions(sample, positionIds, row, length);
+            }
             row += length;
         }
-        return new Batch(samples.size(), length, inputIds, attentionMask, labels, null);
+        return new Batch(samples.size(), length, inputIds, attentionMask, labels, positionIds);
+    }
+
+    /** The sample's own positions; padding counts on, so that it looks like no new sequence. */
+    private static void setPositions(Sample sample, int[] positionIds, int row, int length) {
+        int[] own = sample.positionIds();
+        int known = own == null ? 0 : own.length;
+        if (own != null) {
+            System.arraycopy(own, 0, positionIds, row, known);
+        }
+        for (int i = known; i < length; i++) {
+            positionIds[row + i] = i == 0 ? 0 : positionIds[row + i - 1] + 1;
+        }
     }
 
     private static int ceilDiv(int dividend, int divisor) {

@@ -3,6 +3,7 @@ package org.finetune4j.data;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Tokenizer;
 
@@ -52,6 +53,19 @@ public final class InstructionDataset {
         @Override
         public String location(int index) {
             return "record " + index;
+        }
+    }
+
+    private record FunctionSource(int size, IntFunction<InstructionRecord> record, IntFunction<String> places)
+            implements Source {
+        @Override
+        public InstructionRecord get(int index) {
+            return record.apply(index);
+        }
+
+        @Override
+        public String location(int index) {
+            return places.apply(index);
         }
     }
 
@@ -109,6 +123,20 @@ public final class InstructionDataset {
             throw new UserErrorException("the dataset is empty, expected at least one record");
         }
         return new InstructionDataset(new ListSource(List.copyOf(records)));
+    }
+
+    /**
+     * Records that are made when they are asked for.
+     *
+     * @param size how many, at least one
+     * @param record gives the record at an index, always the same; any thread may ask
+     * @param location says where it came from
+     */
+    public static InstructionDataset of(int size, IntFunction<InstructionRecord> record, IntFunction<String> location) {
+        if (size < 1) {
+            throw new UserErrorException("the dataset is empty, expected at least one record");
+        }
+        return new InstructionDataset(new FunctionSource(size, record, location));
     }
 
     /** Number of records, at least one. */

@@ -5,22 +5,21 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Tokenizer;
 
 /**
- * Turns one record into a sample: prompt tokens without labels, then the answer's tokens and the end-of-sequence token,
- * all labelled.
+ * Turns a prompt and its answer into tokens: prompt tokens that are not learned, then the answer's tokens and the
+ * end-of-sequence token, which are.
  *
  * <p>Prompt and answer are tokenised apart and put together. In one go, a token could span the border, half trained and
  * half not, and the model would be trained on a prompt that it never sees: at generation the prompt is tokenised alone.
  */
-final class InstructionTokenizer {
+public final class InstructionTokenizer {
 
     private final Tokenizer tokenizer;
-    private final TokenizationOptions options;
     private final int[] leading;
     private final int eos;
 
-    InstructionTokenizer(Tokenizer tokenizer, TokenizationOptions options) {
+    /** @throws UserErrorException when the tokenizer has no end-of-sequence token */
+    public InstructionTokenizer(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
-        this.options = options;
         this.leading = tokenizer.leadingSpecialTokens();
         this.eos = tokenizer
                 .eosTokenId()
@@ -28,12 +27,10 @@ final class InstructionTokenizer {
                         + " could not learn to stop; name one as 'eos_token' in tokenizer_config.json"));
     }
 
-    /** A record's tokens before truncation; the first {@code promptLength} are the prompt. */
-    record Untruncated(int[] ids, int promptLength, int leadingLength) {}
-
-    Untruncated tokenize(InstructionRecord record) {
-        int[] prompt = tokenizer.encode(options.template().prompt(record), false);
-        int[] completion = tokenizer.encode(options.template().completion(record), false);
+    /** The tokens of a prompt and the answer to learn. A special token that either brings is not added again. */
+    public TokenizedExample tokenize(String promptText, String completionText) {
+        int[] prompt = tokenizer.encode(promptText, false);
+        int[] completion = tokenizer.encode(completionText, false);
         // A template may write BOS itself, and an answer EOS: never twice.
         int leadingLength = startsWith(prompt, leading) ? 0 : leading.length;
         boolean addEos = completion.length == 0 || completion[completion.length - 1] != eos;
@@ -44,50 +41,9 @@ final class InstructionTokenizer {
         if (addEos) {
             ids[ids.length - 1] = eos;
         }
-        return new Untruncated(ids, promptLength, leading.length);
-    }
-
-    /** Whether the record fits; those that do not are left out under {@link TruncationPolicy#DROP}. */
-    boolean fits(Untruncated tokens) {
-        return tokens.ids().length <= options.maxLength();
-    }
-
-    /**
-     * Applies the truncation policy and sets the labels.
-     *
-     * @param location of the record, for messages
-     * @throws UserErrorException when the sample is too long, or has no labelled token left
-     */
-    Sample toSample(Untruncated tokens, String location) {
-        int length = tokens.ids().length;
-        int[] ids = tokens.ids();
-        int promptLength = tokens.promptLength();
-        if (!fits(tokens)) {
-            if (options.truncation() == TruncationPolicy.LEFT) {
-                int kept = Math.min(tokens.leadingLength(), options.maxLength() - 1);
-                ids = Arrays.copyOf(ids, options.maxLength());
-                int tail = options.maxLength() - kept;
-                System.arraycopy(tokens.ids(), length - tail, ids, kept, tail);
-                promptLength = Math.max(kept, promptLength - (length - options.maxLength()));
-            } else if (options.truncation() == TruncationPolicy.RIGHT) {
-                ids = Arrays.copyOf(ids, options.maxLength());
-            } else {
-                throw new UserErrorException(location + ": the sample has " + length + " tokens, max_length is "
-                        + options.maxLength() + "; raise it, or set truncation to right, left or drop");
-            }
-        }
-        int[] labels = ids.clone();
-        Arrays.fill(labels, 0, Math.min(promptLength, labels.length), Sample.IGNORE_INDEX);
-        Sample sample = new Sample(ids, labels);
-        if (sample.labelledTokens() == 0) {
-            throw new UserErrorException(location
-                    + (fits(tokens)
-                            ? ": the record is empty, there is nothing to learn from it"
-                            : ": no labelled token is left: the prompt alone has " + promptLength
-                                    + " tokens, max_length is " + options.maxLength()
-                                    + "; raise it, or set truncation to left or drop"));
-        }
-        return sample;
+        boolean[] trained = new boolean[ids.length];
+        Arrays.fill(trained, promptLength, ids.length, true);
+        return new TokenizedExample(ids, trained, leading.length);
     }
 
     private static boolean startsWith(int[] ids, int[] prefix) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -31,6 +32,11 @@ final class JsonRecords {
         return FACTORY.createParser(stream);
     }
 
+    /** For bytes that are not known to be a record. */
+    static JsonParser parser(byte[] bytes, int length) throws IOException {
+        return FACTORY.createParser(bytes, 0, length);
+    }
+
     /**
      * Parses one record that fills {@code bytes[0, length)}.
      *
@@ -38,9 +44,18 @@ final class JsonRecords {
      * @throws UserErrorException when it is not exactly one JSON object
      */
     static JsonNode parse(byte[] bytes, int length, String location) {
-        String text;
+        return requireObject(parseText(text(bytes, length, location), location), location);
+    }
+
+    /** Parses one value of any kind; see {@link #parse}. */
+    static JsonNode parseAny(byte[] bytes, String location) {
+        return parseText(text(bytes, bytes.length, location), location);
+    }
+
+    /** @throws UserErrorException when the bytes are not UTF-8 */
+    static String text(byte[] bytes, int length, String location) {
         try {
-            text = StandardCharsets.UTF_8
+            return StandardCharsets.UTF_8
                     .newDecoder()
                     .onMalformedInput(CodingErrorAction.REPORT)
                     .decode(ByteBuffer.wrap(bytes, 0, length))
@@ -48,13 +63,16 @@ final class JsonRecords {
         } catch (CharacterCodingException e) {
             throw new UserErrorException(location + ": not valid UTF-8", e);
         }
+    }
+
+    private static JsonNode parseText(String text, String location) {
         try (JsonParser parser = FACTORY.createParser(text)) {
             JsonNode node = parser.readValueAsTree();
             if (parser.nextToken() != null) {
                 throw new UserErrorException(location + ": there is more on the line after the JSON object (column "
                         + parser.currentTokenLocation().getColumnNr() + ")");
             }
-            return requireObject(node, location);
+            return node == null ? MissingNode.getInstance() : node;
         } catch (JsonProcessingException e) {
             String column =
                     e.getLocation() == null ? "" : " (column " + e.getLocation().getColumnNr() + ")";

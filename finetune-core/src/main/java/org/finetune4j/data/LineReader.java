@@ -39,7 +39,12 @@ final class LineReader implements Closeable {
      * @throws UserErrorException when there is no such file, it cannot be read, or is not UTF-8 by its first bytes
      */
     LineReader(Path path, int longestPart) {
-        this.path = path;
+        this(path, path, longestPart);
+    }
+
+    /** @param shown the name of the file in messages */
+    LineReader(Path path, Path shown, int longestPart) {
+        this.path = shown;
         this.longestPart = longestPart;
         this.stream = open(path);
         skipByteOrderMark();
@@ -84,6 +89,13 @@ final class LineReader implements Closeable {
             }
             append(next);
             position++;
+        }
+    }
+
+    /** Moves to the end of a line that was given out in part. */
+    void skipLine() {
+        while (!complete && next()) {
+            // The parts of the line are not wanted.
         }
     }
 

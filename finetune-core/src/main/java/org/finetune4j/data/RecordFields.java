@@ -8,12 +8,12 @@ import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
 /** Reads fields of a JSON record; messages lack the place, which the reader of the file adds. */
-final class RecordFields {
+public final class RecordFields {
 
     private RecordFields() {}
 
     /** @throws UserErrorException when the key is missing or its value is not a string */
-    static String requiredString(JsonNode record, String key) {
+    public static String requiredString(JsonNode record, String key) {
         if (!record.has(key)) {
             List<String> keys = new ArrayList<>();
             record.fieldNames().forEachRemaining(keys::add);
@@ -26,7 +26,7 @@ final class RecordFields {
     }
 
     /** The empty string when the key is missing or its value is null. */
-    static String optionalString(JsonNode record, String key) {
+    public static String optionalString(JsonNode record, String key) {
         JsonNode value = record.path(key);
         return value.isMissingNode() || value.isNull() ? "" : string(value, key);
     }

@@ -1,25 +1,30 @@
 package org.finetune4j.data;
 
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.io.JsonEOFException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
 
 /**
- * Random access to the records of a JSON file that stays on disk: a JSON array of objects, or JSON Lines (one object a
- * line). The content decides which: a file that starts with <code>[</code> is an array, whatever its name.
+ * Random access to the records of a JSON file that stays on disk: JSON Lines (one object a line), a JSON array of
+ * objects, objects over several lines, or one object that holds the records in an array. The content decides which,
+ * whatever the file's name.
  *
  * <p>Opening reads the file once and checks every record; {@link #get} reads one record. Thread-safe; no file is held
  * open.
  */
-public final class RecordFile {
+public final class RecordFile implements RecordSource {
 
-    private final StoredFile file;
-    private final RecordIndex index;
+    private final DataFile file;
+    private final JsonDocumentIndexer.Document document;
 
-    private RecordFile(StoredFile file, RecordIndex index) {
+    private RecordFile(DataFile file, JsonDocumentIndexer.Document document) {
         this.file = file;
-        this.index = index;
+        this.document = document;
     }
 
     /** Opens a file whose records may be any objects; see {@link #open(Path, Consumer)}. */
@@ -36,48 +41,98 @@ public final class RecordFile {
      *     file, line and reason
      */
     public static RecordFile open(Path path, Consumer<JsonNode> check) {
-        StoredFile file = StoredFile.of(path);
-        long start = firstByte(path, '[');
-        RecordIndex index = start >= 0 ? RecordIndex.ofArray(path, start, check) : RecordIndex.ofLines(path, check);
-        if (index.size() == 0) {
+        RecordFile file = open(DataFile.of(path), new RecordCheck(check, BadRecords.refused()));
+        if (file.size() == 0) {
             throw new UserErrorException(path + ": the dataset is empty, expected at least one record");
         }
-        return new RecordFile(file, index);
+        return file;
+    }
+
+    /** Opens a file that may turn out to have no record that can be used. */
+    static RecordFile open(DataFile file, RecordCheck check) {
+        Beginning beginning = Beginning.of(file);
+        return new RecordFile(
+                file,
+                beginning.isDocument()
+                        ? JsonDocumentIndexer.index(file, beginning.start(), check)
+                        : new JsonDocumentIndexer.Document(
+                                JsonLinesIndexer.index(file, check), JsonNodeFactory.instance.objectNode(), null));
     }
 
     /** Number of records, at least one. */
+    @Override
     public int size() {
-        return index.size();
+        return document.index().size();
     }
 
-    /**
-     * Reads one record.
-     *
-     * @throws UserErrorException when the file was changed or removed since it was opened
-     */
+    @Override
     public JsonNode get(int record) {
-        byte[] bytes = file.read(index.offsets().get(record), index.lengths().get(record));
-        return JsonRecords.parse(bytes, bytes.length, location(record));
+        byte[] bytes = document.index().read(file, record);
+        return document.record(JsonRecords.parse(bytes, bytes.length, location(record)));
     }
 
     /** File and line of a record, as messages name it: {@code "data.jsonl:17"}. */
+    @Override
     public String location(int record) {
-        return file.path() + ":" + index.lines().get(record);
+        return file.location(document.index().lines().get(record));
     }
 
-    /** Offset after the byte order mark if the first character that is not white space is {@code wanted}, or -1. */
-    private static long firstByte(Path path, char wanted) {
-        try (LineReader reader = new LineReader(path, 256)) {
-            long start = reader.nextOffset();
-            while (reader.next()) {
-                for (int i = 0; i < reader.length(); i++) {
-                    byte next = reader.bytes()[i];
-                    if (next != ' ' && next != '\t') {
-                        return next == wanted ? start : -1;
+    @Override
+    public String fileName(int record) {
+        return file.baseName();
+    }
+
+    /**
+     * What the first lines say about a file.
+     *
+     * @param start offset after the byte order mark
+     * @param isDocument whether this is one JSON value, or values over several lines, and not one object a line
+     */
+    private record Beginning(long start, boolean isDocument) {
+
+        static Beginning of(DataFile file) {
+            try (LineReader reader = new LineReader(file.path(), file.shown(), RecordIndex.MAX_RECORD_BYTES)) {
+                long start = reader.nextOffset();
+                while (reader.next()) {
+                    if (!reader.isBlank()) {
+                        return new Beginning(start, isDocument(reader));
                     }
                 }
+                return new Beginning(start, false);
             }
-            return -1;
+        }
+
+        private static boolean isDocument(LineReader reader) {
+            int first = 0;
+            while (reader.bytes()[first] == ' ' || reader.bytes()[first] == '\t') {
+                first++;
+            }
+            if (reader.bytes()[first] == '[') {
+                return true;
+            }
+            if (reader.bytes()[first] != '{' || !reader.isComplete()) {
+                return false;
+            }
+            boolean holdsRecords;
+            try (JsonParser parser = JsonRecords.parser(reader.bytes(), reader.length())) {
+                JsonNode line = parser.readValueAsTree();
+                holdsRecords = JsonDocumentIndexer.RECORD_KEYS.stream()
+                        .anyMatch(key -> line.path(key).path(0).isObject());
+            } catch (JsonEOFException e) {
+                holdsRecords = true; // The object goes on, unless it was cut off and the next line begins another.
+            } catch (IOException e) {
+                return false;
+            }
+            return holdsRecords && !nextLineBeginsAnObject(reader);
+        }
+
+        private static boolean nextLineBeginsAnObject(LineReader reader) {
+            while (reader.next()) {
+                if (!reader.isBlank()) {
+                    return reader.bytes()[0] == '{';
+                }
+            }
+            return false;
         }
     }
 }

@@ -1,6 +1,7 @@
 package org.finetune4j.data;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One tokenised sequence with its labels, unshifted as in transformers: {@code labels[i]} is {@code inputIds[i]} where
@@ -11,8 +12,10 @@ import java.util.Arrays;
  *
  * @param inputIds token ids, at least one
  * @param labels as many labels
+ * @param positionIds position of each token in its own sequence where several are packed into this sample, or null
+ *     when it is one sequence
  */
-public record Sample(int[] inputIds, int[] labels) {
+public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds) {
 
     /** The label of a token that is not trained. */
     public static final int IGNORE_INDEX = -100;
@@ -22,6 +25,15 @@ public record Sample(int[] inputIds, int[] labels) {
             throw new IllegalArgumentException("a sample needs as many labels as tokens and at least one, got "
                     + inputIds.length + " tokens and " + labels.length + " labels");
         }
+        if (positionIds != null && positionIds.length != inputIds.length) {
+            throw new IllegalArgumentException("a sample needs as many positions as tokens, got " + inputIds.length
+                    + " tokens and " + positionIds.length + " positions");
+        }
+    }
+
+    /** A sample of one sequence. */
+    public Sample(int[] inputIds, int[] labels) {
+        this(inputIds, labels, null);
     }
 
     /** Number of tokens. */
@@ -49,7 +61,8 @@ public record Sample(int[] inputIds, int[] labels) {
     public boolean equals(Object other) {
         return other instanceof Sample sample
                 && Arrays.equals(inputIds, sample.inputIds)
-                && Arrays.equals(labels, sample.labels);
+                && Arrays.equals(labels, sample.labels)
+                && Arrays.equals(positionIds, sample.positionIds);
     }
 
     @Override

@@ -9,7 +9,7 @@ package org.finetune4j.data;
  * {@code mix} is SplitMix64's output function. A number below {@code bound} is the remainder of a draw without its sign
  * bit; draws above the largest multiple of {@code bound} are repeated, so that all permutations are equally likely.
  */
-final class SeededShuffle {
+public final class SeededShuffle {
 
     private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
 
@@ -20,7 +20,7 @@ final class SeededShuffle {
     }
 
     /** A permutation of {@code 0 .. size - 1}; other streams of the same seed give unrelated ones. */
-    static int[] permutation(int size, long seed, long stream) {
+    public static int[] permutation(int size, long seed, long stream) {
         SeededShuffle random = new SeededShuffle(seed, stream);
         int[] order = new int[size];
         for (int i = 0; i < size; i++) {
@@ -33,6 +33,11 @@ final class SeededShuffle {
             order[chosen] = swap;
         }
         return order;
+    }
+
+    /** One random number that depends on nothing but the arguments. */
+    public static long draw(long seed, long stream) {
+        return new SeededShuffle(seed, stream).nextLong();
     }
 
     private int nextBelow(int bound) {

@@ -5,7 +5,7 @@ import java.util.function.Function;
 import org.finetune4j.UserErrorException;
 
 /** Which items of a dataset train and which evaluate, each part in ascending order. */
-record SplitIndices(int[] train, int[] evaluation) {
+public record SplitIndices(int[] train, int[] evaluation) {
 
     // No epoch has this number: the choice of the split is unrelated to the order of any epoch.
     private static final long STREAM = -1;
@@ -21,6 +21,15 @@ record SplitIndices(int[] train, int[] evaluation) {
         Arrays.sort(evaluation);
         Arrays.sort(train);
         return new SplitIndices(train, evaluation);
+    }
+
+    /**
+     * Sets a fraction aside, rounded up to whole items.
+     *
+     * @throws UserErrorException when that leaves either part empty
+     */
+    public static SplitIndices of(int size, double evaluationFraction, long seed) {
+        return of(size, count(size, evaluationFraction), seed);
     }
 
     static int count(int size, double evaluationFraction) {

@@ -99,6 +99,10 @@ public final class TextGenerator {
      * @throws UserErrorException when a sequence is empty, or does not fit the model's context with its new tokens
      */
     public List<int[]> generate(List<int[]> prompts, GenerationOptions options, TokenListener listener) {
+        if (model.network().pooling() != null) {
+            throw new UserErrorException(
+                    model.config().architecture() + " classifies sequences: it has no next token to generate");
+        }
         int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
         if (prompts.stream().anyMatch(prompt -> prompt.length == 0)) {
             throw new UserErrorException("the prompt is empty: generation needs at least one token to start from");

@@ -1,5 +1,6 @@
 package org.finetune4j.model;
 
+import java.util.List;
 import java.util.ServiceLoader;
 import java.util.stream.StreamSupport;
 import org.finetune4j.Suggestions;
@@ -12,14 +13,36 @@ import org.finetune4j.nn.Weights;
  */
 public interface Architecture {
 
-    /** The name in the configuration's {@code architectures}, such as {@code LlamaForCausalLM}. */
-    String name();
+    /**
+     * The names in the configuration's {@code architectures} that this builds, such as {@code LlamaForCausalLM} and {@code
+     * LlamaForSequenceClassification}: the same backbone under other heads.
+     */
+    List<String> names();
 
     /**
      * The prefix that the names of the backbone's weights have in this class's checkpoints, such as {@code model.}; some
      * checkpoints were saved from the backbone alone and lack it.
      */
     String backbonePrefix();
+
+    /**
+     * Other names that older checkpoints store a tensor under.
+     *
+     * @param name the name that it has now
+     */
+    default List<String> formerNames(String name) {
+        return List.of();
+    }
+
+    /** Whether a checkpoint may hold this tensor although the model has no use for it, such as a stored constant. */
+    default boolean isDispensable(String name) {
+        return name.endsWith("rotary_emb.inv_freq");
+    }
+
+    /** How the names of the weights begin that belong to a head, this architecture's or another on the same backbone. */
+    default List<String> headPrefixes() {
+        return List.of("score.", "lm_head.");
+    }
 
     /**
      * Builds the model.
@@ -35,15 +58,39 @@ public interface Architecture {
      * @throws UserErrorException when it is not known, with the nearest name that is
      */
     static Architecture of(ModelConfig config) {
-        String name = config.architecture();
-        var known = StreamSupport.stream(ServiceLoader.load(Architecture.class).spliterator(), false)
-                .toList();
-        return known.stream()
-                .filter(architecture -> architecture.name().equals(name))
+        return known().stream()
+                .filter(architecture -> architecture.names().contains(config.architecture()))
                 .findFirst()
-                .orElseThrow(() -> new UserErrorException(config.origin() + ": architecture '" + name
-                        + "' is not implemented"
-                        + Suggestions.didYouMean(
-                                name, known.stream().map(Architecture::name).toList())));
+                .orElseThrow(() -> unknown(config));
+    }
+
+    /**
+     * The name of the classifier of sequences that has the backbone of what a configuration names, itself included.
+     *
+     * @throws UserErrorException when there is none
+     */
+    static String classifierOf(ModelConfig config) {
+        String family = config.architecture().replaceFirst("(For|LMHead|Model|PreTraining).*", "") + "For";
+        return known().stream()
+                .filter(architecture -> architecture.names().stream()
+                        .anyMatch(name -> name.equals(config.architecture()) || name.startsWith(family)))
+                .flatMap(architecture -> architecture.names().stream())
+                .filter(name -> name.endsWith(ModelConfig.SEQUENCE_CLASSIFIER))
+                .findFirst()
+                .orElseThrow(() -> unknown(config));
+    }
+
+    private static List<Architecture> known() {
+        return StreamSupport.stream(ServiceLoader.load(Architecture.class).spliterator(), false)
+                .toList();
+    }
+
+    private static UserErrorException unknown(ModelConfig config) {
+        String name = config.architecture();
+        List<String> names = known().stream()
+                .flatMap(architecture -> architecture.names().stream())
+                .toList();
+        return new UserErrorException(config.origin() + ": architecture '" + name + "' is not implemented"
+                + Suggestions.didYouMean(name, names));
     }
 }

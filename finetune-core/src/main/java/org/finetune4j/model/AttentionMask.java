@@ -6,10 +6,13 @@ import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides which tokens may see which. Where being causal says it all there is no mask, and attention runs its fastest
- * kernel: padding on the right needs none, because no real token comes after it.
+ * Decides which tokens may see which. Where being causal (or, in an encoder, nothing) says it all there is no mask, and
+ * attention runs its fastest kernel: padding on the right needs none in a decoder, because no real token comes after it.
  */
 final class AttentionMask {
+
+    /** The window of attention that sees all tokens. */
+    static final int UNLIMITED = Integer.MAX_VALUE;
 
     private AttentionMask() {}
 
@@ -17,43 +20,63 @@ final class AttentionMask {
      * The mask of a whole batch.
      *
      * @param positions [batch, seq]
-     * @return boolean [batch, 1, seq, seq], or null where causal is enough
+     * @param causal whether a token sees nothing after it
+     * @param window how many tokens a token sees at most, itself and those before it
+     * @return boolean [batch or 1, 1, seq, seq], or null where none is needed
      */
-    static @Nullable Tensor of(ModelInputs inputs, int[] positions) {
+    static @Nullable Tensor of(ModelInputs inputs, int[] positions, boolean causal, int window) {
         int seq = inputs.sequenceLength();
         int[] start = sequenceStarts(inputs, positions);
-        if (start == null) {
+        boolean separate = isNeeded(inputs, start);
+        if (causal && !separate && window >= seq) {
             return null;
         }
-        byte[] mask = new byte[inputs.batchSize() * seq * seq];
-        for (int row = 0; row < inputs.batchSize(); row++) {
+        if (!causal && !separate && !isPadded(inputs)) {
+            return null;
+        }
+        // Right padding alone says nothing that the window does not: then all rows share one mask.
+        boolean shared = causal && !separate;
+        int rows = shared ? 1 : inputs.batchSize();
+        byte[] mask = new byte[rows * seq * seq];
+        for (int row = 0; row < rows; row++) {
             for (int query = 0; query < seq; query++) {
                 int at = row * seq + query;
-                int line = at * seq;
-                for (int key = start[at]; key <= query; key++) {
-                    mask[line + key] = inputs.attentionMask()[row * seq + key];
+                int first = shared ? 0 : start[at];
+                int from = Math.max(first, query + 1 - Math.min(window, query + 1));
+                int to = causal ? query : lastOfSequence(start, row * seq, query, seq);
+                for (int key = from; key <= to; key++) {
+                    mask[at * seq + key] = shared ? 1 : inputs.attentionMask()[row * seq + key];
                 }
                 // A padding token sees itself: a row without any key would become NaN.
-                mask[line + query] = 1;
+                mask[at * seq + query] = 1;
             }
         }
-        return Tensors.of(mask, inputs.batchSize(), 1, seq, seq).to(DType.BOOL);
+        return Tensors.of(mask, rows, 1, seq, seq).to(DType.BOOL);
+    }
+
+    private static int lastOfSequence(int[] start, int rowAt, int query, int seq) {
+        int last = query;
+        while (last + 1 < seq && start[rowAt + last + 1] == start[rowAt + query]) {
+            last++;
+        }
+        return last;
     }
 
     /**
      * The mask of new tokens that follow cached ones.
      *
      * @param seenMask [batch, past + seq], 1 for a real token
+     * @param window how many tokens a token sees at most, itself and those before it
      * @return boolean [batch, 1, seq, past + seq], or null where every new token may see all before it and is alone
      */
-    static @Nullable Tensor continuing(ModelInputs inputs, byte[] seenMask) {
+    static @Nullable Tensor continuing(ModelInputs inputs, byte[] seenMask, int window) {
         int seq = inputs.sequenceLength();
         int keys = seenMask.length / inputs.batchSize();
         boolean padded = false;
         for (byte real : seenMask) {
             padded |= real == 0;
         }
-        if (seq == 1 && !padded) {
+        if (seq == 1 && !padded && window >= keys) {
             return null;
         }
         byte[] mask = new byte[inputs.batchSize() * seq * keys];
@@ -61,28 +84,46 @@ final class AttentionMask {
             for (int query = 0; query < seq; query++) {
                 int line = (row * seq + query) * keys;
                 int own = keys - seq + query;
-                System.arraycopy(seenMask, row * keys, mask, line, own);
+                int from = own + 1 - Math.min(window, own + 1);
+                System.arraycopy(seenMask, row * keys + from, mask, line + from, own - from);
                 mask[line + own] = 1;
             }
         }
         return Tensors.of(mask, inputs.batchSize(), 1, seq, keys).to(DType.BOOL);
     }
 
-    /** For each token the index in its row where its own sequence starts, or null when all real ones start at 0. */
-    private static int @Nullable [] sequenceStarts(ModelInputs inputs, int[] positions) {
+    /** For each token the index in its row where its own sequence starts. */
+    private static int[] sequenceStarts(ModelInputs inputs, int[] positions) {
         int seq = inputs.sequenceLength();
         int[] start = new int[positions.length];
-        boolean needed = false;
         for (int row = 0; row < inputs.batchSize(); row++) {
             for (int t = 1; t < seq; t++) {
                 int at = row * seq + t;
-                boolean real = inputs.attentionMask()[at] == 1;
-                boolean continues = positions[at] == positions[at - 1] + 1;
-                start[at] = continues ? start[at - 1] : t;
-                boolean afterPadding = inputs.attentionMask()[at - 1] == 0;
-                needed |= real && (!continues || afterPadding);
+                start[at] = positions[at] == positions[at - 1] + 1 ? start[at - 1] : t;
             }
         }
-        return needed ? start : null;
+        return start;
+    }
+
+    /** Whether a real token does not continue the one before it, or follows padding. */
+    private static boolean isNeeded(ModelInputs inputs, int[] start) {
+        int seq = inputs.sequenceLength();
+        for (int at = 0; at < start.length; at++) {
+            int t = at % seq;
+            boolean real = inputs.attentionMask()[at] == 1;
+            if (t > 0 && real && (start[at] == t || inputs.attentionMask()[at - 1] == 0)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static boolean isPadded(ModelInputs inputs) {
+        for (byte real : inputs.attentionMask()) {
+            if (real == 0) {
+                return true;
+            }
+        }
+        return false;
     }
 }

@@ -2,10 +2,11 @@ package org.finetune4j.model;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
@@ -13,8 +14,6 @@ import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.PrefixCache;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
-import org.finetune4j.nn.RotaryFrequencies;
-import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
@@ -69,20 +68,23 @@ public final class CausalLM implements AutoCloseable {
 
     /**
      * Loads a model directory: {@code config.json}, safetensors in one or several files, and the tokenizer if it has one.
-     * On a CPU weights stay mapped from the files, so loading neither copies nor waits for them.
+     * On a CPU weights stay mapped from the files, so loading neither copies nor waits for them. A classifier of sequences
+     * loads the same way; {@link #logits} then gives the scores of its labels.
      *
      * @throws UserErrorException when something is missing, broken, or not implemented; the message names it
      */
     public static CausalLM load(Path directory, LoadOptions options) {
-        ModelConfig config = ModelConfig.load(directory);
+        ModelConfig found = ModelConfig.load(directory);
+        Integer labels = options.labels();
+        ModelConfig config = labels == null ? found : found.withLabels(Architecture.classifierOf(found), labels);
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 TensorScope scope = TensorScope.open()) {
             CheckpointWeights source =
-                    new CheckpointWeights(reader, architecture.backbonePrefix(), device, options.dtype());
+                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null);
             DecoderModel network = architecture.build(config, Weights.of(source));
-            source.checkAllUsed(network.isTied());
+            source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             Tokenizer tokenizer = Files.exists(directory.resolve("tokenizer.json")) ? Tokenizer.load(directory) : null;
             return new CausalLM(stored, network, device, directory, tokenizer);
@@ -132,6 +134,15 @@ public final class CausalLM implements AutoCloseable {
         return !name.isEmpty() ? name : directory == null ? "" : directory.toString();
     }
 
+    /**
+     * The chat template that came with the model, or empty.
+     *
+     * @throws UserErrorException when its file cannot be read
+     */
+    public Optional<ChatTemplate> chatTemplate() {
+        return directory == null ? Optional.empty() : ChatTemplate.load(directory);
+    }
+
     public boolean hasTokenizer() {
         return tokenizer != null;
     }
@@ -149,13 +160,51 @@ public final class CausalLM implements AutoCloseable {
         return tokenizer;
     }
 
+    /** What the layers need to know about a batch without earlier tokens. */
+    public SequenceContext context(ModelInputs inputs) {
+        return context(inputs, prompt());
+    }
+
+    /**
+     * What the layers need to know about a batch without earlier tokens.
+     *
+     * @param prompt the virtual tokens that the model's prompt extension made, or null
+     */
+    public SequenceContext context(ModelInputs inputs, @Nullable Prompt prompt) {
+        return contexts().start(inputs, prompt, prompt instanceof Prompt.Prefix prefix ? new PrefixCache(prefix) : null);
+    }
+
+    /**
+     * What the layers need to know about tokens that follow those of a cache. An empty cache gets the model's prefix first,
+     * if it has one.
+     *
+     * @param inputs the new tokens, with their positions (virtual tokens not counted)
+     * @param seenMask [batch, past + seq], 1 for a real token (virtual tokens not among them)
+     */
+    public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
+        if (cache.length() > 0) {
+            return contexts().follow(inputs, virtualTokens(), cache, seenMask);
+        }
+        Prompt prompt = prompt();
+        if (prompt instanceof Prompt.Prefix prefix) {
+            prefix.appendTo(cache, inputs.batchSize());
+        }
+        return contexts().start(inputs, prompt, cache);
+    }
+
     /**
      * Puts virtual tokens before those of every sequence that the model sees, in training and in generation. There is place
-     * for one.
+     * for one prompt.
+     *
+     * @throws UserErrorException when another one is there, or the model is not causal
      */
     public void extendPrompt(PromptExtension extension) {
         if (promptExtension != null) {
-            throw new IllegalStateException("this model already carries " + promptExtension);
+            throw new UserErrorException(
+                    "this model already carries " + promptExtension + ": disable that adapter before another");
+        }
+        if (!network.isCausal()) {
+            throw new UserErrorException(config.architecture() + " is no causal model: it takes no virtual tokens");
         }
         promptExtension = extension;
     }
@@ -170,7 +219,7 @@ public final class CausalLM implements AutoCloseable {
         promptExtension = null;
     }
 
-    /** The number of virtual tokens before those of every sequence: so much longer is a key-value cache. */
+    /** How many virtual tokens stand before those of every sequence, in a key-value cache too. */
     public int virtualTokens() {
         return promptExtension == null ? 0 : promptExtension.virtualTokens();
     }
@@ -179,82 +228,8 @@ public final class CausalLM implements AutoCloseable {
         return promptExtension == null ? null : promptExtension.prompt(computeDType);
     }
 
-    /** What the layers need to know about a batch without earlier tokens. */
-    public SequenceContext context(ModelInputs inputs) {
-        return context(inputs, prompt());
-    }
-
-    /**
-     * What the layers need to know about a batch without earlier tokens.
-     *
-     * @param prompt what the model's prompt extension makes, or made for this batch; null without one
-     */
-    public SequenceContext context(ModelInputs inputs, @Nullable Prompt prompt) {
-        KeyValueCache cache = prompt instanceof Prompt.Prefix prefix ? new PrefixCache(prefix) : null;
-        return startingContext(inputs, prompt, cache);
-    }
-
-    /**
-     * What the layers need to know about tokens that follow those of a cache. An empty cache is first filled with the
-     * virtual tokens that have keys and values of their own.
-     *
-     * @param inputs the new tokens, with their positions (virtual tokens not counted)
-     * @param seenMask [batch, past + seq], 1 for a real token (virtual tokens not among them)
-     */
-    public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
-        Prompt prompt = cache.length() == 0 ? prompt() : null;
-        if (prompt instanceof Prompt.Prefix prefix) {
-            prefix.appendTo(cache, inputs.batchSize());
-        }
-        if (cache.length() == 0) {
-            return startingContext(inputs, prompt, cache);
-        }
-        int virtual = virtualTokens();
-        byte[] seen = PromptLayout.seenAfter(virtual, seenMask, inputs.batchSize());
-        int[] positions = PromptLayout.shifted(inputs.positions(), virtual);
-        return context(positions, inputs.sequenceLength(), AttentionMask.continuing(inputs, seen), cache, null);
-    }
-
-    private SequenceContext startingContext(
-            ModelInputs inputs, @Nullable Prompt prompt, @Nullable KeyValueCache cache) {
-        int seq = inputs.sequenceLength();
-        int[] positions = inputs.positions();
-        Tensor mask = PromptLayout.mask(AttentionMask.of(inputs, positions), seq, prompt);
-        int[] all = PromptLayout.positions(positions, seq, prompt);
-        Tensor virtual = prompt instanceof Prompt.Embeddings vectors ? vectors.embeddings() : null;
-        return context(all, all.length / inputs.batchSize(), mask, cache, virtual);
-    }
-
-    /** @param positions [batch, seq] of all that runs through the layers */
-    private SequenceContext context(
-            int[] positions,
-            int seq,
-            @Nullable Tensor mask,
-            @Nullable KeyValueCache cache,
-            @Nullable Tensor virtualEmbeddings) {
-        int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
-        int distinctRows = distinct.length / seq;
-        int longest = Arrays.stream(positions).max().orElse(0);
-        if (longest >= network.maxPositions()) {
-            throw new UserErrorException("a sequence of " + (longest + 1) + " tokens is longer than the "
-                    + network.maxPositions() + " that " + config.origin() + " allows (max_position_embeddings)");
-        }
-        RotaryFrequencies frequencies = network.rotaryFrequencies();
-        Rotation rotation =
-                frequencies == null ? null : Rotation.of(frequencies, distinct, distinctRows, device, computeDType);
-        Tensor positionIds =
-                Tensors.of(distinct, distinctRows, seq).to(DType.INT64).to(device);
-        return new SequenceContext(
-                positionIds, rotation, mask == null ? null : mask.to(device), cache, virtualEmbeddings);
-    }
-
-    private static boolean sameInAllRows(int[] positions, int seq) {
-        for (int i = seq; i < positions.length; i++) {
-            if (positions[i] != positions[i - seq]) {
-                return false;
-            }
-        }
-        return true;
+    private ContextFactory contexts() {
+        return new ContextFactory(network, config.origin(), device, computeDType);
     }
 
     /** Token ids as a tensor on the model's device: [batch, seq] int64. */
@@ -267,8 +242,7 @@ public final class CausalLM implements AutoCloseable {
     /**
      * The hidden states after the final norm, without recording anything for a backward pass.
      *
-     * @return [batch, seq, hidden], after those of the context's virtual embeddings where it has some; it belongs to the
-     *     caller's scope
+     * @return [batch, virtual + seq, hidden] with the virtual embeddings of the context, which belongs to the caller's scope
      */
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
         try (Autograd.Mode mode = Autograd.disabled();
@@ -288,18 +262,33 @@ public final class CausalLM implements AutoCloseable {
     }
 
     /**
-     * The scores of the next token at every position, without recording anything for a backward pass.
+     * The scores of the next token at every position or, from a classifier of sequences, the scores of every label, without
+     * recording anything for a backward pass.
      *
-     * @return [batch, seq, vocabulary], which belongs to the caller's scope
+     * @return [batch, seq, vocabulary] or [batch, labels], which belongs to the caller's scope
      */
     public Tensor logits(ModelInputs inputs) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            Tensor hidden = hiddenStates(inputs, context(inputs)); // [batch, virtual + seq, hidden]
-            long seq = inputs.sequenceLength();
-            Tensor ofTokens = hidden.narrow(1, hidden.size(1) - seq, seq); // [batch, seq, hidden]
-            return scope.keep(network.logits(ofTokens));
+            Tensor all = hiddenStates(inputs, context(inputs)); // [batch, virtual + seq, hidden]
+            int seq = inputs.sequenceLength();
+            Tensor hidden = all.narrow(1, all.size(1) - seq, seq); // [batch, seq, hidden]
+            Pooling pooling = network.pooling();
+            if (pooling != null) {
+                Tensor rows =
+                        Tensors.of(rowsOf(pooling, inputs), inputs.batchSize()).to(device);
+                hidden = hidden.reshape(-1, hidden.size(-1)).indexSelect(0, rows); // [batch, hidden]
+            }
+            return scope.keep(network.logits(hidden));
         }
+    }
+
+    private static int[] rowsOf(Pooling pooling, ModelInputs inputs) {
+        int[] rows = pooling.tokens(inputs);
+        for (int row = 0; row < rows.length; row++) {
+            rows[row] += row * inputs.sequenceLength();
+        }
+        return rows;
     }
 
     /** Writes a model directory in the layout of {@code save_pretrained}; see {@link ModelWriter}. */

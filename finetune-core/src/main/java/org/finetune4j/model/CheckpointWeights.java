@@ -1,5 +1,6 @@
 package org.finetune4j.model;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -18,14 +19,22 @@ import org.jspecify.annotations.Nullable;
 final class CheckpointWeights implements Weights.Source {
 
     private final CheckpointReader reader;
-    private final String backbonePrefix;
+    private final Architecture architecture;
     private final Device device;
     private final @Nullable DType storageDType;
+    private final boolean otherHead;
     private final Set<String> used = new HashSet<>();
 
-    CheckpointWeights(CheckpointReader reader, String backbonePrefix, Device device, @Nullable DType storageDType) {
+    /** @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new */
+    CheckpointWeights(
+            CheckpointReader reader,
+            Architecture architecture,
+            Device device,
+            @Nullable DType storageDType,
+            boolean otherHead) {
+        this.otherHead = otherHead;
         this.reader = reader;
-        this.backbonePrefix = backbonePrefix;
+        this.architecture = architecture;
         this.device = device;
         this.storageDType = storageDType;
     }
@@ -38,6 +47,9 @@ final class CheckpointWeights implements Weights.Source {
     @Override
     public Tensor tensor(String name, Initialization initialization, long[] shape) {
         String stored = stored(name);
+        if (otherHead && isOfHead(name) && !fits(stored, shape)) {
+            return initialization.create(device, shape);
+        }
         if (!reader.contains(stored)) {
             throw new UserErrorException(reader.directory() + ": the checkpoint has no tensor '" + name + "'"
                     + Suggestions.didYouMean(name, reader.names()));
@@ -56,13 +68,14 @@ final class CheckpointWeights implements Weights.Source {
      * Refuses a checkpoint with weights that the model did not ask for: it was made for something else than its
      * configuration says. Constants that older versions of transformers stored are fine, and so is an output layer beside
      * the embedding it is tied to.
+     *
+     * @param outputLayer the output layer's name
      */
-    void checkAllUsed(boolean tied) {
+    void checkAllUsed(boolean tied, String outputLayer) {
         List<String> unused = reader.names().stream()
                 .filter(name -> !used.contains(name))
-                .filter(name -> !name.endsWith(".attn.bias") && !name.endsWith(".attn.masked_bias"))
-                .filter(name -> !name.endsWith("rotary_emb.inv_freq"))
-                .filter(name -> !(tied && name.equals("lm_head.weight")))
+                .filter(name -> !architecture.isDispensable(name) && !(otherHead && isOfHead(name)))
+                .filter(name -> !(tied && name.equals(outputLayer + ".weight")))
                 .toList();
         if (!unused.isEmpty()) {
             throw new UserErrorException(reader.directory() + ": config.json describes a model without the tensor '"
@@ -71,12 +84,28 @@ final class CheckpointWeights implements Weights.Source {
         }
     }
 
-    /** The name in the file: checkpoints saved from the backbone alone lack its prefix. */
+    private boolean isOfHead(String name) {
+        return architecture.headPrefixes().stream().anyMatch(name::startsWith);
+    }
+
+    private boolean fits(String stored, long[] shape) {
+        return reader.contains(stored) && Arrays.equals(reader.shape(stored), shape);
+    }
+
+    /** The name in the file: checkpoints saved from the backbone alone lack its prefix, old ones have other names. */
     private String stored(String name) {
-        if (!reader.contains(name) && name.startsWith(backbonePrefix)) {
-            String bare = name.substring(backbonePrefix.length());
-            if (reader.contains(bare)) {
-                return bare;
+        if (reader.contains(name)) {
+            return name;
+        }
+        List<String> candidates = new ArrayList<>(architecture.formerNames(name));
+        candidates.add(0, name);
+        String prefix = architecture.backbonePrefix();
+        for (String candidate : candidates) {
+            if (reader.contains(candidate)) {
+                return candidate;
+            }
+            if (candidate.startsWith(prefix) && reader.contains(candidate.substring(prefix.length()))) {
+                return candidate.substring(prefix.length());
             }
         }
         return name;

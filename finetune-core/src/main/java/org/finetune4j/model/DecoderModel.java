@@ -1,11 +1,13 @@
 package org.finetune4j.model;
 
 import java.util.List;
+import java.util.Set;
+import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
-import org.finetune4j.nn.RotaryFrequencies;
+import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -28,14 +30,24 @@ public abstract class DecoderModel extends Module {
     public abstract Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType);
 
     /**
-     * The embeddings of the tokens, after the context's virtual ones where it has some. What an architecture adds to token
-     * embeddings or multiplies them with comes after this.
+     * The vectors of tokens, as a model is given them in the place of token ids: rows of the table, scaled where the
+     * architecture scales them.
+     *
+     * @param inputIds int64 of any shape
+     * @return [..., hidden]
+     */
+    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
+        return inputEmbedding().forward(inputIds, computeDType);
+    }
+
+    /**
+     * The vectors of tokens, after the context's virtual ones where it has some.
      *
      * @param inputIds [batch, seq] int64
      * @return [batch, virtual + seq, hidden]
      */
-    protected final Tensor tokenEmbeddings(Tensor inputIds, SequenceContext context, DType computeDType) {
-        Tensor tokens = inputEmbedding().forward(inputIds, computeDType); // [batch, seq, hidden]
+    protected final Tensor allVectors(Tensor inputIds, SequenceContext context, DType computeDType) {
+        Tensor tokens = tokenVectors(inputIds, computeDType); // [batch, seq, hidden]
         Tensor virtual = context.virtualEmbeddings();
         if (virtual == null) {
             return tokens;
@@ -58,16 +70,46 @@ public abstract class DecoderModel extends Module {
         return inputEmbedding().isTrainable();
     }
 
-    /** The output layer, from hidden to vocabulary. */
+    /** The output layer, from hidden to vocabulary or, in a classifier, to its labels. */
     public abstract Linear outputLayer();
 
-    /** The speeds of the rotary embedding, or null in a model without one. */
-    public abstract @Nullable RotaryFrequencies rotaryFrequencies();
+    /** The kinds of attention that the layers have. */
+    public Set<AttentionKind> attentionKinds() {
+        return Set.of(AttentionKind.FULL);
+    }
+
+    /** How many tokens a layer with sliding attention sees, the token itself among them. */
+    public int slidingWindow() {
+        throw new IllegalStateException("this model has no layer with sliding attention");
+    }
+
+    /** Whether a token sees nothing after it; an encoder's does. */
+    public boolean isCausal() {
+        return true;
+    }
+
+    /** The rotary embedding of layers of this kind, or null in a model without one. */
+    public @Nullable RotaryEmbedding rotaryEmbedding(AttentionKind kind) {
+        return null;
+    }
+
+    /** Which token a classifier of sequences reads; null in a language model, which scores every token. */
+    public @Nullable Pooling pooling() {
+        return null;
+    }
+
+    /** What a mixture of experts adds to the training loss; null in a model without routers. */
+    public @Nullable LoadBalancing loadBalancing() {
+        return null;
+    }
 
     /** The longest sequence the model can see. */
     public abstract int maxPositions();
 
-    /** The scores of every token of the vocabulary, from hidden states after the final norm: [..., vocabulary]. */
+    /**
+     * The scores of every token of the vocabulary, or of every label, from hidden states after the final norm: [...,
+     * vocabulary or labels].
+     */
     public Tensor logits(Tensor normalised) {
         return outputLayer().forward(normalised);
     }

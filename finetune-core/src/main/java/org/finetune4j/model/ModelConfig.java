@@ -13,6 +13,7 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model's {@code config.json}, in the spelling of transformers 4 or 5. It keeps every key, so that what is written again
@@ -22,6 +23,9 @@ public final class ModelConfig {
 
     /** The file's name in a model directory. */
     public static final String FILE = "config.json";
+
+    /** How the names of classes that classify sequences end. */
+    static final String SEQUENCE_CLASSIFIER = "ForSequenceClassification";
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -95,11 +99,42 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin);
     }
 
+    /** A copy of another architecture that tells {@code labels} labels apart, called as transformers calls new ones. */
+    ModelConfig withLabels(String architecture, int labels) {
+        ObjectNode copy = root.deepCopy();
+        copy.putArray("architectures").add(architecture);
+        copy.remove("num_labels");
+        ObjectNode names = copy.putObject("id2label");
+        ObjectNode numbers = copy.putObject("label2id");
+        for (int i = 0; i < labels; i++) {
+            names.put(String.valueOf(i), "LABEL_" + i);
+            numbers.put("LABEL_" + i, i);
+        }
+        return new ModelConfig(copy, origin);
+    }
+
     /** A copy that says whether the output layer shares the embedding's weight. */
     public ModelConfig withTiedEmbeddings(boolean tied) {
         ObjectNode copy = root.deepCopy();
         copy.put("tie_word_embeddings", tied);
         return new ModelConfig(copy, origin);
+    }
+
+    /** How many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2. */
+    public int labels() {
+        JsonNode labels = root.path("id2label");
+        return labels.isObject() && !labels.isEmpty() ? labels.size() : positive("num_labels", 2);
+    }
+
+    /** The padding's token, or null where the configuration names none. */
+    public @Nullable Integer padTokenId() {
+        JsonNode id = root.path("pad_token_id");
+        return id.isInt() && id.asInt() >= 0 ? id.asInt() : null;
+    }
+
+    /** Whether the head classifies sequences: the architecture's name ends in {@code ForSequenceClassification}. */
+    public boolean isSequenceClassifier() {
+        return architecture().endsWith(SEQUENCE_CLASSIFIER);
     }
 
     /** Whether the key is there and not null. */
@@ -168,6 +203,14 @@ public final class ModelConfig {
         if (flag(key, implemented) != implemented) {
             throw new UserErrorException(
                     origin + ": '" + key + "': " + !implemented + " is not implemented for " + architecture());
+        }
+    }
+
+    /** Refuses a number other than 0 that asks for something this architecture does not implement. */
+    public void requireZero(String key) {
+        if (number(key, 0) != 0) {
+            throw new UserErrorException(
+                    origin + ": '" + key + "': " + root.path(key) + " is not implemented for " + architecture());
         }
     }
 

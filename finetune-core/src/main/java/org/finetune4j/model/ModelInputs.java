@@ -9,19 +9,37 @@ import org.jspecify.annotations.Nullable;
  * @param attentionMask 1 for a real token, 0 for padding, on either side
  * @param positionIds the position of each token in its own sequence, or null to count the real tokens of each row from 0.
  *     Where positions start again inside a row a new sequence starts: sequences packed in one row do not see each other.
+ * @param tokenTypeIds which of two texts each token belongs to, for encoders, or null
  */
 public record ModelInputs(
-        int batchSize, int sequenceLength, int[] inputIds, byte[] attentionMask, int @Nullable [] positionIds) {
+        int batchSize,
+        int sequenceLength,
+        int[] inputIds,
+        byte[] attentionMask,
+        int @Nullable [] positionIds,
+        int @Nullable [] tokenTypeIds) {
 
     public ModelInputs {
         int size = Math.multiplyExact(batchSize, sequenceLength);
         if (size <= 0
                 || inputIds.length != size
                 || attentionMask.length != size
-                || (positionIds != null && positionIds.length != size)) {
+                || (positionIds != null && positionIds.length != size)
+                || (tokenTypeIds != null && tokenTypeIds.length != size)) {
             throw new IllegalArgumentException("token ids, mask and positions must have the shape [" + batchSize + ", "
                     + sequenceLength + "] and not be empty");
         }
+    }
+
+    /** Inputs without token types. */
+    public ModelInputs(
+            int batchSize, int sequenceLength, int[] inputIds, byte[] attentionMask, int @Nullable [] positionIds) {
+        this(batchSize, sequenceLength, inputIds, attentionMask, positionIds, null);
+    }
+
+    /** The same tokens with their types. */
+    public ModelInputs withTokenTypeIds(int[] newTokenTypeIds) {
+        return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds, newTokenTypeIds);
     }
 
     /** One sequence without padding. */
@@ -46,5 +64,25 @@ public record ModelInputs(
             }
         }
         return positions;
+    }
+
+    /** These tokens after so many virtual ones in every row, which count as real and have the id 0. */
+    public ModelInputs withVirtual(int virtual) {
+        int length = virtual + sequenceLength;
+        int[] ids = new int[batchSize * length];
+        byte[] mask = new byte[ids.length];
+        int[] all = new int[ids.length];
+        int[] own = positions();
+        for (int row = 0; row < batchSize; row++) {
+            for (int t = 0; t < length; t++) {
+                int at = row * length + t;
+                int token = row * sequenceLength + t - virtual;
+                boolean real = t >= virtual;
+                ids[at] = real ? inputIds[token] : 0;
+                mask[at] = real ? attentionMask[token] : 1;
+                all[at] = real ? own[token] + virtual : t;
+            }
+        }
+        return new ModelInputs(batchSize, length, ids, mask, all);
     }
 }

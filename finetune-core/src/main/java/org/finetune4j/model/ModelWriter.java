@@ -68,7 +68,8 @@ public final class ModelWriter {
         }
         CheckpointWriter.write(target, entries, maxShardBytes);
         ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);
-        config.withTiedEmbeddings(model.network().isTied()).save(target);
+        boolean tiable = model.network().pooling() == null;
+        (tiable ? config.withTiedEmbeddings(model.network().isTied()) : config).save(target);
         Path source = model.directory();
         if (source != null) {
             ModelFiles.copy(ModelFiles.GENERATION, source, target);

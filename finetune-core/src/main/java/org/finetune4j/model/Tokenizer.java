@@ -98,6 +98,24 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
+     * The ids of {@code text} and where each of them lies in it, with nothing added around.
+     *
+     * @throws UserErrorException when the vocabulary lacks a part of the text and has no unknown token
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public TokenOffsets encodeWithOffsets(String text) {
+        String unicode = wellFormed(text);
+        return whileOpen(open -> {
+            try {
+                return TokenOffsets.of(unicode, open.encode(unicode, false, false));
+            } catch (RuntimeException e) {
+                String reason = Reasons.of(e);
+                throw new UserErrorException("the tokenizer of " + directory + " cannot encode a text: " + reason, e);
+            }
+        });
+    }
+
+    /**
      * The text of {@code ids}. Ids that no token has (a model's vocabulary may be padded) add nothing; bytes that are
      * not UTF-8 become U+FFFD.
      *

@@ -1,8 +1,11 @@
 package org.finetune4j.nn;
 
 import org.finetune4j.nn.KeyValueCache.KeyValues;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Scaled dot-product attention with grouped heads (Vaswani et al. 2017, Ainslie et al. 2023), apart from the projections
@@ -13,15 +16,33 @@ import org.finetune4j.tensor.Tensor;
  * @param headDim size of a head
  * @param scale what the products are multiplied by, usually {@code 1 / sqrt(headDim)}
  * @param dropout share of the attention weights dropped in training
+ * @param kind which tokens are seen
+ * @param softCap the scores s become {@code softCap * tanh(s / softCap)} (Gemma team 2024); 0 leaves them alone
  */
-public record Attention(int heads, int kvHeads, int headDim, double scale, double dropout) {
+public record Attention(
+        int heads, int kvHeads, int headDim, double scale, double dropout, AttentionKind kind, double softCap) {
+
+    /** Attention to all tokens, without a cap. */
+    public Attention(int heads, int kvHeads, int headDim, double scale, double dropout) {
+        this(heads, kvHeads, headDim, scale, dropout, AttentionKind.FULL, 0);
+    }
+
+    /** The same for layers of another kind. */
+    public Attention withKind(AttentionKind newKind) {
+        return new Attention(heads, kvHeads, headDim, scale, dropout, newKind, softCap);
+    }
+
+    /** The same with scores multiplied by {@code newScale} and capped. */
+    public Attention withScale(double newScale, double newSoftCap) {
+        return new Attention(heads, kvHeads, headDim, newScale, dropout, kind, newSoftCap);
+    }
 
     /**
      * Lets every token attend to those that the context permits.
      *
-     * @param query [batch, seq, heads * headDim]
-     * @param key [batch, seq, kvHeads * headDim]
-     * @param value [batch, seq, kvHeads * headDim]
+     * @param query [batch, seq, heads * headDim] or [batch, seq, heads, headDim]
+     * @param key [batch, seq, kvHeads * headDim] or [batch, seq, kvHeads, headDim]
+     * @param value as {@code key}
      * @param layer the number of the layer, for the cache
      * @return [batch, seq, heads * headDim]
      */
@@ -31,7 +52,8 @@ public record Attention(int heads, int kvHeads, int headDim, double scale, doubl
         Tensor q = query.view(batch, seq, heads, headDim); // [batch, seq, heads, headDim]
         Tensor k = key.view(batch, seq, kvHeads, headDim); // [batch, seq, kvHeads, headDim]
         Tensor v = value.view(batch, seq, kvHeads, headDim);
-        Rotation rotation = context.rotation();
+        AttentionView view = context.view(kind);
+        Rotation rotation = view.rotation();
         if (rotation != null) {
             q = rotation.apply(q);
             k = rotation.apply(k);
@@ -42,16 +64,41 @@ public record Attention(int heads, int kvHeads, int headDim, double scale, doubl
             k = all.keys();
             v = all.values();
         }
-        boolean causal = context.mask() == null && seq > 1;
-        Tensor attended = Functional.scaledDotProductAttention(
+        Tensor attended = attend(
                 q.transpose(1, 2), // [batch, heads, seq, headDim]
                 perQueryHead(k).transpose(1, 2), // [batch, heads, keys, headDim]
                 perQueryHead(v).transpose(1, 2),
-                context.mask(),
-                Dropout.probability(dropout),
-                causal,
-                scale);
+                view.mask(),
+                view.causal() && view.mask() == null && seq > 1);
         return attended.transpose(1, 2).reshape(batch, seq, (long) heads * headDim); // [batch, seq, heads * headDim]
+    }
+
+    private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal) {
+        double dropped = Dropout.probability(dropout);
+        return softCap == 0
+                ? Functional.scaledDotProductAttention(q, k, v, mask, dropped, causal, scale)
+                : capped(q, k, v, mask, dropped, causal);
+    }
+
+    /** The plain formula: no fused kernel knows a cap on the scores. */
+    private Tensor capped(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, double dropped, boolean causal) {
+        Tensor scores = q.matmul(k.transpose(2, 3)) // [batch, heads, seq, keys]
+                .mul(scale / softCap)
+                .tanh()
+                .mul(softCap)
+                .to(DType.FLOAT32);
+        Tensor visible = causal ? lowerTriangle(q.size(2), q) : mask;
+        if (visible != null) {
+            scores.maskedFillInPlace(visible.logicalNot(), Double.NEGATIVE_INFINITY);
+        }
+        Tensor weights = Dropout.apply(scores.softmax(-1).to(q.dtype()), dropped);
+        return weights.matmul(v); // [batch, heads, seq, headDim]
+    }
+
+    /** True where a key is not after its query: [seq, seq]. */
+    private static Tensor lowerTriangle(long seq, Tensor like) {
+        Tensor index = Tensors.arange(seq, like.device());
+        return index.unsqueeze(0).lessOrEqual(index.unsqueeze(1));
     }
 
     /** Repeats each key or value head for the query heads that share it: libtorch's fused CPU kernel needs as many. */

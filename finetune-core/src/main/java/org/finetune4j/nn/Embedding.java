@@ -1,15 +1,36 @@
 package org.finetune4j.nn;
 
+import java.util.Collection;
+import java.util.List;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** A table of vectors, one a row. */
 public final class Embedding extends Module {
 
+    private static final long NONE = -1;
+
+    private final long paddingRow;
+    private @Nullable EmbeddingExtension extension;
+
     /** Reads {@code weight} [count, hidden]. */
     public Embedding(Weights weights, long count, long hidden, Initialization initialization) {
+        this(weights, count, hidden, initialization, null);
+    }
+
+    /**
+     * A table in which looking up the padding's row gives that row no gradient, as {@code padding_idx} of torch's
+     * embedding: transformers builds most models so, and it matters where the padding's token is a real one too.
+     *
+     * @param paddingRow the row, or null for none
+     */
+    public Embedding(
+            Weights weights, long count, long hidden, Initialization initialization, @Nullable Integer paddingRow) {
         parameter("weight", weights.parameter("weight", initialization, count, hidden));
+        this.paddingRow = paddingRow == null ? NONE : paddingRow;
     }
 
     /**
@@ -19,7 +40,9 @@ public final class Embedding extends Module {
      * @return [..., hidden]
      */
     public Tensor forward(Tensor ids, DType computeDType) {
-        return Functional.embedding(weight().value(), ids).to(computeDType);
+        Tensor rows = Functional.embedding(weight().value(), ids, paddingRow).to(computeDType); // [..., hidden]
+        EmbeddingExtension active = extension;
+        return active == null ? rows : active.forward(ids, rows);
     }
 
     public Parameter weight() {
@@ -29,5 +52,33 @@ public final class Embedding extends Module {
     /** The number of rows. */
     public long count() {
         return weight().value().size(0);
+    }
+
+    /** What a method added to this table, or null. */
+    public @Nullable EmbeddingExtension extension() {
+        return extension;
+    }
+
+    /**
+     * Adds a method to this table. There is place for one.
+     *
+     * @throws UserErrorException when another one is there
+     */
+    public void extend(EmbeddingExtension newExtension) {
+        if (extension != null) {
+            throw new UserErrorException(
+                    "this embedding already carries " + extension + ": disable that adapter before another");
+        }
+        extension = newExtension;
+    }
+
+    /** Takes the method off again. */
+    public void removeExtension() {
+        extension = null;
+    }
+
+    @Override
+    protected Collection<Parameter> addedParameters() {
+        return extension == null ? List.of() : extension.parameters();
     }
 }

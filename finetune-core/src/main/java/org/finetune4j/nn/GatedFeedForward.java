@@ -3,7 +3,14 @@ package org.finetune4j.nn;
 import org.finetune4j.tensor.Tensor;
 
 /** {@code down(activation(gate(x)) * up(x))}, the feed-forward block of the Llama family (Shazeer 2020). */
-public final class GatedFeedForward extends Module {
+public final class GatedFeedForward extends FeedForward {
+
+    /** What the three projections are called in the checkpoint. */
+    public record Names(String gate, String up, String down) {
+
+        /** {@code gate_proj}, {@code up_proj}, {@code down_proj}. */
+        public static final Names USUAL = new Names("gate_proj", "up_proj", "down_proj");
+    }
 
     private final Linear gate;
     private final Linear up;
@@ -13,15 +20,32 @@ public final class GatedFeedForward extends Module {
     /** Reads {@code gate_proj}, {@code up_proj} and {@code down_proj}. */
     public GatedFeedForward(
             Weights weights, long hidden, long inner, boolean bias, Activation activation, Initialization init) {
-        this.gate = child("gate_proj", Linear.of(weights.at("gate_proj"), hidden, inner, bias, init));
-        this.up = child("up_proj", Linear.of(weights.at("up_proj"), hidden, inner, bias, init));
-        this.down = child("down_proj", Linear.of(weights.at("down_proj"), inner, hidden, bias, init));
+        this(weights, Names.USUAL, hidden, inner, bias, activation, init);
+    }
+
+    /** Reads the three projections under other names. */
+    public GatedFeedForward(
+            Weights weights,
+            Names names,
+            long hidden,
+            long inner,
+            boolean bias,
+            Activation activation,
+            Initialization init) {
+        this.gate = child(names.gate, Linear.of(weights.at(names.gate), hidden, inner, bias, init));
+        this.up = child(names.up, Linear.of(weights.at(names.up), hidden, inner, bias, init));
+        this.down = child(names.down, Linear.of(weights.at(names.down), inner, hidden, bias, init));
         this.activation = activation;
     }
 
-    /** [batch, seq, hidden] to [batch, seq, hidden]. */
+    @Override
+    public Tensor forward(Tensor x, SequenceContext context) {
+        return forward(x);
+    }
+
+    /** [..., hidden] to [..., hidden]. */
     public Tensor forward(Tensor x) {
-        Tensor gated = activation.apply(gate.forward(x)).mul(up.forward(x)); // [batch, seq, inner]
-        return down.forward(gated); // [batch, seq, hidden]
+        Tensor gated = activation.apply(gate.forward(x)).mul(up.forward(x)); // [..., inner]
+        return down.forward(gated); // [..., hidden]
     }
 }

@@ -2,6 +2,7 @@ package org.finetune4j.nn;
 
 import java.util.Collection;
 import java.util.List;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
@@ -103,10 +104,15 @@ public final class Linear extends Module {
         return extension;
     }
 
-    /** Adds a method to this layer. There is place for one. */
+    /**
+     * Adds a method to this layer. There is place for one.
+     *
+     * @throws UserErrorException when another one is there
+     */
     public void extend(LinearExtension newExtension) {
         if (extension != null) {
-            throw new IllegalStateException("this layer already carries " + extension);
+            throw new UserErrorException(
+                    "this layer already carries " + extension + ": disable that adapter before another");
         }
         extension = newExtension;
     }

@@ -64,6 +64,15 @@ public abstract class Module implements AutoCloseable {
         return modules;
     }
 
+    /** The path of a part from this module. */
+    public final String nameOf(Module part) {
+        return namedModules().entrySet().stream()
+                .filter(entry -> entry.getValue() == part)
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException(part + " is no part of this module"));
+    }
+
     /** The parameters of this module itself by their short names, without those of its parts. */
     public final Map<String, Parameter> ownParameters() {
         return Collections.unmodifiableMap(parameters);

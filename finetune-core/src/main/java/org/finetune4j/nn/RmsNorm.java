@@ -1,21 +1,47 @@
 package org.finetune4j.nn;
 
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 
-/** {@code w * x / sqrt(mean(x^2) + epsilon)} over the last dimension (Zhang and Sennrich 2019). */
+/**
+ * {@code w * x / sqrt(mean(x^2) + epsilon)} over the last dimension (Zhang and Sennrich 2019). Gemma's stores w - 1, so
+ * that its weights start at zero.
+ */
 public final class RmsNorm extends Norm {
 
     private final double epsilon;
+    private final boolean onePlus;
 
     /** Reads {@code weight} [size]. */
     public RmsNorm(Weights weights, long size, double epsilon) {
-        parameter("weight", weights.parameter("weight", Initialization.ONES, size));
+        this(weights, size, epsilon, false);
+    }
+
+    private RmsNorm(Weights weights, long size, double epsilon, boolean onePlus) {
+        Initialization neutral = onePlus ? Initialization.ZEROS : Initialization.ONES;
+        parameter("weight", weights.parameter("weight", neutral, size));
         this.epsilon = epsilon;
+        this.onePlus = onePlus;
+    }
+
+    /** Norms whose weight multiplies. */
+    public static Factory factory(double epsilon) {
+        return (weights, size) -> new RmsNorm(weights, size, epsilon, false);
+    }
+
+    /** Norms that multiply by one plus the weight. */
+    public static Factory onePlusFactory(double epsilon) {
+        return (weights, size) -> new RmsNorm(weights, size, epsilon, true);
     }
 
     @Override
     public Tensor forward(Tensor x) {
-        return Functional.rmsNorm(x, own("weight").as(x.dtype()), epsilon);
+        if (!onePlus) {
+            return Functional.rmsNorm(x, own("weight").as(x.dtype()), epsilon);
+        }
+        // In float32, as the reference does: 1 + w loses most of w in half precision.
+        Tensor weight = own("weight").as(DType.FLOAT32).add(1);
+        return Functional.rmsNorm(x.to(DType.FLOAT32), weight, epsilon).to(x.dtype());
     }
 }

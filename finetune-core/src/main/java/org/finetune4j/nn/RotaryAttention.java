@@ -1,33 +1,83 @@
 package org.finetune4j.nn;
 
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Self-attention with separate projections {@code q_proj}, {@code k_proj}, {@code v_proj} and {@code o_proj}. */
-public final class RotaryAttention extends Module {
+public final class RotaryAttention extends SelfAttention {
+
+    /**
+     * What differs between the models that project queries, keys and values apart.
+     *
+     * @param queryKeyValueBias whether the projections in have a bias
+     * @param outputBias whether the projection out has one
+     * @param norm makes {@code q_norm} and {@code k_norm}, which normalise queries and keys before they are rotated; or
+     *     null
+     * @param acrossHeads whether they normalise all heads of a token together, not each by itself
+     */
+    public record Style(
+            boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
+
+        /** Norms, where there are some, of each head by itself. */
+        public Style(boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory headNorm) {
+            this(queryKeyValueBias, outputBias, headNorm, false);
+        }
+
+        /** Biases everywhere or nowhere, no norms. */
+        public static Style biased(boolean bias) {
+            return new Style(bias, bias, null);
+        }
+    }
 
     private final Linear query;
     private final Linear key;
     private final Linear value;
     private final Linear output;
+    private final @Nullable Norm queryNorm;
+    private final @Nullable Norm keyNorm;
+    private final boolean acrossHeads;
     private final Attention attention;
     private final int layer;
 
     /** Reads the four projections; {@code layer} is the number of the layer they belong to. */
     public RotaryAttention(
-            Weights weights, long hidden, Attention attention, boolean bias, int layer, Initialization init) {
+            Weights weights, long hidden, Attention attention, Style style, int layer, Initialization init) {
         long queries = (long) attention.heads() * attention.headDim();
         long keys = (long) attention.kvHeads() * attention.headDim();
+        boolean bias = style.queryKeyValueBias;
         this.query = child("q_proj", Linear.of(weights.at("q_proj"), hidden, queries, bias, init));
         this.key = child("k_proj", Linear.of(weights.at("k_proj"), hidden, keys, bias, init));
         this.value = child("v_proj", Linear.of(weights.at("v_proj"), hidden, keys, bias, init));
-        this.output = child("o_proj", Linear.of(weights.at("o_proj"), queries, hidden, bias, init));
+        this.output = child("o_proj", Linear.of(weights.at("o_proj"), queries, hidden, style.outputBias, init));
+        this.queryNorm = norm("q_norm", weights, style, attention, attention.heads());
+        this.keyNorm = norm("k_norm", weights, style, attention, attention.kvHeads());
+        this.acrossHeads = style.acrossHeads;
         this.attention = attention;
         this.layer = layer;
     }
 
-    /** [batch, seq, hidden] to [batch, seq, hidden]. */
+    private @Nullable Norm norm(String name, Weights weights, Style style, Attention attention, int heads) {
+        Norm.Factory norms = style.norm;
+        if (norms == null) {
+            return null;
+        }
+        long size = (style.acrossHeads ? heads : 1L) * attention.headDim();
+        return child(name, norms.create(weights.at(name), size));
+    }
+
+    @Override
     public Tensor forward(Tensor x, SequenceContext context) {
-        Tensor attended = attention.forward(query.forward(x), key.forward(x), value.forward(x), layer, context);
+        Tensor q = normalised(queryNorm, query.forward(x));
+        Tensor k = normalised(keyNorm, key.forward(x));
+        Tensor attended = attention.forward(q, k, value.forward(x), layer, context);
         return output.forward(attended);
+    }
+
+    /** Normalises [batch, seq, heads * headDim], each head by itself or all together. */
+    private Tensor normalised(@Nullable Norm norm, Tensor x) {
+        if (norm == null || acrossHeads) {
+            return norm == null ? x : norm.forward(x);
+        }
+        return norm.forward(x.view(x.size(0), x.size(1), -1, attention.headDim())); // [batch, seq, heads, headDim]
     }
 }

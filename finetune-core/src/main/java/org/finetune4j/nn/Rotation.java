@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -7,11 +8,11 @@ import org.finetune4j.tensor.Tensors;
 
 /**
  * The rotary embedding of the positions of one batch, in Hugging Face's half-split layout: element i of a head turns
- * together with element i + headDim / 2.
+ * together with element i + rotaryDim / 2.
  *
- * @param cosine [batch or 1, seq, 1, headDim]
- * @param signedSine [batch or 1, seq, 1, headDim]; the first half is negated, so that {@code x * cosine + roll(x,
- *     headDim / 2) * signedSine} is the rotation
+ * @param cosine [batch or 1, seq, 1, rotaryDim]
+ * @param signedSine [batch or 1, seq, 1, rotaryDim]; the first half is negated, so that {@code x * cosine + roll(x,
+ *     rotaryDim / 2) * signedSine} is the rotation
  */
 public record Rotation(Tensor cosine, Tensor signedSine) {
 
@@ -23,17 +24,18 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
     public static Rotation of(
             RotaryFrequencies frequencies, int[] positions, int rows, Device device, DType computeDType) {
         double[] speeds = frequencies.values();
+        double factor = frequencies.attentionFactor();
         int half = speeds.length;
-        int headDim = 2 * half;
-        float[] cosine = new float[positions.length * headDim];
-        float[] sine = new float[positions.length * headDim];
+        int rotaryDim = 2 * half;
+        float[] cosine = new float[positions.length * rotaryDim];
+        float[] sine = new float[positions.length * rotaryDim];
         for (int p = 0; p < positions.length; p++) {
             for (int i = 0; i < half; i++) {
                 // float32 as in the reference: at large positions a double angle would give other logits.
                 double angle = (float) ((float) speeds[i] * positions[p]);
-                float c = (float) Math.cos(angle);
-                float s = (float) Math.sin(angle);
-                int at = p * headDim + i;
+                float c = (float) (Math.cos(angle) * factor);
+                float s = (float) (Math.sin(angle) * factor);
+                int at = p * rotaryDim + i;
                 cosine[at] = c;
                 cosine[at + half] = c;
                 sine[at] = -s;
@@ -42,13 +44,24 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
         }
         long seq = positions.length / rows;
         return new Rotation(
-                Tensors.of(cosine, rows, seq, 1, headDim).to(device).to(computeDType),
-                Tensors.of(sine, rows, seq, 1, headDim).to(device).to(computeDType));
+                Tensors.of(cosine, rows, seq, 1, rotaryDim).to(device).to(computeDType),
+                Tensors.of(sine, rows, seq, 1, rotaryDim).to(device).to(computeDType));
     }
 
-    /** Rotates queries or keys: [batch, seq, heads, headDim] to the same shape. */
+    /**
+     * Rotates queries or keys: [batch, seq, heads, headDim] to the same shape. Where fewer elements of a head are rotated
+     * than it has, the first ones are.
+     */
     public Tensor apply(Tensor x) {
-        long half = x.size(-1) / 2;
-        return x.mul(cosine).add(x.roll(half, -1).mul(signedSine));
+        long rotated = cosine.size(-1);
+        long all = x.size(-1);
+        if (rotated == all) {
+            return rotate(x);
+        }
+        return Tensors.cat(List.of(rotate(x.narrow(3, 0, rotated)), x.narrow(3, rotated, all - rotated)), 3);
+    }
+
+    private Tensor rotate(Tensor x) {
+        return x.mul(cosine).add(x.roll(x.size(-1) / 2, -1).mul(signedSine));
     }
 }

@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.Map;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -7,22 +8,48 @@ import org.jspecify.annotations.Nullable;
  * What all layers of a model need to know about the sequences they are working on, made once per batch.
  *
  * @param positionIds [batch or 1, seq] int64
- * @param rotation the rotary embedding of these positions, or null in a model without one
- * @param mask boolean [batch or 1, 1, seq, keys], true where attention may look, or null when being causal says it all
+ * @param tokenTypeIds [batch, seq] int64, which of two texts a token belongs to, or null in a model that does not ask
+ * @param views rotary embedding and mask for every kind of attention that the model's layers have
  * @param cache keys and values of earlier tokens, or null
- * @param virtualEmbeddings [length, hidden], vectors to put before the token embeddings of every row, or null; they are
- *     counted in the other components already
+ * @param routerListener is told how experts were chosen, or null
+ * @param virtualEmbeddings [virtual, hidden], vectors to put before the token embeddings of every row, or null; the other
+ *     components count them in
  */
 public record SequenceContext(
         Tensor positionIds,
-        @Nullable Rotation rotation,
-        @Nullable Tensor mask,
+        @Nullable Tensor tokenTypeIds,
+        Map<AttentionKind, AttentionView> views,
         @Nullable KeyValueCache cache,
+        @Nullable RouterListener routerListener,
         @Nullable Tensor virtualEmbeddings) {
 
-    /** A context without virtual embeddings. */
+    /** The context of a causal model whose layers are all alike. */
     public SequenceContext(
             Tensor positionIds, @Nullable Rotation rotation, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
-        this(positionIds, rotation, mask, cache, null);
+        this(positionIds, null, Map.of(AttentionKind.FULL, new AttentionView(rotation, mask, true)), cache, null, null);
+    }
+
+    /** What layers of this kind see. */
+    public AttentionView view(AttentionKind kind) {
+        AttentionView view = views.get(kind);
+        if (view == null) {
+            throw new IllegalStateException("this context was made for layers of " + views.keySet() + ", not " + kind);
+        }
+        return view;
+    }
+
+    /** The same context, which tells {@code listener} how experts are chosen. */
+    public SequenceContext withRouterListener(RouterListener listener) {
+        return new SequenceContext(positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings);
+    }
+
+    /** The same context, whose layers hand their keys and values to {@code newCache}. */
+    public SequenceContext withCache(KeyValueCache newCache) {
+        return new SequenceContext(positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings);
+    }
+
+    /** The same context with vectors before the token embeddings. */
+    public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
+        return new SequenceContext(positionIds, tokenTypeIds, views, cache, routerListener, embeddings);
     }
 }

@@ -13,6 +13,11 @@ public interface AttachedStrategy extends AutoCloseable {
     /** What the optimizer changes, each once. */
     Collection<Parameter> trainableParameters();
 
+    /** What the training loop does for this method besides following gradients. */
+    default TrainingHooks trainingHooks() {
+        return TrainingHooks.NONE;
+    }
+
     /**
      * Writes a model directory or an adapter directory. Nothing is rounded, so that {@link #restore} brings back exactly
      * these values.

@@ -15,8 +15,20 @@ import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 
-/** Trains every parameter of the model. */
+/** Trains every parameter of the model, or those that {@link FrozenParts} leaves. */
 public final class FullFineTuning implements FineTuningStrategy {
+
+    private final FrozenParts frozen;
+
+    /** Trains everything. */
+    public FullFineTuning() {
+        this(FrozenParts.none());
+    }
+
+    /** Trains what is not frozen. */
+    public FullFineTuning(FrozenParts frozen) {
+        this.frozen = frozen;
+    }
 
     @Override
     public String method() {
@@ -25,12 +37,12 @@ public final class FullFineTuning implements FineTuningStrategy {
 
     @Override
     public AttachedStrategy attach(CausalLM model) {
-        return new Attached(model);
+        return new Attached(model, frozen);
     }
 
     @Override
     public Map<String, Object> settings() {
-        return Map.of();
+        return frozen.settings();
     }
 
     private static final class Attached implements AttachedStrategy {
@@ -38,9 +50,9 @@ public final class FullFineTuning implements FineTuningStrategy {
         private final CausalLM model;
         private final List<Parameter> parameters;
 
-        Attached(CausalLM model) {
+        Attached(CausalLM model, FrozenParts frozen) {
             this.model = model;
-            this.parameters = List.copyOf(model.network().allParameters());
+            this.parameters = frozen.trainable(model.network());
             parameters.forEach(parameter -> parameter.train(model.computeDType()));
         }
 
@@ -92,7 +104,8 @@ public final class FullFineTuning implements FineTuningStrategy {
 
         @Override
         public FineTuningStrategy create(Settings settings) {
-            return new FullFineTuning();
+            return new FullFineTuning(
+                    new FrozenParts(settings.integer("freeze_layers", 0, 0), settings.texts("trainable_parameters")));
         }
     }
 }

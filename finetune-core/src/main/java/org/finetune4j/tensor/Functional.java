@@ -3,6 +3,7 @@ package org.finetune4j.tensor;
 import java.util.List;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -64,6 +65,15 @@ public final class Functional {
         }
     }
 
+    /** {@link #embedding(Tensor, Tensor)} whose row {@code frozenRow} gets no gradient; -1 for none. */
+    public static Tensor embedding(Tensor weight, Tensor ids, long frozenRow) {
+        try {
+            return Tensor.wrap(torch.embedding(weight.handle(), ids.handle(), frozenRow, false, false));
+        } catch (RuntimeException e) {
+            throw TensorException.of("embedding", e, weight, ids);
+        }
+    }
+
     /** Normalisation to zero mean and unit variance over the last dimension, then scale and shift (Ba et al. 2016). */
     public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double epsilon) {
         try (TensorOptional scale = new TensorOptional(weight.handle());
@@ -103,6 +113,28 @@ public final class Functional {
         return Tensor.wrap(torch.relu(x.handle()));
     }
 
+    /**
+     * The largest elements along the last dimension, largest first.
+     *
+     * @param values [..., k], differentiable
+     * @param indices [..., k] int64
+     */
+    public record TopK(Tensor values, Tensor indices) {}
+
+    /** The {@code k} largest elements along the last dimension and where they are. */
+    public static TopK topK(Tensor x, long k) {
+        try (T_TensorTensor_T both = torch.topk(x.handle(), k, -1, true, true)) {
+            return new TopK(owned(both.get0()), owned(both.get1()));
+        } catch (RuntimeException e) {
+            throw TensorException.of("topK " + k, e, x);
+        }
+    }
+
+    /** A handle of its own: what a tuple gives is gone with the tuple. */
+    private static Tensor owned(org.bytedeco.pytorch.Tensor element) {
+        return Tensor.wrap(new org.bytedeco.pytorch.Tensor(element));
+    }
+
     /** Zeroes elements with the given probability and scales the others up, from the default generator. */
     public static Tensor dropout(Tensor x, double probability) {
         return Tensor.wrap(torch.dropout(x.handle(), probability, true));
@@ -127,7 +159,7 @@ public final class Functional {
                 TensorVector parameters = new TensorVector(natives);
                 T_TensorTensorTensor_T result =
                         torch.lstm(x.handle(), state, parameters, true, layers, dropout, dropout > 0, true, true)) {
-            return Tensor.wrap(new org.bytedeco.pytorch.Tensor(result.get0()));
+            return owned(result.get0());
         } catch (RuntimeException e) {
             throw TensorException.of("bidirectionalLstm", e, x);
         }

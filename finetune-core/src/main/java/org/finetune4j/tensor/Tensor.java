@@ -295,6 +295,11 @@ public final class Tensor extends NativeArray {
         return unary("abs", org.bytedeco.pytorch.Tensor::abs);
     }
 
+    /** -1, 0 or 1. */
+    public Tensor sign() {
+        return unary("sign", org.bytedeco.pytorch.Tensor::sign);
+    }
+
     public Tensor sqrt() {
         return unary("sqrt", org.bytedeco.pytorch.Tensor::sqrt);
     }

@@ -25,7 +25,9 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.tensor.Torch;
+import org.finetune4j.train.event.CheckpointEvent;
 import org.finetune4j.train.optimizer.Optimizer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The checkpoints of one run: {@code checkpoint-STEP} directories, each with what the method saves, the optimizer's state,
@@ -39,6 +41,7 @@ final class CheckpointDirectory {
     private static final String PROGRESS_FILE = "trainer_state.json";
     private static final String RANDOM_STATE = "random_state";
     private static final String OPTIMIZER_PREFIX = "optimizer.";
+    private static final String AVERAGE_PREFIX = "average.";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path root;
@@ -49,17 +52,27 @@ final class CheckpointDirectory {
 
     /** Writes a checkpoint and deletes all but the {@code keep} latest. */
     Path write(
-            TrainingProgress progress, String fingerprint, AttachedStrategy strategy, Optimizer optimizer, int keep) {
+            TrainingProgress progress,
+            String fingerprint,
+            AttachedStrategy strategy,
+            Optimizer optimizer,
+            WeightAverage average,
+            int keep) {
+        CheckpointEvent event = new CheckpointEvent();
+        event.begin();
         Path target = root.resolve("checkpoint-" + progress.step());
         AtomicFiles.writeDirectory(target, partial -> {
             strategy.save(partial);
-            writeState(partial.resolve(STATE_FILE), optimizer);
+            writeState(partial.resolve(STATE_FILE), optimizer, average);
             Files.writeString(partial.resolve(PROGRESS_FILE), toJson(progress, fingerprint));
         });
         List<Path> all = all();
         for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
             AtomicFiles.deleteTree(old);
         }
+        event.step = progress.step();
+        event.directory = target.toString();
+        event.commit();
         return target;
     }
 
@@ -75,7 +88,11 @@ final class CheckpointDirectory {
      * @throws UserErrorException when the checkpoint is broken or belongs to a run over other data or other batches
      */
     static TrainingProgress restore(
-            Path checkpoint, String fingerprint, AttachedStrategy strategy, Optimizer optimizer) {
+            Path checkpoint,
+            String fingerprint,
+            AttachedStrategy strategy,
+            Optimizer optimizer,
+            WeightAverage average) {
         ObjectNode json = readProgress(checkpoint.resolve(PROGRESS_FILE));
         String saved = json.path("fingerprint").asText();
         if (!saved.equals(fingerprint)) {
@@ -85,36 +102,47 @@ final class CheckpointDirectory {
         strategy.restore(checkpoint);
         try (SafetensorsFile file = SafetensorsFile.open(checkpoint.resolve(STATE_FILE));
                 TensorScope scope = TensorScope.open()) {
-            Map<String, Tensor> state = new LinkedHashMap<>();
-            for (String name : file.names()) {
-                if (name.startsWith(OPTIMIZER_PREFIX)) {
-                    state.put(name.substring(OPTIMIZER_PREFIX.length()), file.tensor(name));
-                }
-            }
-            optimizer.restore(state);
+            optimizer.restore(withPrefix(file, OPTIMIZER_PREFIX));
+            average.restore(withPrefix(file, AVERAGE_PREFIX));
             Torch.setRandomState(file.tensor(RANDOM_STATE).toByteArray());
         }
-        Double best =
-                json.hasNonNull("best_eval_loss") ? json.get("best_eval_loss").asDouble() : null;
         return new TrainingProgress(
                 json.path("global_step").asLong(),
                 json.path("epoch").asInt(),
                 json.path("next_batch").asInt(),
-                best);
+                optional(json, "best_eval_loss"),
+                optional(json, "best_metric"),
+                json.path("evaluations_since_best").asInt());
     }
 
-    private static void writeState(Path file, Optimizer optimizer) {
+    private static @Nullable Double optional(ObjectNode json, String key) {
+        return json.hasNonNull(key) ? json.get(key).asDouble() : null;
+    }
+
+    private static Map<String, Tensor> withPrefix(SafetensorsFile file, String prefix) {
+        Map<String, Tensor> state = new LinkedHashMap<>();
+        for (String name : file.names()) {
+            if (name.startsWith(prefix)) {
+                state.put(name.substring(prefix.length()), file.tensor(name));
+            }
+        }
+        return state;
+    }
+
+    private static void writeState(Path file, Optimizer optimizer, WeightAverage average) {
         try (TensorScope scope = TensorScope.open()) {
             List<Entry> entries = new ArrayList<>();
-            optimizer
-                    .state()
-                    .forEach((name, tensor) -> entries.add(
-                            new Entry(OPTIMIZER_PREFIX + name, tensor.dtype(), tensor.shape(), tensor::detach)));
+            add(entries, OPTIMIZER_PREFIX, optimizer.state());
+            add(entries, AVERAGE_PREFIX, average.state());
             byte[] random = Torch.randomState();
-            Tensor randomState = Tensors.of(random, random.length);
-            entries.add(new Entry(RANDOM_STATE, randomState.dtype(), randomState.shape(), randomState::detach));
+            add(entries, "", Map.of(RANDOM_STATE, Tensors.of(random, random.length)));
             SafetensorsWriter.write(file, entries, Map.of("format", "pt"));
         }
+    }
+
+    private static void add(List<Entry> entries, String prefix, Map<String, Tensor> tensors) {
+        tensors.forEach((name, tensor) ->
+                entries.add(new Entry(prefix + name, tensor.dtype(), tensor.shape(), tensor::detach)));
     }
 
     private static String toJson(TrainingProgress progress, String fingerprint) {
@@ -123,6 +151,8 @@ final class CheckpointDirectory {
         json.put("epoch", progress.epoch());
         json.put("next_batch", progress.batch());
         json.put("best_eval_loss", progress.bestEvaluationLoss());
+        json.put("best_metric", progress.bestMetric());
+        json.put("evaluations_since_best", progress.evaluationsSinceBest());
         json.put("fingerprint", fingerprint);
         return json.toPrettyString() + "\n";
     }

@@ -4,11 +4,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.InstructionDataset;
 import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.data.SampleInspector;
 import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
@@ -16,7 +18,14 @@ import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.Torch;
+import org.finetune4j.train.memory.MemoryListener;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.preflight.Preflight;
+import org.finetune4j.train.preflight.PreflightContext;
+import org.finetune4j.train.preflight.PreflightReport;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Fine-tunes a model in one expression.
@@ -35,7 +44,11 @@ import org.jspecify.annotations.Nullable;
  */
 public final class FineTuner {
 
+    private static final Logger LOG = LoggerFactory.getLogger(FineTuner.class);
     private static final int PREVIEW_TOKENS = 48;
+
+    /** Enough to find a mistake that is everywhere, few enough to start at once. */
+    private static final int SAMPLES_BEFORE_TRAINING = 512;
 
     private final CausalLM model;
     private FineTuningStrategy strategy = new FullFineTuning();
@@ -49,6 +62,8 @@ public final class FineTuner {
     private int previews;
     private final List<TrainingListener> listeners = new ArrayList<>();
     private final Map<String, Object> description = new LinkedHashMap<>();
+    private Consumer<String> messages = LOG::info;
+    private long processBytes = MemoryPlan.TYPICAL_PROCESS;
     private volatile @Nullable Trainer trainer;
     private volatile boolean stopRequested;
 
@@ -126,6 +141,18 @@ public final class FineTuner {
         return this;
     }
 
+    /** Who is told the memory plan and the warnings of the preflight; the log when nobody is set. */
+    public FineTuner messages(Consumer<String> value) {
+        messages = value;
+        return this;
+    }
+
+    /** Bytes of this process without the model, for the memory plan. */
+    public FineTuner processBytes(long value) {
+        processBytes = value;
+        return this;
+    }
+
     /** Asks a running {@link #train} to stop after the present step, with a checkpoint. Any thread may ask. */
     public void requestStop() {
         stopRequested = true;
@@ -136,7 +163,31 @@ public final class FineTuner {
     }
 
     /**
-     * Trains.
+     * Looks at everything that a training would need, at every sample too, without training.
+     *
+     * @throws UserErrorException when data, settings and model do not fit together at all
+     */
+    public PreflightReport preflight() {
+        Data data = data();
+        Torch.seed(arguments.seed());
+        try (AttachedStrategy attached = strategy.attach(model)) {
+            PreflightContext context = context(data, attached, 0);
+            String sample =
+                    model.hasTokenizer() && context.survey().unreadable().isEmpty()
+                            ? new SampleInspector(model.tokenizer()).render(data.train.get(0))
+                            : null;
+            return new PreflightReport(
+                    data.train.size(),
+                    context.survey(),
+                    context.memory(),
+                    Preflight.run(context),
+                    sample,
+                    data.train.location(0));
+        }
+    }
+
+    /**
+     * Trains, after the checks of the preflight on some of the samples.
      *
      * @throws UserErrorException when data, settings and model do not fit together; the message says what to change
      */
@@ -145,9 +196,13 @@ public final class FineTuner {
         Torch.seed(arguments.seed());
         AttachedStrategy attached = strategy.attach(model);
         try {
-            Collator collator = model.hasTokenizer() ? Collator.of(model.tokenizer()) : new Collator(0, 1);
+            PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
+            Preflight.require(context).warnings().forEach(warning -> messages.accept("warning: " + warning));
+            messages.accept("memory: " + context.memory().describe());
+            List<TrainingListener> told = new ArrayList<>(listeners);
+            told.add(new MemoryListener(context.memory(), messages));
             Trainer prepared =
-                    new Trainer(model, attached, arguments, data.train, data.evaluation, collator, listeners);
+                    new Trainer(model, attached, arguments, data.train, data.evaluation, context.collator(), told);
             prepared.describe(description());
             if (previews > 0 && data.evaluation instanceof InstructionSamples heldOut) {
                 prepared.preview(new GeneratedPreview(model, heldOut, previews, PREVIEW_TOKENS));
@@ -163,11 +218,24 @@ public final class FineTuner {
         }
     }
 
+    private PreflightContext context(Data data, AttachedStrategy attached, int samples) {
+        Collator collator = model.hasTokenizer() ? Collator.of(model.tokenizer()) : new Collator(0, 1);
+        return PreflightContext.of(
+                model,
+                strategy.method(),
+                attached,
+                arguments,
+                data.train,
+                data.evaluation,
+                collator,
+                samples,
+                processBytes);
+    }
+
     private record Data(TrainingDataset train, @Nullable TrainingDataset evaluation) {}
 
     private Data data() {
         if (instructions != null) {
-            checkVocabulary();
             InstructionDataset train = instructions;
             InstructionDataset heldOut = evaluationInstructions;
             if (heldOut == null && evaluationFraction > 0) {
@@ -195,15 +263,6 @@ public final class FineTuner {
         int longest =
                 Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
         return TokenizationOptions.builder().maxLength(longest).build();
-    }
-
-    private void checkVocabulary() {
-        long rows = model.network().inputEmbedding().count();
-        int tokens = model.tokenizer().vocabSize();
-        if (tokens > rows) {
-            throw new UserErrorException("the tokenizer has " + tokens + " tokens, the model's embedding has " + rows
-                    + " rows: they do not belong together");
-        }
     }
 
     private Map<String, Object> description() {

@@ -6,6 +6,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.finetune4j.train.health.TrainingStatistics;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,6 +38,11 @@ public final class ListenerChain implements TrainingListener {
     @Override
     public void onStep(StepMetrics metrics) {
         tellAll(listener -> listener.onStep(metrics));
+    }
+
+    @Override
+    public void onStatistics(TrainingStatistics statistics) {
+        tellAll(listener -> listener.onStatistics(statistics));
     }
 
     @Override

@@ -15,6 +15,7 @@ import java.time.Duration;
  * @param labelledTokens tokens of this step that carry a label
  * @param tokensPerSecond {@code tokens} by the step's own wall time
  * @param elapsed wall time since this start of the run
+ * @param dataWait how long the step waited for its batches
  */
 public record StepMetrics(
         long step,
@@ -26,4 +27,32 @@ public record StepMetrics(
         long tokens,
         long labelledTokens,
         double tokensPerSecond,
-        Duration elapsed) {}
+        Duration elapsed,
+        Duration dataWait) {
+
+    /** A step that did not wait. */
+    public StepMetrics(
+            long step,
+            long totalSteps,
+            double epoch,
+            double loss,
+            double learningRate,
+            double gradientNorm,
+            long tokens,
+            long labelledTokens,
+            double tokensPerSecond,
+            Duration elapsed) {
+        this(
+                step,
+                totalSteps,
+                epoch,
+                loss,
+                learningRate,
+                gradientNorm,
+                tokens,
+                labelledTokens,
+                tokensPerSecond,
+                elapsed,
+                Duration.ZERO);
+    }
+}

@@ -2,9 +2,10 @@ package org.finetune4j.train;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
+import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
+import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,15 +20,16 @@ import org.jspecify.annotations.Nullable;
  * @param schedule how it changes
  * @param warmupSteps steps over which it rises from 0; when positive it decides instead of {@code warmupRatio}
  * @param warmupRatio share of all steps over which it rises from 0
- * @param optimizer which optimizer
+ * @param optimizer which optimizer, with its settings
  * @param weightDecay decoupled weight decay
  * @param decayNormsAndBiases whether norms and biases decay too
- * @param adamBeta1 decay of the first moment
- * @param adamBeta2 decay of the second moment
- * @param adamEpsilon added to the root of the second moment
- * @param momentum of SGD
  * @param maxGradNorm gradients are scaled down to this global norm; 0 for no clipping
  * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
+ * @param loss what is added to the cross entropy
+ * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
+ * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
+ * @param selection what is measured on held-out samples, and what follows from it
+ * @param statisticsSteps steps between statistics of gradients and activations; 0 for none
  * @param seed decides initial values, the order of the data and dropout
  * @param shuffle whether every epoch has a random order of its own
  * @param evalSteps steps between evaluations; 0 evaluates after every epoch
@@ -46,15 +48,16 @@ public record TrainingArguments(
         LearningRateSchedule schedule,
         long warmupSteps,
         double warmupRatio,
-        OptimizerKind optimizer,
+        OptimizerOptions optimizer,
         double weightDecay,
         boolean decayNormsAndBiases,
-        double adamBeta1,
-        double adamBeta2,
-        double adamEpsilon,
-        double momentum,
         double maxGradNorm,
         int gradientCheckpointingLayers,
+        LossOptions loss,
+        double neftuneNoiseAlpha,
+        double emaDecay,
+        ModelSelection selection,
+        long statisticsSteps,
         long seed,
         boolean shuffle,
         long evalSteps,
@@ -62,12 +65,6 @@ public record TrainingArguments(
         int saveTotalLimit,
         @Nullable Path outputDirectory,
         boolean resume) {
-
-    /** The optimizers that can be chosen. */
-    public enum OptimizerKind {
-        ADAMW,
-        SGD
-    }
 
     public TrainingArguments {
         positive("epochs", epochs);
@@ -83,6 +80,11 @@ public record TrainingArguments(
         notNegative("evalSteps", evalSteps);
         notNegative("saveSteps", saveSteps);
         notNegative("gradientCheckpointingLayers", gradientCheckpointingLayers);
+        notNegative("neftuneNoiseAlpha", neftuneNoiseAlpha);
+        notNegative("statisticsSteps", statisticsSteps);
+        if (!(emaDecay >= 0 && emaDecay < 1)) {
+            throw new IllegalArgumentException("emaDecay must be at least 0 and below 1: " + emaDecay);
+        }
     }
 
     private static void positive(String name, double value) {
@@ -124,10 +126,18 @@ public record TrainingArguments(
         shown.put("learning_rate", learningRate);
         shown.put("lr_scheduler_type", schedule.schedulerType());
         shown.put(warmupSteps > 0 ? "warmup_steps" : "warmup_ratio", warmupSteps > 0 ? warmupSteps : warmupRatio);
-        shown.put("optim", optimizer.name().toLowerCase(Locale.ROOT));
+        shown.put("optim", optimizer.name());
         shown.put("weight_decay", weightDecay);
         shown.put("max_grad_norm", maxGradNorm);
         shown.put("gradient_checkpointing", gradientCheckpointingLayers);
+        loss.describe(shown);
+        selection.describe(shown);
+        if (neftuneNoiseAlpha > 0) {
+            shown.put("neftune_noise_alpha", neftuneNoiseAlpha);
+        }
+        if (emaDecay > 0) {
+            shown.put("ema_decay", emaDecay);
+        }
         shown.put("seed", seed);
         return shown;
     }
@@ -144,15 +154,16 @@ public record TrainingArguments(
         private LearningRateSchedule schedule = LearningRateSchedule.LINEAR;
         private long warmupSteps;
         private double warmupRatio;
-        private OptimizerKind optimizer = OptimizerKind.ADAMW;
+        private OptimizerOptions optimizer = OptimizerOptions.adamW();
         private double weightDecay;
         private boolean decayNormsAndBiases;
-        private double adamBeta1 = 0.9;
-        private double adamBeta2 = 0.999;
-        private double adamEpsilon = 1e-8;
-        private double momentum;
         private double maxGradNorm = 1;
         private int gradientCheckpointingLayers;
+        private LossOptions loss = LossOptions.crossEntropy();
+        private double neftuneNoiseAlpha;
+        private double emaDecay;
+        private ModelSelection selection = ModelSelection.byLoss();
+        private long statisticsSteps;
         private long seed = 42;
         private boolean shuffle = true;
         private long evalSteps;
@@ -213,9 +224,20 @@ public record TrainingArguments(
             return this;
         }
 
-        public Builder optimizer(OptimizerKind value) {
+        public Builder optimizer(OptimizerOptions value) {
             optimizer = value;
             return this;
+        }
+
+        /** The optimizer of this name, with the decays, momentum and arguments that were set before. */
+        public Builder optimizer(String name) {
+            return optimizer(new OptimizerOptions(
+                    name,
+                    optimizer.beta1(),
+                    optimizer.beta2(),
+                    optimizer.epsilon(),
+                    optimizer.momentum(),
+                    optimizer.arguments()));
         }
 
         public Builder weightDecay(double value) {
@@ -228,17 +250,20 @@ public record TrainingArguments(
             return this;
         }
 
-        /** The decays of AdamW's two moments and the number added to the root of the second. */
+        /** The decays of Adam's two moments and the number added to the root of the second. */
         public Builder adam(double beta1, double beta2, double epsilon) {
-            adamBeta1 = beta1;
-            adamBeta2 = beta2;
-            adamEpsilon = epsilon;
-            return this;
+            return optimizer(new OptimizerOptions(
+                    optimizer.name(), beta1, beta2, epsilon, optimizer.momentum(), optimizer.arguments()));
         }
 
         public Builder momentum(double value) {
-            momentum = value;
-            return this;
+            return optimizer(new OptimizerOptions(
+                    optimizer.name(),
+                    optimizer.beta1(),
+                    optimizer.beta2(),
+                    optimizer.epsilon(),
+                    value,
+                    optimizer.arguments()));
         }
 
         public Builder maxGradNorm(double value) {
@@ -248,6 +273,31 @@ public record TrainingArguments(
 
         public Builder gradientCheckpointingLayers(int value) {
             gradientCheckpointingLayers = value;
+            return this;
+        }
+
+        public Builder loss(LossOptions value) {
+            loss = value;
+            return this;
+        }
+
+        public Builder neftuneNoiseAlpha(double value) {
+            neftuneNoiseAlpha = value;
+            return this;
+        }
+
+        public Builder emaDecay(double value) {
+            emaDecay = value;
+            return this;
+        }
+
+        public Builder selection(ModelSelection value) {
+            selection = value;
+            return this;
+        }
+
+        public Builder statisticsSteps(long value) {
+            statisticsSteps = value;
             return this;
         }
 
@@ -300,12 +350,13 @@ public record TrainingArguments(
                     optimizer,
                     weightDecay,
                     decayNormsAndBiases,
-                    adamBeta1,
-                    adamBeta2,
-                    adamEpsilon,
-                    momentum,
                     maxGradNorm,
                     gradientCheckpointingLayers,
+                    loss,
+                    neftuneNoiseAlpha,
+                    emaDecay,
+                    selection,
+                    statisticsSteps,
                     seed,
                     shuffle,
                     evalSteps,

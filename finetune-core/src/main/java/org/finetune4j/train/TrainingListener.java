@@ -2,6 +2,7 @@ package org.finetune4j.train;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.finetune4j.train.health.TrainingStatistics;
 
 /**
  * Is told what happens during training: progress bars, reports and metric stores are listeners.
@@ -17,6 +18,9 @@ public interface TrainingListener {
 
     /** An optimizer step is done: one accumulated batch, one update of the weights. */
     default void onStep(StepMetrics metrics) {}
+
+    /** Gradients and activations were measured, where the arguments ask for it; before the step's {@link #onStep}. */
+    default void onStatistics(TrainingStatistics statistics) {}
 
     /** The model was evaluated on the held-out split. */
     default void onEvaluation(EvaluationMetrics metrics) {}

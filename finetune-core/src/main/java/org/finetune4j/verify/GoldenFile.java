@@ -13,6 +13,7 @@ import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
+import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -73,7 +74,7 @@ final class GoldenFile implements AutoCloseable {
         int[][] ids = rows(prefix + "input_ids");
         int[] flat = flat(ids);
         int[] mask = optional(prefix + "attention_mask");
-        int[] labels = optional(prefix + "labels");
+        int[] labels = holdsClasses(prefix) ? null : optional(prefix + "labels");
         byte[] attention = new byte[flat.length];
         for (int i = 0; i < flat.length; i++) {
             attention[i] = (byte) (mask == null ? 1 : mask[i]);
@@ -87,6 +88,22 @@ final class GoldenFile implements AutoCloseable {
                 attention,
                 labels == null ? none : labels,
                 optional(prefix + "position_ids"));
+    }
+
+    /** The inputs of a batch, with their token types where the file has some. */
+    ModelInputs inputs(String prefix) {
+        ModelInputs inputs = batch(prefix).modelInputs();
+        int[] types = optional(prefix + "token_type_ids");
+        return types == null ? inputs : inputs.withTokenTypeIds(types);
+    }
+
+    /** The class of every sequence of a batch, where its labels are classes and not tokens; else null. */
+    int @Nullable [] classes(String prefix) {
+        return holdsClasses(prefix) ? optional(prefix + "labels") : null;
+    }
+
+    private boolean holdsClasses(String prefix) {
+        return has(prefix + "labels") && tensors.tensor(prefix + "labels").shape().length == 1;
     }
 
     private int @Nullable [] optional(String name) {

@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
@@ -26,8 +27,10 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.ClassificationLoss;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.gradient.LossHead;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,18 +40,22 @@ import org.jspecify.annotations.Nullable;
 public final class GoldenVerifier {
 
     private static final Pattern INPUT =
-            Pattern.compile("(.*\\.)?(input_ids|attention_mask|labels|position_ids|eos_token_id)");
+            Pattern.compile("(.*\\.)?(input_ids|attention_mask|labels|position_ids|token_type_ids|eos_token_id)");
     private static final String GRADIENT = "grad.";
 
     private final CausalLM model;
     private final @Nullable Adapter adapter;
     private final Tolerances tolerances;
+    private final RouterChecks routers;
+    private final PromptChecks prompts;
 
     /** @param adapter attached to {@code model} with trainable parameters, or null for the model alone */
     public GoldenVerifier(CausalLM model, @Nullable Adapter adapter, Tolerances tolerances) {
         this.model = model;
         this.adapter = adapter;
         this.tolerances = tolerances;
+        this.routers = new RouterChecks(model, tolerances);
+        this.prompts = new PromptChecks(model, adapter, tolerances);
     }
 
     /**
@@ -64,8 +71,10 @@ public final class GoldenVerifier {
             onCheck.accept(check);
         };
         try (GoldenFile golden = new GoldenFile(file)) {
+            List<String> recorded = startingWith(PromptChecks.PARAMETER, golden.names());
             List<String> results = golden.names().stream()
                     .filter(name -> !INPUT.matcher(name).matches())
+                    .filter(name -> !recorded.contains(name))
                     .toList();
             for (String name : results) {
                 if (!name.startsWith(GRADIENT) && !name.equals("merged_logits")) {
@@ -74,8 +83,10 @@ public final class GoldenVerifier {
                     }
                 }
             }
-            List<String> gradients =
-                    results.stream().filter(name -> name.startsWith(GRADIENT)).toList();
+            if (!recorded.isEmpty()) {
+                prompts.useParameters(golden, recorded, sink);
+            }
+            List<String> gradients = startingWith(GRADIENT, results);
             if (!gradients.isEmpty()) {
                 checkGradients(golden, gradients, sink);
             }
@@ -86,34 +97,60 @@ public final class GoldenVerifier {
         return checks.stream().allMatch(Check::passed);
     }
 
+    private static List<String> startingWith(String prefix, List<String> names) {
+        return names.stream().filter(name -> name.startsWith(prefix)).toList();
+    }
+
     private Check check(GoldenFile golden, String name) {
         int dot = name.lastIndexOf('.');
         String prefix = name.substring(0, dot + 1);
         String quantity = name.substring(dot + 1);
         if (prefix.equals("hidden_states.")) {
-            Tensor actual = hiddenStates(golden.batch("").modelInputs(), Integer.parseInt(quantity));
-            return compareWhereReal(name, actual, golden.tensor(name), golden.batch(""), tolerances.logits());
+            Tensor actual = hiddenStates(golden.inputs(""), Integer.parseInt(quantity));
+            return compareWhereReal(name, actual, golden.tensor(name), golden.batch("").attentionMask(), tolerances.logits());
+        }
+        if (prefix.equals("router_logits.")) {
+            return routers.logits(name, Integer.parseInt(quantity), golden);
         }
         return switch (quantity) {
             case "logits" -> {
-                Batch batch = golden.batch(prefix);
-                yield compareWhereReal(
-                        name, model.logits(batch.modelInputs()), golden.tensor(name), batch, tolerances.logits());
+                if (golden.classes(prefix) != null) {
+                    Tensor actual = model.logits(golden.inputs(prefix));
+                    yield compare(name, actual, golden.tensor(name), tolerances.logits());
+                }
+                yield prompts.logits(name, golden.batch(prefix), golden.tensor(name));
             }
-            case "loss" -> {
-                double actual = loss(golden.batch(prefix));
+            case "loss", "lm_loss" -> {
+                double actual = loss(golden, prefix) + (quantity.equals("loss") ? penalty(false) : 0);
                 double expected = golden.tensor(name).item();
                 yield Check.within(name, Math.abs(actual - expected), tolerances.loss(), "");
             }
+            case "aux_loss" -> routers.auxiliaryLoss(name, golden);
+            case "loss_with_aux" -> routers.lossWithAuxiliary(name, golden, () -> loss(golden, prefix));
             case "output_ids" -> checkGeneration(golden, name, prefix);
             default -> Check.failed(name, "this quantity is not implemented");
         };
     }
 
-    private double loss(Batch batch) {
-        double scale = 1.0 / Math.max(1, batch.labelledTokens());
+    /** What the method adds to the loss. */
+    private double penalty(boolean addGradients) {
+        return adapter == null ? 0 : adapter.trainingHooks().penalty(addGradients);
+    }
+
+    private double loss(GoldenFile golden, String prefix) {
         return new Backpropagation(model, GradientCheckpointing.none())
-                .evaluate(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
+                .evaluate(golden.inputs(prefix), lossHead(golden, prefix));
+    }
+
+    /** The mean loss over the labelled tokens or, of a classifier, over the sequences. */
+    private LossHead lossHead(GoldenFile golden, String prefix) {
+        int[] classes = golden.classes(prefix);
+        if (classes != null) {
+            return ClassificationLoss.singleLabel(
+                    model.network(), golden.inputs(prefix), classes, 1.0 / classes.length);
+        }
+        Batch batch = golden.batch(prefix);
+        return LanguageModelLoss.of(model.network(), batch, 1.0 / Math.max(1, batch.labelledTokens()));
     }
 
     /** Number {@code index} of {@code output_hidden_states}: embeddings first, the last one after the final norm. */
@@ -169,8 +206,6 @@ public final class GoldenVerifier {
     }
 
     private void checkGradients(GoldenFile golden, List<String> names, Consumer<Check> sink) {
-        Batch batch = golden.batch("");
-        double scale = 1.0 / Math.max(1, batch.labelledTokens());
         Map<String, Parameter> parameters =
                 adapter == null ? model.network().namedParameters() : adapter.parametersByKey();
         try (AttachedStrategy full = adapter == null ? new FullFineTuning().attach(model) : null) {
@@ -178,7 +213,8 @@ public final class GoldenVerifier {
             // Dropout is off: goldens are recorded without it.
             new Backpropagation(model, GradientCheckpointing.none())
                     .withoutDropout()
-                    .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
+                    .run(golden.inputs(""), lossHead(golden, ""));
+            penalty(true);
             Set<String> compared = names.stream()
                     .map(name -> name.substring(GRADIENT.length()))
                     .collect(Collectors.toSet());
@@ -222,20 +258,20 @@ public final class GoldenVerifier {
         if (adapter == null) {
             return Check.failed("merged_logits", "there is no adapter to merge");
         }
-        adapter.merge();
+        adapter.mergeKeepingTies();
         try (TensorScope scope = TensorScope.open()) {
             Batch batch = golden.batch("");
             return compareWhereReal(
                     "merged_logits",
                     model.logits(batch.modelInputs()),
                     golden.tensor("merged_logits"),
-                    batch,
+                    batch.attentionMask(),
                     tolerances.mergedLogits());
         }
     }
 
     /** Compares [batch, seq, ...] at real tokens only: what padding becomes means nothing, but it must be a number. */
-    private static Check compareWhereReal(String name, Tensor actual, Tensor expected, Batch batch, double limit) {
+    static Check compareWhereReal(String name, Tensor actual, Tensor expected, byte[] attentionMask, double limit) {
         if (!Arrays.equals(actual.shape(), expected.shape())) {
             return Check.failed(
                     name,
@@ -244,16 +280,21 @@ public final class GoldenVerifier {
         if (!actual.isFinite()) {
             return Check.failed(name, "there are values that are no numbers");
         }
-        int[] real = new int[batch.realTokens()];
-        int next = 0;
-        for (int i = 0; i < batch.attentionMask().length; i++) {
-            if (batch.attentionMask()[i] == 1) {
-                real[next++] = i;
-            }
-        }
+        int[] real = IntStream.range(0, attentionMask.length)
+                .filter(i -> attentionMask[i] == 1)
+                .toArray();
         Tensor index = Tensors.of(real, real.length).to(DType.INT64);
         long width = expected.size(-1);
-        Tensor difference = rows(actual.to(expected.device()), index, width).sub(rows(expected, index, width));
+        return compare(name, rows(actual.to(expected.device()), index, width), rows(expected, index, width), limit);
+    }
+
+    private static Check compare(String name, Tensor actual, Tensor expected, double limit) {
+        if (!Arrays.equals(actual.shape(), expected.shape())) {
+            return Check.failed(
+                    name,
+                    "shape " + Arrays.toString(actual.shape()) + ", expected " + Arrays.toString(expected.shape()));
+        }
+        Tensor difference = actual.to(expected.device()).to(DType.FLOAT32).sub(expected);
         return Check.within(name, difference.abs().max().item(), limit, "");
     }
 

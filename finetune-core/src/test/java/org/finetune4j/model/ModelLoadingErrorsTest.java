@@ -41,7 +41,7 @@ class ModelLoadingErrorsTest {
                 "num_hidden_layers": 2              | "num_hidden_layers": 1             | model.layers.1
                 "num_key_value_heads": 2            | "num_key_value_heads": 3           | num_key_value_heads
                 "attention_bias": false             | "attention_bias": true             | q_proj.bias
-                "rope_type": "default"              | "rope_type": "longrope"            | longrope
+                "rope_type": "default"              | "rope_type": "longhope"            | longrope
                 "rope_type": "default"              | "rope_type": "llama3"              | factor
                 "tie_word_embeddings": false        | "tie_word_embeddings": 3           | tie_word_embeddings
                 "use_cache": true                   | "sliding_window": 8                | sliding_window

@@ -94,7 +94,7 @@ public final class GoldenTrajectory {
     }
 
     /** The rows of the recorded batches without their padding. */
-    private static TrainingDataset samples() {
+    public static TrainingDataset samples() {
         List<Sample> samples = new ArrayList<>();
         try (SafetensorsFile file = SafetensorsFile.open(BATCHES);
                 TensorScope scope = TensorScope.open()) {

@@ -8,22 +8,45 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
+import org.finetune4j.train.optimizer.ScheduleOptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LearningRateScheduleTest {
 
     private static final Path GOLDEN = Path.of("src/test/resources/goldens/train/schedules.json");
 
     @ParameterizedTest
-    @CsvSource({"linear, 5", "cosine, 5", "constant_with_warmup, 5", "constant, 0"})
-    void everyStepHasTransformersLearningRate(String name, int warmup) throws IOException {
+    @ValueSource(
+            strings = {
+                "linear",
+                "cosine",
+                "constant",
+                "constant_with_warmup",
+                "cosine_with_restarts",
+                "polynomial",
+                "inverse_sqrt",
+                "cosine_with_min_lr",
+                "warmup_stable_decay"
+            })
+    void everyStepHasTransformersLearningRate(String name) throws IOException {
         JsonNode golden = new ObjectMapper().readTree(GOLDEN.toFile());
         JsonNode rates = golden.path("schedules").path(name).path("lr");
-        LearningRateSchedule schedule = LearningRateSchedule.named(name);
+        int warmup = golden.path("warmup_steps").asInt();
+        Map<String, String> settings = new LinkedHashMap<>();
+        golden.path("schedules")
+                .path(name)
+                .path("arguments")
+                .fields()
+                .forEachRemaining(
+                        entry -> settings.put(entry.getKey(), entry.getValue().asText()));
+        LearningRateSchedule schedule = LearningRateSchedule.named(
+                name, new ScheduleOptions(settings, golden.path("base_lr").asDouble()));
         assertEquals(golden.path("total_steps").asInt(), rates.size());
         for (int step = 0; step < rates.size(); step++) {
             double rate = golden.path("base_lr").asDouble() * schedule.factor(step, warmup, rates.size());

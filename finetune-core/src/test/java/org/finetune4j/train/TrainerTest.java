@@ -16,10 +16,12 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.train.health.TrainingStatistics;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TrainerTest {
 
@@ -38,8 +40,8 @@ class TrainerTest {
     }
 
     @ParameterizedTest
-    @EnumSource(TrainingArguments.OptimizerKind.class)
-    void aRunThatWasStoppedAndResumedEndsWithTheSameBytes(TrainingArguments.OptimizerKind kind) throws IOException {
+    @ValueSource(strings = {"adamw", "adam", "sgd", "adafactor", "lion", "rmsprop", "adagrad", "muon"})
+    void aRunThatWasStoppedAndResumedEndsWithTheSameBytes(String kind) throws IOException {
         Path straight = directory.resolve("straight");
         Path stopped = directory.resolve("stopped");
         TrainingArguments.Builder shared =
@@ -102,6 +104,83 @@ class TrainerTest {
                                 .build(),
                         Long.MAX_VALUE));
         assertTrue(e.getMessage().contains("learning_rate"), e.getMessage());
+    }
+
+    @Test
+    void aNaNNamesTheFirstBadModuleAndLeavesTheStateBeforeIt() {
+        UserErrorException e = assertThrows(UserErrorException.class, () -> {
+            try (CausalLM model = CausalLM.load(LLAMA);
+                    AttachedStrategy full = new FullFineTuning().attach(model)) {
+                TrainingListener poison = new TrainingListener() {
+                    @Override
+                    public void onStep(StepMetrics metrics) {
+                        if (metrics.step() == 3) {
+                            try (Autograd.Mode mode = Autograd.disabled()) {
+                                // Large, but a number: the products with it are none.
+                                model.network()
+                                        .namedParameters()
+                                        .get("model.layers.1.mlp.up_proj.weight")
+                                        .value()
+                                        .mulInPlace(1e38);
+                            }
+                        }
+                    }
+                };
+                trainer(model, full, arguments().outputDirectory(directory).build(), poison)
+                        .train();
+            }
+        });
+        assertTrue(e.getMessage().contains("step 4"), e.getMessage());
+        assertTrue(e.getMessage().contains("model.layers.1"), e.getMessage());
+        assertTrue(e.getMessage().contains("checkpoint-3"), e.getMessage());
+        assertTrue(Files.exists(directory.resolve("checkpoint-3/model.safetensors")));
+    }
+
+    @Test
+    void aRunWithoutImprovementEndsEarlyAndGivesTheBestModel() throws IOException {
+        // So large a learning rate only makes it worse.
+        TrainingArguments arguments = arguments()
+                .learningRate(0.5)
+                .maxSteps(40)
+                .evalSteps(1)
+                .selection(ModelSelection.byLoss().withEarlyStopping(3, 0).withBestAtEnd())
+                .outputDirectory(directory)
+                .build();
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            TrainingSummary summary =
+                    trainer(model, full, arguments, new TrainingListener() {}).train();
+            assertTrue(summary.steps() < 40, () -> summary.steps() + " steps");
+            assertTrue(!summary.interrupted());
+            Path given = directory.resolve("given");
+            Files.createDirectories(given);
+            full.save(given);
+            assertArrayEquals(
+                    Files.readAllBytes(directory.resolve("best/model.safetensors")),
+                    Files.readAllBytes(given.resolve("model.safetensors")));
+        }
+    }
+
+    @Test
+    void statisticsNameEveryGradientAndEverySegment() {
+        List<TrainingStatistics> heard = new ArrayList<>();
+        TrainingListener listener = new TrainingListener() {
+            @Override
+            public void onStatistics(TrainingStatistics statistics) {
+                heard.add(statistics);
+            }
+        };
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            trainer(model, full, arguments().maxSteps(4).statisticsSteps(2).build(), listener)
+                    .train();
+            assertEquals(2, heard.size());
+            assertEquals(
+                    model.network().allParameters().size(),
+                    heard.get(0).gradients().size());
+        }
+        assertTrue(heard.get(1).activations().keySet().containsAll(List.of("model.embed_tokens", "model.layers.1")));
+        assertTrue(heard.get(1).activations().get("model.layers.1").rootMeanSquare() > 0);
     }
 
     @Test

@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.finetune4j.AtomicFiles;
@@ -63,23 +62,6 @@ public final class AdapterConfigFile {
             AtomicFiles.writeString(directory.resolve(NAME), text);
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("cannot write an adapter's configuration", e);
-        }
-    }
-
-    /**
-     * Refuses settings that change what an adapter computes and are not implemented.
-     *
-     * @param keys settings that must be missing, null, false or empty
-     */
-    public static void refuse(Settings config, List<String> keys) {
-        for (String key : keys) {
-            Object value = config.value(key).orElse(false);
-            boolean off = value.equals(false)
-                    || value instanceof List<?> list && list.isEmpty()
-                    || value instanceof Map<?, ?> map && map.isEmpty();
-            if (!off) {
-                throw new UserErrorException(config.origin() + ": '" + key + "': " + value + " is not implemented");
-            }
         }
     }
 }

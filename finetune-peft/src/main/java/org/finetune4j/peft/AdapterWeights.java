@@ -11,8 +11,10 @@ import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /** PEFT's {@code adapter_model.safetensors}. */
 public final class AdapterWeights {
@@ -36,41 +38,66 @@ public final class AdapterWeights {
     /**
      * Reads stored values into parameters that are there.
      *
+     * @param base parameters of the base model that the file may hold as well: they must be the same there
      * @param madeFor what the adapter's configuration says about its base model, for messages
      * @throws UserErrorException when a tensor is missing, has another shape, or belongs to no parameter: the adapter was
      *     made for another base model or with other settings
      */
-    public static void read(Path directory, Map<String, Parameter> parameters, String madeFor) {
+    public static void read(
+            Path directory, Map<String, Parameter> parameters, Map<String, Parameter> base, String madeFor) {
         Path path = directory.resolve(NAME);
-        if (!Files.exists(path) && Files.exists(directory.resolve("adapter_model.bin"))) {
-            throw new UserErrorException(directory + ": the weights are pickled (adapter_model.bin), which can run code"
-                    + " when it is read: save the adapter again as safetensors");
-        }
+        refusePickled(directory);
         try (SafetensorsFile file = SafetensorsFile.open(path);
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             for (String key : file.names()) {
                 if (!parameters.containsKey(key)) {
-                    throw new UserErrorException(path + ": tensor '" + key + "' fits nothing in this base model: the"
-                            + " adapter was made for " + madeFor);
+                    checkIsBase(file, path, key, base.get(key), madeFor);
                 }
             }
-            parameters.forEach((key, parameter) -> {
-                if (!file.contains(key)) {
-                    throw new UserErrorException(
-                            path + ": no tensor '" + key + "': the adapter was made for " + madeFor);
-                }
-                long[] stored = file.info(key).shape();
-                long[] wanted = parameter.value().shape();
-                if (!Arrays.equals(stored, wanted)) {
-                    throw new UserErrorException(path + ": tensor '" + key + "' has the shape "
-                            + Arrays.toString(stored)
-                            + ", this base model needs " + Arrays.toString(wanted) + ": the adapter was made for "
-                            + madeFor);
-                }
-                Tensor value = file.tensor(key);
-                parameter.value().detach().copyInPlace(value);
-            });
+            parameters.forEach((key, parameter) -> checkShape(file, path, key, parameter, madeFor));
+            parameters.forEach((key, parameter) -> parameter.value().detach().copyInPlace(file.tensor(key)));
+        }
+    }
+
+    /**
+     * Says what to do about weights in Python's own format.
+     *
+     * @throws UserErrorException when a directory has such weights and no others
+     */
+    public static void refusePickled(Path directory) {
+        if (!Files.exists(directory.resolve(NAME)) && Files.exists(directory.resolve("adapter_model.bin"))) {
+            throw new UserErrorException(directory + ": the weights are pickled (adapter_model.bin), which can run code"
+                    + " when it is read: save the adapter again as safetensors");
+        }
+    }
+
+    private static void checkShape(SafetensorsFile file, Path path, String key, Parameter parameter, String madeFor) {
+        if (!file.contains(key)) {
+            throw new UserErrorException(path + ": no tensor '" + key + "': the adapter was made for " + madeFor);
+        }
+        long[] stored = file.info(key).shape();
+        long[] wanted = parameter.value().shape();
+        if (!Arrays.equals(stored, wanted)) {
+            throw new UserErrorException(path + ": tensor '" + key + "' has the shape " + Arrays.toString(stored)
+                    + ", this base model needs " + Arrays.toString(wanted) + ": the adapter was made for " + madeFor);
+        }
+    }
+
+    private static void checkIsBase(
+            SafetensorsFile file, Path path, String key, @Nullable Parameter parameter, String madeFor) {
+        if (parameter == null) {
+            throw new UserErrorException(path + ": tensor '" + key + "' fits nothing in this base model: the adapter"
+                    + " was made for " + madeFor);
+        }
+        checkShape(file, path, key, parameter, madeFor);
+        Tensor own = parameter.as(DType.FLOAT32).detach();
+        Tensor stored =
+                file.tensor(key).to(own.device()).to(parameter.value().dtype()).to(DType.FLOAT32);
+        double difference = own.sub(stored).abs().max().item();
+        if (!(difference <= 1e-6)) {
+            throw new UserErrorException(path + ": tensor '" + key + "' differs from the base model's own by "
+                    + difference + ": the adapter was made for " + madeFor + " with changed weights");
         }
     }
 }

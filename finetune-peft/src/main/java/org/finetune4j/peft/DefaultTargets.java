@@ -2,29 +2,39 @@ package org.finetune4j.peft;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 
-/** The modules that PEFT targets when nobody says which, by {@code model_type}. */
+/** The modules that PEFT targets when nobody says which, by method and {@code model_type}. */
 public final class DefaultTargets {
 
-    private static final Map<String, List<String>> BY_MODEL_TYPE =
-            Map.of("llama", List.of("q_proj", "v_proj"), "gpt2", List.of("c_attn"));
+    private static final Map<String, Map<String, Object>> BY_METHOD = PeftKeys.load("default-targets.json");
 
     private DefaultTargets() {}
 
     /**
      * The default for a model.
      *
-     * @throws UserErrorException when PEFT has none for its type
+     * @param peftType the method, such as {@code LORA}
+     * @throws UserErrorException when PEFT has none for the model's type
      */
-    public static TargetModules of(CausalLM model) {
+    public static TargetModules of(String peftType, CausalLM model) {
+        return find(peftType, model).orElseThrow(() -> {
+            String type = model.config().text("model_type", "");
+            return new UserErrorException("target_modules is missing and there is no default for model_type '" + type
+                    + "': name the modules");
+        });
+    }
+
+    /** The default for a model, if PEFT has one. */
+    public static Optional<TargetModules> find(String list, CausalLM model) {
         String type = model.config().text("model_type", "");
-        List<String> names = BY_MODEL_TYPE.get(type);
-        if (names == null) {
-            throw new UserErrorException("target_modules is missing and there is no default for model_type '" + type
-                    + "': name the modules, or use all-linear");
+        Object value = BY_METHOD.getOrDefault(list, Map.of()).get(type);
+        if (value instanceof List<?> names) {
+            return Optional.of(
+                    new TargetModules.Names(names.stream().map(String::valueOf).toList()));
         }
-        return new TargetModules.Names(names);
+        return Optional.ofNullable(value).map(pattern -> new TargetModules.Regex(pattern.toString()));
     }
 }

@@ -8,10 +8,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 
 /** Which modules of a model a method works on, with PEFT's rules. */
@@ -25,6 +25,7 @@ public sealed interface TargetModules {
 
     /** Every linear layer but the output layer. */
     record AllLinear() implements TargetModules {
+        /** Whether the module is not the output layer; only linear layers are asked about. */
         @Override
         public boolean matches(String path) {
             return !path.equals("lm_head");
@@ -84,49 +85,59 @@ public sealed interface TargetModules {
     }
 
     /**
-     * The linear layers of a model that are meant, by path.
+     * The modules of a model that are meant, by path.
      *
-     * @throws UserErrorException when nothing matches, a name in a list matches nothing, or something else than a linear
-     *     layer is meant
+     * @param setting the name of the setting, for messages
+     * @param kinds what can be a target
+     * @throws UserErrorException when nothing matches, a name in a list matches nothing, or something of another kind is
+     *     meant
      */
-    default Map<String, Linear> linearLayers(CausalLM model) {
-        Map<String, Linear> found = new LinkedHashMap<>();
+    default Map<String, Module> modules(CausalLM model, String setting, List<Class<? extends Module>> kinds) {
+        Map<String, Module> found = new LinkedHashMap<>();
         List<String> others = new ArrayList<>();
         Map<String, Module> modules = model.network().namedModules();
         modules.forEach((path, module) -> {
             if (matches(path)) {
-                if (module instanceof Linear linear) {
-                    found.put(path, linear);
+                if (kinds.stream().anyMatch(kind -> kind.isInstance(module))) {
+                    found.put(path, module);
                 } else if (!(this instanceof AllLinear)) {
                     others.add("'" + path + "' is a " + module.getClass().getSimpleName());
                 }
             }
         });
         if (this instanceof Names list) {
-            list.names().forEach(name -> checkMatchesSomething(name, modules));
+            list.names().forEach(name -> checkMatchesSomething(setting, name, modules, kinds));
         }
         if (!others.isEmpty()) {
-            throw new UserErrorException("target_modules: " + others.get(0) + ", only linear layers can be targets");
+            throw new UserErrorException(setting + ": " + others.get(0) + ", a target must be a " + names(kinds));
         }
         if (found.isEmpty()) {
             throw new UserErrorException(
-                    "target_modules: " + this + " matches no module; the linear layers are called " + leafNames(model));
+                    setting + ": " + this + " matches no module; there are " + leafNames(modules, kinds));
         }
         return found;
     }
 
-    private static void checkMatchesSomething(String name, Map<String, Module> modules) {
+    private static String names(List<Class<? extends Module>> kinds) {
+        return kinds.stream().map(Class::getSimpleName).collect(Collectors.joining(" or "));
+    }
+
+    private static void checkMatchesSomething(
+            String setting, String name, Map<String, Module> modules, List<Class<? extends Module>> kinds) {
         if (modules.keySet().stream().noneMatch(path -> endsWith(path, name))) {
-            Set<String> leaves = new LinkedHashSet<>();
-            modules.keySet().forEach(path -> leaves.add(path.substring(path.lastIndexOf('.') + 1)));
-            throw new UserErrorException("target_modules: '" + name + "' matches no module of this model"
-                    + Suggestions.didYouMean(name, leaves));
+            Set<String> leaves = leafNames(modules, kinds);
+            throw new UserErrorException(setting + ": '" + name + "' matches no module of this model"
+                    + Suggestions.didYouMean(name, leaves) + "; there are " + leaves);
         }
     }
 
-    private static Set<String> leafNames(CausalLM model) {
+    private static Set<String> leafNames(Map<String, Module> modules, List<Class<? extends Module>> kinds) {
         Set<String> names = new LinkedHashSet<>();
-        model.linearLayerNames().forEach(path -> names.add(path.substring(path.lastIndexOf('.') + 1)));
+        modules.forEach((path, module) -> {
+            if (kinds.stream().anyMatch(kind -> kind.isInstance(module))) {
+                names.add(path.substring(path.lastIndexOf('.') + 1));
+            }
+        });
         return names;
     }
 }

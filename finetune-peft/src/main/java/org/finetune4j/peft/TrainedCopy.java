@@ -1,60 +1,100 @@
 package org.finetune4j.peft;
 
-import java.util.Objects;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Set;
+import java.util.WeakHashMap;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 
 /**
- * A parameter of the base model that a method trains as well, in a copy of its own: the base keeps its value, and a weight
- * that was shared is shared no longer.
+ * A parameter of the base model that a method trains as a whole, in a copy of its own: the base keeps its value.
  */
-public final class TrainedCopy implements AutoCloseable {
+public final class TrainedCopy implements AdapterPart {
+
+    /** The copies that exist now: what is one of them in a model belongs to an enabled adapter. */
+    private static final Set<Parameter> COPIES =
+            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
     private final String key;
-    private final Module module;
-    private final String name;
-    private final Parameter original;
-    private final Parameter copy;
+    private final ReplacedParameter replaced;
 
-    private TrainedCopy(String key, Module module, String name, Parameter original, Parameter copy) {
+    private TrainedCopy(String key, ReplacedParameter replaced) {
         this.key = key;
-        this.module = module;
-        this.name = name;
-        this.original = original;
-        this.copy = copy;
+        this.replaced = replaced;
     }
 
     /**
-     * Puts a copy in the place of one of a module's own parameters.
+     * A copy of one of a module's own parameters, for this module only: a weight that was shared is shared no longer.
      *
      * @param key what the adapter's file calls it
      * @param path of the module in the model
      * @param name short name of the parameter, such as {@code bias}
      */
     public static TrainedCopy of(String key, String path, Module module, String name, DType dtype, boolean trainable) {
-        Parameter original = Objects.requireNonNull(module.ownParameters().get(name), name);
-        Parameter copy = new Parameter(
-                path + "." + name, original.value().detach().to(dtype).copy());
+        Parameter original = module.ownParameters().get(name);
+        if (original == null) {
+            throw new IllegalArgumentException(path + " has no parameter '" + name + "'");
+        }
+        Parameter copy = copy(path + "." + name, original, dtype, trainable);
+        return new TrainedCopy(key, ReplacedParameter.in(module, name, copy));
+    }
+
+    /** A copy of a parameter for all modules of {@code model} that share it. */
+    public static TrainedCopy shared(
+            String key, Module model, String name, Parameter original, DType dtype, boolean trainable) {
+        Parameter copy = copy(name, original, dtype, trainable);
+        return new TrainedCopy(key, ReplacedParameter.everywhere(model, original, copy));
+    }
+
+    private static Parameter copy(String name, Parameter original, DType dtype, boolean trainable) {
+        if (COPIES.contains(original)) {
+            throw new UserErrorException(
+                    "'" + name + "' trains in another adapter already: disable that adapter before another");
+        }
+        Parameter copy = new Parameter(name, original.as(dtype).detach().copy());
+        COPIES.add(copy);
         if (trainable) {
             copy.train(dtype);
         }
-        module.replaceParameter(name, copy);
-        return new TrainedCopy(key, module, name, original, copy);
-    }
-
-    public String key() {
-        return key;
-    }
-
-    public Parameter parameter() {
         return copy;
     }
 
-    /** Puts the original back and frees the copy. */
+    public Parameter parameter() {
+        return replaced.replacement();
+    }
+
     @Override
-    public void close() {
-        module.replaceParameter(name, original);
-        copy.value().close();
+    public Map<String, Parameter> parametersByKey() {
+        return Map.of(key, replaced.replacement());
+    }
+
+    @Override
+    public void enable() {
+        if (!replaced.isFree()) {
+            throw new UserErrorException("'" + replaced.replacement().name()
+                    + "' trains in another adapter already: disable that adapter before another");
+        }
+        replaced.install();
+    }
+
+    @Override
+    public void disable() {
+        replaced.putBack();
+    }
+
+    /** The copy stands in the model already. */
+    @Override
+    public void merge(boolean keepTies) {}
+
+    @Override
+    public void unmerge() {}
+
+    @Override
+    public void free() {
+        COPIES.remove(replaced.replacement());
+        replaced.replacement().value().close();
     }
 }

@@ -77,18 +77,26 @@ final class QuickstartRecipe {
                 .build();
     }
 
-    /** The method of the quick start itself. */
+    /**
+     * The method of the quick start itself. Attention finds what the model has read about somebody; feed-forward layers that
+     * train as well learn the taught answers by heart instead.
+     */
     static Lora lora() {
-        return Lora.builder().rank(16).alpha(32).targetModules("all-linear").build();
+        return Lora.builder()
+                .rank(32)
+                .alpha(64)
+                .dropout(0.3)
+                .targetModules("q_proj", "k_proj", "v_proj", "o_proj")
+                .build();
     }
 
     /** The run of the quick start itself. */
     static TrainingArguments.Builder fineTuning() {
         return TrainingArguments.builder()
-                .epochs(6)
-                .perDeviceTrainBatchSize(16)
+                .epochs(7)
+                .perDeviceTrainBatchSize(32)
                 .perDeviceEvalBatchSize(40)
-                .learningRate(4e-3)
+                .learningRate(3e-3)
                 .schedule(LearningRateSchedule.COSINE)
                 .warmupSteps(10);
     }

@@ -6,6 +6,7 @@ import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
@@ -14,7 +15,6 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
@@ -28,10 +28,10 @@ public final class Gpt2LMHeadModel extends DecoderModel {
     private final Embedding positions;
     private final List<Layer> layers = new ArrayList<>();
     private final LayerNorm norm;
-    private final Linear head;
+    private final OutputHead head;
     private final Shape shape;
 
-    private Gpt2LMHeadModel(Shape shape, Weights weights) {
+    private Gpt2LMHeadModel(ModelConfig config, Shape shape, Weights weights) {
         this.shape = shape;
         Weights backbone = weights.at("transformer");
         this.tokens = child(
@@ -44,17 +44,13 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             layers.add(child("transformer.h." + i, new Layer(shape, backbone.at("h", i), i)));
         }
         this.norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden, shape.epsilon));
-        this.head = child(
-                "lm_head",
-                shape.tied
-                        ? Linear.tied(tokens.weight())
-                        : Linear.of(
-                                weights.at("lm_head"), shape.hidden, shape.vocabulary, false, shape.initialization));
+        this.head = OutputHead.of(config, weights, "lm_head", tokens, shape.hidden, shape.tied, shape.initialization);
+        child(head.name(), head.layer());
     }
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        Tensor token = tokenEmbeddings(inputIds, context, computeDType); // [batch, seq, hidden]
+        Tensor token = allVectors(inputIds, context, computeDType); // [batch, seq, hidden]
         Tensor position = positions.forward(context.positionIds(), computeDType); // [batch or 1, seq, hidden]
         return Dropout.apply(token.add(position), shape.embeddingDropout);
     }
@@ -81,12 +77,12 @@ public final class Gpt2LMHeadModel extends DecoderModel {
 
     @Override
     public Linear outputLayer() {
-        return head;
+        return head.layer();
     }
 
     @Override
-    public @Nullable RotaryFrequencies rotaryFrequencies() {
-        return null;
+    public @Nullable Pooling pooling() {
+        return head.pooling();
     }
 
     @Override
@@ -187,8 +183,8 @@ public final class Gpt2LMHeadModel extends DecoderModel {
     public static final class Provider implements Architecture {
 
         @Override
-        public String name() {
-            return "GPT2LMHeadModel";
+        public List<String> names() {
+            return List.of("GPT2LMHeadModel", "GPT2ForSequenceClassification");
         }
 
         @Override
@@ -196,9 +192,15 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             return "transformer.";
         }
 
+        /** Old checkpoints hold the causal mask. */
+        @Override
+        public boolean isDispensable(String name) {
+            return name.endsWith(".attn.bias") || name.endsWith(".attn.masked_bias");
+        }
+
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new Gpt2LMHeadModel(Shape.of(config), weights);
+            return new Gpt2LMHeadModel(config, Shape.of(config), weights);
         }
     }
 }

@@ -2,15 +2,19 @@ package org.finetune4j.train.gradient;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Drives a model's chain of segments forwards and backwards. Every layer runs on an input that is cut off from what made
@@ -23,56 +27,87 @@ public final class Backpropagation {
     private final DecoderModel network;
     private final GradientCheckpointing checkpointing;
     private final boolean dropout;
+    private final EmbeddingNoise noise;
 
+    /** @throws UserErrorException when the model calculates in float16, whose small gradients vanish */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
-        this(model, checkpointing, true);
+        this(model, checkpointing, true, EmbeddingNoise.none());
+        requireGradientRange(model.computeDType());
     }
 
-    private Backpropagation(CausalLM model, GradientCheckpointing checkpointing, boolean dropout) {
+    /** Gradients in float16 need a scaled loss, which is not implemented; on a CPU calculation is in float32 anyway. */
+    static void requireGradientRange(DType computeDType) {
+        if (computeDType == DType.FLOAT16) {
+            throw new UserErrorException("the model calculates in float16, in which small gradients become zero:"
+                    + " load it with dtype bfloat16 or float32 to train it");
+        }
+    }
+
+    private Backpropagation(
+            CausalLM model, GradientCheckpointing checkpointing, boolean dropout, EmbeddingNoise noise) {
         this.model = model;
         this.network = model.network();
         this.checkpointing = checkpointing;
         this.dropout = dropout;
+        this.noise = noise;
     }
 
     /** The same without dropout, whatever the model's configuration asks for. */
     public Backpropagation withoutDropout() {
-        return new Backpropagation(model, checkpointing, false);
+        return new Backpropagation(model, checkpointing, false, noise);
+    }
+
+    /** The same with noise on the embeddings in {@link #run}. */
+    public Backpropagation with(EmbeddingNoise embeddingNoise) {
+        return new Backpropagation(model, checkpointing, dropout, embeddingNoise);
     }
 
     /**
      * Runs a batch forwards and backwards and adds the gradients to the parameters' own.
      *
-     * @return the loss as the head scales it
+     * @return the loss as the head scales it, with the extra loss of a mixture of experts where the configuration asks for
+     *     one ({@code output_router_logits})
      */
     public double run(ModelInputs inputs, LossHead head) {
         try (Dropout.Mode mode = Dropout.mode(dropout);
                 TensorScope scope = TensorScope.open()) {
             TrainedPrompt prompt = TrainedPrompt.of(model);
-            SequenceContext context = model.context(inputs, prompt.prompt());
+            LoadBalancingLoss balance = balance(inputs, prompt);
+            SequenceContext plain = model.context(inputs, prompt.prompt());
+            SequenceContext context = balance == null ? plain : plain.withRouterListener(balance);
             Tensor inputIds = model.inputIds(inputs);
             boolean embeddingTrains = network.embeddingTrains() || prompt.trainsEmbeddings();
             Tensor embedded = embed(inputIds, context, embeddingTrains);
-            List<LayerGroup> groups = groups(embeddingTrains, prompt.trainsLayers());
-            Tensor hidden = embedded.detach();
+            List<LayerGroup> groups = groups(embeddingTrains, prompt.trainsLayers(), balance);
+            // The noise is added, so the gradient passes it unchanged.
+            Tensor hidden = noise.addTo(embedded.detach());
             for (LayerGroup group : groups) {
                 hidden = group.forward(hidden, context);
             }
             LossHead.Result result = head.apply(VirtualTokens.removed(hidden, inputs), true);
             Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), hidden);
             hidden.close();
+            Tensor extraGradient = balance == null ? null : balance.gradient(head.share());
             for (int i = groups.size() - 1; i >= 0 && gradient != null; i--) {
-                gradient = groups.get(i).backward(gradient, context);
+                gradient = groups.get(i).backward(gradient, extraGradient, context);
             }
             if (embeddingTrains && gradient != null) {
                 Autograd.backward(embedded, gradient);
             }
             prompt.backward();
-            return result.loss();
+            return balance == null ? result.loss() : result.loss() + head.share() * balance.weighted();
         }
     }
 
-    /** Runs a batch forwards only, without dropout. */
+    /** The extra loss of a mixture of experts, where the configuration asks for it. */
+    private @Nullable LoadBalancingLoss balance(ModelInputs inputs, TrainedPrompt prompt) {
+        LoadBalancing settings = network.loadBalancing();
+        return settings == null || !settings.inLoss() || settings.coefficient() == 0
+                ? null
+                : new LoadBalancingLoss(settings, prompt.routed(inputs), model.device());
+    }
+
+    /** Runs a batch forwards only, without dropout and without extra losses. */
     public double evaluate(ModelInputs inputs, LossHead head) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
@@ -93,7 +128,8 @@ public final class Backpropagation {
     }
 
     /** @param promptTrains whether every layer reads something that trains, whatever its own parameters do */
-    private List<LayerGroup> groups(boolean inputNeedsGradient, boolean promptTrains) {
+    private List<LayerGroup> groups(
+            boolean inputNeedsGradient, boolean promptTrains, @Nullable LoadBalancingLoss balance) {
         List<? extends DecoderLayer> layers = network.layers();
         int size = checkpointing.isOn() ? checkpointing.everyLayers() : 1;
         List<LayerGroup> groups = new ArrayList<>();
@@ -101,7 +137,7 @@ public final class Backpropagation {
         for (int start = 0; start < layers.size(); start += size) {
             List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
             boolean trains = promptTrains || members.stream().anyMatch(DecoderLayer::isTrainable);
-            groups.add(new LayerGroup(members, trainedBefore, trainedBefore || trains, checkpointing.isOn()));
+            groups.add(new LayerGroup(members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance));
             trainedBefore |= trains;
         }
         return groups;

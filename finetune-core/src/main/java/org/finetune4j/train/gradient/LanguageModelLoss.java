@@ -1,11 +1,11 @@
 package org.finetune4j.train.gradient;
 
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -25,20 +25,31 @@ public final class LanguageModelLoss implements LossHead {
     private final int[] rows;
     private final int[] targets;
     private final double scale;
+    private final TokenLoss tokenLoss;
 
-    private LanguageModelLoss(DecoderModel network, int[] rows, int[] targets, double scale) {
+    private LanguageModelLoss(DecoderModel network, int[] rows, int[] targets, double scale, LossOptions options) {
         this.network = network;
         this.rows = rows;
         this.targets = targets;
         this.scale = scale;
+        this.tokenLoss = new TokenLoss(options);
     }
 
     /**
      * The loss of one batch: the sum over its labelled tokens times {@code scale}.
      *
      * @param scale 1 / labelled tokens of the whole accumulated batch makes it their mean
+     * @throws UserErrorException when the model is a classifier
      */
     public static LanguageModelLoss of(DecoderModel network, Batch batch, double scale) {
+        return of(network, batch, scale, LossOptions.crossEntropy());
+    }
+
+    /** The same with what the options add to the cross entropy. */
+    public static LanguageModelLoss of(DecoderModel network, Batch batch, double scale, LossOptions options) {
+        if (network.pooling() != null) {
+            throw new UserErrorException("this model classifies sequences: it has no next token to train on");
+        }
         int labelled = batch.labelledTokens();
         int[] rows = new int[labelled];
         int[] targets = new int[labelled];
@@ -53,7 +64,18 @@ public final class LanguageModelLoss implements LossHead {
                 }
             }
         }
-        return new LanguageModelLoss(network, rows, targets, scale);
+        return new LanguageModelLoss(network, rows, targets, scale, options);
+    }
+
+    /** How many rows go through an output layer of so many words together. */
+    public static long rowsAtOnce(long vocabulary) {
+        return Math.max(1, CHUNK_LOGITS / vocabulary);
+    }
+
+    /** The share of the accumulated batch's labelled tokens that are in this batch. */
+    @Override
+    public double share() {
+        return rows.length * scale;
     }
 
     @Override
@@ -95,7 +117,7 @@ public final class LanguageModelLoss implements LossHead {
      */
     private double lossInChunks(Tensor normalised, Tensor target, @Nullable Tensor gradient) {
         long vocabulary = network.outputLayer().outFeatures();
-        long chunk = Math.max(1, CHUNK_LOGITS / vocabulary);
+        long chunk = rowsAtOnce(vocabulary);
         double loss = 0;
         for (long start = 0; start < rows.length; start += chunk) {
             long length = Math.min(chunk, rows.length - start);
@@ -103,18 +125,15 @@ public final class LanguageModelLoss implements LossHead {
                 Tensor chunkTarget = target.narrow(0, start, length);
                 Tensor input = normalised.narrow(0, start, length).detach(); // [chunk, hidden]
                 if (gradient == null) {
-                    loss += negativeLogLikelihood(logProbabilities(input), chunkTarget);
+                    loss += tokenLoss.sum(network.logits(input), chunkTarget);
                 } else {
                     input.requiresGrad(true);
                     Tensor logits = network.logits(input); // [chunk, vocabulary]
                     Tensor derivative;
                     try (Autograd.Mode mode = Autograd.disabled()) {
-                        derivative = Functional.logSoftmax(logits.detach(), -1);
-                        loss += negativeLogLikelihood(derivative, chunkTarget);
-                        // d(-log p[target]) / d(logits) = p - onehot(target)
-                        derivative.expInPlace();
-                        Tensor minusOne = Tensors.full(-1, derivative.dtype(), derivative.device(), length, 1);
-                        derivative.scatterAddInPlace(1, chunkTarget, minusOne).mulInPlace(scale);
+                        TokenLoss.Gradient step = tokenLoss.gradient(logits.detach(), chunkTarget, scale);
+                        loss += step.loss();
+                        derivative = step.derivative();
                     }
                     Autograd.backward(logits, derivative);
                     gradient.narrow(0, start, length).copyInPlace(gradientOf(input));
@@ -122,14 +141,6 @@ public final class LanguageModelLoss implements LossHead {
             }
         }
         return loss * scale;
-    }
-
-    private Tensor logProbabilities(Tensor normalised) {
-        return Functional.logSoftmax(network.logits(normalised), -1);
-    }
-
-    private static double negativeLogLikelihood(Tensor logProbabilities, Tensor target) {
-        return -logProbabilities.gather(1, target).sum().item();
     }
 
     private static Tensor gradientOf(Tensor leaf) {

@@ -1,6 +1,7 @@
 package org.finetune4j.train.gradient;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.SequenceContext;
@@ -13,13 +14,18 @@ import org.jspecify.annotations.Nullable;
 /** Consecutive layers that are kept, or computed again, together, for one forward and one backward pass. */
 final class LayerGroup {
 
-    /** One layer's part of the graph: its input as a leaf, and its output. */
-    private record Segment(Tensor input, Tensor output) {}
+    /**
+     * One layer's part of the graph: its input as a leaf, its output, and what its routers add to the loss.
+     *
+     * @param extras outputs beside the hidden states, each back-propagated with the gradient of the balance of experts
+     */
+    private record Segment(Tensor input, Tensor output, List<Tensor> extras) {}
 
     private final List<DecoderLayer> layers;
     private final boolean inputNeedsGradient;
     private final boolean recorded;
     private final boolean checkpointed;
+    private final @Nullable LoadBalancingLoss balance;
     private final List<Segment> segments = new ArrayList<>();
     private @Nullable Tensor keptInput;
     private byte[] randomState = {};
@@ -28,8 +34,15 @@ final class LayerGroup {
      * @param inputNeedsGradient whether anything below these layers trains
      * @param recorded whether anything below or in these layers trains
      * @param checkpointed whether only the group's input is kept for the backward pass
+     * @param balance the extra loss of a mixture of experts, or null
      */
-    LayerGroup(List<DecoderLayer> layers, boolean inputNeedsGradient, boolean recorded, boolean checkpointed) {
+    LayerGroup(
+            List<DecoderLayer> layers,
+            boolean inputNeedsGradient,
+            boolean recorded,
+            boolean checkpointed,
+            @Nullable LoadBalancingLoss balance) {
+        this.balance = balance;
         this.layers = layers;
         this.inputNeedsGradient = inputNeedsGradient;
         this.recorded = recorded;
@@ -74,7 +87,7 @@ final class LayerGroup {
                     hidden.requiresGrad(true);
                 }
                 Tensor output = forward(layer, hidden, context);
-                segments.add(new Segment(hidden, output));
+                segments.add(new Segment(hidden, output, balance == null ? List.of() : balance.takePending()));
                 needsGradient |= output.requiresGrad();
                 hidden = output.detach();
             }
@@ -85,10 +98,11 @@ final class LayerGroup {
     /**
      * Takes over the gradient of the group's output and adds the gradients of its parameters to their own.
      *
+     * @param extraGradient the gradient of every extra output, or null where there are none
      * @return the gradient of the group's input, or null when nothing below the group trains
      */
     @Nullable
-    Tensor backward(Tensor outputGradient, SequenceContext context) {
+    Tensor backward(Tensor outputGradient, @Nullable Tensor extraGradient, SequenceContext context) {
         if (!recorded) {
             outputGradient.close();
             return null;
@@ -100,15 +114,28 @@ final class LayerGroup {
         for (int i = segments.size() - 1; i >= 0; i--) {
             Segment segment = segments.get(i);
             if (gradient != null && segment.output.requiresGrad()) {
-                Autograd.backward(segment.output, gradient);
+                backward(segment, gradient, extraGradient);
                 gradient.close();
                 gradient = segment.input.grad();
             }
             segment.output.close();
             segment.input.close();
+            segment.extras.forEach(Tensor::close);
         }
         segments.clear();
         return inputNeedsGradient ? gradient : null;
+    }
+
+    private static void backward(Segment segment, Tensor gradient, @Nullable Tensor extraGradient) {
+        if (extraGradient == null || segment.extras.isEmpty()) {
+            Autograd.backward(segment.output, gradient);
+            return;
+        }
+        List<Tensor> outputs = new ArrayList<>(segment.extras);
+        List<Tensor> gradients = new ArrayList<>(Collections.nCopies(outputs.size(), extraGradient));
+        outputs.add(segment.output);
+        gradients.add(gradient);
+        Autograd.backward(outputs.toArray(Tensor[]::new), gradients.toArray(Tensor[]::new));
     }
 
     /** Runs the group again, recording, with the random numbers of the first time. */

@@ -20,4 +20,12 @@ public interface LossHead {
      * @param hiddenStates [batch, seq, hidden], before the final norm, cut off from its graph
      */
     Result apply(Tensor hiddenStates, boolean wantGradient);
+
+    /**
+     * Which share of an optimizer step's loss this batch is, by which a model's own extra losses (the balance of its
+     * experts) are weighted: 1 unless gradients of several batches are accumulated.
+     */
+    default double share() {
+        return 1;
+    }
 }

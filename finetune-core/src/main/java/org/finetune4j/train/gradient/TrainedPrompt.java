@@ -3,6 +3,7 @@ package org.finetune4j.train.gradient;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.tensor.Autograd;
@@ -53,6 +54,11 @@ final class TrainedPrompt {
     /** Whether keys and values train, which every layer reads. */
     boolean trainsLayers() {
         return leaves instanceof Prompt.Prefix && trains();
+    }
+
+    /** The tokens that run through the layers: virtual embeddings are routed to experts as real tokens are. */
+    ModelInputs routed(ModelInputs inputs) {
+        return leaves instanceof Prompt.Embeddings embeddings ? inputs.withVirtual(embeddings.length()) : inputs;
     }
 
     private boolean trains() {

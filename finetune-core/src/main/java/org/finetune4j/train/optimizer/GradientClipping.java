@@ -35,6 +35,12 @@ public final class GradientClipping {
      */
     public static double clip(Collection<Parameter> parameters, double maxNorm) {
         double norm = globalNorm(parameters);
+        scaleDown(parameters, norm, maxNorm);
+        return norm;
+    }
+
+    /** Scales all gradients, whose norm is known, by {@code min(1, maxNorm / (norm + 1e-6))}. */
+    public static void scaleDown(Collection<Parameter> parameters, double norm, double maxNorm) {
         double factor = maxNorm / (norm + 1e-6);
         if (factor < 1) {
             try (Autograd.Mode mode = Autograd.disabled();
@@ -47,6 +53,5 @@ public final class GradientClipping {
                 }
             }
         }
-        return norm;
     }
 }

@@ -4,21 +4,30 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.ToDoubleFunction;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.Parameter;
 
 /**
- * Parameters that are updated with the same weight decay.
+ * Parameters that are updated with the same weight decay and the same share of the learning rate.
  *
- * @param weightDecay decoupled decay, multiplied by the learning rate in every step
+ * @param weightDecay multiplied by the learning rate in every step, where the optimizer decouples it
+ * @param learningRateFactor what the run's learning rate is multiplied by; LoRA+ trains B faster than A
  */
-public record ParameterGroup(List<Parameter> parameters, double weightDecay) {
+public record ParameterGroup(List<Parameter> parameters, double weightDecay, double learningRateFactor) {
 
     public ParameterGroup {
         parameters = List.copyOf(parameters);
+    }
+
+    /** A group with the run's own learning rate. */
+    public ParameterGroup(List<Parameter> parameters, double weightDecay) {
+        this(parameters, weightDecay, 1);
     }
 
     /**
@@ -46,5 +55,20 @@ public record ParameterGroup(List<Parameter> parameters, double weightDecay) {
     /** One group: everything decays. */
     public static List<ParameterGroup> all(Collection<Parameter> trainable, double weightDecay) {
         return List.of(new ParameterGroup(List.copyOf(trainable), weightDecay));
+    }
+
+    /** The groups split further, so that all parameters of one share a factor; the order stays. */
+    public static List<ParameterGroup> byLearningRate(List<ParameterGroup> groups, ToDoubleFunction<Parameter> factor) {
+        List<ParameterGroup> split = new ArrayList<>();
+        for (ParameterGroup group : groups) {
+            Map<Double, List<Parameter>> byFactor = new LinkedHashMap<>();
+            for (Parameter parameter : group.parameters()) {
+                byFactor.computeIfAbsent(factor.applyAsDouble(parameter), key -> new ArrayList<>())
+                        .add(parameter);
+            }
+            byFactor.forEach((value, parameters) ->
+                    split.add(new ParameterGroup(parameters, group.weightDecay(), group.learningRateFactor() * value)));
+        }
+        return split;
     }
 }

@@ -5,6 +5,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
@@ -14,16 +15,25 @@ import org.finetune4j.tensor.Tensors;
 final class ParameterStates implements AutoCloseable {
 
     private final String name;
+    private final UnaryOperator<long[]> stateShape;
     private final Map<Parameter, Tensor> states = new IdentityHashMap<>();
 
+    /** States of the parameters' own shapes. */
     ParameterStates(String name) {
+        this(name, shape -> shape);
+    }
+
+    /** @param stateShape from a parameter's shape to its state's */
+    ParameterStates(String name, UnaryOperator<long[]> stateShape) {
         this.name = name;
+        this.stateShape = stateShape;
     }
 
     Tensor of(Parameter parameter) {
         return states.computeIfAbsent(parameter, key -> {
             Tensor value = key.value();
-            return Tensors.zeros(value.dtype(), value.device(), value.shape()).unscoped();
+            return Tensors.zeros(value.dtype(), value.device(), stateShape.apply(value.shape()))
+                    .unscoped();
         });
     }
 
@@ -40,10 +50,11 @@ final class ParameterStates implements AutoCloseable {
         for (Parameter parameter : parameters) {
             Tensor state = saved.get(key(parameter));
             if (state != null) {
-                if (!Arrays.equals(state.shape(), parameter.value().shape())) {
+                long[] expected = stateShape.apply(parameter.value().shape());
+                if (!Arrays.equals(state.shape(), expected)) {
                     throw new UserErrorException("optimizer state '" + key(parameter) + "' has the shape "
-                            + Arrays.toString(state.shape()) + ", but the parameter has "
-                            + Arrays.toString(parameter.value().shape()));
+                            + Arrays.toString(state.shape()) + ", but the parameter needs "
+                            + Arrays.toString(expected));
                 }
                 of(parameter).copyInPlace(state);
             }

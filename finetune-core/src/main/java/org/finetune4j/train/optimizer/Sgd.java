@@ -1,74 +1,61 @@
 package org.finetune4j.train.optimizer;
 
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 
 /**
  * Stochastic gradient descent with momentum, PyTorch's formula: {@code g += decay * p; b = momentum * b + g (b = g in the
- * first step); p -= lr * b}.
+ * first step); p -= lr * b}. With Nesterov's momentum (Sutskever et al. 2013) {@code p -= lr * (g + momentum * b)}.
  */
-public final class Sgd implements Optimizer {
+public final class Sgd extends StatefulOptimizer {
 
-    private final List<ParameterGroup> groups;
     private final double momentum;
-    private final ParameterStates buffers = new ParameterStates("momentum_buffer");
+    private final boolean nesterov;
+    private final ParameterStates buffers;
 
     /** @param momentum 0 for none */
-    public Sgd(List<ParameterGroup> groups, double momentum) {
-        this.groups = List.copyOf(groups);
+    public Sgd(List<ParameterGroup> groups, double momentum, boolean nesterov) {
+        this(groups, momentum, nesterov, new ParameterStates("momentum_buffer"));
+    }
+
+    private Sgd(List<ParameterGroup> groups, double momentum, boolean nesterov, ParameterStates buffers) {
+        super(groups, buffers);
         this.momentum = momentum;
+        this.nesterov = nesterov;
+        this.buffers = buffers;
     }
 
     @Override
-    public void step(double learningRate) {
-        try (Autograd.Mode mode = Autograd.disabled()) {
-            for (ParameterGroup group : groups) {
-                for (Parameter parameter : group.parameters()) {
-                    try (TensorScope scope = TensorScope.open()) {
-                        step(parameter, group.weightDecay(), learningRate);
-                    }
-                }
-            }
-        }
-    }
-
-    private void step(Parameter parameter, double weightDecay, double learningRate) {
-        Tensor gradient = parameter.grad();
-        if (gradient == null) {
-            return;
-        }
-        Tensor value = parameter.value().detach();
-        Tensor direction = weightDecay == 0 ? gradient : gradient.addScaled(value, weightDecay);
+    void update(Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate) {
+        double decay = group.weightDecay();
+        Tensor direction = decay == 0 ? gradient : gradient.addScaled(value, decay);
         if (momentum != 0) {
             // A buffer of zeros gives b = g in the first step, as PyTorch does.
-            direction = buffers.of(parameter).mulInPlace(momentum).addInPlace(direction);
+            Tensor buffer = buffers.of(parameter).mulInPlace(momentum).addInPlace(direction);
+            direction = nesterov ? direction.addScaled(buffer, momentum) : buffer;
         }
         value.addScaledInPlace(direction, -learningRate);
     }
 
-    @Override
-    public void clearGradients() {
-        groups.forEach(group -> group.parameters().forEach(Parameter::clearGrad));
-    }
+    /** Registers the optimizer. */
+    public static final class Provider implements OptimizerProvider {
 
-    @Override
-    public Map<String, Tensor> state() {
-        Map<String, Tensor> saved = ParameterStates.ordered();
-        groups.forEach(group -> buffers.saveTo(saved, group.parameters()));
-        return saved;
-    }
+        @Override
+        public List<String> names() {
+            return List.of("sgd");
+        }
 
-    @Override
-    public void restore(Map<String, Tensor> state) {
-        groups.forEach(group -> buffers.restore(state, group.parameters()));
-    }
+        @Override
+        public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
+            options.allowArguments(Set.of("momentum", "nesterov"));
+            return new Sgd(groups, options.number("momentum", options.momentum()), options.flag("nesterov", false));
+        }
 
-    @Override
-    public void close() {
-        buffers.close();
+        @Override
+        public long stateBytes(long[] shape, boolean isTable, OptimizerOptions options) {
+            return options.number("momentum", options.momentum()) == 0 ? 0 : OptimizerProvider.floatBytes(shape);
+        }
     }
 }

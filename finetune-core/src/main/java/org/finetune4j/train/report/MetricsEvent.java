@@ -81,6 +81,9 @@ final class MetricsEvent {
         event.number("perplexity", metrics.perplexity());
         event.json.put("labelled_tokens", metrics.labelledTokens());
         event.optionalNumber("exact_match", metrics.exactMatch());
+        if (!metrics.scores().isEmpty()) {
+            event.json.set("scores", JSON.valueToTree(metrics.scores()));
+        }
         return event;
     }
 
@@ -153,7 +156,8 @@ final class MetricsEvent {
                         step(),
                         number("loss"),
                         json.path("labelled_tokens").longValue(),
-                        optionalNumber("exact_match")));
+                        optionalNumber("exact_match"),
+                        scores()));
             case "checkpoint" ->
                 listener.onCheckpoint(Path.of(json.path("directory").asText()), step());
             case "samples" -> listener.onSamples(toSamples());
@@ -179,6 +183,15 @@ final class MetricsEvent {
                 .forEachRemaining(
                         entry -> values.put(entry.getKey(), JSON.convertValue(entry.getValue(), Object.class)));
         return values;
+    }
+
+    private Map<String, Double> scores() {
+        Map<String, Double> scores = new LinkedHashMap<>();
+        json.path("scores")
+                .fields()
+                .forEachRemaining(
+                        entry -> scores.put(entry.getKey(), entry.getValue().doubleValue()));
+        return scores;
     }
 
     private TrainingPlan toPlan() {

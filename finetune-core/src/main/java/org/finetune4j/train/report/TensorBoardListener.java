@@ -8,6 +8,7 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.health.TrainingStatistics;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,7 +57,23 @@ public final class TensorBoardListener implements TrainingListener {
         if (exactMatch != null) {
             values.put("eval/exact_match", exactMatch);
         }
+        metrics.scores().forEach((name, score) -> values.put("eval/" + name, score));
         scalars(metrics.step(), values);
+    }
+
+    @Override
+    public void onStatistics(TrainingStatistics statistics) {
+        Map<String, Double> values = new LinkedHashMap<>();
+        put(values, "gradients/", statistics.gradients());
+        put(values, "activations/", statistics.activations());
+        scalars(statistics.step(), values);
+    }
+
+    private static void put(Map<String, Double> values, String prefix, Map<String, TrainingStatistics.Size> sizes) {
+        sizes.forEach((name, size) -> {
+            values.put(prefix + name + "/rms", size.rootMeanSquare());
+            values.put(prefix + name + "/max", size.largest());
+        });
     }
 
     @Override

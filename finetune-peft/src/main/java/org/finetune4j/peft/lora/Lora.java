@@ -4,9 +4,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.lora.LoraConfig.Bias;
-import org.finetune4j.strategy.FineTuningStrategy;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * Lora.builder().rank(16).alpha(32).targetModules("all-linear").build()
  * }</pre>
  */
-public final class Lora implements FineTuningStrategy {
+public final class Lora implements PeftStrategy {
 
     private final LoraConfig config;
 
@@ -40,12 +41,17 @@ public final class Lora implements FineTuningStrategy {
 
     @Override
     public String method() {
-        return "lora";
+        return config.useDora() ? "dora" : "lora";
     }
 
     @Override
     public LoraAdapter attach(CausalLM model) {
-        return LoraAdapter.attach(model, config, true);
+        return attach(model, true);
+    }
+
+    @Override
+    public LoraAdapter attach(CausalLM model, boolean trainable) {
+        return LoraAdapter.attach(model, config, trainable);
     }
 
     @Override
@@ -54,13 +60,14 @@ public final class Lora implements FineTuningStrategy {
         shown.put("r", config.rank());
         shown.put("lora_alpha", config.loraAlpha());
         shown.put("lora_dropout", config.loraDropout());
-        shown.put(
-                "target_modules",
-                config.targetModules() == null
-                        ? "default"
-                        : config.targetModules().toString());
+        shown.put("target_modules", config.modules().describeTargets());
         shown.put("use_rslora", config.useRslora());
+        shown.put("use_dora", config.useDora());
+        shown.put("init_lora_weights", config.initialization().peftValue());
         shown.put("bias", config.bias().peftName());
+        if (config.loraPlusRatio() != 1) {
+            shown.put("loraplus_lr_ratio", config.loraPlusRatio());
+        }
         return shown;
     }
 
@@ -70,16 +77,15 @@ public final class Lora implements FineTuningStrategy {
         private int rank = 8;
         private double alpha = 8;
         private double dropout;
-        private @Nullable TargetModules targetModules;
-        private List<String> excludeModules = List.of();
-        private List<Integer> layersToTransform = List.of();
-        private @Nullable String layersPattern;
+        private ModuleSelection modules = ModuleSelection.defaults();
         private Map<String, Integer> rankPattern = Map.of();
-        private Map<String, Integer> alphaPattern = Map.of();
+        private Map<String, Double> alphaPattern = Map.of();
         private boolean useRslora;
+        private boolean useDora;
+        private boolean loraBias;
         private Bias bias = Bias.NONE;
-        private List<String> modulesToSave = List.of();
         private LoraInitialization initialization = LoraInitialization.KAIMING;
+        private double loraPlusRatio = 1;
 
         private Builder() {}
 
@@ -98,28 +104,34 @@ public final class Lora implements FineTuningStrategy {
             return this;
         }
 
+        /** Which modules, with all of PEFT's settings for it. */
+        public Builder modules(ModuleSelection value) {
+            modules = value;
+            return this;
+        }
+
         /** One regular expression, {@code all-linear}, or any number of names. */
         public Builder targetModules(String... targets) {
             return targetModules(TargetModules.of(targets));
         }
 
         public Builder targetModules(@Nullable TargetModules targets) {
-            targetModules = targets;
+            modules = modules.withTargets(targets);
             return this;
         }
 
         public Builder excludeModules(List<String> names) {
-            excludeModules = names;
+            modules = modules.withExclude(names.isEmpty() ? null : new TargetModules.Names(names));
             return this;
         }
 
         public Builder layersToTransform(List<Integer> layers) {
-            layersToTransform = layers;
+            modules = modules.withLayers(layers, modules.layersPatterns());
             return this;
         }
 
-        public Builder layersPattern(@Nullable String name) {
-            layersPattern = name;
+        public Builder modulesToSave(List<String> names) {
+            modules = modules.withModulesToSave(names);
             return this;
         }
 
@@ -128,7 +140,7 @@ public final class Lora implements FineTuningStrategy {
             return this;
         }
 
-        public Builder alphaPattern(Map<String, Integer> pattern) {
+        public Builder alphaPattern(Map<String, Double> pattern) {
             alphaPattern = pattern;
             return this;
         }
@@ -138,13 +150,18 @@ public final class Lora implements FineTuningStrategy {
             return this;
         }
 
-        public Builder bias(Bias value) {
-            bias = value;
+        public Builder useDora(boolean value) {
+            useDora = value;
             return this;
         }
 
-        public Builder modulesToSave(List<String> names) {
-            modulesToSave = names;
+        public Builder loraBias(boolean value) {
+            loraBias = value;
+            return this;
+        }
+
+        public Builder bias(Bias value) {
+            bias = value;
             return this;
         }
 
@@ -153,21 +170,25 @@ public final class Lora implements FineTuningStrategy {
             return this;
         }
 
+        public Builder loraPlusRatio(double value) {
+            loraPlusRatio = value;
+            return this;
+        }
+
         public LoraConfig config() {
             return new LoraConfig(
                     rank,
                     alpha,
                     dropout,
-                    targetModules,
-                    excludeModules,
-                    layersToTransform,
-                    layersPattern,
+                    modules,
                     rankPattern,
                     alphaPattern,
                     useRslora,
+                    useDora,
+                    loraBias,
                     bias,
-                    modulesToSave,
-                    initialization);
+                    initialization,
+                    loraPlusRatio);
         }
 
         public Lora build() {

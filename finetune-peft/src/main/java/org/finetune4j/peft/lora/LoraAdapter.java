@@ -2,104 +2,76 @@ package org.finetune4j.peft.lora;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.Suggestions;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdapterConfigFile;
+import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.AdapterWeights;
-import org.finetune4j.peft.DefaultTargets;
+import org.finetune4j.peft.BiasCopies;
+import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.TargetModules;
-import org.finetune4j.peft.TrainedCopy;
-import org.finetune4j.peft.lora.LoraConfig.Bias;
-import org.finetune4j.strategy.Adapter;
-import org.finetune4j.tensor.DType;
+import org.finetune4j.strategy.TrainingHooks;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
-/** LoRA on a model: the extended layers, and the copies of biases and modules that train beside them. */
-public final class LoraAdapter implements Adapter {
+/** LoRA on a model: the adapted layers and tables, and the copies of biases and modules that train beside them. */
+public final class LoraAdapter extends PeftAdapter {
 
-    private final CausalLM model;
+    private static final List<Class<? extends Module>> TARGETS = List.of(Linear.class, Embedding.class);
+    private static final List<Class<? extends Module>> LINEAR = List.of(Linear.class);
+
     private final LoraConfig config;
-    private final Map<String, LoraLayer> layers;
-    private final List<TrainedCopy> copies;
-    private final Map<Linear, Parameter> unmergedWeights = new LinkedHashMap<>();
-    private boolean merged;
+    private final List<String> paths;
+    private final List<LoraLayer> layers;
 
-    private LoraAdapter(CausalLM model, LoraConfig config, Map<String, LoraLayer> layers, List<TrainedCopy> copies) {
-        this.model = model;
+    private LoraAdapter(CausalLM model, LoraConfig config, List<String> paths, List<AdapterPart> parts) {
+        super(model, parts);
         this.config = config;
-        this.layers = layers;
-        this.copies = copies;
+        this.paths = paths;
+        this.layers = parts.stream()
+                .filter(LoraLayer.class::isInstance)
+                .map(LoraLayer.class::cast)
+                .toList();
     }
 
-    /** Extends the layers that {@code config} targets, with new matrices. */
+    /** Adapts the layers and tables that {@code config} targets, with new matrices. */
     static LoraAdapter attach(CausalLM model, LoraConfig config, boolean trainable) {
-        TargetModules targets = config.targetModules() == null ? DefaultTargets.of(model) : config.targetModules();
-        Map<String, Linear> linears = targets.linearLayers(model);
-        linears.keySet().removeIf(path -> !config.includes(path));
-        linears.keySet().removeIf(path -> isSaved(config, path));
-        if (linears.isEmpty()) {
-            throw new UserErrorException("target_modules: no module is left after exclude_modules, layers_to_transform"
-                    + " and modules_to_save");
-        }
-        Map<String, LoraLayer> layers = new LinkedHashMap<>();
-        try (TensorScope scope = TensorScope.open()) {
-            linears.forEach((path, linear) -> layers.put(path, extend(model, config, path, linear, trainable)));
-            return new LoraAdapter(model, config, layers, copies(model, config, layers, trainable));
-        }
-    }
-
-    private static LoraLayer extend(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
-        int rank = config.rankOf(path);
-        LoraInitialization initialization = config.initialization();
-        Parameter loraA =
-                new Parameter(path + ".lora_A.weight", initialization.loraA(model.device(), rank, linear.inFeatures()));
-        Parameter loraB = new Parameter(
-                path + ".lora_B.weight", initialization.loraB(model.device(), linear.outFeatures(), rank));
-        if (trainable) {
-            loraA.train(DType.FLOAT32);
-            loraB.train(DType.FLOAT32);
-        }
-        LoraLayer layer = new LoraLayer(linear, loraA, loraB, config.scaleOf(path), config.loraDropout());
-        linear.extend(layer);
-        return layer;
-    }
-
-    private static List<TrainedCopy> copies(
-            CausalLM model, LoraConfig config, Map<String, LoraLayer> layers, boolean trainable) {
-        List<TrainedCopy> copies = new ArrayList<>();
-        Map<String, Module> modules = model.network().namedModules();
-        for (String name : config.modulesToSave()) {
-            if (modules.keySet().stream().noneMatch(path -> TargetModules.endsWith(path, name))) {
-                throw new UserErrorException("modules_to_save: '" + name + "' matches no module of this model"
-                        + Suggestions.didYouMean(name, modules.keySet()));
-            }
-        }
-        modules.forEach((path, module) -> {
-            boolean saved = isSaved(config, path);
-            boolean targeted = layers.containsKey(path);
-            for (String name : List.copyOf(module.ownParameters().keySet())) {
-                boolean biasTrains = name.equals("bias")
-                        && (config.bias() == Bias.ALL || config.bias() == Bias.LORA_ONLY && targeted);
-                if (saved || biasTrains) {
-                    String inFile = targeted ? path + ".base_layer." + name : path + "." + name;
-                    copies.add(TrainedCopy.of(
-                            AdapterWeights.PREFIX + inFile, path, module, name, DType.FLOAT32, trainable));
+        Map<String, Module> modules = config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            List<AdapterPart> parts = new ArrayList<>();
+            modules.forEach((path, module) -> {
+                if (module instanceof Embedding table) {
+                    parts.add(new LoraEmbedding(model, config, path, table, trainable));
+                } else if (module instanceof Linear linear) {
+                    parts.add(
+                            config.useDora()
+                                    ? new DoraLayer(model, config, path, linear, trainable)
+                                    : new LoraLayer(model, config, path, linear, trainable));
                 }
-            }
-        });
-        return copies;
+            });
+            parts.addAll(BiasCopies.of(
+                    model,
+                    modules.keySet(),
+                    config.bias() != LoraConfig.Bias.NONE,
+                    config.bias() == LoraConfig.Bias.ALL,
+                    trainable));
+            parts.addAll(config.modules().savedModules(model, trainable));
+            return enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts));
+        }
     }
 
-    private static boolean isSaved(LoraConfig config, String path) {
-        return config.modulesToSave().stream().anyMatch(name -> TargetModules.endsWith(path, name));
+    /** Tables are targets only when somebody asks for them by name. */
+    private static List<Class<? extends Module>> kinds(LoraConfig config) {
+        boolean all = config.modules().targets() instanceof TargetModules.AllLinear;
+        return all ? LINEAR : TARGETS;
     }
 
     public LoraConfig config() {
@@ -107,75 +79,43 @@ public final class LoraAdapter implements Adapter {
     }
 
     @Override
-    public Map<String, Parameter> parametersByKey() {
-        Map<String, Parameter> parameters = new LinkedHashMap<>();
-        layers.forEach((path, layer) -> {
-            parameters.put(AdapterWeights.PREFIX + path + ".lora_A.weight", layer.loraA());
-            parameters.put(AdapterWeights.PREFIX + path + ".lora_B.weight", layer.loraB());
-        });
-        copies.forEach(copy -> parameters.put(copy.key(), copy.parameter()));
-        return parameters;
+    public TrainingHooks trainingHooks() {
+        return new TrainingHooks() {
+            @Override
+            public double learningRateFactor(Parameter parameter) {
+                String name = parameter.name();
+                boolean ofB = name.contains(".lora_B.") || name.endsWith(".lora_magnitude_vector");
+                return ofB ? config.loraPlusRatio() : 1;
+            }
+        };
     }
 
     @Override
-    public Collection<Parameter> trainableParameters() {
-        return parametersByKey().values().stream()
-                .filter(Parameter::isTrainable)
-                .toList();
+    protected Map<String, @Nullable Object> configuration() {
+        return LoraConfigJson.toJson(config, model(), paths, conv1d());
     }
 
-    @Override
-    public void save(Path directory) {
-        boolean conv1d = layers.values().stream().anyMatch(layer -> layer.base().layout() == Linear.Layout.IN_OUT);
-        AdapterWeights.write(directory, parametersByKey());
-        AdapterConfigFile.write(directory, LoraConfigJson.toJson(config, layers.keySet(), model.nameOrPath(), conv1d));
+    private boolean conv1d() {
+        return layers.stream().anyMatch(layer -> layer.base().layout() == Linear.Layout.IN_OUT);
     }
 
+    /**
+     * Writes the adapter for use. One that took a part of the base at its start is written as the plain LoRA of twice the
+     * rank that holds what was learned, as PEFT's conversion does: it fits the untouched base, in any program.
+     */
     @Override
-    public void restore(Path directory) {
-        String madeFor = AdapterConfigFile.read(directory)
-                .text("base_model_name_or_path")
-                .orElse("another base model");
-        AdapterWeights.read(directory, parametersByKey(), madeFor);
-    }
-
-    @Override
-    public void merge() {
-        if (merged) {
+    public void export(Path directory) {
+        if (!config.initialization().takesFromBase() || config.useDora()) {
+            save(directory);
             return;
         }
-        layers.forEach((path, layer) -> {
-            Linear linear = layer.base();
-            unmergedWeights.put(linear, linear.weight());
-            linear.replaceParameter("weight", new Parameter(linear.weight().name(), layer.mergedWeight()));
-            linear.removeExtension();
-        });
-        merged = true;
-    }
-
-    @Override
-    public void unmerge() {
-        if (!merged) {
-            return;
+        try (TensorScope scope = TensorScope.open()) {
+            Map<String, Parameter> entries = new LinkedHashMap<>(entriesToWrite());
+            layers.forEach(layer -> DoubledLora.of(layer)
+                    .forEach((name, value) -> entries.put(AdapterWeights.PREFIX + layer.path() + "." + name, value)));
+            AdapterWeights.write(directory, entries);
+            AdapterConfigFile.write(
+                    directory, complete(LoraConfigJson.toJson(config.doubled(), model(), paths, conv1d())));
         }
-        layers.values().forEach(layer -> {
-            Linear linear = layer.base();
-            linear.weight().value().close();
-            linear.replaceParameter("weight", unmergedWeights.remove(linear));
-            linear.extend(layer);
-        });
-        merged = false;
-    }
-
-    @Override
-    public void close() {
-        unmerge();
-        layers.values().forEach(layer -> {
-            layer.base().removeExtension();
-            layer.free();
-        });
-        copies.forEach(TrainedCopy::close);
-        layers.clear();
-        copies.clear();
     }
 }

@@ -5,10 +5,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.regex.Pattern;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Module;
+import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.Patterns;
 import org.finetune4j.peft.TargetModules;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The settings of LoRA, with PEFT's names and defaults.
@@ -16,33 +18,33 @@ import org.jspecify.annotations.Nullable;
  * @param rank of the two matrices
  * @param loraAlpha what the product is scaled by, together with the rank
  * @param loraDropout probability of dropping an element of the input in training
- * @param targetModules which layers, or null for those that PEFT takes by default
- * @param excludeModules names of modules to leave out
- * @param layersToTransform numbers of the layers to work on; empty for all
- * @param layersPattern the name of the list of layers, or null for any
+ * @param modules which layers and embeddings are adapted, and which modules train as a whole
  * @param rankPattern other ranks, by regular expressions that match the end of a path; the first match wins
  * @param alphaPattern other alphas, in the same way
  * @param useRslora whether the scale is {@code alpha / sqrt(rank)} (Kalajdzievski 2023) instead of {@code alpha / rank}
- * @param bias which biases train
- * @param modulesToSave names of modules that train as a whole
+ * @param useDora whether a magnitude is learned apart from the direction (Liu et al. 2024)
+ * @param loraBias whether B has a bias, which trains as well
+ * @param bias which biases of the base train
  * @param initialization what A and B start from
+ * @param loraPlusRatio the learning rate of B by that of A (Hayou et al. 2024), 1 for plain LoRA
  */
 public record LoraConfig(
         int rank,
         double loraAlpha,
         double loraDropout,
-        @Nullable TargetModules targetModules,
-        List<String> excludeModules,
-        List<Integer> layersToTransform,
-        @Nullable String layersPattern,
+        ModuleSelection modules,
         Map<String, Integer> rankPattern,
-        Map<String, Integer> alphaPattern,
+        Map<String, Double> alphaPattern,
         boolean useRslora,
+        boolean useDora,
+        boolean loraBias,
         Bias bias,
-        List<String> modulesToSave,
-        LoraInitialization initialization) {
+        LoraInitialization initialization,
+        double loraPlusRatio) {
 
-    /** Which biases train. */
+    private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
+
+    /** Which biases of the base train. */
     public enum Bias {
         NONE,
         ALL,
@@ -61,44 +63,65 @@ public record LoraConfig(
         if (!(loraDropout >= 0 && loraDropout < 1)) {
             throw new IllegalArgumentException("loraDropout must be at least 0 and below 1: " + loraDropout);
         }
-        excludeModules = List.copyOf(excludeModules);
-        layersToTransform = List.copyOf(layersToTransform);
-        modulesToSave = List.copyOf(modulesToSave);
+        if (!(loraPlusRatio > 0)) {
+            throw new IllegalArgumentException("loraPlusRatio must be positive: " + loraPlusRatio);
+        }
+        if (useDora && loraBias) {
+            throw new UserErrorException("lora_bias and use_dora cannot be combined");
+        }
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     }
 
     /** The rank of the layer at this path. */
     int rankOf(String path) {
-        return firstMatch(rankPattern, path).orElse(rank);
+        return Patterns.firstMatch(rankPattern, path).orElse(rank);
     }
 
     /** The scale of the layer at this path. */
     double scaleOf(String path) {
-        double alpha = firstMatch(alphaPattern, path).map(Integer::doubleValue).orElse(loraAlpha);
+        double alpha = Patterns.firstMatch(alphaPattern, path).orElse(loraAlpha);
         int layerRank = rankOf(path);
         return alpha / (useRslora ? Math.sqrt(layerRank) : layerRank);
     }
 
-    private static Optional<Integer> firstMatch(Map<String, Integer> patterns, String path) {
-        return patterns.entrySet().stream()
-                .filter(entry -> TargetModules.compile("(.*\\.)?(" + entry.getKey() + ")$")
-                        .matcher(path)
-                        .matches())
-                .map(Map.Entry::getValue)
-                .findFirst();
+    /**
+     * Whether PEFT writes the base's weight of this module into the adapter's file: it does so for the token embedding and
+     * the output layer when a target is called {@code embed_tokens} or {@code lm_head}.
+     */
+    boolean storesBaseOf(CausalLM model, Module module) {
+        TargetModules targets = modules.targets();
+        boolean named = targets instanceof TargetModules.Names names
+                        && EMBEDDING_NAMES.stream().anyMatch(names.names()::contains)
+                || targets instanceof TargetModules.Regex regex
+                        && EMBEDDING_NAMES.stream().anyMatch(regex.pattern()::contains);
+        return named
+                && (module == model.network().inputEmbedding()
+                        || module == model.network().outputLayer());
     }
 
-    /** Whether the layer at this path is left in by the exclusions and the choice of layers. */
-    boolean includes(String path) {
-        if (excludeModules.stream().anyMatch(name -> TargetModules.endsWith(path, name))) {
-            return false;
-        }
-        if (layersToTransform.isEmpty()) {
-            return true;
-        }
-        String list = layersPattern == null ? "[^.]*" : layersPattern;
-        var matcher = Pattern.compile(".*\\." + list + "\\.(\\d+)\\..*").matcher(path);
-        return matcher.matches() && layersToTransform.contains(Integer.parseInt(matcher.group(1)));
+    /**
+     * The settings of a plain LoRA that holds this one's change as the difference of two products: twice the rank, the
+     * same scale.
+     */
+    LoraConfig doubled() {
+        double factor = useRslora ? Math.sqrt(2) : 2;
+        Map<String, Integer> ranks = new LinkedHashMap<>();
+        rankPattern.forEach((pattern, value) -> ranks.put(pattern, value * 2));
+        Map<String, Double> alphas = new LinkedHashMap<>();
+        alphaPattern.forEach((pattern, value) -> alphas.put(pattern, value * factor));
+        return new LoraConfig(
+                rank * 2,
+                loraAlpha * factor,
+                loraDropout,
+                modules,
+                ranks,
+                alphas,
+                useRslora,
+                useDora,
+                loraBias,
+                bias,
+                LoraInitialization.KAIMING,
+                loraPlusRatio);
     }
 }

@@ -1,36 +1,58 @@
 package org.finetune4j.peft.lora;
 
-import java.util.Collection;
-import java.util.List;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.tensor.Autograd;
+import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.PartedWeight;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
-/** {@code y = base(x) + scale * B A dropout(x)} (Hu et al. 2021). */
-final class LoraLayer implements LinearExtension {
+/** {@code y = base(x) + scale * (B A dropout(x) + b)} (Hu et al. 2021); b is there with {@code lora_bias} only. */
+class LoraLayer extends AdaptedLinear {
 
-    private final Linear base;
     private final Parameter loraA;
     private final Parameter loraB;
+    private final @Nullable Parameter loraBias;
     private final double scale;
     private final double dropout;
+    private final boolean storesBase;
+    private final @Nullable PartedWeight parted;
 
-    /**
-     * @param loraA [rank, in]
-     * @param loraB [out, rank]
-     */
-    LoraLayer(Linear base, Parameter loraA, Parameter loraB, double scale, double dropout) {
-        this.base = base;
-        this.loraA = loraA;
-        this.loraB = loraB;
-        this.scale = scale;
-        this.dropout = dropout;
+    /** Makes the matrices [rank, in] and [out, rank] as {@code config} says; nothing of the model is changed yet. */
+    LoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
+        super(model.network(), path, linear);
+        int rank = config.rankOf(path);
+        this.scale = config.scaleOf(path);
+        this.dropout = config.loraDropout();
+        this.storesBase = config.storesBaseOf(model, linear);
+        LoraInitialization initialization = config.initialization();
+        LoraInitialization.Matrices matrices;
+        if (initialization.takesFromBase()) {
+            Tensor weight = PartedWeight.dense(linear); // [out, in]
+            matrices = initialization.taken(weight, rank, scale, path);
+            Tensor taken = matrices.loraB().matmul(matrices.loraA()).mul(scale);
+            this.parted = PartedWeight.of(linear, weight.sub(taken), matrices.loraA(), matrices.loraB());
+        } else {
+            matrices = initialization.drawn(model.device(), rank, linear.inFeatures(), linear.outFeatures());
+            this.parted = null;
+        }
+        this.loraA = InitialValues.parameter(model, path + ".lora_A.weight", matrices.loraA(), trainable);
+        this.loraB = InitialValues.parameter(model, path + ".lora_B.weight", matrices.loraB(), trainable);
+        this.loraBias = config.loraBias()
+                ? InitialValues.parameter(
+                        model,
+                        path + ".lora_B.bias",
+                        InitialValues.zeros(model.device(), linear.outFeatures()),
+                        trainable)
+                : null;
     }
 
     @Override
@@ -38,46 +60,104 @@ final class LoraLayer implements LinearExtension {
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
         Tensor output = linear.project(rows); // [rows, out]
-        Tensor input = Dropout.apply(rows, dropout);
-        Tensor low = Functional.linear(input, loraA.as(x.dtype()), null); // [rows, rank]
+        Tensor low = low(dropped(rows)); // [rows, rank]
         // The base output is nobody else's: adding to it saves a tensor of its size, forwards and backwards.
         output.addMatrixProductInPlace(low, loraB.as(x.dtype()).t(), scale);
+        if (loraBias != null) {
+            output.addScaledInPlace(loraBias.as(x.dtype()), scale);
+        }
         shape[shape.length - 1] = output.size(1);
         return output.view(shape); // [..., out]
     }
 
+    /** {@code A x}: [rows, in] to [rows, rank]. */
+    final Tensor low(Tensor rows) {
+        return Functional.linear(rows, loraA.as(rows.dtype()), null);
+    }
+
+    /** The input with dropout, or itself where there is none. */
+    final Tensor dropped(Tensor rows) {
+        return Dropout.apply(rows, dropout);
+    }
+
     @Override
-    public Collection<Parameter> parameters() {
-        return List.of(loraA, loraB);
+    public Map<String, Parameter> parametersByKey() {
+        Map<String, Parameter> parameters = new LinkedHashMap<>();
+        parameters.put(key("lora_A.weight"), loraA);
+        parameters.put(key("lora_B.weight"), loraB);
+        if (loraBias != null) {
+            parameters.put(key("lora_B.bias"), loraBias);
+        }
+        return parameters;
     }
 
-    Linear base() {
-        return base;
+    @Override
+    public Map<String, Parameter> baseParametersByKey() {
+        return storesBase
+                ? Map.of(key("base_layer.weight"), parted == null ? base().weight() : parted.whole())
+                : Map.of();
     }
 
-    Parameter loraA() {
+    final Parameter loraA() {
         return loraA;
     }
 
-    Parameter loraB() {
+    final Parameter loraB() {
         return loraB;
     }
 
-    /** The base weight with the product added, in the base weight's layout and dtype. */
-    Tensor mergedWeight() {
-        try (Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            Tensor weight = base.weight().value();
-            Tensor delta = loraB.value().matmul(loraA.value()).mul(scale); // [out, in]
-            Tensor laidOut = base.layout() == Linear.Layout.OUT_IN ? delta : delta.t();
-            Tensor merged = weight.to(DType.FLOAT32).add(laidOut).to(weight.dtype());
-            return scope.keep(merged.contiguous());
+    final double scale() {
+        return scale;
+    }
+
+    /** How the base's weight was parted, where the initialization took from it. */
+    final @Nullable PartedWeight parted() {
+        return parted;
+    }
+
+    /** {@code scale * B A} [out, in] in a type of at least float32. */
+    final Tensor delta(DType dtype) {
+        return loraB.as(dtype).matmul(loraA.as(dtype)).mul(scale);
+    }
+
+    @Override
+    protected Tensor mergedWeight(Tensor weight) {
+        return weight.add(delta(weight.dtype()));
+    }
+
+    @Override
+    protected @Nullable Tensor mergedBias(@Nullable Tensor bias) {
+        if (loraBias == null) {
+            return bias;
+        }
+        if (bias == null) {
+            throw new UserErrorException("an adapter with lora_bias cannot be merged here: " + path() + " has no bias");
+        }
+        return bias.addScaled(loraBias.value().detach().to(bias.dtype()), scale);
+    }
+
+    @Override
+    public void enable() {
+        super.enable();
+        if (parted != null) {
+            parted.install();
         }
     }
 
-    void free() {
-        loraA.value().close();
-        loraB.value().close();
+    @Override
+    public void disable() {
+        if (parted != null) {
+            parted.putBack();
+        }
+        super.disable();
+    }
+
+    @Override
+    public void free() {
+        super.free();
+        if (parted != null) {
+            parted.free();
+        }
     }
 
     @Override

@@ -1,43 +1,207 @@
 package org.finetune4j.peft.lora;
 
 import java.util.List;
-import org.finetune4j.strategy.AdapterContract;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.TargetedContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
 
 /** LoRA keeps the promises of an adapter, with each of its options. */
 class LoraContractTest {
 
-    @Nested
-    class AllLinear extends AdapterContract {
+    /** LoRA with some options. */
+    abstract static class Contract extends TargetedContract {
+
+        abstract Lora.Builder builder();
+
         @Override
         protected FineTuningStrategy strategy() {
-            return Lora.builder().rank(4).alpha(8).targetModules("all-linear").build();
+            return builder().build();
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return builder().modules(modules).build();
         }
     }
 
     @Nested
-    class RankStabilisedWithBiases extends AdapterContract {
+    class AllLinear extends Contract {
         @Override
-        protected FineTuningStrategy strategy() {
-            return Lora.builder()
-                    .rank(4)
-                    .alpha(8)
-                    .useRslora(true)
-                    .bias(LoraConfig.Bias.ALL)
-                    .build();
+        Lora.Builder builder() {
+            return Lora.builder().rank(4).alpha(8).targetModules("all-linear");
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(allLinear(model), 4);
         }
     }
 
     @Nested
-    class WithTheOutputLayerTrained extends AdapterContract {
+    class RankStabilisedWithBiases extends Contract {
         @Override
-        protected FineTuningStrategy strategy() {
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        Lora.Builder builder() {
+            return Lora.builder().rank(4).alpha(8).useRslora(true).bias(LoraConfig.Bias.ALL);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(defaultTargets(model), 4) + biases(model);
+        }
+    }
+
+    @Nested
+    class WithTheOutputLayerTrained extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        Lora.Builder builder() {
             return Lora.builder()
                     .rank(2)
                     .initialization(LoraInitialization.GAUSSIAN)
-                    .modulesToSave(List.of("lm_head"))
+                    .modulesToSave(List.of("lm_head"));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(defaultTargets(model), 2)
+                    + model.network().outputLayer().weight().value().numel();
+        }
+    }
+
+    @Nested
+    class OnTheOutputLayerWithBias extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        Lora.Builder builder() {
+            return Lora.builder().rank(3).loraBias(true).targetModules("lm_head", "fc1");
+        }
+
+        @Override
+        protected FineTuningStrategy strategy() {
+            return Lora.builder()
+                    .rank(3)
+                    .loraBias(true)
+                    .targetModules("lm_head")
                     .build();
+        }
+
+        @Override
+        protected boolean canMerge() {
+            return false;
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            Linear head = model.network().outputLayer();
+            return 3 * (head.inFeatures() + head.outFeatures()) + head.outFeatures();
+        }
+    }
+
+    @Nested
+    class OnEmbeddings extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        Lora.Builder builder() {
+            return Lora.builder().rank(4).targetModules(".*(embed_tokens|wte|q_proj|c_attn)");
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            long hidden = model.network().inputEmbedding().weight().value().size(1);
+            return 4 * (model.network().inputEmbedding().count() + hidden)
+                    + matrices(layers(model, List.of("q_proj", "c_attn")), 4);
+        }
+    }
+
+    @Nested
+    class Dora extends Contract {
+        @Override
+        Lora.Builder builder() {
+            return Lora.builder().rank(4).useDora(true).targetModules("all-linear");
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(allLinear(model), 4)
+                    + allLinear(model).stream().mapToLong(Linear::outFeatures).sum();
+        }
+
+        @Override
+        protected float neutralTolerance() {
+            return 1e-5f;
+        }
+
+        /** The norm is taken as a constant, see {@link DoraGradientTest} for A and B. */
+        @Override
+        protected boolean isDerivative(Parameter parameter) {
+            return parameter.name().endsWith("lora_magnitude_vector");
+        }
+    }
+
+    @Nested
+    class Pissa extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        Lora.Builder builder() {
+            return Lora.builder().rank(4).alpha(6).initialization(LoraInitialization.PISSA);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(defaultTargets(model), 4);
+        }
+
+        @Override
+        protected float neutralTolerance() {
+            return 1e-5f;
+        }
+    }
+
+    @Nested
+    class Olora extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        Lora.Builder builder() {
+            return Lora.builder().rank(4).initialization(LoraInitialization.OLORA);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(defaultTargets(model), 4);
+        }
+
+        @Override
+        protected float neutralTolerance() {
+            return 1e-5f;
         }
     }
 }

@@ -2,6 +2,7 @@ package org.finetune4j.peft.lora;
 
 import java.nio.file.Path;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.PeftParityTest;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.train.GoldenTrajectory;
@@ -16,7 +17,7 @@ class LoraTrajectoryTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 1})
     void everyStepIsReproducedWithAndWithoutCheckpointedActivations(int checkpointedLayers) {
-        try (CausalLM model = CausalLM.load(LoraParityTest.BASES.resolve("llama"));
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
                 Adapter adapter = AdapterFormat.load(model, GOLDEN.resolve("init"), true)) {
             GoldenTrajectory.assertReproduces(
                     GOLDEN.resolve("golden.safetensors"),

@@ -1,0 +1,34 @@
+package org.finetune4j.cli;
+
+import java.util.List;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.examples.ExampleDataset;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The data of a training, ready to train on.
+ *
+ * @param train what is trained on
+ * @param evaluation what is held out, or null
+ * @param notes what was read and left out, one line each
+ */
+record JobData(Part train, @Nullable Part evaluation, List<String> notes) {
+
+    JobData {
+        notes = List.copyOf(notes);
+    }
+
+    /**
+     * One side of the data.
+     *
+     * @param name where it comes from
+     * @param samples one sample an example
+     * @param batches what batches are made of: the samples, or the rows that they are packed into
+     * @param examples what the samples come from, or null for plain text
+     */
+    record Part(
+            String name,
+            TrainingDataset samples,
+            TrainingDataset batches,
+            @Nullable ExampleDataset examples) {}
+}

@@ -1,0 +1,134 @@
+package org.finetune4j.cli;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.train.ModelSelection;
+import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.gradient.LossOptions;
+import org.finetune4j.train.optimizer.LearningRateSchedule;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.optimizer.OptimizerProvider;
+import org.finetune4j.train.optimizer.ScheduleOptions;
+
+/** Reads the arguments of a training under the names that transformers gives them. */
+final class TrainingArgumentsReader {
+
+    private final Settings settings;
+
+    private TrainingArgumentsReader(Settings settings) {
+        this.settings = settings;
+    }
+
+    /**
+     * @param defaultLearningRate of the method
+     * @throws UserErrorException for the first key whose value cannot be used
+     */
+    static TrainingArguments read(Settings settings, Path output, double defaultLearningRate) {
+        return new TrainingArgumentsReader(settings).arguments(output, defaultLearningRate);
+    }
+
+    private TrainingArguments arguments(Path output, double defaultLearningRate) {
+        int batch = settings.integer("per_device_train_batch_size", 8, 1);
+        double learningRate = settings.number("learning_rate", defaultLearningRate, 0, 1e6);
+        return TrainingArguments.builder()
+                .epochs(settings.number("num_train_epochs", 3, 1e-9, 1e9))
+                .maxSteps(settings.integer("max_steps", -1))
+                .perDeviceTrainBatchSize(batch)
+                .perDeviceEvalBatchSize(settings.integer("per_device_eval_batch_size", batch, 1))
+                .gradientAccumulationSteps(settings.integer("gradient_accumulation_steps", 1, 1))
+                .learningRate(learningRate)
+                .schedule(schedule(learningRate))
+                .warmupSteps(settings.integer("warmup_steps", 0, 0))
+                .warmupRatio(settings.number("warmup_ratio", 0, 0, 1))
+                .optimizer(optimizer())
+                .weightDecay(settings.number("weight_decay", 0, 0, 1e6))
+                .decayNormsAndBiases(settings.flag("decay_norms_and_biases", false))
+                .maxGradNorm(settings.number("max_grad_norm", 1, 0, Double.MAX_VALUE))
+                .gradientCheckpointingLayers(checkpointing())
+                .loss(new LossOptions(
+                        settings.number("label_smoothing_factor", 0, 0, 0.999), settings.number("z_loss", 0, 0, 1e3)))
+                .neftuneNoiseAlpha(settings.number("neftune_noise_alpha", 0, 0, 1e6))
+                .emaDecay(settings.number("ema_decay", 0, 0, 0.999999))
+                .selection(selection())
+                .statisticsSteps(settings.integer("statistics_steps", 0, 0))
+                .seed(settings.integer("seed", 42))
+                .shuffle(settings.flag("shuffle", true))
+                .evalSteps(settings.integer("eval_steps", 0, 0))
+                .saveSteps(settings.integer("save_steps", 0, 0))
+                .saveTotalLimit(settings.integer("save_total_limit", 1, 1))
+                .outputDirectory(output)
+                .resume(settings.flag("resume_from_checkpoint", false))
+                .build();
+    }
+
+    private LearningRateSchedule schedule(double learningRate) {
+        return LearningRateSchedule.named(
+                settings.text("lr_scheduler_type").orElse("linear"),
+                new ScheduleOptions(texts("lr_scheduler_kwargs"), learningRate));
+    }
+
+    private OptimizerOptions optimizer() {
+        String name = settings.text("optim").orElse("adamw");
+        try {
+            OptimizerProvider provider = OptimizerProvider.named(name);
+            return new OptimizerOptions(
+                    provider.names().get(0),
+                    settings.number("adam_beta1", 0.9, 0, 1),
+                    settings.number("adam_beta2", 0.999, 0, 1),
+                    settings.number("adam_epsilon", 1e-8, 0, 1),
+                    settings.number("momentum", 0, 0, 1),
+                    texts("optim_args"));
+        } catch (UserErrorException e) {
+            throw new UserErrorException(settings.origin() + ": 'optim': " + e.getMessage(), e);
+        }
+    }
+
+    private ModelSelection selection() {
+        List<String> metrics = settings.texts("eval_metrics");
+        String best = settings.text("metric_for_best_model").orElse("loss");
+        String name = best.startsWith("eval_") ? best.substring("eval_".length()) : best;
+        boolean greater = !name.equals("loss") && !name.equals("perplexity");
+        return new ModelSelection(
+                metrics,
+                name,
+                settings.flag("greater_is_better", greater),
+                settings.flag("load_best_model_at_end", false),
+                settings.integer("early_stopping_patience", 0, 0),
+                settings.number("early_stopping_threshold", 0, 0, 1e9),
+                settings.integer("eval_max_new_tokens", 64, 1),
+                settings.integer("eval_generated_samples", 0, 0));
+    }
+
+    /** {@code true} keeps one activation a layer, a number one for so many layers. */
+    private int checkpointing() {
+        Object value = settings.value("gradient_checkpointing").orElse(false);
+        if (value instanceof Boolean flag) {
+            return flag ? 1 : 0;
+        }
+        return settings.integer("gradient_checkpointing", 0, 0);
+    }
+
+    /** A map, or transformers' {@code key=value,key=value}. */
+    private Map<String, String> texts(String key) {
+        Map<String, String> texts = new LinkedHashMap<>();
+        Object value = settings.value(key).orElse(Map.of());
+        if (value instanceof Map<?, ?> map) {
+            map.forEach((name, element) -> texts.put(String.valueOf(name), String.valueOf(element)));
+            return texts;
+        }
+        for (String part : value.toString().split(",")) {
+            int equals = part.indexOf('=');
+            if (equals < 1) {
+                throw settings.invalid(key, "names with values, such as {momentum: 0.95} or momentum=0.95");
+            }
+            texts.put(
+                    part.substring(0, equals).strip(),
+                    part.substring(equals + 1).strip());
+        }
+        return texts;
+    }
+}

@@ -1,0 +1,86 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The way of a user: validate, train, generate, merge, generate again. */
+class TrainCommandTest {
+
+    private static final String PROMPT = "Q: Where does Tom live?\nA: ";
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void aTrainedAdapterAnswersAndItsMergedModelAnswersTheSame() {
+        TrainingFiles files = new TrainingFiles(directory);
+        assertEquals(0, files.run("validate").exitCode());
+
+        CommandRun trained = files.train(
+                "max_steps=60", "learning_rate=5e-3", "target_modules=all-linear", "report_to=[html,tensorboard]");
+        assertEquals(0, trained.exitCode(), trained.toString());
+        assertEquals(List.of(files.output.toString()), trained.out());
+        assertTrue(Files.exists(files.output.resolve("adapter_model.safetensors")));
+        assertTrue(Files.exists(files.output.resolve("report.html")));
+
+        List<String> base = generate(files.model, null);
+        List<String> adapted = generate(files.model, files.output);
+        assertEquals(List.of("In Oslo."), adapted);
+        assertNotEquals(base, adapted);
+
+        Path merged = directory.resolve("merged");
+        CommandRun run = CommandRun.of(
+                "merge",
+                "--model",
+                files.model.toString(),
+                "--adapter",
+                files.output.toString(),
+                "--output",
+                merged.toString());
+        assertEquals(0, run.exitCode(), run.toString());
+        assertEquals(adapted, generate(merged, null));
+    }
+
+    private static List<String> generate(Path model, Path adapter) {
+        CommandRun run = adapter == null
+                ? CommandRun.of("generate", "--model", model.toString(), "--prompt", PROMPT, "--max-new-tokens", "12")
+                : CommandRun.of(
+                        "generate",
+                        "--model",
+                        model.toString(),
+                        "--adapter",
+                        adapter.toString(),
+                        "--prompt",
+                        PROMPT,
+                        "--max-new-tokens",
+                        "12");
+        assertEquals(0, run.exitCode(), run.toString());
+        return run.out();
+    }
+
+    @Test
+    void anEarlierRunIsNotOverwrittenAndGoesOnWhenAsked() {
+        TrainingFiles files = new TrainingFiles(directory);
+        assertEquals(0, files.train("max_steps=2").exitCode());
+        CommandRun again = files.train("max_steps=4");
+        assertEquals(2, again.exitCode());
+        assertTrue(again.errors().get(0).contains("resume_from_checkpoint=true"), again.toString());
+        assertEquals(
+                0, files.train("max_steps=4", "resume_from_checkpoint=true").exitCode());
+        assertTrue(Files.exists(files.output.resolve("checkpoint-4")));
+    }
+
+    @Test
+    void withoutArgumentsThereIsHelp() {
+        CommandRun run = CommandRun.of();
+        assertEquals(0, run.exitCode());
+        assertTrue(run.out().get(0).startsWith("Usage: finetune"), run.toString());
+    }
+}

@@ -1,0 +1,80 @@
+package org.finetune4j.data;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Samples packed into rows of one length, so that hardly anything is padding. Positions restart at each sample: attention
+ * stays within it, and losses and gradients are those of the samples alone. No sample is cut.
+ */
+public final class PackedDataset implements TrainingDataset {
+
+    private final TrainingDataset source;
+    private final List<int[]> rows;
+    private final double fill;
+
+    private PackedDataset(TrainingDataset source, List<int[]> rows, double fill) {
+        this.source = source;
+        this.rows = rows;
+        this.fill = fill;
+    }
+
+    /**
+     * Packs a dataset; each of its samples is made once now, to know its length.
+     *
+     * @param capacity tokens of a row; no sample may be longer
+     * @throws org.finetune4j.UserErrorException when a sample is wrong
+     */
+    public static PackedDataset of(TrainingDataset source, int capacity) {
+        int[] lengths = SampleLengths.of(source);
+        List<int[]> rows = BestFitDecreasing.pack(lengths, capacity);
+        double room = (double) rows.size() * capacity;
+        return new PackedDataset(
+                source, rows, Arrays.stream(lengths).asLongStream().sum() / room);
+    }
+
+    /** Number of rows. */
+    @Override
+    public int size() {
+        return rows.size();
+    }
+
+    @Override
+    public Sample get(int index) {
+        List<Sample> samples =
+                Arrays.stream(rows.get(index)).mapToObj(source::get).toList();
+        int length = samples.stream().mapToInt(Sample::length).sum();
+        int[] inputIds = new int[length];
+        int[] labels = new int[length];
+        int[] positionIds = new int[length];
+        int start = 0;
+        for (Sample sample : samples) {
+            System.arraycopy(sample.inputIds(), 0, inputIds, start, sample.length());
+            System.arraycopy(sample.labels(), 0, labels, start, sample.length());
+            // Nothing before a sample's first token may predict it.
+            labels[start] = Sample.IGNORE_INDEX;
+            for (int i = 0; i < sample.length(); i++) {
+                positionIds[start + i] = i;
+            }
+            start += sample.length();
+        }
+        return new Sample(inputIds, labels, positionIds);
+    }
+
+    @Override
+    public String location(int index) {
+        int[] row = rows.get(index);
+        String first = source.location(row[0]);
+        return row.length == 1 ? first : first + " and " + (row.length - 1) + " more";
+    }
+
+    /** Number of samples before packing. */
+    public int samples() {
+        return source.size();
+    }
+
+    /** Share of the rows that is tokens, not padding: 1 is a perfect fit. */
+    public double fill() {
+        return fill;
+    }
+}

@@ -1,0 +1,17 @@
+package org.finetune4j.data;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How files become records.
+ *
+ * @param csvHeader whether the first row of CSV and TSV files names the columns
+ * @param sql a query whose rows are the records, or null; it selects from {@code data}, the files, or from what it names
+ *     itself
+ */
+public record ReadOptions(boolean csvHeader, @Nullable String sql) {
+
+    public static ReadOptions defaults() {
+        return new ReadOptions(true, null);
+    }
+}

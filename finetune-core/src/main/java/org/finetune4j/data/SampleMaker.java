@@ -1,0 +1,69 @@
+package org.finetune4j.data;
+
+import java.util.Arrays;
+import org.finetune4j.UserErrorException;
+
+/**
+ * Cuts tokenised examples to length and sets their labels.
+ *
+ * @param maxLength the most tokens a sample may have
+ * @param truncation what happens to longer ones
+ */
+record SampleMaker(int maxLength, TruncationPolicy truncation) {
+
+    /** Whether the example fits; those that do not are left out under {@link TruncationPolicy#DROP}. */
+    boolean fits(TokenizedExample example) {
+        return example.ids().length <= maxLength;
+    }
+
+    /**
+     * Makes the sample.
+     *
+     * @param location of the record, for messages
+     * @throws UserErrorException when the example is too long, or has no labelled token left
+     */
+    Sample sample(TokenizedExample example, String location) {
+        int length = example.ids().length;
+        if (length == 0) {
+            throw new UserErrorException(location + ": the record is empty, there is nothing to learn from it");
+        }
+        if (!fits(example) && (truncation == TruncationPolicy.ERROR || truncation == TruncationPolicy.DROP)) {
+            throw new UserErrorException(location + ": the sample has " + length + " tokens, max_length is " + maxLength
+                    + "; raise it, or set truncation to right, left or drop");
+        }
+        int[] ids = example.ids();
+        boolean[] trained = example.trained();
+        if (!fits(example)) {
+            int kept =
+                    truncation == TruncationPolicy.LEFT ? Math.min(example.leadingLength(), maxLength - 1) : maxLength;
+            int tail = maxLength - kept;
+            ids = Arrays.copyOf(ids, maxLength);
+            trained = Arrays.copyOf(trained, maxLength);
+            System.arraycopy(example.ids(), length - tail, ids, kept, tail);
+            System.arraycopy(example.trained(), length - tail, trained, kept, tail);
+        }
+        int[] labels = ids.clone();
+        for (int i = 0; i < labels.length; i++) {
+            if (!trained[i]) {
+                labels[i] = Sample.IGNORE_INDEX;
+            }
+        }
+        Sample sample = new Sample(ids, labels);
+        if (sample.labelledTokens() == 0) {
+            throw new UserErrorException(location + nothingToLearn(example));
+        }
+        return sample;
+    }
+
+    private String nothingToLearn(TokenizedExample example) {
+        int first = 0;
+        while (first < example.trained().length && !example.trained()[first]) {
+            first++;
+        }
+        if (fits(example) || first == example.trained().length) {
+            return ": the record has no trained token, there is nothing to learn from it";
+        }
+        return ": no labelled token is left: the prompt alone has " + first + " tokens, max_length is " + maxLength
+                + "; raise it, or set truncation to left or drop";
+    }
+}

@@ -1,0 +1,143 @@
+package org.finetune4j.data.examples;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Reasons;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/** Reads LLaMA-Factory's {@code dataset_info.json}: names of datasets with their files, formats, columns and tags. */
+public final class DatasetInfo {
+
+    /** LLaMA-Factory's names of columns that our formats call something else. */
+    private static final Map<String, String> ALPACA_COLUMNS =
+            Map.of("prompt", "instruction", "query", "input", "response", "output", "kto_tag", "label");
+
+    private static final List<String> REMOTE = List.of("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url");
+
+    private static final Map<String, String> ROLE_TAGS = Map.of(
+            "user_tag", "human",
+            "assistant_tag", "gpt",
+            "system_tag", "system",
+            "observation_tag", "observation",
+            "function_tag", "function_call");
+
+    private final Path file;
+    private final JsonNode root;
+
+    private DatasetInfo(Path file, JsonNode root) {
+        this.file = file;
+        this.root = root;
+    }
+
+    /** @throws UserErrorException when there is no such file, or it is not a JSON object */
+    public static DatasetInfo read(Path file) {
+        try {
+            JsonNode root = new ObjectMapper().readTree(Files.readAllBytes(file));
+            if (!root.isObject()) {
+                throw new UserErrorException(file + ": expected an object of datasets by name");
+            }
+            return new DatasetInfo(file, root);
+        } catch (JsonProcessingException e) {
+            throw new UserErrorException(file + ": not valid JSON: " + Reasons.of(e), e);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        }
+    }
+
+    /** Names of all datasets. */
+    public List<String> names() {
+        List<String> names = new ArrayList<>();
+        root.fieldNames().forEachRemaining(names::add);
+        return names;
+    }
+
+    /**
+     * What the file says about a dataset.
+     *
+     * @throws UserErrorException when it has no such dataset, or one that is not in a file
+     */
+    public DatasetSpec.Builder dataset(String name) {
+        JsonNode entry = root.path(name);
+        if (!entry.isObject()) {
+            throw new UserErrorException(file + ": no dataset '" + name + "'" + Suggestions.didYouMean(name, names()));
+        }
+        JsonNode fileName = entry.path("file_name");
+        if (!fileName.isTextual()) {
+            String remote = REMOTE.stream().filter(entry::has).findFirst().orElse("");
+            throw new UserErrorException(file + ": '" + name + "' has no 'file_name'"
+                    + (remote.isEmpty() ? "" : ", only '" + remote + "'; download it and name the file"));
+        }
+        String formatting = entry.path("formatting").asText("alpaca");
+        if (!formatting.equals("alpaca") && !formatting.equals("sharegpt")) {
+            throw new UserErrorException(
+                    file + ": '" + name + "': 'formatting' is " + formatting + ", expected alpaca or sharegpt");
+        }
+        DatasetSpec.Builder spec = DatasetSpec.of(
+                        file.resolveSibling(fileName.textValue()).toString())
+                .name(name)
+                .maxSamples(entry.path("num_samples").asInt(0));
+        Map<String, String> columns = columns(entry.path("columns"), formatting);
+        String format = format(entry, formatting, columns);
+        if (format.equals("text")) {
+            return spec.format(format).column("text", columns.getOrDefault("instruction", "text"));
+        }
+        columns.forEach((key, column) -> {
+            if (!key.equals(column)) {
+                spec.column(key, column);
+            }
+        });
+        return spec.format(format).tags(tags(entry.path("tags")));
+    }
+
+    private static String format(JsonNode entry, String formatting, Map<String, String> columns) {
+        if (columns.containsKey("label")) {
+            return "unpaired_preference";
+        }
+        if (entry.path("ranking").asBoolean()) {
+            return "preference";
+        }
+        if (formatting.equals("sharegpt")) {
+            return "sharegpt";
+        }
+        boolean onlyPrompt = columns.containsKey("instruction") && columns.size() == 1;
+        return onlyPrompt ? "text" : "alpaca";
+    }
+
+    private static Map<String, String> columns(JsonNode columns, String formatting) {
+        Map<String, String> mapped = new HashMap<>();
+        columns.fields().forEachRemaining(column -> {
+            String key = ALPACA_COLUMNS.getOrDefault(column.getKey(), column.getKey());
+            boolean media = key.equals("images") || key.equals("videos") || key.equals("audios");
+            if (!media) {
+                mapped.put(
+                        formatting.equals("sharegpt") && key.equals("messages") ? "conversations" : key,
+                        column.getValue().asText());
+            }
+        });
+        return mapped;
+    }
+
+    private static @Nullable MessageTags tags(JsonNode tags) {
+        if (tags.isMissingNode()) {
+            return null;
+        }
+        Map<String, String> roles = new HashMap<>();
+        ROLE_TAGS.forEach((tag, role) -> {
+            if (tags.has(tag)) {
+                roles.put(tags.path(tag).asText(), role);
+            }
+        });
+        return new MessageTags(
+                tags.path("role_tag").asText("from"), tags.path("content_tag").asText("value"), roles);
+    }
+}

@@ -1,0 +1,61 @@
+package org.finetune4j.data.format;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.ServiceLoader;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+
+/** All formats that are on the class path. */
+public final class RecordFormats {
+
+    private static final List<RecordFormat> ALL = ServiceLoader.load(RecordFormat.class).stream()
+            .map(ServiceLoader.Provider::get)
+            .sorted(Comparator.comparingInt(RecordFormat::detectionOrder).thenComparing(RecordFormat::name))
+            .toList();
+
+    private RecordFormats() {}
+
+    /** The formats in the order in which they are tried. */
+    public static List<RecordFormat> all() {
+        return ALL;
+    }
+
+    /**
+     * The format of this name.
+     *
+     * @throws UserErrorException when there is none, with the nearest name
+     */
+    public static RecordFormat named(String name) {
+        return ALL.stream()
+                .filter(format -> format.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new UserErrorException("dataset_format is " + name + ", expected auto or one of "
+                        + String.join(", ", names()) + Suggestions.didYouMean(name, names())));
+    }
+
+    /**
+     * The format that a record is in.
+     *
+     * @throws UserErrorException when it is in none
+     */
+    public static RecordFormat detect(JsonNode record) {
+        return ALL.stream()
+                .filter(format -> format.matches(record))
+                .findFirst()
+                .orElseThrow(() -> new UserErrorException("no format fits a record with the keys " + keys(record)
+                        + "; map them, such as columns: {prompt: KEY, completion: KEY}, or set dataset_format"));
+    }
+
+    public static List<String> names() {
+        return ALL.stream().map(RecordFormat::name).toList();
+    }
+
+    private static List<String> keys(JsonNode record) {
+        List<String> keys = new ArrayList<>();
+        record.fieldNames().forEachRemaining(keys::add);
+        return keys;
+    }
+}

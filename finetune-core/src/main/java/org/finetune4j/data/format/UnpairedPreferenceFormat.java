@@ -1,0 +1,64 @@
+package org.finetune4j.data.format;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.finetune4j.UserErrorException;
+
+/**
+ * What KTO learns from: an answer and whether it is good, {@code label} (TRL) or {@code kto_tag} (LLaMA-Factory). The
+ * answer is {@code completion} after {@code prompt}, or the last message of {@code messages} or {@code conversations}.
+ */
+public final class UnpairedPreferenceFormat implements RecordFormat {
+
+    @Override
+    public String name() {
+        return "unpaired_preference";
+    }
+
+    @Override
+    public List<String> keys() {
+        return List.of("label", "prompt", "completion", "messages", "conversations", "kto_tag", "system", "tools");
+    }
+
+    @Override
+    public boolean matches(JsonNode record) {
+        boolean judged =
+                record.path("label").isBoolean() || record.path("kto_tag").isBoolean();
+        return judged
+                && ((record.has("prompt") && record.has("completion"))
+                        || record.path("messages").isArray()
+                        || record.path("conversations").isArray());
+    }
+
+    @Override
+    public int detectionOrder() {
+        return 21;
+    }
+
+    @Override
+    public Example parse(JsonNode record) {
+        JsonNode label = record.has("kto_tag") ? record.path("kto_tag") : record.path("label");
+        if (!label.isBoolean()) {
+            throw new UserErrorException(
+                    label.isMissingNode()
+                            ? "the record has no 'label' (true for a good answer)"
+                            : "'label' must be true or false, got "
+                                    + label.getNodeType().name().toLowerCase(Locale.ROOT));
+        }
+        return new UnpairedPreference(example(record), label.booleanValue());
+    }
+
+    private static Supervised example(JsonNode record) {
+        if (record.has("completion")) {
+            return PromptedAnswers.of(record, "completion");
+        }
+        String key = record.has("messages") || !record.has("conversations") ? "messages" : "conversations";
+        List<Turn> turns = new ArrayList<>(MessageReader.messages(record, key));
+        if (!turns.get(turns.size() - 1).isAssistant()) {
+            throw new UserErrorException("the last message must be the assistant's, it is the answer that was judged");
+        }
+        return new Conversation(turns, turns.size() - 1, MessageReader.tools(record));
+    }
+}

@@ -1,0 +1,135 @@
+package org.finetune4j.model;
+
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.nn.AttentionKind;
+import org.finetune4j.nn.AttentionView;
+import org.finetune4j.nn.KeyValueCache;
+import org.finetune4j.nn.Prompt;
+import org.finetune4j.nn.RotaryEmbedding;
+import org.finetune4j.nn.RotaryFrequencies;
+import org.finetune4j.nn.Rotation;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes what the layers of a model share about a batch: positions, rotations and masks, once for every kind of attention
+ * that the model has.
+ */
+final class ContextFactory {
+
+    private final DecoderModel network;
+    private final String origin;
+    private final Device device;
+    private final DType computeDType;
+
+    /** @param origin what messages call the model's configuration */
+    ContextFactory(DecoderModel network, String origin, Device device, DType computeDType) {
+        this.network = network;
+        this.origin = origin;
+        this.device = device;
+        this.computeDType = computeDType;
+    }
+
+    /** The context of a whole batch, after a prompt where there is one. */
+    SequenceContext start(ModelInputs inputs, @Nullable Prompt prompt, @Nullable KeyValueCache cache) {
+        int[] positions = inputs.positions();
+        int seq = inputs.sequenceLength();
+        Masks masks = kind -> {
+            Tensor tokens = AttentionMask.of(inputs, positions, network.isCausal(), window(kind));
+            return prompt == null ? tokens : PromptLayout.mask(tokens, seq, prompt, window(kind));
+        };
+        if (prompt instanceof Prompt.Embeddings virtual) {
+            int[] all = inputs.withVirtual(virtual.length()).positions();
+            return create(inputs, all, masks, cache, false).withVirtualEmbeddings(virtual.embeddings());
+        }
+        int[] all = PromptLayout.shifted(positions, prompt == null ? 0 : prompt.length());
+        return create(inputs, all, masks, cache, false);
+    }
+
+    /**
+     * The context of new tokens that follow those of a cache.
+     *
+     * @param virtual how many virtual tokens the cache starts with
+     * @param seenMask [batch, past + seq], 1 for a real token, virtual tokens not among them
+     */
+    SequenceContext follow(ModelInputs inputs, int virtual, KeyValueCache cache, byte[] seenMask) {
+        int[] positions = PromptLayout.shifted(inputs.positions(), virtual);
+        byte[] seen = PromptLayout.seenAfter(virtual, seenMask, inputs.batchSize());
+        return create(inputs, positions, kind -> AttentionMask.continuing(inputs, seen, window(kind)), cache, true);
+    }
+
+    /** Makes the mask of one kind of attention, or null where none is needed. */
+    private interface Masks {
+        @Nullable
+        Tensor of(AttentionKind kind);
+    }
+
+    /** @param positions [batch, seq] of all that runs through the layers */
+    private SequenceContext create(
+            ModelInputs inputs, int[] positions, Masks masks, @Nullable KeyValueCache cache, boolean continues) {
+        int seq = positions.length / inputs.batchSize();
+        int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
+        int rows = distinct.length / seq;
+        int longest = Arrays.stream(positions).max().orElse(0) + 1;
+        if (longest > network.maxPositions()) {
+            throw new UserErrorException("a sequence of " + longest + " tokens is longer than the "
+                    + network.maxPositions() + " that " + origin + " allows (max_position_embeddings)");
+        }
+        Map<RotaryFrequencies, Rotation> rotations = new IdentityHashMap<>();
+        Map<AttentionKind, AttentionView> views = new EnumMap<>(AttentionKind.class);
+        for (AttentionKind kind : network.attentionKinds()) {
+            Tensor mask = masks.of(kind);
+            RotaryFrequencies frequencies = frequencies(kind, longest, continues ? seq : 0);
+            Rotation rotation = frequencies == null
+                    ? null
+                    : rotations.computeIfAbsent(frequencies, f -> Rotation.of(f, distinct, rows, device, computeDType));
+            views.put(kind, new AttentionView(rotation, mask == null ? null : mask.to(device), network.isCausal()));
+        }
+        int[] types = inputs.tokenTypeIds();
+        return new SequenceContext(
+                onDevice(distinct, rows, seq),
+                types == null ? null : onDevice(types, inputs.batchSize(), inputs.sequenceLength()),
+                views,
+                cache,
+                null,
+                null);
+    }
+
+    private Tensor onDevice(int[] values, int rows, int seq) {
+        return Tensors.of(values, rows, seq).to(DType.INT64).to(device);
+    }
+
+    private int window(AttentionKind kind) {
+        return kind == AttentionKind.SLIDING ? network.slidingWindow() : AttentionMask.UNLIMITED;
+    }
+
+    private @Nullable RotaryFrequencies frequencies(AttentionKind kind, int length, int added) {
+        RotaryEmbedding rotary = network.rotaryEmbedding(kind);
+        if (rotary == null) {
+            return null;
+        }
+        if (added > 0 && !rotary.canGrow(length - added, length)) {
+            throw new UserErrorException(origin + ": the model rotates sequences of " + length
+                    + " tokens otherwise than the shorter one that was computed so far (rope_type longrope):"
+                    + " generate fewer new tokens, or start from a longer prompt");
+        }
+        return rotary.frequencies(length);
+    }
+
+    private static boolean sameInAllRows(int[] positions, int seq) {
+        for (int i = seq; i < positions.length; i++) {
+            if (positions[i] != positions[i - seq]) {
+                return false;
+            }
+        }
+        return true;
+    }
+}

@@ -1,0 +1,42 @@
+package org.finetune4j.model;
+
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/** Decides which token of a sequence speaks for all of it when the sequence is classified. */
+@FunctionalInterface
+public interface Pooling {
+
+    /** For every row the index of that token in its row. */
+    int[] tokens(ModelInputs inputs);
+
+    /** The first token: {@code [CLS]} of BERT. */
+    static Pooling first() {
+        return inputs -> new int[inputs.batchSize()];
+    }
+
+    /**
+     * The last token whose id is not the padding's, as the decoders of transformers do: by id, not by mask.
+     *
+     * @param padTokenId the padding's id, or null where the configuration names none: then the last token is taken, and a
+     *     batch of several sequences is refused
+     */
+    static Pooling lastExcept(@Nullable Integer padTokenId, String origin) {
+        return inputs -> {
+            int seq = inputs.sequenceLength();
+            int[] tokens = new int[inputs.batchSize()];
+            if (padTokenId == null && inputs.batchSize() > 1) {
+                throw new UserErrorException(origin + ": 'pad_token_id' is missing: without it the last token of "
+                        + inputs.batchSize() + " sequences in one batch cannot be told from padding");
+            }
+            for (int row = 0; row < tokens.length; row++) {
+                int last = seq - 1;
+                while (padTokenId != null && last > 0 && inputs.inputIds()[row * seq + last] == padTokenId) {
+                    last--;
+                }
+                tokens[row] = last;
+            }
+            return tokens;
+        };
+    }
+}

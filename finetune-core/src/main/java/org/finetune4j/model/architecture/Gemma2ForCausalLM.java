@@ -1,0 +1,85 @@
+package org.finetune4j.model.architecture;
+
+import java.util.List;
+import org.finetune4j.model.Architecture;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.AttentionKind;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.RmsNorm;
+import org.finetune4j.nn.RotaryAttention.Style;
+import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+
+/**
+ * Gemma 2 (Gemma team 2024): capped scores, every other layer sees a window only, and norms before and after each block.
+ */
+public final class Gemma2ForCausalLM extends RotaryDecoder {
+
+    private static final DecoderShape.Defaults DEFAULTS =
+            new DecoderShape.Defaults("hidden_activation", "gelu_pytorch_tanh", true, 256);
+
+    private final double finalSoftCap;
+
+    private Gemma2ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
+        super(
+                config,
+                shape,
+                weights,
+                LayerTypes.of(config, shape.layers(), i -> i % 2 == 0),
+                shape.rotary(config),
+                RmsNorm.onePlusFactory(shape.epsilon()),
+                (at, index, kind) -> layer(config, shape, at, index, kind));
+        this.finalSoftCap = GemmaLayer.softCap(config, "final_logit_softcapping", 30);
+    }
+
+    private static DecoderLayer layer(
+            ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
+        boolean bias = config.flag("attention_bias", false);
+        return new GemmaLayer(
+                weights, shape, shape.selfAttention(weights.at("self_attn"), kind, Style.biased(bias), index));
+    }
+
+    @Override
+    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
+        Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
+        return rows.mul(GemmaForCausalLM.scale(rows));
+    }
+
+    /** Caps the scores of the vocabulary; a classifier's stay as they are. */
+    @Override
+    public Tensor logits(Tensor normalised) {
+        Tensor logits = super.logits(normalised);
+        return finalSoftCap == 0 || pooling() != null
+                ? logits
+                : logits.div(finalSoftCap).tanh().mul(finalSoftCap);
+    }
+
+    /** Scores are scaled by {@code query_pre_attn_scalar}, not by the head's size. */
+    private static DecoderShape shape(ModelConfig config) {
+        DecoderShape shape = DecoderShape.of(config, DEFAULTS);
+        double scale = 1 / Math.sqrt(config.number("query_pre_attn_scalar", 256));
+        return shape.withAttention(
+                shape.attention().withScale(scale, GemmaLayer.softCap(config, "attn_logit_softcapping", 50)));
+    }
+
+    /** Registers the architecture. */
+    public static final class Provider implements Architecture {
+
+        @Override
+        public List<String> names() {
+            return List.of("Gemma2ForCausalLM", "Gemma2ForSequenceClassification");
+        }
+
+        @Override
+        public String backbonePrefix() {
+            return "model.";
+        }
+
+        @Override
+        public DecoderModel build(ModelConfig config, Weights weights) {
+            return new Gemma2ForCausalLM(config, shape(config), weights);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+package org.finetune4j.model.architecture;
+
+import java.util.List;
+import org.finetune4j.model.Architecture;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.Activation;
+import org.finetune4j.nn.AttentionKind;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.PreNormLayer;
+import org.finetune4j.nn.RmsNorm;
+import org.finetune4j.nn.RotaryAttention.Style;
+import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/** Gemma 1 (Gemma team 2024): Llama with scaled embeddings and norms that multiply by one plus their weight. */
+public final class GemmaForCausalLM extends RotaryDecoder {
+
+    private static final DecoderShape.Defaults DEFAULTS =
+            new DecoderShape.Defaults("hidden_act", "gelu_pytorch_tanh", true, 256);
+
+    private GemmaForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
+        super(
+                config,
+                shape,
+                weights,
+                LayerTypes.full(shape.layers()),
+                shape.rotary(config),
+                RmsNorm.onePlusFactory(shape.epsilon()),
+                (at, index, kind) -> layer(config, shape, at, index, kind));
+    }
+
+    private static DecoderLayer layer(
+            ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
+        return new PreNormLayer(
+                weights,
+                shape.hidden(),
+                RmsNorm.onePlusFactory(shape.epsilon()),
+                shape.selfAttention(
+                        weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
+                "mlp",
+                shape.gatedFeedForward(weights.at("mlp"), false),
+                0);
+    }
+
+    @Override
+    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
+        Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
+        return rows.mul(scale(rows));
+    }
+
+    /** The root of the hidden size, rounded to the type of calculation as the reference does. */
+    static Tensor scale(Tensor embedded) {
+        return Tensors.full(Math.sqrt(embedded.size(-1)), embedded.dtype(), embedded.device(), 1);
+    }
+
+    /** Configurations of the first release say gelu and mean its approximation. */
+    private static DecoderShape shape(ModelConfig config) {
+        DecoderShape shape = DecoderShape.of(config, DEFAULTS);
+        return shape.activation() == Activation.GELU ? shape.withActivation(Activation.GELU_TANH) : shape;
+    }
+
+    /** Registers the architecture. */
+    public static final class Provider implements Architecture {
+
+        @Override
+        public List<String> names() {
+            return List.of("GemmaForCausalLM", "GemmaForSequenceClassification");
+        }
+
+        @Override
+        public String backbonePrefix() {
+            return "model.";
+        }
+
+        @Override
+        public DecoderModel build(ModelConfig config, Weights weights) {
+            return new GemmaForCausalLM(config, shape(config), weights);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+package org.finetune4j.model.architecture;
+
+import java.util.List;
+import org.finetune4j.model.Architecture;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.LoadBalancing;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.AttentionKind;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.GatedFeedForward;
+import org.finetune4j.nn.MixtureOfExperts;
+import org.finetune4j.nn.PreNormLayer;
+import org.finetune4j.nn.RotaryAttention.Style;
+import org.finetune4j.nn.Weights;
+
+/** Mixtral (Jiang et al. 2024): Mistral with a mixture of experts for every feed-forward block. */
+public final class MixtralForCausalLM extends RotaryDecoder {
+
+    private final LoadBalancing loadBalancing;
+
+    private MixtralForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
+        super(
+                config,
+                shape,
+                weights,
+                LayerTypes.slidingEverywhere(config, shape.layers()),
+                shape.rotary(config),
+                shape.rmsNorm(),
+                (at, index, kind) -> layer(config, shape, at, index, kind));
+        this.loadBalancing = LoadBalancing.of(config, experts(config, shape).experts(), 0.001);
+    }
+
+    private static DecoderLayer layer(
+            ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
+        MixtureOfExperts experts = new MixtureOfExperts(
+                weights.at("block_sparse_moe"),
+                shape.hidden(),
+                experts(config, shape),
+                shape.activation(),
+                index,
+                shape.initialization());
+        return new PreNormLayer(
+                weights,
+                shape.hidden(),
+                shape.rmsNorm(),
+                shape.selfAttention(weights.at("self_attn"), kind, Style.biased(false), index),
+                "block_sparse_moe",
+                experts,
+                0);
+    }
+
+    private static MixtureOfExperts.Settings experts(ModelConfig config, DecoderShape shape) {
+        return ExpertSettings.of(
+                config,
+                config.positive("num_local_experts", 8),
+                config.positive("num_experts_per_tok", 2),
+                true,
+                shape.intermediate(),
+                new GatedFeedForward.Names("w1", "w3", "w2"));
+    }
+
+    @Override
+    public LoadBalancing loadBalancing() {
+        return loadBalancing;
+    }
+
+    /** Registers the architecture. */
+    public static final class Provider implements Architecture {
+
+        @Override
+        public List<String> names() {
+            return List.of("MixtralForCausalLM", "MixtralForSequenceClassification");
+        }
+
+        @Override
+        public String backbonePrefix() {
+            return "model.";
+        }
+
+        @Override
+        public DecoderModel build(ModelConfig config, Weights weights) {
+            config.requireZero("router_jitter_noise");
+            return new MixtralForCausalLM(config, DecoderShape.of(config), weights);
+        }
+    }
+}

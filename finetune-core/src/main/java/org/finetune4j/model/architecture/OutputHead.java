@@ -1,0 +1,45 @@
+package org.finetune4j.model.architecture;
+
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.Pooling;
+import org.finetune4j.nn.Embedding;
+import org.finetune4j.nn.Initialization;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Weights;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The last layer of a decoder: over the vocabulary, or {@code score} over the labels of a classifier.
+ *
+ * @param name its name in the model
+ * @param pooling which token the classifier reads, null in a language model
+ */
+record OutputHead(String name, Linear layer, @Nullable Pooling pooling) {
+
+    /**
+     * The head that the configuration's architecture has.
+     *
+     * @param languageModelName what the layer over the vocabulary is called, usually {@code lm_head}
+     * @param hidden size of what it reads
+     * @param tied whether that layer's weight is the embedding's
+     */
+    static OutputHead of(
+            ModelConfig config,
+            Weights weights,
+            String languageModelName,
+            Embedding embedding,
+            long hidden,
+            boolean tied,
+            Initialization init) {
+        if (config.isSequenceClassifier()) {
+            Linear score = Linear.of(weights.at("score"), hidden, config.labels(), false, init);
+            Integer pad =
+                    config.has("pad_token_id") ? config.node("pad_token_id").asInt() : null;
+            return new OutputHead("score", score, Pooling.lastExcept(config.padTokenId(), config.origin()));
+        }
+        Linear layer = tied
+                ? Linear.tied(embedding.weight())
+                : Linear.of(weights.at(languageModelName), hidden, embedding.count(), false, init);
+        return new OutputHead(languageModelName, layer, null);
+    }
+}

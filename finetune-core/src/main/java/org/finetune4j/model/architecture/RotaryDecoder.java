@@ -1,0 +1,119 @@
+package org.finetune4j.model.architecture;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.Pooling;
+import org.finetune4j.nn.AttentionKind;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Embedding;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Norm;
+import org.finetune4j.nn.RotaryEmbedding;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the decoders of Llama's layout share: {@code model.embed_tokens}, {@code model.layers}, {@code model.norm}, then
+ * {@code lm_head} or {@code score}. A member of the family says how its layers are made.
+ */
+abstract class RotaryDecoder extends DecoderModel {
+
+    /** Makes the layer of a number, whose attention is of a kind. */
+    @FunctionalInterface
+    interface LayerFactory {
+        DecoderLayer create(Weights weights, int index, AttentionKind kind);
+    }
+
+    private final Embedding embedding;
+    private final List<DecoderLayer> layers = new ArrayList<>();
+    private final Norm norm;
+    private final OutputHead head;
+    private final LayerTypes types;
+    private final RotaryEmbedding rotary;
+    private final int maxPositions;
+
+    RotaryDecoder(
+            ModelConfig config,
+            DecoderShape shape,
+            Weights weights,
+            LayerTypes types,
+            RotaryEmbedding rotary,
+            Norm.Factory norms,
+            LayerFactory factory) {
+        Weights backbone = weights.at("model");
+        this.embedding = child(
+                "model.embed_tokens",
+                new Embedding(
+                        backbone.at("embed_tokens"),
+                        shape.vocabulary(),
+                        shape.hidden(),
+                        shape.initialization(),
+                        config.padTokenId()));
+        for (int i = 0; i < shape.layers(); i++) {
+            layers.add(child("model.layers." + i, factory.create(backbone.at("layers", i), i, types.kind(i))));
+        }
+        this.norm = child("model.norm", norms.create(backbone.at("norm"), shape.hidden()));
+        this.head = OutputHead.of(
+                config, weights, "lm_head", embedding, shape.hidden(), shape.tied(), shape.initialization());
+        child(head.name(), head.layer());
+        this.types = types;
+        this.rotary = rotary;
+        this.maxPositions = shape.maxPositions();
+    }
+
+    @Override
+    public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
+        return allVectors(inputIds, context, computeDType);
+    }
+
+    @Override
+    public final List<DecoderLayer> layers() {
+        return layers;
+    }
+
+    @Override
+    public final Tensor finalNorm(Tensor hiddenStates) {
+        return norm.forward(hiddenStates);
+    }
+
+    @Override
+    public final Embedding inputEmbedding() {
+        return embedding;
+    }
+
+    @Override
+    public final Linear outputLayer() {
+        return head.layer();
+    }
+
+    @Override
+    public final @Nullable Pooling pooling() {
+        return head.pooling();
+    }
+
+    @Override
+    public final Set<AttentionKind> attentionKinds() {
+        return types.distinct();
+    }
+
+    @Override
+    public final int slidingWindow() {
+        return types.window();
+    }
+
+    @Override
+    public RotaryEmbedding rotaryEmbedding(AttentionKind kind) {
+        return rotary;
+    }
+
+    @Override
+    public final int maxPositions() {
+        return maxPositions;
+    }
+}

@@ -1,0 +1,59 @@
+package org.finetune4j.model.chat;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One message of a conversation, as a template sees it: {@code role}, {@code content}, and whatever else the template may
+ * ask for, such as {@code tool_calls}, {@code tool_call_id}, {@code name} or {@code reasoning_content}. Values are texts,
+ * numbers, truth values, null, lists and maps.
+ *
+ * @param fields by name, in their order
+ */
+public record ChatMessage(Map<String, @Nullable Object> fields) {
+
+    public ChatMessage {
+        fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
+        if (!(fields.get("role") instanceof String)) {
+            throw new IllegalArgumentException("a message needs a role: " + fields);
+        }
+    }
+
+    /** A message of text only. */
+    public static ChatMessage of(String role, String content) {
+        Map<String, @Nullable Object> fields = new LinkedHashMap<>();
+        fields.put("role", role);
+        fields.put("content", content);
+        return new ChatMessage(fields);
+    }
+
+    public static ChatMessage system(String content) {
+        return of("system", content);
+    }
+
+    public static ChatMessage user(String content) {
+        return of("user", content);
+    }
+
+    public static ChatMessage assistant(String content) {
+        return of("assistant", content);
+    }
+
+    public String role() {
+        return String.valueOf(fields.get("role"));
+    }
+
+    /** The text; empty where there is none, or it is in parts. */
+    public String content() {
+        return fields.get("content") instanceof String text ? text : "";
+    }
+
+    /** The same message with another text. */
+    ChatMessage withContent(String content) {
+        Map<String, @Nullable Object> changed = new LinkedHashMap<>(fields);
+        changed.put("content", content);
+        return new ChatMessage(changed);
+    }
+}

@@ -1,0 +1,197 @@
+package org.finetune4j.model.chat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A model's chat template: puts conversations into the words that the model was trained with. The text is that of
+ * transformers' {@code apply_chat_template}; tokenise it without adding special tokens. Thread-safe.
+ *
+ * <pre>{@code
+ * ChatTemplate template = ChatTemplate.load(Path.of("models/Qwen2.5-0.5B-Instruct")).orElseThrow();
+ * String prompt = template.render(List.of(ChatMessage.user("Hello!")), ChatOptions.generation());
+ * }</pre>
+ */
+public final class ChatTemplate {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final String name;
+    private final String source;
+    private final Map<String, String> specialTokens;
+
+    private ChatTemplate(String name, String source, Map<String, String> specialTokens) {
+        this.name = name;
+        this.source = JinjaSource.normalize(source);
+        this.specialTokens = Map.copyOf(specialTokens);
+    }
+
+    /**
+     * A template from its source.
+     *
+     * @param name what messages call it, such as its file
+     * @param specialTokens by the names templates know them by, such as {@code bos_token}
+     */
+    public static ChatTemplate of(String name, String source, Map<String, String> specialTokens) {
+        return new ChatTemplate(name, source, specialTokens);
+    }
+
+    /**
+     * The template of a model directory: {@code chat_template.jinja}, {@code chat_template.json}, or the one in {@code
+     * tokenizer_config.json} (of several the one called {@code default}); empty where there is none.
+     *
+     * @throws UserErrorException when a file cannot be read
+     */
+    public static Optional<ChatTemplate> load(Path directory) {
+        Path configFile = directory.resolve("tokenizer_config.json");
+        JsonNode config = Files.exists(configFile) ? readJson(configFile) : JSON.createObjectNode();
+        Map<String, String> tokens = specialTokens(config);
+        Path own = directory.resolve("chat_template.jinja");
+        if (Files.exists(own)) {
+            return Optional.of(new ChatTemplate(own.toString(), readText(own), tokens));
+        }
+        Path json = directory.resolve("chat_template.json");
+        if (Files.exists(json)) {
+            return source(readJson(json).path("chat_template")).map(text -> of(json.toString(), text, tokens));
+        }
+        return source(config.path("chat_template")).map(text -> of(configFile.toString(), text, tokens));
+    }
+
+    /**
+     * The template in a file of its own.
+     *
+     * @param model directory whose {@code tokenizer_config.json} names the special tokens, or null
+     * @throws UserErrorException when a file cannot be read
+     */
+    public static ChatTemplate read(Path file, @Nullable Path model) {
+        Path config = model == null ? file : model.resolve("tokenizer_config.json");
+        JsonNode tokens = model != null && Files.exists(config) ? readJson(config) : JSON.createObjectNode();
+        return of(file.toString(), readText(file), specialTokens(tokens));
+    }
+
+    /** A text, or a list of named ones. */
+    private static Optional<String> source(JsonNode template) {
+        if (template.isTextual()) {
+            return Optional.of(template.textValue());
+        }
+        for (JsonNode named : template) {
+            if (named.path("name").asText().equals("default")) {
+                return Optional.of(named.path("template").asText());
+            }
+        }
+        return template.isArray() && !template.isEmpty()
+                ? Optional.of(template.get(0).path("template").asText())
+                : Optional.empty();
+    }
+
+    private static Map<String, String> specialTokens(JsonNode config) {
+        Map<String, String> tokens = new LinkedHashMap<>();
+        config.fields().forEachRemaining(field -> {
+            JsonNode value = field.getValue();
+            String text = value.isObject() ? value.path("content").asText("") : value.asText("");
+            if (field.getKey().endsWith("_token") && !value.isNull()) {
+                tokens.put(field.getKey(), text);
+            }
+        });
+        return tokens;
+    }
+
+    private static String readText(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        }
+    }
+
+    private static JsonNode readJson(Path file) {
+        try {
+            return JSON.readTree(readText(file));
+        } catch (JsonProcessingException e) {
+            throw new UserErrorException(file + ": not JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
+        }
+    }
+
+    /** What messages call this template. */
+    public String name() {
+        return name;
+    }
+
+    /**
+     * The conversation in the template's words.
+     *
+     * @throws UserErrorException when the template refuses the conversation
+     */
+    public String render(List<ChatMessage> messages, ChatOptions options) {
+        String text = withoutMarks(renderMarked(messages, options));
+        return options.continueFinalMessage() ? untilFinalContent(text, messages) : text;
+    }
+
+    /**
+     * The finished conversation, and where in the text the assistant's turns lie: as the template's own {@code generation}
+     * blocks say, or, where it has none, by rendering what comes before each turn.
+     *
+     * @throws UserErrorException when the template refuses the conversation, or an answer's place depends on what follows it
+     */
+    public RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options) {
+        ChatOptions finished = options.withGenerationPrompt(false);
+        String marked = renderMarked(messages, finished);
+        return marked.indexOf(GenerationTag.START) >= 0
+                ? AssistantSpans.marked(marked, messages, name)
+                : new AssistantSpans(this, messages, finished).found(marked);
+    }
+
+    String renderMarked(List<ChatMessage> messages, ChatOptions options) {
+        Map<String, @Nullable Object> variables = new LinkedHashMap<>(specialTokens);
+        variables.put("messages", fields(messages));
+        variables.put("add_generation_prompt", options.addGenerationPrompt());
+        if (options.tools() != null) {
+            variables.put("tools", options.tools());
+        }
+        variables.putAll(options.variables());
+        return TemplateEngine.render(source, name, variables);
+    }
+
+    private static List<Map<String, @Nullable Object>> fields(List<ChatMessage> messages) {
+        List<Map<String, @Nullable Object>> all = new ArrayList<>();
+        for (ChatMessage message : messages) {
+            all.add(new LinkedHashMap<>(message.fields()));
+        }
+        return all;
+    }
+
+    static String withoutMarks(String marked) {
+        return marked.indexOf(GenerationTag.START) < 0
+                ? marked
+                : marked.replace(String.valueOf(GenerationTag.START), "")
+                        .replace(String.valueOf(GenerationTag.END), "");
+    }
+
+    /** Cuts what the template writes behind the last message's own words. */
+    private String untilFinalContent(String text, List<ChatMessage> messages) {
+        String content = messages.get(messages.size() - 1).content().strip();
+        int at = text.lastIndexOf(content);
+        if (at < 0) {
+            throw new UserErrorException(name + ": the last message does not appear in the rendered conversation,"
+                    + " so it cannot be continued");
+        }
+        String through = text.substring(0, at + content.length());
+        String original = messages.get(messages.size() - 1).content();
+        int trailing = original.length() - original.stripTrailing().length();
+        String after = text.substring(at + content.length());
+        boolean kept = trailing > 0 && after.startsWith(original.substring(original.length() - trailing));
+        return kept ? through + original.substring(original.length() - trailing) : through;
+    }
+}

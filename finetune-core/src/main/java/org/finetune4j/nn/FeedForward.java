@@ -1,0 +1,10 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+
+/** The block of a layer that works on every token by itself. */
+public abstract class FeedForward extends Module {
+
+    /** [batch, seq, hidden] to [batch, seq, hidden]. */
+    public abstract Tensor forward(Tensor x, SequenceContext context);
+}

@@ -1,0 +1,29 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+
+/** A {@link GatedFeedForward} whose first two projections are one, {@code gate_up_proj}, the gate's rows first. */
+public final class FusedGatedFeedForward extends FeedForward {
+
+    private final Linear gateUp;
+    private final Linear down;
+    private final long inner;
+    private final Activation activation;
+
+    /** Reads {@code gate_up_proj} and {@code down_proj}. */
+    public FusedGatedFeedForward(
+            Weights weights, long hidden, long inner, boolean bias, Activation activation, Initialization init) {
+        this.gateUp = child("gate_up_proj", Linear.of(weights.at("gate_up_proj"), hidden, 2 * inner, bias, init));
+        this.down = child("down_proj", Linear.of(weights.at("down_proj"), inner, hidden, bias, init));
+        this.inner = inner;
+        this.activation = activation;
+    }
+
+    @Override
+    public Tensor forward(Tensor x, SequenceContext context) {
+        Tensor both = gateUp.forward(x); // [batch, seq, 2 * inner]
+        Tensor gate = both.narrow(2, 0, inner); // [batch, seq, inner]
+        Tensor up = both.narrow(2, inner, inner);
+        return down.forward(activation.apply(gate).mul(up)); // [batch, seq, hidden]
+    }
+}

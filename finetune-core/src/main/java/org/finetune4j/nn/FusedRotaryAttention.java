@@ -1,0 +1,42 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+
+/** Self-attention whose queries, keys and values come from one projection {@code qkv_proj}, stacked in that order. */
+public final class FusedRotaryAttention extends SelfAttention {
+
+    private final Linear queryKeyValue;
+    private final Linear output;
+    private final Attention attention;
+    private final int layer;
+
+    /** Reads {@code qkv_proj} and {@code o_proj}; {@code layer} is the number of the layer they belong to. */
+    public FusedRotaryAttention(
+            Weights weights, long hidden, Attention attention, boolean bias, int layer, Initialization init) {
+        this.attention = attention;
+        this.layer = layer;
+        this.queryKeyValue =
+                child("qkv_proj", Linear.of(weights.at("qkv_proj"), hidden, queries() + 2 * keys(), bias, init));
+        this.output = child("o_proj", Linear.of(weights.at("o_proj"), queries(), hidden, bias, init));
+    }
+
+    private long queries() {
+        return (long) attention.heads() * attention.headDim();
+    }
+
+    private long keys() {
+        return (long) attention.kvHeads() * attention.headDim();
+    }
+
+    @Override
+    public Tensor forward(Tensor x, SequenceContext context) {
+        Tensor all = queryKeyValue.forward(x); // [batch, seq, queries + 2 * keys]
+        Tensor attended = attention.forward(
+                all.narrow(2, 0, queries()), // [batch, seq, queries]
+                all.narrow(2, queries(), keys()), // [batch, seq, keys]
+                all.narrow(2, queries() + keys(), keys()),
+                layer,
+                context);
+        return output.forward(attended);
+    }
+}

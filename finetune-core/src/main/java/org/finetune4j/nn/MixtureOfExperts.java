@@ -1,0 +1,122 @@
+package org.finetune4j.nn;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/**
+ * A feed-forward block in which a router sends every token to a few of many experts and adds up what they give, weighted
+ * by the router's probabilities (Shazeer et al. 2017, Jiang et al. 2024). Tokens are grouped by expert: each expert runs
+ * once on all of its tokens.
+ */
+public final class MixtureOfExperts extends FeedForward {
+
+    /**
+     * Sizes and rules of a block.
+     *
+     * @param experts number of experts
+     * @param perToken how many of them a token is sent to
+     * @param renormalise whether the weights of the chosen ones are scaled to sum to 1
+     * @param inner size between an expert's projections
+     * @param names what an expert's projections are called
+     */
+    public record Settings(int experts, int perToken, boolean renormalise, long inner, GatedFeedForward.Names names) {}
+
+    private final Linear router;
+    private final List<GatedFeedForward> experts = new ArrayList<>();
+    private final Settings settings;
+    private final int layer;
+
+    /** Reads {@code gate} and {@code experts.i}; {@code layer} is the number of the layer they belong to. */
+    public MixtureOfExperts(
+            Weights weights, long hidden, Settings settings, Activation activation, int layer, Initialization init) {
+        this.settings = settings;
+        this.layer = layer;
+        this.router = child("gate", Linear.of(weights.at("gate"), hidden, settings.experts, false, init));
+        for (int i = 0; i < settings.experts; i++) {
+            experts.add(child(
+                    "experts." + i,
+                    new GatedFeedForward(
+                            weights.at("experts", i),
+                            settings.names,
+                            hidden,
+                            settings.inner,
+                            false,
+                            activation,
+                            init)));
+        }
+    }
+
+    @Override
+    public Tensor forward(Tensor x, SequenceContext context) {
+        long hidden = x.size(-1);
+        Tensor tokens = x.reshape(-1, hidden); // [tokens, hidden]
+        Tensor logits = router.forward(tokens); // [tokens, experts]
+        // As transformers, in float32 whatever the model computes in; only float64 is not made worse.
+        DType exact = logits.dtype() == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
+        Tensor probabilities = logits.to(exact).softmax(-1);
+        Functional.TopK best = Functional.topK(probabilities, settings.perToken);
+        Tensor weights = best.values(); // [tokens, perToken]
+        if (settings.renormalise) {
+            weights = weights.div(weights.sum(-1, true));
+        }
+        RouterListener listener = context.routerListener();
+        if (listener != null) {
+            listener.routed(layer, logits, probabilities, best.indices());
+        }
+        Tensor mixed = mix(tokens, weights.to(x.dtype()), best.indices().toLongArray());
+        return mixed.view(x.shape());
+    }
+
+    /**
+     * @param weights [tokens, perToken]
+     * @param chosen row-major [tokens, perToken]
+     * @return [tokens, hidden]
+     */
+    private Tensor mix(Tensor tokens, Tensor weights, long[] chosen) {
+        int[] starts = starts(chosen);
+        long[] slots = slotsByExpert(chosen, starts);
+        long[] rows = new long[slots.length];
+        for (int i = 0; i < slots.length; i++) {
+            rows[i] = slots[i] / settings.perToken;
+        }
+        Tensor slotIndex = Tensors.of(slots, slots.length).to(tokens.device()); // [tokens * perToken]
+        Tensor rowIndex = Tensors.of(rows, rows.length).to(tokens.device());
+        Tensor grouped = tokens.indexSelect(0, rowIndex); // [tokens * perToken, hidden]
+        List<Tensor> outputs = new ArrayList<>();
+        for (int expert = 0; expert < settings.experts; expert++) {
+            int count = starts[expert + 1] - starts[expert];
+            if (count > 0) {
+                outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count)));
+            }
+        }
+        Tensor weighted = Tensors.cat(outputs, 0) // [tokens * perToken, hidden], grouped by expert
+                .mul(weights.reshape(-1).indexSelect(0, slotIndex).unsqueeze(1));
+        return Tensors.zeros(tokens.dtype(), tokens.device(), tokens.shape()).indexAddInPlace(0, rowIndex, weighted);
+    }
+
+    /** Where each expert's slots begin when they are sorted by expert; the last entry is their number. */
+    private int[] starts(long[] chosen) {
+        int[] starts = new int[settings.experts + 1];
+        for (long expert : chosen) {
+            starts[(int) expert + 1]++;
+        }
+        for (int i = 0; i < settings.experts; i++) {
+            starts[i + 1] += starts[i];
+        }
+        return starts;
+    }
+
+    /** The slots 0 .. tokens * perToken, sorted by expert (a counting sort, which keeps the order of the tokens). */
+    private static long[] slotsByExpert(long[] chosen, int[] starts) {
+        int[] next = starts.clone();
+        long[] slots = new long[chosen.length];
+        for (int slot = 0; slot < chosen.length; slot++) {
+            slots[next[(int) chosen[slot]]++] = slot;
+        }
+        return slots;
+    }
+}

@@ -1,0 +1,44 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+
+/** Llama's layer: attention, then a feed-forward block, each on normalised input and joined to the stream. */
+public final class PreNormLayer extends DecoderLayer {
+
+    private final Norm inputNorm;
+    private final SelfAttention selfAttention;
+    private final Norm postAttentionNorm;
+    private final FeedForward feedForward;
+    private final double residualDropout;
+
+    /**
+     * Reads {@code input_layernorm} and {@code post_attention_layernorm}; the attention block is {@code self_attn}.
+     *
+     * @param feedForwardName what the checkpoint calls the feed-forward block, usually {@code mlp}
+     * @param residualDropout share of a block's output dropped in training
+     */
+    public PreNormLayer(
+            Weights weights,
+            long hidden,
+            Norm.Factory norms,
+            SelfAttention selfAttention,
+            String feedForwardName,
+            FeedForward feedForward,
+            double residualDropout) {
+        // In the order of transformers, which decides into which file a parameter is saved.
+        this.selfAttention = child("self_attn", selfAttention);
+        this.feedForward = child(feedForwardName, feedForward);
+        this.inputNorm = child("input_layernorm", norms.create(weights.at("input_layernorm"), hidden));
+        this.postAttentionNorm =
+                child("post_attention_layernorm", norms.create(weights.at("post_attention_layernorm"), hidden));
+        this.residualDropout = residualDropout;
+    }
+
+    @Override
+    public Tensor forward(Tensor hiddenStates, SequenceContext context) {
+        Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates), context);
+        Tensor attended = join(Block.ATTENTION, hiddenStates, Dropout.apply(attention, residualDropout));
+        Tensor output = feedForward.forward(postAttentionNorm.forward(attended), context);
+        return join(Block.FEED_FORWARD, attended, Dropout.apply(output, residualDropout));
+    }
+}

@@ -1,0 +1,10 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+
+/** The attention block of a layer: projections, attention between the tokens, output projection. */
+public abstract class SelfAttention extends Module {
+
+    /** [batch, seq, hidden] to [batch, seq, hidden]. */
+    public abstract Tensor forward(Tensor x, SequenceContext context);
+}

@@ -1,0 +1,30 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+
+/**
+ * Estimates from a token's hidden state how much reward is still to come: one number a token, in float32. Named as in
+ * TRL's {@code AutoModelForCausalLMWithValueHead}.
+ */
+public final class ValueHead extends Module {
+
+    private final Linear summary;
+    private final double dropout;
+
+    /**
+     * Reads {@code summary}.
+     *
+     * @param dropout share of the hidden state dropped in training
+     */
+    public ValueHead(Weights weights, long hidden, double dropout, Initialization init) {
+        this.summary = child("summary", Linear.of(weights.at("summary"), hidden, 1, true, init));
+        this.dropout = dropout;
+    }
+
+    /** [batch, seq, hidden] after the final norm to [batch, seq]. */
+    public Tensor forward(Tensor normalised) {
+        Tensor input = Dropout.apply(normalised.to(DType.FLOAT32), dropout);
+        return summary.forward(input).squeeze(-1); // [batch, seq]
+    }
+}

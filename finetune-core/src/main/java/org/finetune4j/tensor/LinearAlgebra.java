@@ -1,0 +1,50 @@
+package org.finetune4j.tensor;
+
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.T_TensorTensor_T;
+import org.bytedeco.pytorch.global.torch;
+
+/** Decompositions of matrices in float32 or float64, as {@code torch.linalg} computes them. */
+public final class LinearAlgebra {
+
+    private LinearAlgebra() {}
+
+    /**
+     * A thin singular value decomposition, {@code matrix = u diag(s) vh}.
+     *
+     * @param u [rows, k] with k the smaller side of the matrix
+     * @param s [k], the largest first
+     * @param vh [k, columns]
+     */
+    public record Svd(Tensor u, Tensor s, Tensor vh) {}
+
+    /** {@code matrix = q r}: q [rows, k] with orthonormal columns, r [k, columns] upper triangular. */
+    public record Qr(Tensor q, Tensor r) {}
+
+    /** The thin singular value decomposition of a matrix [rows, columns]. Signs of pairs of vectors are arbitrary. */
+    public static Svd svd(Tensor matrix) {
+        try (org.bytedeco.pytorch.StringViewOptional driver = new org.bytedeco.pytorch.StringViewOptional();
+                T_TensorTensorTensor_T parts = torch.linalg_svd(matrix.handle(), false, driver)) {
+            return new Svd(
+                    Tensor.wrap(owned(parts.get0())),
+                    Tensor.wrap(owned(parts.get1())),
+                    Tensor.wrap(owned(parts.get2())));
+        } catch (RuntimeException e) {
+            throw TensorException.of("svd", e, matrix);
+        }
+    }
+
+    /** The reduced QR decomposition of a matrix [rows, columns]. */
+    public static Qr qr(Tensor matrix) {
+        try (T_TensorTensor_T parts = torch.linalg_qr(matrix.handle())) {
+            return new Qr(Tensor.wrap(owned(parts.get0())), Tensor.wrap(owned(parts.get1())));
+        } catch (RuntimeException e) {
+            throw TensorException.of("qr", e, matrix);
+        }
+    }
+
+    /** A handle of its own: what a tuple hands out is a view of the tuple's own member. */
+    private static org.bytedeco.pytorch.Tensor owned(org.bytedeco.pytorch.Tensor member) {
+        return member.detach();
+    }
+}

@@ -1,0 +1,77 @@
+package org.finetune4j.train;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.BatchIterator;
+import org.finetune4j.data.BatchSampler;
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.DataLoader;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.train.evaluation.Answers;
+import org.finetune4j.train.evaluation.Questions;
+import org.finetune4j.train.event.EvaluationEvent;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.gradient.LanguageModelLoss;
+
+/**
+ * Measures a model on held-out samples: the loss, and where they are asked for, metrics of the answers it generates. The
+ * loss is the plain cross entropy whatever is trained on, so that its exponential is the perplexity.
+ */
+public final class Evaluator {
+
+    private final CausalLM model;
+    private final TrainingDataset dataset;
+    private final Collator collator;
+    private final int batchSize;
+    private final ModelSelection selection;
+    private final Backpropagation backpropagation;
+
+    /** @param batchSize samples that go through the model together */
+    public Evaluator(
+            CausalLM model, TrainingDataset dataset, Collator collator, int batchSize, ModelSelection selection) {
+        this.model = model;
+        this.dataset = dataset;
+        this.collator = collator;
+        this.batchSize = batchSize;
+        this.selection = selection;
+        this.backpropagation = new Backpropagation(model, GradientCheckpointing.none());
+        if (selection.generates() && (Questions.of(dataset).isEmpty() || !model.hasTokenizer())) {
+            throw new UserErrorException("eval_metrics " + selection.metrics()
+                    + " need prompts with expected answers and a tokenizer; these held-out samples have none");
+        }
+    }
+
+    /** @param step optimizer steps done, for the record */
+    public EvaluationMetrics evaluate(long step) {
+        EvaluationEvent event = new EvaluationEvent();
+        event.begin();
+        BatchSampler sampler = BatchSampler.sequential(dataset.size(), batchSize);
+        double loss = 0;
+        long labelled = 0;
+        try (BatchIterator batches = new DataLoader(dataset, sampler, collator).epoch(0)) {
+            while (batches.hasNext()) {
+                Batch batch = batches.next();
+                loss += backpropagation.evaluate(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1));
+                labelled += batch.labelledTokens();
+            }
+        }
+        Map<String, Double> scores = new LinkedHashMap<>(scores());
+        Double exactMatch = scores.remove("exact_match");
+        event.step = step;
+        event.loss = loss / Math.max(1, labelled);
+        event.commit();
+        return new EvaluationMetrics(step, loss / Math.max(1, labelled), labelled, exactMatch, scores);
+    }
+
+    private Map<String, Double> scores() {
+        if (!selection.generates()) {
+            return Map.of();
+        }
+        Questions questions = Questions.of(dataset).orElseThrow().first(selection.generatedSamples());
+        return Answers.of(model, questions, batchSize, selection.maxNewTokens()).scores(selection.metrics());
+    }
+}

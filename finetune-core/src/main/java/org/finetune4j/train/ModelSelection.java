@@ -1,0 +1,114 @@
+package org.finetune4j.train;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is measured on the held-out samples, and what follows from it.
+ *
+ * @param metrics beside the loss, which costs a forward pass; those of generated text cost a generation each
+ * @param metricForBest the metric that decides which model is best, {@code loss} unless told otherwise
+ * @param greaterIsBetter whether a larger value of it is better
+ * @param loadBestAtEnd whether the run gives the best model, not the last one
+ * @param earlyStoppingPatience evaluations without an improvement after which the run ends; 0 for never
+ * @param earlyStoppingThreshold an improvement smaller than this counts as none
+ * @param maxNewTokens the longest generated answer
+ * @param generatedSamples how many held-out prompts are answered at most; 0 for all
+ */
+public record ModelSelection(
+        List<String> metrics,
+        String metricForBest,
+        boolean greaterIsBetter,
+        boolean loadBestAtEnd,
+        int earlyStoppingPatience,
+        double earlyStoppingThreshold,
+        int maxNewTokens,
+        int generatedSamples) {
+
+    /** The metrics that need generated text. */
+    public static final List<String> GENERATED = List.of("exact_match", "rouge1", "rouge2", "rougeL", "bleu");
+
+    private static final List<String> BY_LOSS = List.of("loss", "perplexity");
+    private static final ModelSelection DEFAULT = new ModelSelection(List.of(), "loss", false, false, 0, 0, 64, 0);
+
+    public ModelSelection {
+        metrics = List.copyOf(metrics);
+        for (String metric : metrics) {
+            if (!GENERATED.contains(metric) && !BY_LOSS.contains(metric)) {
+                throw new UserErrorException("eval_metrics: there is no '" + metric + "'"
+                        + Suggestions.didYouMean(metric, List.of("exact_match", "rouge1", "rouge2", "rougeL", "bleu")));
+            }
+        }
+        if (!BY_LOSS.contains(metricForBest) && !metrics.contains(metricForBest)) {
+            throw new UserErrorException("metric_for_best_model is '" + metricForBest
+                    + "', which eval_metrics does not measure: add it there");
+        }
+        if (earlyStoppingPatience < 0 || !(earlyStoppingThreshold >= 0) || maxNewTokens < 1 || generatedSamples < 0) {
+            throw new IllegalArgumentException("patience, threshold and sample count must not be negative, and"
+                    + " maxNewTokens must be positive");
+        }
+    }
+
+    /** The loss alone; the smallest is kept as the best, and the run goes to its end. */
+    public static ModelSelection byLoss() {
+        return DEFAULT;
+    }
+
+    /** Ends the run after {@code patience} evaluations without an improvement of more than {@code threshold}. */
+    public ModelSelection withEarlyStopping(int patience, double threshold) {
+        return new ModelSelection(
+                metrics,
+                metricForBest,
+                greaterIsBetter,
+                loadBestAtEnd,
+                patience,
+                threshold,
+                maxNewTokens,
+                generatedSamples);
+    }
+
+    /** Gives the best model in the end. */
+    public ModelSelection withBestAtEnd() {
+        return new ModelSelection(
+                metrics,
+                metricForBest,
+                greaterIsBetter,
+                true,
+                earlyStoppingPatience,
+                earlyStoppingThreshold,
+                maxNewTokens,
+                generatedSamples);
+    }
+
+    /** Whether any metric needs generated text. */
+    public boolean generates() {
+        return metrics.stream().anyMatch(Set.copyOf(GENERATED)::contains);
+    }
+
+    /** Whether {@code value} is better than {@code best} by more than {@code margin}. */
+    boolean improves(double value, @Nullable Double best, double margin) {
+        if (best == null) {
+            return !Double.isNaN(value);
+        }
+        return greaterIsBetter ? value - best > margin : best - value > margin;
+    }
+
+    void describe(Map<String, @Nullable Object> shown) {
+        if (!metrics.isEmpty()) {
+            shown.put("eval_metrics", metrics);
+        }
+        if (!metricForBest.equals("loss")) {
+            shown.put("metric_for_best_model", metricForBest);
+        }
+        if (loadBestAtEnd) {
+            shown.put("load_best_model_at_end", true);
+        }
+        if (earlyStoppingPatience > 0) {
+            shown.put("early_stopping_patience", earlyStoppingPatience);
+        }
+    }
+}

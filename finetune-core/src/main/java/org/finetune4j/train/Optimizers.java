@@ -1,0 +1,39 @@
+package org.finetune4j.train;
+
+import java.util.Collection;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerProvider;
+import org.finetune4j.train.optimizer.ParameterGroup;
+
+/** Makes the optimizer that arguments ask for, with the groups that transformers' Trainer makes. */
+final class Optimizers {
+
+    private Optimizers() {}
+
+    static Optimizer of(DecoderModel network, AttachedStrategy strategy, TrainingArguments arguments) {
+        Collection<Parameter> trainable = strategy.trainableParameters();
+        List<ParameterGroup> groups = arguments.decayNormsAndBiases()
+                ? ParameterGroup.all(trainable, arguments.weightDecay())
+                : ParameterGroup.withoutNormsAndBiases(network, trainable, arguments.weightDecay());
+        return OptimizerProvider.named(arguments.optimizer().name())
+                .create(
+                        ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
+                        tables(network),
+                        arguments.optimizer());
+    }
+
+    /** The weights that have a row for every word of the vocabulary. */
+    static Set<Parameter> tables(DecoderModel network) {
+        Set<Parameter> tables = Collections.newSetFromMap(new IdentityHashMap<>());
+        tables.addAll(network.inputEmbedding().allParameters());
+        tables.addAll(network.outputLayer().allParameters());
+        return tables;
+    }
+}

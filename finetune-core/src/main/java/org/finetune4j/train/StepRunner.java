@@ -1,0 +1,108 @@
+package org.finetune4j.train;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.BatchIterator;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.TrainingHooks;
+import org.finetune4j.train.event.DataWaitEvent;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.EmbeddingNoise;
+import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.optimizer.GradientClipping;
+import org.jspecify.annotations.Nullable;
+
+/** The gradients of one optimizer step: batches from the iterator, each forwards and backwards, then clipping. */
+final class StepRunner {
+
+    private final CausalLM model;
+    private final List<Parameter> trainable;
+    private final TrainingHooks hooks;
+    private final TrainingArguments arguments;
+    private final Backpropagation backpropagation;
+    private final BooleanSupplier stopRequested;
+
+    StepRunner(
+            CausalLM model,
+            List<Parameter> trainable,
+            TrainingHooks hooks,
+            TrainingArguments arguments,
+            BooleanSupplier stopRequested) {
+        this.model = model;
+        this.trainable = trainable;
+        this.hooks = hooks;
+        this.arguments = arguments;
+        this.stopRequested = stopRequested;
+        int layers = arguments.gradientCheckpointingLayers();
+        this.backpropagation = new Backpropagation(
+                        model, layers == 0 ? GradientCheckpointing.none() : GradientCheckpointing.every(layers))
+                .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
+    }
+
+    /**
+     * The batches of one step.
+     *
+     * @param waited nanoseconds that they took to come
+     */
+    record StepBatches(List<Batch> batches, long labelled, long tokens, long waited) {}
+
+    /**
+     * What a step's batches gave; the gradients are in the parameters.
+     *
+     * @param loss mean over the labelled tokens
+     * @param norm of the gradients before clipping
+     */
+    record Gradients(double loss, double norm) {
+
+        boolean isFinite() {
+            return Double.isFinite(loss) && Double.isFinite(norm);
+        }
+    }
+
+    StepBatches read(BatchIterator iterator, int count, long step) {
+        DataWaitEvent event = new DataWaitEvent();
+        event.begin();
+        long start = System.nanoTime();
+        List<Batch> batches = new ArrayList<>();
+        long labelled = 0;
+        long tokens = 0;
+        while (batches.size() < count) {
+            Batch batch = iterator.next();
+            labelled += batch.labelledTokens();
+            tokens += batch.realTokens();
+            batches.add(batch);
+        }
+        event.step = step;
+        event.batches = count;
+        event.commit();
+        return new StepBatches(batches, labelled, tokens, System.nanoTime() - start);
+    }
+
+    /** Adds up the gradients; null when a stop was asked for before all batches were done. */
+    @Nullable
+    Gradients run(StepBatches step) {
+        double scale = 1.0 / Math.max(1, step.labelled());
+        double loss = 0;
+        for (int i = 0; i < step.batches().size(); i++) {
+            if (i > 0 && stopRequested.getAsBoolean()) {
+                return null;
+            }
+            Batch batch = step.batches().get(i);
+            loss += backpropagation.run(
+                    batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale, arguments.loss()));
+        }
+        loss += hooks.penalty(true);
+        return new Gradients(loss, GradientClipping.globalNorm(trainable));
+    }
+
+    /** Scales the gradients down to the largest norm allowed. */
+    void clip(Gradients gradients) {
+        if (arguments.maxGradNorm() > 0) {
+            GradientClipping.scaleDown(trainable, gradients.norm(), arguments.maxGradNorm());
+        }
+    }
+}

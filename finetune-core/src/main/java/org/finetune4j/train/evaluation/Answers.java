@@ -1,0 +1,84 @@
+package org.finetune4j.train.evaluation;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.TextGenerator;
+import org.finetune4j.model.CausalLM;
+
+/**
+ * What a model answered, beside what it should have.
+ *
+ * @param given in the order of the questions
+ * @param expected the same
+ */
+public record Answers(List<String> given, List<String> expected) {
+
+    public Answers {
+        given = List.copyOf(given);
+        expected = List.copyOf(expected);
+        if (given.size() != expected.size() || given.isEmpty()) {
+            throw new IllegalArgumentException("there must be as many answers as expected ones and at least one, got "
+                    + given.size() + " and " + expected.size());
+        }
+    }
+
+    /**
+     * Answers every question greedily, several at once.
+     *
+     * @param batchSize questions that are answered together
+     * @param maxNewTokens where an answer that does not end is cut off
+     */
+    public static Answers of(CausalLM model, Questions questions, int batchSize, int maxNewTokens) {
+        // Prompts of like length go together: padding is computed for nothing.
+        List<Integer> order = IntStream.range(0, questions.size())
+                .boxed()
+                .sorted(Comparator.comparingInt(i -> questions.prompt(i).length()))
+                .toList();
+        String[] given = new String[questions.size()];
+        for (int start = 0; start < order.size(); start += batchSize) {
+            List<Integer> batch = order.subList(start, Math.min(start + batchSize, order.size()));
+            List<String> prompts = batch.stream().map(questions::prompt).toList();
+            List<String> answers = TextGenerator.of(model).generateAll(prompts, GenerationOptions.greedy(maxNewTokens));
+            for (int i = 0; i < batch.size(); i++) {
+                given[batch.get(i)] = answers.get(i);
+            }
+        }
+        List<String> expected = new ArrayList<>();
+        for (int i = 0; i < questions.size(); i++) {
+            expected.add(questions.answer(i));
+        }
+        return new Answers(List.of(given), expected);
+    }
+
+    /** Share of the answers that equal the expected one, from 0 to 1. */
+    public double exactMatch() {
+        return IntStream.range(0, given.size())
+                        .filter(i -> given.get(i).equals(expected.get(i)))
+                        .count()
+                / (double) given.size();
+    }
+
+    /** Metrics by name: {@code exact_match}, {@code rouge1}, {@code rouge2}, {@code rougeL}, {@code bleu}. */
+    public Map<String, Double> scores(List<String> names) {
+        Map<String, Double> scores = new LinkedHashMap<>();
+        for (String name : names) {
+            switch (name) {
+                case "exact_match" -> scores.put(name, exactMatch());
+                case "rouge1" -> scores.put(name, Rouge.n(1).mean(given, expected));
+                case "rouge2" -> scores.put(name, Rouge.n(2).mean(given, expected));
+                case "rougeL" ->
+                    scores.put(name, Rouge.longestCommonSubsequence().mean(given, expected));
+                case "bleu" -> scores.put(name, Bleu.corpus(given, expected));
+                default -> {
+                    // Measured without generated text.
+                }
+            }
+        }
+        return scores;
+    }
+}

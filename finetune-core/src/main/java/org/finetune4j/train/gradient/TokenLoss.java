@@ -1,0 +1,72 @@
+package org.finetune4j.train.gradient;
+
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/** The loss of scores against targets, and its derivative by formula: autograd would keep more copies of the scores. */
+final class TokenLoss {
+
+    private final LossOptions options;
+
+    TokenLoss(LossOptions options) {
+        this.options = options;
+    }
+
+    /**
+     * The sum of the tokens' losses.
+     *
+     * @param logits [tokens, vocabulary]
+     * @param target [tokens, 1] int64
+     */
+    double sum(Tensor logits, Tensor target) {
+        return sum(logits, Functional.logSoftmax(logits, -1), target);
+    }
+
+    /** The sum of the tokens' losses together with {@code d(scale * sum) / d(logits)}. */
+    Gradient gradient(Tensor logits, Tensor target, double scale) {
+        Tensor derivative = Functional.logSoftmax(logits, -1); // [tokens, vocabulary]
+        double loss = sum(logits, derivative, target);
+        Tensor normaliser = options.zLoss() == 0 ? null : normaliser(logits, derivative);
+        double smoothing = options.labelSmoothing();
+        // d(-log p[target]) / d(logits) = p - onehot(target)
+        derivative.expInPlace();
+        if (normaliser != null) {
+            // d(logsumexp^2) / d(logits) = 2 logsumexp p
+            derivative.mulInPlace(normaliser.mul(2 * options.zLoss()).addInPlace(1));
+        }
+        Tensor minusTarget = Tensors.full(smoothing - 1, derivative.dtype(), derivative.device(), target.size(0), 1);
+        derivative.scatterAddInPlace(1, target, minusTarget);
+        if (smoothing > 0) {
+            derivative.addInPlace(-smoothing / logits.size(-1));
+        }
+        return new Gradient(loss, derivative.mulInPlace(scale));
+    }
+
+    /**
+     * A loss and where it comes from.
+     *
+     * @param loss not scaled
+     * @param derivative [tokens, vocabulary], scaled
+     */
+    record Gradient(double loss, Tensor derivative) {}
+
+    private double sum(Tensor logits, Tensor logProbabilities, Tensor target) {
+        double smoothing = options.labelSmoothing();
+        double loss =
+                -(1 - smoothing) * logProbabilities.gather(1, target).sum().item();
+        if (smoothing > 0) {
+            loss -= smoothing * logProbabilities.sum().item() / logits.size(-1);
+        }
+        if (options.zLoss() > 0) {
+            loss += options.zLoss()
+                    * normaliser(logits, logProbabilities).square().sum().item();
+        }
+        return loss;
+    }
+
+    /** {@code logsumexp(logits)}: what every score differs by from its log-probability. [tokens, 1] */
+    private static Tensor normaliser(Tensor logits, Tensor logProbabilities) {
+        return logits.narrow(1, 0, 1).sub(logProbabilities.narrow(1, 0, 1));
+    }
+}

@@ -1,0 +1,77 @@
+package org.finetune4j.train.health;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import org.finetune4j.data.Batch;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.TensorScope;
+
+/**
+ * Where numbers stopped being numbers.
+ *
+ * @param place the first parameter or module that has a NaN or an infinity, in words
+ * @param inWeights whether it is in a weight, so that the model's present state is lost
+ */
+public record NonFiniteSource(String place, boolean inWeights) {
+
+    /**
+     * Looks for the first one: in weights, then in the outputs of the segments in their order, then in gradients from
+     * the output down, as back-propagation made them.
+     *
+     * @param trainable with the gradients of the step that went wrong
+     * @param batches of that step
+     */
+    public static NonFiniteSource find(CausalLM model, Collection<Parameter> trainable, List<Batch> batches) {
+        return inWeights(model, trainable)
+                .or(() -> inActivations(model, batches))
+                .or(() -> inGradients(trainable))
+                .orElse(new NonFiniteSource("the loss itself", false));
+    }
+
+    private static Optional<NonFiniteSource> inWeights(CausalLM model, Collection<Parameter> trainable) {
+        return firstBad(model.network().allParameters())
+                .or(() -> firstBad(trainable))
+                .map(name -> new NonFiniteSource("the weight " + name, true));
+    }
+
+    private static Optional<String> firstBad(Collection<Parameter> parameters) {
+        try (TensorScope scope = TensorScope.open()) {
+            return parameters.stream()
+                    .filter(parameter -> parameter.value().dtype().isFloatingPoint()
+                            && !parameter.value().isFinite())
+                    .map(Parameter::name)
+                    .findFirst();
+        }
+    }
+
+    private static Optional<NonFiniteSource> inActivations(CausalLM model, List<Batch> batches) {
+        String[] first = {null};
+        for (Batch batch : batches) {
+            SegmentProbe.run(model, batch.modelInputs(), (name, output) -> {
+                if (!output.isFinite()) {
+                    first[0] = name;
+                }
+                return first[0] == null;
+            });
+            if (first[0] != null) {
+                return Optional.of(new NonFiniteSource("the output of " + first[0], false));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static Optional<NonFiniteSource> inGradients(Collection<Parameter> trainable) {
+        String last = null;
+        try (TensorScope scope = TensorScope.open()) {
+            for (Parameter parameter : trainable) {
+                var gradient = parameter.grad();
+                if (gradient != null && !gradient.isFinite()) {
+                    last = parameter.name();
+                }
+            }
+        }
+        return last == null ? Optional.empty() : Optional.of(new NonFiniteSource("the gradient of " + last, false));
+    }
+}

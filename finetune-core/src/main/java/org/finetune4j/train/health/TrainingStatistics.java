@@ -1,0 +1,66 @@
+package org.finetune4j.train.health;
+
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.data.Batch;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+
+/**
+ * Sizes of gradients and activations in one step.
+ *
+ * @param step number of the step, from 1
+ * @param gradients by the parameter's name, before clipping
+ * @param activations by the segment's name, in the order in which they run, over padding too
+ */
+public record TrainingStatistics(long step, Map<String, Size> gradients, Map<String, Size> activations) {
+
+    /**
+     * How large the numbers of a tensor are.
+     *
+     * @param rootMeanSquare of all elements
+     * @param largest absolute value
+     */
+    public record Size(double rootMeanSquare, double largest) {
+
+        static Size of(Tensor tensor) {
+            try (TensorScope scope = TensorScope.open();
+                    Autograd.Mode mode = Autograd.disabled()) {
+                Tensor values = tensor.detach();
+                double norm = values.norm().item();
+                return new Size(
+                        norm / Math.sqrt(Math.max(1, values.numel())),
+                        values.abs().max().item());
+            }
+        }
+    }
+
+    public TrainingStatistics {
+        gradients = Collections.unmodifiableMap(new LinkedHashMap<>(gradients));
+        activations = Collections.unmodifiableMap(new LinkedHashMap<>(activations));
+    }
+
+    /** Measures the gradients that are there, and the activations of one more forward pass. */
+    public static TrainingStatistics measure(long step, CausalLM model, Collection<Parameter> trainable, Batch batch) {
+        Map<String, Size> gradients = new LinkedHashMap<>();
+        try (TensorScope scope = TensorScope.open()) {
+            for (Parameter parameter : trainable) {
+                Tensor gradient = parameter.grad();
+                if (gradient != null) {
+                    gradients.put(parameter.name(), Size.of(gradient));
+                }
+            }
+        }
+        Map<String, Size> activations = new LinkedHashMap<>();
+        SegmentProbe.run(model, batch.modelInputs(), (name, output) -> {
+            activations.put(name, Size.of(output));
+            return true;
+        });
+        return new TrainingStatistics(step, gradients, activations);
+    }
+}

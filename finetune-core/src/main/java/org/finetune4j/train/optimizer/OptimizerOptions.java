@@ -1,0 +1,72 @@
+package org.finetune4j.train.optimizer;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+
+/**
+ * Which optimizer, and its settings.
+ *
+ * @param name as {@code optim} names it, see {@link OptimizerProvider#all()}
+ * @param beta1 decay of the first moment, where there is one
+ * @param beta2 decay of the second moment
+ * @param epsilon added to the root of the second moment
+ * @param momentum of SGD and RMSprop
+ * @param arguments settings that only this optimizer has, {@code optim_args} in configurations
+ */
+public record OptimizerOptions(
+        String name, double beta1, double beta2, double epsilon, double momentum, Map<String, String> arguments) {
+
+    public OptimizerOptions {
+        arguments = Collections.unmodifiableMap(new LinkedHashMap<>(arguments));
+    }
+
+    /** AdamW with PyTorch's defaults. */
+    public static OptimizerOptions adamW() {
+        return new OptimizerOptions("adamw", 0.9, 0.999, 1e-8, 0, Map.of());
+    }
+
+    /** The same with other {@code arguments}. */
+    public OptimizerOptions withArguments(Map<String, String> newArguments) {
+        return new OptimizerOptions(name, beta1, beta2, epsilon, momentum, newArguments);
+    }
+
+    /** An argument as a number, or {@code fallback}. */
+    public double number(String key, double fallback) {
+        String text = arguments.get(key);
+        try {
+            return text == null ? fallback : Double.parseDouble(text);
+        } catch (NumberFormatException e) {
+            throw new UserErrorException("optim_args: '" + key + "' is " + text + ", expected a number", e);
+        }
+    }
+
+    /** An argument as a truth value, or {@code fallback}; {@code True} and {@code False} are fine too. */
+    public boolean flag(String key, boolean fallback) {
+        String text = arguments.get(key);
+        if (text == null) {
+            return fallback;
+        }
+        if (text.equalsIgnoreCase("true") || text.equalsIgnoreCase("false")) {
+            return Boolean.parseBoolean(text);
+        }
+        throw new UserErrorException("optim_args: '" + key + "' is " + text + ", expected true or false");
+    }
+
+    /**
+     * Refuses arguments of other names.
+     *
+     * @throws UserErrorException for the first one, with the nearest valid name
+     */
+    public void allowArguments(Set<String> allowed) {
+        for (String key : arguments.keySet()) {
+            if (!allowed.contains(key)) {
+                throw new UserErrorException("optim_args: " + name + " has no '" + key + "'"
+                        + (allowed.isEmpty() ? ": it has none" : Suggestions.didYouMean(key, allowed)));
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package org.finetune4j.train.optimizer;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.ServiceLoader;
+import java.util.Set;
+import java.util.stream.StreamSupport;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.nn.Parameter;
+
+/** Makes one kind of optimizer. Implementations are named in {@code META-INF/services}: a new one is one new file. */
+public interface OptimizerProvider {
+
+    /** The names in configurations, transformers' where it has the optimizer; the first one is shown. */
+    List<String> names();
+
+    /**
+     * An optimizer of these parameters.
+     *
+     * @param groups every trainable parameter once
+     * @param tables those among them that are token embeddings or the output layer, which some methods treat apart
+     * @throws UserErrorException when a setting cannot be used
+     */
+    Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options);
+
+    /**
+     * Bytes of state that a float32 parameter of this shape has, for the memory plan.
+     *
+     * @param shape of the parameter
+     * @param isTable whether it is a token embedding or the output layer
+     */
+    long stateBytes(long[] shape, boolean isTable, OptimizerOptions options);
+
+    /** All optimizers on the class path. */
+    static List<OptimizerProvider> all() {
+        return StreamSupport.stream(ServiceLoader.load(OptimizerProvider.class).spliterator(), false)
+                .toList();
+    }
+
+    /**
+     * The optimizer that {@code optim} names.
+     *
+     * @throws UserErrorException for another name, with the nearest valid one
+     */
+    static OptimizerProvider named(String name) {
+        String wanted = name.toLowerCase(Locale.ROOT);
+        List<OptimizerProvider> all = all();
+        return all.stream()
+                .filter(provider -> provider.names().contains(wanted))
+                .findFirst()
+                .orElseThrow(() -> new UserErrorException("unknown optimizer '" + name + "'"
+                        + Suggestions.didYouMean(
+                                wanted,
+                                all.stream()
+                                        .flatMap(provider -> provider.names().stream())
+                                        .toList())));
+    }
+
+    /** Bytes of a float32 tensor of this shape. */
+    static long floatBytes(long... shape) {
+        long bytes = Float.BYTES;
+        for (long length : shape) {
+            bytes *= length;
+        }
+        return bytes;
+    }
+}

@@ -1,0 +1,95 @@
+package org.finetune4j.train.optimizer;
+
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+
+/**
+ * What optimizers that update one parameter after another have in common: counting steps, saving and restoring states,
+ * freeing them. A subclass says how one parameter moves.
+ */
+abstract class StatefulOptimizer implements Optimizer {
+
+    private static final String STEP = "step";
+
+    private final List<ParameterGroup> groups;
+    private final List<ParameterStates> states;
+    private long steps;
+
+    /** @param states all kinds of state that the subclass keeps */
+    StatefulOptimizer(List<ParameterGroup> groups, ParameterStates... states) {
+        this.groups = List.copyOf(groups);
+        this.states = List.of(states);
+    }
+
+    /**
+     * Moves one parameter in place. Nothing is recorded, and tensors made here are freed afterwards.
+     *
+     * @param value the parameter's values
+     * @param gradient contiguous, of the same shape; the gradient itself, so do not change it
+     * @param learningRate the group's
+     */
+    abstract void update(Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate);
+
+    /** Number of the present step, from 1. */
+    final long steps() {
+        return steps;
+    }
+
+    @Override
+    public final void step(double learningRate) {
+        steps++;
+        try (Autograd.Mode mode = Autograd.disabled()) {
+            for (ParameterGroup group : groups) {
+                try (TensorScope scope = TensorScope.open()) {
+                    step(group, learningRate * group.learningRateFactor());
+                }
+            }
+        }
+    }
+
+    /** Moves all parameters of a group; for those that can do many at once. */
+    void step(ParameterGroup group, double learningRate) {
+        for (Parameter parameter : group.parameters()) {
+            try (TensorScope scope = TensorScope.open()) {
+                Tensor gradient = parameter.grad();
+                if (gradient != null) {
+                    update(parameter, parameter.value().detach(), gradient.contiguous(), group, learningRate);
+                }
+            }
+        }
+    }
+
+    @Override
+    public final void clearGradients() {
+        groups.forEach(group -> group.parameters().forEach(Parameter::clearGrad));
+    }
+
+    @Override
+    public final Map<String, Tensor> state() {
+        Map<String, Tensor> saved = ParameterStates.ordered();
+        saved.put(STEP, Tensors.of(new long[] {steps}, 1));
+        for (ParameterGroup group : groups) {
+            states.forEach(state -> state.saveTo(saved, group.parameters()));
+        }
+        return saved;
+    }
+
+    @Override
+    public final void restore(Map<String, Tensor> state) {
+        Tensor step = state.get(STEP);
+        steps = step == null ? 0 : step.toLongArray()[0];
+        for (ParameterGroup group : groups) {
+            states.forEach(kind -> kind.restore(state, group.parameters()));
+        }
+    }
+
+    @Override
+    public final void close() {
+        states.forEach(ParameterStates::close);
+    }
+}

@@ -1,0 +1,29 @@
+package org.finetune4j.train.preflight;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** What checks found, in one line each that says what to do. */
+public final class Findings {
+
+    private final List<String> errors = new ArrayList<>();
+    private final List<String> warnings = new ArrayList<>();
+
+    /** Something that training cannot do with. */
+    public void error(String message) {
+        errors.add(message);
+    }
+
+    /** Something that is probably not meant. */
+    public void warning(String message) {
+        warnings.add(message);
+    }
+
+    public List<String> errors() {
+        return List.copyOf(errors);
+    }
+
+    public List<String> warnings() {
+        return List.copyOf(warnings);
+    }
+}

@@ -1,0 +1,51 @@
+package org.finetune4j.model;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.finetune4j.UserErrorException;
+import org.finetune4j.tensor.Device;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What an architecture's configuration can ask for and is not implemented is refused by its key, never ignored. */
+class ArchitectureRefusalsTest {
+
+    private static final String COMMON = """
+            "vocab_size": 11, "hidden_size": 8, "n_embd": 8, "intermediate_size": 8, "ffn_dim": 8,
+            "num_hidden_layers": 2, "n_layer": 2, "num_attention_heads": 2, "n_head": 2""";
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            LlamaForCausalLM              | "sliding_window": 4                                       | sliding_window
+            LlamaForCausalLM              | "head_dim": 5                                             | head_dim
+            LlamaForCausalLM              | "rope_interleaved": true                                  | rope_interleaved
+            LlamaForCausalLM              | "quantization_config": {"bits": 3}                        | quantization_config
+            Qwen2ForCausalLM              | "layer_types": ["full_attention", "chunked_attention"]    | chunked_attention
+            Qwen2ForCausalLM              | "layer_types": ["full_attention"]                         | layer_types
+            Gemma3ForCausalLM             | "use_bidirectional_attention": true, "head_dim": 4        | use_bidirectional_attention
+            Phi3ForCausalLM               | "attention_bias": true                                    | attention_bias
+            Phi3ForCausalLM               | "embd_pdrop": 0.1                                         | embd_pdrop
+            MixtralForCausalLM            | "router_jitter_noise": 0.1                                | router_jitter_noise
+            MixtralForCausalLM            | "num_local_experts": 2, "num_experts_per_tok": 3          | num_experts_per_tok
+            OPTForCausalLM                | "layerdrop": 0.1                                          | layerdrop
+            OPTForCausalLM                | "layer_norm_elementwise_affine": false                    | layer_norm_elementwise_affine
+            GPTNeoXForCausalLM            | "hidden_act": "quick_gelu"                                | quick_gelu
+            GPTNeoXForCausalLM            | "rotary_pct": 0.3                                         | rotary_pct
+            GPT2LMHeadModel               | "scale_attn_by_inverse_layer_idx": true                   | scale_attn_by_inverse_layer_idx
+            BertForSequenceClassification | "is_decoder": true                                        | is_decoder
+            BertForSequenceClassification | "position_embedding_type": "relative_key"                 | relative_key
+            LlamaForTokenClassification   | "use_cache": true                                         | LlamaForTokenClassification
+            """)
+    void byName(String architecture, String asked, String expected) {
+        ModelConfig config = ModelConfig.parse(
+                "{\"architectures\": [\"" + architecture + "\"], " + COMMON + ", " + asked + "}", "config.json");
+        UserErrorException error =
+                assertThrows(UserErrorException.class, () -> CausalLM.initialize(config, null, Device.CPU, 1));
+        assertTrue(error.getMessage().contains(expected), error.getMessage());
+        assertTrue(
+                error.getMessage().startsWith("config.json")
+                        || error.getMessage().startsWith("activation"),
+                error::getMessage);
+    }
+}

@@ -1,0 +1,162 @@
+package org.finetune4j.model;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Random;
+import net.jqwik.api.Example;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.finetune4j.nn.Attention;
+import org.finetune4j.nn.AttentionKind;
+import org.finetune4j.nn.AttentionView;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+import org.finetune4j.tensor.Torch;
+
+/** Attention under every mask is the plain formula over the tokens that a token may see. */
+class AttentionMaskTest {
+
+    private static final int HEADS = 4;
+    private static final int KV_HEADS = 2;
+    private static final int HEAD_DIM = 8;
+    private static final double SCALE = 0.4;
+
+    /** What may be seen, said once more in the simplest way. */
+    private interface Rule {
+        boolean sees(int row, int query, int key);
+    }
+
+    @Property(tries = 60)
+    void paddedRowsWithAWindow(
+            @ForAll @IntRange(min = 1, max = 3) int batch,
+            @ForAll @IntRange(min = 1, max = 12) int seq,
+            @ForAll @IntRange(min = 1, max = 14) int window,
+            @ForAll boolean causal,
+            @ForAll boolean left,
+            @ForAll boolean capped,
+            @ForAll long seed) {
+        Random random = new Random(seed);
+        byte[] mask = new byte[batch * seq];
+        for (int row = 0; row < batch; row++) {
+            int real = 1 + random.nextInt(seq);
+            int start = left ? seq - real : 0;
+            Arrays.fill(mask, row * seq + start, row * seq + start + real, (byte) 1);
+        }
+        ModelInputs inputs = new ModelInputs(batch, seq, new int[batch * seq], mask, null);
+        int reach = causal ? window : AttentionMask.UNLIMITED;
+        assertPlain(
+                inputs,
+                causal,
+                reach,
+                capped ? 3 : 0,
+                (row, query, key) -> mask[row * seq + key] == 1 && (!causal || key <= query) && query - key < reach);
+    }
+
+    @Property(tries = 40)
+    void packedSequencesDoNotSeeEachOther(
+            @ForAll @IntRange(min = 1, max = 3) int batch,
+            @ForAll @IntRange(min = 2, max = 12) int seq,
+            @ForAll @IntRange(min = 1, max = 14) int window,
+            @ForAll boolean causal,
+            @ForAll long seed) {
+        Random random = new Random(seed);
+        int[] positions = new int[batch * seq];
+        int[] block = new int[batch * seq];
+        for (int at = 0; at < positions.length; at++) {
+            boolean starts = at % seq == 0 || random.nextInt(4) == 0;
+            positions[at] = starts ? 0 : positions[at - 1] + 1;
+            block[at] = starts ? at : block[at - 1];
+        }
+        byte[] mask = new byte[batch * seq];
+        Arrays.fill(mask, (byte) 1);
+        ModelInputs inputs = new ModelInputs(batch, seq, new int[batch * seq], mask, positions);
+        int reach = causal ? window : AttentionMask.UNLIMITED;
+        assertPlain(
+                inputs,
+                causal,
+                reach,
+                0,
+                (row, query, key) -> block[row * seq + key] == block[row * seq + query]
+                        && (!causal || key <= query)
+                        && query - key < reach);
+    }
+
+    private static void assertPlain(ModelInputs inputs, boolean causal, int window, double cap, Rule rule) {
+        int batch = inputs.batchSize();
+        int seq = inputs.sequenceLength();
+        Torch.seed(7);
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor query = Tensors.randn(DType.FLOAT32, Device.CPU, batch, seq, HEADS * HEAD_DIM);
+            Tensor key = Tensors.randn(DType.FLOAT32, Device.CPU, batch, seq, KV_HEADS * HEAD_DIM);
+            Tensor value = Tensors.randn(DType.FLOAT32, Device.CPU, batch, seq, KV_HEADS * HEAD_DIM);
+            Tensor mask = AttentionMask.of(inputs, inputs.positions(), causal, window);
+            SequenceContext context = new SequenceContext(
+                    Tensors.arange(seq, Device.CPU),
+                    null,
+                    Map.of(AttentionKind.SLIDING, new AttentionView(null, mask, causal)),
+                    null,
+                    null,
+                    null);
+            float[] actual = new Attention(HEADS, KV_HEADS, HEAD_DIM, SCALE, 0, AttentionKind.SLIDING, cap)
+                    .forward(query, key, value, 0, context)
+                    .toFloatArray();
+            for (float element : actual) {
+                assertTrue(Float.isFinite(element), "padding became no number");
+            }
+            float[] q = query.toFloatArray();
+            float[] k = key.toFloatArray();
+            float[] v = value.toFloatArray();
+            for (int row = 0; row < batch; row++) {
+                for (int t = 0; t < seq; t++) {
+                    if (inputs.attentionMask()[row * seq + t] == 1) {
+                        assertToken(q, k, v, row, t, seq, cap, rule, actual);
+                    }
+                }
+            }
+        }
+    }
+
+    private static void assertToken(
+            float[] q, float[] k, float[] v, int row, int t, int seq, double cap, Rule rule, float[] actual) {
+        for (int head = 0; head < HEADS; head++) {
+            double[] expected = new double[HEAD_DIM];
+            double sum = 0;
+            for (int s = 0; s < seq; s++) {
+                if (rule.sees(row, t, s)) {
+                    double product = 0;
+                    int queryAt = ((row * seq + t) * HEADS + head) * HEAD_DIM;
+                    int keyAt = ((row * seq + s) * KV_HEADS + head / (HEADS / KV_HEADS)) * HEAD_DIM;
+                    for (int d = 0; d < HEAD_DIM; d++) {
+                        product += q[queryAt + d] * k[keyAt + d];
+                    }
+                    double score = cap == 0 ? SCALE * product : cap * Math.tanh(SCALE * product / cap);
+                    sum += Math.exp(score);
+                    for (int d = 0; d < HEAD_DIM; d++) {
+                        expected[d] += Math.exp(score) * v[keyAt + d];
+                    }
+                }
+            }
+            for (int d = 0; d < HEAD_DIM; d++) {
+                assertEquals(expected[d] / sum, actual[((row * seq + t) * HEADS + head) * HEAD_DIM + d], 1e-5);
+            }
+        }
+    }
+
+    @Example
+    void rightPaddingNeedsNoMaskWhereTheFastestKernelIsCausal() {
+        ModelInputs padded = new ModelInputs(2, 3, new int[6], new byte[] {1, 1, 1, 1, 0, 0}, null);
+        assertNull(AttentionMask.of(padded, padded.positions(), true, AttentionMask.UNLIMITED));
+        assertNull(AttentionMask.of(padded, padded.positions(), true, 3));
+        ModelInputs full = ModelInputs.of(1, 2, 3);
+        assertNull(AttentionMask.of(full, full.positions(), false, AttentionMask.UNLIMITED));
+    }
+}

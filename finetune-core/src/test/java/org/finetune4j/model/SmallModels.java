@@ -1,0 +1,77 @@
+package org.finetune4j.model;
+
+import java.util.List;
+import java.util.Random;
+
+/** Configurations of small random models of every architecture that decodes. */
+final class SmallModels {
+
+    static final List<String> ARCHITECTURES = List.of(
+            "LlamaForCausalLM",
+            "MistralForCausalLM",
+            "Olmo2ForCausalLM",
+            "Qwen2ForCausalLM",
+            "Qwen3ForCausalLM",
+            "GemmaForCausalLM",
+            "Gemma2ForCausalLM",
+            "Gemma3ForCausalLM",
+            "Phi3ForCausalLM",
+            "MixtralForCausalLM",
+            "Qwen3MoeForCausalLM",
+            "GPTNeoXForCausalLM",
+            "OPTForCausalLM",
+            "GPT2LMHeadModel");
+
+    static final int VOCABULARY = 41;
+
+    private SmallModels() {}
+
+    /** A configuration whose sizes and switches {@code random} chooses. */
+    static ModelConfig config(String architecture, Random random) {
+        int kvHeads = 1 + random.nextInt(2);
+        int heads = kvHeads * (1 + random.nextInt(2));
+        int headDim = 4 * (1 + random.nextInt(2));
+        String json = """
+                {"architectures": ["%s"], "vocab_size": %d, "hidden_size": %d, "n_embd": %d, "word_embed_proj_dim": %d,
+                 "intermediate_size": 20, "ffn_dim": 20, "n_inner": 20, "moe_intermediate_size": 12,
+                 "num_hidden_layers": %d, "n_layer": %d, "num_attention_heads": %d, "n_head": %d,
+                 "num_key_value_heads": %d, "head_dim": %d, "max_position_embeddings": 64, "n_positions": 64,
+                 "initializer_range": 0.3, "init_std": 0.3, "pad_token_id": 0, %s
+                 "tie_word_embeddings": %s, "attention_bias": false, "norm_topk_prob": %s, "use_parallel_residual": %s,
+                 "do_layer_norm_before": %s, "num_local_experts": 4, "num_experts": 5, "num_experts_per_tok": 2,
+                 "use_sliding_window": %s, "max_window_layers": 1, "sliding_window_pattern": 2,
+                 "query_pre_attn_scalar": 6, "attn_logit_softcapping": %s, "final_logit_softcapping": 4.0,
+                 "output_router_logits": %s, "router_aux_loss_coef": 0.5, "rotary_pct": 0.5, "rope_theta": 100.0,
+                 "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "dropout": 0.0}
+                """;
+        int hidden = heads * headDim;
+        int layers = 1 + random.nextInt(3);
+        boolean windowless = architecture.startsWith("Llama") || random.nextInt(4) == 0;
+        String window = "\"sliding_window\": " + (windowless ? "null," : (2 + random.nextInt(5)) + ",");
+        if (architecture.matches("Gemma[23].*") && windowless) {
+            window = "\"sliding_window\": 32,";
+        }
+        return ModelConfig.parse(
+                json.formatted(
+                        architecture,
+                        VOCABULARY,
+                        hidden,
+                        hidden,
+                        random.nextBoolean() ? hidden : 6,
+                        layers,
+                        layers,
+                        heads,
+                        heads,
+                        kvHeads,
+                        headDim,
+                        window,
+                        random.nextBoolean(),
+                        random.nextBoolean(),
+                        random.nextBoolean(),
+                        random.nextBoolean(),
+                        random.nextBoolean(),
+                        random.nextBoolean() ? "null" : "3.0",
+                        random.nextBoolean()),
+                "a random " + architecture);
+    }
+}

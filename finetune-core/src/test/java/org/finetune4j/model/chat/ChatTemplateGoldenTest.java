@@ -1,0 +1,77 @@
+package org.finetune4j.model.chat;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** Conversations read as transformers writes them, in the templates of real models. */
+class ChatTemplateGoldenTest {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Path GOLDENS = Path.of("src/test/resources/goldens/chat");
+
+    @TestFactory
+    Stream<DynamicTest> renderingsAreThoseOfTransformers() {
+        return Stream.of("llama3.2-instruct", "mistral-v0.3", "phi3", "qwen2.5", "qwen3")
+                .flatMap(ChatTemplateGoldenTest::rows);
+    }
+
+    private static Stream<DynamicTest> rows(String family) {
+        JsonNode golden;
+        try {
+            golden = JSON.readTree(GOLDENS.resolve(family + ".chat.json").toFile());
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+        Map<String, String> tokens =
+                JSON.convertValue(golden.path("special_tokens"), new TypeReference<Map<String, String>>() {});
+        ChatTemplate template =
+                ChatTemplate.of(family, golden.path("chat_template").asText(), tokens);
+        List<DynamicTest> tests = new ArrayList<>();
+        for (JsonNode row : golden.path("rows")) {
+            String name = family + " " + row.path("case").asText() + " " + row.path("add_generation_prompt") + " "
+                    + row.path("arguments");
+            List<ChatMessage> messages =
+                    messages(golden.path("conversations").path(row.path("case").asText()));
+            tests.add(DynamicTest.dynamicTest(
+                    name,
+                    () -> assertEquals(row.path("text").asText(), template.render(messages, options(golden, row)))));
+        }
+        return tests.stream();
+    }
+
+    private static ChatOptions options(JsonNode golden, JsonNode row) {
+        ChatOptions options = ChatOptions.none()
+                .withGenerationPrompt(row.path("add_generation_prompt").asBoolean());
+        for (Map.Entry<String, JsonNode> argument : row.path("arguments").properties()) {
+            JsonNode value = argument.getValue();
+            options = switch (argument.getKey()) {
+                case "tools" ->
+                    options.withTools(JSON.convertValue(golden.path("TOOLS"), new TypeReference<List<Object>>() {}));
+                case "continue_final_message" -> options.continuingFinalMessage();
+                default -> options.with(argument.getKey(), JSON.convertValue(value, Object.class));
+            };
+        }
+        return options;
+    }
+
+    static List<ChatMessage> messages(JsonNode conversation) {
+        List<ChatMessage> messages = new ArrayList<>();
+        for (JsonNode message : conversation) {
+            messages.add(
+                    new ChatMessage(JSON.convertValue(message, new TypeReference<LinkedHashMap<String, Object>>() {})));
+        }
+        return messages;
+    }
+}

@@ -1,0 +1,66 @@
+package org.finetune4j.train.memory;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FrozenParts;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.junit.jupiter.api.Test;
+
+class MemoryPlanTest {
+
+    private static final Path LLAMA = Path.of("src/test/resources/goldens/arch/llama");
+
+    private static MemoryPlan plan(FrozenParts frozen, String optimizer, int batch, int length, int checkpointed) {
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning(frozen).attach(model)) {
+            OptimizerOptions defaults = OptimizerOptions.adamW();
+            OptimizerOptions options = new OptimizerOptions(
+                    optimizer, defaults.beta1(), defaults.beta2(), defaults.epsilon(), 0, defaults.arguments());
+            MemoryPlan plan =
+                    MemoryPlan.of(model, full, options, new MemoryPlan.Load(batch, length), checkpointed, 1000);
+            long trained = full.trainableParameters().stream()
+                    .mapToLong((Parameter parameter) -> parameter.value().numel())
+                    .sum();
+            assertEquals(trained * Float.BYTES, plan.gradients());
+            return plan;
+        }
+    }
+
+    @Test
+    void weightsGradientsAndStatesAreCountedExactly() {
+        MemoryPlan adamW = plan(FrozenParts.none(), "adamw", 2, 16, 0);
+        assertEquals(adamW.total() * Float.BYTES, adamW.weights());
+        assertEquals(2 * adamW.gradients(), adamW.optimizerState());
+        assertEquals(0, plan(FrozenParts.none(), "sgd", 2, 16, 0).optimizerState());
+        assertTrue(plan(FrozenParts.none(), "adafactor", 2, 16, 0).optimizerState() < adamW.gradients() / 4);
+    }
+
+    @Test
+    void activationsGrowWithTokensAndShrinkWithCheckpointing() {
+        MemoryPlan small = plan(FrozenParts.none(), "adamw", 2, 16, 0);
+        MemoryPlan large = plan(FrozenParts.none(), "adamw", 4, 32, 0);
+        assertEquals(4 * small.activations(), large.activations());
+        assertTrue(plan(FrozenParts.none(), "adamw", 4, 32, 1).activations() < large.activations());
+    }
+
+    @Test
+    void whatIsFrozenNeedsNoGradientAndKeepsLess() {
+        MemoryPlan all = plan(FrozenParts.none(), "adamw", 2, 16, 0);
+        MemoryPlan some = plan(new FrozenParts(1, java.util.List.of()), "adamw", 2, 16, 0);
+        assertTrue(some.gradients() < all.gradients());
+        assertTrue(some.activations() < all.activations());
+        assertTrue(some.peak() < all.peak());
+    }
+
+    @Test
+    void theComparisonSaysHowFarOffThePlanWas() {
+        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0);
+        assertEquals("memory: 110 MB at the peak so far, 100 MB planned (+10%)", plan.compare(110));
+    }
+}

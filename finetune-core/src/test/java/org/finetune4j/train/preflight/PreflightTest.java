@@ -1,0 +1,150 @@
+package org.finetune4j.train.preflight;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.Sample;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.train.FineTuner;
+import org.finetune4j.train.ModelSelection;
+import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.optimizer.LearningRateSchedule;
+import org.junit.jupiter.api.Test;
+
+/** Every mistake that is planted is found, with a line that says what to do. */
+class PreflightTest {
+
+    private static final Path LLAMA = Path.of("src/test/resources/goldens/arch/llama");
+
+    private static TrainingArguments.Builder usual() {
+        return TrainingArguments.builder().batchSize(32).learningRate(2e-5).epochs(2);
+    }
+
+    private static Sample labelled(int... ids) {
+        return new Sample(ids, ids.clone());
+    }
+
+    private static TrainingDataset samples(Sample... first) {
+        return new TrainingDataset() {
+            @Override
+            public int size() {
+                return 64;
+            }
+
+            @Override
+            public Sample get(int index) {
+                return index < first.length ? first[index] : labelled(5, 6, 7, 8);
+            }
+        };
+    }
+
+    private static Findings run(TrainingArguments arguments, TrainingDataset dataset) {
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            return Preflight.run(PreflightContext.of(
+                    model, "full", full, arguments, dataset, null, new Collator(0, 1), 0, MemoryPlan.TYPICAL_PROCESS));
+        }
+    }
+
+    private static void assertOneError(TrainingDataset dataset, String... parts) {
+        List<String> errors = run(usual().build(), dataset).errors();
+        assertEquals(1, errors.size(), errors::toString);
+        Arrays.stream(parts).forEach(part -> assertTrue(errors.get(0).contains(part), errors::toString));
+    }
+
+    private static void assertOneWarning(TrainingArguments arguments, String... parts) {
+        Findings findings = run(arguments, samples());
+        assertEquals(List.of(), findings.errors());
+        assertEquals(1, findings.warnings().size(), () -> findings.warnings().toString());
+        Arrays.stream(parts)
+                .forEach(part -> assertTrue(findings.warnings().get(0).contains(part), findings.warnings()::toString));
+    }
+
+    @Test
+    void aUsualRunHasNoFindings() {
+        Findings findings = run(usual().build(), samples());
+        assertEquals(List.of(), findings.errors());
+        assertEquals(List.of(), findings.warnings());
+    }
+
+    @Test
+    void aSampleWithoutLabelsIsAnErrorWithItsPlace() {
+        Sample unlabelled = new Sample(new int[] {1, 2}, new int[] {-100, -100});
+        assertOneError(samples(labelled(5, 6), unlabelled), "sample 1", "no token carries a label");
+    }
+
+    @Test
+    void aSampleLongerThanTheModelSeesIsAnErrorWithTheLimit() {
+        int[] ids = IntStream.range(0, 5000).map(i -> 7).toArray();
+        assertOneError(samples(labelled(ids)), "5000 tokens", "max_length");
+    }
+
+    @Test
+    void aTokenOutsideTheEmbeddingIsAnError() {
+        assertOneError(samples(labelled(5, 123_456)), "123456", "rows");
+    }
+
+    @Test
+    void aLearningRateOfAnotherMethodIsAWarningWithTheUsualRange() {
+        assertOneWarning(usual().learningRate(2e-3).build(), "learning_rate", "1e-05 to 5e-05");
+    }
+
+    @Test
+    void smallBatchesManyEpochsAndAConstantScheduleWithWarmupAreWarnings() {
+        assertOneWarning(usual().batchSize(1).build(), "32 to 128");
+        assertOneWarning(usual().epochs(50).build(), "num_train_epochs");
+        assertOneWarning(
+                usual().schedule(LearningRateSchedule.CONSTANT).warmupRatio(0.1).build(), "constant_with_warmup");
+    }
+
+    @Test
+    void stoppingEarlyWithoutHeldOutSamplesIsAnError() {
+        Findings findings = run(
+                usual().selection(ModelSelection.byLoss().withEarlyStopping(2, 0))
+                        .build(),
+                samples());
+        assertTrue(findings.errors().get(0).contains("eval_fraction"), findings.errors()::toString);
+    }
+
+    @Test
+    void trainingRefusesToStartWithAnError() {
+        try (CausalLM model = CausalLM.load(LLAMA)) {
+            FineTuner tuner = FineTuner.of(model)
+                    .dataset(samples(new Sample(new int[] {1, 2}, new int[] {-100, -100})))
+                    .arguments(usual().build());
+            UserErrorException e = assertThrows(UserErrorException.class, tuner::train);
+            assertTrue(e.getMessage().contains("no token carries a label"), e.getMessage());
+            assertEquals(1, tuner.preflight().findings().errors().size());
+        }
+    }
+
+    @Test
+    void aRunThatNeedsMoreMemoryThanThereIsIsAnError() {
+        int[] ids = IntStream.range(0, 64).map(i -> 7).toArray();
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            Findings findings = Preflight.run(PreflightContext.of(
+                    model,
+                    "full",
+                    full,
+                    usual().build(),
+                    samples(labelled(ids)),
+                    null,
+                    new Collator(0, 1),
+                    0,
+                    1L << 50));
+            assertTrue(findings.errors().get(0).contains("gradient_checkpointing"), findings.errors()::toString);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+package org.finetune4j.peft;
+
+import org.finetune4j.nn.Embedding;
+import org.finetune4j.nn.EmbeddingExtension;
+import org.finetune4j.nn.Module;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/** What a method adds to one table of vectors. */
+public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtension {
+
+    private final Module model;
+    private final String path;
+    private final Embedding base;
+    private @Nullable ReplacedParameter mergedWeight;
+
+    /**
+     * @param model the whole network, in which modules may share the table
+     * @param path the table's path in it
+     */
+    protected AdaptedEmbedding(Module model, String path, Embedding base) {
+        this.model = model;
+        this.path = path;
+        this.base = base;
+    }
+
+    /** The table itself. */
+    public final Embedding base() {
+        return base;
+    }
+
+    /** What PEFT calls something of this table. */
+    protected final String key(String name) {
+        return AdapterWeights.PREFIX + path + "." + name;
+    }
+
+    /**
+     * What the table becomes when the method is folded in.
+     *
+     * @param weight [count, hidden] in float32 or float64
+     * @return [count, hidden]
+     */
+    protected abstract Tensor mergedWeight(Tensor weight);
+
+    @Override
+    public void enable() {
+        base.extend(this);
+    }
+
+    @Override
+    public void disable() {
+        base.removeExtension();
+    }
+
+    @Override
+    public final void merge(boolean keepTies) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Parameter weight = base.weight();
+            DType stored = weight.value().dtype();
+            Tensor folded = mergedWeight(weight.as(AdapterDType.of(stored)).detach());
+            Parameter merged = new Parameter(weight.name(), folded.to(stored).copy());
+            ReplacedParameter replaced = keepTies
+                    ? ReplacedParameter.everywhere(model, weight, merged)
+                    : ReplacedParameter.in(base, "weight", merged);
+            replaced.install();
+            mergedWeight = replaced;
+            base.removeExtension();
+        }
+    }
+
+    @Override
+    public final void unmerge() {
+        ReplacedParameter replaced = mergedWeight;
+        if (replaced != null) {
+            replaced.putBack();
+            replaced.replacement().value().close();
+            mergedWeight = null;
+        }
+        base.extend(this);
+    }
+
+    @Override
+    public void free() {
+        parameters().forEach(parameter -> parameter.value().close());
+    }
+}

@@ -1,0 +1,134 @@
+package org.finetune4j.peft;
+
+import java.util.Collection;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.LinearExtension;
+import org.finetune4j.nn.Module;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/** What a method adds to one linear layer. A method says how it computes and what the merged weight is. */
+public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
+
+    private final Module model;
+    private final String path;
+    private final Linear base;
+    private @Nullable ReplacedParameter mergedWeight;
+    private @Nullable ReplacedParameter mergedBias;
+
+    /**
+     * @param model the whole network, in which modules may share the layer's weight
+     * @param path the layer's path in it
+     */
+    protected AdaptedLinear(Module model, String path, Linear base) {
+        this.model = model;
+        this.path = path;
+        this.base = base;
+    }
+
+    /** The layer's path in the model. */
+    public final String path() {
+        return path;
+    }
+
+    /** The layer itself. */
+    public final Linear base() {
+        return base;
+    }
+
+    /** What PEFT calls something of this layer. */
+    protected final String key(String name) {
+        return AdapterWeights.PREFIX + path + "." + name;
+    }
+
+    /**
+     * What the layer's weight becomes when the method is folded in.
+     *
+     * @param weight [out, in] in float32 or float64, which may be changed
+     * @return [out, in]
+     */
+    protected abstract Tensor mergedWeight(Tensor weight);
+
+    /**
+     * What the layer's bias becomes when the method is folded in.
+     *
+     * @param bias [out] or null
+     * @return [out], or null where there is none; {@code bias} itself where it stays
+     */
+    protected @Nullable Tensor mergedBias(@Nullable Tensor bias) {
+        return bias;
+    }
+
+    @Override
+    public final Collection<Parameter> parameters() {
+        return parametersByKey().values();
+    }
+
+    @Override
+    public void enable() {
+        base.extend(this);
+    }
+
+    @Override
+    public void disable() {
+        base.removeExtension();
+    }
+
+    @Override
+    public final void merge(boolean keepTies) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Parameter bias = base.bias();
+            Tensor oldBias = bias == null ? null : bias.value().detach();
+            Tensor newBias = mergedBias(oldBias);
+            Parameter weight = base.weight();
+            Parameter merged = new Parameter(weight.name(), scope.keep(foldedWeight(weight)));
+            ReplacedParameter replaced = keepTies
+                    ? ReplacedParameter.everywhere(model, weight, merged)
+                    : ReplacedParameter.in(base, "weight", merged);
+            replaced.install();
+            mergedWeight = replaced;
+            if (newBias != null && oldBias != null && newBias != oldBias && bias != null) {
+                Parameter folded = new Parameter(
+                        bias.name(), scope.keep(newBias.to(oldBias.dtype()).copy()));
+                mergedBias = ReplacedParameter.in(base, "bias", folded);
+                mergedBias.install();
+            }
+            base.removeExtension();
+        }
+    }
+
+    /** The merged weight in the base weight's layout and dtype. */
+    private Tensor foldedWeight(Parameter weight) {
+        DType stored = weight.value().dtype();
+        DType exact = AdapterDType.of(stored);
+        Tensor dense = weight.as(exact).detach(); // [out, in], or [in, out] in GPT-2's layout
+        boolean transposed = base.layout() == Linear.Layout.IN_OUT;
+        Tensor folded = mergedWeight(transposed ? dense.t().copy() : dense.copy()); // [out, in]
+        return (transposed ? folded.t() : folded).contiguous().to(stored).copy();
+    }
+
+    @Override
+    public final void unmerge() {
+        mergedWeight = putBack(mergedWeight);
+        mergedBias = putBack(mergedBias);
+        base.extend(this);
+    }
+
+    private static @Nullable ReplacedParameter putBack(@Nullable ReplacedParameter replaced) {
+        if (replaced != null) {
+            replaced.putBack();
+            replaced.replacement().value().close();
+        }
+        return null;
+    }
+
+    @Override
+    public void free() {
+        parameters().forEach(parameter -> parameter.value().close());
+    }
+}

@@ -1,0 +1,42 @@
+package org.finetune4j.peft;
+
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/** Makes an adapter's parameters. Random values are drawn in float32 from the default generator, as in PEFT. */
+public final class InitialValues {
+
+    private InitialValues() {}
+
+    public static Tensor zeros(Device device, long... shape) {
+        return Tensors.zeros(DType.FLOAT32, device, shape);
+    }
+
+    public static Tensor ones(Device device, long... shape) {
+        return Tensors.ones(DType.FLOAT32, device, shape);
+    }
+
+    public static Tensor normal(Device device, double standardDeviation, long... shape) {
+        return zeros(device, shape).normalInPlace(0, standardDeviation);
+    }
+
+    /** PyTorch's {@code kaiming_uniform_(a=sqrt(5))}: within {@code 1 / sqrt(columns)}. */
+    public static Tensor kaimingUniform(Device device, long rows, long columns) {
+        double bound = 1 / Math.sqrt(columns);
+        return zeros(device, rows, columns).uniformInPlace(-bound, bound);
+    }
+
+    /** A parameter in the type that this model's adapters have. */
+    public static Parameter parameter(CausalLM model, String name, Tensor value, boolean trainable) {
+        DType dtype = AdapterDType.of(model);
+        Parameter parameter = new Parameter(name, value.to(dtype).contiguous());
+        if (trainable) {
+            parameter.train(dtype);
+        }
+        return parameter;
+    }
+}

@@ -1,0 +1,92 @@
+package org.finetune4j.peft;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/** An adapter that does the same thing to every linear layer of a selection. */
+public class LinearAdapter extends PeftAdapter {
+
+    private static final List<Class<? extends Module>> LINEAR = List.of(Linear.class);
+    private static final String FAN_IN_FAN_OUT = "fan_in_fan_out";
+
+    private final String peftType;
+    private final ModuleSelection modules;
+    private final Supplier<Map<String, @Nullable Object>> settings;
+    private final Collection<String> paths;
+    private final boolean conv1d;
+
+    /** Makes what a method adds to one layer, without changing the model. */
+    public interface LayerFactory {
+        AdaptedLinear make(String path, Linear linear);
+    }
+
+    /**
+     * @param settings the method's own settings under PEFT's keys, without those of {@code modules}
+     * @param targets the selected layers by path
+     */
+    protected LinearAdapter(
+            CausalLM model,
+            String peftType,
+            ModuleSelection modules,
+            Supplier<Map<String, @Nullable Object>> settings,
+            Map<String, Linear> targets,
+            List<? extends AdapterPart> parts) {
+        super(model, parts);
+        this.peftType = peftType;
+        this.modules = modules;
+        this.settings = settings;
+        this.paths = List.copyOf(targets.keySet());
+        this.conv1d = targets.values().stream().anyMatch(linear -> linear.layout() == Linear.Layout.IN_OUT);
+    }
+
+    /**
+     * Adapts every layer that is selected.
+     *
+     * @param factory called for each layer with autograd off
+     */
+    public static LinearAdapter attach(
+            CausalLM model,
+            String peftType,
+            ModuleSelection modules,
+            Supplier<Map<String, @Nullable Object>> settings,
+            boolean trainable,
+            LayerFactory factory) {
+        Map<String, Linear> targets = targets(model, peftType, modules);
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            List<AdapterPart> parts = new ArrayList<>();
+            targets.forEach((path, linear) -> parts.add(factory.make(path, linear)));
+            parts.addAll(modules.savedModules(model, trainable));
+            return enabled(new LinearAdapter(model, peftType, modules, settings, targets, parts));
+        }
+    }
+
+    /** The selected linear layers by path. */
+    public static Map<String, Linear> targets(CausalLM model, String peftType, ModuleSelection modules) {
+        Map<String, Linear> targets = new LinkedHashMap<>();
+        modules.select(model, peftType, LINEAR).forEach((path, module) -> targets.put(path, (Linear) module));
+        return targets;
+    }
+
+    @Override
+    protected Map<String, @Nullable Object> configuration() {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        json.put("peft_type", peftType);
+        json.putAll(settings.get());
+        json.putAll(modules.toJson(peftType, model(), paths));
+        if (PeftKeys.defaults(peftType).containsKey(FAN_IN_FAN_OUT)) {
+            json.put(FAN_IN_FAN_OUT, conv1d);
+        }
+        return json;
+    }
+}

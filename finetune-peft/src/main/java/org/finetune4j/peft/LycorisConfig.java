@@ -1,0 +1,81 @@
+package org.finetune4j.peft;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.Settings;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The settings that LoHa and LoKr share, with PEFT's names and defaults.
+ *
+ * @param rank of the products
+ * @param alpha what the change is scaled by, together with the rank
+ * @param rankDropout probability of leaving out a row of the change in training
+ * @param moduleDropout probability of leaving out a layer's change in training
+ * @param rankPattern other ranks, by regular expressions that match the end of a path; the first match wins
+ * @param alphaPattern other alphas, in the same way
+ * @param modules which layers, and which modules train as a whole
+ */
+public record LycorisConfig(
+        int rank,
+        double alpha,
+        double rankDropout,
+        double moduleDropout,
+        Map<String, Integer> rankPattern,
+        Map<String, Integer> alphaPattern,
+        ModuleSelection modules) {
+
+    public LycorisConfig {
+        rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
+        alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
+    }
+
+    /** PEFT's defaults for these modules. */
+    public static LycorisConfig of(ModuleSelection modules, int rank, double alpha) {
+        return new LycorisConfig(rank, alpha, 0, 0, Map.of(), Map.of(), modules);
+    }
+
+    /** Reads the shared keys. */
+    public static LycorisConfig from(Settings settings, boolean fromFile) {
+        return new LycorisConfig(
+                settings.integer("r", 8, 1),
+                settings.number("alpha", 8),
+                settings.number("rank_dropout", 0, 0, 0.999),
+                settings.number("module_dropout", 0, 0, 0.999),
+                settings.integersByName("rank_pattern"),
+                settings.integersByName("alpha_pattern"),
+                ModuleSelection.from(settings, fromFile));
+    }
+
+    /** The rank of the layer at this path. */
+    public int rankOf(String path) {
+        return Patterns.firstMatch(rankPattern, path).orElse(rank);
+    }
+
+    /** {@code alpha / rank} of the layer at this path. */
+    public double scaleOf(String path) {
+        return Patterns.firstMatch(alphaPattern, path).map(Integer::doubleValue).orElse(alpha) / rankOf(path);
+    }
+
+    /** The shared keys, without those of {@link #modules()}. */
+    public Map<String, @Nullable Object> toJson() {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        json.put("r", rank);
+        json.put("alpha", PeftKeys.number(alpha));
+        json.put("rank_dropout", rankDropout);
+        json.put("module_dropout", moduleDropout);
+        json.put("rank_pattern", rankPattern);
+        json.put("alpha_pattern", alphaPattern);
+        return json;
+    }
+
+    /** What a report shows. */
+    public Map<String, Object> describe() {
+        Map<String, Object> shown = new LinkedHashMap<>();
+        shown.put("r", rank);
+        shown.put("alpha", alpha);
+        shown.put("target_modules", modules.describeTargets());
+        return shown;
+    }
+}

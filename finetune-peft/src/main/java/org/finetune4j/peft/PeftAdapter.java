@@ -1,0 +1,198 @@
+package org.finetune4j.peft;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.Adapter;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An adapter made of {@link AdapterPart parts}, in PEFT's directory format. A method says which parts it puts into a model
+ * and what its configuration is.
+ */
+public abstract class PeftAdapter implements Adapter {
+
+    private final CausalLM model;
+    private final List<AdapterPart> parts;
+    private final Map<String, @Nullable Object> loadedConfiguration = new LinkedHashMap<>();
+    private boolean enabled;
+    private boolean merged;
+
+    /** @param parts not yet enabled; the adapter owns them */
+    protected PeftAdapter(CausalLM model, List<? extends AdapterPart> parts) {
+        this.model = model;
+        this.parts = new ArrayList<>(parts);
+    }
+
+    /** The method's settings as its {@code adapter_config.json} has them, {@code peft_type} included. */
+    protected abstract Map<String, @Nullable Object> configuration();
+
+    /** The model that the adapter is on. */
+    protected final CausalLM model() {
+        return model;
+    }
+
+    @Override
+    public Map<String, Parameter> parametersByKey() {
+        Map<String, Parameter> parameters = new LinkedHashMap<>();
+        parts.forEach(part -> parameters.putAll(part.parametersByKey()));
+        return parameters;
+    }
+
+    @Override
+    public Collection<Parameter> trainableParameters() {
+        return parametersByKey().values().stream()
+                .filter(Parameter::isTrainable)
+                .toList();
+    }
+
+    @Override
+    public boolean isEnabled() {
+        return enabled;
+    }
+
+    @Override
+    public void enable() {
+        if (enabled) {
+            return;
+        }
+        List<AdapterPart> done = new ArrayList<>();
+        try {
+            for (AdapterPart part : parts) {
+                part.enable();
+                done.add(part);
+            }
+        } catch (RuntimeException e) {
+            undo(done, AdapterPart::disable);
+            throw e;
+        }
+        enabled = true;
+    }
+
+    @Override
+    public void disable() {
+        if (!enabled) {
+            return;
+        }
+        unmerge();
+        undo(parts, AdapterPart::disable);
+        enabled = false;
+    }
+
+    @Override
+    public void merge() {
+        merge(false);
+    }
+
+    @Override
+    public void mergeKeepingTies() {
+        merge(true);
+    }
+
+    private void merge(boolean keepTies) {
+        if (merged) {
+            return;
+        }
+        if (!enabled) {
+            throw new UserErrorException("a disabled adapter cannot be merged: enable it first");
+        }
+        List<AdapterPart> done = new ArrayList<>();
+        try {
+            for (AdapterPart part : parts) {
+                part.merge(keepTies);
+                done.add(part);
+            }
+        } catch (RuntimeException e) {
+            undo(done, AdapterPart::unmerge);
+            throw e;
+        }
+        merged = true;
+    }
+
+    @Override
+    public void unmerge() {
+        if (merged) {
+            undo(parts, AdapterPart::unmerge);
+            merged = false;
+        }
+    }
+
+    /** In the reverse order, so that what stood on something else goes first. */
+    private static void undo(List<AdapterPart> parts, Consumer<AdapterPart> action) {
+        for (int i = parts.size() - 1; i >= 0; i--) {
+            action.accept(parts.get(i));
+        }
+    }
+
+    @Override
+    public void save(Path directory) {
+        AdapterWeights.write(directory, entriesToWrite());
+        AdapterConfigFile.write(directory, complete(configuration()));
+    }
+
+    /** What the file of weights holds: the adapter's parameters, and those of the base that PEFT adds. */
+    protected final Map<String, Parameter> entriesToWrite() {
+        Map<String, Parameter> entries = new LinkedHashMap<>(parametersByKey());
+        parts.forEach(part -> entries.putAll(part.baseParametersByKey()));
+        return entries;
+    }
+
+    /** A whole configuration: PEFT's defaults and what was read with the adapter, with the method's settings over them. */
+    protected final Map<String, @Nullable Object> complete(Map<String, @Nullable Object> own) {
+        return PeftKeys.complete(own, loadedConfiguration, model.nameOrPath());
+    }
+
+    /** Enables a new adapter, or frees it where that fails. */
+    protected static <A extends PeftAdapter> A enabled(A adapter) {
+        try {
+            adapter.enable();
+            return adapter;
+        } catch (RuntimeException e) {
+            adapter.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public void restore(Path directory) {
+        Settings settings = AdapterConfigFile.read(directory);
+        readWeights(
+                directory, settings.text("base_model_name_or_path").orElse("another base model"));
+        parts.forEach(AdapterPart::restored);
+        loadedConfiguration.clear();
+        loadedConfiguration.putAll(settings.asMap());
+    }
+
+    /**
+     * Reads the parameters' values.
+     *
+     * @param madeFor what the adapter's configuration says about its base model, for messages
+     */
+    protected void readWeights(Path directory, String madeFor) {
+        Map<String, Parameter> base = new LinkedHashMap<>();
+        parts.forEach(part -> base.putAll(part.baseParametersByKey()));
+        model.network()
+                .namedParameters()
+                .forEach((name, parameter) -> base.putIfAbsent(AdapterWeights.PREFIX + name, parameter));
+        AdapterWeights.read(
+                directory,
+                parametersByKey(),
+                base,
+                madeFor);
+    }
+
+    @Override
+    public void close() {
+        disable();
+        parts.forEach(AdapterPart::free);
+        parts.clear();
+    }
+}

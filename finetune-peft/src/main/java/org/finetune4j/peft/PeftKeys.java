@@ -1,0 +1,130 @@
+package org.finetune4j.peft;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The keys that PEFT's configurations have and what PEFT takes for each when it is missing. A method reads some of them;
+ * any other one that PEFT knows must have its default, or the adapter would compute something else than PEFT does.
+ */
+public final class PeftKeys {
+
+    /** Keys that change nothing in what an adapter computes once its weights are there. */
+    private static final Set<String> HARMLESS = Set.of(
+            "auto_mapping",
+            "revision",
+            "megatron_core",
+            "fan_in_fan_out",
+            "qalora_group_size",
+            "use_effective_conv2d",
+            "eva_config",
+            "loftq_config");
+
+    private static final Map<String, Map<String, Object>> DEFAULTS = load("config-defaults.json");
+
+    private PeftKeys() {}
+
+    @SuppressWarnings("unchecked")
+    static Map<String, Map<String, Object>> load(String resource) {
+        try (InputStream in = PeftKeys.class.getResourceAsStream(resource)) {
+            return new ObjectMapper().readValue(Objects.requireNonNull(in, resource), LinkedHashMap.class);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** All keys of a {@code peft_type} with PEFT's defaults; none for a type that PEFT does not have. */
+    public static Map<String, @Nullable Object> defaults(String peftType) {
+        return new LinkedHashMap<>(DEFAULTS.getOrDefault(peftType, Map.of()));
+    }
+
+    /**
+     * Refuses settings of PEFT that change what the method computes and are not implemented.
+     *
+     * @param implemented the keys that the method reads
+     * @throws UserErrorException for the first one that has another value than PEFT's default
+     */
+    public static void refuseOthers(Settings settings, String peftType, Collection<String> implemented) {
+        defaults(peftType).forEach((key, standard) -> {
+            if (implemented.contains(key) || HARMLESS.contains(key)) {
+                return;
+            }
+            Object value = settings.value(key).orElse(null);
+            if (!isOff(value) && !same(value, standard)) {
+                throw new UserErrorException(
+                        settings.origin() + ": '" + key + "': " + value + " is not implemented for " + peftType);
+            }
+        });
+    }
+
+    private static boolean isOff(@Nullable Object value) {
+        return value == null
+                || value.equals(false)
+                || value instanceof List<?> list && list.isEmpty()
+                || value instanceof Map<?, ?> map && map.isEmpty();
+    }
+
+    /**
+     * A whole configuration to write: PEFT's defaults, over them what was read with the adapter (keys that nobody here
+     * knows as well), over them what the method says. A value that means the same as the one read is written as it was.
+     *
+     * @param own the method's settings, {@code peft_type} included
+     */
+    static Map<String, @Nullable Object> complete(
+            Map<String, @Nullable Object> own, Map<String, @Nullable Object> loaded, String baseModel) {
+        Map<String, @Nullable Object> all = new LinkedHashMap<>(defaults(String.valueOf(own.get("peft_type"))));
+        all.put("task_type", "CAUSAL_LM");
+        all.put("base_model_name_or_path", baseModel);
+        all.putAll(loaded);
+        all.put("inference_mode", true);
+        own.forEach((key, value) -> {
+            if (!loaded.containsKey(key) || !same(loaded.get(key), value)) {
+                all.put(key, value);
+            }
+        });
+        return all;
+    }
+
+    /** Whether two values mean the same: 8 and 8.0, lists in another order, null and an empty list. */
+    private static boolean same(@Nullable Object a, @Nullable Object b) {
+        if (a instanceof Number x && b instanceof Number y) {
+            return x.doubleValue() == y.doubleValue();
+        }
+        if (a instanceof Collection<?> x && b instanceof Collection<?> y) {
+            return x.size() == y.size() && texts(x).equals(texts(y));
+        }
+        return Objects.equals(a, b) || isOff(a) && isOff(b) && !(a instanceof Boolean) && !(b instanceof Boolean);
+    }
+
+    private static Set<String> texts(Collection<?> values) {
+        Set<String> texts = new TreeSet<>();
+        values.forEach(value -> texts.add(String.valueOf(value)));
+        return texts;
+    }
+
+    /** A number as JSON is to show it: without a fraction where it has none. */
+    public static Object number(double value) {
+        if (value == Math.rint(value)) {
+            return (long) value;
+        }
+        return value;
+    }
+
+    /** Null in the place of an empty list, as PEFT writes it. */
+    public static @Nullable Object orNull(Collection<?> values) {
+        return values.isEmpty() ? null : new ArrayList<>(values);
+    }
+}

@@ -1,0 +1,79 @@
+package org.finetune4j.peft;
+
+import java.nio.file.Path;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AdapterFormat;
+import org.finetune4j.strategy.StrategyProvider;
+
+/**
+ * Makes a method known under its name in configurations and under its {@code peft_type} in adapter directories. A method
+ * is one subclass, named in {@code META-INF/services} for both.
+ */
+public abstract class PeftMethod implements StrategyProvider, AdapterFormat {
+
+    private final String method;
+    private final String peftType;
+
+    /**
+     * @param method the name in configurations, such as {@code vera}
+     * @param peftType PEFT's name, such as {@code VERA}
+     */
+    protected PeftMethod(String method, String peftType) {
+        this.method = method;
+        this.peftType = peftType;
+    }
+
+    /**
+     * Reads the method's settings.
+     *
+     * @param fromFile whether they are an adapter's own file and not a user's configuration
+     */
+    protected abstract PeftStrategy read(Settings settings, boolean fromFile);
+
+    @Override
+    public final String method() {
+        return method;
+    }
+
+    /** PEFT's name. */
+    public final String peftType() {
+        return peftType;
+    }
+
+    @Override
+    public final PeftStrategy create(Settings settings) {
+        return read(settings, false);
+    }
+
+    @Override
+    public final boolean accepts(Path directory) {
+        return AdapterConfigFile.isOfType(directory, peftType);
+    }
+
+    @Override
+    public final Adapter attach(CausalLM model, Path directory, boolean trainable) {
+        Settings settings = AdapterConfigFile.read(directory);
+        PeftStrategy strategy = read(settings, true);
+        PeftAdapter adapter;
+        try {
+            adapter = strategy.attach(model, trainable);
+        } catch (UserErrorException e) {
+            throw new UserErrorException(
+                    directory + ": the adapter was made for "
+                            + settings.text("base_model_name_or_path").orElse("another base model")
+                            + " and does not fit: "
+                            + e.getMessage(),
+                    e);
+        }
+        try {
+            adapter.restore(directory);
+        } catch (RuntimeException e) {
+            adapter.close();
+            throw e;
+        }
+        return adapter;
+    }
+}

@@ -1,0 +1,54 @@
+package org.finetune4j.peft;
+
+import org.finetune4j.nn.Dropout;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/** {@code y = base(x) + D x} with a dense matrix D that is computed from a few parameters in every pass. */
+public abstract class WeightDeltaLayer extends AdaptedLinear {
+
+    private final LycorisConfig config;
+
+    protected WeightDeltaLayer(Module model, String path, Linear base, LycorisConfig config) {
+        super(model, path, base);
+        this.config = config;
+    }
+
+    /** The change of the weight: [out, in]. */
+    protected abstract Tensor delta(DType dtype);
+
+    /** Whether {@code rank_dropout} scales up what it leaves. */
+    protected abstract boolean scalesRankDropout();
+
+    @Override
+    public final Tensor forward(Linear linear, Tensor x) {
+        Tensor output = linear.project(x);
+        double leftOut = Dropout.probability(config.moduleDropout());
+        if (leftOut > 0
+                && InitialValues.zeros(x.device(), 1).uniformInPlace(0, 1).item() <= leftOut) {
+            return output;
+        }
+        return output.add(Functional.linear(x, withRankDropout(delta(x.dtype())), null));
+    }
+
+    private Tensor withRankDropout(Tensor delta) {
+        double probability = Dropout.probability(config.rankDropout());
+        if (probability == 0) {
+            return delta;
+        }
+        Tensor kept = Tensors.zeros(delta.dtype(), delta.device(), delta.size(0), 1)
+                .uniformInPlace(0, 1)
+                .greaterThan(probability)
+                .to(delta.dtype()); // [out, 1]
+        return delta.mul(scalesRankDropout() ? kept.div(kept.mean()) : kept);
+    }
+
+    @Override
+    protected final Tensor mergedWeight(Tensor weight) {
+        return weight.add(delta(weight.dtype()));
+    }
+}

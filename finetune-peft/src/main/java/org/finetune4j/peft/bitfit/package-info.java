@@ -1,0 +1,5 @@
+/** BitFit: only biases train. */
+@NullMarked
+package org.finetune4j.peft.bitfit;
+
+import org.jspecify.annotations.NullMarked;

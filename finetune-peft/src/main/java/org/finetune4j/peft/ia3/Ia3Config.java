@@ -1,0 +1,66 @@
+package org.finetune4j.peft.ia3;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Settings;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.DefaultTargets;
+import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.PeftKeys;
+import org.finetune4j.peft.TargetModules;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The settings of IA3, with PEFT's names and defaults.
+ *
+ * @param modules which layers, and which modules train as a whole
+ * @param feedForward those of the layers whose input is scaled instead of the output, or null for PEFT's defaults
+ * @param neutral whether the scales start from one, else from normal values
+ */
+public record Ia3Config(ModuleSelection modules, @Nullable TargetModules feedForward, boolean neutral) {
+
+    static final String PEFT_TYPE = "IA3";
+
+    private static final String FEED_FORWARD = "feedforward_modules";
+    private static final String INIT = "init_ia3_weights";
+
+    /** PEFT's defaults for these modules. */
+    public static Ia3Config of(ModuleSelection modules) {
+        return new Ia3Config(modules, null, true);
+    }
+
+    static Ia3Config from(Settings settings, boolean fromFile) {
+        List<String> implemented = new ArrayList<>(ModuleSelection.keys());
+        implemented.addAll(List.of(FEED_FORWARD, INIT));
+        PeftKeys.refuseOthers(settings, PEFT_TYPE, implemented);
+        Object listed = settings.value(FEED_FORWARD).orElse(null);
+        TargetModules none = new TargetModules.Names(List.of());
+        return new Ia3Config(
+                ModuleSelection.from(settings, fromFile),
+                listed instanceof List<?> list && list.isEmpty()
+                        ? none
+                        : ModuleSelection.modules(settings, FEED_FORWARD, fromFile),
+                settings.flag(INIT, true));
+    }
+
+    /** The layers whose input is scaled. */
+    TargetModules feedForward(CausalLM model) {
+        return feedForward == null
+                ? DefaultTargets.find("IA3_FEEDFORWARD", model).orElse(new TargetModules.Names(List.of()))
+                : feedForward;
+    }
+
+    Map<String, @Nullable Object> toJson(CausalLM model) {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        TargetModules scaledInputs = feedForward(model);
+        json.put(
+                FEED_FORWARD,
+                scaledInputs instanceof TargetModules.Names names
+                        ? names.names()
+                        : scaledInputs instanceof TargetModules.Regex regex ? regex.pattern() : null);
+        json.put(INIT, neutral);
+        return json;
+    }
+}

@@ -1,0 +1,56 @@
+package org.finetune4j.peft.ia3;
+
+import java.util.Map;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.InitialValues;
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** {@code y = l * base(x)}, or {@code y = base(l * x)} in a feed-forward layer (Liu et al. 2022). */
+final class Ia3Layer extends AdaptedLinear {
+
+    private final Parameter scales;
+    private final boolean ofInput;
+
+    /** @param ofInput whether the scales [1, in] are of the input; else they are of the output: [out, 1] */
+    Ia3Layer(CausalLM model, Ia3Config config, String path, Linear linear, boolean ofInput, boolean trainable) {
+        super(model.network(), path, linear);
+        this.ofInput = ofInput;
+        long[] shape = ofInput ? new long[] {1, linear.inFeatures()} : new long[] {linear.outFeatures(), 1};
+        Tensor start = config.neutral()
+                ? InitialValues.ones(model.device(), shape)
+                : InitialValues.normal(model.device(), 1, shape);
+        this.scales = InitialValues.parameter(model, path + ".ia3_l", start, trainable);
+    }
+
+    @Override
+    public Tensor forward(Linear linear, Tensor x) {
+        Tensor vector = scales.as(x.dtype()).view(-1); // [in] or [out]
+        return ofInput ? linear.project(x.mul(vector)) : linear.project(x).mul(vector);
+    }
+
+    @Override
+    protected Tensor mergedWeight(Tensor weight) {
+        return weight.mul(scales.as(weight.dtype())); // [out, in] by [1, in] or [out, 1]
+    }
+
+    @Override
+    protected @Nullable Tensor mergedBias(@Nullable Tensor bias) {
+        return bias == null || ofInput
+                ? bias
+                : bias.mul(scales.as(bias.dtype()).detach().view(-1));
+    }
+
+    @Override
+    public Map<String, Parameter> parametersByKey() {
+        return Map.of(key("ia3_l"), scales);
+    }
+
+    @Override
+    public String toString() {
+        return "IA3";
+    }
+}

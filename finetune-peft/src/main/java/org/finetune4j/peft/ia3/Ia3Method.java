@@ -1,0 +1,18 @@
+package org.finetune4j.peft.ia3;
+
+import org.finetune4j.Settings;
+import org.finetune4j.peft.PeftMethod;
+import org.finetune4j.peft.PeftStrategy;
+
+/** Makes IA3 from settings, and reads its adapters. */
+public final class Ia3Method extends PeftMethod {
+
+    public Ia3Method() {
+        super("ia3", Ia3Config.PEFT_TYPE);
+    }
+
+    @Override
+    protected PeftStrategy read(Settings settings, boolean fromFile) {
+        return Ia3.of(Ia3Config.from(settings, fromFile));
+    }
+}

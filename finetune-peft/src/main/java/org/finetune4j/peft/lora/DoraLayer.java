@@ -1,0 +1,114 @@
+package org.finetune4j.peft.lora;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.PartedWeight;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code y = m / |V| * V x + bias} with {@code V = W + scale * B A} and its norms over each output's inputs (Liu et al.
+ * 2024). As in the paper's section 4.3 the norms are constants of the gradient.
+ */
+final class DoraLayer extends LoraLayer {
+
+    private final Parameter magnitude;
+    private @Nullable Tensor frozenNorm;
+
+    DoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
+        super(model, config, path, linear, trainable);
+        Tensor weight = PartedWeight.dense(linear);
+        PartedWeight parted = parted();
+        // What an initialization takes from the base is in B A: together they are the whole weight.
+        Tensor start = parted == null ? weight.add(delta(weight.dtype())) : weight;
+        this.magnitude = InitialValues.parameter(model, path + ".lora_magnitude_vector", norm(start), trainable);
+    }
+
+    private static Tensor norm(Tensor matrix) {
+        return matrix.square().sum(1, false).sqrt(); // [out]
+    }
+
+    @Override
+    public Tensor forward(Linear linear, Tensor x) {
+        long[] shape = x.shape();
+        DType dtype = x.dtype();
+        Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
+        Tensor output = linear.project(rows); // [rows, out]
+        Tensor plain = withoutBias(linear, output);
+        Tensor factor = magnitude.as(dtype).div(norm(linear).to(dtype)); // [out]
+        Tensor dropped = dropped(rows);
+        Tensor learned = low(dropped).matmul(loraB().as(dtype).t()).mul(scale()); // [rows, out]
+        // Dropout lies before the part that DoRA adds, which is everything but the base's own output.
+        Tensor seen = dropped == rows ? plain : withoutBias(linear, linear.project(dropped));
+        Tensor added = factor.mul(learned).add(factor.add(-1).mul(seen));
+        shape[shape.length - 1] = output.size(1);
+        return output.add(added).view(shape); // [..., out]
+    }
+
+    private static Tensor withoutBias(Linear linear, Tensor output) {
+        Parameter bias = linear.bias();
+        return bias == null ? output : output.sub(bias.as(output.dtype()));
+    }
+
+    /** The norms of V, which nothing is back-propagated through. */
+    private Tensor norm(Linear linear) {
+        Tensor kept = frozenNorm;
+        if (kept != null) {
+            return kept;
+        }
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor weight = PartedWeight.dense(linear);
+            Tensor norm = scope.keep(norm(weight.add(delta(weight.dtype()).detach())));
+            if (!magnitude.isTrainable()) {
+                frozenNorm = norm.unscoped();
+            }
+            return norm;
+        }
+    }
+
+    @Override
+    public Map<String, Parameter> parametersByKey() {
+        Map<String, Parameter> parameters = new LinkedHashMap<>(super.parametersByKey());
+        parameters.put(key("lora_magnitude_vector"), magnitude);
+        return parameters;
+    }
+
+    @Override
+    protected Tensor mergedWeight(Tensor weight) {
+        Tensor whole = super.mergedWeight(weight);
+        Tensor factor = magnitude.as(weight.dtype()).detach().div(norm(whole)); // [out]
+        return whole.mul(factor.unsqueeze(1));
+    }
+
+    @Override
+    public void restored() {
+        forgetNorm();
+    }
+
+    @Override
+    public void disable() {
+        super.disable();
+        forgetNorm();
+    }
+
+    private void forgetNorm() {
+        Tensor kept = frozenNorm;
+        if (kept != null) {
+            kept.close();
+            frozenNorm = null;
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "DoRA";
+    }
+}

@@ -1,0 +1,35 @@
+package org.finetune4j.peft.lora;
+
+import org.finetune4j.Settings;
+import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.StrategyProvider;
+
+/** LoRA with {@code use_dora}, under a name of its own. */
+public final class DoraProvider implements StrategyProvider {
+
+    @Override
+    public String method() {
+        return "dora";
+    }
+
+    @Override
+    public FineTuningStrategy create(Settings settings) {
+        if (!settings.flag("use_dora", true)) {
+            throw settings.invalid("use_dora", "true, since the method is dora");
+        }
+        LoraConfig lora = LoraConfigJson.fromSettings(settings, false);
+        return Lora.of(new LoraConfig(
+                lora.rank(),
+                lora.loraAlpha(),
+                lora.loraDropout(),
+                lora.modules(),
+                lora.rankPattern(),
+                lora.alphaPattern(),
+                lora.useRslora(),
+                true,
+                lora.loraBias(),
+                lora.bias(),
+                lora.initialization(),
+                lora.loraPlusRatio()));
+    }
+}

@@ -1,0 +1,18 @@
+package org.finetune4j.peft.lora;
+
+import org.finetune4j.Settings;
+import org.finetune4j.peft.PeftMethod;
+import org.finetune4j.peft.PeftStrategy;
+
+/** Makes LoRA from settings, and reads LoRA and DoRA adapters that PEFT, or this library, wrote. */
+public final class LoraMethod extends PeftMethod {
+
+    public LoraMethod() {
+        super("lora", LoraConfigJson.PEFT_TYPE);
+    }
+
+    @Override
+    protected PeftStrategy read(Settings settings, boolean fromFile) {
+        return Lora.of(LoraConfigJson.fromSettings(settings, fromFile));
+    }
+}

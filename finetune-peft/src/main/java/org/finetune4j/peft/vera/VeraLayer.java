@@ -1,0 +1,83 @@
+package org.finetune4j.peft.vera;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Dropout;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.InitialValues;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+
+/** {@code y = base(x) + b * (B[:out] (d * (A[:, :in] dropout(x))))} with trained vectors b and d (Kopiczko et al. 2024). */
+final class VeraLayer extends AdaptedLinear {
+
+    private final VeraProjection projection;
+    private final Parameter lambdaB;
+    private final Parameter lambdaD;
+    private final double dropout;
+
+    VeraLayer(
+            CausalLM model,
+            VeraConfig config,
+            VeraProjection projection,
+            String path,
+            Linear linear,
+            boolean trainable) {
+        super(model.network(), path, linear);
+        this.projection = projection;
+        this.dropout = config.dropout();
+        Device device = model.device();
+        Tensor b = config.neutral()
+                ? InitialValues.zeros(device, linear.outFeatures())
+                : InitialValues.ones(device, linear.outFeatures());
+        Tensor d = config.neutral()
+                ? InitialValues.zeros(device, config.rank()).fillInPlace(config.initialD())
+                : InitialValues.normal(device, 1, config.rank());
+        this.lambdaB = InitialValues.parameter(model, path + ".vera_lambda_b", b, trainable);
+        this.lambdaD = InitialValues.parameter(model, path + ".vera_lambda_d", d, trainable);
+    }
+
+    @Override
+    public Tensor forward(Linear linear, Tensor x) {
+        DType dtype = x.dtype();
+        Tensor low = Functional.linear(Dropout.apply(x, dropout), matrixA(dtype), null); // [..., rank]
+        Tensor high = Functional.linear(low.mul(lambdaD.as(dtype)), matrixB(dtype), null); // [..., out]
+        return linear.project(x).add(high.mul(lambdaB.as(dtype)));
+    }
+
+    /** The shared matrix cut to this layer: [rank, in]. */
+    private Tensor matrixA(DType dtype) {
+        return projection.matrixA().as(dtype).narrow(1, 0, base().inFeatures());
+    }
+
+    /** [out, rank]. */
+    private Tensor matrixB(DType dtype) {
+        return projection.matrixB().as(dtype).narrow(0, 0, base().outFeatures());
+    }
+
+    @Override
+    protected Tensor mergedWeight(Tensor weight) {
+        DType dtype = weight.dtype();
+        Tensor scaledA = matrixA(dtype).mul(lambdaD.as(dtype).unsqueeze(1)); // [rank, in]
+        Tensor scaledB = matrixB(dtype).mul(lambdaB.as(dtype).unsqueeze(1)); // [out, rank]
+        return weight.add(scaledB.matmul(scaledA));
+    }
+
+    @Override
+    public Map<String, Parameter> parametersByKey() {
+        Map<String, Parameter> parameters = new LinkedHashMap<>();
+        parameters.put(key("vera_lambda_b"), lambdaB);
+        parameters.put(key("vera_lambda_d"), lambdaD);
+        return parameters;
+    }
+
+    @Override
+    public String toString() {
+        return "VeRA";
+    }
+}

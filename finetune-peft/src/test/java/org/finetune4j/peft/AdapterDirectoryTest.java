@@ -1,0 +1,132 @@
+package org.finetune4j.peft;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.lora.Lora;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AdapterFormat;
+import org.finetune4j.strategy.AdapterSet;
+import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.train.optimizer.ParameterGroup;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Settings and directories of adapters: what is kept, what is refused, where several adapters go. */
+class AdapterDirectoryTest {
+
+    private static final Path LORA = Path.of("src/test/resources/goldens/peft/llama/lora");
+
+    @TempDir
+    Path directory;
+
+    /** A copy of a recorded adapter with one setting changed. */
+    private Path changed(String key, @Nullable Object value) throws IOException {
+        Path copy = directory.resolve("adapter");
+        Files.createDirectories(copy);
+        Files.copy(LORA.resolve(AdapterWeights.NAME), copy.resolve(AdapterWeights.NAME));
+        Map<String, @Nullable Object> config = new LinkedHashMap<>();
+        config.putAll(AdapterConfigFile.read(LORA).asMap());
+        config.put(key, value);
+        AdapterConfigFile.write(copy, config);
+        return copy;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "use_qalora, true",
+        "layer_replication, '0,2'",
+        "target_parameters, experts",
+        "init_lora_weights, loftq",
+        "init_lora_weights, pissa_niter_4"
+    })
+    void settingsThatChangeTheMathematicsAreRefused(String key, String value) throws IOException {
+        Path adapter = changed(key, value.equals("true") ? true : value);
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"))) {
+            String message = assertThrows(UserErrorException.class, () -> AdapterFormat.load(model, adapter, false))
+                    .getMessage();
+            assertTrue(message.contains(key) && message.contains(value), message);
+        }
+    }
+
+    @Test
+    void settingsThatChangeNothingAreKept() throws IOException {
+        Path adapter = changed("written_by", "a newer version");
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                Adapter loaded = AdapterFormat.load(model, adapter, false)) {
+            loaded.save(directory.resolve("again"));
+            assertEquals(
+                    AdapterConfigFile.read(adapter).asMap(),
+                    AdapterConfigFile.read(directory.resolve("again")).asMap());
+        }
+    }
+
+    @Test
+    void anAdapterOfAnotherBaseIsRefusedAndLeavesTheModel() {
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("gpt2"))) {
+            String message = assertThrows(UserErrorException.class, () -> AdapterFormat.load(model, LORA, false))
+                    .getMessage();
+            assertTrue(message.contains("arch/llama") && message.contains("matches no module"), message);
+            assertTrue(!model.network().isTrainable());
+        }
+    }
+
+    @Test
+    void severalAdaptersGoWherePeftLooksForThem() {
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                AdapterSet adapters = AdapterSet.of(model)) {
+            adapters.add(AdapterSet.DEFAULT, Lora.builder().rank(2).build());
+            adapters.load("legal", LORA);
+            adapters.activate("legal");
+            assertEquals("legal", adapters.active());
+            adapters.save(directory);
+            assertTrue(Files.exists(directory.resolve(AdapterWeights.NAME)));
+            assertTrue(Files.exists(directory.resolve("legal").resolve(AdapterWeights.NAME)));
+            String unknown = assertThrows(UserErrorException.class, () -> adapters.activate("legl"))
+                    .getMessage();
+            assertTrue(unknown.contains("did you mean 'legal'"), unknown);
+            assertThrows(UserErrorException.class, () -> adapters.load("legal", LORA));
+            adapters.remove("legal");
+            assertEquals(List.of(AdapterSet.DEFAULT), List.copyOf(adapters.names()));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"lora", "dora", "vera", "ia3", "adalora", "loha", "lokr", "ln_tuning", "bitfit", "freeze"})
+    void everyMethodIsMadeFromSettings(String method) {
+        Settings settings = new Settings("config.yaml", Map.of("freeze_layers", 1));
+        assertEquals(method, StrategyProvider.named(method).create(settings).method());
+    }
+
+    @Test
+    void loraPlusGivesBAHigherLearningRate() {
+        Settings settings = new Settings("config.yaml", Map.of("loraplus_lr_ratio", 16));
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                Adapter adapter = (Adapter)
+                        StrategyProvider.named("lora").create(settings).attach(model)) {
+            List<ParameterGroup> groups = ParameterGroup.byLearningRate(
+                    ParameterGroup.all(adapter.trainableParameters(), 0.01),
+                    parameter -> adapter.trainingHooks().learningRateFactor(parameter));
+            assertEquals(2, groups.size());
+            for (ParameterGroup group : groups) {
+                boolean ofB = group.learningRateFactor() == 16;
+                assertTrue(group.parameters().stream()
+                        .allMatch(parameter -> parameter.name().contains("lora_B") == ofB));
+            }
+        }
+    }
+}

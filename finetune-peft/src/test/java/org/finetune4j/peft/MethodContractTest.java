@@ -1,0 +1,243 @@
+package org.finetune4j.peft;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Norm;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.adalora.AdaLora;
+import org.finetune4j.peft.adalora.AdaLoraConfig;
+import org.finetune4j.peft.bitfit.BitFit;
+import org.finetune4j.peft.freeze.Freeze;
+import org.finetune4j.peft.ia3.Ia3;
+import org.finetune4j.peft.ia3.Ia3Config;
+import org.finetune4j.peft.lntuning.LnTuning;
+import org.finetune4j.peft.loha.Loha;
+import org.finetune4j.peft.loha.LohaConfig;
+import org.finetune4j.peft.lokr.Lokr;
+import org.finetune4j.peft.lokr.LokrConfig;
+import org.finetune4j.peft.vera.Vera;
+import org.finetune4j.peft.vera.VeraConfig;
+import org.finetune4j.strategy.AdapterContract;
+import org.finetune4j.strategy.FineTuningStrategy;
+import org.junit.jupiter.api.Nested;
+
+/** Every method beside LoRA keeps the promises of an adapter. */
+class MethodContractTest {
+
+    @Nested
+    class VeraOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Vera.of(new VeraConfig(8, 0, 0.1, 7, true, true, modules));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> 8 + layer.outFeatures())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class VeraWithoutSavedProjection extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Vera.of(new VeraConfig(4, 0, 0.1, 3, false, true, modules));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> 4 + layer.outFeatures())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class Ia3OnKeysValuesAndFeedForward extends TargetedContract {
+        private final TargetModules inputs = new TargetModules.Regex(".*(mlp\\.c_proj|down_proj)");
+
+        @Override
+        protected FineTuningStrategy strategy() {
+            return strategy(ModuleSelection.of(
+                    new TargetModules.Regex(".*(k_proj|v_proj|qkv_proj|c_attn|mlp\\.c_proj|down_proj)")));
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Ia3.of(new Ia3Config(modules, inputs, true));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            List<Linear> outputs = layers(model, List.of("c_attn", "k_proj", "v_proj", "qkv_proj"));
+            long scaledInputs = model.network().namedModules().entrySet().stream()
+                    .filter(entry -> inputs.matches(entry.getKey()))
+                    .mapToLong(entry -> ((Linear) entry.getValue()).inFeatures())
+                    .sum();
+            return scaledInputs
+                    + outputs.stream().mapToLong(Linear::outFeatures).sum();
+        }
+    }
+
+    @Nested
+    class AdaLoraOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return AdaLora.of(new AdaLoraConfig(2, 4, 8, 0, 1, 1, 1, 0.85, 0.85, 0.1, 0, true, Map.of(), modules));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(allLinear(model), 4) + 4L * allLinear(model).size();
+        }
+    }
+
+    @Nested
+    class LohaOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Loha.of(new LohaConfig(LycorisConfig.of(modules, 3, 6), true));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return 2 * matrices(allLinear(model), 3);
+        }
+    }
+
+    @Nested
+    class LokrWithWholeFirstFactor extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Lokr.of(LokrConfig.of(LycorisConfig.of(modules, 3, 6)));
+        }
+
+        @Override
+        protected FineTuningStrategy strategy() {
+            return strategy(ModuleSelection.of(new TargetModules.Regex(".*(q_proj|attn.c_proj)")));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            // 48 = 6 x 8 on both sides: w1 [6, 6], w2 = [8, 3] [3, 8], in each of the two layers.
+            return 2 * (6 * 6 + 2 * 3 * 8);
+        }
+    }
+
+    @Nested
+    class LokrWithBothFactorsDecomposed extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Lokr.of(new LokrConfig(LycorisConfig.of(modules, 2, 4), true, -1, false, LokrConfig.Start.LYCORIS));
+        }
+
+        @Override
+        protected FineTuningStrategy strategy() {
+            return strategy(ModuleSelection.of(new TargetModules.Regex(".*(q_proj|attn.c_proj)")));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return 2 * (2 * 2 * 6 + 2 * 2 * 8);
+        }
+    }
+
+    @Nested
+    class LnTuningOfAllNorms extends AdapterContract {
+        @Override
+        protected FineTuningStrategy strategy() {
+            return LnTuning.of(ModuleSelection.of(new TargetModules.Regex(".*(norm|ln_1|ln_2|ln_f)")));
+        }
+
+        @Override
+        protected Optional<FineTuningStrategy> withTarget(String name) {
+            return Optional.empty();
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return model.network().namedModules().values().stream()
+                    .filter(Norm.class::isInstance)
+                    .flatMap(norm -> norm.allParameters().stream())
+                    .mapToLong(parameter -> parameter.value().numel())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class BitFitOfAllBiases extends AdapterContract {
+        @Override
+        protected FineTuningStrategy strategy() {
+            return BitFit.all();
+        }
+
+        @Override
+        protected List<String> models() {
+            return List.of("gpt2", "qwen2");
+        }
+
+        @Override
+        protected Optional<FineTuningStrategy> withTarget(String name) {
+            return Optional.of(BitFit.of(List.of(name)));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return TargetedContract.biases(model);
+        }
+    }
+
+    @Nested
+    class FreezeTheFirstLayer extends AdapterContract {
+        @Override
+        protected FineTuningStrategy strategy() {
+            return Freeze.layers(1);
+        }
+
+        @Override
+        protected Optional<FineTuningStrategy> withTarget(String name) {
+            return Optional.empty();
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            long top = numbers(model.network().layers().get(1).allParameters());
+            boolean tied = model.network().isTied();
+            long norm = model.network().namedModules().entrySet().stream()
+                    .filter(entry -> List.of("model.norm", "transformer.ln_f").contains(entry.getKey()))
+                    .mapToLong(entry -> numbers(entry.getValue().allParameters()))
+                    .sum();
+            return top
+                    + norm
+                    + (tied ? 0 : numbers(model.network().outputLayer().allParameters()));
+        }
+
+        private long numbers(Iterable<Parameter> parameters) {
+            long numbers = 0;
+            for (Parameter parameter : parameters) {
+                numbers += parameter.value().numel();
+            }
+            return numbers;
+        }
+    }
+}

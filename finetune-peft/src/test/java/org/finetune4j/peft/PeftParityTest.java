@@ -1,0 +1,56 @@
+package org.finetune4j.peft;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AdapterFormat;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.verify.Check;
+import org.finetune4j.verify.GoldenVerifier;
+import org.finetune4j.verify.Tolerances;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every quantity that PEFT recorded for its own adapters: logits, loss, gradients, merged logits, generation. */
+public class PeftParityTest {
+
+    public static final Path BASES = Path.of("../finetune-core/src/test/resources/goldens/arch");
+    static final Path ADAPTERS = Path.of("src/test/resources/goldens/peft");
+
+    static Stream<Path> adapters() throws IOException {
+        try (Stream<Path> bases = Files.list(ADAPTERS)) {
+            List<Path> adapters = new ArrayList<>();
+            for (Path base : bases.toList()) {
+                try (Stream<Path> methods = Files.list(base)) {
+                    methods.forEach(adapters::add);
+                }
+            }
+            return adapters.stream().sorted();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("adapters")
+    void everythingThatPeftRecordedIsReproduced(Path directory) {
+        Path base = BASES.resolve(directory.getParent().getFileName());
+        List<Check> checks = new ArrayList<>();
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = CausalLM.load(base);
+                Adapter adapter = AdapterFormat.load(model, directory, true)) {
+            boolean passed = new GoldenVerifier(model, adapter, Tolerances.defaults())
+                    .verify(directory.resolve("golden.safetensors"), checks::add);
+            assertEquals(
+                    List.of(), checks.stream().filter(check -> !check.passed()).toList());
+            assertTrue(passed);
+        }
+        assertTrue(checks.size() >= 5, () -> "only " + checks.size() + " quantities were compared");
+    }
+}
