@@ -23,14 +23,17 @@ final class TrainingArgumentsReader {
         this.settings = settings;
     }
 
-    /** @throws UserErrorException for the first key whose value cannot be used */
-    static TrainingArguments read(Settings settings, Path output) {
-        return new TrainingArgumentsReader(settings).arguments(output);
+    /**
+     * @param defaultLearningRate of the method
+     * @throws UserErrorException for the first key whose value cannot be used
+     */
+    static TrainingArguments read(Settings settings, Path output, double defaultLearningRate) {
+        return new TrainingArgumentsReader(settings).arguments(output, defaultLearningRate);
     }
 
-    private TrainingArguments arguments(Path output) {
+    private TrainingArguments arguments(Path output, double defaultLearningRate) {
         int batch = settings.integer("per_device_train_batch_size", 8, 1);
-        double learningRate = settings.number("learning_rate", 5e-5, 0, 1e6);
+        double learningRate = settings.number("learning_rate", defaultLearningRate, 0, 1e6);
         return TrainingArguments.builder()
                 .epochs(settings.number("num_train_epochs", 3, 1e-9, 1e9))
                 .maxSteps(settings.integer("max_steps", -1))

@@ -53,7 +53,7 @@ record TrainingJob(
                 loadOptions(settings),
                 strategy,
                 DataJob.of(settings),
-                TrainingArgumentsReader.read(settings, output),
+                TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate()),
                 output,
                 reports(settings),
                 settings.integer("num_preview_samples", 3, 0),

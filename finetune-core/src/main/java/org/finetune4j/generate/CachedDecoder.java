@@ -19,12 +19,12 @@ final class CachedDecoder implements AutoCloseable {
     /** @param capacity how many tokens a row is going to have, padding included */
     CachedDecoder(CausalLM model, int capacity) {
         this.model = model;
-        this.cache = new GrowingKeyValueCache(capacity);
+        this.cache = new GrowingKeyValueCache(model.virtualTokens() + capacity);
     }
 
     /** How many tokens a row has, padding included. */
     int length() {
-        return cache.length();
+        return Math.max(0, cache.length() - model.virtualTokens());
     }
 
     /**
@@ -85,7 +85,7 @@ final class CachedDecoder implements AutoCloseable {
 
     /** Puts the rows at {@code rows} in the place of all rows; one row may be taken several times. */
     void selectRows(int[] rows) {
-        int length = cache.length();
+        int length = length();
         byte[] selectedSeen = new byte[rows.length * length];
         int[] selectedPositions = new int[rows.length];
         for (int i = 0; i < rows.length; i++) {
@@ -99,14 +99,14 @@ final class CachedDecoder implements AutoCloseable {
 
     /** Forgets all tokens of the only row after the first {@code tokens}. */
     void truncate(int tokens) {
-        cache.truncate(tokens);
-        seen = Arrays.copyOf(seen, cache.length());
-        nextPositions = new int[] {cache.length()};
+        cache.truncate(tokens == 0 ? 0 : model.virtualTokens() + tokens);
+        seen = Arrays.copyOf(seen, length());
+        nextPositions = new int[] {length()};
     }
 
     /** Makes every row of {@link #seen} longer by {@code added} real tokens. */
     private void lookBack(int rows, int added) {
-        int length = cache.length();
+        int length = length();
         byte[] longer = new byte[rows * (length + added)];
         Arrays.fill(longer, (byte) 1);
         for (int row = 0; row < rows; row++) {
@@ -118,9 +118,9 @@ final class CachedDecoder implements AutoCloseable {
     private Tensor run(ModelInputs inputs) {
         try (TensorScope scope = TensorScope.open()) {
             SequenceContext context = model.context(inputs, cache, seen);
-            Tensor hidden = model.hiddenStates(inputs, context); // [rows, seq, hidden]
-            cache.advance(inputs.sequenceLength());
-            Tensor last = hidden.select(1, inputs.sequenceLength() - 1L); // [rows, hidden]
+            Tensor hidden = model.hiddenStates(inputs, context); // [rows, virtual + seq, hidden]
+            cache.advance((int) hidden.size(1));
+            Tensor last = hidden.select(1, hidden.size(1) - 1); // [rows, hidden]
             return scope.keep(model.network().logits(last)); // [rows, vocabulary]
         }
     }

@@ -44,8 +44,8 @@ final class GrowingKeyValueCache implements KeyValueCache, AutoCloseable {
                 room.values().narrow(1, 0, length + added));
     }
 
-    /** Says that all layers have appended this many tokens. */
-    void advance(int tokens) {
+    @Override
+    public void advance(int tokens) {
         length += tokens;
     }
 

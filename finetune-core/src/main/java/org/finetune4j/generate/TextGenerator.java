@@ -164,7 +164,7 @@ public final class TextGenerator {
         if (!complete.stopStrings().isEmpty()) {
             model.tokenizer();
         }
-        int room = model.network().maxPositions() - promptLength + 1;
+        int room = model.network().maxPositions() - model.virtualTokens() - promptLength + 1;
         if (options.explicit().contains("max_new_tokens")) {
             if (complete.maxNewTokens() > room) {
                 throw new UserErrorException("the prompt has " + promptLength + " tokens and "

@@ -11,6 +11,9 @@ import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.PrefixCache;
+import org.finetune4j.nn.Prompt;
+import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
@@ -42,6 +45,7 @@ public final class CausalLM implements AutoCloseable {
     private final DType computeDType;
     private final @Nullable Path directory;
     private final @Nullable Tokenizer tokenizer;
+    private @Nullable PromptExtension promptExtension;
 
     private CausalLM(
             ModelConfig config,
@@ -163,17 +167,71 @@ public final class CausalLM implements AutoCloseable {
 
     /** What the layers need to know about a batch without earlier tokens. */
     public SequenceContext context(ModelInputs inputs) {
-        return contexts().create(inputs, null, inputs.attentionMask());
+        return context(inputs, prompt());
     }
 
     /**
-     * What the layers need to know about tokens that follow those of a cache.
+     * What the layers need to know about a batch without earlier tokens.
      *
-     * @param inputs the new tokens, with their positions
-     * @param seenMask [batch, past + seq], 1 for a real token
+     * @param prompt the virtual tokens that the model's prompt extension made, or null
+     */
+    public SequenceContext context(ModelInputs inputs, @Nullable Prompt prompt) {
+        return contexts()
+                .start(inputs, prompt, prompt instanceof Prompt.Prefix prefix ? new PrefixCache(prefix) : null);
+    }
+
+    /**
+     * What the layers need to know about tokens that follow those of a cache. An empty cache gets the model's prefix first,
+     * if it has one.
+     *
+     * @param inputs the new tokens, with their positions (virtual tokens not counted)
+     * @param seenMask [batch, past + seq], 1 for a real token (virtual tokens not among them)
      */
     public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
-        return contexts().create(inputs, cache, seenMask);
+        if (cache.length() > 0) {
+            return contexts().follow(inputs, virtualTokens(), cache, seenMask);
+        }
+        Prompt prompt = prompt();
+        if (prompt instanceof Prompt.Prefix prefix) {
+            prefix.appendTo(cache, inputs.batchSize());
+        }
+        return contexts().start(inputs, prompt, cache);
+    }
+
+    /**
+     * Puts virtual tokens before those of every sequence that the model sees, in training and in generation. There is place
+     * for one prompt.
+     *
+     * @throws UserErrorException when another one is there, or the model is not causal
+     */
+    public void extendPrompt(PromptExtension extension) {
+        if (promptExtension != null) {
+            throw new UserErrorException(
+                    "this model already carries " + promptExtension + ": disable that adapter before another");
+        }
+        if (!network.isCausal()) {
+            throw new UserErrorException(config.architecture() + " is no causal model: it takes no virtual tokens");
+        }
+        promptExtension = extension;
+    }
+
+    /** What puts virtual tokens before those of every sequence, or null. */
+    public @Nullable PromptExtension promptExtension() {
+        return promptExtension;
+    }
+
+    /** Takes the virtual tokens away. */
+    public void removePromptExtension() {
+        promptExtension = null;
+    }
+
+    /** How many virtual tokens stand before those of every sequence, in a key-value cache too. */
+    public int virtualTokens() {
+        return promptExtension == null ? 0 : promptExtension.virtualTokens();
+    }
+
+    private @Nullable Prompt prompt() {
+        return promptExtension == null ? null : promptExtension.prompt(computeDType);
     }
 
     private ContextFactory contexts() {
@@ -190,7 +248,7 @@ public final class CausalLM implements AutoCloseable {
     /**
      * The hidden states after the final norm, without recording anything for a backward pass.
      *
-     * @return [batch, seq, hidden], which belongs to the caller's scope
+     * @return [batch, virtual + seq, hidden] with the virtual embeddings of the context, which belongs to the caller's scope
      */
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
         try (Autograd.Mode mode = Autograd.disabled();
@@ -212,7 +270,9 @@ public final class CausalLM implements AutoCloseable {
     public Tensor logits(ModelInputs inputs) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            Tensor hidden = hiddenStates(inputs, context(inputs)); // [batch, seq, hidden]
+            Tensor all = hiddenStates(inputs, context(inputs)); // [batch, virtual + seq, hidden]
+            int seq = inputs.sequenceLength();
+            Tensor hidden = all.narrow(1, all.size(1) - seq, seq); // [batch, seq, hidden]
             Pooling pooling = network.pooling();
             if (pooling != null) {
                 Tensor rows =

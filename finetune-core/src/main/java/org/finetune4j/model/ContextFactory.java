@@ -8,6 +8,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.AttentionView;
 import org.finetune4j.nn.KeyValueCache;
+import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.Rotation;
@@ -37,13 +38,44 @@ final class ContextFactory {
         this.computeDType = computeDType;
     }
 
-    /**
-     * @param cache keys and values of earlier tokens, or null
-     * @param seenMask [batch, past + seq], 1 for a real token; read only where the cache holds tokens
-     */
-    SequenceContext create(ModelInputs inputs, @Nullable KeyValueCache cache, byte[] seenMask) {
-        int seq = inputs.sequenceLength();
+    /** The context of a whole batch, after a prompt where there is one. */
+    SequenceContext start(ModelInputs inputs, @Nullable Prompt prompt, @Nullable KeyValueCache cache) {
         int[] positions = inputs.positions();
+        int seq = inputs.sequenceLength();
+        Masks masks = kind -> {
+            Tensor tokens = AttentionMask.of(inputs, positions, network.isCausal(), window(kind));
+            return prompt == null ? tokens : PromptLayout.mask(tokens, seq, prompt, window(kind));
+        };
+        if (prompt instanceof Prompt.Embeddings virtual) {
+            int[] all = inputs.withVirtual(virtual.length()).positions();
+            return create(inputs, all, masks, cache, false).withVirtualEmbeddings(virtual.embeddings());
+        }
+        int[] all = PromptLayout.shifted(positions, prompt == null ? 0 : prompt.length());
+        return create(inputs, all, masks, cache, false);
+    }
+
+    /**
+     * The context of new tokens that follow those of a cache.
+     *
+     * @param virtual how many virtual tokens the cache starts with
+     * @param seenMask [batch, past + seq], 1 for a real token, virtual tokens not among them
+     */
+    SequenceContext follow(ModelInputs inputs, int virtual, KeyValueCache cache, byte[] seenMask) {
+        int[] positions = PromptLayout.shifted(inputs.positions(), virtual);
+        byte[] seen = PromptLayout.seenAfter(virtual, seenMask, inputs.batchSize());
+        return create(inputs, positions, kind -> AttentionMask.continuing(inputs, seen, window(kind)), cache, true);
+    }
+
+    /** Makes the mask of one kind of attention, or null where none is needed. */
+    private interface Masks {
+        @Nullable
+        Tensor of(AttentionKind kind);
+    }
+
+    /** @param positions [batch, seq] of all that runs through the layers */
+    private SequenceContext create(
+            ModelInputs inputs, int[] positions, Masks masks, @Nullable KeyValueCache cache, boolean continues) {
+        int seq = positions.length / inputs.batchSize();
         int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
         int rows = distinct.length / seq;
         int longest = Arrays.stream(positions).max().orElse(0) + 1;
@@ -51,13 +83,10 @@ final class ContextFactory {
             throw new UserErrorException("a sequence of " + longest + " tokens is longer than the "
                     + network.maxPositions() + " that " + origin + " allows (max_position_embeddings)");
         }
-        boolean continues = cache != null && cache.length() > 0;
         Map<RotaryFrequencies, Rotation> rotations = new IdentityHashMap<>();
         Map<AttentionKind, AttentionView> views = new EnumMap<>(AttentionKind.class);
         for (AttentionKind kind : network.attentionKinds()) {
-            Tensor mask = continues
-                    ? AttentionMask.continuing(inputs, seenMask, window(kind))
-                    : AttentionMask.of(inputs, positions, network.isCausal(), window(kind));
+            Tensor mask = masks.of(kind);
             RotaryFrequencies frequencies = frequencies(kind, longest, continues ? seq : 0);
             Rotation rotation = frequencies == null
                     ? null
@@ -67,9 +96,10 @@ final class ContextFactory {
         int[] types = inputs.tokenTypeIds();
         return new SequenceContext(
                 onDevice(distinct, rows, seq),
-                types == null ? null : onDevice(types, inputs.batchSize(), seq),
+                types == null ? null : onDevice(types, inputs.batchSize(), inputs.sequenceLength()),
                 views,
                 cache,
+                null,
                 null);
     }
 

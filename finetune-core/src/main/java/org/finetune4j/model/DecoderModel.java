@@ -13,6 +13,7 @@ import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,9 +47,36 @@ public abstract class DecoderModel extends Module {
      * Turns token ids into the first hidden states.
      *
      * @param inputIds [batch, seq] int64
-     * @return [batch, seq, hidden] in {@code computeDType}
+     * @return [batch, seq, hidden] in {@code computeDType}, with the context's virtual tokens before the others
      */
     public abstract Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType);
+
+    /**
+     * The vectors of tokens, as a model is given them in the place of token ids: rows of the table, scaled where the
+     * architecture scales them.
+     *
+     * @param inputIds int64 of any shape
+     * @return [..., hidden]
+     */
+    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
+        return inputEmbedding().forward(inputIds, computeDType);
+    }
+
+    /**
+     * The vectors of tokens, after the context's virtual ones where it has some.
+     *
+     * @param inputIds [batch, seq] int64
+     * @return [batch, virtual + seq, hidden]
+     */
+    protected final Tensor allVectors(Tensor inputIds, SequenceContext context, DType computeDType) {
+        Tensor tokens = tokenVectors(inputIds, computeDType); // [batch, seq, hidden]
+        Tensor virtual = context.virtualEmbeddings();
+        if (virtual == null) {
+            return tokens;
+        }
+        Tensor rows = virtual.unsqueeze(0).expand(tokens.size(0), virtual.size(0), virtual.size(1));
+        return Tensors.cat(List.of(rows, tokens), 1); // [batch, virtual + seq, hidden]
+    }
 
     /** The layers in their order. */
     public abstract List<? extends DecoderLayer> layers();

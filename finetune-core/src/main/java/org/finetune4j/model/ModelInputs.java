@@ -65,4 +65,24 @@ public record ModelInputs(
         }
         return positions;
     }
+
+    /** These tokens after so many virtual ones in every row, which count as real and have the id 0. */
+    public ModelInputs withVirtual(int virtual) {
+        int length = virtual + sequenceLength;
+        int[] ids = new int[batchSize * length];
+        byte[] mask = new byte[ids.length];
+        int[] all = new int[ids.length];
+        int[] own = positions();
+        for (int row = 0; row < batchSize; row++) {
+            for (int t = 0; t < length; t++) {
+                int at = row * length + t;
+                int token = row * sequenceLength + t - virtual;
+                boolean real = t >= virtual;
+                ids[at] = real ? inputIds[token] : 0;
+                mask[at] = real ? attentionMask[token] : 1;
+                all[at] = real ? own[token] + virtual : t;
+            }
+        }
+        return new ModelInputs(batchSize, length, ids, mask, all);
+    }
 }

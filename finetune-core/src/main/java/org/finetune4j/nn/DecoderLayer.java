@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -33,10 +35,17 @@ public abstract class DecoderLayer extends Module {
         return extensions.get(block);
     }
 
-    /** Adds a method after a block. There is place for one. */
+    /**
+     * Adds a method after a block. There is place for one.
+     *
+     * @throws UserErrorException when another one is there
+     */
     public final void extend(Block block, BlockExtension extension) {
-        if (extensions.putIfAbsent(block, extension) != null) {
-            throw new IllegalStateException("the " + block + " block already carries " + extensions.get(block));
+        BlockExtension other = extensions.putIfAbsent(block, extension);
+        if (other != null) {
+            throw new UserErrorException(
+                    "the " + block.name().toLowerCase(Locale.ROOT).replace('_', '-') + " block already carries " + other
+                            + ": disable that adapter before another");
         }
     }
 

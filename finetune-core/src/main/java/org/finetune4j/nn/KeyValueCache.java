@@ -18,4 +18,7 @@ public interface KeyValueCache {
      * @return what attention reads: old and new
      */
     KeyValues append(int layer, Tensor keys, Tensor values);
+
+    /** Says that all layers have appended this many tokens. */
+    void advance(int tokens);
 }

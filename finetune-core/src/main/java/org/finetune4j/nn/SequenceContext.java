@@ -12,18 +12,21 @@ import org.jspecify.annotations.Nullable;
  * @param views rotary embedding and mask for every kind of attention that the model's layers have
  * @param cache keys and values of earlier tokens, or null
  * @param routerListener is told how experts were chosen, or null
+ * @param virtualEmbeddings [virtual, hidden], vectors to put before the token embeddings of every row, or null; the other
+ *     components count them in
  */
 public record SequenceContext(
         Tensor positionIds,
         @Nullable Tensor tokenTypeIds,
         Map<AttentionKind, AttentionView> views,
         @Nullable KeyValueCache cache,
-        @Nullable RouterListener routerListener) {
+        @Nullable RouterListener routerListener,
+        @Nullable Tensor virtualEmbeddings) {
 
     /** The context of a causal model whose layers are all alike. */
     public SequenceContext(
             Tensor positionIds, @Nullable Rotation rotation, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
-        this(positionIds, null, Map.of(AttentionKind.FULL, new AttentionView(rotation, mask, true)), cache, null);
+        this(positionIds, null, Map.of(AttentionKind.FULL, new AttentionView(rotation, mask, true)), cache, null, null);
     }
 
     /** What layers of this kind see. */
@@ -37,6 +40,16 @@ public record SequenceContext(
 
     /** The same context, which tells {@code listener} how experts are chosen. */
     public SequenceContext withRouterListener(RouterListener listener) {
-        return new SequenceContext(positionIds, tokenTypeIds, views, cache, listener);
+        return new SequenceContext(positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings);
+    }
+
+    /** The same context, whose layers hand their keys and values to {@code newCache}. */
+    public SequenceContext withCache(KeyValueCache newCache) {
+        return new SequenceContext(positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings);
+    }
+
+    /** The same context with vectors before the token embeddings. */
+    public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
+        return new SequenceContext(positionIds, tokenTypeIds, views, cache, routerListener, embeddings);
     }
 }

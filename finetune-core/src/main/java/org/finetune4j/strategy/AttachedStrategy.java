@@ -25,7 +25,8 @@ public interface AttachedStrategy extends AutoCloseable {
     void save(Path directory);
 
     /**
-     * Writes what this method gives its user for use, not for going on: a model in the dtype it came in.
+     * Writes what this method gives its user for use, not for going on: a model in the dtype it came in, an adapter in its
+     * public format.
      *
      * @throws org.finetune4j.UserErrorException when it cannot be written
      */

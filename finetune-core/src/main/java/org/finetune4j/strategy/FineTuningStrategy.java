@@ -17,6 +17,11 @@ public interface FineTuningStrategy {
      */
     AttachedStrategy attach(CausalLM model);
 
+    /** The learning rate when nobody says one; transformers' default unless the method is known to need another. */
+    default double defaultLearningRate() {
+        return 5e-5;
+    }
+
     /** The settings under the names that users know them by, for reports. */
     Map<String, Object> settings();
 }

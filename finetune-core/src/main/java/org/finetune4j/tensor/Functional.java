@@ -1,8 +1,11 @@
 package org.finetune4j.tensor;
 
+import java.util.List;
 import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
@@ -135,6 +138,31 @@ public final class Functional {
     /** Zeroes elements with the given probability and scales the others up, from the default generator. */
     public static Tensor dropout(Tensor x, double probability) {
         return Tensor.wrap(torch.dropout(x.handle(), probability, true));
+    }
+
+    /**
+     * A long short-term memory over sequences, from a zero state (Hochreiter and Schmidhuber 1997), in both directions.
+     *
+     * @param x [batch, seq, in]
+     * @param weights for each layer and direction (forwards first): [4 hidden, in], [4 hidden, hidden], [4 hidden], [4
+     *     hidden]; a higher layer's {@code in} is 2 hidden
+     * @param hidden size of the state of one direction
+     * @param dropout share of what each layer but the last gives the next that is dropped
+     * @return [batch, seq, 2 hidden]
+     */
+    public static Tensor bidirectionalLstm(Tensor x, List<Tensor> weights, long hidden, double dropout) {
+        long layers = weights.size() / 8;
+        Tensor zeros = Tensors.zeros(x.dtype(), x.device(), 2 * layers, x.size(0), hidden);
+        org.bytedeco.pytorch.Tensor[] natives =
+                weights.stream().map(Tensor::handle).toArray(org.bytedeco.pytorch.Tensor[]::new);
+        try (TensorVector state = new TensorVector(zeros.handle(), zeros.handle());
+                TensorVector parameters = new TensorVector(natives);
+                T_TensorTensorTensor_T result =
+                        torch.lstm(x.handle(), state, parameters, true, layers, dropout, dropout > 0, true, true)) {
+            return owned(result.get0());
+        } catch (RuntimeException e) {
+            throw TensorException.of("bidirectionalLstm", e, x);
+        }
     }
 
     /**

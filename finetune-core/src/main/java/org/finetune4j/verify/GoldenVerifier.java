@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
@@ -49,6 +50,7 @@ public final class GoldenVerifier {
     private final @Nullable Adapter adapter;
     private final Tolerances tolerances;
     private final RouterChecks routers;
+    private final PromptChecks prompts;
 
     /** @param adapter attached to {@code model} with trainable parameters, or null for the model alone */
     public GoldenVerifier(CausalLM model, @Nullable Adapter adapter, Tolerances tolerances) {
@@ -56,6 +58,7 @@ public final class GoldenVerifier {
         this.adapter = adapter;
         this.tolerances = tolerances;
         this.routers = new RouterChecks(model, tolerances);
+        this.prompts = new PromptChecks(model, adapter, tolerances);
     }
 
     /**
@@ -72,9 +75,11 @@ public final class GoldenVerifier {
             onCheck.accept(check);
         };
         try (GoldenFile golden = new GoldenFile(file)) {
+            List<String> recorded = startingWith(PromptChecks.PARAMETER, golden.names());
             List<String> results = golden.names().stream()
                     .filter(name -> !INPUT.matcher(name).matches())
                     .filter(name -> !name.startsWith(ADAPTED))
+                    .filter(name -> !recorded.contains(name))
                     .toList();
             checkAdapted(golden, sink);
             for (String name : results) {
@@ -84,8 +89,10 @@ public final class GoldenVerifier {
                     }
                 }
             }
-            List<String> gradients =
-                    results.stream().filter(name -> name.startsWith(GRADIENT)).toList();
+            if (!recorded.isEmpty()) {
+                prompts.useParameters(golden, recorded, sink);
+            }
+            List<String> gradients = startingWith(GRADIENT, results);
             if (!gradients.isEmpty()) {
                 checkGradients(golden, GRADIENT, gradients, sink);
             }
@@ -111,7 +118,8 @@ public final class GoldenVerifier {
             try (TensorScope scope = TensorScope.open()) {
                 if (name.equals(ADAPTED + "logits")) {
                     Tensor logits = model.logits(batch.modelInputs());
-                    sink.accept(compareWhereReal(name, logits, golden.tensor(name), batch, tolerances.logits()));
+                    sink.accept(compareWhereReal(
+                            name, logits, golden.tensor(name), batch.attentionMask(), tolerances.logits()));
                 } else if (name.equals(ADAPTED + "loss")) {
                     double difference =
                             Math.abs(loss(golden, "") - golden.tensor(name).item());
@@ -128,13 +136,18 @@ public final class GoldenVerifier {
         adapter.close();
     }
 
+    private static List<String> startingWith(String prefix, List<String> names) {
+        return names.stream().filter(name -> name.startsWith(prefix)).toList();
+    }
+
     private Check check(GoldenFile golden, String name) {
         int dot = name.lastIndexOf('.');
         String prefix = name.substring(0, dot + 1);
         String quantity = name.substring(dot + 1);
         if (prefix.equals("hidden_states.")) {
             Tensor actual = hiddenStates(golden.inputs(""), Integer.parseInt(quantity));
-            return compareWhereReal(name, actual, golden.tensor(name), golden.batch(""), tolerances.logits());
+            return compareWhereReal(
+                    name, actual, golden.tensor(name), golden.batch("").attentionMask(), tolerances.logits());
         }
         if (prefix.equals("router_logits.")) {
             return routers.logits(name, Integer.parseInt(quantity), golden);
@@ -145,9 +158,7 @@ public final class GoldenVerifier {
                     Tensor actual = model.logits(golden.inputs(prefix));
                     yield compare(name, actual, golden.tensor(name), tolerances.logits());
                 }
-                Batch batch = golden.batch(prefix);
-                yield compareWhereReal(
-                        name, model.logits(batch.modelInputs()), golden.tensor(name), batch, tolerances.logits());
+                yield prompts.logits(name, golden.batch(prefix), golden.tensor(name));
             }
             case "loss", "lm_loss" -> {
                 double actual = loss(golden, prefix) + (quantity.equals("loss") ? penalty(false) : 0);
@@ -293,13 +304,13 @@ public final class GoldenVerifier {
                     "merged_logits",
                     model.logits(batch.modelInputs()),
                     golden.tensor("merged_logits"),
-                    batch,
+                    batch.attentionMask(),
                     tolerances.mergedLogits());
         }
     }
 
     /** Compares [batch, seq, ...] at real tokens only: what padding becomes means nothing, but it must be a number. */
-    static Check compareWhereReal(String name, Tensor actual, Tensor expected, Batch batch, double limit) {
+    static Check compareWhereReal(String name, Tensor actual, Tensor expected, byte[] attentionMask, double limit) {
         if (!Arrays.equals(actual.shape(), expected.shape())) {
             return Check.failed(
                     name,
@@ -308,13 +319,9 @@ public final class GoldenVerifier {
         if (!actual.isFinite()) {
             return Check.failed(name, "there are values that are no numbers");
         }
-        int[] real = new int[batch.realTokens()];
-        int next = 0;
-        for (int i = 0; i < batch.attentionMask().length; i++) {
-            if (batch.attentionMask()[i] == 1) {
-                real[next++] = i;
-            }
-        }
+        int[] real = IntStream.range(0, attentionMask.length)
+                .filter(i -> attentionMask[i] == 1)
+                .toArray();
         Tensor index = Tensors.of(real, real.length).to(DType.INT64);
         long width = expected.size(-1);
         return compare(name, rows(actual.to(expected.device()), index, width), rows(expected, index, width), limit);

@@ -37,7 +37,7 @@ final class RouterChecks {
                 return Check.failed(name, "layer " + layer + " has no router");
             }
             return GoldenVerifier.compareWhereReal(
-                    name, actual, golden.tensor(name), golden.batch(""), tolerances.logits());
+                    name, actual, golden.tensor(name), golden.batch("").attentionMask(), tolerances.logits());
         } finally {
             logits.values().forEach(Tensor::close);
         }

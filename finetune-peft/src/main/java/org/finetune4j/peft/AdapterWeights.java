@@ -46,10 +46,7 @@ public final class AdapterWeights {
     public static void read(
             Path directory, Map<String, Parameter> parameters, Map<String, Parameter> base, String madeFor) {
         Path path = directory.resolve(NAME);
-        if (!Files.exists(path) && Files.exists(directory.resolve("adapter_model.bin"))) {
-            throw new UserErrorException(directory + ": the weights are pickled (adapter_model.bin), which can run code"
-                    + " when it is read: save the adapter again as safetensors");
-        }
+        refusePickled(directory);
         try (SafetensorsFile file = SafetensorsFile.open(path);
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
@@ -60,6 +57,18 @@ public final class AdapterWeights {
             }
             parameters.forEach((key, parameter) -> checkShape(file, path, key, parameter, madeFor));
             parameters.forEach((key, parameter) -> parameter.value().detach().copyInPlace(file.tensor(key)));
+        }
+    }
+
+    /**
+     * Says what to do about weights in Python's own format.
+     *
+     * @throws UserErrorException when a directory has such weights and no others
+     */
+    public static void refusePickled(Path directory) {
+        if (!Files.exists(directory.resolve(NAME)) && Files.exists(directory.resolve("adapter_model.bin"))) {
+            throw new UserErrorException(directory + ": the weights are pickled (adapter_model.bin), which can run code"
+                    + " when it is read: save the adapter again as safetensors");
         }
     }
 

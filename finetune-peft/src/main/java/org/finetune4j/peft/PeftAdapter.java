@@ -164,19 +164,24 @@ public abstract class PeftAdapter implements Adapter {
     @Override
     public void restore(Path directory) {
         Settings settings = AdapterConfigFile.read(directory);
+        readWeights(directory, settings.text("base_model_name_or_path").orElse("another base model"));
+        parts.forEach(AdapterPart::restored);
+        loadedConfiguration.clear();
+        loadedConfiguration.putAll(settings.asMap());
+    }
+
+    /**
+     * Reads the parameters' values.
+     *
+     * @param madeFor what the adapter's configuration says about its base model, for messages
+     */
+    protected void readWeights(Path directory, String madeFor) {
         Map<String, Parameter> base = new LinkedHashMap<>();
         parts.forEach(part -> base.putAll(part.baseParametersByKey()));
         model.network()
                 .namedParameters()
                 .forEach((name, parameter) -> base.putIfAbsent(AdapterWeights.PREFIX + name, parameter));
-        AdapterWeights.read(
-                directory,
-                parametersByKey(),
-                base,
-                settings.text("base_model_name_or_path").orElse("another base model"));
-        parts.forEach(AdapterPart::restored);
-        loadedConfiguration.clear();
-        loadedConfiguration.putAll(settings.asMap());
+        AdapterWeights.read(directory, parametersByKey(), base, madeFor);
     }
 
     @Override

@@ -51,6 +51,6 @@ public class PeftParityTest {
                     List.of(), checks.stream().filter(check -> !check.passed()).toList());
             assertTrue(passed);
         }
-        assertTrue(checks.size() >= 6, () -> "only " + checks.size() + " quantities were compared");
+        assertTrue(checks.size() >= 5, () -> "only " + checks.size() + " quantities were compared");
     }
 }

@@ -10,7 +10,6 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.RotaryEmbedding;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -54,9 +53,9 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
     }
 
     @Override
-    public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        Tensor embedded = super.embed(inputIds, context, computeDType); // [batch, seq, hidden]
-        return embedded.mul(GemmaForCausalLM.scale(embedded));
+    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
+        Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
+        return rows.mul(GemmaForCausalLM.scale(rows));
     }
 
     /** Caps the scores of the vocabulary; a classifier's stay as they are. */

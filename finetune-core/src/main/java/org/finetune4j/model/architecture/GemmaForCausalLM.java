@@ -10,7 +10,6 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.PreNormLayer;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention.Style;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -47,9 +46,9 @@ public final class GemmaForCausalLM extends RotaryDecoder {
     }
 
     @Override
-    public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        Tensor embedded = super.embed(inputIds, context, computeDType); // [batch, seq, hidden]
-        return embedded.mul(scale(embedded));
+    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
+        Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
+        return rows.mul(scale(rows));
     }
 
     /** The root of the hidden size, rounded to the type of calculation as the reference does. */

@@ -50,7 +50,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        Tensor token = tokens.forward(inputIds, computeDType); // [batch, seq, hidden]
+        Tensor token = allVectors(inputIds, context, computeDType); // [batch, seq, hidden]
         Tensor position = positions.forward(context.positionIds(), computeDType); // [batch or 1, seq, hidden]
         return Dropout.apply(token.add(position), shape.embeddingDropout);
     }

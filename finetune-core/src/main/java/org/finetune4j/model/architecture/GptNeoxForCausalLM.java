@@ -55,7 +55,7 @@ public final class GptNeoxForCausalLM extends DecoderModel {
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        return Dropout.apply(embedding.forward(inputIds, computeDType), shape.dropout);
+        return Dropout.apply(allVectors(inputIds, context, computeDType), shape.dropout);
     }
 
     @Override

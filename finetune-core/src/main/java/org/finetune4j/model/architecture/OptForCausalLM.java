@@ -75,7 +75,7 @@ public final class OptForCausalLM extends DecoderModel {
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        Tensor token = tokens.forward(inputIds, computeDType); // [batch, seq, embedded]
+        Tensor token = allVectors(inputIds, context, computeDType); // [batch, seq, embedded]
         if (projectIn != null) {
             token = projectIn.forward(token); // [batch, seq, hidden]
         }

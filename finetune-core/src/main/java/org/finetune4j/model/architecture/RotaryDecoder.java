@@ -69,7 +69,7 @@ abstract class RotaryDecoder extends DecoderModel {
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        return embedding.forward(inputIds, computeDType);
+        return allVectors(inputIds, context, computeDType);
     }
 
     @Override

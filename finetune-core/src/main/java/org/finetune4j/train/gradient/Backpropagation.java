@@ -71,21 +71,22 @@ public final class Backpropagation {
     public double run(ModelInputs inputs, LossHead head) {
         try (Dropout.Mode mode = Dropout.mode(dropout);
                 TensorScope scope = TensorScope.open()) {
-            LoadBalancingLoss balance = balance(inputs);
-            SequenceContext plain = model.context(inputs);
+            TrainedPrompt prompt = TrainedPrompt.of(model);
+            LoadBalancingLoss balance = balance(inputs, prompt);
+            SequenceContext plain = model.context(inputs, prompt.prompt());
             SequenceContext context = balance == null ? plain : plain.withRouterListener(balance);
             Tensor inputIds = model.inputIds(inputs);
-            boolean embeddingTrains = network.embeddingTrains();
+            boolean embeddingTrains = network.embeddingTrains() || prompt.trainsEmbeddings();
             Tensor embedded = embed(inputIds, context, embeddingTrains);
-            List<LayerGroup> groups = groups(embeddingTrains, balance);
+            List<LayerGroup> groups = groups(embeddingTrains, prompt.trainsLayers(), balance);
             // The noise is added, so the gradient passes it unchanged.
             Tensor hidden = noise.addTo(embedded.detach());
             for (LayerGroup group : groups) {
                 hidden = group.forward(hidden, context);
             }
-            LossHead.Result result = head.apply(hidden, true);
+            LossHead.Result result = head.apply(VirtualTokens.removed(hidden, inputs), true);
+            Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), hidden);
             hidden.close();
-            Tensor gradient = result.hiddenGradient();
             Tensor extraGradient = balance == null ? null : balance.gradient(head.share());
             for (int i = groups.size() - 1; i >= 0 && gradient != null; i--) {
                 gradient = groups.get(i).backward(gradient, extraGradient, context);
@@ -93,16 +94,17 @@ public final class Backpropagation {
             if (embeddingTrains && gradient != null) {
                 Autograd.backward(embedded, gradient);
             }
+            prompt.backward();
             return balance == null ? result.loss() : result.loss() + head.share() * balance.weighted();
         }
     }
 
     /** The extra loss of a mixture of experts, where the configuration asks for it. */
-    private @Nullable LoadBalancingLoss balance(ModelInputs inputs) {
+    private @Nullable LoadBalancingLoss balance(ModelInputs inputs, TrainedPrompt prompt) {
         LoadBalancing settings = network.loadBalancing();
         return settings == null || !settings.inLoss() || settings.coefficient() == 0
                 ? null
-                : new LoadBalancingLoss(settings, inputs, model.device());
+                : new LoadBalancingLoss(settings, prompt.routed(inputs), model.device());
     }
 
     /** Runs a batch forwards only, without dropout and without extra losses. */
@@ -114,7 +116,7 @@ public final class Backpropagation {
             for (DecoderLayer layer : network.layers()) {
                 hidden = network.forward(layer, hidden, context);
             }
-            return head.apply(hidden, false).loss();
+            return head.apply(VirtualTokens.removed(hidden, inputs), false).loss();
         }
     }
 
@@ -125,14 +127,16 @@ public final class Backpropagation {
         }
     }
 
-    private List<LayerGroup> groups(boolean inputNeedsGradient, @Nullable LoadBalancingLoss balance) {
+    /** @param promptTrains whether every layer reads something that trains, whatever its own parameters do */
+    private List<LayerGroup> groups(
+            boolean inputNeedsGradient, boolean promptTrains, @Nullable LoadBalancingLoss balance) {
         List<? extends DecoderLayer> layers = network.layers();
         int size = checkpointing.isOn() ? checkpointing.everyLayers() : 1;
         List<LayerGroup> groups = new ArrayList<>();
         boolean trainedBefore = inputNeedsGradient;
         for (int start = 0; start < layers.size(); start += size) {
             List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
-            boolean trains = members.stream().anyMatch(DecoderLayer::isTrainable);
+            boolean trains = promptTrains || members.stream().anyMatch(DecoderLayer::isTrainable);
             groups.add(new LayerGroup(
                     network, members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance));
             trainedBefore |= trains;

@@ -84,7 +84,7 @@ final class LayerGroup {
                 }
                 Tensor output = network.forward(layer, hidden, context);
                 segments.add(new Segment(layer, hidden, output, balance == null ? List.of() : balance.takePending()));
-                needsGradient |= layer.isTrainable();
+                needsGradient |= output.requiresGrad();
                 hidden = output.detach();
             }
             return hidden;

@@ -1,0 +1,17 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.DType;
+
+/** What a method puts before the tokens of every sequence that a model sees. */
+public interface PromptExtension {
+
+    /** The number of virtual tokens. */
+    int virtualTokens();
+
+    /**
+     * Makes the virtual tokens from the method's parameters, recorded where autograd is on.
+     *
+     * @param dtype the type of the model's calculation
+     */
+    Prompt prompt(DType dtype);
+}

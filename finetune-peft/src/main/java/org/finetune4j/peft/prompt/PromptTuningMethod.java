@@ -1,0 +1,20 @@
+package org.finetune4j.peft.prompt;
+
+import org.finetune4j.Settings;
+import org.finetune4j.peft.PeftMethod;
+import org.finetune4j.peft.PeftStrategy;
+
+/** Makes prompt tuning from settings, and reads its adapters. */
+public final class PromptTuningMethod extends PeftMethod {
+
+    static final String NAME = "prompt_tuning";
+
+    public PromptTuningMethod() {
+        super(NAME, PromptTuningConfig.PEFT_TYPE);
+    }
+
+    @Override
+    protected PeftStrategy read(Settings settings, boolean fromFile) {
+        return new PromptTuning(PromptTuningConfig.from(settings, fromFile), fromFile);
+    }
+}

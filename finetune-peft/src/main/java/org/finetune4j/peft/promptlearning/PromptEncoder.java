@@ -1,0 +1,27 @@
+package org.finetune4j.peft.promptlearning;
+
+import java.util.Map;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Tensor;
+
+/** What makes the numbers of all virtual tokens from parameters that train. */
+public interface PromptEncoder {
+
+    /** The name that PEFT gives the table of virtual tokens in memory. */
+    String TABLE = "embedding.weight";
+
+    /** The parameters by the names that PEFT gives them in memory, such as {@value #TABLE}. */
+    Map<String, Parameter> parameters();
+
+    /**
+     * Makes the virtual tokens, recorded where autograd is on.
+     *
+     * @return [virtualTokens, width]
+     */
+    Tensor encode();
+
+    /** Whether the parameters are the virtual tokens themselves. */
+    default boolean isTable() {
+        return false;
+    }
+}
