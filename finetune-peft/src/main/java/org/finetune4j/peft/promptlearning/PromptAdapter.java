@@ -83,11 +83,7 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
     public void save(Path directory) {
         export(directory);
         if (!part.encoder().isTable()) {
-            List<Entry> entries = parametersByKey().entrySet().stream()
-                    .map(entry -> Entry.of(entry.getKey(), entry.getValue().value()))
-                    .toList();
-            SafetensorsWriter.write(
-                    directory.resolve(ENCODER_FILE), entries, SafetensorsWriter.PYTORCH_METADATA);
+            AdapterWeights.writeFile(directory.resolve(ENCODER_FILE), parametersByKey());
         }
     }
 
