@@ -44,7 +44,7 @@ final class ContextFactory {
         int seq = inputs.sequenceLength();
         Masks masks = kind -> {
             Tensor tokens = AttentionMask.of(inputs, positions, network.isCausal(), window(kind));
-            return prompt == null ? tokens : PromptLayout.mask(tokens, seq, prompt, window(kind));
+            return prompt == null ? tokens : PromptLayout.starting(tokens, positions, seq, prompt, window(kind));
         };
         if (prompt instanceof Prompt.Embeddings virtual) {
             int[] all = inputs.withVirtual(virtual.length()).positions();
@@ -61,9 +61,12 @@ final class ContextFactory {
      * @param seenMask [batch, past + seq], 1 for a real token, virtual tokens not among them
      */
     SequenceContext follow(ModelInputs inputs, int virtual, KeyValueCache cache, byte[] seenMask) {
-        int[] positions = PromptLayout.shifted(inputs.positions(), virtual);
-        byte[] seen = PromptLayout.seenAfter(virtual, seenMask, inputs.batchSize());
-        return create(inputs, positions, kind -> AttentionMask.continuing(inputs, seen, window(kind)), cache, true);
+        int[] positions = inputs.positions();
+        int seq = inputs.sequenceLength();
+        int keys = seenMask.length / inputs.batchSize();
+        Masks masks = kind -> PromptLayout.following(
+                AttentionMask.continuing(inputs, seenMask, window(kind)), positions, seq, keys, virtual, window(kind));
+        return create(inputs, PromptLayout.shifted(positions, virtual), masks, cache, true);
     }
 
     /** Makes the mask of one kind of attention, or null where none is needed. */

@@ -4,11 +4,15 @@ import java.util.Arrays;
 import java.util.List;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
-/** Positions and masks of sequences that start with virtual tokens. */
+/**
+ * Positions and masks of sequences that start with virtual tokens. Every token sees the virtual ones as if its own sequence
+ * followed them directly, whatever padding or other sequence lies between them in the row.
+ */
 final class PromptLayout {
 
     private PromptLayout() {}
@@ -21,52 +25,76 @@ final class PromptLayout {
     }
 
     /**
-     * The mask of a whole batch after a prompt that every token sees, each of several sequences in one row too.
+     * The mask of a whole batch after a prompt.
      *
      * @param tokens boolean [batch or 1, 1, seq, seq] between the tokens, or null where being causal says it all
+     * @param positions [batch, seq] of the tokens, virtual ones not counted
      * @param window how many tokens a token sees at most, itself and those before it, virtual ones among them
      * @return boolean [batch or 1, 1, queries, virtual + seq], or null where being causal still says it all
      */
-    static @Nullable Tensor mask(@Nullable Tensor tokens, int seq, Prompt prompt, int window) {
+    static @Nullable Tensor starting(@Nullable Tensor tokens, int[] positions, int seq, Prompt prompt, int window) {
         int virtual = prompt.length();
         if (tokens == null && prompt instanceof Prompt.Embeddings && window >= virtual + seq) {
             return null;
         }
-        Tensor among = tokens == null ? causal(0, seq, 0, seq, window) : tokens;
-        long rows = among.size(0);
-        Tensor seen = causal(virtual, seq, 0, virtual, window).expand(rows, 1, seq, virtual);
-        Tensor ofTokens = Tensors.cat(List.of(seen, among), 3); // [rows, 1, seq, virtual + seq]
+        Tensor between = tokens == null ? causal(seq, seq, window) : tokens;
+        Tensor ofTokens = beside(virtualColumns(positions, seq, virtual, window), between);
         if (prompt instanceof Prompt.Prefix) {
             return ofTokens;
         }
-        Tensor ofVirtual = causal(0, virtual, 0, virtual + seq, window).expand(rows, 1, virtual, virtual + seq);
+        long rows = ofTokens.size(0);
+        Tensor ofVirtual = causal(virtual, virtual + seq, window).expand(rows, 1, virtual, virtual + seq);
         return Tensors.cat(List.of(ofVirtual, ofTokens), 2); // [rows, 1, virtual + seq, virtual + seq]
     }
 
-    /** Which keys, counted from {@code firstKey}, queries from {@code firstQuery} see: boolean [1, 1, queries, keys]. */
-    private static Tensor causal(int firstQuery, int queries, int firstKey, int keys, int window) {
-        byte[] mask = new byte[queries * keys];
-        for (int i = 0; i < queries; i++) {
-            for (int j = 0; j < keys; j++) {
-                int distance = firstQuery + i - firstKey - j;
-                mask[i * keys + j] = (byte) (distance >= 0 && distance < window ? 1 : 0);
-            }
+    /**
+     * The mask of new tokens after virtual and other cached ones.
+     *
+     * @param tokens boolean [batch, 1, seq, keys] between real tokens, or null where the only new one sees all of them
+     * @param positions [batch, seq] of the new tokens, virtual ones not counted
+     * @param keys how many cached and new tokens there are, virtual ones not counted
+     * @return boolean [batch or 1, 1, seq, virtual + keys], or null where the only new token sees everything
+     */
+    static @Nullable Tensor following(
+            @Nullable Tensor tokens, int[] positions, int seq, int keys, int virtual, int window) {
+        if (virtual == 0 || (tokens == null && window >= virtual + keys)) {
+            return tokens;
         }
-        return Tensors.of(mask, 1, 1, queries, keys).to(DType.BOOL);
+        Tensor between = tokens == null ? Tensors.ones(DType.BOOL, Device.CPU, 1, 1, seq, keys) : tokens;
+        return beside(virtualColumns(positions, seq, virtual, window), between);
     }
 
-    /** Which of the cached and new tokens are real, with the virtual ones before them: [batch, virtual + keys]. */
-    static byte[] seenAfter(int virtual, byte[] seenMask, int rows) {
-        if (virtual == 0) {
-            return seenMask;
+    /** [rows or 1, 1, seq, a] and [rows or 1, 1, seq, b] to [rows or 1, 1, seq, a + b]. */
+    private static Tensor beside(Tensor left, Tensor right) {
+        long rows = Math.max(left.size(0), right.size(0));
+        return Tensors.cat(List.of(expanded(left, rows), expanded(right, rows)), 3);
+    }
+
+    private static Tensor expanded(Tensor mask, long rows) {
+        return mask.expand(rows, 1, mask.size(2), mask.size(3));
+    }
+
+    /** Which virtual tokens each token sees: boolean [batch or 1, 1, seq, virtual]. */
+    private static Tensor virtualColumns(int[] positions, int seq, int virtual, int window) {
+        int longest = Arrays.stream(positions).max().orElse(0);
+        if (window > virtual + longest) {
+            return Tensors.ones(DType.BOOL, Device.CPU, 1, 1, seq, virtual);
         }
-        int keys = seenMask.length / rows;
-        byte[] all = new byte[seenMask.length + rows * virtual];
-        for (int row = 0; row < rows; row++) {
-            int start = row * (virtual + keys);
-            Arrays.fill(all, start, start + virtual, (byte) 1);
-            System.arraycopy(seenMask, row * keys, all, start + virtual, keys);
+        byte[] mask = new byte[positions.length * virtual];
+        for (int i = 0; i < positions.length; i++) {
+            int from = Math.max(0, virtual + positions[i] + 1 - window);
+            Arrays.fill(mask, i * virtual + Math.min(from, virtual), (i + 1) * virtual, (byte) 1);
         }
-        return all;
+        return Tensors.of(mask, positions.length / seq, 1, seq, virtual).to(DType.BOOL);
+    }
+
+    /** Query i sees keys up to i and within the window: boolean [1, 1, queries, keys]. */
+    private static Tensor causal(int queries, int keys, int window) {
+        byte[] mask = new byte[queries * keys];
+        for (int query = 0; query < queries; query++) {
+            int from = query + 1 - Math.min(window, query + 1);
+            Arrays.fill(mask, query * keys + from, query * keys + query + 1, (byte) 1);
+        }
+        return Tensors.of(mask, 1, 1, queries, keys).to(DType.BOOL);
     }
 }

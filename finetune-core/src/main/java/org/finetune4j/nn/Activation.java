@@ -13,7 +13,8 @@ public enum Activation {
     SILU(Functional::silu, "silu", "swish"),
     GELU(x -> Functional.gelu(x, false), "gelu"),
     GELU_TANH(x -> Functional.gelu(x, true), "gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
-    RELU(Functional::relu, "relu");
+    RELU(Functional::relu, "relu"),
+    TANH(Tensor::tanh, "tanh");
 
     private final UnaryOperator<Tensor> function;
     private final List<String> names;

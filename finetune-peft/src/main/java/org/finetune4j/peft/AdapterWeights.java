@@ -27,12 +27,24 @@ public final class AdapterWeights {
 
     private AdapterWeights() {}
 
-    /** Writes parameters under their keys. */
+    /** Writes parameters under their keys into PEFT's file. */
     public static void write(Path directory, Map<String, Parameter> parameters) {
+        writeFile(directory.resolve(NAME), parameters);
+    }
+
+    /** Writes parameters under their keys. */
+    public static void writeFile(Path path, Map<String, Parameter> parameters) {
         List<Entry> entries = parameters.entrySet().stream()
                 .map(entry -> Entry.of(entry.getKey(), entry.getValue().value()))
                 .toList();
-        SafetensorsWriter.write(directory.resolve(NAME), entries, SafetensorsWriter.PYTORCH_METADATA);
+        SafetensorsWriter.write(path, entries, SafetensorsWriter.PYTORCH_METADATA);
+    }
+
+    /** Reads PEFT's file as {@link #readFile} does. */
+    public static void read(
+            Path directory, Map<String, Parameter> parameters, Map<String, Parameter> base, String madeFor) {
+        refusePickled(directory);
+        readFile(directory.resolve(NAME), parameters, base, madeFor);
     }
 
     /**
@@ -43,10 +55,8 @@ public final class AdapterWeights {
      * @throws UserErrorException when a tensor is missing, has another shape, or belongs to no parameter: the adapter was
      *     made for another base model or with other settings
      */
-    public static void read(
-            Path directory, Map<String, Parameter> parameters, Map<String, Parameter> base, String madeFor) {
-        Path path = directory.resolve(NAME);
-        refusePickled(directory);
+    public static void readFile(
+            Path path, Map<String, Parameter> parameters, Map<String, Parameter> base, String madeFor) {
         try (SafetensorsFile file = SafetensorsFile.open(path);
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {

@@ -19,27 +19,32 @@ import org.finetune4j.verify.Tolerances;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every quantity that PEFT recorded for its own adapters: logits, loss, gradients, merged logits, generation. */
+/** Every quantity that PEFT and AdapterHub recorded for their adapters: logits, loss, gradients, merged logits, generation. */
 public class PeftParityTest {
 
     public static final Path BASES = Path.of("../finetune-core/src/test/resources/goldens/arch");
-    static final Path ADAPTERS = Path.of("src/test/resources/goldens/peft");
+    private static final Path GOLDENS = Path.of("src/test/resources/goldens");
+    private static final List<Path> LIBRARIES = List.of(GOLDENS.resolve("peft"), GOLDENS.resolve("adapters"));
 
     static Stream<Path> adapters() throws IOException {
-        try (Stream<Path> bases = Files.list(ADAPTERS)) {
-            List<Path> adapters = new ArrayList<>();
-            for (Path base : bases.toList()) {
-                try (Stream<Path> methods = Files.list(base)) {
-                    methods.forEach(adapters::add);
-                }
+        List<Path> adapters = new ArrayList<>();
+        for (Path library : LIBRARIES) {
+            for (Path base : children(library)) {
+                adapters.addAll(children(base));
             }
-            return adapters.stream().sorted();
+        }
+        return adapters.stream().sorted();
+    }
+
+    private static List<Path> children(Path directory) throws IOException {
+        try (Stream<Path> children = Files.list(directory)) {
+            return children.toList();
         }
     }
 
     @ParameterizedTest
     @MethodSource("adapters")
-    void everythingThatPeftRecordedIsReproduced(Path directory) {
+    void everythingThatWasRecordedIsReproduced(Path directory) {
         Path base = BASES.resolve(directory.getParent().getFileName());
         List<Check> checks = new ArrayList<>();
         try (TensorScope scope = TensorScope.open();

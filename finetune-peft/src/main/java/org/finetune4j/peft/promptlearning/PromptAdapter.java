@@ -70,8 +70,8 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
             Map<String, @Nullable Object> configuration,
             boolean stored,
             boolean trainable) {
-        return enabled(
-                new PromptAdapter(model, new PromptPart(model, newEncoder, layout), configuration, stored, trainable));
+        return enabled(new PromptAdapter(
+                model, new PromptPart(model, newEncoder, layout), configuration, stored, trainable));
     }
 
     @Override
@@ -83,10 +83,7 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
     public void save(Path directory) {
         export(directory);
         if (!part.encoder().isTable()) {
-            List<Entry> entries = parametersByKey().entrySet().stream()
-                    .map(entry -> Entry.of(entry.getKey(), entry.getValue().value()))
-                    .toList();
-            SafetensorsWriter.write(directory.resolve(ENCODER_FILE), entries, SafetensorsWriter.PYTORCH_METADATA);
+            AdapterWeights.writeFile(directory.resolve(ENCODER_FILE), parametersByKey());
         }
     }
 
