@@ -7,6 +7,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Optional;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
@@ -97,13 +98,13 @@ final class HubCache {
 
     /** The repository that a snapshot directory belongs to, from the directory's name; empty for other directories. */
     static Optional<String> repositoryOf(Path directory) {
-        Path commit = directory.toAbsolutePath().normalize();
-        if (commit.getNameCount() < 3 || !commit.getParent().endsWith("snapshots")) {
+        Path path = directory.toAbsolutePath().normalize();
+        int last = path.getNameCount() - 1;
+        if (last < 2 || !path.getName(last - 1).toString().equals("snapshots")) {
             return Optional.empty();
         }
-        var matcher =
-                DIRECTORY.matcher(commit.getName(commit.getNameCount() - 3).toString());
-        return matcher.matches() && isCommit(commit.getFileName().toString())
+        Matcher matcher = DIRECTORY.matcher(path.getName(last - 2).toString());
+        return matcher.matches() && isCommit(path.getName(last).toString())
                 ? Optional.of(matcher.group(1).replace("--", "/"))
                 : Optional.empty();
     }

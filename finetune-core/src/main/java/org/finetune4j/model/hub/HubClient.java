@@ -105,10 +105,11 @@ public final class HubClient {
                 HubFile.checkPath(path);
                 fetch(repository, commit, path, progress);
             }
+            // Two at once would write the same reference through the same temporary file.
+            FileLocks.whileHolding(cache.lock(repository, "refs"), () -> cache.remember(repository, commit));
         } catch (IOException e) {
             throw new UserErrorException("cannot write to the hub cache " + settings.cache() + ": " + Reasons.of(e), e);
         }
-        cache.remember(repository, commit);
         return cache.snapshot(repository, commit);
     }
 

@@ -205,6 +205,10 @@ public final class FakeHub implements AutoCloseable {
             exchange.sendResponseHeaders(200, -1);
             return;
         }
+        if (exchange.getRequestMethod().equals("HEAD")) {
+            send(exchange, files.get(path.replaceFirst("/get/", "")));
+            return;
+        }
         byte[] forged = forgeries.poll();
         byte[] content = forged == null ? files.get(path.replaceFirst("/get/", "")) : forged;
         String range = exchange.getRequestHeaders().getFirst("Range");
