@@ -26,6 +26,8 @@ import picocli.CommandLine.Spec;
             EvalCommand.class,
             MergeCommand.class,
             QuantizeCommand.class,
+            DownloadCommand.class,
+            PushCommand.class,
             BenchCommand.class,
             PretrainCommand.class
         })
