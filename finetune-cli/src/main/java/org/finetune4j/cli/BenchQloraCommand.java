@@ -2,7 +2,6 @@ package org.finetune4j.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -32,8 +31,12 @@ import picocli.CommandLine.Option;
         description = "Times QLoRA steps on a model: quantised base, LoRA on all linear layers, random tokens.")
 final class BenchQloraCommand implements Callable<Integer> {
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Model directory.")
-    private Path model;
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "MODEL",
+            description = "Model directory, or ORG/NAME on the hub.")
+    private String model;
 
     @Option(names = "--type", defaultValue = "nf4", description = "nf4, fp4 or int8 (default: ${DEFAULT-VALUE}).")
     private String type;
@@ -59,7 +62,7 @@ final class BenchQloraCommand implements Callable<Integer> {
                 Quantization.of(QuantizationType.named(type, "--type")).withDoubleQuantization(!type.equals("int8"));
         long start = System.nanoTime();
         LoadOptions options = LoadOptions.defaults().withCompression(quantization.compression());
-        try (CausalLM loaded = CausalLM.load(model, options);
+        try (CausalLM loaded = CausalLM.load(HubModels.directory(model), options);
                 AttachedStrategy attached = Lora.builder()
                         .rank(rank)
                         .alpha(rank)

@@ -27,6 +27,8 @@ import picocli.CommandLine.Spec;
             MergeCommand.class,
             ExportCommand.class,
             QuantizeCommand.class,
+            DownloadCommand.class,
+            PushCommand.class,
             BenchCommand.class,
             PretrainCommand.class
         })

@@ -13,11 +13,18 @@ import picocli.CommandLine.Option;
 /** The options of commands that load a model. */
 final class ModelOptions {
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Model directory.")
-    private Path model;
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "MODEL",
+            description = "Model directory, or ORG/NAME on the hub.")
+    private String model;
 
-    @Option(names = "--adapter", paramLabel = "DIR", description = "Adapter directory in PEFT's format.")
-    private @Nullable Path adapter;
+    @Option(
+            names = "--adapter",
+            paramLabel = "ADAPTER",
+            description = "Adapter in PEFT's format: directory, or ORG/NAME.")
+    private @Nullable String adapter;
 
     @Option(
             names = "--device",
@@ -31,20 +38,21 @@ final class ModelOptions {
 
     CausalLM load() {
         LoadOptions options = new LoadOptions(Device.parse(device), dtype == null ? null : DType.parse(dtype));
-        return CausalLM.load(model, options);
+        return CausalLM.load(HubModels.directory(model), options);
     }
 
     /** Puts the adapter onto the model, if one was named. */
     @Nullable
     Adapter attachAdapter(CausalLM loaded, boolean trainable) {
-        return adapter == null ? null : AdapterFormat.load(loaded, adapter, trainable);
+        return adapter == null ? null : AdapterFormat.load(loaded, HubModels.directory(adapter), trainable);
     }
 
     boolean hasAdapter() {
         return adapter != null;
     }
 
+    /** Where the model lies; from the hub it is downloaded first. */
     Path directory() {
-        return model;
+        return HubModels.directory(model);
     }
 }

@@ -34,8 +34,12 @@ final class QuantizeCommand implements Callable<Integer> {
 
     private static final int WINDOW = 256;
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Model directory.")
-    private Path model;
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "MODEL",
+            description = "Model directory, or ORG/NAME on the hub.")
+    private String model;
 
     @Option(names = "--output", paramLabel = "DIR", description = "Where to write the quantised model.")
     private @Nullable Path output;
@@ -64,8 +68,9 @@ final class QuantizeCommand implements Callable<Integer> {
                 .withBlockSize(blockSize)
                 .withDoubleQuantization(doubleQuant);
         LoadOptions options = LoadOptions.defaults();
-        try (CausalLM plain = CausalLM.load(model, options);
-                CausalLM quantised = CausalLM.load(model, options.withCompression(quantization.compression()))) {
+        Path directory = HubModels.directory(model);
+        try (CausalLM plain = CausalLM.load(directory, options);
+                CausalLM quantised = CausalLM.load(directory, options.withCompression(quantization.compression()))) {
             report(plain, quantised);
             Path corpus = text;
             if (corpus != null) {

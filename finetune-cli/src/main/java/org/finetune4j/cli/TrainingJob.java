@@ -22,7 +22,7 @@ import org.finetune4j.train.TrainingArguments;
  * @param previews held-out prompts to answer before and after training
  */
 record TrainingJob(
-        Path model,
+        String modelNameOrPath,
         LoadOptions loadOptions,
         FineTuningStrategy strategy,
         DataJob data,
@@ -44,7 +44,7 @@ record TrainingJob(
         if (!stage.equals("sft")) {
             throw new UserErrorException(settings.origin() + ": 'stage' is " + stage + ", expected sft");
         }
-        Path model = Path.of(settings.requiredText("model_name_or_path"));
+        String model = settings.requiredText("model_name_or_path");
         Path output = Path.of(settings.requiredText("output_dir"));
         FineTuningStrategy strategy =
                 StrategyProvider.named(settings.text("method").orElse("lora")).create(settings);
@@ -72,6 +72,11 @@ record TrainingJob(
         return new LoadOptions(device, dtype.map(DType::parse).orElse(null))
                 .withCompression(
                         Quantization.of(settings).map(Quantization::compression).orElse(null));
+    }
+
+    /** Where the model lies; from the hub it is downloaded first. */
+    Path model() {
+        return HubModels.directory(modelNameOrPath);
     }
 
     /**

@@ -36,8 +36,8 @@ final class ValidateCommand implements Callable<Integer> {
         long process = ProcessMemory.afterStart();
         attempt(() -> {
             try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
-                System.out.println(
-                        "model       " + job.model() + ", " + model.config().architecture());
+                System.out.println("model       " + model.directory() + ", "
+                        + model.config().architecture());
                 JobData data = job.data().load(model);
                 data.notes().forEach(note -> System.out.println("data        " + note));
                 describe("train", data.train());

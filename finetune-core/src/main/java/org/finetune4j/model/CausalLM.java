@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
+import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
@@ -64,6 +65,22 @@ public final class CausalLM implements AutoCloseable {
     /** Loads a model directory onto the best device, in the dtype it is stored in; see {@link #load(Path, LoadOptions)}. */
     public static CausalLM load(Path directory) {
         return load(directory, LoadOptions.defaults());
+    }
+
+    /** {@link #load(String, LoadOptions)} onto the best device, in the dtype it is stored in. */
+    public static CausalLM load(String nameOrPath) {
+        return load(nameOrPath, LoadOptions.defaults());
+    }
+
+    /**
+     * Loads a local directory or, if there is none of this name, a model of the hub, which is downloaded into the cache
+     * unless it is there already; see {@link HubClient}.
+     *
+     * @param nameOrPath a directory, {@code org/name} or {@code org/name@revision}
+     * @throws UserErrorException when there is no such model, or it cannot be used; the message says why
+     */
+    public static CausalLM load(String nameOrPath, LoadOptions options) {
+        return load(HubClient.fromEnvironment().resolve(nameOrPath), options);
     }
 
     /**
@@ -133,8 +150,12 @@ public final class CausalLM implements AutoCloseable {
         return directory;
     }
 
-    /** What others call this model: its hub name where the configuration knows one, else its directory. */
+    /** What others call this model: its hub name where the cache or the configuration knows one, else its directory. */
     public String nameOrPath() {
+        Optional<String> repository = directory == null ? Optional.empty() : HubClient.repositoryOf(directory);
+        if (repository.isPresent()) {
+            return repository.get();
+        }
         String name = config.text("_name_or_path", "");
         return !name.isEmpty() ? name : directory == null ? "" : directory.toString();
     }

@@ -164,6 +164,8 @@ public final class ChatTemplate {
     String renderMarked(List<ChatMessage> messages, ChatOptions options) {
         Map<String, @Nullable Object> variables = new LinkedHashMap<>(specialTokens);
         variables.put("messages", fields(messages));
+        // Templates ask whether the function is there before they call it.
+        variables.put("strftime_now", true);
         variables.put("add_generation_prompt", options.addGenerationPrompt());
         if (options.tools() != null) {
             variables.put("tools", options.tools());

@@ -98,10 +98,7 @@ public final class BottleneckAdapter extends PeftAdapter {
         }
         Settings settings = AdapterConfigFile.read(directory);
         AdapterWeights.readFile(
-                file,
-                parametersByKey(),
-                Map.of(),
-                settings.text("model_name").orElse("another base model"));
+                file, parametersByKey(), Map.of(), settings.text("model_name").orElse("another base model"));
         loaded.clear();
         loaded.putAll(settings.asMap());
     }

@@ -91,8 +91,7 @@ public record BottleneckConfig(
 
     /** Adapters after both blocks that read the block's output (Houlsby et al. 2019), AdapterHub's {@code DoubleSeqBn}. */
     public static BottleneckConfig houlsby(Bottleneck bottleneck) {
-        return new BottleneckConfig(
-                true, true, Input.BLOCK, bottleneck, "swish", 1, 0, Start.BERT, List.of());
+        return new BottleneckConfig(true, true, Input.BLOCK, bottleneck, "swish", 1, 0, Start.BERT, List.of());
     }
 
     /** Adapters after feed-forward blocks that read the stream (Pfeiffer et al. 2021), AdapterHub's {@code SeqBn}. */
@@ -102,14 +101,12 @@ public record BottleneckConfig(
 
     /** Adapters beside feed-forward blocks, scaled by 4 (He et al. 2022), AdapterHub's {@code ParBn}. */
     public static BottleneckConfig parallel(Bottleneck bottleneck) {
-        return new BottleneckConfig(
-                false, true, Input.STREAM, bottleneck, "relu", 4, 0, Start.MAM_ADAPTER, List.of());
+        return new BottleneckConfig(false, true, Input.STREAM, bottleneck, "relu", 4, 0, Start.MAM_ADAPTER, List.of());
     }
 
     /** The same with another activation. */
     public BottleneckConfig withNonLinearity(String name) {
-        return new BottleneckConfig(
-                attention, output, input, bottleneck, name, scaling, dropout, start, leaveOut);
+        return new BottleneckConfig(attention, output, input, bottleneck, name, scaling, dropout, start, leaveOut);
     }
 
     /** The same with another start. */

@@ -101,8 +101,8 @@ final class BottleneckConfigJson {
                 ? Input.STREAM
                 : settings.flag("original_ln_before", false) ? Input.SUM : Input.BLOCK;
         Bottleneck bottleneck = new Bottleneck.Reduction(settings.number(REDUCTION, 16, 1e-6, 1e9));
-        BottleneckConfig standard = new BottleneckConfig(
-                true, true, input, bottleneck, "relu", 1, 0, Start.BERT, List.of());
+        BottleneckConfig standard =
+                new BottleneckConfig(true, true, input, bottleneck, "relu", 1, 0, Start.BERT, List.of());
         return read(settings, standard, "dropout");
     }
 
@@ -194,7 +194,6 @@ final class BottleneckConfigJson {
         }
         int size = bottleneck.size(hidden);
         double factor = (double) hidden / size;
-        return PeftKeys.number(
-                new Bottleneck.Reduction(factor).size(hidden) == size ? factor : hidden / (size + 0.5));
+        return PeftKeys.number(new Bottleneck.Reduction(factor).size(hidden) == size ? factor : hidden / (size + 0.5));
     }
 }

@@ -70,8 +70,8 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
             Map<String, @Nullable Object> configuration,
             boolean stored,
             boolean trainable) {
-        return enabled(new PromptAdapter(
-                model, new PromptPart(model, newEncoder, layout), configuration, stored, trainable));
+        return enabled(
+                new PromptAdapter(model, new PromptPart(model, newEncoder, layout), configuration, stored, trainable));
     }
 
     @Override

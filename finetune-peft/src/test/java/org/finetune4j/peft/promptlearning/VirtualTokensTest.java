@@ -117,8 +117,7 @@ class VirtualTokensTest {
             int[] leftIds = join(FIRST, join(new int[padding], SECOND));
             float[] padded = logits(model, new ModelInputs(2, FIRST.length, rightIds, right, null));
             assertArrayEquals(first, Arrays.copyOf(padded, first.length), 5e-5f);
-            assertArrayEquals(
-                    second, Arrays.copyOfRange(padded, first.length, first.length + second.length), 5e-5f);
+            assertArrayEquals(second, Arrays.copyOfRange(padded, first.length, first.length + second.length), 5e-5f);
             float[] shifted = logits(model, new ModelInputs(2, FIRST.length, leftIds, left, null));
             assertArrayEquals(second, lastTokens(shifted, SECOND.length, vocabulary), 5e-5f);
         }

@@ -1,0 +1,41 @@
+package org.finetune4j.model.hub;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Whether a snapshot can be used without asking the hub what else belongs to it. */
+final class CompleteSnapshot {
+
+    private CompleteSnapshot() {}
+
+    /** Whether configuration and all weights are there, of a model or of an adapter. */
+    static boolean test(Path snapshot) {
+        return isComplete(snapshot, "config.json", "model.safetensors")
+                || isComplete(snapshot, "adapter_config.json", "adapter_model.safetensors");
+    }
+
+    private static boolean isComplete(Path snapshot, String config, String weights) {
+        if (!Files.exists(snapshot.resolve(config))) {
+            return false;
+        }
+        Path index = snapshot.resolve(weights + ".index.json");
+        return Files.exists(snapshot.resolve(weights)) || Files.exists(index) && hasAllParts(snapshot, index);
+    }
+
+    private static boolean hasAllParts(Path snapshot, Path index) {
+        try {
+            JsonNode map = new ObjectMapper().readTree(index.toFile()).path("weight_map");
+            for (JsonNode part : map) {
+                if (!Files.exists(snapshot.resolve(part.asText()))) {
+                    return false;
+                }
+            }
+            return !map.isEmpty();
+        } catch (IOException e) {
+            return false;
+        }
+    }
+}

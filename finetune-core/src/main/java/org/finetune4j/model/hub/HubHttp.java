@@ -1,0 +1,165 @@
+package org.finetune4j.model.hub;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublisher;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+import org.finetune4j.FinetuneException;
+import org.finetune4j.Reasons;
+
+/** Sends requests to a hub: with the token where it belongs, following redirects, trying again where that may help. */
+final class HubHttp {
+
+    static final int TRIES = 5;
+
+    private static final Set<Integer> WORTH_ANOTHER_TRY = Set.of(408, 429, 500, 502, 503, 504);
+    private static final Set<Integer> REDIRECTS = Set.of(301, 302, 303, 307, 308);
+    private static final int MOST_REDIRECTS = 8;
+    private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
+    private static final Duration TIMEOUT = Duration.ofSeconds(60);
+
+    private final HubSettings settings;
+    private final Waiting waiting;
+    private final HttpClient client = HttpClient.newBuilder()
+            .connectTimeout(Duration.ofSeconds(15))
+            .followRedirects(HttpClient.Redirect.NEVER)
+            .build();
+
+    HubHttp(HubSettings settings, Waiting waiting) {
+        this.settings = settings;
+        this.waiting = waiting;
+    }
+
+    /**
+     * One request. The body may be sent again.
+     *
+     * @param followElsewhere whether a redirect to another host is followed, or is the answer
+     */
+    record Call(String method, URI uri, Map<String, String> headers, BodyPublisher body, boolean followElsewhere) {
+
+        static Call get(URI uri, Map<String, String> headers) {
+            return new Call("GET", uri, headers, BodyPublishers.noBody(), true);
+        }
+
+        static Call head(URI uri) {
+            return new Call("HEAD", uri, Map.of("Accept-Encoding", "identity"), BodyPublishers.noBody(), false);
+        }
+
+        static Call post(URI uri, String type, BodyPublisher body) {
+            return new Call("POST", uri, Map.of("Content-Type", type), body, true);
+        }
+    }
+
+    /** An address of the hub; every part of the path is escaped, slashes stay. */
+    URI address(String path) {
+        StringBuilder address = new StringBuilder(settings.endpoint().toString());
+        for (String part : path.split("/")) {
+            address.append('/').append(escape(part));
+        }
+        return URI.create(address.toString());
+    }
+
+    /** An address that ends with a revision, whose slashes are escaped. */
+    URI address(String path, String revision) {
+        return URI.create(address(path) + "/" + escape(revision));
+    }
+
+    /** One part of a path, escaped, slashes too. */
+    private static String escape(String part) {
+        return URLEncoder.encode(part, StandardCharsets.UTF_8).replace("+", "%20");
+    }
+
+    /**
+     * The answer, whatever its status, after the tries that were worth it. The caller closes the body.
+     *
+     * @throws HubUnreachableException when there was no answer
+     */
+    HttpResponse<InputStream> send(Call call) {
+        for (int tried = 1; ; tried++) {
+            try {
+                HttpResponse<InputStream> response = follow(call);
+                if (tried == TRIES || !WORTH_ANOTHER_TRY.contains(response.statusCode())) {
+                    return response;
+                }
+                response.body().close();
+                waiting.pause(pause(response, tried));
+            } catch (IOException e) {
+                if (tried == TRIES) {
+                    throw new HubUnreachableException(
+                            "no answer from " + settings.endpoint() + ": " + Reasons.of(e), e);
+                }
+                waiting.pause(backoff(tried));
+            }
+        }
+    }
+
+    /** Waits before another try of something that {@link #send} does not see the end of. */
+    void pauseBeforeTry(int tried) {
+        waiting.pause(backoff(tried));
+    }
+
+    private HttpResponse<InputStream> follow(Call call) throws IOException {
+        URI uri = call.uri();
+        for (int hop = 0; hop < MOST_REDIRECTS; hop++) {
+            HttpResponse<InputStream> response = exchange(call, uri);
+            String location = response.headers().firstValue("Location").orElse("");
+            if (!REDIRECTS.contains(response.statusCode()) || location.isEmpty()) {
+                return response;
+            }
+            URI next = uri.resolve(location);
+            if (!call.followElsewhere() && !sameHost(next, uri)) {
+                return response;
+            }
+            response.body().close();
+            uri = next;
+        }
+        throw new IOException("more than " + MOST_REDIRECTS + " redirects from " + call.uri());
+    }
+
+    private HttpResponse<InputStream> exchange(Call call, URI uri) throws IOException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri)
+                .timeout(TIMEOUT)
+                .header("User-Agent", "finetune4j")
+                .method(call.method(), call.body());
+        call.headers().forEach(request::setHeader);
+        if (settings.token() != null && sameHost(uri, settings.endpoint())) {
+            request.setHeader("Authorization", "Bearer " + settings.token());
+        }
+        try {
+            return client.send(request.build(), BodyHandlers.ofInputStream());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FinetuneException("interrupted while talking to the hub", e);
+        } catch (IllegalArgumentException e) {
+            throw new IOException("the hub sent an address that cannot be asked", e);
+        }
+    }
+
+    static boolean sameHost(URI one, URI other) {
+        return String.valueOf(one.getScheme()).equalsIgnoreCase(other.getScheme())
+                && String.valueOf(one.getAuthority()).equalsIgnoreCase(other.getAuthority());
+    }
+
+    private static Duration pause(HttpResponse<?> response, int tried) {
+        String seconds = response.headers().firstValue("Retry-After").orElse("");
+        if (!seconds.matches("\\d{1,6}")) {
+            return backoff(tried);
+        }
+        Duration asked = Duration.ofSeconds(Long.parseLong(seconds));
+        return asked.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : asked;
+    }
+
+    private static Duration backoff(int tried) {
+        return Duration.ofSeconds(1L << (tried - 1));
+    }
+}

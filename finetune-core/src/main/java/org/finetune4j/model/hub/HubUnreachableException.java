@@ -1,0 +1,13 @@
+package org.finetune4j.model.hub;
+
+import org.finetune4j.FinetuneException;
+
+/** The hub gave no answer at all: no network, no such host, a connection that breaks each time. */
+public final class HubUnreachableException extends FinetuneException {
+
+    private static final long serialVersionUID = 1L;
+
+    HubUnreachableException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

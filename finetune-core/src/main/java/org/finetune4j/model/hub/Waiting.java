@@ -1,0 +1,21 @@
+package org.finetune4j.model.hub;
+
+import java.time.Duration;
+import org.finetune4j.FinetuneException;
+
+/** How one waits before another try; tests do not. */
+@FunctionalInterface
+interface Waiting {
+
+    /** Really waits. */
+    Waiting SLEEP = duration -> {
+        try {
+            Thread.sleep(duration.toMillis());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FinetuneException("interrupted while waiting for the hub", e);
+        }
+    };
+
+    void pause(Duration duration);
+}
