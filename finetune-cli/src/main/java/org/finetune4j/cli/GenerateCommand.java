@@ -21,6 +21,9 @@ import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.generate.TokenLogprob;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.Tokenizer;
+import org.finetune4j.model.chat.ChatMessage;
+import org.finetune4j.model.chat.ChatOptions;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.strategy.Adapter;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -51,6 +54,12 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON line a continuation.")
     private boolean json;
 
+    @Option(names = "--chat", description = "Ask the prompt as a user's message, in the model's chat template.")
+    private boolean chat;
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: the system message before it.")
+    private @Nullable String system;
+
     @Override
     public Integer call() {
         List<String> all = prompts();
@@ -62,7 +71,13 @@ final class GenerateCommand implements Callable<Integer> {
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
             TextGenerator generator = TextGenerator.of(loaded);
-            if (json) {
+            if (chat) {
+                List<int[]> asked =
+                        all.stream().map(prompt -> asked(loaded, prompt)).toList();
+                for (Completion completion : generator.completeTokens(asked, options)) {
+                    out.println(json ? line(completion, all, loaded.tokenizer()) : completion.text());
+                }
+            } else if (json) {
                 for (Completion completion : generator.complete(all, options)) {
                     out.println(line(completion, all, loaded.tokenizer()));
                 }
@@ -74,6 +89,19 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    /** The tokens of a message to the model, in the words of its chat template, which writes all special tokens itself. */
+    private int[] asked(CausalLM loaded, String prompt) {
+        ChatTemplate template = loaded.chatTemplate()
+                .orElseThrow(
+                        () -> new UserErrorException(model.directory() + " has no chat template: leave out --chat"));
+        List<ChatMessage> messages = new ArrayList<>();
+        if (system != null) {
+            messages.add(ChatMessage.system(system));
+        }
+        messages.add(ChatMessage.user(prompt));
+        return loaded.tokenizer().encode(template.render(messages, ChatOptions.generation()), false);
     }
 
     private List<String> prompts() {

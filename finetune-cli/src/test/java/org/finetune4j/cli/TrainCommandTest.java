@@ -66,6 +66,35 @@ class TrainCommandTest {
     }
 
     @Test
+    void aModelThatLearnedConversationsIsAskedInItsOwnTemplate() {
+        TrainingFiles files = new TrainingFiles(directory);
+        String template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+                + "{% if add_generation_prompt %}assistant: {% endif %}";
+        TrainingFiles.write(files.model.resolve("chat_template.jinja"), template);
+        TrainingFiles.write(
+                files.data,
+                "{\"messages\": [{\"role\": \"user\", \"content\": \"Where does Tom live?\"},"
+                        + " {\"role\": \"assistant\", \"content\": \"In Oslo.\"}]}\n");
+        assertEquals(
+                0,
+                files.train("max_steps=40", "learning_rate=5e-3", "target_modules=all-linear")
+                        .exitCode());
+        CommandRun run = CommandRun.of(
+                "generate",
+                "--model",
+                files.model.toString(),
+                "--adapter",
+                files.output.toString(),
+                "--chat",
+                "--prompt",
+                "Where does Tom live?",
+                "--max-new-tokens",
+                "12");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(run.out().get(0).startsWith("In Oslo."), run.toString());
+    }
+
+    @Test
     void anEarlierRunIsNotOverwrittenAndGoesOnWhenAsked() {
         TrainingFiles files = new TrainingFiles(directory);
         assertEquals(0, files.train("max_steps=2").exitCode());

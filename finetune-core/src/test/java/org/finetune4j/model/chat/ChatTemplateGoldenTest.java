@@ -77,6 +77,10 @@ class ChatTemplateGoldenTest {
     private static ChatOptions options(JsonNode golden, JsonNode row) {
         ChatOptions options = ChatOptions.none()
                 .withGenerationPrompt(row.path("add_generation_prompt").asBoolean());
+        if (golden.path("template_of").asText().startsWith("llama3.2")) {
+            // What the recording was made with, so that it does not change from day to day.
+            options = options.with("date_string", "26 Jul 2024");
+        }
         for (Map.Entry<String, JsonNode> argument : row.path("arguments").properties()) {
             JsonNode value = argument.getValue();
             options = switch (argument.getKey()) {

@@ -10,7 +10,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.StreamSupport;
 import org.finetune4j.UserErrorException;
@@ -51,6 +54,14 @@ class JinjaTest {
         values.put("c", 3);
         assertEquals(
                 "1b2False 2c3True ", TemplateEngine.render(JinjaSource.normalize(source), "test", Map.of("m", values)));
+    }
+
+    @Test
+    void aTemplateThatAsksForTheDateGetsTheOneItIsGiven() {
+        String source = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% endif %}";
+        ChatOptions options = ChatOptions.none()
+                .with(TemplateFunctions.NOW, ZonedDateTime.of(2026, 3, 9, 1, 2, 3, 0, ZoneOffset.UTC));
+        assertEquals("09 Mar 2026", ChatTemplate.of("dated", source, Map.of()).render(List.of(), options));
     }
 
     @ParameterizedTest
