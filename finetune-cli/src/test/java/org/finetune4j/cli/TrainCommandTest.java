@@ -68,8 +68,8 @@ class TrainCommandTest {
     @Test
     void aModelThatLearnedConversationsIsAskedInItsOwnTemplate() {
         TrainingFiles files = new TrainingFiles(directory);
-        String template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-                + "{% if add_generation_prompt %}assistant: {% endif %}";
+        String template = "{% for m in messages %}{{ m.role }}:\n{{ m.content }}\n{% endfor %}"
+                + "{% if add_generation_prompt %}assistant:\n{% endif %}";
         TrainingFiles.write(files.model.resolve("chat_template.jinja"), template);
         TrainingFiles.write(
                 files.data,
