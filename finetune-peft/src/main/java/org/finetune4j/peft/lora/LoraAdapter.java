@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
@@ -30,6 +31,7 @@ public final class LoraAdapter extends PeftAdapter {
     private final LoraConfig config;
     private final List<String> paths;
     private final List<LoraLayer> layers;
+    private final boolean addsOnly;
 
     private LoraAdapter(CausalLM model, LoraConfig config, List<String> paths, List<AdapterPart> parts) {
         super(model, parts);
@@ -39,6 +41,22 @@ public final class LoraAdapter extends PeftAdapter {
                 .filter(LoraLayer.class::isInstance)
                 .map(LoraLayer.class::cast)
                 .toList();
+        this.addsOnly = layers.size() == parts.size()
+                && !config.useDora()
+                && !config.initialization().takesFromBase();
+    }
+
+    /**
+     * The adapted layers of an adapter that is nothing else than these.
+     *
+     * @param name what messages call the adapter
+     */
+    List<LoraLayer> layersAlone(String name) {
+        if (!addsOnly) {
+            throw new UserErrorException("adapter '" + name + "' does more than add to linear layers (DoRA, trained biases"
+                    + " or modules, embeddings, parted weights): it cannot be used side by side with others");
+        }
+        return layers;
     }
 
     /** Adapts the layers and tables that {@code config} targets, with new matrices. */

@@ -70,6 +70,13 @@ class LoraLayer extends AdaptedLinear {
         return output.view(shape); // [..., out]
     }
 
+    /** What this layer adds to the base's output: [..., in] to [..., out]. */
+    final Tensor added(Tensor x) {
+        Tensor low = low(dropped(x)); // [..., rank]
+        Tensor added = Functional.linear(low, loraB.as(x.dtype()), null).mul(scale);
+        return loraBias == null ? added : added.addScaled(loraBias.as(x.dtype()), scale);
+    }
+
     /** {@code A x}: [rows, in] to [rows, rank]. */
     final Tensor low(Tensor rows) {
         return Functional.linear(rows, loraA.as(rows.dtype()), null);

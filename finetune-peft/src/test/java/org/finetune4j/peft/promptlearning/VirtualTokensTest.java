@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
@@ -152,11 +153,31 @@ class VirtualTokensTest {
     }
 
     private static List<int[]> generate(CausalLM model, List<int[]> prompts) {
-        GenerationOptions options = GenerationOptions.builder()
-                .maxNewTokens(8)
-                .stopTokens(java.util.Set.of())
-                .build();
-        return TextGenerator.of(model).generate(prompts, options, (row, token) -> {});
+        return TextGenerator.of(model).generate(prompts, options().build(), (row, token) -> {});
+    }
+
+    private static GenerationOptions.Builder options() {
+        return GenerationOptions.greedy(8).toBuilder().stopTokens(Set.of());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"prefix", "prompt"})
+    void beamsThatChangePlacesKeepThem(String kind) {
+        try (CausalLM model = model("llama")) {
+            int[] tokens = drawn(model);
+            GenerationOptions beams = options().numBeams(3).build();
+            int[] real = TextGenerator.of(model)
+                    .completeTokens(List.of(join(tokens, FIRST)), beams)
+                    .get(0)
+                    .tokens();
+            try (Adapter adapter = attach(model, kind)) {
+                int[] virtual = TextGenerator.of(model)
+                        .completeTokens(List.of(FIRST), beams)
+                        .get(0)
+                        .tokens();
+                assertArrayEquals(real, virtual);
+            }
+        }
     }
 
     /** The greedy continuation, every token computed from the whole sequence. */

@@ -1,0 +1,127 @@
+package org.finetune4j.peft.lora;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.strategy.AdapterSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lets every row of a batch use a LoRA adapter of its own: the base computes all rows at once, and each adapter adds to its
+ * rows. Adapters stay where they are, in an {@link AdapterSet}; of which none can be active meanwhile. For inference.
+ *
+ * <pre>{@code
+ * try (LoraBatch batch = LoraBatch.of(model, adapters)) {
+ *     batch.assign("legal", "medical", LoraBatch.BASE);
+ *     generator.completeTokens(List.of(contract, symptoms, question), options);
+ * }
+ * }</pre>
+ */
+public final class LoraBatch implements AutoCloseable {
+
+    /** In the place of a name: the row uses no adapter. */
+    public static final String BASE = "";
+
+    private final CausalLM model;
+    private final List<String> names;
+    private final Map<Linear, LoraRows> layers = new LinkedHashMap<>();
+    private final List<Linear> extended = new ArrayList<>();
+    private @Nullable RowGroups groups;
+
+    private LoraBatch(CausalLM model, List<String> names) {
+        this.model = model;
+        this.names = names;
+    }
+
+    /**
+     * Makes the adapters of a set usable side by side; the active one is deactivated.
+     *
+     * @throws UserErrorException when one of them is no LoRA adapter, or does more than add to linear layers (DoRA, trained
+     *     biases or modules, embeddings, experts)
+     */
+    public static LoraBatch of(CausalLM model, AdapterSet adapters) {
+        adapters.deactivate();
+        LoraBatch batch = new LoraBatch(model, List.copyOf(adapters.names()));
+        try {
+            for (int number = 0; number < batch.names.size(); number++) {
+                String name = batch.names.get(number);
+                if (!(adapters.get(name) instanceof LoraAdapter adapter)) {
+                    throw new UserErrorException("adapter '" + name + "' is no LoRA adapter: only those can be used"
+                            + " side by side in one batch");
+                }
+                batch.add(number, name, adapter);
+            }
+            batch.extend();
+            return batch;
+        } catch (RuntimeException e) {
+            batch.close();
+            throw e;
+        }
+    }
+
+    private void add(int number, String name, LoraAdapter adapter) {
+        for (LoraLayer layer : adapter.layersAlone(name)) {
+            if (layer.path().contains(".experts.")) {
+                throw new UserErrorException("adapter '" + name + "' adapts the expert " + layer.path()
+                        + ", which sees tokens and not rows: it cannot be used side by side with others");
+            }
+            layers.computeIfAbsent(layer.base(), linear -> new LoraRows(this, layer.path()))
+                    .add(number, layer);
+        }
+    }
+
+    private void extend() {
+        layers.forEach((linear, rows) -> {
+            linear.extend(rows);
+            extended.add(linear);
+        });
+    }
+
+    /**
+     * Says which adapter each row of the following batches uses. With beams or several answers to a prompt, all rows of
+     * one prompt use its adapter.
+     *
+     * @param rows for each row the name of an adapter, or {@link #BASE}
+     * @throws UserErrorException when there is no adapter of a name, with the nearest name
+     */
+    public void assign(String... rows) {
+        if (rows.length == 0) {
+            throw new IllegalArgumentException("a batch has at least one row");
+        }
+        int[] numbers = new int[rows.length];
+        for (int row = 0; row < rows.length; row++) {
+            numbers[row] = names.indexOf(rows[row]);
+            if (numbers[row] < 0 && !rows[row].equals(BASE)) {
+                throw new UserErrorException(
+                        "there is no adapter '" + rows[row] + "'" + Suggestions.didYouMean(rows[row], names));
+            }
+        }
+        clear();
+        groups = new RowGroups(numbers, model.device());
+    }
+
+    @Nullable
+    RowGroups groups() {
+        return groups;
+    }
+
+    private void clear() {
+        if (groups != null) {
+            groups.close();
+            groups = null;
+        }
+    }
+
+    /** Lets the model compute as the base alone again. The adapters stay in their set. */
+    @Override
+    public void close() {
+        clear();
+        extended.forEach(Linear::removeExtension);
+        extended.clear();
+    }
+}

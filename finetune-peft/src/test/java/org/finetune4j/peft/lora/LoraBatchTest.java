@@ -1,0 +1,136 @@
+package org.finetune4j.peft.lora;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.TextGenerator;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.peft.PeftParityTest;
+import org.finetune4j.strategy.AdapterSet;
+import org.finetune4j.tensor.TensorScope;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Rows of one batch with adapters of their own compute what each adapter computes alone. */
+class LoraBatchTest {
+
+    private static final int[] TOKENS = {5, 9, 17, 33, 4, 8};
+    private static final String[] ROWS = {"wide", LoraBatch.BASE, "narrow", "wide", "narrow"};
+
+    /** Two adapters of different ranks on different layers. */
+    private static AdapterSet adapters(CausalLM model) {
+        AdapterSet adapters = AdapterSet.of(model);
+        String some = model.linearLayerNames().get(0);
+        adapters.add("wide", random(4).targetModules("all-linear").build());
+        adapters.add("narrow", random(2).targetModules(some.substring(some.lastIndexOf('.') + 1)).build());
+        return adapters;
+    }
+
+    private static Lora.Builder random(int rank) {
+        return Lora.builder().rank(rank).alpha(16).initialization(LoraInitialization.RANDOM);
+    }
+
+    private static void activate(AdapterSet adapters, String name) {
+        if (name.equals(LoraBatch.BASE)) {
+            adapters.deactivate();
+        } else {
+            adapters.activate(name);
+        }
+    }
+
+    private static ModelInputs repeated(int rows) {
+        int[] ids = IntStream.range(0, rows).flatMap(row -> Arrays.stream(TOKENS)).toArray();
+        byte[] mask = new byte[ids.length];
+        Arrays.fill(mask, (byte) 1);
+        return new ModelInputs(rows, TOKENS.length, ids, mask, null);
+    }
+
+    private static float[] logits(CausalLM model, ModelInputs inputs) {
+        try (TensorScope scope = TensorScope.open()) {
+            return model.logits(inputs).toFloatArray();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "gpt2", "phi3"})
+    void everyRowIsComputedWithItsOwnAdapter(String base) {
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve(base));
+                AdapterSet adapters = adapters(model)) {
+            float[] mixed;
+            try (LoraBatch batch = LoraBatch.of(model, adapters)) {
+                batch.assign(ROWS);
+                mixed = logits(model, repeated(ROWS.length));
+                assertThrows(UserErrorException.class, () -> adapters.activate("wide"));
+            }
+            adapters.deactivate();
+            for (int row = 0; row < ROWS.length; row++) {
+                activate(adapters, ROWS[row]);
+                float[] alone = logits(model, ModelInputs.of(TOKENS));
+                assertArrayEquals(
+                        alone, Arrays.copyOfRange(mixed, row * alone.length, (row + 1) * alone.length), 5e-5f);
+            }
+            assertFalse(Arrays.equals(
+                    Arrays.copyOf(mixed, mixed.length / 5), Arrays.copyOfRange(mixed, mixed.length / 5, 2 * mixed.length / 5)));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void generationKeepsTheAdapterOfEveryPrompt(int beams) {
+        List<int[]> prompts = List.of(TOKENS, new int[] {71, 12}, TOKENS, new int[] {150, 3, 44});
+        String[] rows = {"wide", "wide", LoraBatch.BASE, "narrow"};
+        GenerationOptions options = GenerationOptions.greedy(6).toBuilder()
+                .stopTokens(Set.of())
+                .numBeams(beams)
+                .build();
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                AdapterSet adapters = adapters(model)) {
+            TextGenerator generator = TextGenerator.of(model);
+            List<int[]> mixed;
+            try (LoraBatch batch = LoraBatch.of(model, adapters)) {
+                batch.assign(rows);
+                mixed = generator.completeTokens(prompts, options).stream()
+                        .map(completion -> completion.tokens())
+                        .toList();
+            }
+            for (int row = 0; row < rows.length; row++) {
+                activate(adapters, rows[row]);
+                int[] alone = generator
+                        .completeTokens(List.of(prompts.get(row)), options)
+                        .get(0)
+                        .tokens();
+                assertArrayEquals(alone, mixed.get(row));
+            }
+        }
+    }
+
+    @Test
+    void whatCannotBeMixedIsRefused() {
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                AdapterSet adapters = adapters(model)) {
+            try (LoraBatch batch = LoraBatch.of(model, adapters)) {
+                String unknown = assertThrows(UserErrorException.class, () -> batch.assign("wid"))
+                        .getMessage();
+                assertTrue(unknown.contains("did you mean 'wide'"), unknown);
+                batch.assign("wide", "narrow");
+                String rows = assertThrows(UserErrorException.class, () -> logits(model, repeated(3)))
+                        .getMessage();
+                assertTrue(rows.contains("3 rows, adapters are assigned to 2"), rows);
+            }
+            adapters.add("biased", random(2).bias(LoraConfig.Bias.ALL).modulesToSave(List.of("lm_head")).build());
+            String message = assertThrows(UserErrorException.class, () -> LoraBatch.of(model, adapters))
+                    .getMessage();
+            assertTrue(message.contains("'biased'"), message);
+        }
+    }
+}
