@@ -53,8 +53,9 @@ public final class LoraAdapter extends PeftAdapter {
      */
     List<LoraLayer> layersAlone(String name) {
         if (!addsOnly) {
-            throw new UserErrorException("adapter '" + name + "' does more than add to linear layers (DoRA, trained biases"
-                    + " or modules, embeddings, parted weights): it cannot be used side by side with others");
+            throw new UserErrorException(
+                    "adapter '" + name + "' does more than add to linear layers (DoRA, trained biases"
+                            + " or modules, embeddings, parted weights): it cannot be used side by side with others");
         }
         return layers;
     }

@@ -39,8 +39,8 @@ final class LoraRows implements LinearExtension {
         }
         long rows = x.size(0);
         if (rows % groups.assigned() != 0) {
-            throw new UserErrorException(path + ": the batch has " + rows + " rows, adapters are assigned to "
-                    + groups.assigned());
+            throw new UserErrorException(
+                    path + ": the batch has " + rows + " rows, adapters are assigned to " + groups.assigned());
         }
         for (RowGroups.Group group : groups.of(rows)) {
             LoraLayer layer = layers.get(group.adapter());

@@ -32,7 +32,11 @@ class LoraBatchTest {
         AdapterSet adapters = AdapterSet.of(model);
         String some = model.linearLayerNames().get(0);
         adapters.add("wide", random(4).targetModules("all-linear").build());
-        adapters.add("narrow", random(2).targetModules(some.substring(some.lastIndexOf('.') + 1)).build());
+        adapters.add(
+                "narrow",
+                random(2)
+                        .targetModules(some.substring(some.lastIndexOf('.') + 1))
+                        .build());
         return adapters;
     }
 
@@ -49,7 +53,8 @@ class LoraBatchTest {
     }
 
     private static ModelInputs repeated(int rows) {
-        int[] ids = IntStream.range(0, rows).flatMap(row -> Arrays.stream(TOKENS)).toArray();
+        int[] ids =
+                IntStream.range(0, rows).flatMap(row -> Arrays.stream(TOKENS)).toArray();
         byte[] mask = new byte[ids.length];
         Arrays.fill(mask, (byte) 1);
         return new ModelInputs(rows, TOKENS.length, ids, mask, null);
@@ -80,7 +85,8 @@ class LoraBatchTest {
                         alone, Arrays.copyOfRange(mixed, row * alone.length, (row + 1) * alone.length), 5e-5f);
             }
             assertFalse(Arrays.equals(
-                    Arrays.copyOf(mixed, mixed.length / 5), Arrays.copyOfRange(mixed, mixed.length / 5, 2 * mixed.length / 5)));
+                    Arrays.copyOf(mixed, mixed.length / 5),
+                    Arrays.copyOfRange(mixed, mixed.length / 5, 2 * mixed.length / 5)));
         }
     }
 
@@ -127,7 +133,12 @@ class LoraBatchTest {
                         .getMessage();
                 assertTrue(rows.contains("3 rows, adapters are assigned to 2"), rows);
             }
-            adapters.add("biased", random(2).bias(LoraConfig.Bias.ALL).modulesToSave(List.of("lm_head")).build());
+            adapters.add(
+                    "biased",
+                    random(2)
+                            .bias(LoraConfig.Bias.ALL)
+                            .modulesToSave(List.of("lm_head"))
+                            .build());
             String message = assertThrows(UserErrorException.class, () -> LoraBatch.of(model, adapters))
                     .getMessage();
             assertTrue(message.contains("'biased'"), message);
