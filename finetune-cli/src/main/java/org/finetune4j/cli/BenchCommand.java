@@ -12,6 +12,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             BenchStepCommand.class,
             BenchGenerateCommand.class,
+            BenchAdaptersCommand.class,
             BenchQloraCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class

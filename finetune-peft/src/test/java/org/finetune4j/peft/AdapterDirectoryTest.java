@@ -106,7 +106,24 @@ class AdapterDirectoryTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"lora", "dora", "vera", "ia3", "adalora", "loha", "lokr", "ln_tuning", "bitfit", "freeze"})
+    @ValueSource(
+            strings = {
+                "lora",
+                "dora",
+                "vera",
+                "ia3",
+                "adalora",
+                "loha",
+                "lokr",
+                "ln_tuning",
+                "bitfit",
+                "freeze",
+                "adapter",
+                "prefix_tuning",
+                "ptuning_v2",
+                "prompt_tuning",
+                "p_tuning"
+            })
     void everyMethodIsMadeFromSettings(String method) {
         Settings settings = new Settings("config.yaml", Map.of("freeze_layers", 1));
         assertEquals(method, StrategyProvider.named(method).create(settings).method());

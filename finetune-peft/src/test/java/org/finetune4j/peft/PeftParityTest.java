@@ -29,11 +29,22 @@ public class PeftParityTest {
     static Stream<Path> adapters() throws IOException {
         List<Path> adapters = new ArrayList<>();
         for (Path library : LIBRARIES) {
-            for (Path base : children(library)) {
-                adapters.addAll(children(base));
-            }
+            adapters.addAll(adapters(library));
         }
         return adapters.stream().sorted();
+    }
+
+    /** What AdapterHub's library wrote. */
+    public static Stream<Path> adapterHubDirectories() throws IOException {
+        return adapters(LIBRARIES.get(1)).stream().sorted();
+    }
+
+    private static List<Path> adapters(Path library) throws IOException {
+        List<Path> adapters = new ArrayList<>();
+        for (Path base : children(library)) {
+            adapters.addAll(children(base));
+        }
+        return adapters;
     }
 
     private static List<Path> children(Path directory) throws IOException {
