@@ -18,7 +18,8 @@ import org.slf4j.LoggerFactory;
  * that tensors pass between the two without a copy. Loading happens on first use, from whatever thread comes first.
  *
  * <p>System properties: {@code finetune4j.threads} (number of threads inside an operation), {@code
- * finetune4j.malloc=false} (leave glibc's allocator as it is).
+ * finetune4j.malloc=false} (leave glibc's allocator as it is), {@code finetune4j.exit=false} (let libtorch clean up when the
+ * process ends).
  */
 public final class Torch {
 
@@ -56,6 +57,7 @@ public final class Torch {
             checkBindingVersion();
             tuneAllocator();
             loadOnOwnThread();
+            ProcessExit.skipDestructors();
             String threads = System.getProperty("finetune4j.threads");
             if (threads != null) {
                 torch.set_num_threads(Integer.parseInt(threads));
