@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
             VerifyCommand.class,
             EvalCommand.class,
             MergeCommand.class,
+            AddTokensCommand.class,
             ExportCommand.class,
             QuantizeCommand.class,
             DownloadCommand.class,
