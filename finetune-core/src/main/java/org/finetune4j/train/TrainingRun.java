@@ -57,7 +57,9 @@ final class TrainingRun implements AutoCloseable {
                 trainer.dataset(),
                 BatchSampler.training(
                         trainer.dataset(), arguments.perDeviceTrainBatchSize(), arguments.seed(), arguments.shuffle()),
-                trainer.collator());
+                trainer.collator(),
+                arguments.dataloaderNumWorkers(),
+                arguments.dataloaderPrefetchFactor());
         this.plan = StepPlan.of(arguments, loader.batchesPerEpoch());
         Path output = arguments.outputDirectory();
         this.checkpoints = output == null ? null : new CheckpointDirectory(output);

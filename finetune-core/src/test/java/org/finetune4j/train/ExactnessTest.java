@@ -10,12 +10,11 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import org.finetune4j.data.Batch;
-import org.finetune4j.data.BatchIterator;
-import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.Collator;
-import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.Sample;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
@@ -82,29 +81,44 @@ class ExactnessTest {
         plain.forEach((name, values) -> assertArrayEquals(values, checkpointed.get(name), name));
     }
 
-    @Test
-    void howFarAheadBatchesAreLoadedChangesNothing() {
-        SyntheticSamples samples = new SyntheticSamples(29, 199, 3);
-        List<int[]> expected = null;
-        for (int prefetch : new int[] {1, 2, 7}) {
-            List<int[]> ids = new ArrayList<>();
-            try (BatchIterator batches =
-                    new DataLoader(samples, BatchSampler.shuffled(29, 4, 11), new Collator(0, 1), prefetch).epoch(2)) {
-                batches.forEachRemaining(batch -> ids.add(batch.inputIds()));
+    @ParameterizedTest
+    @CsvSource({"0, 2", "1, 7", "2, 1", "5, 2"})
+    void howManyThreadsLoadDataAndHowFarAheadChangesNothing(int workers, int prefetch) {
+        TrainingArguments.Builder arguments = pinned();
+        TrainingDataset samples = new SyntheticSamples(13, 199, 1);
+        List<StepMetrics> expected = run(arguments.build(), samples);
+        List<StepMetrics> actual = run(
+                arguments
+                        .dataloaderNumWorkers(workers)
+                        .dataloaderPrefetchFactor(prefetch)
+                        .build(),
+                new UnevenlySlow(samples));
+        for (int i = 0; i < expected.size(); i++) {
+            assertEquals(expected.get(i).loss(), actual.get(i).loss());
+            assertEquals(expected.get(i).gradientNorm(), actual.get(i).gradientNorm());
+        }
+    }
+
+    /** Every third sample takes longer than the others, so that threads overtake each other. */
+    private record UnevenlySlow(TrainingDataset samples) implements TrainingDataset {
+
+        @Override
+        public int size() {
+            return samples.size();
+        }
+
+        @Override
+        public Sample get(int index) {
+            if (index % 3 == 0) {
+                LockSupport.parkNanos(2_000_000);
             }
-            if (expected != null) {
-                assertEquals(expected.size(), ids.size());
-                for (int i = 0; i < ids.size(); i++) {
-                    assertArrayEquals(expected.get(i), ids.get(i));
-                }
-            }
-            expected = ids;
+            return samples.get(index);
         }
     }
 
     @Test
     void theSameConfigurationGivesTheSameBytesAgain() {
-        TrainingArguments arguments = pinned();
+        TrainingArguments arguments = pinned().build();
         List<StepMetrics> first = run(arguments, new SyntheticSamples(13, 199, 1));
         List<StepMetrics> second = run(arguments, new SyntheticSamples(13, 199, 1));
         for (int i = 0; i < first.size(); i++) {
@@ -115,7 +129,7 @@ class ExactnessTest {
 
     @Test
     void aPinnedConfigurationStaysWhatItWas() {
-        List<StepMetrics> steps = run(pinned(), new SyntheticSamples(13, 199, 1));
+        List<StepMetrics> steps = run(pinned().build(), new SyntheticSamples(13, 199, 1));
         double[] losses = steps.stream().mapToDouble(StepMetrics::loss).toArray();
         double[] norms = steps.stream().mapToDouble(StepMetrics::gradientNorm).toArray();
         // Processors add in different orders: the last digits are theirs.
@@ -123,18 +137,17 @@ class ExactnessTest {
         assertArrayEquals(PINNED_NORMS, norms, 1e-3, () -> Arrays.toString(norms));
     }
 
-    private static TrainingArguments pinned() {
+    private static TrainingArguments.Builder pinned() {
         return TrainingArguments.builder()
                 .batchSize(4)
                 .learningRate(2e-3)
                 .warmupSteps(1)
                 .weightDecay(0.01)
                 .maxSteps(6)
-                .seed(7)
-                .build();
+                .seed(7);
     }
 
-    private static List<StepMetrics> run(TrainingArguments arguments, SyntheticSamples samples) {
+    private static List<StepMetrics> run(TrainingArguments arguments, TrainingDataset samples) {
         List<StepMetrics> steps = new ArrayList<>();
         TrainingListener recorder = new TrainingListener() {
             @Override
