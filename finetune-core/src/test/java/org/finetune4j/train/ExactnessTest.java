@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
@@ -51,6 +52,30 @@ class ExactnessTest {
     }
 
     /** Eight samples with 3 to 8 labels, one step an epoch. */
+    @Test
+    void theMeanOfBatchMeansWouldBeAnotherGradient() {
+        SyntheticSamples samples = new SyntheticSamples(8, 199, 5);
+        List<Batch> batches = IntStream.range(0, 8)
+                .mapToObj(i -> new Collator(0, 1).collate(List.of(samples.get(i))))
+                .toList();
+        Map<String, float[]> right = gradients(batches, GradientCheckpointing.none());
+        Map<String, float[]> wrong = new LinkedHashMap<>();
+        for (Batch batch : batches) {
+            // The mistake: every batch by its own labels, then the mean of them.
+            gradients(List.of(batch), GradientCheckpointing.none())
+                    .forEach((name, values) -> wrong.merge(name, scaled(values, 1.0 / 8), ExactnessTest::sum));
+        }
+        double norm = 0;
+        double difference = 0;
+        for (String name : right.keySet()) {
+            for (int i = 0; i < right.get(name).length; i++) {
+                norm += Math.pow(right.get(name)[i], 2);
+                difference += Math.pow(right.get(name)[i] - wrong.get(name)[i], 2);
+            }
+        }
+        assertTrue(difference > 1e-3 * norm, "the samples' labels are uneven enough to tell");
+    }
+
     private static List<StepMetrics> run(int batch, int accumulation) {
         return run(
                 TrainingArguments.builder()
@@ -160,6 +185,22 @@ class ExactnessTest {
             new Trainer(model, full, arguments, samples, null, new Collator(0, 1), List.of(recorder)).train();
         }
         return steps;
+    }
+
+    private static float[] scaled(float[] values, double factor) {
+        float[] result = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            result[i] = (float) (factor * values[i]);
+        }
+        return result;
+    }
+
+    private static float[] sum(float[] a, float[] b) {
+        float[] result = new float[a.length];
+        for (int i = 0; i < a.length; i++) {
+            result[i] = a[i] + b[i];
+        }
+        return result;
     }
 
     private static Map<String, float[]> gradients(List<Batch> batches, GradientCheckpointing checkpointing) {
