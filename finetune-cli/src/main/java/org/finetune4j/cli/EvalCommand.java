@@ -3,19 +3,15 @@ package org.finetune4j.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.Collator;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionSamples;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.StringTemplate;
-import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.train.EvaluationMetrics;
@@ -23,15 +19,17 @@ import org.finetune4j.train.Evaluator;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.finetune4j.train.evaluation.MultipleChoice;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Measures a model, with an adapter or without, on data that it was not trained on. */
 @Command(
         name = "eval",
         mixinStandardHelpOptions = true,
-        description = "Measures a model on instructions with answers, or on multiple-choice questions.")
+        description = "Measures a model on records in any format, or on multiple-choice questions.")
 final class EvalCommand implements Callable<Integer> {
 
     private static final List<String> BY_LOSS = List.of("loss", "perplexity");
@@ -39,8 +37,21 @@ final class EvalCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    @Option(names = "--data", required = true, paramLabel = "FILE", description = "Instructions, or questions.")
-    private Path data;
+    @Option(
+            names = "--data",
+            arity = "1..*",
+            paramLabel = "FILE",
+            description = "Records in any format that training reads, or questions: files, directories, patterns.")
+    private List<String> data = new ArrayList<>();
+
+    @Option(
+            names = "--config",
+            paramLabel = "CONFIG.yaml",
+            description = "Measure on what this training's configuration holds out, read as it reads it.")
+    private @Nullable Path config;
+
+    @Option(names = "--by-task", description = "Give the numbers of each task, too.")
+    private boolean byTask;
 
     @Option(
             names = "--metrics",
@@ -53,7 +64,9 @@ final class EvalCommand implements Callable<Integer> {
 
     @Option(
             names = "--multiple-choice",
-            description = "FILE has lines of {\"prompt\", \"choices\", \"answer\"}: accuracy by log-likelihood.")
+            description =
+                    "Accuracy by log-likelihood: records of {\"prompt\", \"choices\", \"answer\"}, or others whose"
+                            + " answers are a few classes.")
     private boolean multipleChoice;
 
     @Option(names = "--batch-size", defaultValue = "8", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
@@ -73,23 +86,48 @@ final class EvalCommand implements Callable<Integer> {
             names = "--prompt-template",
             defaultValue = "alpaca",
             paramLabel = "TEXT",
-            description = "alpaca, or a text with {instruction} and {input}.")
+            description = "alpaca, chat, or a text with {instruction} and {input}.")
     private String template;
 
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
+
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "key=value",
+            description =
+                    "Keys of a configuration that say how data is read: dataset_format=messages, columns, templates,"
+                            + " chat_template, train_on, ...")
+    private List<String> keys = new ArrayList<>();
 
     @Override
     public Integer call() throws JsonProcessingException {
         if (batchSize < 1 || maxNewTokens < 1) {
             throw new UserErrorException("--batch-size and --max-new-tokens must be positive");
         }
+        if (data.isEmpty() == (config == null)) {
+            throw new UserErrorException("eval needs --data or --config, one of them");
+        }
+        if (multipleChoice && byTask) {
+            throw new UserErrorException("--by-task does not go with --multiple-choice: measure one file at a time");
+        }
         ModelSelection selection = selection();
+        EvalData source =
+                config == null ? EvalData.ofFiles(data, readAs(), keys) : EvalData.ofConfiguration(config, keys);
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
-            print(multipleChoice ? choices(loaded) : measure(loaded, selection));
+            print(multipleChoice ? choices(loaded, source) : measure(loaded, source, selection));
         }
         return 0;
+    }
+
+    private Map<String, Object> readAs() {
+        Map<String, Object> settings = new LinkedHashMap<>();
+        settings.put("prompt_template", template);
+        if (maxLength > 0) {
+            settings.put("max_length", maxLength);
+        }
+        return settings;
     }
 
     private ModelSelection selection() {
@@ -101,8 +139,11 @@ final class EvalCommand implements Callable<Integer> {
         return new ModelSelection(names, "loss", false, false, 0, 0, maxNewTokens, 0);
     }
 
-    private Map<String, Object> choices(CausalLM loaded) {
-        MultipleChoice.Result result = new MultipleChoice(loaded).ask(ChoiceQuestion.read(data));
+    private Map<String, Object> choices(CausalLM loaded, EvalData source) {
+        List<ChoiceQuestion> questions = config == null && ChoiceQuestion.areIn(data)
+                ? ChoiceQuestion.read(data)
+                : source.classification(loaded);
+        MultipleChoice.Result result = new MultipleChoice(loaded).ask(questions);
         Map<String, Object> values = new LinkedHashMap<>();
         values.put("accuracy", result.accuracy());
         values.put("normalised_accuracy", result.normalisedAccuracy());
@@ -110,19 +151,18 @@ final class EvalCommand implements Callable<Integer> {
         return values;
     }
 
-    private Map<String, Object> measure(CausalLM loaded, ModelSelection selection) {
-        PromptTemplate prompt = template.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(template);
-        int longest = loaded.network().maxPositions();
-        InstructionSamples samples = InstructionDataset.load(data)
-                .tokenize(
-                        loaded.tokenizer(),
-                        TokenizationOptions.builder()
-                                .maxLength(
-                                        maxLength > 0
-                                                ? maxLength
-                                                : Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, longest))
-                                .template(prompt)
-                                .build());
+    private Map<String, Object> measure(CausalLM loaded, EvalData source, ModelSelection selection) {
+        JobData.Part part = source.load(loaded);
+        Map<String, Object> values = measure(loaded, part.samples(), selection);
+        if (byTask) {
+            Map<String, Object> tasks = new LinkedHashMap<>();
+            source.byTask(part, loaded).forEach((name, own) -> tasks.put(name, measure(loaded, own, selection)));
+            values.put("tasks", tasks);
+        }
+        return values;
+    }
+
+    private Map<String, Object> measure(CausalLM loaded, TrainingDataset samples, ModelSelection selection) {
         EvaluationMetrics result =
                 new Evaluator(loaded, samples, Collator.of(loaded.tokenizer()), batchSize, selection).evaluate(0);
         Map<String, Object> values = new LinkedHashMap<>();
@@ -139,12 +179,21 @@ final class EvalCommand implements Callable<Integer> {
     private void print(Map<String, Object> values) throws JsonProcessingException {
         if (json) {
             System.out.println(new ObjectMapper().writeValueAsString(values));
-            return;
+        } else {
+            print("", values);
         }
-        values.forEach((name, value) -> System.out.println(String.format(
-                Locale.ROOT,
-                "%-20s %s",
-                name,
-                value instanceof Double number ? String.format(Locale.ROOT, "%.6f", number) : value)));
+    }
+
+    private static void print(String task, Map<String, Object> values) {
+        values.forEach((name, value) -> {
+            if (value instanceof Map<?, ?> inner) {
+                Map<String, Object> numbers = new LinkedHashMap<>();
+                inner.forEach((key, number) -> numbers.put(String.valueOf(key), number));
+                print(name.equals("tasks") ? "" : name + "  ", numbers);
+            } else {
+                Object shown = value instanceof Double number ? String.format(Locale.ROOT, "%.6f", number) : value;
+                System.out.println(String.format(Locale.ROOT, "%s%-20s %s", task, name, shown));
+            }
+        });
     }
 }
