@@ -2,24 +2,16 @@ package org.finetune4j.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.finetune4j.UserErrorException;
-import org.finetune4j.data.AlpacaTemplate;
-import org.finetune4j.data.Collator;
-import org.finetune4j.data.InstructionDataset;
+import java.util.stream.Stream;
 import org.finetune4j.data.InstructionSamples;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.StringTemplate;
-import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.train.EvaluationMetrics;
-import org.finetune4j.train.Evaluator;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.finetune4j.train.evaluation.MultipleChoice;
@@ -39,8 +31,8 @@ final class EvalCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    @Option(names = "--data", required = true, paramLabel = "FILE", description = "Instructions, or questions.")
-    private Path data;
+    @Mixin
+    private HeldOutOptions heldOut;
 
     @Option(
             names = "--metrics",
@@ -56,35 +48,17 @@ final class EvalCommand implements Callable<Integer> {
             description = "FILE has lines of {\"prompt\", \"choices\", \"answer\"}: accuracy by log-likelihood.")
     private boolean multipleChoice;
 
-    @Option(names = "--batch-size", defaultValue = "8", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
-    private int batchSize;
-
-    @Option(names = "--max-length", defaultValue = "0", paramLabel = "N", description = "Tokens of a sample at most.")
-    private int maxLength;
-
-    @Option(
-            names = "--max-new-tokens",
-            defaultValue = "128",
-            paramLabel = "N",
-            description = "Longest answer (default: ${DEFAULT-VALUE}).")
-    private int maxNewTokens;
-
-    @Option(
-            names = "--prompt-template",
-            defaultValue = "alpaca",
-            paramLabel = "TEXT",
-            description = "alpaca, or a text with {instruction} and {input}.")
-    private String template;
-
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
     @Override
     public Integer call() throws JsonProcessingException {
-        if (batchSize < 1 || maxNewTokens < 1) {
-            throw new UserErrorException("--batch-size and --max-new-tokens must be positive");
-        }
-        ModelSelection selection = selection();
+        heldOut.check();
+        List<String> names = metrics.stream()
+                .map(String::strip)
+                .flatMap(name -> name.equals("rouge") ? Stream.of("rouge1", "rouge2", "rougeL") : Stream.of(name))
+                .toList();
+        ModelSelection selection = heldOut.selection(names);
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
             print(multipleChoice ? choices(loaded) : measure(loaded, selection));
@@ -92,17 +66,8 @@ final class EvalCommand implements Callable<Integer> {
         return 0;
     }
 
-    private ModelSelection selection() {
-        List<String> names = metrics.stream()
-                .map(String::strip)
-                .flatMap(name ->
-                        name.equals("rouge") ? List.of("rouge1", "rouge2", "rougeL").stream() : List.of(name).stream())
-                .toList();
-        return new ModelSelection(names, "loss", false, false, 0, 0, maxNewTokens, 0);
-    }
-
     private Map<String, Object> choices(CausalLM loaded) {
-        MultipleChoice.Result result = new MultipleChoice(loaded).ask(ChoiceQuestion.read(data));
+        MultipleChoice.Result result = new MultipleChoice(loaded).ask(ChoiceQuestion.read(heldOut.data()));
         Map<String, Object> values = new LinkedHashMap<>();
         values.put("accuracy", result.accuracy());
         values.put("normalised_accuracy", result.normalisedAccuracy());
@@ -111,20 +76,8 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     private Map<String, Object> measure(CausalLM loaded, ModelSelection selection) {
-        PromptTemplate prompt = template.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(template);
-        int longest = loaded.network().maxPositions();
-        InstructionSamples samples = InstructionDataset.load(data)
-                .tokenize(
-                        loaded.tokenizer(),
-                        TokenizationOptions.builder()
-                                .maxLength(
-                                        maxLength > 0
-                                                ? maxLength
-                                                : Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, longest))
-                                .template(prompt)
-                                .build());
-        EvaluationMetrics result =
-                new Evaluator(loaded, samples, Collator.of(loaded.tokenizer()), batchSize, selection).evaluate(0);
+        InstructionSamples samples = heldOut.samples(loaded);
+        EvaluationMetrics result = heldOut.evaluate(loaded, samples, selection);
         Map<String, Object> values = new LinkedHashMap<>();
         for (String name : selection.metrics()) {
             values.put(name, result.metric(name));

@@ -9,6 +9,9 @@ public interface FineTuningStrategy {
     /** The name in configurations, such as {@code lora}. */
     String method();
 
+    /** In what way the method changes a model. */
+    DeltaKind deltaKind();
+
     /**
      * Prepares a model: freezes it, adds what the method adds, and marks what trains. Random initial values come from the
      * default generator.

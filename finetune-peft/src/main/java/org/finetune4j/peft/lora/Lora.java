@@ -8,6 +8,7 @@ import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.lora.LoraConfig.Bias;
+import org.finetune4j.strategy.DeltaKind;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +43,11 @@ public final class Lora implements PeftStrategy {
     @Override
     public String method() {
         return config.useDora() ? "dora" : "lora";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.REPARAMETERISATION;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package org.finetune4j.peft.lora;
 
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -8,6 +9,7 @@ import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Module;
+import org.finetune4j.peft.AdapterConfigFile;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.Patterns;
 import org.finetune4j.peft.TargetModules;
@@ -73,13 +75,22 @@ public record LoraConfig(
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     }
 
+    /**
+     * The settings of a stored adapter.
+     *
+     * @throws UserErrorException when they cannot be read, or PEFT's file has a key that is not implemented
+     */
+    public static LoraConfig read(Path directory) {
+        return LoraConfigJson.fromSettings(AdapterConfigFile.read(directory), true);
+    }
+
     /** The rank of the layer at this path. */
     int rankOf(String path) {
         return Patterns.firstMatch(rankPattern, path).orElse(rank);
     }
 
     /** The scale of the layer at this path. */
-    double scaleOf(String path) {
+    public double scaleOf(String path) {
         double alpha = Patterns.firstMatch(alphaPattern, path).orElse(loraAlpha);
         int layerRank = rankOf(path);
         return alpha / (useRslora ? Math.sqrt(layerRank) : layerRank);

@@ -41,7 +41,7 @@ public enum LoraInitialization {
     }
 
     /** Whether A and B take a part of the base's weight, which keeps the residual. */
-    boolean takesFromBase() {
+    public boolean takesFromBase() {
         return this == PISSA || this == OLORA;
     }
 

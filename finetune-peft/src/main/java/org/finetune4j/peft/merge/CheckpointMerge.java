@@ -86,8 +86,7 @@ public final class CheckpointMerge implements AutoCloseable {
         }
         others.forEach(other -> checkSame(first, other));
         return first.names().stream()
-                .map(name ->
-                        new Entry(name, first.dtype(name), first.shape(name), () -> merged(name)))
+                .map(name -> new Entry(name, first.dtype(name), first.shape(name), () -> merged(name)))
                 .toList();
     }
 
@@ -148,7 +147,12 @@ public final class CheckpointMerge implements AutoCloseable {
         Tensor first = models.get(0).tensor(name);
         for (CheckpointReader model : models) {
             if (model.dtype(name) != first.dtype()
-                    || first.eq(model.tensor(name)).logicalNot().to(DType.INT64).sum().item() != 0) {
+                    || first.eq(model.tensor(name))
+                                    .logicalNot()
+                                    .to(DType.INT64)
+                                    .sum()
+                                    .item()
+                            != 0) {
                 throw new UserErrorException(model.directory() + ": tensor '" + name + "' is "
                         + Objects.requireNonNull(first.dtype())
                         + " and differs: only models in a floating-point type can be merged");

@@ -86,8 +86,7 @@ final class Ingredients {
     /** All slices of a task vector, one after the other; a slice is freed when the next one is made. */
     Stream<Tensor> wholeTaskVector(int model) {
         TensorScope[] open = new TensorScope[1];
-        return slices()
-                .mapToObj(begin -> {
+        return slices().mapToObj(begin -> {
                     close(open);
                     open[0] = TensorScope.open();
                     return taskVector(model, begin);

@@ -111,8 +111,8 @@ public enum MergeMethod {
 
     private static LongFunction<Tensor> onto(
             Ingredients tensor, MergeSettings settings, LongFunction<List<Tensor>> taskVectors, Sum sum) {
-        return begin -> tensor.base(begin)
-                .addScaled(sum.of(taskVectors.apply(begin), settings.weights()), settings.lambda());
+        return begin ->
+                tensor.base(begin).addScaled(sum.of(taskVectors.apply(begin), settings.weights()), settings.lambda());
     }
 
     private static Sum ties(MergeSettings settings) {
@@ -124,8 +124,8 @@ public enum MergeMethod {
         double[] thresholds = new double[tensor.count()];
         for (int i = 0; i < thresholds.length; i++) {
             int model = i;
-            thresholds[i] = MagnitudeThreshold.of(
-                    tensor.numel(), settings.density(), () -> tensor.wholeTaskVector(model));
+            thresholds[i] =
+                    MagnitudeThreshold.of(tensor.numel(), settings.density(), () -> tensor.wholeTaskVector(model));
         }
         return begin -> {
             List<Tensor> trimmed = new ArrayList<>();

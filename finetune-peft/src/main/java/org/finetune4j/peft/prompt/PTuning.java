@@ -12,6 +12,7 @@ import org.finetune4j.peft.promptlearning.PromptEncoder;
 import org.finetune4j.peft.promptlearning.PromptInitialization;
 import org.finetune4j.peft.promptlearning.PromptKeys;
 import org.finetune4j.peft.promptlearning.PromptKeys.Sizes;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 
@@ -34,6 +35,11 @@ public final class PTuning implements PeftStrategy {
     @Override
     public String method() {
         return PTuningMethod.NAME;
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.ADDITION;
     }
 
     @Override

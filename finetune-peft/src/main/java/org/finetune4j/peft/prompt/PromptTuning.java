@@ -14,6 +14,7 @@ import org.finetune4j.peft.promptlearning.PromptInitialization.Kind;
 import org.finetune4j.peft.promptlearning.PromptKeys;
 import org.finetune4j.peft.promptlearning.PromptKeys.Sizes;
 import org.finetune4j.peft.promptlearning.TableEncoder;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -39,6 +40,11 @@ public final class PromptTuning implements PeftStrategy {
     @Override
     public String method() {
         return PromptTuningMethod.NAME;
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.ADDITION;
     }
 
     @Override
