@@ -13,6 +13,7 @@ import picocli.CommandLine.Spec;
             BenchStepCommand.class,
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,
+            BenchMethodsCommand.class,
             BenchQloraCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class
