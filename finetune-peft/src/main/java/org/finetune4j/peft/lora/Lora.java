@@ -3,6 +3,8 @@ package org.finetune4j.peft.lora;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.PeftStrategy;
@@ -52,7 +54,19 @@ public final class Lora implements PeftStrategy {
 
     @Override
     public LoraAdapter attach(CausalLM model) {
+        if (config.initialization() == LoraInitialization.EVA) {
+            throw new UserErrorException(
+                    "init_lora_weights eva starts from training data: train with a dataset, or attach"
+                            + " with batches");
+        }
         return attach(model, true);
+    }
+
+    @Override
+    public LoraAdapter attach(CausalLM model, Iterable<Batch> batches) {
+        return config.initialization() == LoraInitialization.EVA
+                ? LoraAdapter.attachFromData(model, config, batches)
+                : attach(model);
     }
 
     @Override
@@ -91,6 +105,7 @@ public final class Lora implements PeftStrategy {
         private boolean loraBias;
         private Bias bias = Bias.NONE;
         private LoraInitialization initialization = LoraInitialization.KAIMING;
+        private EvaConfig eva = EvaConfig.defaults();
         private double loraPlusRatio = 1;
 
         private Builder() {}
@@ -176,6 +191,12 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
+        /** How {@link LoraInitialization#EVA} finds a start. */
+        public Builder eva(EvaConfig value) {
+            eva = value;
+            return this;
+        }
+
         public Builder loraPlusRatio(double value) {
             loraPlusRatio = value;
             return this;
@@ -194,6 +215,7 @@ public final class Lora implements PeftStrategy {
                     loraBias,
                     bias,
                     initialization,
+                    eva,
                     loraPlusRatio);
         }
 
