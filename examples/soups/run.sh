@@ -12,7 +12,7 @@ template='### Instruction:
 
 ### Response:
 '
-finetune() { "$home/finetune" "$@"; }
+finetune() { "${FINETUNE:-$home/finetune}" "$@"; }
 
 finetune quickstart --only-files --out "$out" >/dev/null
 head -n 60 "$out/held-out.jsonl" >"$out/choose.jsonl"

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -19,6 +20,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Parameter;
@@ -47,10 +49,13 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A start from the data: A spans what the inputs vary in most, and ranks go where a direction explains most. */
 class EvaTest {
 
+    private static final Path GOLDEN = Path.of("src/test/resources/goldens/peft-init/eva.safetensors");
     private static final int VOCABULARY = 199;
     private static final int RANK = 4;
     private static final ModelInputs PROMPT = ModelInputs.of(5, 9, 17, 33, 4, 8);
@@ -136,6 +141,61 @@ class EvaTest {
             }
         });
         return inputs;
+    }
+
+    /** The recorded directions are those of PEFT 0.21 with its exact decomposition in the place of its randomised one. */
+    @ParameterizedTest
+    @CsvSource({"rho1, 1", "rho2, 2"})
+    void startsWherePeftStarts(String name, double rho) {
+        try (TensorScope scope = TensorScope.open();
+                SafetensorsFile golden = SafetensorsFile.open(GOLDEN);
+                CausalLM model = llama()) {
+            Batch batch = batch(golden);
+            // PEFT goes over its data again until nothing moves: here it saw the batch twice.
+            try (LoraAdapter adapter = eva(rho).build().attach(model, List.of(batch, batch))) {
+                adapter.layersAlone("eva").forEach(layer -> {
+                    Tensor a = layer.loraA().value().detach();
+                    Tensor expected = golden.tensor(name + "." + layer.path());
+                    assertArrayEquals(expected.shape(), a.shape(), layer.path());
+                    // The sign of a direction is free.
+                    double[] cosines = a.mul(expected).sum(1, false).abs().toDoubleArray();
+                    assertTrue(
+                            Arrays.stream(cosines).allMatch(cosine -> cosine > 0.999),
+                            () -> layer.path() + " " + Arrays.toString(cosines));
+                });
+            }
+        }
+    }
+
+    private static Batch batch(SafetensorsFile golden) {
+        Tensor ids = golden.tensor("input_ids");
+        return new Batch(
+                (int) ids.size(0),
+                (int) ids.size(1),
+                integers(ids),
+                golden.tensor("attention_mask").to(DType.UINT8).toByteArray(),
+                integers(golden.tensor("labels")));
+    }
+
+    private static int[] integers(Tensor tensor) {
+        return Arrays.stream(tensor.toLongArray()).mapToInt(Math::toIntExact).toArray();
+    }
+
+    @Test
+    void whitenedDirectionsAreShorterWhereInputsVaryMore() {
+        EvaConfig white = new EvaConfig(1, 0.99, true, true, true);
+        List<Batch> batch = batches(8, 8);
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = llama();
+                LoraAdapter adapter = eva(1).eva(white).build().attach(model, batch)) {
+            adapter.layersAlone("eva").forEach(layer -> {
+                double[] lengths =
+                        layer.loraA().value().detach().square().sum(1, false).toDoubleArray();
+                for (int i = 1; i < RANK; i++) {
+                    assertTrue(lengths[i] >= lengths[i - 1], layer.path());
+                }
+            });
+        }
     }
 
     @Test
