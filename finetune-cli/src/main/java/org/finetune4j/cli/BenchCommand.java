@@ -14,6 +14,7 @@ import picocli.CommandLine.Spec;
             BenchFeedCommand.class,
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,
+            BenchMethodsCommand.class,
             BenchQloraCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class

@@ -25,6 +25,8 @@ import picocli.CommandLine.Spec;
             VerifyCommand.class,
             EvalCommand.class,
             MergeCommand.class,
+            SoupCommand.class,
+            DeltaCommand.class,
             AddTokensCommand.class,
             ExportCommand.class,
             QuantizeCommand.class,
