@@ -14,6 +14,7 @@ import picocli.CommandLine.Spec;
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,
             BenchQloraCommand.class,
+            BenchGemmCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class
         })
