@@ -1,6 +1,9 @@
 package org.finetune4j.quant.kernel;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import org.finetune4j.quant.blockwise.CodeBook;
 import org.finetune4j.tensor.Tensor;
@@ -12,10 +15,14 @@ import org.finetune4j.tensor.Tensor;
 public final class FourBitKernels {
 
     /** Values that a thread handles at a time. */
-    private static final int CHUNK = 4096;
+    private static final int CHUNK = 32768;
+
+    /** Writes faster than a {@link FloatBuffer} does: the compiler moves its checks out of the loop. */
+    private static final VarHandle FLOATS =
+            MethodHandles.byteBufferViewVarHandle(float[].class, ByteOrder.nativeOrder());
 
     /** Fewest pieces worth another thread. */
-    private static final int GRAIN = 16;
+    private static final int GRAIN = 2;
 
     private FourBitKernels() {}
 
@@ -62,40 +69,49 @@ public final class FourBitKernels {
                 long from = c * chunk;
                 long length = Math.min(last * chunk, count) - from;
                 ByteBuffer source = packed.memory((first + from) / 2, (length + 1) / 2);
-                FloatBuffer target = destination
-                        .memory(from * Float.BYTES, length * Float.BYTES)
-                        .asFloatBuffer();
+                ByteBuffer target = destination.memory(from * Float.BYTES, length * Float.BYTES);
                 for (int at = 0; at < length; at += chunk) {
                     int size = (int) Math.min(chunk, length - at);
                     source.get(bytes, 0, (size + 1) / 2);
                     absmax.get((int) ((first + from + at) / blockSize), scales, 0, (size + blockSize - 1) / blockSize);
                     unpack(bytes, size, pairs, scales, blockSize, target, at);
+                    unpackTail(bytes, size, pairs, scales, blockSize, target, at);
                 }
                 c = last;
             }
         });
     }
 
+    /** Whole blocks; the compiler makes the fastest code of it when nothing else is in this method. */
     private static void unpack(
-            byte[] bytes, int size, Pairs pairs, float[] scales, int blockSize, FloatBuffer target, int at) {
+            byte[] bytes, int size, Pairs pairs, float[] scales, int blockSize, ByteBuffer target, int at) {
         // Arrays that are made here have a length that the compiler knows: no byte is outside of it, and nothing is
         // checked.
         float[] high = new float[256];
         float[] low = new float[256];
         System.arraycopy(pairs.high, 0, high, 0, 256);
         System.arraycopy(pairs.low, 0, low, 0, 256);
-        int whole = size / 2;
-        for (int start = 0, block = 0; start < whole; start += blockSize / 2, block++) {
-            float scale = scales[block];
-            int stop = Math.min(whole, start + blockSize / 2);
-            for (int i = start; i < stop; i++) {
+        int half = blockSize / 2;
+        int end = size / blockSize * half;
+        int block = 0;
+        for (int start = 0; start < end; start += half) {
+            float scale = scales[block++];
+            for (int i = start; i < start + half; i++) {
                 int pair = bytes[i] & 0xff;
-                target.put(at + 2 * i, high[pair] * scale);
-                target.put(at + 2 * i + 1, low[pair] * scale);
+                FLOATS.set(target, 4 * at + 8 * i, high[pair] * scale);
+                FLOATS.set(target, 4 * at + 8 * i + 4, low[pair] * scale);
             }
         }
-        if (size % 2 != 0) {
-            target.put(at + size - 1, high[bytes[whole] & 0xff] * scales[(size - 1) / blockSize]);
+    }
+
+    /** The values of the last, shorter block. */
+    private static void unpackTail(
+            byte[] bytes, int size, Pairs pairs, float[] scales, int blockSize, ByteBuffer target, int at) {
+        float scale = scales[(size - 1) / blockSize];
+        for (int i = size / blockSize * blockSize; i < size; i++) {
+            int pair = bytes[i / 2] & 0xff;
+            float value = i % 2 == 0 ? pairs.high[pair] : pairs.low[pair];
+            target.putFloat(4 * (at + i), value * scale);
         }
     }
 }
