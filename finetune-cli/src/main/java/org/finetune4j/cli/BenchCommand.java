@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
             BenchAdaptersCommand.class,
             BenchMethodsCommand.class,
             BenchQloraCommand.class,
+            BenchGemmCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class
         })

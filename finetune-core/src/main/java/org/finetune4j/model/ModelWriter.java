@@ -67,7 +67,7 @@ public final class ModelWriter {
         Map<String, Object> quantization = new LinkedHashMap<>();
         model.network().namedParameters().forEach((name, parameter) -> {
             CompressedWeight compressed = decompress ? null : parameter.compressed();
-            if (compressed == null) {
+            if (compressed == null || !compressed.isStorable()) {
                 entries.add(entry(name, parameter));
             } else {
                 compressed.tensors(name).forEach((part, tensor) -> entries.add(Entry.of(part, tensor)));
