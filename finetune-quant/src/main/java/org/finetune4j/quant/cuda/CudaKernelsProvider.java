@@ -3,9 +3,6 @@ package org.finetune4j.quant.cuda;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import org.finetune4j.FinetuneException;
-import org.finetune4j.Reasons;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.quant.kernel.DeviceKernelsProvider;
 import org.finetune4j.tensor.Device;
@@ -34,14 +31,13 @@ public final class CudaKernelsProvider implements DeviceKernelsProvider {
     }
 
     private static DeviceKernels open(Device device) {
-        try {
-            KernelCompiler compiler = new KernelCompiler(Nvrtc.open(), KernelCompiler.defaultCache());
-            return new CudaKernels(new KernelLauncher(CudaDriver.open(), compiler, device), device);
-        } catch (FinetuneException | LinkageError e) {
-            throw new UserErrorException(
-                    "tensors are on " + device + ", but its kernels cannot run: " + Reasons.of(e) + "; -D" + PROPERTY
-                            + "=false leaves the work to libtorch's own, slower operations",
-                    e);
-        }
+        return Cuda.orExplain(
+                device,
+                "its kernels cannot run",
+                "-D" + PROPERTY + "=false leaves the work to libtorch's own, slower operations",
+                () -> {
+                    KernelCompiler compiler = new KernelCompiler(Nvrtc.open(), KernelCompiler.defaultCache());
+                    return new CudaKernels(new KernelLauncher(Cuda.context(device), compiler, device), device);
+                });
     }
 }

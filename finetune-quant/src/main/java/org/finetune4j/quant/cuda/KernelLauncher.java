@@ -11,24 +11,17 @@ final class KernelLauncher {
     private static final int MOST_BLOCKS = 1 << 20;
     private static final long DEFAULT_STREAM = 0;
 
-    private final CudaDriver driver;
+    private final CudaContext context;
     private final Device device;
-    private final long context;
     private final long module;
     private final Map<String, Long> functions = new HashMap<>();
 
     /** Compiles the kernels, or takes what an earlier process compiled. */
-    KernelLauncher(CudaDriver driver, KernelCompiler compiler, Device device) {
-        this.driver = driver;
+    KernelLauncher(CudaContext context, KernelCompiler compiler, Device device) {
+        this.context = context;
         this.device = device;
-        byte[] image = compiler.compile(KernelSource.text(), driver.computeCapability(device.index()));
-        this.context = driver.primaryContext(device.index());
-        driver.pushContext(context);
-        try {
-            this.module = driver.loadModule(image);
-        } finally {
-            driver.popContext();
-        }
+        byte[] image = compiler.compile(KernelSource.text(), context.computeCapability());
+        this.module = context.call(driver -> driver.loadModule(image));
     }
 
     /**
@@ -42,23 +35,20 @@ final class KernelLauncher {
             return;
         }
         // libtorch gives no handle of a stream that is not the default one: the streams wait for each other then.
-        boolean ownStream = DeviceMemory.currentStream(device) != DEFAULT_STREAM;
-        if (ownStream) {
+        boolean otherStream = DeviceMemory.currentStream(device) != DEFAULT_STREAM;
+        if (otherStream) {
             DeviceMemory.synchronize(device);
         }
-        driver.pushContext(context);
-        try {
-            driver.launch(
-                    function(kernel), (int) Math.min(MOST_BLOCKS, blocks), threads, DEFAULT_STREAM, arguments.bits());
-            if (ownStream) {
+        context.run(driver -> {
+            int grid = (int) Math.min(MOST_BLOCKS, blocks);
+            driver.launch(function(driver, kernel), grid, threads, DEFAULT_STREAM, arguments.bits());
+            if (otherStream) {
                 driver.synchronize(DEFAULT_STREAM);
             }
-        } finally {
-            driver.popContext();
-        }
+        });
     }
 
-    private synchronized long function(String kernel) {
+    private synchronized long function(CudaDriver driver, String kernel) {
         return functions.computeIfAbsent(kernel, name -> driver.function(module, name));
     }
 }

@@ -46,7 +46,7 @@ final class HostCuda {
     /** The kernels behind a driver of this class. */
     static CudaKernels kernels(CudaDriver driver, Path cache) {
         KernelCompiler compiler = new KernelCompiler(new FixedNvrtc(), cache);
-        return new CudaKernels(new KernelLauncher(driver, compiler, Device.CPU), Device.CPU);
+        return new CudaKernels(new KernelLauncher(new CudaContext(driver, 0), compiler, Device.CPU), Device.CPU);
     }
 
     /** Contexts that somebody pushed and nobody popped. */
