@@ -152,9 +152,7 @@ public final class TextDataset implements TrainingDataset {
     }
 
     private int[] tokenize(int piece) {
-        int[] text = source.opensDocument(piece)
-                ? tokenizer.encode(source.text(piece), false)
-                : encodeInside(source.text(piece));
+        int[] text = encode(source.text(piece), source.opensDocument(piece), source.closesDocument(piece));
         boolean opens = source.opensDocument(piece) && !startsWith(text, bos);
         boolean closes = source.closesDocument(piece) && !endsWith(text, eos);
         if (text.length == 0 && source.opensDocument(piece) && source.closesDocument(piece)) {
@@ -170,12 +168,24 @@ public final class TextDataset implements TrainingDataset {
         return tokens;
     }
 
-    /** A piece that follows another one: it must not get what many tokenizers put before the first word of a text. */
-    private int[] encodeInside(String text) {
+    /**
+     * The tokens that a piece has inside its document. What many tokenizers put before the first word of a text is not
+     * among them, and line breaks at its end are followed by a word.
+     */
+    private int[] encode(String text, boolean first, boolean last) {
+        boolean between = !last && text.endsWith("\n");
+        if (first && !between) {
+            return tokenizer.encode(text, false);
+        }
         int[] lineBreak = tokenizer.encode("\n", false);
-        int[] ids = tokenizer.encode("\n" + text, false);
-        return startsWith(ids, lineBreak)
-                ? Arrays.copyOfRange(ids, lineBreak.length, ids.length)
+        int[] wordAfterBreak = tokenizer.encode("\na", false);
+        int[] before = first ? new int[0] : lineBreak;
+        int[] after =
+                between ? Arrays.copyOfRange(wordAfterBreak, lineBreak.length, wordAfterBreak.length) : new int[0];
+        int[] ids = tokenizer.encode((first ? "" : "\n") + text + (between ? "a" : ""), false);
+        boolean separable = startsWith(ids, before) && endsWith(ids, after);
+        return separable
+                ? Arrays.copyOfRange(ids, before.length, ids.length - after.length)
                 : tokenizer.encode(text, false);
     }
 
