@@ -14,7 +14,9 @@ import picocli.CommandLine.Spec;
             BenchFeedCommand.class,
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,
+            BenchMethodsCommand.class,
             BenchQloraCommand.class,
+            BenchGemmCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class
         })

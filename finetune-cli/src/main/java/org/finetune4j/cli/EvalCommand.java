@@ -9,13 +9,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.train.EvaluationMetrics;
-import org.finetune4j.train.Evaluator;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.finetune4j.train.evaluation.MultipleChoice;
@@ -37,12 +36,8 @@ final class EvalCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    @Option(
-            names = "--data",
-            arity = "1..*",
-            paramLabel = "FILE",
-            description = "Records in any format that training reads, or questions: files, directories, patterns.")
-    private List<String> data = new ArrayList<>();
+    @Mixin
+    private HeldOutOptions heldOut;
 
     @Option(
             names = "--config",
@@ -69,26 +64,6 @@ final class EvalCommand implements Callable<Integer> {
                             + " answers are a few classes.")
     private boolean multipleChoice;
 
-    @Option(names = "--batch-size", defaultValue = "8", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
-    private int batchSize;
-
-    @Option(names = "--max-length", defaultValue = "0", paramLabel = "N", description = "Tokens of a sample at most.")
-    private int maxLength;
-
-    @Option(
-            names = "--max-new-tokens",
-            defaultValue = "128",
-            paramLabel = "N",
-            description = "Longest answer (default: ${DEFAULT-VALUE}).")
-    private int maxNewTokens;
-
-    @Option(
-            names = "--prompt-template",
-            defaultValue = "alpaca",
-            paramLabel = "TEXT",
-            description = "alpaca, chat, or a text with {instruction} and {input}.")
-    private String template;
-
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
@@ -102,18 +77,15 @@ final class EvalCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws JsonProcessingException {
-        if (batchSize < 1 || maxNewTokens < 1) {
-            throw new UserErrorException("--batch-size and --max-new-tokens must be positive");
-        }
-        if (data.isEmpty() == (config == null)) {
+        heldOut.check();
+        if (heldOut.data().isEmpty() == (config == null)) {
             throw new UserErrorException("eval needs --data or --config, one of them");
         }
         if (multipleChoice && byTask) {
             throw new UserErrorException("--by-task does not go with --multiple-choice: measure one file at a time");
         }
-        ModelSelection selection = selection();
-        EvalData source =
-                config == null ? EvalData.ofFiles(data, readAs(), keys) : EvalData.ofConfiguration(config, keys);
+        ModelSelection selection = heldOut.selection(names());
+        EvalData source = config == null ? heldOut.records(keys) : EvalData.ofConfiguration(config, keys);
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
             print(multipleChoice ? choices(loaded, source) : measure(loaded, source, selection));
@@ -121,27 +93,16 @@ final class EvalCommand implements Callable<Integer> {
         return 0;
     }
 
-    private Map<String, Object> readAs() {
-        Map<String, Object> settings = new LinkedHashMap<>();
-        settings.put("prompt_template", template);
-        if (maxLength > 0) {
-            settings.put("max_length", maxLength);
-        }
-        return settings;
-    }
-
-    private ModelSelection selection() {
-        List<String> names = metrics.stream()
+    private List<String> names() {
+        return metrics.stream()
                 .map(String::strip)
-                .flatMap(name ->
-                        name.equals("rouge") ? List.of("rouge1", "rouge2", "rougeL").stream() : List.of(name).stream())
+                .flatMap(name -> name.equals("rouge") ? Stream.of("rouge1", "rouge2", "rougeL") : Stream.of(name))
                 .toList();
-        return new ModelSelection(names, "loss", false, false, 0, 0, maxNewTokens, 0);
     }
 
     private Map<String, Object> choices(CausalLM loaded, EvalData source) {
-        List<ChoiceQuestion> questions = config == null && ChoiceQuestion.areIn(data)
-                ? ChoiceQuestion.read(data)
+        List<ChoiceQuestion> questions = config == null && ChoiceQuestion.areIn(heldOut.data())
+                ? ChoiceQuestion.read(heldOut.data())
                 : source.classification(loaded);
         MultipleChoice.Result result = new MultipleChoice(loaded).ask(questions);
         Map<String, Object> values = new LinkedHashMap<>();
@@ -163,8 +124,7 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     private Map<String, Object> measure(CausalLM loaded, TrainingDataset samples, ModelSelection selection) {
-        EvaluationMetrics result =
-                new Evaluator(loaded, samples, Collator.of(loaded.tokenizer()), batchSize, selection).evaluate(0);
+        EvaluationMetrics result = heldOut.evaluate(loaded, samples, selection);
         Map<String, Object> values = new LinkedHashMap<>();
         for (String name : selection.metrics()) {
             values.put(name, result.metric(name));

@@ -49,7 +49,8 @@ final class TrainingConfig {
     }
 
     @SuppressWarnings("unchecked")
-    private static Map<String, Object> parse(Path file) {
+    /** The keys of a file with their values. */
+    static Map<String, Object> parse(Path file) {
         if (!Files.isRegularFile(file)) {
             throw new UserErrorException("no configuration file " + file);
         }
