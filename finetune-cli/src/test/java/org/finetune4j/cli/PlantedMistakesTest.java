@@ -96,6 +96,16 @@ class PlantedMistakesTest {
     }
 
     @Test
+    void answersThatRunIntoTheirPrompts() {
+        String glued = "{\"prompt\": \"Tom lives in\", \"completion\": \"Oslo.\"}\n";
+        TrainingFiles.write(files.data, glued + glued);
+        assertWarned(files.train("max_steps=1"), files.data + ":1, \"in|Oslo.", "begin answers with a space");
+        TrainingFiles.write(files.data, glued.replace("Oslo", " Oslo"));
+        CommandRun apart = files.train("max_steps=1", "output_dir=" + directory.resolve("apart"));
+        assertFalse(apart.err().stream().anyMatch(line -> line.contains("begin answers")), apart.toString());
+    }
+
+    @Test
     void aResumeOverOtherRecordsIsNone() {
         assertEquals(0, files.train("max_steps=2", "save_steps=1").exitCode());
         TrainingFiles.edit(files.data, "In Oslo.", "In Rome.");
