@@ -138,6 +138,19 @@ class PlantedMistakesTest {
     }
 
     @Test
+    void besideABadSampleAGoodOneIsShown() {
+        TrainingFiles.write(
+                files.data,
+                TrainingFiles.record("long ".repeat(80), "b") + "\n"
+                        + TrainingFiles.record("Where does Tom live?", "In Oslo.") + "\n");
+        CommandRun run = files.run("validate");
+        assertEquals(2, run.exitCode(), run.toString());
+        assertTrue(run.errors().get(0).contains(files.data + ":1: no labelled token is left"), run.toString());
+        assertTrue(run.out().stream().anyMatch(line -> line.startsWith("sample") && line.contains(files.data + ":2")));
+        assertTrue(run.out().contains("A: \u27E6In Oslo.<|endoftext|>\u27E7"), run.toString());
+    }
+
+    @Test
     void aTokenizerOfAnotherModel() throws IOException {
         Path other = directory.resolve("other");
         ModelConfig small = ModelConfig.parse(

@@ -1,7 +1,6 @@
 package org.finetune4j.train.memory;
 
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.finetune4j.tensor.DType;
@@ -31,8 +30,8 @@ public final class ProcessMemory {
     }
 
     /**
-     * Bytes of this process when it has loaded libtorch and no model yet, and of what Java will fill before it first collects
-     * garbage: what every training takes beside its tensors. Call it before the model is loaded.
+     * Bytes of this process when it has loaded libtorch and no model yet: what every training takes beside its tensors.
+     * Call it before the model is loaded.
      */
     public static long afterStart() {
         Torch.ensureLoaded();
@@ -42,17 +41,7 @@ public final class ProcessMemory {
             matrix.mm(matrix);
         }
         long resident = residentBytes();
-        return resident < 0 ? MemoryPlan.TYPICAL_PROCESS : resident + untouchedYoungGeneration();
-    }
-
-    /** New objects go through the whole young generation, reading records does so soon; it is resident from then on. */
-    private static long untouchedYoungGeneration() {
-        return ManagementFactory.getMemoryPoolMXBeans().stream()
-                .filter(pool -> pool.getName().contains("Eden"))
-                .mapToLong(pool ->
-                        pool.getUsage().getCommitted() - pool.getPeakUsage().getUsed())
-                .map(bytes -> Math.max(0, bytes))
-                .sum();
+        return resident < 0 ? MemoryPlan.TYPICAL_PROCESS : resident;
     }
 
     /** Bytes that the machine could give now without swapping (MemAvailable), or -1 where the system does not tell. */
