@@ -2,10 +2,8 @@ package org.finetune4j.cli;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.finetune4j.Settings;
@@ -17,6 +15,7 @@ import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.format.LabelledText;
 import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.data.mixture.TaskSplit;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.jspecify.annotations.Nullable;
@@ -64,10 +63,8 @@ record EvalData(DataJob job, boolean heldOut) {
         if (examples == null) {
             throw new UserErrorException("plain text has no tasks: leave out --by-task");
         }
-        Set<String> names = new LinkedHashSet<>();
-        IntStream.range(0, examples.size()).forEach(i -> names.add(examples.task(i)));
         Map<String, TrainingDataset> tasks = new TreeMap<>();
-        for (String name : names) {
+        for (String name : TaskSplit.tasks(examples)) {
             int[] own = IntStream.range(0, examples.size())
                     .filter(i -> examples.task(i).equals(name))
                     .toArray();

@@ -92,7 +92,7 @@ final class FeedMeter implements TrainingListener {
         result.put("waited_s", seconds(waited));
         result.put("first_wait_s", seconds(firstWait));
         result.put("waited_percent", percent(waited, elapsed));
-        result.put("made_beside_training_percent", percent(making.sum() - waited, making.sum()));
+        result.put("made_beside_training_percent", percent(Math.max(0, making.sum() - waited), making.sum()));
         result.put("resident_after_a_tenth_mb", residentEarly >> 20);
         result.put("resident_at_most_mb", residentMost >> 20);
         result.put("resident_at_the_end_mb", residentEnd >> 20);

@@ -96,6 +96,16 @@ class PlantedMistakesTest {
     }
 
     @Test
+    void answersThatRunIntoTheirPrompts() {
+        String glued = "{\"prompt\": \"Tom lives in\", \"completion\": \"Oslo.\"}\n";
+        TrainingFiles.write(files.data, glued + glued);
+        assertWarned(files.train("max_steps=1"), files.data + ":1, \"in|Oslo.", "begin answers with a space");
+        TrainingFiles.write(files.data, glued.replace("Oslo", " Oslo"));
+        CommandRun apart = files.train("max_steps=1", "output_dir=" + directory.resolve("apart"));
+        assertFalse(apart.err().stream().anyMatch(line -> line.contains("begin answers")), apart.toString());
+    }
+
+    @Test
     void aResumeOverOtherRecordsIsNone() {
         assertEquals(0, files.train("max_steps=2", "save_steps=1").exitCode());
         TrainingFiles.edit(files.data, "In Oslo.", "In Rome.");
@@ -125,6 +135,19 @@ class PlantedMistakesTest {
                         + "{% if add_generation_prompt %}<assistant>{% endif %}")),
                 files.data + ":1: ",
                 "no token to learn; give it an answer, or look at train_on");
+    }
+
+    @Test
+    void besideABadSampleAGoodOneIsShown() {
+        TrainingFiles.write(
+                files.data,
+                TrainingFiles.record("long ".repeat(80), "b") + "\n"
+                        + TrainingFiles.record("Where does Tom live?", "In Oslo.") + "\n");
+        CommandRun run = files.run("validate");
+        assertEquals(2, run.exitCode(), run.toString());
+        assertTrue(run.errors().get(0).contains(files.data + ":1: no labelled token is left"), run.toString());
+        assertTrue(run.out().stream().anyMatch(line -> line.startsWith("sample") && line.contains(files.data + ":2")));
+        assertTrue(run.out().contains("A: \u27E6In Oslo.<|endoftext|>\u27E7"), run.toString());
     }
 
     @Test

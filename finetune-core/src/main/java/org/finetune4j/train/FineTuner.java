@@ -176,18 +176,31 @@ public final class FineTuner {
         Torch.seed(arguments.seed());
         try (AttachedStrategy attached = strategy.attach(model, batches(data))) {
             PreflightContext context = context(data, attached, 0);
-            String sample =
-                    model.hasTokenizer() && context.survey().unreadable().isEmpty()
-                            ? new SampleInspector(model.tokenizer()).render(data.train.get(0))
-                            : null;
+            int shown = firstReadable(data.train);
+            String sample = model.hasTokenizer() && shown >= 0
+                    ? new SampleInspector(model.tokenizer()).render(data.train.get(shown))
+                    : null;
             return new PreflightReport(
                     data.train.size(),
                     context.survey(),
                     context.memory(),
                     Preflight.run(context),
                     sample,
-                    data.train.location(0));
+                    data.train.location(Math.max(0, shown)));
         }
+    }
+
+    /** The first sample that can be made, of the first hundred; -1 where none can. */
+    private static int firstReadable(TrainingDataset dataset) {
+        for (int i = 0; i < Math.min(100, dataset.size()); i++) {
+            try {
+                dataset.get(i);
+                return i;
+            } catch (UserErrorException e) {
+                // A finding says what is wrong with it.
+            }
+        }
+        return -1;
     }
 
     /**

@@ -55,6 +55,17 @@ class LearningRateScheduleTest {
     }
 
     @Test
+    void rexFallsAsItsPaperSays() {
+        LearningRateSchedule rex = LearningRateSchedule.named("rex", new ScheduleOptions(Map.of(), 1e-3));
+        // 10 steps of warm-up, then (1 - x) / (1 - x / 2) over the other 80.
+        assertEquals(0.5, rex.factor(5, 10, 90), 1e-12);
+        assertEquals(1, rex.factor(10, 10, 90), 1e-12);
+        assertEquals(2.0 / 3, rex.factor(50, 10, 90), 1e-12);
+        assertEquals(0.25 / 0.625, rex.factor(70, 10, 90), 1e-12);
+        assertEquals(0, rex.factor(90, 10, 90), 1e-12);
+    }
+
+    @Test
     void anUnknownNameIsToldWithTheNearestOne() {
         UserErrorException e = assertThrows(UserErrorException.class, () -> LearningRateSchedule.named("cosin"));
         assertTrue(e.getMessage().contains("cosine"), e.getMessage());

@@ -20,6 +20,8 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecordPolicy;
 import org.finetune4j.data.CharacterSamples;
 import org.finetune4j.data.Collator;
+import org.finetune4j.data.LengthGrouped;
+import org.finetune4j.data.PackedDataset;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.DatasetSpec;
@@ -114,6 +116,22 @@ class ResumeTest {
         assertTrue(nothing.interrupted());
         run(GOLDENS.resolve("llama"), shared.dataloaderNumWorkers(1).build(), streamed(), Long.MAX_VALUE);
         assertSameState(straight, stopped, 11);
+    }
+
+    @Test
+    void rowsThatArePackedAndBatchesOfLikeLengthsResumeToo() throws IOException {
+        writeRecords(directory.resolve("a.jsonl"), 23, "");
+        writeRecords(directory.resolve("b.jsonl"), 14, "");
+        for (TrainingDataset samples : List.of(PackedDataset.of(streamed(), 64), LengthGrouped.of(streamed()))) {
+            String kind = samples.getClass().getSimpleName();
+            Path straight = directory.resolve(kind);
+            Path stopped = directory.resolve(kind + "-stopped");
+            TrainingArguments.Builder shared = arguments().maxSteps(5).gradientAccumulationSteps(2);
+            run(GOLDENS.resolve("llama"), shared.outputDirectory(straight).build(), samples, Long.MAX_VALUE);
+            run(GOLDENS.resolve("llama"), shared.outputDirectory(stopped).build(), samples, 3);
+            run(GOLDENS.resolve("llama"), shared.resume(true).build(), samples, Long.MAX_VALUE);
+            assertSameState(straight, stopped, 5);
+        }
     }
 
     private static void writeRecords(Path file, int count, String between) throws IOException {

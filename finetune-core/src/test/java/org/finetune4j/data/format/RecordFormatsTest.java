@@ -43,6 +43,10 @@ class RecordFormatsTest {
                                 + " 'history': [['Hi', 'Hello!']]}",
                         new Conversation(List.of(Turn.system("Be kind."), hi, hello, hi, hello), 0, null)),
                 new Case(
+                        "self_instruct",
+                        "{'id': 's', 'instruction': 'Add.', 'instances': [{'input': '1 2', 'output': '3'}]}",
+                        new Instruction(new InstructionRecord("Add.", "1 2", "3"))),
+                new Case(
                         "sharegpt",
                         "{'conversations': [{'from': 'human', 'value': 'Hi'}, {'from': 'gpt', 'value': 'Hello!'}],"
                                 + " 'system': 'Be kind.'}",
@@ -208,6 +212,7 @@ class RecordFormatsTest {
                 "messages | {'messages': [{'role': 'assistant', 'content': 'x'}], 'tools': '[{'} | 'tools' is not JSON",
                 "prompt_completion | {'prompt': 'x', 'completions': 'y'} | but a 'completions'",
                 "super_ni | {'Definition': ['x'], 'Instances': [{'input': 'y'}]} | the instance has no 'output'",
+                "self_instruct | {'instruction': 'x', 'instances': [{'output': 'y'}, {'output': 'z'}]} | got 2 of them: write each",
                 "classification | {'text': 'x'} | no 'label'",
                 "classification | {'text': 'x', 'label': 1.5} | a name or a whole number, got number",
                 "preference | {'prompt': 'x', 'chosen': 'y', 'reject': 'z'} | no 'rejected', but a 'reject'",
