@@ -100,11 +100,13 @@ final class BenchMethodsCommand implements Callable<Integer> {
         MethodTable table = new MethodTable(measured(BASE, directory));
         for (BenchRow row : rows) {
             try {
-                table.add(row, measured(row.name(), directory));
+                ObjectNode measured = measured(row.name(), directory);
+                table.add(row, measured);
+                System.err.println(row.name() + "  " + measured);
             } catch (UserErrorException e) {
                 table.refuse(row, String.valueOf(e.getMessage()));
+                System.err.println(row.name() + "  " + e.getMessage());
             }
-            System.err.println(row.name() + " done");
         }
         String markdown = table.markdown(title);
         if (output == null) {
