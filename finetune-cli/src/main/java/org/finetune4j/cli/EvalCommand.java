@@ -2,28 +2,33 @@ package org.finetune4j.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
-import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.finetune4j.train.evaluation.MultipleChoice;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Measures a model, with an adapter or without, on data that it was not trained on. */
 @Command(
         name = "eval",
         mixinStandardHelpOptions = true,
-        description = "Measures a model on instructions with answers, or on multiple-choice questions.")
+        description = "Measures a model on records in any format, or on multiple-choice questions.")
 final class EvalCommand implements Callable<Integer> {
 
     private static final List<String> BY_LOSS = List.of("loss", "perplexity");
@@ -33,6 +38,15 @@ final class EvalCommand implements Callable<Integer> {
 
     @Mixin
     private HeldOutOptions heldOut;
+
+    @Option(
+            names = "--config",
+            paramLabel = "CONFIG.yaml",
+            description = "Measure on what this training's configuration holds out, read as it reads it.")
+    private @Nullable Path config;
+
+    @Option(names = "--by-task", description = "Give the numbers of each task, too.")
+    private boolean byTask;
 
     @Option(
             names = "--metrics",
@@ -45,29 +59,52 @@ final class EvalCommand implements Callable<Integer> {
 
     @Option(
             names = "--multiple-choice",
-            description = "FILE has lines of {\"prompt\", \"choices\", \"answer\"}: accuracy by log-likelihood.")
+            description =
+                    "Accuracy by log-likelihood: records of {\"prompt\", \"choices\", \"answer\"}, or others whose"
+                            + " answers are a few classes.")
     private boolean multipleChoice;
 
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "key=value",
+            description =
+                    "Keys of a configuration that say how data is read: dataset_format=messages, columns, templates,"
+                            + " chat_template, train_on, ...")
+    private List<String> keys = new ArrayList<>();
+
     @Override
     public Integer call() throws JsonProcessingException {
         heldOut.check();
-        List<String> names = metrics.stream()
-                .map(String::strip)
-                .flatMap(name -> name.equals("rouge") ? Stream.of("rouge1", "rouge2", "rougeL") : Stream.of(name))
-                .toList();
-        ModelSelection selection = heldOut.selection(names);
+        if (heldOut.data().isEmpty() == (config == null)) {
+            throw new UserErrorException("eval needs --data or --config, one of them");
+        }
+        if (multipleChoice && byTask) {
+            throw new UserErrorException("--by-task does not go with --multiple-choice: measure one file at a time");
+        }
+        ModelSelection selection = heldOut.selection(names());
+        EvalData source = config == null ? heldOut.records(keys) : EvalData.ofConfiguration(config, keys);
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
-            print(multipleChoice ? choices(loaded) : measure(loaded, selection));
+            print(multipleChoice ? choices(loaded, source) : measure(loaded, source, selection));
         }
         return 0;
     }
 
-    private Map<String, Object> choices(CausalLM loaded) {
-        MultipleChoice.Result result = new MultipleChoice(loaded).ask(ChoiceQuestion.read(heldOut.data()));
+    private List<String> names() {
+        return metrics.stream()
+                .map(String::strip)
+                .flatMap(name -> name.equals("rouge") ? Stream.of("rouge1", "rouge2", "rougeL") : Stream.of(name))
+                .toList();
+    }
+
+    private Map<String, Object> choices(CausalLM loaded, EvalData source) {
+        List<ChoiceQuestion> questions = config == null && ChoiceQuestion.areIn(heldOut.data())
+                ? ChoiceQuestion.read(heldOut.data())
+                : source.classification(loaded);
+        MultipleChoice.Result result = new MultipleChoice(loaded).ask(questions);
         Map<String, Object> values = new LinkedHashMap<>();
         values.put("accuracy", result.accuracy());
         values.put("normalised_accuracy", result.normalisedAccuracy());
@@ -75,8 +112,18 @@ final class EvalCommand implements Callable<Integer> {
         return values;
     }
 
-    private Map<String, Object> measure(CausalLM loaded, ModelSelection selection) {
-        InstructionSamples samples = heldOut.samples(loaded);
+    private Map<String, Object> measure(CausalLM loaded, EvalData source, ModelSelection selection) {
+        JobData.Part part = source.load(loaded);
+        Map<String, Object> values = measure(loaded, part.samples(), selection);
+        if (byTask) {
+            Map<String, Object> tasks = new LinkedHashMap<>();
+            source.byTask(part, loaded).forEach((name, own) -> tasks.put(name, measure(loaded, own, selection)));
+            values.put("tasks", tasks);
+        }
+        return values;
+    }
+
+    private Map<String, Object> measure(CausalLM loaded, TrainingDataset samples, ModelSelection selection) {
         EvaluationMetrics result = heldOut.evaluate(loaded, samples, selection);
         Map<String, Object> values = new LinkedHashMap<>();
         for (String name : selection.metrics()) {
@@ -92,12 +139,21 @@ final class EvalCommand implements Callable<Integer> {
     private void print(Map<String, Object> values) throws JsonProcessingException {
         if (json) {
             System.out.println(new ObjectMapper().writeValueAsString(values));
-            return;
+        } else {
+            print("", values);
         }
-        values.forEach((name, value) -> System.out.println(String.format(
-                Locale.ROOT,
-                "%-20s %s",
-                name,
-                value instanceof Double number ? String.format(Locale.ROOT, "%.6f", number) : value)));
+    }
+
+    private static void print(String task, Map<String, Object> values) {
+        values.forEach((name, value) -> {
+            if (value instanceof Map<?, ?> inner) {
+                Map<String, Object> numbers = new LinkedHashMap<>();
+                inner.forEach((key, number) -> numbers.put(String.valueOf(key), number));
+                print(name.equals("tasks") ? "" : name + "  ", numbers);
+            } else {
+                Object shown = value instanceof Double number ? String.format(Locale.ROOT, "%.6f", number) : value;
+                System.out.println(String.format(Locale.ROOT, "%s%-20s %s", task, name, shown));
+            }
+        });
     }
 }

@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
             MergeCommand.class,
             SoupCommand.class,
             DeltaCommand.class,
+            AddTokensCommand.class,
             ExportCommand.class,
             QuantizeCommand.class,
             DownloadCommand.class,

@@ -1,30 +1,27 @@
 package org.finetune4j.cli;
 
-import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.Collator;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionSamples;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.StringTemplate;
-import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.Evaluator;
 import org.finetune4j.train.ModelSelection;
 import picocli.CommandLine.Option;
 
-/** The options of commands that measure models on held-out instructions. */
+/** The options of commands that measure models on held-out records. */
 final class HeldOutOptions {
 
     @Option(
             names = "--data",
-            required = true,
+            arity = "1..*",
             paramLabel = "FILE",
-            description = "Held-out instructions, or questions.")
-    private Path data;
+            description = "Records in any format that training reads, or questions: files, directories, patterns.")
+    private List<String> data = new ArrayList<>();
 
     @Option(names = "--batch-size", defaultValue = "8", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
     private int batchSize;
@@ -43,10 +40,11 @@ final class HeldOutOptions {
             names = "--prompt-template",
             defaultValue = "alpaca",
             paramLabel = "TEXT",
-            description = "alpaca, or a text with {instruction} and {input}.")
+            description = "alpaca, chat, or a text with {instruction} and {input}.")
     private String template;
 
-    Path data() {
+    /** The files that were named, perhaps none. */
+    List<String> data() {
         return data;
     }
 
@@ -66,22 +64,26 @@ final class HeldOutOptions {
         return new ModelSelection(metrics, "loss", false, false, 0, 0, maxNewTokens, 0);
     }
 
-    /** The held-out file as token ids of a model. */
-    InstructionSamples samples(CausalLM model) {
-        PromptTemplate prompt = template.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(template);
-        int longest =
-                Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
-        return InstructionDataset.load(data)
-                .tokenize(
-                        model.tokenizer(),
-                        TokenizationOptions.builder()
-                                .maxLength(maxLength > 0 ? maxLength : longest)
-                                .template(prompt)
-                                .build());
+    /**
+     * The records of the files.
+     *
+     * @param keys more keys of a configuration, such as {@code dataset_format=messages}
+     * @throws UserErrorException when no file was named
+     */
+    EvalData records(List<String> keys) {
+        if (data.isEmpty()) {
+            throw new UserErrorException("name the records to measure on with --data");
+        }
+        Map<String, Object> settings = new LinkedHashMap<>();
+        settings.put("prompt_template", template);
+        if (maxLength > 0) {
+            settings.put("max_length", maxLength);
+        }
+        return EvalData.ofFiles(data, settings, keys);
     }
 
     /** Measures a model as it is now. */
-    EvaluationMetrics evaluate(CausalLM model, InstructionSamples samples, ModelSelection selection) {
+    EvaluationMetrics evaluate(CausalLM model, TrainingDataset samples, ModelSelection selection) {
         return new Evaluator(model, samples, Collator.of(model.tokenizer()), batchSize, selection).evaluate(0);
     }
 }

@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
@@ -22,6 +22,7 @@ final class SoupScores {
     private final @Nullable CausalLM base;
     private final HeldOutOptions heldOut;
     private final String metric;
+    private final EvalData records;
     private final ModelSelection selection;
     private final int rank;
 
@@ -34,6 +35,7 @@ final class SoupScores {
         this.base = base;
         this.heldOut = heldOut;
         this.metric = metric;
+        this.records = heldOut.records(List.of());
         this.selection = heldOut.selection(List.of(metric));
         this.rank = rank;
     }
@@ -80,7 +82,7 @@ final class SoupScores {
     }
 
     private double measure(CausalLM model) {
-        InstructionSamples samples = heldOut.samples(model);
+        TrainingDataset samples = records.load(model).samples();
         return heldOut.evaluate(model, samples, selection).metric(metric);
     }
 }
