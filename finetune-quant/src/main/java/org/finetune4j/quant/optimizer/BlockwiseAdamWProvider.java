@@ -3,6 +3,7 @@ package org.finetune4j.quant.optimizer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.ServiceLoader;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
@@ -15,9 +16,9 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
 
 /**
- * Registers {@link BlockwiseAdamW} under bitsandbytes' names. The paged kinds take two arguments: {@code directory}, where
- * the files go (the system's temporary directory unless said), and {@code resident_mb}, how much of the states may be
- * in memory at one time.
+ * Registers {@link BlockwiseAdamW} under bitsandbytes' names. The paged kinds take two arguments: {@code resident_mb}, how
+ * much of the states may be in memory at one time, and, on a CPU, {@code directory}, where the files go (the system's
+ * temporary directory unless said). On a GPU the rest is in the host's memory.
  */
 abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
 
@@ -43,21 +44,42 @@ abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
     @Override
     public final Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
         options.allowArguments(paged ? Set.of(DIRECTORY, RESIDENT) : Set.of());
-        groups.forEach(group -> group.parameters().forEach(this::check));
-        StateMemory memory = paged ? files(options) : StateMemory.resident();
+        Device device = check(groups);
+        if (eightBit && !device.equals(Device.CPU)) {
+            BlockwiseAdamW.kernelsOf(device); // what is missing is said before the first step
+        }
+        StateMemory memory = paged ? paged(device, options) : StateMemory.resident(device);
         return new BlockwiseAdamW(groups, options.beta1(), options.beta2(), options.epsilon(), eightBit, memory);
     }
 
-    private void check(Parameter parameter) {
-        if (!parameter.device().equals(Device.CPU) || parameter.dtype() != DType.FLOAT32) {
-            throw new UserErrorException("optim " + names.get(0) + " updates float32 parameters on the CPU, but '"
-                    + parameter.name() + "' is " + parameter.dtype() + " on " + parameter.device()
-                    + ": choose adamw");
+    /** The one device of all parameters. */
+    private Device check(List<ParameterGroup> groups) {
+        Device device = null;
+        for (ParameterGroup group : groups) {
+            for (Parameter parameter : group.parameters()) {
+                if (parameter.dtype() != DType.FLOAT32) {
+                    throw new UserErrorException("optim " + names.get(0) + " updates float32 parameters, but '"
+                            + parameter.name() + "' is " + parameter.dtype() + ": choose adamw");
+                }
+                if (device != null && !device.equals(parameter.device())) {
+                    throw new UserErrorException("optim " + names.get(0) + " updates parameters of one device, but '"
+                            + parameter.name() + "' is on " + parameter.device() + " and others are on " + device);
+                }
+                device = parameter.device();
+            }
         }
+        return device == null ? Device.CPU : device;
     }
 
-    private static StateMemory files(OptimizerOptions options) {
-        return new PagedStateMemory(directory(options), allowance(options));
+    private static StateMemory paged(Device device, OptimizerOptions options) {
+        if (device.equals(Device.CPU)) {
+            return new PagedStateMemory(directory(options), allowance(options));
+        }
+        return ServiceLoader.load(PagedMemoryProvider.class).stream()
+                .flatMap(provider -> provider.get().memory(device, allowance(options)).stream())
+                .findFirst()
+                .orElseThrow(
+                        () -> new UserErrorException("there is no paged memory for " + device + ": choose adamw_8bit"));
     }
 
     /** Bytes of states that may be in memory at one time. */
