@@ -52,7 +52,7 @@ class BenchMethodsTest {
         keys.put("max_steps", 6);
         keys.put("eval_metrics", List.of("loss", "exact_match"));
         keys.put("eval_max_new_tokens", 4);
-        MethodMeasurement measurement = new MethodMeasurement(keys);
+        MethodMeasurement measurement = new MethodMeasurement(keys, 0.5);
         BenchRow lora = BenchRow.named("lora");
         BenchRow ia3 = BenchRow.named("ia3");
         ObjectNode base = measurement.run(null, directory.resolve("run"));
