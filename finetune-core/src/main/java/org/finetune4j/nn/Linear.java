@@ -73,6 +73,10 @@ public final class Linear extends Module {
         }
         Tensor w = weight().as(dtype);
         Parameter b = bias();
+        if (layout == Layout.OUT_IN && FewRows.isFaster(x, w)) {
+            Tensor product = FewRows.multiply(x, w); // [..., out]
+            return b == null ? product : product.addInPlace(b.as(dtype));
+        }
         if (layout == Layout.OUT_IN) {
             return Functional.linear(x, w, b == null ? null : b.as(dtype));
         }
