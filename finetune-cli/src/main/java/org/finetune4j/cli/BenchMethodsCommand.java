@@ -50,6 +50,13 @@ final class BenchMethodsCommand implements Callable<Integer> {
             description = "Epochs of the quick start's task (default: ${DEFAULT-VALUE}).")
     private double epochs;
 
+    @Option(
+            names = "--rate-scale",
+            defaultValue = "1",
+            paramLabel = "S",
+            description = "What the rows' learning rates, which suit a very small model, are multiplied by.")
+    private double rateScale;
+
     @Option(names = "--rows", split = ";", paramLabel = "NAME", description = "Only these rows, separated by ';'.")
     private @Nullable List<String> names;
 
@@ -72,7 +79,7 @@ final class BenchMethodsCommand implements Callable<Integer> {
             if (measure != null) {
                 BenchRow row = measure.equals(BASE) ? null : BenchRow.named(measure);
                 Path run = Files.createTempDirectory(directory, "run");
-                ObjectNode result = new MethodMeasurement(configuration(directory)).run(row, run);
+                ObjectNode result = new MethodMeasurement(configuration(directory), rateScale).run(row, run);
                 System.out.println(new ObjectMapper().writeValueAsString(result));
                 return 0;
             }
@@ -100,11 +107,13 @@ final class BenchMethodsCommand implements Callable<Integer> {
         MethodTable table = new MethodTable(measured(BASE, directory));
         for (BenchRow row : rows) {
             try {
-                table.add(row, measured(row.name(), directory));
+                ObjectNode measured = measured(row.name(), directory);
+                table.add(row, measured);
+                System.err.println(row.name() + "  " + measured);
             } catch (UserErrorException e) {
                 table.refuse(row, String.valueOf(e.getMessage()));
+                System.err.println(row.name() + "  " + e.getMessage());
             }
-            System.err.println(row.name() + " done");
         }
         String markdown = table.markdown(title);
         if (output == null) {
@@ -132,7 +141,9 @@ final class BenchMethodsCommand implements Callable<Integer> {
                 "--files",
                 directory.toString(),
                 "--epochs",
-                String.valueOf(epochs)));
+                String.valueOf(epochs),
+                "--rate-scale",
+                String.valueOf(rateScale)));
         if (config != null) {
             command.add(config.toString());
             command.addAll(overrides);

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
@@ -23,6 +24,11 @@ import org.finetune4j.UserErrorException;
 record BenchRow(String name, String formula, Map<String, Object> settings) {
 
     private static final String RESOURCE = "bench/methods.yaml";
+
+    /** The learning rate that suits the quick start's model. */
+    double learningRate() {
+        return new Settings(name, settings).number("learning_rate", 0);
+    }
 
     /** All rows, in the order of the table. */
     static List<BenchRow> all() {

@@ -26,10 +26,15 @@ final class MethodMeasurement {
             List.of("eval_metrics", "eval_max_new_tokens", "eval_generated_samples");
 
     private final Map<String, Object> configuration;
+    private final double rateScale;
 
-    /** @param configuration a training's keys, without a method's */
-    MethodMeasurement(Map<String, Object> configuration) {
+    /**
+     * @param configuration a training's keys, without a method's
+     * @param rateScale what the methods' learning rates are multiplied by
+     */
+    MethodMeasurement(Map<String, Object> configuration, double rateScale) {
         this.configuration = new LinkedHashMap<>(configuration);
+        this.rateScale = rateScale;
     }
 
     /**
@@ -46,6 +51,7 @@ final class MethodMeasurement {
         keys.put("num_preview_samples", 0);
         if (row != null) {
             keys.putAll(row.settings());
+            keys.put("learning_rate", rateScale * row.learningRate());
         }
         ModelSelection selection = job(keys).arguments().selection();
         // Scores are taken before and after, not while the clock is running.
