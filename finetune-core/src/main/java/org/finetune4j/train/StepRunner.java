@@ -37,9 +37,10 @@ final class StepRunner {
         this.hooks = hooks;
         this.arguments = arguments;
         this.stopRequested = stopRequested;
-        int layers = arguments.gradientCheckpointingLayers();
         this.backpropagation = new Backpropagation(
-                        model, layers == 0 ? GradientCheckpointing.none() : GradientCheckpointing.every(layers))
+                        model,
+                        new GradientCheckpointing(
+                                arguments.gradientCheckpointingLayers(), arguments.activationOffloadDirectory()))
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
     }
 

@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.BatchIterator;
 import org.finetune4j.data.BatchSampler;
@@ -25,6 +28,7 @@ import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -99,6 +103,21 @@ class ExactnessTest {
                 }
             }
             expected = ids;
+        }
+    }
+
+    @Test
+    void offloadedActivationsGiveTheSameGradients(@TempDir Path directory) throws Exception {
+        SyntheticSamples samples = new SyntheticSamples(3, 199, 1);
+        List<Sample> list = IntStream.range(0, 3).mapToObj(samples::get).toList();
+        List<Batch> batches = List.of(new Collator(0, 1).collate(list));
+        for (int layers : new int[] {1, 2}) {
+            GradientCheckpointing kept = GradientCheckpointing.every(layers);
+            Map<String, float[]> expected = gradients(batches, kept);
+            assertClose(expected, gradients(batches, kept.offloadedTo(directory)), 0);
+        }
+        try (Stream<Path> left = Files.list(directory)) {
+            assertEquals(0, left.count(), "the files are gone");
         }
     }
 

@@ -85,6 +85,7 @@ public final class Lora implements PeftStrategy {
         private boolean loraBias;
         private Bias bias = Bias.NONE;
         private LoraInitialization initialization = LoraInitialization.KAIMING;
+        private LoftqConfig loftq = LoftqConfig.DEFAULT;
         private double loraPlusRatio = 1;
 
         private Builder() {}
@@ -170,6 +171,18 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
+        /**
+         * Starts with LoftQ.
+         *
+         * @param bits those of the base: 4 or 8
+         * @param iterations how often the base is quantised; after more than one it is another base than before
+         */
+        public Builder loftq(int bits, int iterations) {
+            initialization = LoraInitialization.LOFTQ;
+            loftq = new LoftqConfig(bits, iterations);
+            return this;
+        }
+
         public Builder loraPlusRatio(double value) {
             loraPlusRatio = value;
             return this;
@@ -188,6 +201,7 @@ public final class Lora implements PeftStrategy {
                     loraBias,
                     bias,
                     initialization,
+                    loftq,
                     loraPlusRatio);
         }
 

@@ -26,6 +26,7 @@ import org.finetune4j.peft.TargetModules;
  * @param loraBias whether B has a bias, which trains as well
  * @param bias which biases of the base train
  * @param initialization what A and B start from
+ * @param loftq how the initialization LOFTQ is calculated
  * @param loraPlusRatio the learning rate of B by that of A (Hayou et al. 2024), 1 for plain LoRA
  */
 public record LoraConfig(
@@ -40,6 +41,7 @@ public record LoraConfig(
         boolean loraBias,
         Bias bias,
         LoraInitialization initialization,
+        LoftqConfig loftq,
         double loraPlusRatio) {
 
     private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
@@ -68,6 +70,9 @@ public record LoraConfig(
         }
         if (useDora && loraBias) {
             throw new UserErrorException("lora_bias and use_dora cannot be combined");
+        }
+        if (useDora && initialization == LoraInitialization.LOFTQ && loftq.iterations() > 1) {
+            throw new UserErrorException("use_dora takes one iteration of loftq, not " + loftq.iterations());
         }
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
@@ -122,6 +127,7 @@ public record LoraConfig(
                 loraBias,
                 bias,
                 LoraInitialization.KAIMING,
+                loftq,
                 loraPlusRatio);
     }
 }

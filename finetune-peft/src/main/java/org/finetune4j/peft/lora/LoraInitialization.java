@@ -22,7 +22,9 @@ public enum LoraInitialization {
     /** The weight's largest singular vectors; the base keeps the rest (Meng et al. 2024). */
     PISSA("pissa", "pissa"),
     /** The weight's first columns of a QR decomposition; the base keeps the rest (Büyükakyüz 2024). */
-    OLORA("olora", "olora");
+    OLORA("olora", "olora"),
+    /** The largest singular vectors of what quantising the base lost (Li et al. 2023), see {@link LoftQ}. */
+    LOFTQ("loftq", "loftq");
 
     private final String name;
     private final Object peftValue;
@@ -53,7 +55,7 @@ public enum LoraInitialization {
      */
     static LoraInitialization from(Settings settings, boolean fromFile) {
         String text = settings.text("init_lora_weights").orElse("true").toLowerCase(Locale.ROOT);
-        if (fromFile && (text.equals("eva") || text.equals("orthogonal"))) {
+        if (fromFile && List.of("eva", "orthogonal", "loftq").contains(text)) {
             return KAIMING;
         }
         List<String> names = Arrays.stream(values()).map(value -> value.name).toList();
