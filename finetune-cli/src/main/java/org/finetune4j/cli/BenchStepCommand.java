@@ -112,12 +112,7 @@ final class BenchStepCommand implements Callable<Integer> {
                 }
             }
             MemoryPlan plan = MemoryPlan.of(
-                    model,
-                    attached,
-                    OptimizerOptions.adamW(),
-                    new MemoryPlan.Load(batch, seq),
-                    checkpointing.everyLayers(),
-                    process);
+                    model, attached, OptimizerOptions.adamW(), new MemoryPlan.Load(batch, seq), checkpointing, process);
             return result(chosen, seconds.subList(1, seconds.size()), base, plan);
         }
     }

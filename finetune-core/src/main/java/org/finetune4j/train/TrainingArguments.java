@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.optimizer.OptimizerOptions;
@@ -68,6 +69,11 @@ public record TrainingArguments(
         int saveTotalLimit,
         @Nullable Path outputDirectory,
         boolean resume) {
+
+    /** Which activations are kept for the backward pass, and where. */
+    public GradientCheckpointing checkpointing() {
+        return new GradientCheckpointing(gradientCheckpointingLayers, activationOffloadDirectory);
+    }
 
     public TrainingArguments {
         positive("epochs", epochs);

@@ -13,6 +13,7 @@ import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -58,7 +59,7 @@ public record MemoryPlan(
     /**
      * Plans a training of a method that is attached to its model.
      *
-     * @param checkpointedLayers layers that share one kept activation; 0 keeps all
+     * @param checkpointing which activations are kept, and where
      * @param process bytes of the process without the model
      */
     public static MemoryPlan of(
@@ -66,7 +67,7 @@ public record MemoryPlan(
             AttachedStrategy strategy,
             OptimizerOptions optimizer,
             Load load,
-            int checkpointedLayers,
+            GradientCheckpointing checkpointing,
             long process) {
         DecoderModel network = model.network();
         Collection<Parameter> trained = strategy.trainableParameters();
@@ -75,7 +76,7 @@ public record MemoryPlan(
         Set<Parameter> tables = identitySet(network.inputEmbedding().allParameters());
         tables.addAll(network.outputLayer().allParameters());
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
-        Layers layers = Layers.of(model, load.tokens(), checkpointedLayers);
+        Layers layers = Layers.of(model, load.tokens(), checkpointing);
         return new MemoryPlan(
                 trained.stream().mapToLong(MemoryPlan::scalars).sum(),
                 all.stream().mapToLong(MemoryPlan::scalars).sum(),
@@ -94,7 +95,8 @@ public record MemoryPlan(
     /** Bytes of all layers together. */
     private record Layers(long kept, long backward) {
 
-        static Layers of(CausalLM model, long tokens, int checkpointedLayers) {
+        static Layers of(CausalLM model, long tokens, GradientCheckpointing checkpointing) {
+            int checkpointedLayers = checkpointing.everyLayers();
             DecoderModel network = model.network();
             long hidden = network.inputEmbedding().weight().value().size(1);
             int itemSize = model.computeDType().itemSize();
@@ -120,7 +122,8 @@ public record MemoryPlan(
                 return new Layers(all, backward);
             }
             // The inputs of all groups, and one group computed again.
-            long groups = (kept.size() + checkpointedLayers - 1) / checkpointedLayers;
+            boolean inMemory = checkpointing.offloadDirectory() == null;
+            long groups = inMemory ? (kept.size() + checkpointedLayers - 1) / checkpointedLayers : 1;
             long largest = kept.stream().mapToLong(Long::longValue).max().orElse(0) * checkpointedLayers;
             return new Layers(groups * tokens * hidden * itemSize + Math.min(all, largest), backward);
         }

@@ -51,7 +51,7 @@ public record PreflightContext(
                 arguments.optimizer(),
                 new MemoryPlan.Load(
                         Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())),
-                arguments.gradientCheckpointingLayers(),
+                arguments.checkpointing(),
                 process);
         return new PreflightContext(model, method, strategy, arguments, dataset, evaluation, collator, survey, memory);
     }

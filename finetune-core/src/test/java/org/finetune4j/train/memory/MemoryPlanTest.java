@@ -9,6 +9,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FrozenParts;
 import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.junit.jupiter.api.Test;
 
@@ -22,8 +23,13 @@ class MemoryPlanTest {
             OptimizerOptions defaults = OptimizerOptions.adamW();
             OptimizerOptions options = new OptimizerOptions(
                     optimizer, defaults.beta1(), defaults.beta2(), defaults.epsilon(), 0, defaults.arguments());
-            MemoryPlan plan =
-                    MemoryPlan.of(model, full, options, new MemoryPlan.Load(batch, length), checkpointed, 1000);
+            MemoryPlan plan = MemoryPlan.of(
+                    model,
+                    full,
+                    options,
+                    new MemoryPlan.Load(batch, length),
+                    new GradientCheckpointing(checkpointed),
+                    1000);
             long trained = full.trainableParameters().stream()
                     .mapToLong((Parameter parameter) -> parameter.value().numel())
                     .sum();
