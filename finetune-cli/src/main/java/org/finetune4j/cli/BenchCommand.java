@@ -11,8 +11,10 @@ import picocli.CommandLine.Spec;
         description = "Measures speed and memory.",
         subcommands = {
             BenchStepCommand.class,
+            BenchFeedCommand.class,
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,
+            BenchMethodsCommand.class,
             BenchQloraCommand.class,
             BenchGemmCommand.class,
             BenchDequantizeCommand.class,

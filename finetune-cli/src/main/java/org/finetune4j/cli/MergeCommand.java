@@ -1,120 +1,166 @@
 package org.finetune4j.cli;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
-import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
-import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.ModelWriter;
-import org.finetune4j.quant.Requantization;
-import org.finetune4j.quant.Requantization.OutputError;
-import org.finetune4j.quant.Requantization.WeightError;
+import org.finetune4j.peft.merge.AdapterMerge;
+import org.finetune4j.peft.merge.CheckpointMerge;
+import org.finetune4j.peft.merge.CombinationType;
+import org.finetune4j.peft.merge.LoraCombination;
+import org.finetune4j.peft.merge.MajoritySign;
+import org.finetune4j.peft.merge.MergeMethod;
+import org.finetune4j.peft.merge.MergeSettings;
 import org.finetune4j.strategy.Adapter;
-import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Folds an adapter into its base model. A quantised base becomes a plain model, unless its bits are asked for again. */
+/** Makes one of several: an adapter and its base, several adapters, or several models. */
 @Command(
         name = "merge",
         mixinStandardHelpOptions = true,
-        description = "Folds an adapter into its base model and writes the model.")
+        description = {
+            "Folds an adapter into its base (--model and --adapter), makes one adapter of several (--adapters),"
+                    + " or one model of several (--models), and writes it."
+        })
 final class MergeCommand implements Callable<Integer> {
 
-    private static final int SAMPLE_TOKENS = 128;
+    @ArgGroup(exclusive = false, heading = "An adapter and its base:%n")
+    private @Nullable ModelOptions model;
 
-    @Mixin
-    private ModelOptions model;
+    @Option(
+            names = "--adapters",
+            arity = "1..*",
+            paramLabel = "DIR",
+            description = "Adapters of one method on one base, to become one adapter.")
+    private @Nullable List<Path> adapters;
 
-    @Option(names = "--output", required = true, paramLabel = "DIR", description = "Where to write the merged model.")
+    @Option(
+            names = "--models",
+            arity = "1..*",
+            paramLabel = "DIR",
+            description = "Models of one architecture, to become one model.")
+    private @Nullable List<Path> models;
+
+    @Option(
+            names = "--base",
+            paramLabel = "DIR",
+            description = "What the --models were fine-tuned from; all methods but linear and slerp need it.")
+    private @Nullable Path base;
+
+    @Option(
+            names = "--method",
+            defaultValue = "linear",
+            paramLabel = "NAME",
+            description = "Adapters: linear, cat, svd, ties, dare_linear, dare_ties, magnitude_prune, and the last four"
+                    + " with _svd. Models: linear, task_arithmetic, ties, dare_linear, dare_ties, magnitude_prune, slerp"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private String method;
+
+    @Option(
+            names = "--weights",
+            split = ",",
+            paramLabel = "W",
+            description = "One number for each, such as 0.7,0.3 (default: equal ones that add up to 1 for linear, cat"
+                    + " and svd, else 1 each).")
+    private double @Nullable [] weights;
+
+    @Option(
+            names = "--density",
+            defaultValue = "0.5",
+            paramLabel = "D",
+            description = "Share of values that ties, dare and magnitude_prune keep (default: ${DEFAULT-VALUE}).")
+    private double density;
+
+    @Option(
+            names = "--majority-sign",
+            defaultValue = "total",
+            paramLabel = "NAME",
+            description = "How ties elects a sign: total or frequency (default: ${DEFAULT-VALUE}).")
+    private MajoritySign majoritySign;
+
+    @Option(
+            names = "--lambda",
+            defaultValue = "1",
+            paramLabel = "L",
+            description = "What the merged task vector of models is multiplied by (default: ${DEFAULT-VALUE}).")
+    private double lambda;
+
+    @Option(
+            names = "--t",
+            defaultValue = "0.5",
+            paramLabel = "T",
+            description = "Where slerp stops between two models: 0 is the first, 1 the second.")
+    private double t;
+
+    @Option(
+            names = "--rank",
+            defaultValue = "0",
+            paramLabel = "N",
+            description = "Rank of the result of svd (default: the largest of the adapters).")
+    private int rank;
+
+    @Option(names = "--seed", defaultValue = "0", paramLabel = "N", description = "Of what dare drops.")
+    private long seed;
+
+    @Option(names = "--output", required = true, paramLabel = "DIR", description = "Where to write the result.")
     private Path output;
 
-    @Option(
-            names = "--requantize",
-            description = "Write a quantised base in its bits again, and report the error that this makes.")
-    private boolean requantize;
-
-    @Option(
-            names = "--text",
-            paramLabel = "FILE",
-            description = "Text to measure that error on; random tokens otherwise.")
-    private @Nullable Path text;
+    @Mixin
+    private QuantisedBaseOutput quantised;
 
     @Override
     public Integer call() {
-        if (text != null && !requantize) {
-            throw new UserErrorException("--text measures the error of --requantize, which is missing");
+        int given = (model == null ? 0 : 1) + (adapters == null ? 0 : 1) + (models == null ? 0 : 1);
+        if (given != 1) {
+            throw new UserErrorException(
+                    "there is nothing to merge: name one of --model with --adapter, --adapters, and --models");
         }
-        try (CausalLM loaded = model.load();
-                Adapter adapter = model.attachAdapter(loaded, false)) {
-            if (adapter == null) {
-                throw new UserErrorException("there is nothing to merge: name an adapter with --adapter");
-            }
-            boolean quantised = loaded.network().namedParameters().values().stream()
-                    .anyMatch(parameter -> parameter.compressed() != null);
-            if (requantize && !quantised) {
-                throw new UserErrorException("--requantize: the base model is not quantised, its merged weights stay"
-                        + " plain: quantize the merged model");
-            }
-            adapter.merge();
-            if (requantize) {
-                requantize(loaded);
-                loaded.save(output);
-            } else {
-                ModelWriter.of(loaded).decompressed().write(output);
-                if (quantised) {
-                    System.err.println("the base is quantised: the merged model is written in plain "
-                            + loaded.config().storageDType().torchName());
-                }
-            }
-            System.out.println(output);
+        if (model == null) {
+            quantised.refuse();
         }
+        if (model != null) {
+            fold(model);
+        } else if (adapters != null) {
+            CombinationType type = CombinationType.parse(method);
+            AdapterMerge.write(
+                    adapters,
+                    weights(adapters.size(), List.of("linear", "cat", "svd").contains(method)),
+                    new LoraCombination(type, density, majoritySign, seed, rank),
+                    output);
+        } else if (models != null) {
+            MergeMethod type = MergeMethod.parse(method);
+            double[] used = weights(models.size(), type == MergeMethod.LINEAR);
+            CheckpointMerge.write(
+                    models, base, type, new MergeSettings(used, density, majoritySign, lambda, t, seed), output);
+        }
+        System.out.println(output);
         return 0;
     }
 
-    private void requantize(CausalLM loaded) {
-        try (TensorScope scope = TensorScope.open()) {
-            int[] sample = sample(loaded);
-            Tensor before = Requantization.scores(loaded, sample);
-            List<WeightError> errors = Requantization.apply(loaded);
-            System.out.println("relative error  weight");
-            errors.forEach(
-                    error -> System.out.printf(Locale.ROOT, "%14.5f  %s%n", error.relativeError(), error.weight()));
-            OutputError error = Requantization.compare(before, Requantization.scores(loaded, sample));
-            System.out.printf(
-                    Locale.ROOT,
-                    "error of the scores %.5f, divergence %.5f nats a token, same choice %.1f%% of %d tokens%n",
-                    error.relativeError(),
-                    error.divergence(),
-                    100 * error.sameChoice(),
-                    sample.length);
+    private double[] weights(int count, boolean mean) {
+        if (weights != null) {
+            return weights;
         }
+        double[] equal = new double[count];
+        Arrays.fill(equal, mean ? 1.0 / count : 1);
+        return equal;
     }
 
-    private int[] sample(CausalLM loaded) {
-        int length = Math.min(SAMPLE_TOKENS, loaded.network().maxPositions());
-        Path file = text;
-        if (file == null) {
-            int words = (int) loaded.network().inputEmbedding().count();
-            return new SplittableRandom(0).ints(length, 0, words).toArray();
-        }
-        try {
-            int[] ids = loaded.tokenizer().encode(Files.readString(file), true);
-            if (ids.length < 1) {
-                throw new UserErrorException(file + ": the text has no tokens");
+    private void fold(ModelOptions folded) {
+        try (CausalLM loaded = folded.load();
+                Adapter adapter = folded.attachAdapter(loaded, false)) {
+            if (adapter == null) {
+                throw new UserErrorException("there is nothing to merge: name an adapter with --adapter");
             }
-            return Arrays.copyOf(ids, Math.min(ids.length, length));
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+            quantised.check(loaded);
+            adapter.merge();
+            quantised.write(loaded, output);
         }
     }
 }

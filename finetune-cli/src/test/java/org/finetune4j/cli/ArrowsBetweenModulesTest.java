@@ -35,11 +35,21 @@ class ArrowsBetweenModulesTest {
             .dependOnClassesThat()
             .resideInAnyPackage("org.finetune4j.peft..", "org.finetune4j.quant..", "org.finetune4j.cli..");
 
+    /** Tensors in the core; the CUDA driver and compiler in one package of the quantisation. */
     @ArchTest
-    static final ArchRule nativeBindingsStayInTensor = noClasses()
+    static final ArchRule nativeBindingsStayInTwoPackages = noClasses()
             .that()
-            .resideOutsideOfPackage("org.finetune4j.tensor")
+            .resideOutsideOfPackages("org.finetune4j.tensor", "org.finetune4j.quant.cuda")
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.bytedeco..", "ai.djl.ndarray..", "ai.djl.engine..", "ai.djl.pytorch..");
+
+    /** Only service loading reaches the kernels of GPUs: nothing loads CUDA on a machine that has none. */
+    @ArchTest
+    static final ArchRule nobodyNamesTheKernelsOfGpus = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.finetune4j.quant.cuda")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("org.finetune4j.quant.cuda", "org.bytedeco.cuda..");
 }

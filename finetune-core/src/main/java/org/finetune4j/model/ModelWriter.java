@@ -83,9 +83,11 @@ public final class ModelWriter {
         Path source = model.directory();
         if (source != null) {
             ModelFiles.copy(ModelFiles.GENERATION, source, target);
-            ModelFiles.copy(ModelFiles.TOKENIZER, source, target);
-        } else if (model.hasTokenizer()) {
+        }
+        if (model.hasTokenizer()) {
             model.tokenizer().copyFilesTo(target);
+        } else if (source != null) {
+            ModelFiles.copy(ModelFiles.TOKENIZER, source, target);
         }
     }
 

@@ -11,6 +11,7 @@ public final class MappedMemory {
 
     private static final Logger LOG = LoggerFactory.getLogger(MappedMemory.class);
     private static final long PAGE = 1 << 16;
+    private static final int WILL_NEED = 3;
     private static final int DONT_NEED = 4;
 
     private MappedMemory() {}
@@ -24,19 +25,28 @@ public final class MappedMemory {
      * @param end byte after its last
      */
     public static void release(Tensor mapping, long begin, long end) {
-        if (!System.getProperty("os.name").startsWith("Linux")) {
-            return;
-        }
         long base = mapping.handle().data_ptr().address();
-        long first = (base + begin + PAGE - 1) / PAGE * PAGE;
-        long last = (base + end) / PAGE * PAGE;
-        if (last <= first) {
+        advise((base + begin + PAGE - 1) / PAGE * PAGE, (base + end) / PAGE * PAGE, DONT_NEED);
+    }
+
+    /**
+     * Lets the system read a mapped file ahead of its use. Does nothing where the system is not Linux.
+     *
+     * @param mapping from {@link Tensors#mapped}, whole: it begins where a page does
+     */
+    public static void bringIn(Tensor mapping) {
+        long base = mapping.handle().data_ptr().address();
+        advise(base, base + mapping.numel() * mapping.dtype().itemSize(), WILL_NEED);
+    }
+
+    private static void advise(long first, long last, int advice) {
+        if (last <= first || !System.getProperty("os.name").startsWith("Linux")) {
             return;
         }
         try {
             NativeLibrary.getInstance("c")
                     .getFunction("madvise")
-                    .invokeInt(new Object[] {new Pointer(first), new NativeLong(last - first), DONT_NEED});
+                    .invokeInt(new Object[] {new Pointer(first), new NativeLong(last - first), advice});
         } catch (UnsatisfiedLinkError e) {
             LOG.debug("no madvise in this C library: pages stay until memory is short", e);
         }

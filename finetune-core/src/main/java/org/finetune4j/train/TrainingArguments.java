@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.DataLoader;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
@@ -35,6 +36,8 @@ import org.jspecify.annotations.Nullable;
  * @param statisticsSteps steps between statistics of gradients and activations; 0 for none
  * @param seed decides initial values, the order of the data and dropout
  * @param shuffle whether every epoch has a random order of its own
+ * @param dataloaderNumWorkers threads that make batches ahead; 0 makes each when it is needed. It changes no result
+ * @param dataloaderPrefetchFactor batches that each of them makes ahead
  * @param evalSteps steps between evaluations; 0 evaluates after every epoch
  * @param saveSteps steps between checkpoints; 0 saves after every epoch
  * @param saveTotalLimit how many of the latest checkpoints are kept
@@ -64,6 +67,8 @@ public record TrainingArguments(
         long statisticsSteps,
         long seed,
         boolean shuffle,
+        int dataloaderNumWorkers,
+        int dataloaderPrefetchFactor,
         long evalSteps,
         long saveSteps,
         int saveTotalLimit,
@@ -81,6 +86,8 @@ public record TrainingArguments(
         positive("perDeviceEvalBatchSize", perDeviceEvalBatchSize);
         positive("gradientAccumulationSteps", gradientAccumulationSteps);
         positive("saveTotalLimit", saveTotalLimit);
+        positive("dataloaderPrefetchFactor", dataloaderPrefetchFactor);
+        notNegative("dataloaderNumWorkers", dataloaderNumWorkers);
         notNegative("learningRate", learningRate);
         notNegative("warmupSteps", warmupSteps);
         notNegative("warmupRatio", warmupRatio);
@@ -183,6 +190,8 @@ public record TrainingArguments(
         private long statisticsSteps;
         private long seed = 42;
         private boolean shuffle = true;
+        private int dataloaderNumWorkers = DataLoader.DEFAULT_WORKERS;
+        private int dataloaderPrefetchFactor = DataLoader.DEFAULT_PREFETCH;
         private long evalSteps;
         private long saveSteps;
         private int saveTotalLimit = 1;
@@ -334,6 +343,16 @@ public record TrainingArguments(
             return this;
         }
 
+        public Builder dataloaderNumWorkers(int value) {
+            dataloaderNumWorkers = value;
+            return this;
+        }
+
+        public Builder dataloaderPrefetchFactor(int value) {
+            dataloaderPrefetchFactor = value;
+            return this;
+        }
+
         public Builder evalSteps(long value) {
             evalSteps = value;
             return this;
@@ -383,6 +402,8 @@ public record TrainingArguments(
                     statisticsSteps,
                     seed,
                     shuffle,
+                    dataloaderNumWorkers,
+                    dataloaderPrefetchFactor,
                     evalSteps,
                     saveSteps,
                     saveTotalLimit,

@@ -2,8 +2,10 @@ package org.finetune4j.quant;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.quant.bitsandbytes.EightBitTensors;
+import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.quant.kernel.EightBitKernels;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
@@ -42,6 +44,10 @@ public final class EightBitWeight implements CompressedWeight {
     public static EightBitWeight quantize(Tensor weight) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
+            Optional<DeviceKernels> kernels = DeviceKernels.of(weight.device());
+            if (kernels.isPresent()) {
+                return DeviceWeights.quantizeRows(kernels.get(), weight);
+            }
             Tensor codes = Tensors.zeros(DType.INT8, Device.CPU, weight.shape());
             Tensor absmax = Tensors.zeros(DType.FLOAT32, Device.CPU, weight.size(0));
             EightBitKernels.quantizeRows(weight.detach().to(Device.CPU), codes, absmax);
@@ -97,7 +103,12 @@ public final class EightBitWeight implements CompressedWeight {
     @Override
     public void decompressInto(Tensor destination) {
         try (Autograd.Mode mode = Autograd.disabled()) {
-            EightBitKernels.dequantizeRows(codes, absmax, destination);
+            Optional<DeviceKernels> kernels = DeviceKernels.of(device());
+            if (kernels.isPresent()) {
+                DeviceWeights.dequantizeRows(kernels.get(), this, destination.detach());
+            } else {
+                EightBitKernels.dequantizeRows(codes, absmax, destination);
+            }
         }
     }
 

@@ -3,10 +3,12 @@ package org.finetune4j.quant;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.quant.bitsandbytes.FourBitTensors;
 import org.finetune4j.quant.blockwise.CodeBook;
 import org.finetune4j.quant.kernel.BlockQuantizer;
+import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.quant.kernel.FourBitKernels;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
@@ -56,6 +58,10 @@ public final class FourBitWeight implements CompressedWeight {
             Tensor weight, QuantizationType type, int blockSize, boolean doubleQuantization) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
+            Optional<DeviceKernels> kernels = DeviceKernels.of(weight.device());
+            if (kernels.isPresent()) {
+                return DeviceWeights.quantize(kernels.get(), weight, type, blockSize, doubleQuantization);
+            }
             long count = weight.numel();
             Tensor packed = Tensors.zeros(DType.UINT8, Device.CPU, (count + 1) / 2, 1);
             Tensor absmax = Tensors.zeros(DType.FLOAT32, Device.CPU, (count + blockSize - 1) / blockSize);
@@ -64,9 +70,7 @@ public final class FourBitWeight implements CompressedWeight {
             Device device = weight.device();
             Scales scales;
             if (doubleQuantization) {
-                Scales.Nested nested = Scales.nest(absmax);
-                scales = new Scales.Nested(
-                        nested.codes().to(device), nested.nestedAbsmax().to(device), nested.offset());
+                scales = Scales.nest(absmax).movedTo(device);
             } else {
                 scales = new Scales.Plain(absmax.to(device));
             }
@@ -123,8 +127,10 @@ public final class FourBitWeight implements CompressedWeight {
 
     @Override
     public Tensor decompress(DType target) {
+        // A GPU's kernels write any type; a CPU's make float32.
+        DType made = device().equals(Device.CPU) ? DType.FLOAT32 : target;
         try (TensorScope scope = TensorScope.open()) {
-            Tensor values = Tensors.zeros(DType.FLOAT32, device(), shape);
+            Tensor values = Tensors.zeros(made, device(), shape);
             decompressInto(values);
             return scope.keep(values.to(target));
         }
@@ -135,7 +141,10 @@ public final class FourBitWeight implements CompressedWeight {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor flat = destination.detach().view(-1);
-            if (!device().equals(Device.CPU)) {
+            Optional<DeviceKernels> kernels = DeviceKernels.of(device());
+            if (kernels.isPresent()) {
+                DeviceWeights.dequantize(kernels.get(), this, flat);
+            } else if (!device().equals(Device.CPU)) {
                 flat.copyInPlace(
                         FourBitLookup.dequantize(packed, scales.absmax().to(device()), codes(), blockSize, numel()));
             } else if (destination.dtype() == DType.FLOAT32) {

@@ -69,6 +69,15 @@ public sealed interface Scales extends AutoCloseable {
             return restored.addInPlace(offset);
         }
 
+        /** The same scales on a device; these are closed when they are not there already. */
+        Nested movedTo(Device device) {
+            Nested moved = new Nested(codes.to(device), nestedAbsmax.to(device), offset);
+            if (moved.codes != codes) {
+                close();
+            }
+            return moved;
+        }
+
         @Override
         public long bytes() {
             return codes.numel() + nestedAbsmax.numel() * Float.BYTES;

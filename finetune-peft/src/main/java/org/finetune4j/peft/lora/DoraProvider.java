@@ -31,6 +31,7 @@ public final class DoraProvider implements StrategyProvider {
                 lora.bias(),
                 lora.initialization(),
                 lora.loftq(),
+                lora.eva(),
                 lora.loraPlusRatio()));
     }
 }

@@ -32,7 +32,8 @@ final class LoraConfigJson {
             "lora_bias",
             "bias",
             "init_lora_weights",
-            LOFTQ);
+            LOFTQ,
+            EvaConfig.KEY);
 
     private LoraConfigJson() {}
 
@@ -62,6 +63,7 @@ final class LoraConfigJson {
                 .loraBias(loraBias)
                 .bias(bias(settings))
                 .initialization(LoraInitialization.from(settings, fromFile))
+                .eva(EvaConfig.from(settings, fromFile))
                 .loraPlusRatio(fromFile ? 1 : settings.number("loraplus_lr_ratio", 1, 1e-6, 1e6));
         return fromFile ? builder.config() : withLoftq(builder, settings).config();
     }
@@ -130,6 +132,9 @@ final class LoraConfigJson {
         // A reader must not quantise its base once more: what LoftQ started from is in the base and the matrices.
         boolean begun = config.initialization() == LoraInitialization.LOFTQ;
         json.put("init_lora_weights", begun ? true : config.initialization().peftValue());
+        if (config.initialization() == LoraInitialization.EVA) {
+            json.put(EvaConfig.KEY, config.eva().toJson());
+        }
         json.put("rank_pattern", config.rankPattern());
         Map<String, Object> alphas = new LinkedHashMap<>();
         config.alphaPattern().forEach((pattern, alpha) -> alphas.put(pattern, PeftKeys.number(alpha)));

@@ -24,7 +24,9 @@ public enum LoraInitialization {
     /** The weight's first columns of a QR decomposition; the base keeps the rest (Büyükakyüz 2024). */
     OLORA("olora", "olora"),
     /** The largest singular vectors of what quantising the base lost (Li et al. 2023), see {@link LoftQ}. */
-    LOFTQ("loftq", "loftq");
+    LOFTQ("loftq", "loftq"),
+    /** A spans what the layer's inputs vary in most on the training data, B zero (Paischer et al. 2024). */
+    EVA("eva", "eva");
 
     private final String name;
     private final Object peftValue;
@@ -43,7 +45,7 @@ public enum LoraInitialization {
     }
 
     /** Whether A and B take a part of the base's weight, which keeps the residual. */
-    boolean takesFromBase() {
+    public boolean takesFromBase() {
         return this == PISSA || this == OLORA;
     }
 
@@ -55,8 +57,12 @@ public enum LoraInitialization {
      */
     static LoraInitialization from(Settings settings, boolean fromFile) {
         String text = settings.text("init_lora_weights").orElse("true").toLowerCase(Locale.ROOT);
-        if (fromFile && List.of("eva", "orthogonal", "loftq").contains(text)) {
+        if (fromFile && text.equals("orthogonal")) {
             return KAIMING;
+        }
+        if (fromFile && text.equals(LOFTQ.name)) {
+            throw new UserErrorException(settings.origin() + ": 'init_lora_weights': 'loftq' quantised a base for this"
+                    + " adapter alone: save the adapter with init_lora_weights true beside that base");
         }
         List<String> names = Arrays.stream(values()).map(value -> value.name).toList();
         return Arrays.stream(values())

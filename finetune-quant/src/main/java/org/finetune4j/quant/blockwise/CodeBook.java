@@ -106,6 +106,16 @@ public final class CodeBook {
         return values.clone();
     }
 
+    /** The middles between neighbours in ascending order, and infinity at the end; the caller may change the array. */
+    public float[] middles() {
+        return middles.clone();
+    }
+
+    /** The codes in ascending order of their numbers; the caller may change the returned array. */
+    public byte[] codesInOrder() {
+        return codeOfSorted.clone();
+    }
+
     /** How many codes there are. */
     public int size() {
         return values.length;

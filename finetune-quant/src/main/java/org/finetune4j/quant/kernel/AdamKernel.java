@@ -40,10 +40,7 @@ public final class AdamKernel {
             double weightDecay) {
         long count = value.numel();
         long blocks = (count + BLOCK_SIZE - 1) / BLOCK_SIZE;
-        double correction1 = 1 - Math.pow(settings.beta1, step);
-        double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, step));
-        Update update = new Update(settings, (float) (learningRate / correction1), (float) correction2, (float)
-                (1 - learningRate * weightDecay));
+        Update update = Update.of(settings, step, learningRate, weightDecay);
         FloatBuffer scales1 = firstAbsmax.memory(0, blocks * Float.BYTES).asFloatBuffer();
         FloatBuffer scales2 = secondAbsmax.memory(0, blocks * Float.BYTES).asFloatBuffer();
         Parallel.run(blocks, 64, (begin, end) -> {
@@ -68,7 +65,19 @@ public final class AdamKernel {
         });
     }
 
-    private record Update(Settings settings, float stepSize, float correction2, float decay) {}
+    /**
+     * The numbers of one step: {@code value = value * decay - stepSize * first / (sqrt(second) / correction2 + epsilon)}.
+     */
+    public record Update(Settings settings, float stepSize, float correction2, float decay) {
+
+        /** @param step number of the step, from 1 */
+        public static Update of(Settings settings, long step, double learningRate, double weightDecay) {
+            double correction1 = 1 - Math.pow(settings.beta1, step);
+            double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, step));
+            return new Update(settings, (float) (learningRate / correction1), (float) correction2, (float)
+                    (1 - learningRate * weightDecay));
+        }
+    }
 
     /** What a thread needs for a block. */
     private static final class Block {

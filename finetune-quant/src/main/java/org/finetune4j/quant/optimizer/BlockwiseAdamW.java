@@ -2,13 +2,16 @@ package org.finetune4j.quant.optimizer;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.quant.kernel.AdamKernel;
+import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.FusedAdamW;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -32,6 +35,7 @@ public final class BlockwiseAdamW implements Optimizer {
     private final boolean eightBit;
     private final StateMemory memory;
     private final Map<Parameter, Moments> moments = new LinkedHashMap<>();
+    private final Map<Device, DeviceKernels> kernels = new HashMap<>();
     private long steps;
 
     /** The two moments of a parameter: 8-bit codes with their scales, or float32 without. */
@@ -51,7 +55,7 @@ public final class BlockwiseAdamW implements Optimizer {
     /**
      * Makes the optimizer; it takes over {@code memory}.
      *
-     * @param groups contiguous float32 parameters on the CPU
+     * @param groups contiguous float32 parameters, on the device of {@code memory}
      * @param eightBit whether moments are in 8 bits
      */
     public BlockwiseAdamW(
@@ -91,7 +95,7 @@ public final class BlockwiseAdamW implements Optimizer {
 
     private void step(Tensor value, Tensor gradient, Moments state, double weightDecay, double learningRate) {
         List<Tensor> m = state.tensors();
-        if (state.isEightBit()) {
+        if (state.isEightBit() && value.device().equals(Device.CPU)) {
             AdamKernel.step(
                     value,
                     gradient,
@@ -103,6 +107,10 @@ public final class BlockwiseAdamW implements Optimizer {
                     steps,
                     learningRate,
                     weightDecay);
+        } else if (state.isEightBit()) {
+            AdamKernel.Update update = AdamKernel.Update.of(settings, steps, learningRate, weightDecay);
+            kernels.computeIfAbsent(value.device(), BlockwiseAdamW::kernelsOf)
+                    .adamStep(value, gradient, m.get(0), m.get(1), m.get(2), m.get(3), update);
         } else {
             FusedAdamW.step(
                     List.of(value),
@@ -116,6 +124,13 @@ public final class BlockwiseAdamW implements Optimizer {
                     weightDecay,
                     settings.epsilon());
         }
+    }
+
+    /** @throws UserErrorException when moments in 8 bits cannot be updated on that device */
+    static DeviceKernels kernelsOf(Device device) {
+        return DeviceKernels.of(device)
+                .orElseThrow(() -> new UserErrorException(
+                        "there are no kernels for moments in 8 bits on " + device + ": choose optim adamw"));
     }
 
     private Moments of(Parameter parameter) {

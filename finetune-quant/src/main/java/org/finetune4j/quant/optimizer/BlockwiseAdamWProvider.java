@@ -2,6 +2,8 @@ package org.finetune4j.quant.optimizer;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.ServiceLoader;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
@@ -14,9 +16,9 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
 
 /**
- * Registers {@link BlockwiseAdamW} under bitsandbytes' names. The paged kinds take two arguments: {@code directory}, where
- * the files go (the system's temporary directory unless said), and {@code resident_mb}, how much of the states may be
- * in memory at one time.
+ * Registers {@link BlockwiseAdamW} under bitsandbytes' names. The paged kinds take two arguments: {@code resident_mb}, how
+ * much of the states may be in memory at one time, and, on a CPU, {@code directory}, where the files go (the system's
+ * temporary directory unless said). On a GPU the rest is in the host's memory.
  */
 abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
 
@@ -42,27 +44,66 @@ abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
     @Override
     public final Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
         options.allowArguments(paged ? Set.of(DIRECTORY, RESIDENT) : Set.of());
-        groups.forEach(group -> group.parameters().forEach(this::check));
-        StateMemory memory = paged ? files(options) : StateMemory.resident();
+        Device device = check(groups);
+        if (eightBit && !device.equals(Device.CPU)) {
+            BlockwiseAdamW.kernelsOf(device); // what is missing is said before the first step
+        }
+        StateMemory memory = paged ? paged(device, options) : StateMemory.resident(device);
         return new BlockwiseAdamW(groups, options.beta1(), options.beta2(), options.epsilon(), eightBit, memory);
     }
 
-    private void check(Parameter parameter) {
-        if (!parameter.device().equals(Device.CPU) || parameter.dtype() != DType.FLOAT32) {
-            throw new UserErrorException("optim " + names.get(0) + " updates float32 parameters on the CPU, but '"
-                    + parameter.name() + "' is " + parameter.dtype() + " on " + parameter.device()
-                    + ": choose adamw");
+    /** The one device of all parameters. */
+    private Device check(List<ParameterGroup> groups) {
+        Device device = null;
+        for (ParameterGroup group : groups) {
+            for (Parameter parameter : group.parameters()) {
+                if (parameter.dtype() != DType.FLOAT32) {
+                    throw new UserErrorException("optim " + names.get(0) + " updates float32 parameters, but '"
+                            + parameter.name() + "' is " + parameter.dtype() + ": choose adamw");
+                }
+                if (device != null && !device.equals(parameter.device())) {
+                    throw new UserErrorException("optim " + names.get(0) + " updates parameters of one device, but '"
+                            + parameter.name() + "' is on " + parameter.device() + " and others are on " + device);
+                }
+                device = parameter.device();
+            }
         }
+        return device == null ? Device.CPU : device;
     }
 
-    private static StateMemory files(OptimizerOptions options) {
+    private static StateMemory paged(Device device, OptimizerOptions options) {
+        if (device.equals(Device.CPU)) {
+            return new PagedStateMemory(directory(options), allowance(options));
+        }
+        return ServiceLoader.load(PagedMemoryProvider.class).stream()
+                .flatMap(provider -> provider.get().memory(device, allowance(options)).stream())
+                .findFirst()
+                .orElseThrow(
+                        () -> new UserErrorException("there is no paged memory for " + device + ": choose adamw_8bit"));
+    }
+
+    /** Bytes of states that may be in memory at one time. */
+    private static long allowance(OptimizerOptions options) {
         double megabytes = options.number(RESIDENT, DEFAULT_RESIDENT_MB);
         if (!(megabytes > 0)) {
             throw new UserErrorException(
                     "optim_args: '" + RESIDENT + "' is " + megabytes + ", expected more than 0 megabytes");
         }
-        String directory = options.arguments().getOrDefault(DIRECTORY, System.getProperty("java.io.tmpdir"));
-        return new PagedStateMemory(Path.of(directory), (long) (megabytes * (1 << 20)));
+        return (long) (megabytes * (1 << 20));
+    }
+
+    private static Path directory(OptimizerOptions options) {
+        return Path.of(options.arguments().getOrDefault(DIRECTORY, System.getProperty("java.io.tmpdir")));
+    }
+
+    @Override
+    public final long residentBytes(long stateBytes, OptimizerOptions options) {
+        return paged ? Math.min(stateBytes, allowance(options)) : stateBytes;
+    }
+
+    @Override
+    public final Optional<Path> stateDirectory(OptimizerOptions options) {
+        return paged ? Optional.of(directory(options)) : Optional.empty();
     }
 
     @Override

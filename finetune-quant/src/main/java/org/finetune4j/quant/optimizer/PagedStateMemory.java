@@ -5,12 +5,14 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.IdentityHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.quant.memory.BlockStore;
+import org.finetune4j.quant.memory.MemoryScheduler;
+import org.finetune4j.quant.memory.NextUse;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.MappedMemory;
 import org.finetune4j.tensor.Tensor;
@@ -19,16 +21,16 @@ import org.finetune4j.tensor.Tensors;
 
 /**
  * States in files that are mapped into memory: the system writes their pages out when memory is short. Beyond an allowance,
- * the states that were used longest ago are let go at once, so that they never take more than it.
+ * the states whose next use is furthest away are let go at once, so that they never take more than it.
  */
 public final class PagedStateMemory implements StateMemory {
 
+    /** States that are read ahead: those of one parameter. */
+    private static final int AHEAD = 4;
+
     private final Path directory;
-    private final long allowance;
     private final Map<Tensor, Tensor> mappings = new IdentityHashMap<>();
-    private final LinkedHashSet<Tensor> resident = new LinkedHashSet<>();
-    private long residentBytes;
-    private long pagedOut;
+    private final MemoryScheduler<Tensor> scheduler;
 
     /**
      * Makes a memory.
@@ -38,7 +40,7 @@ public final class PagedStateMemory implements StateMemory {
      * @throws UserErrorException when nothing can be written there
      */
     public PagedStateMemory(Path parent, long allowance) {
-        this.allowance = allowance;
+        this.scheduler = new MemoryScheduler<>(new Pages(), new NextUse<>(), allowance, AHEAD);
         try {
             Files.createDirectories(parent);
             this.directory = Files.createTempDirectory(parent, "optimizer-states-");
@@ -69,33 +71,37 @@ public final class PagedStateMemory implements StateMemory {
 
     @Override
     public void touch(List<Tensor> tensors) {
-        for (Tensor tensor : tensors) {
-            if (resident.remove(tensor)) {
-                residentBytes -= bytesOf(tensor);
-            }
-        }
-        long wanted = tensors.stream().mapToLong(PagedStateMemory::bytesOf).sum();
-        while (residentBytes + wanted > allowance && !resident.isEmpty()) {
-            Tensor oldest = resident.iterator().next();
-            resident.remove(oldest);
-            residentBytes -= bytesOf(oldest);
-            release(oldest);
-        }
-        resident.addAll(tensors);
-        residentBytes += wanted;
-    }
-
-    private void release(Tensor tensor) {
-        Tensor mapping = mappings.get(tensor);
-        if (mapping != null) {
-            MappedMemory.release(mapping, 0, mapping.numel());
-            pagedOut++;
-        }
+        scheduler.use(tensors);
     }
 
     /** How often states were let go so far. */
     public long pagedOut() {
-        return pagedOut;
+        return scheduler.movedOut();
+    }
+
+    /** Pages of the files: near is memory, far is the file. */
+    private final class Pages implements BlockStore<Tensor> {
+
+        @Override
+        public long bytes(Tensor state) {
+            return bytesOf(state);
+        }
+
+        @Override
+        public void bringIn(Tensor state) {
+            Tensor mapping = mappings.get(state);
+            if (mapping != null) {
+                MappedMemory.bringIn(mapping);
+            }
+        }
+
+        @Override
+        public void moveOut(Tensor state) {
+            Tensor mapping = mappings.get(state);
+            if (mapping != null) {
+                MappedMemory.release(mapping, 0, mapping.numel());
+            }
+        }
     }
 
     private static long bytesOf(Tensor tensor) {
@@ -109,7 +115,6 @@ public final class PagedStateMemory implements StateMemory {
             mapping.close();
         });
         mappings.clear();
-        resident.clear();
         AtomicFiles.deleteTree(directory);
     }
 }

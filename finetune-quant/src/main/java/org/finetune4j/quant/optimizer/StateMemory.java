@@ -19,15 +19,20 @@ public interface StateMemory extends AutoCloseable {
     @Override
     void close();
 
-    /** Ordinary memory. */
+    /** Ordinary memory of the CPU. */
     static StateMemory resident() {
+        return resident(Device.CPU);
+    }
+
+    /** Ordinary memory of a device. */
+    static StateMemory resident(Device device) {
         return new StateMemory() {
 
             private final List<Tensor> all = new ArrayList<>();
 
             @Override
             public Tensor zeros(DType dtype, long... shape) {
-                Tensor tensor = Tensors.zeros(dtype, Device.CPU, shape).unscoped();
+                Tensor tensor = Tensors.zeros(dtype, device, shape).unscoped();
                 all.add(tensor);
                 return tensor;
             }

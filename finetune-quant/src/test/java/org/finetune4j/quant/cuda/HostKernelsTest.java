@@ -1,0 +1,53 @@
+package org.finetune4j.quant.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import org.finetune4j.quant.kernel.DeviceKernels;
+import org.finetune4j.tensor.Device;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The kernels as the host's compiler understands them, behind a driver that the host plays, by both bindings. */
+class HostKernelsTest {
+
+    abstract static class OnHost extends DeviceKernelsContract {
+
+        @TempDir
+        Path cache;
+
+        abstract CudaDriver driver();
+
+        @Override
+        DeviceKernels open() {
+            return HostCuda.kernels(driver(), cache);
+        }
+
+        @Override
+        Device device() {
+            return Device.CPU;
+        }
+
+        @AfterEach
+        void everyContextIsGivenBack() {
+            assertEquals(0, HostCuda.contexts());
+        }
+    }
+
+    @Nested
+    class ByJavaCpp extends OnHost {
+        @Override
+        CudaDriver driver() {
+            return HostCuda.javaCpp();
+        }
+    }
+
+    @Nested
+    class ByJna extends OnHost {
+        @Override
+        CudaDriver driver() {
+            return HostCuda.jna();
+        }
+    }
+}
