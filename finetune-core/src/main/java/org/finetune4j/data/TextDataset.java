@@ -152,7 +152,7 @@ public final class TextDataset implements TrainingDataset {
     }
 
     private int[] tokenize(int piece) {
-        int[] text = tokenizer.encode(source.text(piece), false);
+        int[] text = encode(source.text(piece), source.opensDocument(piece), source.closesDocument(piece));
         boolean opens = source.opensDocument(piece) && !startsWith(text, bos);
         boolean closes = source.closesDocument(piece) && !endsWith(text, eos);
         if (text.length == 0 && source.opensDocument(piece) && source.closesDocument(piece)) {
@@ -166,6 +166,27 @@ public final class TextDataset implements TrainingDataset {
             System.arraycopy(eos, 0, tokens, before + text.length, eos.length);
         }
         return tokens;
+    }
+
+    /**
+     * The tokens that a piece has inside its document. What many tokenizers put before the first word of a text is not
+     * among them, and line breaks at its end are followed by a word.
+     */
+    private int[] encode(String text, boolean first, boolean last) {
+        boolean between = !last && text.endsWith("\n");
+        if (first && !between) {
+            return tokenizer.encode(text, false);
+        }
+        int[] lineBreak = tokenizer.encode("\n", false);
+        int[] wordAfterBreak = tokenizer.encode("\na", false);
+        int[] before = first ? new int[0] : lineBreak;
+        int[] after =
+                between ? Arrays.copyOfRange(wordAfterBreak, lineBreak.length, wordAfterBreak.length) : new int[0];
+        int[] ids = tokenizer.encode((first ? "" : "\n") + text + (between ? "a" : ""), false);
+        boolean separable = startsWith(ids, before) && endsWith(ids, after);
+        return separable
+                ? Arrays.copyOfRange(ids, before.length, ids.length - after.length)
+                : tokenizer.encode(text, false);
     }
 
     /** Blocks over {@code [from, to)}; the last one may be shorter, but a single token has nothing to predict. */
