@@ -2,6 +2,7 @@ package org.finetune4j.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -63,6 +64,9 @@ final class BenchQloraCommand implements Callable<Integer> {
     @Option(names = "--optim", defaultValue = "adamw", description = "Optimizer (default: ${DEFAULT-VALUE}).")
     private String optim;
 
+    @Option(names = "--offload", paramLabel = "DIR", description = "Keep checkpointed activations in files there.")
+    private @Nullable Path offload;
+
     @Option(
             names = "--limit-gb",
             paramLabel = "GB",
@@ -110,7 +114,7 @@ final class BenchQloraCommand implements Callable<Integer> {
         double best = Double.MAX_VALUE;
         try (Optimizer optimizer =
                 OptimizerProvider.named(optim).create(ParameterGroup.all(trainable, 0), Set.of(), options)) {
-            Backpropagation backpropagation = new Backpropagation(loaded, GradientCheckpointing.every(1));
+            Backpropagation backpropagation = new Backpropagation(loaded, new GradientCheckpointing(1, offload));
             for (int step = 1; step <= steps; step++) {
                 long start = System.nanoTime();
                 double loss = backpropagation.run(

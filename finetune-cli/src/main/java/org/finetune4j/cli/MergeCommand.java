@@ -17,6 +17,7 @@ import org.finetune4j.strategy.Adapter;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Makes one of several: an adapter and its base, several adapters, or several models. */
@@ -110,12 +111,18 @@ final class MergeCommand implements Callable<Integer> {
     @Option(names = "--output", required = true, paramLabel = "DIR", description = "Where to write the result.")
     private Path output;
 
+    @Mixin
+    private QuantisedBaseOutput quantised;
+
     @Override
     public Integer call() {
         int given = (model == null ? 0 : 1) + (adapters == null ? 0 : 1) + (models == null ? 0 : 1);
         if (given != 1) {
             throw new UserErrorException(
                     "there is nothing to merge: name one of --model with --adapter, --adapters, and --models");
+        }
+        if (model == null) {
+            quantised.refuse();
         }
         if (model != null) {
             fold(model);
@@ -151,8 +158,9 @@ final class MergeCommand implements Callable<Integer> {
             if (adapter == null) {
                 throw new UserErrorException("there is nothing to merge: name an adapter with --adapter");
             }
+            quantised.check(loaded);
             adapter.merge();
-            loaded.save(output);
+            quantised.write(loaded, output);
         }
     }
 }

@@ -14,6 +14,7 @@ import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ScheduleOptions;
+import org.jspecify.annotations.Nullable;
 
 /** Reads the arguments of a training under the names that transformers gives them. */
 final class TrainingArgumentsReader {
@@ -50,6 +51,7 @@ final class TrainingArgumentsReader {
                 .decayNormsAndBiases(settings.flag("decay_norms_and_biases", false))
                 .maxGradNorm(settings.number("max_grad_norm", 1, 0, Double.MAX_VALUE))
                 .gradientCheckpointingLayers(checkpointing())
+                .activationOffloadDirectory(offloading(output))
                 .loss(new LossOptions(
                         settings.number("label_smoothing_factor", 0, 0, 0.999), settings.number("z_loss", 0, 0, 1e3)))
                 .neftuneNoiseAlpha(settings.number("neftune_noise_alpha", 0, 0, 1e6))
@@ -105,6 +107,18 @@ final class TrainingArgumentsReader {
                 settings.number("early_stopping_threshold", 0, 0, 1e9),
                 settings.integer("eval_max_new_tokens", 64, 1),
                 settings.integer("eval_generated_samples", 0, 0));
+    }
+
+    /** {@code true} writes kept activations below the output directory, a path below another one. */
+    private @Nullable Path offloading(Path output) {
+        Object value = settings.value("activation_offloading").orElse(false);
+        if (value instanceof Boolean flag && !flag) {
+            return null;
+        }
+        if (checkpointing() == 0) {
+            throw settings.invalid("activation_offloading", "gradient_checkpointing: true beside it");
+        }
+        return value instanceof Boolean ? output : Path.of(settings.requiredText("activation_offloading"));
     }
 
     /** {@code true} keeps one activation a layer, a number one for so many layers. */

@@ -71,6 +71,43 @@ class QloraCommandTest {
         assertEquals(List.of("In Oslo."), answer(quantised));
     }
 
+    @Test
+    void anAdapterMergesIntoAQuantisedBase() {
+        Path quantised = directory.resolve("quantised");
+        CommandRun written = CommandRun.of(
+                "quantize", "--model", files.model.toString(), "--output", quantised.toString(), "--double-quant");
+        assertEquals(0, written.exitCode(), written.toString());
+        CommandRun trained = run("train", LEARN, List.of("model_name_or_path=" + quantised, "target_modules=[q_proj]"));
+        assertEquals(0, trained.exitCode(), trained.toString());
+
+        Path plain = directory.resolve("plain");
+        CommandRun merged = merge(quantised, plain);
+        assertEquals(0, merged.exitCode(), merged.toString());
+        assertTrue(size(plain) > 2 * size(quantised), "plain weights, those that were not adapted as well");
+        Path packed = directory.resolve("packed");
+        CommandRun again = merge(quantised, packed, "--requantize");
+        assertEquals(0, again.exitCode(), again.toString());
+        assertEquals(size(quantised), size(packed), 64);
+        assertTrue(again.out().stream().anyMatch(line -> line.contains("nats a token")), again.toString());
+
+        CommandRun refused = merge(files.model, directory.resolve("no"), "--requantize");
+        assertEquals(2, refused.exitCode(), refused.toString());
+        assertEquals(1, refused.errors().size(), refused.toString());
+    }
+
+    private CommandRun merge(Path base, Path output, String... options) {
+        List<String> arguments = new ArrayList<>(List.of(
+                "merge",
+                "--model",
+                base.toString(),
+                "--adapter",
+                files.output.toString(),
+                "--output",
+                output.toString()));
+        arguments.addAll(List.of(options));
+        return CommandRun.of(arguments.toArray(String[]::new));
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"})
     void aRunThatWasCutGoesOnExactly(String optimizer) throws Exception {
@@ -94,6 +131,31 @@ class QloraCommandTest {
                 run("train", settings, List.of("max_steps=4", "output_dir=" + cut, "resume_from_checkpoint=true"));
         assertEquals(0, resumed.exitCode(), resumed.toString());
         assertArrayEquals(adapter(whole), adapter(cut));
+    }
+
+    /** Paged moments and offloaded activations with next to no memory for them: only slower. */
+    @Test
+    void whatIsMovedToFilesGivesTheSameWeights() throws Exception {
+        List<String> settings = List.of(
+                "r=64", "load_in_4bit=true", "target_modules=[q_proj]", "max_steps=3", "gradient_checkpointing=true");
+        Path inMemory = directory.resolve("memory");
+        Path inFiles = directory.resolve("files");
+        CommandRun fits = run("train", settings, List.of("optim=adamw_8bit", "output_dir=" + inMemory));
+        assertEquals(0, fits.exitCode(), fits.toString());
+        CommandRun moved = run(
+                "train",
+                settings,
+                List.of(
+                        "optim=paged_adamw_8bit",
+                        "optim_args={resident_mb: 0.02, directory: " + directory.resolve("states") + "}",
+                        "activation_offloading=true",
+                        "output_dir=" + inFiles));
+        assertEquals(0, moved.exitCode(), moved.toString());
+        assertArrayEquals(adapter(inMemory), adapter(inFiles));
+
+        CommandRun refused = run("train", List.of("activation_offloading=true"));
+        assertEquals(2, refused.exitCode(), refused.toString());
+        assertEquals(1, refused.errors().size(), refused.toString());
     }
 
     @Test

@@ -11,7 +11,6 @@ import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;
-import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.jspecify.annotations.Nullable;
@@ -37,9 +36,7 @@ final class StepRunner {
         this.hooks = hooks;
         this.arguments = arguments;
         this.stopRequested = stopRequested;
-        int layers = arguments.gradientCheckpointingLayers();
-        this.backpropagation = new Backpropagation(
-                        model, layers == 0 ? GradientCheckpointing.none() : GradientCheckpointing.every(layers))
+        this.backpropagation = new Backpropagation(model, arguments.checkpointing())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
     }
 

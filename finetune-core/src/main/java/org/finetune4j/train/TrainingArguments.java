@@ -3,7 +3,9 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DataLoader;
+import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.optimizer.OptimizerOptions;
@@ -26,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param decayNormsAndBiases whether norms and biases decay too
  * @param maxGradNorm gradients are scaled down to this global norm; 0 for no clipping
  * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
+ * @param activationOffloadDirectory where kept activations are written until they are needed, or null for memory
  * @param loss what is added to the cross entropy
  * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
  * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
@@ -56,6 +59,7 @@ public record TrainingArguments(
         boolean decayNormsAndBiases,
         double maxGradNorm,
         int gradientCheckpointingLayers,
+        @Nullable Path activationOffloadDirectory,
         LossOptions loss,
         double neftuneNoiseAlpha,
         double emaDecay,
@@ -70,6 +74,11 @@ public record TrainingArguments(
         int saveTotalLimit,
         @Nullable Path outputDirectory,
         boolean resume) {
+
+    /** Which activations are kept for the backward pass, and where. */
+    public GradientCheckpointing checkpointing() {
+        return new GradientCheckpointing(gradientCheckpointingLayers, activationOffloadDirectory);
+    }
 
     public TrainingArguments {
         positive("epochs", epochs);
@@ -87,6 +96,10 @@ public record TrainingArguments(
         notNegative("evalSteps", evalSteps);
         notNegative("saveSteps", saveSteps);
         notNegative("gradientCheckpointingLayers", gradientCheckpointingLayers);
+        if (activationOffloadDirectory != null && gradientCheckpointingLayers == 0) {
+            throw new UserErrorException(
+                    "activation_offloading moves checkpointed activations: it needs" + " gradient_checkpointing: true");
+        }
         notNegative("neftuneNoiseAlpha", neftuneNoiseAlpha);
         notNegative("statisticsSteps", statisticsSteps);
         if (!(emaDecay >= 0 && emaDecay < 1)) {
@@ -137,6 +150,9 @@ public record TrainingArguments(
         shown.put("weight_decay", weightDecay);
         shown.put("max_grad_norm", maxGradNorm);
         shown.put("gradient_checkpointing", gradientCheckpointingLayers);
+        if (activationOffloadDirectory != null) {
+            shown.put("activation_offloading", true);
+        }
         loss.describe(shown);
         selection.describe(shown);
         if (neftuneNoiseAlpha > 0) {
@@ -166,6 +182,7 @@ public record TrainingArguments(
         private boolean decayNormsAndBiases;
         private double maxGradNorm = 1;
         private int gradientCheckpointingLayers;
+        private @Nullable Path activationOffloadDirectory;
         private LossOptions loss = LossOptions.crossEntropy();
         private double neftuneNoiseAlpha;
         private double emaDecay;
@@ -280,6 +297,12 @@ public record TrainingArguments(
             return this;
         }
 
+        /** Where checkpointed activations are written until they are needed, or null to keep them in memory. */
+        public Builder activationOffloadDirectory(@Nullable Path value) {
+            activationOffloadDirectory = value;
+            return this;
+        }
+
         public Builder gradientCheckpointingLayers(int value) {
             gradientCheckpointingLayers = value;
             return this;
@@ -371,6 +394,7 @@ public record TrainingArguments(
                     decayNormsAndBiases,
                     maxGradNorm,
                     gradientCheckpointingLayers,
+                    activationOffloadDirectory,
                     loss,
                     neftuneNoiseAlpha,
                     emaDecay,

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
@@ -25,6 +27,7 @@ import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -138,6 +141,21 @@ class ExactnessTest {
                 LockSupport.parkNanos(2_000_000);
             }
             return samples.get(index);
+        }
+    }
+
+    @Test
+    void offloadedActivationsGiveTheSameGradients(@TempDir Path directory) throws Exception {
+        SyntheticSamples samples = new SyntheticSamples(3, 199, 1);
+        List<Sample> list = IntStream.range(0, 3).mapToObj(samples::get).toList();
+        List<Batch> batches = List.of(new Collator(0, 1).collate(list));
+        for (int layers : new int[] {1, 2}) {
+            GradientCheckpointing kept = GradientCheckpointing.every(layers);
+            Map<String, float[]> expected = gradients(batches, kept);
+            assertClose(expected, gradients(batches, kept.offloadedTo(directory)), 0);
+        }
+        try (Stream<Path> left = Files.list(directory)) {
+            assertEquals(0, left.count(), "the files are gone");
         }
     }
 

@@ -13,7 +13,7 @@ public final class AdapterDType {
         return of(model.computeDType());
     }
 
-    static DType of(DType base) {
+    public static DType of(DType base) {
         return base == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
     }
 }

@@ -1,5 +1,6 @@
 package org.finetune4j.peft;
 
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
@@ -34,6 +35,19 @@ public final class PartedWeight {
                 whole.name(), laidOut.contiguous().to(whole.dtype()).copy());
         return new PartedWeight(
                 ReplacedParameter.in(linear, "weight", rest),
+                initialA.copy().unscoped(),
+                initialB.copy().unscoped());
+    }
+
+    /**
+     * Prepares the exchange with another compressed weight.
+     *
+     * @param rest in the layer's layout, taken over
+     */
+    public static PartedWeight of(Linear linear, CompressedWeight rest, Tensor initialA, Tensor initialB) {
+        Parameter replacement = new Parameter(linear.weight().name(), rest);
+        return new PartedWeight(
+                ReplacedParameter.in(linear, "weight", replacement),
                 initialA.copy().unscoped(),
                 initialB.copy().unscoped());
     }

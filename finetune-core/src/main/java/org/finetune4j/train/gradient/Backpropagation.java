@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.UserErrorException;
@@ -69,7 +70,9 @@ public final class Backpropagation {
      *     one ({@code output_router_logits})
      */
     public double run(ModelInputs inputs, LossHead head) {
+        Path offload = checkpointing.offloadDirectory();
         try (Dropout.Mode mode = Dropout.mode(dropout);
+                ActivationFiles files = offload == null ? null : new ActivationFiles(offload);
                 TensorScope scope = TensorScope.open()) {
             TrainedPrompt prompt = TrainedPrompt.of(model);
             LoadBalancingLoss balance = balance(inputs, prompt);
@@ -78,7 +81,7 @@ public final class Backpropagation {
             Tensor inputIds = model.inputIds(inputs);
             boolean embeddingTrains = network.embeddingTrains() || prompt.trainsEmbeddings();
             Tensor embedded = embed(inputIds, context, embeddingTrains);
-            List<LayerGroup> groups = groups(embeddingTrains, prompt.trainsLayers(), balance);
+            List<LayerGroup> groups = groups(embeddingTrains, prompt.trainsLayers(), balance, files);
             // The noise is added, so the gradient passes it unchanged.
             Tensor hidden = noise.addTo(embedded.detach());
             for (LayerGroup group : groups) {
@@ -129,7 +132,10 @@ public final class Backpropagation {
 
     /** @param promptTrains whether every layer reads something that trains, whatever its own parameters do */
     private List<LayerGroup> groups(
-            boolean inputNeedsGradient, boolean promptTrains, @Nullable LoadBalancingLoss balance) {
+            boolean inputNeedsGradient,
+            boolean promptTrains,
+            @Nullable LoadBalancingLoss balance,
+            @Nullable ActivationFiles files) {
         List<? extends DecoderLayer> layers = network.layers();
         int size = checkpointing.isOn() ? checkpointing.everyLayers() : 1;
         List<LayerGroup> groups = new ArrayList<>();
@@ -138,7 +144,7 @@ public final class Backpropagation {
             List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
             boolean trains = promptTrains || members.stream().anyMatch(DecoderLayer::isTrainable);
             groups.add(new LayerGroup(
-                    network, members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance));
+                    network, members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance, files));
             trainedBefore |= trains;
         }
         return groups;

@@ -1,17 +1,35 @@
 package org.finetune4j.train.gradient;
 
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
 /**
  * Which activations are kept for the backward pass (Chen et al. 2016): those of all layers, or only the input of every
  * k-th layer, from which the layers after it are computed again.
  *
  * @param everyLayers how many layers share one kept input; 0 keeps everything
+ * @param offloadDirectory where kept inputs are written until they are needed, or null to keep them in memory
  */
-public record GradientCheckpointing(int everyLayers) {
+public record GradientCheckpointing(
+        int everyLayers, @Nullable Path offloadDirectory) {
 
     public GradientCheckpointing {
         if (everyLayers < 0) {
             throw new IllegalArgumentException("everyLayers must not be negative: " + everyLayers);
         }
+        if (everyLayers == 0 && offloadDirectory != null) {
+            throw new IllegalArgumentException("only checkpointed activations can be offloaded");
+        }
+    }
+
+    /** Kept inputs stay in memory. */
+    public GradientCheckpointing(int everyLayers) {
+        this(everyLayers, null);
+    }
+
+    /** The same with kept inputs in files below {@code directory}: less memory, and slower where that is short. */
+    public GradientCheckpointing offloadedTo(Path directory) {
+        return new GradientCheckpointing(everyLayers, directory);
     }
 
     /** Keeps everything: fastest. */

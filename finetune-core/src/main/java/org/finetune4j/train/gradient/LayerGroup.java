@@ -28,7 +28,9 @@ final class LayerGroup {
     private final boolean checkpointed;
     private final @Nullable LoadBalancingLoss balance;
     private final List<Segment> segments = new ArrayList<>();
+    private final @Nullable ActivationFiles files;
     private @Nullable Tensor keptInput;
+    private ActivationFiles.@Nullable Stored storedInput;
     private byte[] randomState = {};
 
     /**
@@ -36,6 +38,7 @@ final class LayerGroup {
      * @param recorded whether anything below or in these layers trains
      * @param checkpointed whether only the group's input is kept for the backward pass
      * @param balance the extra loss of a mixture of experts, or null
+     * @param files where a checkpointed group's input goes meanwhile, or null to keep it in memory
      */
     LayerGroup(
             DecoderModel network,
@@ -43,7 +46,9 @@ final class LayerGroup {
             boolean inputNeedsGradient,
             boolean recorded,
             boolean checkpointed,
-            @Nullable LoadBalancingLoss balance) {
+            @Nullable LoadBalancingLoss balance,
+            @Nullable ActivationFiles files) {
+        this.files = files;
         this.network = network;
         this.balance = balance;
         this.layers = layers;
@@ -59,7 +64,11 @@ final class LayerGroup {
         }
         if (recorded) {
             randomState = Torch.randomState();
-            keptInput = input;
+            if (files == null) {
+                keptInput = input;
+            } else {
+                storedInput = files.store(input);
+            }
         }
         try (Autograd.Mode mode = Autograd.disabled()) {
             Tensor hidden = input;
@@ -103,8 +112,9 @@ final class LayerGroup {
             outputGradient.close();
             return null;
         }
-        if (keptInput != null) {
-            recompute(keptInput, context);
+        Tensor kept = storedInput == null ? keptInput : storedInput.load();
+        if (kept != null) {
+            recompute(kept, context);
         }
         Tensor gradient = outputGradient;
         for (int i = segments.size() - 1; i >= 0; i--) {
@@ -120,6 +130,9 @@ final class LayerGroup {
             segment.extras.forEach(Tensor::close);
         }
         segments.clear();
+        if (storedInput != null) {
+            storedInput.close();
+        }
         return inputNeedsGradient ? gradient : null;
     }
 

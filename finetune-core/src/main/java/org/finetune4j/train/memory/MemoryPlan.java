@@ -14,6 +14,7 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -75,7 +76,7 @@ public record MemoryPlan(
         tables.addAll(network.outputLayer().allParameters());
         OptimizerOptions optimizer = arguments.optimizer();
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
-        Layers layers = Layers.of(model, load.tokens(), arguments.gradientCheckpointingLayers());
+        Layers layers = Layers.of(model, load.tokens(), arguments.checkpointing());
         long gradients = trained.stream().mapToLong(MemoryPlan::bytes).sum();
         long states = trained.stream()
                 .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
@@ -105,7 +106,8 @@ public record MemoryPlan(
     /** Bytes of all layers together. */
     private record Layers(long kept, long backward) {
 
-        static Layers of(CausalLM model, long tokens, int checkpointedLayers) {
+        static Layers of(CausalLM model, long tokens, GradientCheckpointing checkpointing) {
+            int checkpointedLayers = checkpointing.everyLayers();
             DecoderModel network = model.network();
             long hidden = network.inputEmbedding().weight().value().size(1);
             int itemSize = model.computeDType().itemSize();
@@ -131,7 +133,8 @@ public record MemoryPlan(
                 return new Layers(all, backward);
             }
             // The inputs of all groups, and one group computed again.
-            long groups = (kept.size() + checkpointedLayers - 1) / checkpointedLayers;
+            boolean inMemory = checkpointing.offloadDirectory() == null;
+            long groups = inMemory ? (kept.size() + checkpointedLayers - 1) / checkpointedLayers : 1;
             long largest = kept.stream().mapToLong(Long::longValue).max().orElse(0) * checkpointedLayers;
             return new Layers(groups * tokens * hidden * itemSize + Math.min(all, largest), backward);
         }

@@ -105,6 +105,7 @@ public final class Lora implements PeftStrategy {
         private boolean loraBias;
         private Bias bias = Bias.NONE;
         private LoraInitialization initialization = LoraInitialization.KAIMING;
+        private LoftqConfig loftq = LoftqConfig.DEFAULT;
         private EvaConfig eva = EvaConfig.defaults();
         private double loraPlusRatio = 1;
 
@@ -191,6 +192,18 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
+        /**
+         * Starts with LoftQ.
+         *
+         * @param bits those of the base: 4 or 8
+         * @param iterations how often the base is quantised; after more than one it is another base than before
+         */
+        public Builder loftq(int bits, int iterations) {
+            initialization = LoraInitialization.LOFTQ;
+            loftq = new LoftqConfig(bits, iterations);
+            return this;
+        }
+
         /** How {@link LoraInitialization#EVA} finds a start. */
         public Builder eva(EvaConfig value) {
             eva = value;
@@ -215,6 +228,7 @@ public final class Lora implements PeftStrategy {
                     loraBias,
                     bias,
                     initialization,
+                    loftq,
                     eva,
                     loraPlusRatio);
         }

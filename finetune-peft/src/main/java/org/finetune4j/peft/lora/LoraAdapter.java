@@ -9,6 +9,7 @@ import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelWriter;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
@@ -31,6 +32,9 @@ public final class LoraAdapter extends PeftAdapter {
     private static final List<Class<? extends Module>> TARGETS = List.of(Linear.class, Embedding.class);
     private static final List<Class<? extends Module>> LINEAR = List.of(Linear.class);
 
+    /** Where a LoftQ adapter keeps its base, in its own directory. */
+    private static final String QUANTISED_BASE = "quantized_base";
+
     private final LoraConfig config;
     private final List<String> paths;
     private final List<LoraLayer> layers;
@@ -46,7 +50,8 @@ public final class LoraAdapter extends PeftAdapter {
                 .toList();
         this.addsOnly = layers.size() == parts.size()
                 && !config.useDora()
-                && !config.initialization().takesFromBase();
+                && !config.initialization().takesFromBase()
+                && config.initialization() != LoraInitialization.LOFTQ;
     }
 
     /**
@@ -148,6 +153,10 @@ public final class LoraAdapter extends PeftAdapter {
      */
     @Override
     public void export(Path directory) {
+        if (config.initialization() == LoraInitialization.LOFTQ) {
+            exportWithBase(directory);
+            return;
+        }
         if (!config.initialization().takesFromBase() || config.useDora()) {
             save(directory);
             return;
@@ -160,5 +169,15 @@ public final class LoraAdapter extends PeftAdapter {
             AdapterConfigFile.write(
                     directory, complete(LoraConfigJson.toJson(config.doubled(), model(), paths, conv1d())));
         }
+    }
+
+    /** What LoftQ learned makes up for one way to quantise the base: the adapter is of use with that base alone. */
+    private void exportWithBase(Path directory) {
+        Path base = directory.resolve(QUANTISED_BASE);
+        ModelWriter.of(model()).write(base);
+        AdapterWeights.write(directory, entriesToWrite());
+        Map<String, @Nullable Object> configuration = complete(configuration());
+        configuration.put("base_model_name_or_path", base.toAbsolutePath().toString());
+        AdapterConfigFile.write(directory, configuration);
     }
 }

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param loraBias whether B has a bias, which trains as well
  * @param bias which biases of the base train
  * @param initialization what A and B start from
+ * @param loftq how the initialization LOFTQ is calculated
  * @param eva settings of {@link LoraInitialization#EVA}
  * @param loraPlusRatio the learning rate of B by that of A (Hayou et al. 2024), 1 for plain LoRA
  */
@@ -44,6 +45,7 @@ public record LoraConfig(
         boolean loraBias,
         Bias bias,
         LoraInitialization initialization,
+        LoftqConfig loftq,
         EvaConfig eva,
         double loraPlusRatio) {
 
@@ -73,6 +75,9 @@ public record LoraConfig(
         }
         if (useDora && loraBias) {
             throw new UserErrorException("lora_bias and use_dora cannot be combined");
+        }
+        if (useDora && initialization == LoraInitialization.LOFTQ && loftq.iterations() > 1) {
+            throw new UserErrorException("use_dora takes one iteration of loftq, not " + loftq.iterations());
         }
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
@@ -140,6 +145,7 @@ public record LoraConfig(
                 loraBias,
                 bias,
                 LoraInitialization.KAIMING,
+                loftq,
                 eva,
                 loraPlusRatio);
     }
@@ -163,6 +169,7 @@ public record LoraConfig(
                 loraBias,
                 bias,
                 initialization,
+                loftq,
                 eva,
                 loraPlusRatio);
     }

@@ -19,6 +19,8 @@ final class LoraConfigJson {
 
     static final String PEFT_TYPE = "LORA";
 
+    private static final String LOFTQ = "loftq_config";
+
     private static final List<String> OWN_KEYS = List.of(
             "r",
             "lora_alpha",
@@ -30,6 +32,7 @@ final class LoraConfigJson {
             "lora_bias",
             "bias",
             "init_lora_weights",
+            LOFTQ,
             EvaConfig.KEY);
 
     private LoraConfigJson() {}
@@ -48,7 +51,7 @@ final class LoraConfigJson {
         if (dora && loraBias) {
             throw new UserErrorException(settings.origin() + ": 'lora_bias' and 'use_dora' cannot be combined");
         }
-        return Lora.builder()
+        Lora.Builder builder = Lora.builder()
                 .rank(settings.integer("r", fromFile ? 8 : settings.integer("lora_r", 8, 1), 1))
                 .alpha(settings.number("lora_alpha", 8))
                 .dropout(settings.number("lora_dropout", 0, 0, 0.999))
@@ -61,8 +64,30 @@ final class LoraConfigJson {
                 .bias(bias(settings))
                 .initialization(LoraInitialization.from(settings, fromFile))
                 .eva(EvaConfig.from(settings, fromFile))
-                .loraPlusRatio(fromFile ? 1 : settings.number("loraplus_lr_ratio", 1, 1e-6, 1e6))
-                .config();
+                .loraPlusRatio(fromFile ? 1 : settings.number("loraplus_lr_ratio", 1, 1e-6, 1e6));
+        return fromFile ? builder.config() : withLoftq(builder, settings).config();
+    }
+
+    /** Reads {@code loftq_config}: {@code loftq_bits} and {@code loftq_iter}. */
+    private static Lora.Builder withLoftq(Lora.Builder builder, Settings settings) {
+        LoraInitialization initialization = LoraInitialization.from(settings, false);
+        Object value = settings.value(LOFTQ).orElse(Map.of());
+        if (!(value instanceof Map<?, ?> map)) {
+            throw settings.invalid(LOFTQ, "a map, such as {loftq_bits: 4, loftq_iter: 1}");
+        }
+        if (initialization != LoraInitialization.LOFTQ) {
+            if (!map.isEmpty()) {
+                throw settings.invalid(LOFTQ, "init_lora_weights: loftq beside it");
+            }
+            return builder;
+        }
+        Map<String, Object> known = new LinkedHashMap<>();
+        map.forEach((key, entry) -> known.put(String.valueOf(key), entry));
+        Settings own = new Settings(settings.origin() + ": " + LOFTQ, known);
+        int bits = own.integer("loftq_bits", 4, 4);
+        int iterations = own.integer("loftq_iter", 1, 1);
+        own.refuseUnknown();
+        return builder.loftq(bits, iterations);
     }
 
     private static Map<String, Double> numbersByName(Settings settings, String key) {
@@ -104,7 +129,9 @@ final class LoraConfigJson {
         json.put("use_rslora", config.useRslora());
         json.put("use_dora", config.useDora());
         json.put("lora_bias", config.loraBias());
-        json.put("init_lora_weights", config.initialization().peftValue());
+        // A reader must not quantise its base once more: what LoftQ started from is in the base and the matrices.
+        boolean begun = config.initialization() == LoraInitialization.LOFTQ;
+        json.put("init_lora_weights", begun ? true : config.initialization().peftValue());
         if (config.initialization() == LoraInitialization.EVA) {
             json.put(EvaConfig.KEY, config.eva().toJson());
         }

@@ -23,6 +23,8 @@ public enum LoraInitialization {
     PISSA("pissa", "pissa"),
     /** The weight's first columns of a QR decomposition; the base keeps the rest (Büyükakyüz 2024). */
     OLORA("olora", "olora"),
+    /** The largest singular vectors of what quantising the base lost (Li et al. 2023), see {@link LoftQ}. */
+    LOFTQ("loftq", "loftq"),
     /** A spans what the layer's inputs vary in most on the training data, B zero (Paischer et al. 2024). */
     EVA("eva", "eva");
 
@@ -57,6 +59,10 @@ public enum LoraInitialization {
         String text = settings.text("init_lora_weights").orElse("true").toLowerCase(Locale.ROOT);
         if (fromFile && text.equals("orthogonal")) {
             return KAIMING;
+        }
+        if (fromFile && text.equals(LOFTQ.name)) {
+            throw new UserErrorException(settings.origin() + ": 'init_lora_weights': 'loftq' quantised a base for this"
+                    + " adapter alone: save the adapter with init_lora_weights true beside that base");
         }
         List<String> names = Arrays.stream(values()).map(value -> value.name).toList();
         return Arrays.stream(values())

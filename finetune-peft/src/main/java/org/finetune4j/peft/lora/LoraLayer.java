@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
@@ -40,6 +41,11 @@ class LoraLayer extends AdaptedLinear {
             matrices = initialization.taken(weight, rank, scale, path);
             Tensor taken = matrices.loraB().matmul(matrices.loraA()).mul(scale);
             this.parted = PartedWeight.of(linear, weight.sub(taken), matrices.loraA(), matrices.loraB());
+        } else if (initialization == LoraInitialization.LOFTQ) {
+            LoftQ start = LoftQ.of(linear, rank, scale, config.loftq(), path);
+            matrices = new LoraInitialization.Matrices(start.loraA(), start.loraB());
+            CompressedWeight other = start.quantised();
+            this.parted = other == null ? null : PartedWeight.of(linear, other, start.loraA(), start.loraB());
         } else {
             matrices = initialization.drawn(model.device(), rank, linear.inFeatures(), linear.outFeatures());
             this.parted = null;
