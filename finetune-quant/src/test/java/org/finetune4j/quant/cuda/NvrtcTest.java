@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -92,7 +93,9 @@ class NvrtcTest {
     class ByJavaCpp extends Contract {
         @Override
         Nvrtc open() {
-            assumeTrue(JavaCppNvrtc.isUsable(CudaLibraries.standard()), "NVRTC 12 is not found");
+            List<Path> directories = new ArrayList<>(CudaLibraries.standard().directories());
+            directories.addAll(HostCuda.libraries().directories()); // a driver, which the binding wants to see
+            assumeTrue(JavaCppNvrtc.isUsable(new CudaLibraries(directories)), "NVRTC 12 is not found");
             return new JavaCppNvrtc();
         }
     }
