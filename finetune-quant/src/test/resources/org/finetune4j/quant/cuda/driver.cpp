@@ -133,8 +133,8 @@ int cuDeviceGet(int* device, int ordinal) {
 }
 
 int cuDeviceGetAttribute(int* value, int attribute, int) {
-    *value = attribute == 75 ? 9 : 0;
-    return attribute == 75 || attribute == 76 ? 0 : 1;
+    *value = attribute == 75 ? 9 : attribute == 89 ? 1 : 0;
+    return attribute == 75 || attribute == 76 || attribute == 89 ? 0 : 1;
 }
 
 int cuDevicePrimaryCtxRetain(void** result, int) {
