@@ -11,9 +11,12 @@ import picocli.CommandLine.Spec;
         description = "Measures speed and memory.",
         subcommands = {
             BenchStepCommand.class,
+            BenchFeedCommand.class,
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,
+            BenchMethodsCommand.class,
             BenchQloraCommand.class,
+            BenchGemmCommand.class,
             BenchDequantizeCommand.class,
             BenchMakeModelCommand.class
         })

@@ -13,7 +13,8 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.tensor.Device;
+import org.finetune4j.model.LoadOptions;
+import org.finetune4j.tensor.DType;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -21,7 +22,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "generate",
         mixinStandardHelpOptions = true,
-        description = "Times greedy generation: random weights, a random prompt, float32.")
+        description = "Times greedy generation: random weights, a random prompt.")
 final class BenchGenerateCommand implements Callable<Integer> {
 
     @Option(names = "--shape", defaultValue = "smol135", description = "${COMPLETION-CANDIDATES}")
@@ -39,6 +40,9 @@ final class BenchGenerateCommand implements Callable<Integer> {
     @Option(names = "--runs", defaultValue = "3", description = "Times after one that is not counted.")
     private int runs;
 
+    @Option(names = "--dtype", defaultValue = "float32", description = "Type of the weights and the calculation.")
+    private String dtype;
+
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
@@ -49,7 +53,9 @@ final class BenchGenerateCommand implements Callable<Integer> {
                     "bench generate needs --batch, --prompt-tokens, --new-tokens and --runs above 0");
         }
         List<Double> seconds = new ArrayList<>();
-        try (CausalLM model = CausalLM.initialize(shape.config(), null, Device.best(), 0)) {
+        DType type = DType.parse(dtype);
+        LoadOptions types = LoadOptions.defaults().withDType(type).withComputeDType(type);
+        try (CausalLM model = CausalLM.initialize(shape.config(), null, types, 0)) {
             SplittableRandom random = new SplittableRandom(0);
             int vocabulary = (int) model.network().inputEmbedding().count();
             List<int[]> prompts = new ArrayList<>();
@@ -71,6 +77,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
         double median = counted.get(counted.size() / 2);
         ObjectNode result = new ObjectMapper().createObjectNode();
         result.put("shape", shape.toString());
+        result.put("dtype", type.torchName());
         result.put("batch", batch);
         result.put("prompt_tokens", promptTokens);
         result.put("new_tokens", newTokens);

@@ -2,22 +2,16 @@ package org.finetune4j.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.safetensors.CheckpointWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
-import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.tensor.Tensors;
 import org.finetune4j.tensor.Torch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -53,7 +47,7 @@ final class BenchMakeModelCommand implements Callable<Integer> {
         Torch.seed(seed);
         List<Entry> entries = new ArrayList<>();
         try (TensorScope scope = TensorScope.open()) {
-            Shapes shapes = new Shapes(new LinkedHashMap<>());
+            ShapesOnly shapes = new ShapesOnly();
             try (DecoderModel network = Architecture.of(config).build(config, Weights.of(shapes))) {
                 network.namedParameters()
                         .forEach((name, parameter) -> entries.add(new Entry(
@@ -64,30 +58,5 @@ final class BenchMakeModelCommand implements Callable<Integer> {
         config.save(output);
         System.out.println(output);
         return 0;
-    }
-
-    /** Tensors that have a shape and no memory to speak of, and what their values would be made by. */
-    private record Shapes(Map<String, Initialization> initializations) implements Weights.Source {
-
-        @Override
-        public boolean contains(String name) {
-            return false;
-        }
-
-        @Override
-        public Tensor tensor(String name, Initialization initialization, long[] shape) {
-            initializations.put(name, initialization);
-            return Tensors.zeros(DType.BFLOAT16, Device.CPU, 1).expand(shape);
-        }
-
-        Tensor make(String name, DType dtype, long[] shape) {
-            Initialization initialization = initializations.get(name);
-            if (initialization == null) {
-                throw new IllegalStateException("no tensor '" + name + "'");
-            }
-            try (TensorScope scope = TensorScope.open()) {
-                return scope.keep(initialization.create(Device.CPU, shape).to(dtype));
-            }
-        }
     }
 }

@@ -4,6 +4,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import org.finetune4j.UserErrorException;
@@ -15,12 +18,16 @@ import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.quant.Quantization;
 import org.finetune4j.quant.QuantizationType;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.memory.ProcessMemory;
-import org.finetune4j.train.optimizer.AdamW;
+import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -53,6 +60,15 @@ final class BenchQloraCommand implements Callable<Integer> {
     @Option(names = "--steps", defaultValue = "3", description = "Steps (default: ${DEFAULT-VALUE}).")
     private int steps;
 
+    @Option(names = "--optim", defaultValue = "adamw", description = "Optimizer (default: ${DEFAULT-VALUE}).")
+    private String optim;
+
+    @Option(
+            names = "--limit-gb",
+            paramLabel = "GB",
+            description = "Exit code 1 when the process ever takes more than so many 10^9 bytes.")
+    private @Nullable Double limitGb;
+
     @Override
     public Integer call() throws Exception {
         if (steps < 1 || batch < 1 || seq < 2 || rank < 1) {
@@ -79,15 +95,21 @@ final class BenchQloraCommand implements Callable<Integer> {
                                     .sum()
                             >> 20);
             System.out.println(report);
-            train(loaded, attached);
+            double best = train(loaded, attached);
+            long peak = ProcessMemory.peakMegabytes();
+            System.out.println(compare(loaded, attached, best));
+            return isWithinLimit(peak) ? 0 : 1;
         }
-        return 0;
     }
 
-    private void train(CausalLM loaded, AttachedStrategy attached) {
+    /** The fastest step in seconds. */
+    private double train(CausalLM loaded, AttachedStrategy attached) {
         List<Parameter> trainable = List.copyOf(attached.trainableParameters());
         Batch data = randomBatch(loaded.network().inputEmbedding().count());
-        try (AdamW optimizer = new AdamW(ParameterGroup.all(trainable, 0), 0.9, 0.999, 1e-8)) {
+        OptimizerOptions options = new OptimizerOptions(optim, 0.9, 0.999, 1e-8, 0, Map.of());
+        double best = Double.MAX_VALUE;
+        try (Optimizer optimizer =
+                OptimizerProvider.named(optim).create(ParameterGroup.all(trainable, 0), Set.of(), options)) {
             Backpropagation backpropagation = new Backpropagation(loaded, GradientCheckpointing.every(1));
             for (int step = 1; step <= steps; step++) {
                 long start = System.nanoTime();
@@ -95,17 +117,51 @@ final class BenchQloraCommand implements Callable<Integer> {
                         data.modelInputs(), LanguageModelLoss.of(loaded.network(), data, 1.0 / data.labelledTokens()));
                 optimizer.step(1e-4);
                 optimizer.clearGradients();
+                best = Math.min(best, since(start));
                 ObjectNode line = new ObjectMapper().createObjectNode();
                 line.put("step", step);
                 line.put("loss", loss);
                 line.put("seconds", since(start));
-                line.put("tokens_per_s", batch * seq / since(start));
+                line.put("tokens_per_s", hundredths(batch * seq / since(start)));
                 line.put("buffers_mb", loaded.network().weightBuffers().bytes() >> 20);
                 line.put("resident_mb", ProcessMemory.residentBytes() >> 20);
                 line.put("peak_mb", ProcessMemory.peakMegabytes());
                 System.out.println(line);
             }
         }
+        return best;
+    }
+
+    /** The fastest step beside the products of the same shapes, measured now. */
+    private ObjectNode compare(CausalLM loaded, AttachedStrategy attached, double seconds) {
+        double limit = FloatingPointLimit.measure(loaded.network(), batch * seq);
+        long perToken = FloatingPointLimit.Work.of(loaded.network(), attached.trainableParameters(), seq)
+                .perToken();
+        double tokens = batch * seq / seconds;
+        ObjectNode report = new ObjectMapper().createObjectNode();
+        report.put("threads", Torch.threads());
+        report.put("gflop_per_token", Math.round(perToken / 1e6) / 1e3);
+        report.put("gemm_gflop_per_s", Math.round(limit / 1e8) / 10.0);
+        report.put("limit_tokens_per_s", hundredths(limit / perToken));
+        report.put("tokens_per_s", hundredths(tokens));
+        report.put("share_of_limit", hundredths(tokens * perToken / limit));
+        return report;
+    }
+
+    private boolean isWithinLimit(long peakMegabytes) {
+        Double limit = limitGb;
+        if (limit == null) {
+            return true;
+        }
+        double peak = (peakMegabytes + 1) * (double) (1 << 20) / 1e9;
+        boolean within = peakMegabytes >= 0 && peak <= limit;
+        System.out.printf(
+                Locale.ROOT, "peak %.2f GB, limit %.2f GB: %s%n", peak, limit, within ? "within" : "NOT within");
+        return within;
+    }
+
+    private static double hundredths(double value) {
+        return Math.round(value * 100) / 100.0;
     }
 
     private static double since(long start) {

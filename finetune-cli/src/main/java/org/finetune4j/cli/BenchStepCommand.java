@@ -18,13 +18,13 @@ import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.ProcessMemory;
 import org.finetune4j.train.optimizer.AdamW;
-import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -114,9 +114,10 @@ final class BenchStepCommand implements Callable<Integer> {
             MemoryPlan plan = MemoryPlan.of(
                     model,
                     attached,
-                    OptimizerOptions.adamW(),
+                    TrainingArguments.builder()
+                            .gradientCheckpointingLayers(checkpointing.everyLayers())
+                            .build(),
                     new MemoryPlan.Load(batch, seq),
-                    checkpointing.everyLayers(),
                     process);
             return result(chosen, seconds.subList(1, seconds.size()), base, plan);
         }

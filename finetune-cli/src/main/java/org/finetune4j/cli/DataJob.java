@@ -147,6 +147,11 @@ record DataJob(
                 notes);
     }
 
+    /** Examples as samples, not packed. */
+    TrainingDataset samples(ExampleDataset examples, CausalLM model) {
+        return samples(examples, model, options(model));
+    }
+
     private static TrainingDataset samples(ExampleDataset examples, CausalLM model, SupervisedOptions options) {
         Optional<InstructionSamples> instructions =
                 SupervisedSamples.asInstructions(examples, model.tokenizer(), options);

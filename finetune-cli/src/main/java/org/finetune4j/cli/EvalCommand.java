@@ -3,35 +3,32 @@ package org.finetune4j.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.AlpacaTemplate;
-import org.finetune4j.data.Collator;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionSamples;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.StringTemplate;
-import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.train.EvaluationMetrics;
-import org.finetune4j.train.Evaluator;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.finetune4j.train.evaluation.MultipleChoice;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Measures a model, with an adapter or without, on data that it was not trained on. */
 @Command(
         name = "eval",
         mixinStandardHelpOptions = true,
-        description = "Measures a model on instructions with answers, or on multiple-choice questions.")
+        description = "Measures a model on records in any format, or on multiple-choice questions.")
 final class EvalCommand implements Callable<Integer> {
 
     private static final List<String> BY_LOSS = List.of("loss", "perplexity");
@@ -39,8 +36,17 @@ final class EvalCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    @Option(names = "--data", required = true, paramLabel = "FILE", description = "Instructions, or questions.")
-    private Path data;
+    @Mixin
+    private HeldOutOptions heldOut;
+
+    @Option(
+            names = "--config",
+            paramLabel = "CONFIG.yaml",
+            description = "Measure on what this training's configuration holds out, read as it reads it.")
+    private @Nullable Path config;
+
+    @Option(names = "--by-task", description = "Give the numbers of each task, too.")
+    private boolean byTask;
 
     @Option(
             names = "--metrics",
@@ -53,56 +59,52 @@ final class EvalCommand implements Callable<Integer> {
 
     @Option(
             names = "--multiple-choice",
-            description = "FILE has lines of {\"prompt\", \"choices\", \"answer\"}: accuracy by log-likelihood.")
+            description =
+                    "Accuracy by log-likelihood: records of {\"prompt\", \"choices\", \"answer\"}, or others whose"
+                            + " answers are a few classes.")
     private boolean multipleChoice;
-
-    @Option(names = "--batch-size", defaultValue = "8", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
-    private int batchSize;
-
-    @Option(names = "--max-length", defaultValue = "0", paramLabel = "N", description = "Tokens of a sample at most.")
-    private int maxLength;
-
-    @Option(
-            names = "--max-new-tokens",
-            defaultValue = "128",
-            paramLabel = "N",
-            description = "Longest answer (default: ${DEFAULT-VALUE}).")
-    private int maxNewTokens;
-
-    @Option(
-            names = "--prompt-template",
-            defaultValue = "alpaca",
-            paramLabel = "TEXT",
-            description = "alpaca, or a text with {instruction} and {input}.")
-    private String template;
 
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "key=value",
+            description =
+                    "Keys of a configuration that say how data is read: dataset_format=messages, columns, templates,"
+                            + " chat_template, train_on, ...")
+    private List<String> keys = new ArrayList<>();
+
     @Override
     public Integer call() throws JsonProcessingException {
-        if (batchSize < 1 || maxNewTokens < 1) {
-            throw new UserErrorException("--batch-size and --max-new-tokens must be positive");
+        heldOut.check();
+        if (heldOut.data().isEmpty() == (config == null)) {
+            throw new UserErrorException("eval needs --data or --config, one of them");
         }
-        ModelSelection selection = selection();
+        if (multipleChoice && byTask) {
+            throw new UserErrorException("--by-task does not go with --multiple-choice: measure one file at a time");
+        }
+        ModelSelection selection = heldOut.selection(names());
+        EvalData source = config == null ? heldOut.records(keys) : EvalData.ofConfiguration(config, keys);
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
-            print(multipleChoice ? choices(loaded) : measure(loaded, selection));
+            print(multipleChoice ? choices(loaded, source) : measure(loaded, source, selection));
         }
         return 0;
     }
 
-    private ModelSelection selection() {
-        List<String> names = metrics.stream()
+    private List<String> names() {
+        return metrics.stream()
                 .map(String::strip)
-                .flatMap(name ->
-                        name.equals("rouge") ? List.of("rouge1", "rouge2", "rougeL").stream() : List.of(name).stream())
+                .flatMap(name -> name.equals("rouge") ? Stream.of("rouge1", "rouge2", "rougeL") : Stream.of(name))
                 .toList();
-        return new ModelSelection(names, "loss", false, false, 0, 0, maxNewTokens, 0);
     }
 
-    private Map<String, Object> choices(CausalLM loaded) {
-        MultipleChoice.Result result = new MultipleChoice(loaded).ask(ChoiceQuestion.read(data));
+    private Map<String, Object> choices(CausalLM loaded, EvalData source) {
+        List<ChoiceQuestion> questions = config == null && ChoiceQuestion.areIn(heldOut.data())
+                ? ChoiceQuestion.read(heldOut.data())
+                : source.classification(loaded);
+        MultipleChoice.Result result = new MultipleChoice(loaded).ask(questions);
         Map<String, Object> values = new LinkedHashMap<>();
         values.put("accuracy", result.accuracy());
         values.put("normalised_accuracy", result.normalisedAccuracy());
@@ -110,21 +112,19 @@ final class EvalCommand implements Callable<Integer> {
         return values;
     }
 
-    private Map<String, Object> measure(CausalLM loaded, ModelSelection selection) {
-        PromptTemplate prompt = template.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(template);
-        int longest = loaded.network().maxPositions();
-        InstructionSamples samples = InstructionDataset.load(data)
-                .tokenize(
-                        loaded.tokenizer(),
-                        TokenizationOptions.builder()
-                                .maxLength(
-                                        maxLength > 0
-                                                ? maxLength
-                                                : Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, longest))
-                                .template(prompt)
-                                .build());
-        EvaluationMetrics result =
-                new Evaluator(loaded, samples, Collator.of(loaded.tokenizer()), batchSize, selection).evaluate(0);
+    private Map<String, Object> measure(CausalLM loaded, EvalData source, ModelSelection selection) {
+        JobData.Part part = source.load(loaded);
+        Map<String, Object> values = measure(loaded, part.samples(), selection);
+        if (byTask) {
+            Map<String, Object> tasks = new LinkedHashMap<>();
+            source.byTask(part, loaded).forEach((name, own) -> tasks.put(name, measure(loaded, own, selection)));
+            values.put("tasks", tasks);
+        }
+        return values;
+    }
+
+    private Map<String, Object> measure(CausalLM loaded, TrainingDataset samples, ModelSelection selection) {
+        EvaluationMetrics result = heldOut.evaluate(loaded, samples, selection);
         Map<String, Object> values = new LinkedHashMap<>();
         for (String name : selection.metrics()) {
             values.put(name, result.metric(name));
@@ -139,12 +139,21 @@ final class EvalCommand implements Callable<Integer> {
     private void print(Map<String, Object> values) throws JsonProcessingException {
         if (json) {
             System.out.println(new ObjectMapper().writeValueAsString(values));
-            return;
+        } else {
+            print("", values);
         }
-        values.forEach((name, value) -> System.out.println(String.format(
-                Locale.ROOT,
-                "%-20s %s",
-                name,
-                value instanceof Double number ? String.format(Locale.ROOT, "%.6f", number) : value)));
+    }
+
+    private static void print(String task, Map<String, Object> values) {
+        values.forEach((name, value) -> {
+            if (value instanceof Map<?, ?> inner) {
+                Map<String, Object> numbers = new LinkedHashMap<>();
+                inner.forEach((key, number) -> numbers.put(String.valueOf(key), number));
+                print(name.equals("tasks") ? "" : name + "  ", numbers);
+            } else {
+                Object shown = value instanceof Double number ? String.format(Locale.ROOT, "%.6f", number) : value;
+                System.out.println(String.format(Locale.ROOT, "%s%-20s %s", task, name, shown));
+            }
+        });
     }
 }

@@ -36,8 +36,15 @@ final class ModelOptions {
     @Option(names = "--dtype", paramLabel = "NAME", description = "Type to hold the weights in: float32, bfloat16, ...")
     private @Nullable String dtype;
 
+    @Option(
+            names = "--compute-dtype",
+            paramLabel = "NAME",
+            description = "Type to calculate in (default: float32 on a CPU, the weights' type on a GPU).")
+    private @Nullable String computeDType;
+
     CausalLM load() {
-        LoadOptions options = new LoadOptions(Device.parse(device), dtype == null ? null : DType.parse(dtype));
+        LoadOptions options = new LoadOptions(Device.parse(device), dtype == null ? null : DType.parse(dtype))
+                .withComputeDType(computeDType == null ? null : DType.parse(computeDType));
         return CausalLM.load(HubModels.directory(model), options);
     }
 

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.DataLoader;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.gradient.LossOptions;
@@ -57,6 +58,9 @@ final class TrainingArgumentsReader {
                 .statisticsSteps(settings.integer("statistics_steps", 0, 0))
                 .seed(settings.integer("seed", 42))
                 .shuffle(settings.flag("shuffle", true))
+                .dataloaderNumWorkers(settings.integer("dataloader_num_workers", DataLoader.DEFAULT_WORKERS, 0))
+                .dataloaderPrefetchFactor(
+                        settings.integer("dataloader_prefetch_factor", DataLoader.DEFAULT_PREFETCH, 1))
                 .evalSteps(settings.integer("eval_steps", 0, 0))
                 .saveSteps(settings.integer("save_steps", 0, 0))
                 .saveTotalLimit(settings.integer("save_total_limit", 1, 1))

@@ -32,7 +32,12 @@ final class TrainingConfig {
      * @throws UserErrorException when the file is missing, is not YAML (with the line), or an override has no {@code =}
      */
     static Settings read(Path file, List<String> overrides) {
-        Map<String, Object> values = new LinkedHashMap<>(parse(file));
+        return with(file.toString(), parse(file), overrides);
+    }
+
+    /** Settings that are not in a file, with {@code key=value} arguments that go before them. */
+    static Settings with(String origin, Map<String, ?> given, List<String> overrides) {
+        Map<String, Object> values = new LinkedHashMap<>(given);
         for (String override : overrides) {
             int equals = override.indexOf('=');
             if (equals < 1) {
@@ -40,11 +45,12 @@ final class TrainingConfig {
             }
             values.put(override.substring(0, equals), value(override, override.substring(equals + 1)));
         }
-        return new Settings(file.toString(), values);
+        return new Settings(origin, values);
     }
 
     @SuppressWarnings("unchecked")
-    private static Map<String, Object> parse(Path file) {
+    /** The keys of a file with their values. */
+    static Map<String, Object> parse(Path file) {
         if (!Files.isRegularFile(file)) {
             throw new UserErrorException("no configuration file " + file);
         }

@@ -6,10 +6,12 @@ import java.util.Optional;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AddedTokens;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.quant.Quantization;
 import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.strategy.StrategyProvider;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -50,7 +52,7 @@ record TrainingJob(
                 StrategyProvider.named(settings.text("method").orElse("lora")).create(settings);
         TrainingJob job = new TrainingJob(
                 model,
-                loadOptions(settings),
+                loadOptions(settings).withAddedTokens(addedTokens(settings, strategy)),
                 strategy,
                 DataJob.of(settings),
                 TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate()),
@@ -72,6 +74,18 @@ record TrainingJob(
         return new LoadOptions(device, dtype.map(DType::parse).orElse(null))
                 .withCompression(
                         Quantization.of(settings).map(Quantization::compression).orElse(null));
+    }
+
+    /** An adapter does not hold the new rows and would not fit the base model, so only full models grow in training. */
+    private static AddedTokens addedTokens(Settings settings, FineTuningStrategy strategy) {
+        AddedTokens added = new AddedTokens(settings.texts("add_tokens"), settings.texts("add_special_tokens"));
+        if (!added.isEmpty() && !(strategy instanceof FullFineTuning)) {
+            throw new UserErrorException(
+                    settings.origin() + ": 'add_tokens' and 'add_special_tokens' need method: full;"
+                            + " for an adapter write the larger base model first: ./finetune add-tokens --model "
+                            + settings.requiredText("model_name_or_path") + " --output DIR");
+        }
+        return added;
     }
 
     /** Where the model lies; from the hub it is downloaded first. */

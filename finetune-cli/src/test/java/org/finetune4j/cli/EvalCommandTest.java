@@ -45,6 +45,97 @@ class EvalCommandTest {
     }
 
     @Test
+    void everyFormatThatTrainingReadsIsMeasured() throws IOException {
+        TrainingFiles files = new TrainingFiles(directory);
+        Path chat = directory.resolve("chat.jinja");
+        TrainingFiles.write(
+                chat,
+                "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+                        + "{% if add_generation_prompt %}assistant: {% endif %}");
+        Path messages = directory.resolve("messages.jsonl");
+        TrainingFiles.write(
+                messages,
+                "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Yes.\"}]}");
+        JsonNode conversation =
+                eval(files, messages, false, "--metrics", "loss,exact_match", "--", "chat_template=" + chat);
+        assertEquals(1, conversation.path("samples").asInt());
+        assertTrue(conversation.path("exact_match").isNumber());
+
+        Path texts = directory.resolve("texts.csv");
+        TrainingFiles.write(texts, "question,reply\nWhere is Tom?,In Oslo.\n");
+        JsonNode completion = eval(files, texts, false, "--", "columns={prompt: question, completion: reply}");
+        assertTrue(completion.path("labelled_tokens").asInt() > 1, completion::toString);
+
+        Path story = directory.resolve("story.txt");
+        TrainingFiles.write(story, "Tom lives in Oslo. He has a dog.");
+        JsonNode plain = eval(files, story, false);
+        assertEquals(1, plain.path("samples").asInt());
+        CommandRun asked = CommandRun.of(
+                "eval", "--model", files.model.toString(), "--data", story.toString(), "--metrics", "exact_match");
+        assertEquals(2, asked.exitCode());
+        assertTrue(asked.errors().get(0).contains("need prompts"), asked::toString);
+    }
+
+    @Test
+    void classesAreChosenByLikelihood() throws IOException {
+        TrainingFiles files = new TrainingFiles(directory);
+        Path classes = directory.resolve("classes.tsv");
+        TrainingFiles.write(classes, "sentence\tlabel\nfine\tgood\nawful\tbad\nnice\tgood\n");
+        JsonNode result = eval(
+                files,
+                classes,
+                false,
+                "--multiple-choice",
+                "--",
+                "templates=[{inputs: \"{sentence} is\", targets: \" {label}\"}]");
+        assertEquals(3, result.path("questions").asInt());
+        CommandRun without = CommandRun.of(
+                "eval", "--model", files.model.toString(), "--data", classes.toString(), "--multiple-choice");
+        assertEquals(2, without.exitCode());
+        assertTrue(without.errors().get(0).contains(":2: the record is a text with a class"), without::toString);
+    }
+
+    @Test
+    void tasksThatATrainingHoldsOutAreMeasuredOneByOne() throws IOException {
+        TrainingFiles files = new TrainingFiles(directory);
+        TrainingFiles.write(
+                files.data,
+                String.join(
+                        "\n",
+                        "{\"task\": \"add\", \"prompt\": \"1 1\", \"completion\": \"2\"}",
+                        "{\"task\": \"pets\", \"prompt\": \"Tom\", \"completion\": \"A dog.\"}",
+                        "{\"task\": \"food\", \"prompt\": \"Tom\", \"completion\": \"Soup.\"}",
+                        "{\"task\": \"food\", \"prompt\": \"Mia\", \"completion\": \"Rice.\"}"));
+        CommandRun run = CommandRun.of(
+                "eval",
+                "--model",
+                files.model.toString(),
+                "--config",
+                files.config.toString(),
+                "--by-task",
+                "--json",
+                "--",
+                "eval_tasks=[food, pets]");
+        assertEquals(0, run.exitCode(), run.toString());
+        JsonNode result = new ObjectMapper().readTree(run.out().get(0));
+        assertEquals(3, result.path("samples").asInt());
+        JsonNode tasks = result.path("tasks");
+        assertEquals(2, tasks.size(), tasks::toString);
+        double food = tasks.path("food").path("loss").asDouble();
+        double pets = tasks.path("pets").path("loss").asDouble();
+        int foodTokens = tasks.path("food").path("labelled_tokens").asInt();
+        int petTokens = tasks.path("pets").path("labelled_tokens").asInt();
+        assertEquals(
+                result.path("loss").asDouble(),
+                (food * foodTokens + pets * petTokens) / (foodTokens + petTokens),
+                1e-5);
+        CommandRun nothing =
+                CommandRun.of("eval", "--model", files.model.toString(), "--config", files.config.toString());
+        assertEquals(2, nothing.exitCode());
+        assertTrue(nothing.errors().get(0).contains("eval_fraction"), nothing::toString);
+    }
+
+    @Test
     void anUnknownMetricIsToldWithTheNearestOne() {
         TrainingFiles files = new TrainingFiles(directory);
         CommandRun run = CommandRun.of(

@@ -1,36 +1,49 @@
 package org.finetune4j.data;
 
+import com.google.common.util.concurrent.Uninterruptibles;
+import java.util.ArrayDeque;
 import java.util.Iterator;
+import java.util.List;
 import java.util.NoSuchElementException;
-import java.util.Objects;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
+import java.util.Queue;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Batches in order, made on a background thread a few ahead. An exception in making a batch is thrown by the
- * {@link #next()} that would have returned it, after all batches before it. For use by one thread; close it to end the
- * background thread.
+ * Batches in order, made on background threads a few ahead. However many threads there are, and whichever is the first,
+ * the batches and their order are the same. An exception in making a batch is thrown by the {@link #next()} that would
+ * have returned it, after all batches before it. For use by one thread; close it to end the background threads.
  */
 public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
 
-    /** A batch, or why there is none. */
-    private record Outcome(@Nullable Batch batch, @Nullable Throwable failure) {}
-
-    private final BlockingQueue<Outcome> ready;
-    private final Thread thread;
+    private final IntFunction<Batch> source;
+    private final @Nullable ExecutorService workers;
+    private final List<Thread> threads = new CopyOnWriteArrayList<>();
+    private final Queue<Future<Batch>> ahead = new ArrayDeque<>();
     private final int end;
     private int nextBatch;
+    private int nextSubmitted;
     private volatile boolean closed;
 
-    BatchIterator(IntFunction<Batch> source, int firstBatch, int end, int prefetch) {
+    /**
+     * @param workers background threads; with 0 the calling thread makes each batch when it is asked for
+     * @param prefetch batches that wait ready for each of them, beside the one that it is making
+     */
+    BatchIterator(IntFunction<Batch> source, int firstBatch, int end, int workers, int prefetch) {
+        this.source = source;
         this.nextBatch = firstBatch;
+        this.nextSubmitted = firstBatch;
         this.end = end;
-        this.ready = new ArrayBlockingQueue<>(prefetch);
-        this.thread = new Thread(() -> produce(source, firstBatch), "finetune4j-data-loader");
-        thread.setDaemon(true);
-        thread.start();
+        this.workers = workers == 0 ? null : Executors.newFixedThreadPool(workers, this::thread);
+        for (int i = 0; i < workers * (prefetch + 1); i++) {
+            submit();
+        }
     }
 
     /** Index in its epoch of the batch that {@link #next()} returns: the place to resume at. */
@@ -54,65 +67,59 @@ public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
         if (!hasNext()) {
             throw new NoSuchElementException(closed ? "the iterator is closed" : "the epoch is over");
         }
-        Outcome outcome;
         try {
-            outcome = ready.take();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted while waiting for a batch", e);
-        }
-        Batch batch = outcome.batch();
-        if (batch == null) {
+            Batch batch = workers == null ? source.apply(nextBatch) : await(ahead.remove());
+            nextBatch++;
+            submit();
+            return batch;
+        } catch (RuntimeException | Error e) {
             close();
-            throw failure(outcome);
+            throw e;
         }
-        nextBatch++;
-        return batch;
     }
 
-    /** Ends the background thread and waits until it is gone: at most for the sample that it is at. */
+    /** Ends the background threads and waits until they are gone: at most for the samples that they are at. */
     @Override
     public void close() {
         closed = true;
-        thread.interrupt();
-        boolean interrupted = false;
-        while (true) {
-            try {
-                thread.join();
-                break;
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
+        if (workers == null) {
+            return;
         }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+        workers.shutdownNow();
+        threads.forEach(Uninterruptibles::joinUninterruptibly);
+    }
+
+    private void submit() {
+        if (workers != null && nextSubmitted < end) {
+            int batch = nextSubmitted++;
+            ahead.add(workers.submit(() -> source.apply(batch)));
         }
     }
 
-    private void produce(IntFunction<Batch> source, int firstBatch) {
+    private Batch await(Future<Batch> made) {
         try {
-            for (int batch = firstBatch; batch < end && !closed; batch++) {
-                Outcome outcome;
-                try {
-                    outcome = new Outcome(source.apply(batch), null);
-                } catch (RuntimeException | Error e) {
-                    outcome = new Outcome(null, e);
-                }
-                ready.put(outcome);
-                if (outcome.failure() != null) {
-                    return;
-                }
-            }
+            return made.get();
         } catch (InterruptedException e) {
-            // Closed: nobody waits for more.
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while waiting for a batch", e);
+        } catch (ExecutionException e) {
+            throw failure(e.getCause());
+        } catch (CancellationException e) {
+            throw new IllegalStateException("the iterator is closed", e);
         }
     }
 
-    private static RuntimeException failure(Outcome outcome) {
-        Throwable failure = Objects.requireNonNull(outcome.failure());
+    private static RuntimeException failure(@Nullable Throwable failure) {
         if (failure instanceof Error error) {
             throw error;
         }
-        return (RuntimeException) failure;
+        return failure instanceof RuntimeException exception ? exception : new IllegalStateException(failure);
+    }
+
+    private Thread thread(Runnable work) {
+        Thread thread = new Thread(work, "finetune4j-data-loader");
+        thread.setDaemon(true);
+        threads.add(thread);
+        return thread;
     }
 }

@@ -4,10 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Makes the batches of an epoch ahead of the training that uses them: tokenising and padding run on one background
- * thread while the model computes. The order is the sampler's, whatever the timing.
+ * Makes the batches of an epoch ahead of the training that uses them: tokenising and padding run on background threads
+ * while the model computes, and wait when enough is ready. The order is the sampler's, whatever the timing and the number
+ * of threads.
  */
 public final class DataLoader {
+
+    /** Background threads, unless told otherwise. */
+    public static final int DEFAULT_WORKERS = 1;
 
     /** Batches that are ready ahead, unless told otherwise: enough to hide a slow one, little memory. */
     public static final int DEFAULT_PREFETCH = 2;
@@ -15,20 +19,26 @@ public final class DataLoader {
     private final TrainingDataset dataset;
     private final BatchSampler sampler;
     private final Collator collator;
+    private final int workers;
     private final int prefetch;
 
     public DataLoader(TrainingDataset dataset, BatchSampler sampler, Collator collator) {
-        this(dataset, sampler, collator, DEFAULT_PREFETCH);
+        this(dataset, sampler, collator, DEFAULT_WORKERS, DEFAULT_PREFETCH);
     }
 
-    /** @param prefetch batches that are made ahead, at least one */
-    public DataLoader(TrainingDataset dataset, BatchSampler sampler, Collator collator, int prefetch) {
-        if (prefetch < 1) {
-            throw new IllegalArgumentException("prefetch must be positive, got " + prefetch);
+    /**
+     * @param workers background threads; with 0 each batch is made when it is asked for, by whoever asks
+     * @param prefetch batches that each thread makes ahead, at least one
+     */
+    public DataLoader(TrainingDataset dataset, BatchSampler sampler, Collator collator, int workers, int prefetch) {
+        if (workers < 0 || prefetch < 1) {
+            throw new IllegalArgumentException(
+                    "workers must not be negative and prefetch must be positive, got " + workers + " and " + prefetch);
         }
         this.dataset = dataset;
         this.sampler = sampler;
         this.collator = collator;
+        this.workers = workers;
         this.prefetch = prefetch;
     }
 
@@ -44,7 +54,7 @@ public final class DataLoader {
 
     /**
      * The batches of an epoch from {@code firstBatch} on: what a run that stopped there has still to do. Close the
-     * iterator to stop its thread.
+     * iterator to stop its threads.
      *
      * @param firstBatch from 0 to {@link #batchesPerEpoch()}; there, the iterator is empty
      */
@@ -53,7 +63,7 @@ public final class DataLoader {
             throw new IndexOutOfBoundsException(
                     "batch " + firstBatch + " of epoch " + epoch + "; an epoch has " + batchesPerEpoch() + " batches");
         }
-        return new BatchIterator(batch -> load(epoch, batch), firstBatch, batchesPerEpoch(), prefetch);
+        return new BatchIterator(batch -> load(epoch, batch), firstBatch, batchesPerEpoch(), workers, prefetch);
     }
 
     /** Makes one batch on the calling thread. */

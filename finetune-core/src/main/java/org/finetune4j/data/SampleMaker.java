@@ -61,7 +61,7 @@ record SampleMaker(int maxLength, TruncationPolicy truncation) {
             first++;
         }
         if (fits(example) || first == example.trained().length) {
-            return ": the record has no trained token, there is nothing to learn from it";
+            return ": the record has no token to learn; give it an answer, or look at train_on and its messages' 'train'";
         }
         return ": no labelled token is left: the prompt alone has " + first + " tokens, max_length is " + maxLength
                 + "; raise it, or set truncation to left or drop";

@@ -52,12 +52,13 @@ public final class CausalLM implements AutoCloseable {
             ModelConfig config,
             DecoderModel network,
             Device device,
+            DType computeDType,
             @Nullable Path directory,
             @Nullable Tokenizer tokenizer) {
         this.config = config;
         this.network = network;
         this.device = device;
-        this.computeDType = device.computeDType(config.storageDType());
+        this.computeDType = computeDType;
         this.directory = directory;
         this.tokenizer = tokenizer;
     }
@@ -108,8 +109,15 @@ public final class CausalLM implements AutoCloseable {
             DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
-            Tokenizer tokenizer = Files.exists(directory.resolve("tokenizer.json")) ? Tokenizer.load(directory) : null;
-            return new CausalLM(stored, network, device, directory, tokenizer);
+            AddedTokens added = options.addedTokens();
+            Tokenizer tokenizer = added.isEmpty() && !Files.exists(directory.resolve("tokenizer.json"))
+                    ? null
+                    : Tokenizer.load(directory, added);
+            if (tokenizer != null && !added.isEmpty()) {
+                VocabularyGrowth.grow(network, tokenizer.rows());
+                stored = stored.withVocabSize((int) network.inputEmbedding().count());
+            }
+            return new CausalLM(stored, network, device, computeDType(options, stored), directory, tokenizer);
         }
     }
 
@@ -120,11 +128,34 @@ public final class CausalLM implements AutoCloseable {
      * @param seed decides the weights
      */
     public static CausalLM initialize(ModelConfig config, @Nullable Tokenizer tokenizer, Device device, long seed) {
+        return initialize(config, tokenizer, LoadOptions.defaults().withDevice(device), seed);
+    }
+
+    /**
+     * A new model with random weights.
+     *
+     * @param options device and types of the model; nothing else of them matters here
+     */
+    public static CausalLM initialize(
+            ModelConfig config, @Nullable Tokenizer tokenizer, LoadOptions options, long seed) {
         Torch.seed(seed);
+        Device device = options.device();
+        DType dtype = options.dtype();
         try (TensorScope scope = TensorScope.open()) {
             DecoderModel network = Architecture.of(config).build(config, Weights.of(new InitialWeights(device)));
-            return new CausalLM(config, network, device, null, tokenizer);
+            if (dtype != null) {
+                network.allParameters()
+                        .forEach(
+                                parameter -> parameter.replace(parameter.value().to(dtype)));
+            }
+            ModelConfig stored = dtype == null ? config : config.withStorageDType(dtype);
+            return new CausalLM(stored, network, device, computeDType(options, stored), null, tokenizer);
         }
+    }
+
+    private static DType computeDType(LoadOptions options, ModelConfig stored) {
+        DType chosen = options.computeDType();
+        return chosen == null ? options.device().computeDType(stored.storageDType()) : chosen;
     }
 
     public ModelConfig config() {

@@ -1,5 +1,6 @@
 package org.finetune4j.model;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -76,9 +77,22 @@ final class CheckpointWeights implements Weights.Source {
     @Override
     public Parameter linearWeight(String name, Initialization initialization, long[] shape) {
         CompressedWeight compressed = compressed(name, shape);
-        return compressed == null
-                ? Weights.Source.super.linearWeight(name, initialization, shape)
+        if (compressed == null) {
+            return Weights.Source.super.linearWeight(name, initialization, shape);
+        }
+        String stored = stored(name);
+        boolean wasPlain = reader.contains(stored) && reader.dtype(stored).isFloatingPoint();
+        Path directory = reader.directory();
+        return wasPlain
+                ? new Parameter(name, compressed, () -> reread(directory, stored))
                 : new Parameter(name, compressed);
+    }
+
+    /** Maps the file again: the pages that reading takes are free as soon as the tensor is. */
+    private Tensor reread(Path directory, String stored) {
+        try (CheckpointReader again = CheckpointReader.open(directory)) {
+            return again.tensor(stored).to(device);
+        }
     }
 
     private @Nullable CompressedWeight compressed(String name, long[] shape) {

@@ -12,16 +12,20 @@ import org.jspecify.annotations.Nullable;
  * @param labels loads the backbone of whatever the checkpoint is as a classifier of sequences with so many labels, whose
  *     head starts new where the checkpoint has none; null loads what the checkpoint is
  * @param compression how the weights of linear layers are compressed while they are read, or null
+ * @param addedTokens tokens to add to the tokenizer, with rows for them in the model
+ * @param computeDType the type to calculate in, or null for what is best on the device, see {@link Device#computeDType}
  */
 public record LoadOptions(
         Device device,
         @Nullable DType dtype,
         @Nullable Integer labels,
-        @Nullable WeightCompression compression) {
+        @Nullable WeightCompression compression,
+        AddedTokens addedTokens,
+        @Nullable DType computeDType) {
 
     /** Loads what the checkpoint is, with nothing compressed. */
     public LoadOptions(Device device, @Nullable DType dtype) {
-        this(device, dtype, null, null);
+        this(device, dtype, null, null, AddedTokens.NONE, null);
     }
 
     /** The best device of this machine, the checkpoint's dtype. */
@@ -30,19 +34,29 @@ public record LoadOptions(
     }
 
     public LoadOptions withDevice(Device newDevice) {
-        return new LoadOptions(newDevice, dtype, labels, compression);
+        return new LoadOptions(newDevice, dtype, labels, compression, addedTokens, computeDType);
     }
 
     public LoadOptions withDType(DType newDType) {
-        return new LoadOptions(device, newDType, labels, compression);
+        return new LoadOptions(device, newDType, labels, compression, addedTokens, computeDType);
     }
 
     /** As a classifier of sequences; 1 label makes it a model of one number, such as a reward. */
     public LoadOptions asClassifier(int newLabels) {
-        return new LoadOptions(device, dtype, newLabels, compression);
+        return new LoadOptions(device, dtype, newLabels, compression, addedTokens, computeDType);
     }
 
     public LoadOptions withCompression(@Nullable WeightCompression newCompression) {
-        return new LoadOptions(device, dtype, labels, newCompression);
+        return new LoadOptions(device, dtype, labels, newCompression, addedTokens, computeDType);
+    }
+
+    /** With more tokens than the checkpoint has. */
+    public LoadOptions withAddedTokens(AddedTokens newTokens) {
+        return new LoadOptions(device, dtype, labels, compression, newTokens, computeDType);
+    }
+
+    /** Calculating in {@code newComputeDType}, whatever the weights are stored in. */
+    public LoadOptions withComputeDType(@Nullable DType newComputeDType) {
+        return new LoadOptions(device, dtype, labels, compression, addedTokens, newComputeDType);
     }
 }

@@ -117,6 +117,13 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin);
     }
 
+    /** A copy that says how many rows the embedding has. */
+    ModelConfig withVocabSize(int rows) {
+        ObjectNode copy = root.deepCopy();
+        copy.put("vocab_size", rows);
+        return new ModelConfig(copy, origin);
+    }
+
     /** A copy that says whether the output layer shares the embedding's weight. */
     public ModelConfig withTiedEmbeddings(boolean tied) {
         ObjectNode copy = root.deepCopy();

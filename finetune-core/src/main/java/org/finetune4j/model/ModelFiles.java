@@ -7,7 +7,7 @@ import java.util.List;
 import org.finetune4j.AtomicFiles;
 
 /** The files beside weights and configuration that make a model directory complete. */
-final class ModelFiles {
+public final class ModelFiles {
 
     static final List<String> TOKENIZER = List.of(
             "tokenizer.json",
@@ -22,6 +22,13 @@ final class ModelFiles {
     static final List<String> GENERATION = List.of("generation_config.json");
 
     private ModelFiles() {}
+
+    /** Copies configuration, generation settings and tokenizer of a model directory to another one. */
+    public static void copyAll(Path from, Path to) {
+        copy(List.of(ModelConfig.FILE), from, to);
+        copy(GENERATION, from, to);
+        copy(TOKENIZER, from, to);
+    }
 
     /** Copies those of {@code names} that are in {@code from} and not the same file already. */
     static void copy(List<String> names, Path from, Path to) {

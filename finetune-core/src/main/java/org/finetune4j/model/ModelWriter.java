@@ -67,7 +67,7 @@ public final class ModelWriter {
         Map<String, Object> quantization = new LinkedHashMap<>();
         model.network().namedParameters().forEach((name, parameter) -> {
             CompressedWeight compressed = decompress ? null : parameter.compressed();
-            if (compressed == null) {
+            if (compressed == null || !compressed.isStorable()) {
                 entries.add(entry(name, parameter));
             } else {
                 compressed.tensors(name).forEach((part, tensor) -> entries.add(Entry.of(part, tensor)));
@@ -83,9 +83,11 @@ public final class ModelWriter {
         Path source = model.directory();
         if (source != null) {
             ModelFiles.copy(ModelFiles.GENERATION, source, target);
-            ModelFiles.copy(ModelFiles.TOKENIZER, source, target);
-        } else if (model.hasTokenizer()) {
+        }
+        if (model.hasTokenizer()) {
             model.tokenizer().copyFilesTo(target);
+        } else if (source != null) {
+            ModelFiles.copy(ModelFiles.TOKENIZER, source, target);
         }
     }
 

@@ -8,11 +8,13 @@ import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Function;
+import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +31,7 @@ public final class Tokenizer implements AutoCloseable {
     private final Path directory;
     private final HuggingFaceTokenizer tokenizer;
     private final TokenizerFile tokens;
+    private final Map<String, byte[]> changedFiles;
     private final SpecialTokens specialTokens;
     private final int[] leadingSpecialTokens;
     private final int[] trailingSpecialTokens;
@@ -38,10 +41,15 @@ public final class Tokenizer implements AutoCloseable {
     private boolean closed;
 
     private Tokenizer(
-            Path directory, HuggingFaceTokenizer tokenizer, TokenizerFile tokens, SpecialTokens specialTokens) {
+            Path directory,
+            HuggingFaceTokenizer tokenizer,
+            TokenizerFile tokens,
+            SpecialTokens specialTokens,
+            Map<String, byte[]> changedFiles) {
         this.directory = directory;
         this.tokenizer = tokenizer;
         this.tokens = tokens;
+        this.changedFiles = changedFiles;
         this.specialTokens = specialTokens;
         PostProcessing postProcessing = PostProcessing.of(tokenizer, specialTokens);
         this.leadingSpecialTokens = postProcessing.leading();
@@ -55,13 +63,29 @@ public final class Tokenizer implements AutoCloseable {
      * @throws UserErrorException when there is no {@code tokenizer.json}, or it is malformed
      */
     public static Tokenizer load(Path directory) {
+        return load(directory, AddedTokens.NONE);
+    }
+
+    /**
+     * {@link #load(Path)} with tokens added. Those that it has already keep their ids, the others get the next free ones;
+     * {@link #copyFilesTo} writes files that have them.
+     *
+     * @throws UserErrorException when there is no {@code tokenizer.json}, or it is malformed
+     */
+    public static Tokenizer load(Path directory, AddedTokens added) {
         Path path = directory.resolve("tokenizer.json");
         byte[] content = read(directory, path);
         TokenizerFile tokens = TokenizerFile.parse(path, content);
+        Map<String, byte[]> changed = Map.of();
+        if (!added.isEmpty()) {
+            changed = TokenizerExtension.extend(directory, tokens, added);
+            content = changed.getOrDefault("tokenizer.json", content);
+            tokens = TokenizerFile.parse(path, content);
+        }
         SpecialTokens specialTokens = SpecialTokens.read(directory, tokens);
         HuggingFaceTokenizer tokenizer = open(path, content);
         try {
-            return new Tokenizer(directory, tokenizer, tokens, specialTokens);
+            return new Tokenizer(directory, tokenizer, tokens, specialTokens, changed);
         } catch (RuntimeException e) {
             tokenizer.close();
             throw new UserErrorException(path + ": the tokenizer cannot encode: " + Reasons.of(e), e);
@@ -131,6 +155,16 @@ public final class Tokenizer implements AutoCloseable {
         return new IncrementalDecoder(this, skipSpecialTokens);
     }
 
+    /** The id of {@code token}, spelled as {@code tokenizer.json} spells it, or empty when there is no such token. */
+    public OptionalInt id(String token) {
+        return whileOpen(open -> tokens.id(token));
+    }
+
+    /** The number of rows that an embedding needs: the largest id and one more. */
+    int rows() {
+        return whileOpen(open -> tokens.largestId()) + 1;
+    }
+
     /** Number of tokens, added tokens included. A model's embedding may have more rows. */
     public int vocabSize() {
         return whileOpen(open -> tokens.size());
@@ -178,12 +212,17 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * Copies the tokenizer's files, those that exist, so that a saved model is complete.
+     * Copies the tokenizer's files, those that exist, so that a saved model is complete. Tokens that were added are in them.
      *
      * @throws UserErrorException when a file cannot be written
      */
     public void copyFilesTo(Path target) {
-        ModelFiles.copy(ModelFiles.TOKENIZER, directory, target);
+        List<String> unchanged = ModelFiles.TOKENIZER.stream()
+                .filter(name -> !changedFiles.containsKey(name))
+                .toList();
+        ModelFiles.copy(unchanged, directory, target);
+        changedFiles.forEach(
+                (name, content) -> AtomicFiles.write(target.resolve(name), path -> Files.write(path, content)));
     }
 
     /** Frees the native tokenizer. Waits for calls that are under way; closing twice is fine. */

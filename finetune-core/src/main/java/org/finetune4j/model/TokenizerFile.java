@@ -57,6 +57,11 @@ final class TokenizerFile {
         return tokens.size();
     }
 
+    /** The largest id, -1 where there is no token. */
+    int largestId() {
+        return tokens.keySet().stream().mapToInt(id -> id).max().orElse(-1);
+    }
+
     /** The token as the file spells it, or null when no token has this id. */
     @Nullable
     String token(int id) {

@@ -45,6 +45,22 @@ public interface CompressedWeight extends AutoCloseable {
     Device device();
 
     /**
+     * Compresses another weight in the same way.
+     *
+     * @param weight of this one's shape, in any floating-point type
+     * @throws org.finetune4j.UserErrorException when it holds NaN or infinity
+     */
+    CompressedWeight recompress(Tensor weight);
+
+    /**
+     * Whether checkpoints can hold it as {@link #tensors} and {@link #configuration} say. One that is only calculated from
+     * others when it is used is written as a plain weight.
+     */
+    default boolean isStorable() {
+        return true;
+    }
+
+    /**
      * What a checkpoint holds of it, by full name.
      *
      * @param name of the weight, such as {@code model.layers.0.self_attn.q_proj.weight}

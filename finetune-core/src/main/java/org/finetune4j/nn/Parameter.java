@@ -1,5 +1,7 @@
 package org.finetune4j.nn;
 
+import java.util.Optional;
+import java.util.function.Supplier;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -14,11 +16,12 @@ import org.jspecify.annotations.Nullable;
  * different types; a parameter that trains is stored in the type it is updated in. A frozen one may be stored compressed, in
  * fewer bits than a tensor can have: shape and type are known, {@link #as} gives the numbers, {@link #value} does not.
  */
-public final class Parameter {
+public final class Parameter implements AutoCloseable {
 
     private final String name;
     private @Nullable Tensor value;
     private @Nullable CompressedWeight compressed;
+    private @Nullable Supplier<Tensor> uncompressed;
 
     /** Takes over {@code value}: it is closed with this parameter, not with the scope it was made in. */
     public Parameter(String name, Tensor value) {
@@ -30,6 +33,16 @@ public final class Parameter {
     public Parameter(String name, CompressedWeight compressed) {
         this.name = name;
         this.compressed = compressed;
+    }
+
+    /**
+     * A frozen parameter that is stored compressed, whose values before that can still be read.
+     *
+     * @param uncompressed reads them; what it gives belongs to the open scope
+     */
+    public Parameter(String name, CompressedWeight compressed, Supplier<Tensor> uncompressed) {
+        this(name, compressed);
+        this.uncompressed = uncompressed;
     }
 
     /** The name in the checkpoint, such as {@code model.layers.0.self_attn.q_proj.weight}. */
@@ -65,6 +78,11 @@ public final class Parameter {
     /** The compressed form, or null when the value is a tensor. */
     public @Nullable CompressedWeight compressed() {
         return compressed;
+    }
+
+    /** The values that a compressed parameter had before it was compressed, where they can still be read; else empty. */
+    public Optional<Tensor> uncompressed() {
+        return uncompressed == null ? Optional.empty() : Optional.of(uncompressed.get());
     }
 
     /** The length of every dimension. */
@@ -106,8 +124,17 @@ public final class Parameter {
         if (newValue != value) {
             close();
             compressed = null;
+            uncompressed = null;
             value = newValue.unscoped();
         }
+    }
+
+    /** Puts a compressed weight in the place of the value, which is closed. */
+    public void replace(CompressedWeight newValue) {
+        close();
+        value = null;
+        uncompressed = null;
+        compressed = newValue;
     }
 
     public boolean isTrainable() {
@@ -151,8 +178,9 @@ public final class Parameter {
         }
     }
 
-    /** Frees the value, in whatever form it is. */
-    void close() {
+    /** Frees the value, in whatever form it is. A parameter that belongs to a model is freed by it. */
+    @Override
+    public void close() {
         if (value != null) {
             value.close();
         }

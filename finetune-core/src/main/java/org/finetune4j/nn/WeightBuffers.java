@@ -30,7 +30,7 @@ public final class WeightBuffers implements AutoCloseable {
         final Tensor memory;
 
         @Nullable
-        Parameter content;
+        CompressedWeight content;
 
         Buffer(Tensor memory) {
             this.memory = memory;
@@ -39,22 +39,22 @@ public final class WeightBuffers implements AutoCloseable {
 
     private final Map<Slot, Buffer> buffers = new HashMap<>();
     private final Map<Module, Map<Parameter, String>> pathsByLayer = new IdentityHashMap<>();
-    private Map<Parameter, String> paths = Map.of();
+    private @Nullable Module current;
 
     /** The use of the buffers by one layer, which ends when closed. */
     public final class Use implements AutoCloseable {
 
         private final @Nullable WeightBuffers previous = ACTIVE.get();
-        private final Map<Parameter, String> previousPaths = paths;
+        private final @Nullable Module previousLayer = current;
 
         private Use(Module layer) {
-            paths = pathsOf(layer);
+            current = layer;
             ACTIVE.set(WeightBuffers.this);
         }
 
         @Override
         public void close() {
-            paths = previousPaths;
+            current = previousLayer;
             if (previous == null) {
                 ACTIVE.remove();
             } else {
@@ -100,8 +100,22 @@ public final class WeightBuffers implements AutoCloseable {
     /** The buffer with the values of {@code parameter}, or null where it decompresses into memory of its own. */
     static @Nullable Tensor decompressed(Parameter parameter, DType dtype) {
         WeightBuffers active = ACTIVE.get();
-        String path = active == null ? null : active.paths.get(parameter);
+        String path = active == null ? null : active.pathOf(parameter);
         return active == null || path == null ? null : active.get(path, parameter, dtype);
+    }
+
+    /** Where the current layer has the parameter: a method may have put another one there since the last time. */
+    private @Nullable String pathOf(Parameter parameter) {
+        Module layer = current;
+        if (layer == null) {
+            return null;
+        }
+        String path = pathsOf(layer).get(parameter);
+        if (path == null) {
+            pathsByLayer.remove(layer);
+            path = pathsOf(layer).get(parameter);
+        }
+        return path;
     }
 
     private Tensor get(String path, Parameter parameter, DType dtype) {
@@ -117,10 +131,10 @@ public final class WeightBuffers implements AutoCloseable {
 
     private static void fill(Buffer buffer, Parameter parameter) {
         CompressedWeight weight = parameter.compressed();
-        if (buffer.content != parameter && weight != null) {
+        if (weight != null && buffer.content != weight) {
             buffer.content = null;
             weight.decompressInto(buffer.memory);
-            buffer.content = parameter;
+            buffer.content = weight;
         }
     }
 

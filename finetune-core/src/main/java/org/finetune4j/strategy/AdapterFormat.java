@@ -13,6 +13,14 @@ public interface AdapterFormat {
     boolean accepts(Path directory);
 
     /**
+     * Whether the mean of several adapters' parameters stands between them, as the mean of several models' weights does. It
+     * does not where parameters are factors of a product that every training turns in its own way.
+     */
+    default boolean parametersAverage() {
+        return false;
+    }
+
+    /**
      * Puts a stored adapter onto a model.
      *
      * @param trainable whether its parameters are to train on
@@ -26,12 +34,21 @@ public interface AdapterFormat {
      * @throws UserErrorException when there is none, or it is of no kind that is known
      */
     static Adapter load(CausalLM model, Path directory, boolean trainable) {
+        return of(directory).attach(model, directory, trainable);
+    }
+
+    /**
+     * What reads the adapter of {@code directory}.
+     *
+     * @throws UserErrorException when there is none, or it is of no kind that is known
+     */
+    static AdapterFormat of(Path directory) {
         if (!Files.isDirectory(directory)) {
             throw new UserErrorException("no adapter directory " + directory);
         }
         for (AdapterFormat format : ServiceLoader.load(AdapterFormat.class)) {
             if (format.accepts(directory)) {
-                return format.attach(model, directory, trainable);
+                return format;
             }
         }
         throw new UserErrorException(

@@ -1,6 +1,7 @@
 package org.finetune4j.strategy;
 
 import java.util.Map;
+import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 
 /** A fine-tuning method with its settings. Immutable: it can be attached to any number of models. */
@@ -9,6 +10,9 @@ public interface FineTuningStrategy {
     /** The name in configurations, such as {@code lora}. */
     String method();
 
+    /** In what way the method changes a model. */
+    DeltaKind deltaKind();
+
     /**
      * Prepares a model: freezes it, adds what the method adds, and marks what trains. Random initial values come from the
      * default generator.
@@ -16,6 +20,15 @@ public interface FineTuningStrategy {
      * @throws org.finetune4j.UserErrorException when the settings do not fit the model
      */
     AttachedStrategy attach(CausalLM model);
+
+    /**
+     * As {@link #attach(CausalLM)}, for a method that may start from the data that it will be trained on.
+     *
+     * @param batches of the training, in an order that is the same every time; a method that does not need them reads none
+     */
+    default AttachedStrategy attach(CausalLM model, Iterable<Batch> batches) {
+        return attach(model);
+    }
 
     /** The learning rate when nobody says one; transformers' default unless the method is known to need another. */
     default double defaultLearningRate() {

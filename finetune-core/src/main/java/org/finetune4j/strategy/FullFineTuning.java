@@ -36,6 +36,11 @@ public final class FullFineTuning implements FineTuningStrategy {
     }
 
     @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.SPECIFICATION;
+    }
+
+    @Override
     public AttachedStrategy attach(CausalLM model) {
         return new Attached(model, frozen);
     }

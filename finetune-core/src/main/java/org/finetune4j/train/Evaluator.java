@@ -39,7 +39,9 @@ public final class Evaluator {
         this.batchSize = batchSize;
         this.selection = selection;
         this.backpropagation = new Backpropagation(model, GradientCheckpointing.none());
-        if (selection.generates() && (Questions.of(dataset).isEmpty() || !model.hasTokenizer())) {
+        if (selection.generates()
+                && (!model.hasTokenizer()
+                        || Questions.of(dataset, model.tokenizer()).isEmpty())) {
             throw new UserErrorException("eval_metrics " + selection.metrics()
                     + " need prompts with expected answers and a tokenizer; these held-out samples have none");
         }
@@ -71,7 +73,8 @@ public final class Evaluator {
         if (!selection.generates()) {
             return Map.of();
         }
-        Questions questions = Questions.of(dataset).orElseThrow().first(selection.generatedSamples());
+        Questions questions =
+                Questions.of(dataset, model.tokenizer()).orElseThrow().first(selection.generatedSamples());
         return Answers.of(model, questions, batchSize, selection.maxNewTokens()).scores(selection.metrics());
     }
 }

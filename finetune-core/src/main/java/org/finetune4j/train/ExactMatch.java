@@ -18,7 +18,7 @@ public final class ExactMatch {
      * @return from 0 to 1
      */
     public static double of(CausalLM model, InstructionSamples samples, int batchSize, int maxNewTokens) {
-        return Answers.of(model, Questions.of(samples).orElseThrow(), batchSize, maxNewTokens)
+        return Answers.of(model, Questions.of(samples, model.tokenizer()).orElseThrow(), batchSize, maxNewTokens)
                 .exactMatch();
     }
 }

@@ -5,8 +5,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.Collator;
+import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.InstructionDataset;
 import org.finetune4j.data.InstructionSamples;
@@ -170,7 +174,7 @@ public final class FineTuner {
     public PreflightReport preflight() {
         Data data = data();
         Torch.seed(arguments.seed());
-        try (AttachedStrategy attached = strategy.attach(model)) {
+        try (AttachedStrategy attached = strategy.attach(model, batches(data))) {
             PreflightContext context = context(data, attached, 0);
             String sample =
                     model.hasTokenizer() && context.survey().unreadable().isEmpty()
@@ -194,7 +198,7 @@ public final class FineTuner {
     public TrainingResult train() {
         Data data = data();
         Torch.seed(arguments.seed());
-        AttachedStrategy attached = strategy.attach(model);
+        AttachedStrategy attached = strategy.attach(model, batches(data));
         try {
             PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
             Preflight.require(context).warnings().forEach(warning -> messages.accept("warning: " + warning));
@@ -218,8 +222,25 @@ public final class FineTuner {
         }
     }
 
+    /** The first epoch's batches, made only when a method asks for them. */
+    private Iterable<Batch> batches(Data data) {
+        return () -> {
+            DataLoader loader = new DataLoader(
+                    data.train,
+                    BatchSampler.training(
+                            data.train, arguments.perDeviceTrainBatchSize(), arguments.seed(), arguments.shuffle()),
+                    collator());
+            return IntStream.range(0, loader.batchesPerEpoch())
+                    .mapToObj(batch -> loader.load(0, batch))
+                    .iterator();
+        };
+    }
+
+    private Collator collator() {
+        return model.hasTokenizer() ? Collator.of(model.tokenizer()) : new Collator(0, 1);
+    }
+
     private PreflightContext context(Data data, AttachedStrategy attached, int samples) {
-        Collator collator = model.hasTokenizer() ? Collator.of(model.tokenizer()) : new Collator(0, 1);
         return PreflightContext.of(
                 model,
                 strategy.method(),
@@ -227,7 +248,7 @@ public final class FineTuner {
                 arguments,
                 data.train,
                 data.evaluation,
-                collator,
+                collator(),
                 samples,
                 processBytes);
     }

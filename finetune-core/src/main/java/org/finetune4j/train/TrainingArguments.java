@@ -3,6 +3,7 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.finetune4j.data.DataLoader;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.optimizer.OptimizerOptions;
@@ -32,6 +33,8 @@ import org.jspecify.annotations.Nullable;
  * @param statisticsSteps steps between statistics of gradients and activations; 0 for none
  * @param seed decides initial values, the order of the data and dropout
  * @param shuffle whether every epoch has a random order of its own
+ * @param dataloaderNumWorkers threads that make batches ahead; 0 makes each when it is needed. It changes no result
+ * @param dataloaderPrefetchFactor batches that each of them makes ahead
  * @param evalSteps steps between evaluations; 0 evaluates after every epoch
  * @param saveSteps steps between checkpoints; 0 saves after every epoch
  * @param saveTotalLimit how many of the latest checkpoints are kept
@@ -60,6 +63,8 @@ public record TrainingArguments(
         long statisticsSteps,
         long seed,
         boolean shuffle,
+        int dataloaderNumWorkers,
+        int dataloaderPrefetchFactor,
         long evalSteps,
         long saveSteps,
         int saveTotalLimit,
@@ -72,6 +77,8 @@ public record TrainingArguments(
         positive("perDeviceEvalBatchSize", perDeviceEvalBatchSize);
         positive("gradientAccumulationSteps", gradientAccumulationSteps);
         positive("saveTotalLimit", saveTotalLimit);
+        positive("dataloaderPrefetchFactor", dataloaderPrefetchFactor);
+        notNegative("dataloaderNumWorkers", dataloaderNumWorkers);
         notNegative("learningRate", learningRate);
         notNegative("warmupSteps", warmupSteps);
         notNegative("warmupRatio", warmupRatio);
@@ -166,6 +173,8 @@ public record TrainingArguments(
         private long statisticsSteps;
         private long seed = 42;
         private boolean shuffle = true;
+        private int dataloaderNumWorkers = DataLoader.DEFAULT_WORKERS;
+        private int dataloaderPrefetchFactor = DataLoader.DEFAULT_PREFETCH;
         private long evalSteps;
         private long saveSteps;
         private int saveTotalLimit = 1;
@@ -311,6 +320,16 @@ public record TrainingArguments(
             return this;
         }
 
+        public Builder dataloaderNumWorkers(int value) {
+            dataloaderNumWorkers = value;
+            return this;
+        }
+
+        public Builder dataloaderPrefetchFactor(int value) {
+            dataloaderPrefetchFactor = value;
+            return this;
+        }
+
         public Builder evalSteps(long value) {
             evalSteps = value;
             return this;
@@ -359,6 +378,8 @@ public record TrainingArguments(
                     statisticsSteps,
                     seed,
                     shuffle,
+                    dataloaderNumWorkers,
+                    dataloaderPrefetchFactor,
                     evalSteps,
                     saveSteps,
                     saveTotalLimit,

@@ -37,6 +37,7 @@ final class TrainingRun implements AutoCloseable {
     private final DataLoader loader;
     private final StepPlan plan;
     private final BestModel best;
+    private final String fingerprint;
     private final @Nullable CheckpointDirectory checkpoints;
     private final long started = System.nanoTime();
     private TrainingProgress progress = TrainingProgress.start();
@@ -57,10 +58,13 @@ final class TrainingRun implements AutoCloseable {
                 trainer.dataset(),
                 BatchSampler.training(
                         trainer.dataset(), arguments.perDeviceTrainBatchSize(), arguments.seed(), arguments.shuffle()),
-                trainer.collator());
+                trainer.collator(),
+                arguments.dataloaderNumWorkers(),
+                arguments.dataloaderPrefetchFactor());
         this.plan = StepPlan.of(arguments, loader.batchesPerEpoch());
         Path output = arguments.outputDirectory();
         this.checkpoints = output == null ? null : new CheckpointDirectory(output);
+        this.fingerprint = RunFingerprint.of(trainer.dataset(), arguments);
         this.best = new BestModel(arguments.selection(), output, trainer.strategy());
     }
 
@@ -130,7 +134,7 @@ final class TrainingRun implements AutoCloseable {
                             + " of an earlier run: resume it (resume_from_checkpoint=true) or choose another directory");
         }
         if (latest.isPresent()) {
-            progress = CheckpointDirectory.restore(latest.get(), fingerprint(), trainer.strategy(), optimizer, average);
+            progress = CheckpointDirectory.restore(latest.get(), fingerprint, trainer.strategy(), optimizer, average);
             LOG.info("resuming from {}", latest.get());
         }
     }
@@ -256,16 +260,9 @@ final class TrainingRun implements AutoCloseable {
             return;
         }
         Path written = checkpoints.write(
-                progress, fingerprint(), trainer.strategy(), optimizer, average, arguments.saveTotalLimit());
+                progress, fingerprint, trainer.strategy(), optimizer, average, arguments.saveTotalLimit());
         lastSaved = progress.step();
         trainer.listener().onCheckpoint(written, progress.step());
-    }
-
-    /** What must be the same for a resumed run to see the batches that the first one would have seen. */
-    private String fingerprint() {
-        return trainer.dataset().size() + " samples, batches of " + arguments.perDeviceTrainBatchSize() + " x "
-                + arguments.gradientAccumulationSteps() + ", "
-                + (arguments.shuffle() ? "seed " + arguments.seed() : "not shuffled");
     }
 
     private Duration elapsed() {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.airlift.compress.zstd.ZstdOutputStream;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -16,12 +17,14 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import java.util.zip.GZIPOutputStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.examples.DatasetSpec;
 import org.finetune4j.data.examples.LoadedExamples;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Broken records give a line-numbered error or are skipped and counted; nothing crashes, hangs or fills the memory. */
@@ -116,6 +119,121 @@ class BadRecordsTest {
         assertTrue(refusal(open, BadRecordPolicy.SKIP).startsWith(open + ":2: a quote is opened"));
         Path twice = Files.writeString(directory.resolve("c.csv"), "prompt,prompt\nQ,A\n");
         assertTrue(refusal(twice, BadRecordPolicy.SKIP).contains("the header names 'prompt' twice"));
+    }
+
+    /** What a record may hold that breaks it, by name, as the bytes of a CSV row after a good one. */
+    static Stream<Arguments> brokenRows() {
+        return Stream.of(
+                Arguments.of("truncated UTF-8", cut(utf8("Q,\u20ac"), 4), ":3: not valid UTF-8"),
+                Arguments.of("NUL bytes", utf8("Q,a\0b"), ":3: "),
+                Arguments.of("too many values", utf8("Q,A,B"), ":3: the row has 3 values, expected 2"),
+                Arguments.of("a value of 100 MB", utf8("Q," + "x".repeat(100 << 20)), ":3: the record is longer than"));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("brokenRows")
+    void aBrokenRowIsNamedOrSkipped(String name, byte[] row, String where) throws IOException {
+        for (String ending : List.of(".csv", ".tsv")) {
+            byte[] broken = ending.equals(".tsv") ? replaced(row, ',', '\t') : row;
+            String separator = ending.equals(".tsv") ? "\t" : ",";
+            Path file = directory.resolve("rows" + ending);
+            try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+                out.write(utf8("prompt" + separator + "completion\nQ" + separator + "A\n"));
+                out.write(broken);
+                out.write(utf8("\nQ" + separator + "A\n"));
+            }
+            assertNamedAndSkipped(file, where);
+        }
+    }
+
+    private static byte[] replaced(byte[] bytes, char old, char replacement) {
+        byte[] result = bytes.clone();
+        for (int i = 0; i < result.length; i++) {
+            result[i] = result[i] == old ? (byte) replacement : result[i];
+        }
+        return result;
+    }
+
+    /** The same in a JSON array: what breaks a value is skipped; what breaks the file's syntax ends it, with its line. */
+    static Stream<Arguments> brokenElements() {
+        String deep = "{\"a\":".repeat(5000) + "1" + "}".repeat(5000);
+        return Stream.of(
+                Arguments.of("wrong types", "{\"prompt\": 3, \"completion\": []}", true),
+                Arguments.of("a number for an object", "17", true),
+                Arguments.of("duplicate keys", "{\"prompt\": \"Q\", \"prompt\": \"P\", \"completion\": \"A\"}", false),
+                Arguments.of("nesting bomb", "{\"prompt\": " + deep + "}", false),
+                Arguments.of("NUL bytes", "{\"prompt\": \"a\0b\", \"completion\": \"A\"}", false),
+                Arguments.of("an open string", "{\"prompt\": \"a", false));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("brokenElements")
+    void aBrokenElementOfAnArrayIsNamedOrSkipped(String name, String element, boolean skipped) throws IOException {
+        Path file = Files.writeString(directory.resolve("a.json"), "[" + GOOD + ",\n" + element + ",\n" + GOOD + "]");
+        if (skipped) {
+            assertNamedAndSkipped(file, ":2: ");
+            return;
+        }
+        for (BadRecordPolicy policy : BadRecordPolicy.values()) {
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+                String refusal = refusal(file, policy);
+                assertTrue(refusal.startsWith(file + ":2: "), refusal);
+                assertEquals(1, refusal.lines().count(), refusal);
+                assertTrue(refusal.length() < 1000, "the message stays readable");
+            });
+        }
+    }
+
+    @Test
+    void packedFilesThatWereCutOffOrDamagedAreNamed() throws IOException {
+        String lines = (GOOD + "\n").repeat(500);
+        byte[] gzip = gzip(utf8(lines));
+        byte[] zstd = zstd(utf8(lines));
+        for (byte[] packed : List.of(gzip, zstd)) {
+            Path whole = Files.write(directory.resolve("whole.jsonl.packed"), packed);
+            assertEquals(500, open(whole, BadRecordPolicy.ERROR).size());
+            for (int length = 5; length < packed.length; length += Math.max(1, packed.length / 9)) {
+                Path file = Files.write(directory.resolve("cut.jsonl.packed"), cut(packed, length));
+                for (BadRecordPolicy policy : BadRecordPolicy.values()) {
+                    String refusal = refusal(file, policy);
+                    assertTrue(refusal.startsWith(file + ": not a whole "), refusal);
+                    assertEquals(1, refusal.lines().count(), refusal);
+                }
+            }
+            byte[] damaged = packed.clone();
+            for (int i = packed.length / 2; i < packed.length / 2 + 4; i++) {
+                damaged[i] ^= 0x55;
+            }
+            Path file = Files.write(directory.resolve("damaged.jsonl.packed"), damaged);
+            String refusal = refusal(file, BadRecordPolicy.ERROR);
+            assertTrue(refusal.startsWith(file.toString()), refusal);
+        }
+    }
+
+    private static byte[] gzip(byte[] content) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (OutputStream out = new GZIPOutputStream(bytes)) {
+            out.write(content);
+        }
+        return bytes.toByteArray();
+    }
+
+    private static byte[] zstd(byte[] content) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (OutputStream out = new ZstdOutputStream(bytes)) {
+            out.write(content);
+        }
+        return bytes.toByteArray();
+    }
+
+    @Test
+    void aParquetFileThatIsNoneIsNamed() throws IOException {
+        for (byte[] content : List.of(utf8("PAR1"), utf8("PAR1" + "x".repeat(100) + "PAR1"), utf8(GOOD), new byte[0])) {
+            Path file = Files.write(directory.resolve("a.parquet"), content);
+            String refusal = refusal(file, BadRecordPolicy.SKIP);
+            assertTrue(refusal.contains("a.parquet"), refusal);
+            assertEquals(1, refusal.lines().count(), refusal);
+        }
     }
 
     @Test

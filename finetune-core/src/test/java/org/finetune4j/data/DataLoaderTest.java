@@ -12,10 +12,13 @@ import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntFunction;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(30)
 class DataLoaderTest {
@@ -113,8 +116,53 @@ class DataLoaderTest {
         assertThrows(NoSuchElementException.class, batches::next);
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 5})
+    void anyNumberOfThreadsGivesTheSameBatchesAndReportsTheFirstWrongSample(int workers) {
+        BatchSampler sampler = BatchSampler.shuffled(40, 3, 5);
+        int wrong = sampler.batch(0, 9)[0];
+        TrainingDataset dataset = dataset(40, i -> {
+            // Batches are done in another order than they were begun in.
+            LockSupport.parkNanos(i % 4 * 300_000L);
+            if (i == wrong) {
+                throw new UserErrorException("data.jsonl:3: wrong");
+            }
+            return IntSample.of(i);
+        });
+        DataLoader loader = new DataLoader(dataset, sampler, new Collator(0, 1), workers, 2);
+        try (BatchIterator batches = loader.epoch(0)) {
+            for (int i = 0; i < 9; i++) {
+                assertArrayEquals(sampler.batch(0, i), firstTokens(batches.next()));
+            }
+            assertThrows(UserErrorException.class, batches::next);
+            assertFalse(batches.hasNext());
+        }
+    }
+
+    @Test
+    void manyThreadsStayBoundedToo() throws InterruptedException {
+        AtomicInteger made = new AtomicInteger();
+        CountDownLatch ahead = new CountDownLatch(9);
+        TrainingDataset dataset = dataset(100, i -> {
+            made.incrementAndGet();
+            ahead.countDown();
+            return IntSample.of(i);
+        });
+        DataLoader loader = new DataLoader(dataset, BatchSampler.sequential(100, 1), new Collator(0, 1), 3, 2);
+        try (BatchIterator batches = loader.epoch(0)) {
+            ahead.await();
+            Thread.sleep(20);
+            assertEquals(9, made.get());
+            batches.next();
+        }
+    }
+
     private static DataLoader loader(int size, int batchSize, IntFunction<Sample> samples) {
-        TrainingDataset dataset = new TrainingDataset() {
+        return new DataLoader(dataset(size, samples), BatchSampler.shuffled(size, batchSize, 5), new Collator(0, 1));
+    }
+
+    private static TrainingDataset dataset(int size, IntFunction<Sample> samples) {
+        return new TrainingDataset() {
             @Override
             public int size() {
                 return size;
@@ -125,7 +173,6 @@ class DataLoaderTest {
                 return samples.apply(index);
             }
         };
-        return new DataLoader(dataset, BatchSampler.shuffled(size, batchSize, 5), new Collator(0, 1));
     }
 
     private static List<int[]> drain(BatchIterator batches) {

@@ -1,5 +1,14 @@
 package org.finetune4j.strategy;
 
+import static org.finetune4j.strategy.AdapterTrial.arguments;
+import static org.finetune4j.strategy.AdapterTrial.assertSameFiles;
+import static org.finetune4j.strategy.AdapterTrial.backpropagate;
+import static org.finetune4j.strategy.AdapterTrial.batch;
+import static org.finetune4j.strategy.AdapterTrial.gradients;
+import static org.finetune4j.strategy.AdapterTrial.logits;
+import static org.finetune4j.strategy.AdapterTrial.train;
+import static org.finetune4j.strategy.AdapterTrial.trainer;
+import static org.finetune4j.strategy.AdapterTrial.values;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -7,39 +16,26 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
-import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
-import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
-import org.finetune4j.train.StepMetrics;
-import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.Trainer;
 import org.finetune4j.train.TrainingArguments;
-import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -56,8 +52,6 @@ public abstract class AdapterContract {
     protected static final List<String> ALL_MODELS = List.of("llama", "gpt2", "qwen2", "phi3", "qwen3_moe");
 
     private static final Path GOLDENS = Path.of("../finetune-core/src/test/resources/goldens/arch");
-    private static final ModelInputs PROMPT = ModelInputs.of(5, 9, 17, 33, 4, 8);
-    private static final int VOCABULARY = 199;
 
     @TempDir
     protected Path directory;
@@ -334,7 +328,7 @@ public abstract class AdapterContract {
             TrainingArguments resumable =
                     arguments.outputDirectory(output).resume(true).build();
             try (Adapter adapter = attach(model)) {
-                StopAfter stop = new StopAfter(2);
+                AdapterTrial.StopAfter stop = new AdapterTrial.StopAfter(2);
                 Trainer interrupted = trainer(model, adapter, resumable, stop);
                 stop.trainer = interrupted;
                 assertTrue(interrupted.train().interrupted());
@@ -346,73 +340,10 @@ public abstract class AdapterContract {
         });
     }
 
-    /** Asks the run to stop after some steps, as a user's Ctrl-C does. */
-    private static final class StopAfter implements TrainingListener {
-
-        private final long steps;
-        private @Nullable Trainer trainer;
-
-        StopAfter(long steps) {
-            this.steps = steps;
-        }
-
-        @Override
-        public void onStep(StepMetrics metrics) {
-            if (metrics.step() == steps) {
-                Objects.requireNonNull(trainer).requestStop();
-            }
-        }
-    }
-
     /** Attaches with the random numbers of one seed. */
     protected final Adapter attach(CausalLM model) {
         Torch.seed(11);
         return (Adapter) strategy().attach(model);
-    }
-
-    private static TrainingArguments.Builder arguments() {
-        return TrainingArguments.builder().batchSize(4).maxSteps(4).learningRate(2e-2);
-    }
-
-    /** Trains a few steps, enough to move every parameter. */
-    protected static void train(CausalLM model, AttachedStrategy attached) {
-        trainer(model, attached, arguments().build()).train();
-        assertTrue(attached.trainableParameters().stream().allMatch(parameter -> parameter.grad() == null));
-    }
-
-    private static Trainer trainer(
-            CausalLM model, AttachedStrategy attached, TrainingArguments arguments, TrainingListener... listeners) {
-        return new Trainer(
-                model,
-                attached,
-                arguments,
-                new SyntheticSamples(12, VOCABULARY, 3),
-                null,
-                new Collator(0, 1),
-                List.of(listeners));
-    }
-
-    private static Batch batch() {
-        return new Collator(0, 1).collate(List.of(new SyntheticSamples(1, VOCABULARY, 5).get(0)));
-    }
-
-    private static void backpropagate(CausalLM model, Adapter adapter, GradientCheckpointing checkpointing) {
-        Batch batch = batch();
-        adapter.trainableParameters().forEach(Parameter::clearGrad);
-        new Backpropagation(model, checkpointing)
-                .withoutDropout()
-                .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens()));
-        adapter.trainingHooks().penalty(true);
-    }
-
-    private static Map<String, float[]> gradients(Adapter adapter) {
-        Map<String, float[]> gradients = new HashMap<>();
-        adapter.parametersByKey().forEach((key, parameter) -> {
-            if (parameter.isTrainable() && parameter.grad() != null) {
-                gradients.put(key, parameter.grad().contiguous().toFloatArray());
-            }
-        });
-        return gradients;
     }
 
     /** Gives every model to a check. */
@@ -431,40 +362,5 @@ public abstract class AdapterContract {
                 check.accept(model);
             }
         }
-    }
-
-    /** The model's answer to a fixed prompt. */
-    protected static float[] logits(CausalLM model) {
-        try (TensorScope scope = TensorScope.open()) {
-            return model.logits(PROMPT).to(DType.FLOAT32).toFloatArray();
-        }
-    }
-
-    private static void assertSameFiles(Path expected, Path actual) {
-        Map<String, byte[]> wanted = files(expected);
-        Map<String, byte[]> found = files(actual);
-        assertEquals(wanted.keySet(), found.keySet());
-        wanted.forEach((name, bytes) -> assertArrayEquals(bytes, found.get(name), name));
-    }
-
-    private static Map<String, byte[]> files(Path root) {
-        try (Stream<Path> files = Files.list(root)) {
-            Map<String, byte[]> contents = new TreeMap<>();
-            for (Path file : files.toList()) {
-                contents.put(file.getFileName().toString(), Files.readAllBytes(file));
-            }
-            return contents;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static Map<String, float[]> values(Map<String, Parameter> parameters) {
-        Map<String, float[]> values = new HashMap<>();
-        try (TensorScope scope = TensorScope.open()) {
-            parameters.forEach((name, parameter) ->
-                    values.put(name, parameter.value().detach().contiguous().toFloatArray()));
-        }
-        return values;
     }
 }

@@ -10,12 +10,12 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
-import org.finetune4j.data.BatchIterator;
-import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.Collator;
-import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.Sample;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
@@ -52,6 +52,30 @@ class ExactnessTest {
     }
 
     /** Eight samples with 3 to 8 labels, one step an epoch. */
+    @Test
+    void theMeanOfBatchMeansWouldBeAnotherGradient() {
+        SyntheticSamples samples = new SyntheticSamples(8, 199, 5);
+        List<Batch> batches = IntStream.range(0, 8)
+                .mapToObj(i -> new Collator(0, 1).collate(List.of(samples.get(i))))
+                .toList();
+        Map<String, float[]> right = gradients(batches, GradientCheckpointing.none());
+        Map<String, float[]> wrong = new LinkedHashMap<>();
+        for (Batch batch : batches) {
+            // The mistake: every batch by its own labels, then the mean of them.
+            gradients(List.of(batch), GradientCheckpointing.none())
+                    .forEach((name, values) -> wrong.merge(name, scaled(values, 1.0 / 8), ExactnessTest::sum));
+        }
+        double norm = 0;
+        double difference = 0;
+        for (String name : right.keySet()) {
+            for (int i = 0; i < right.get(name).length; i++) {
+                norm += Math.pow(right.get(name)[i], 2);
+                difference += Math.pow(right.get(name)[i] - wrong.get(name)[i], 2);
+            }
+        }
+        assertTrue(difference > 1e-3 * norm, "the samples' labels are uneven enough to tell");
+    }
+
     private static List<StepMetrics> run(int batch, int accumulation) {
         return run(
                 TrainingArguments.builder()
@@ -82,29 +106,44 @@ class ExactnessTest {
         plain.forEach((name, values) -> assertArrayEquals(values, checkpointed.get(name), name));
     }
 
-    @Test
-    void howFarAheadBatchesAreLoadedChangesNothing() {
-        SyntheticSamples samples = new SyntheticSamples(29, 199, 3);
-        List<int[]> expected = null;
-        for (int prefetch : new int[] {1, 2, 7}) {
-            List<int[]> ids = new ArrayList<>();
-            try (BatchIterator batches =
-                    new DataLoader(samples, BatchSampler.shuffled(29, 4, 11), new Collator(0, 1), prefetch).epoch(2)) {
-                batches.forEachRemaining(batch -> ids.add(batch.inputIds()));
+    @ParameterizedTest
+    @CsvSource({"0, 2", "1, 7", "2, 1", "5, 2"})
+    void howManyThreadsLoadDataAndHowFarAheadChangesNothing(int workers, int prefetch) {
+        TrainingArguments.Builder arguments = pinned();
+        TrainingDataset samples = new SyntheticSamples(13, 199, 1);
+        List<StepMetrics> expected = run(arguments.build(), samples);
+        List<StepMetrics> actual = run(
+                arguments
+                        .dataloaderNumWorkers(workers)
+                        .dataloaderPrefetchFactor(prefetch)
+                        .build(),
+                new UnevenlySlow(samples));
+        for (int i = 0; i < expected.size(); i++) {
+            assertEquals(expected.get(i).loss(), actual.get(i).loss());
+            assertEquals(expected.get(i).gradientNorm(), actual.get(i).gradientNorm());
+        }
+    }
+
+    /** Every third sample takes longer than the others, so that threads overtake each other. */
+    private record UnevenlySlow(TrainingDataset samples) implements TrainingDataset {
+
+        @Override
+        public int size() {
+            return samples.size();
+        }
+
+        @Override
+        public Sample get(int index) {
+            if (index % 3 == 0) {
+                LockSupport.parkNanos(2_000_000);
             }
-            if (expected != null) {
-                assertEquals(expected.size(), ids.size());
-                for (int i = 0; i < ids.size(); i++) {
-                    assertArrayEquals(expected.get(i), ids.get(i));
-                }
-            }
-            expected = ids;
+            return samples.get(index);
         }
     }
 
     @Test
     void theSameConfigurationGivesTheSameBytesAgain() {
-        TrainingArguments arguments = pinned();
+        TrainingArguments arguments = pinned().build();
         List<StepMetrics> first = run(arguments, new SyntheticSamples(13, 199, 1));
         List<StepMetrics> second = run(arguments, new SyntheticSamples(13, 199, 1));
         for (int i = 0; i < first.size(); i++) {
@@ -115,7 +154,7 @@ class ExactnessTest {
 
     @Test
     void aPinnedConfigurationStaysWhatItWas() {
-        List<StepMetrics> steps = run(pinned(), new SyntheticSamples(13, 199, 1));
+        List<StepMetrics> steps = run(pinned().build(), new SyntheticSamples(13, 199, 1));
         double[] losses = steps.stream().mapToDouble(StepMetrics::loss).toArray();
         double[] norms = steps.stream().mapToDouble(StepMetrics::gradientNorm).toArray();
         // Processors add in different orders: the last digits are theirs.
@@ -123,18 +162,17 @@ class ExactnessTest {
         assertArrayEquals(PINNED_NORMS, norms, 1e-3, () -> Arrays.toString(norms));
     }
 
-    private static TrainingArguments pinned() {
+    private static TrainingArguments.Builder pinned() {
         return TrainingArguments.builder()
                 .batchSize(4)
                 .learningRate(2e-3)
                 .warmupSteps(1)
                 .weightDecay(0.01)
                 .maxSteps(6)
-                .seed(7)
-                .build();
+                .seed(7);
     }
 
-    private static List<StepMetrics> run(TrainingArguments arguments, SyntheticSamples samples) {
+    private static List<StepMetrics> run(TrainingArguments arguments, TrainingDataset samples) {
         List<StepMetrics> steps = new ArrayList<>();
         TrainingListener recorder = new TrainingListener() {
             @Override
@@ -147,6 +185,22 @@ class ExactnessTest {
             new Trainer(model, full, arguments, samples, null, new Collator(0, 1), List.of(recorder)).train();
         }
         return steps;
+    }
+
+    private static float[] scaled(float[] values, double factor) {
+        float[] result = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            result[i] = (float) (factor * values[i]);
+        }
+        return result;
+    }
+
+    private static float[] sum(float[] a, float[] b) {
+        float[] result = new float[a.length];
+        for (int i = 0; i < a.length; i++) {
+            result[i] = a[i] + b[i];
+        }
+        return result;
     }
 
     private static Map<String, float[]> gradients(List<Batch> batches, GradientCheckpointing checkpointing) {

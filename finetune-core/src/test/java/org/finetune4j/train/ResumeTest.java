@@ -17,9 +17,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.BadRecordPolicy;
+import org.finetune4j.data.CharacterSamples;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.examples.DatasetSpec;
+import org.finetune4j.data.examples.LoadedExamples;
+import org.finetune4j.data.mixture.Mixture;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -90,6 +95,48 @@ class ResumeTest {
         run(GOLDENS.resolve("llama"), shared.outputDirectory(stopped).build(), samples, 3);
         run(GOLDENS.resolve("llama"), shared.resume(true).build(), samples, Long.MAX_VALUE);
         assertSameState(straight, stopped, 8);
+    }
+
+    @Test
+    void recordsThatAreStreamedFromFilesResumeInTheMiddleOfAnEpochAndOfAnAccumulation() throws IOException {
+        writeRecords(directory.resolve("a.jsonl"), 23, "\n{broken\n");
+        writeRecords(directory.resolve("b.jsonl"), 14, "");
+        Path straight = directory.resolve("straight");
+        Path stopped = directory.resolve("stopped");
+        TrainingArguments.Builder shared = arguments().maxSteps(11).dataloaderNumWorkers(2);
+        run(GOLDENS.resolve("llama"), shared.outputDirectory(straight).build(), streamed(), Long.MAX_VALUE);
+        // Step 5 of batches of 2 x 3 is in the middle of the first epoch of 37 samples, step 9 in that of the second.
+        run(GOLDENS.resolve("llama"), shared.outputDirectory(stopped).build(), streamed(), 5);
+        run(GOLDENS.resolve("llama"), shared.resume(true).build(), streamed(), 9);
+        StoppingSamples midway = new StoppingSamples(streamed());
+        midway.arm();
+        TrainingSummary nothing = train(shared.build(), midway);
+        assertTrue(nothing.interrupted());
+        run(GOLDENS.resolve("llama"), shared.dataloaderNumWorkers(1).build(), streamed(), Long.MAX_VALUE);
+        assertSameState(straight, stopped, 11);
+    }
+
+    private static void writeRecords(Path file, int count, String between) throws IOException {
+        StringBuilder lines = new StringBuilder();
+        for (int i = 0; i < count; i++) {
+            lines.append("{\"prompt\": \"%s\", \"completion\": \"%s %d\"}\n"
+                    .formatted(file.getFileName(), "x".repeat(i % 5), i));
+            lines.append(i == 7 ? between : "");
+        }
+        Files.writeString(file, lines.toString());
+    }
+
+    /** The files, opened anew: what is broken is left out, and two datasets become one by their weights. */
+    private TrainingDataset streamed() {
+        List<Mixture.Part> parts = Stream.of("a.jsonl", "b.jsonl")
+                .map(name -> new Mixture.Part(
+                        LoadedExamples.open(
+                                DatasetSpec.of(directory.resolve(name).toString())
+                                        .onBadRecord(BadRecordPolicy.SKIP)
+                                        .build()),
+                        null))
+                .toList();
+        return new CharacterSamples(Mixture.of(parts, 1, 42), 199, 40);
     }
 
     @Test

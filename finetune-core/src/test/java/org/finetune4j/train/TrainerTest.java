@@ -70,18 +70,37 @@ class TrainerTest {
     }
 
     @Test
-    void aCheckpointOfOtherDataIsRefused() {
+    void aCheckpointOfOtherBatchesOrAnotherOptimizerIsRefused() {
         train(arguments().outputDirectory(directory).build(), 3);
-        UserErrorException e = assertThrows(
-                UserErrorException.class,
-                () -> train(
-                        arguments()
-                                .batchSize(3)
-                                .outputDirectory(directory)
-                                .resume(true)
-                                .build(),
-                        9));
-        assertTrue(e.getMessage().contains("made by another run"), e.getMessage());
+        TrainingArguments.Builder resumed =
+                arguments().outputDirectory(directory).resume(true);
+        for (TrainingArguments other : List.of(
+                resumed.batchSize(3).build(),
+                resumed.batchSize(2).seed(7).build(),
+                resumed.seed(42).optimizer("sgd").build())) {
+            UserErrorException e = assertThrows(UserErrorException.class, () -> train(other, 9));
+            assertTrue(e.getMessage().contains("made by another run"), e.getMessage());
+        }
+        assertEquals(9, train(resumed.optimizer("adamw_torch").build(), 9).steps());
+    }
+
+    @Test
+    void aCheckpointOfOtherSamplesIsRefusedThoughThereAreAsMany() {
+        train(arguments().outputDirectory(directory).build(), 3);
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            Trainer resumed = new Trainer(
+                    model,
+                    full,
+                    arguments().outputDirectory(directory).resume(true).build(),
+                    new SyntheticSamples(13, 199, 8),
+                    null,
+                    new Collator(0, 1),
+                    List.of());
+            UserErrorException e = assertThrows(UserErrorException.class, resumed::train);
+            assertTrue(e.getMessage().contains("made by another run"), e.getMessage());
+            assertEquals(1, e.getMessage().lines().count());
+        }
     }
 
     @Test

@@ -78,7 +78,7 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
         ReplacedParameter replaced = mergedWeight;
         if (replaced != null) {
             replaced.putBack();
-            replaced.replacement().value().close();
+            replaced.replacement().close();
             mergedWeight = null;
         }
         base.extend(this);

@@ -1,6 +1,7 @@
 package org.finetune4j.peft;
 
 import java.util.Collection;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Module;
@@ -86,7 +87,10 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
             Tensor oldBias = bias == null ? null : bias.value().detach();
             Tensor newBias = mergedBias(oldBias);
             Parameter weight = base.weight();
-            Parameter merged = new Parameter(weight.name(), scope.keep(foldedWeight(weight)));
+            CompressedWeight compressed = weight.compressed();
+            Parameter merged = compressed == null
+                    ? new Parameter(weight.name(), scope.keep(foldedWeight(weight)))
+                    : new Parameter(weight.name(), new FoldedWeight(compressed, this::folded));
             ReplacedParameter replaced = keepTies
                     ? ReplacedParameter.everywhere(model, weight, merged)
                     : ReplacedParameter.in(base, "weight", merged);
@@ -106,10 +110,14 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
     private Tensor foldedWeight(Parameter weight) {
         DType stored = weight.dtype();
         DType exact = AdapterDType.of(stored);
-        Tensor dense = weight.as(exact).detach(); // [out, in], or [in, out] in GPT-2's layout
+        return folded(weight.as(exact).detach().copy()).to(stored).copy();
+    }
+
+    /** The merged weight of one that may be changed: [out, in], or [in, out] in GPT-2's layout, as it is given. */
+    private Tensor folded(Tensor dense) {
         boolean transposed = base.layout() == Linear.Layout.IN_OUT;
-        Tensor folded = mergedWeight(transposed ? dense.t().copy() : dense.copy()); // [out, in]
-        return (transposed ? folded.t() : folded).contiguous().to(stored).copy();
+        Tensor folded = mergedWeight(transposed ? dense.t().copy() : dense); // [out, in]
+        return (transposed ? folded.t() : folded).contiguous();
     }
 
     @Override
@@ -122,7 +130,7 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
     private static @Nullable ReplacedParameter putBack(@Nullable ReplacedParameter replaced) {
         if (replaced != null) {
             replaced.putBack();
-            replaced.replacement().value().close();
+            replaced.replacement().close();
         }
         return null;
     }

@@ -70,7 +70,7 @@ public final class PartedWeight {
     }
 
     public void free() {
-        replaced.replacement().value().close();
+        replaced.replacement().close();
         initialA.close();
         initialB.close();
     }

@@ -95,6 +95,6 @@ public final class TrainedCopy implements AdapterPart {
     @Override
     public void free() {
         COPIES.remove(replaced.replacement());
-        replaced.replacement().value().close();
+        replaced.replacement().close();
     }
 }

@@ -55,6 +55,12 @@ public final class EightBitWeight implements CompressedWeight {
         }
     }
 
+    @Override
+    public EightBitWeight recompress(Tensor weight) {
+        EightBitWeight other = quantize(weight);
+        return new EightBitWeight(other.codes, other.absmax, dtype);
+    }
+
     /** int8 [out, in]. It belongs to this weight. */
     public Tensor codes() {
         return codes;

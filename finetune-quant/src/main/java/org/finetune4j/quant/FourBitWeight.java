@@ -78,6 +78,12 @@ public final class FourBitWeight implements CompressedWeight {
         }
     }
 
+    @Override
+    public FourBitWeight recompress(Tensor weight) {
+        FourBitWeight other = quantize(weight, type, blockSize, scales instanceof Scales.Nested);
+        return new FourBitWeight(type, blockSize, shape, dtype, other.packed, other.scales);
+    }
+
     public QuantizationType type() {
         return type;
     }

@@ -1,19 +1,11 @@
 package org.finetune4j.cli.quickstart;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
-import org.finetune4j.AtomicFiles;
-import org.finetune4j.cli.quickstart.data.TaskGenerator;
 import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.ExactMatch;
@@ -35,7 +27,6 @@ import picocli.CommandLine.Option;
 public final class QuickstartCommand implements Callable<Integer> {
 
     private static final int PREVIEWS = 6;
-    private static final int EVALUATION_BATCH = 40;
 
     @Option(
             names = "--out",
@@ -44,21 +35,25 @@ public final class QuickstartCommand implements Callable<Integer> {
             description = "Where everything is written (default: ${DEFAULT-VALUE}).")
     private Path out;
 
+    @Option(names = "--only-files", description = "Write the model and the task and do not train.")
+    private boolean onlyFiles;
+
     @Override
     public Integer call() {
         long started = System.nanoTime();
-        TaskGenerator.Task task = TaskGenerator.generate(QuickstartRecipe.TASK_SEED, QuickstartRecipe.HELD_OUT_RECORDS);
+        QuickstartTask task = QuickstartTask.write(out);
+        if (onlyFiles) {
+            System.out.println(out);
+            return 0;
+        }
         System.out.println("A small language model has read about a village, but was never asked a question.");
-        Path base = EmbeddedModel.unpack(out.resolve("base"));
-        writeJsonl(out.resolve("train.jsonl"), task.train());
-        writeJsonl(out.resolve("held-out.jsonl"), task.heldOut());
-        try (CausalLM model = CausalLM.load(base)) {
-            InstructionDataset heldOut = InstructionDataset.load(out.resolve("held-out.jsonl"));
+        try (CausalLM model = CausalLM.load(task.base())) {
+            InstructionDataset heldOut = InstructionDataset.load(task.heldOut());
             InstructionSamples questions = heldOut.tokenize(model.tokenizer(), QuickstartRecipe.tokenization());
             double before = score(model, questions);
             System.out.printf(
                     Locale.ROOT, "before: %.0f%% of %d held-out questions answered%n", 100 * before, questions.size());
-            try (TrainingResult result = train(model, heldOut)) {
+            try (TrainingResult result = train(model, task, heldOut)) {
                 double after = score(model, questions);
                 result.saveAdapter(out.resolve("adapter"));
                 result.adapter().merge();
@@ -70,10 +65,10 @@ public final class QuickstartCommand implements Callable<Integer> {
         return 0;
     }
 
-    private TrainingResult train(CausalLM model, InstructionDataset heldOut) {
+    private TrainingResult train(CausalLM model, QuickstartTask task, InstructionDataset heldOut) {
         return FineTuner.of(model)
                 .strategy(QuickstartRecipe.lora())
-                .dataset(InstructionDataset.load(out.resolve("train.jsonl")))
+                .dataset(InstructionDataset.load(task.train()))
                 .evaluation(heldOut)
                 .tokenization(QuickstartRecipe.tokenization())
                 .arguments(QuickstartRecipe.fineTuning().build())
@@ -86,7 +81,7 @@ public final class QuickstartCommand implements Callable<Integer> {
     }
 
     private static double score(CausalLM model, InstructionSamples questions) {
-        return ExactMatch.of(model, questions, EVALUATION_BATCH, QuickstartRecipe.MAX_ANSWER_TOKENS);
+        return ExactMatch.of(model, questions, QuickstartRecipe.EVALUATION_BATCH, QuickstartRecipe.MAX_ANSWER_TOKENS);
     }
 
     private void printResult(double before, double after, int questions, Duration elapsed) {
@@ -100,20 +95,6 @@ public final class QuickstartCommand implements Callable<Integer> {
         System.out.println("adapter  " + out.resolve("adapter"));
         System.out.println("merged   " + out.resolve("merged"));
         System.out.println("report   " + out.resolve("report.html"));
-    }
-
-    private static void writeJsonl(Path file, List<InstructionRecord> records) {
-        ObjectMapper json = new ObjectMapper();
-        List<String> lines = new ArrayList<>();
-        try {
-            for (InstructionRecord record : records) {
-                lines.add(json.writeValueAsString(Map.of(
-                        "instruction", record.instruction(), "input", record.input(), "output", record.output())));
-            }
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a record cannot be written as JSON", e);
-        }
-        AtomicFiles.write(file, path -> Files.write(path, lines));
     }
 
     /** Shows answers from before and after the run. */

@@ -32,11 +32,21 @@ final class QuickstartRecipe {
 
     static final long TASK_SEED = 3;
 
+    /** Tokens of a sample at most. */
+    static final int BLOCK = 128;
+
+    /** A short prompt: the model has never seen more than a few sentences. */
+    static final String TEMPLATE = "### Instruction:\n{instruction}\n\n### Response:\n";
+
+    static final int BATCH = 32;
+    static final int EVALUATION_BATCH = 40;
+    static final int WARMUP_STEPS = 10;
+
     private static final long CORPUS_SEED = 2;
     private static final int DOCUMENTS = 100_000;
     private static final int TOKENIZER_DOCUMENTS = 4_000;
     private static final int VOCABULARY = 1_024;
-    private static final int BLOCK = 128;
+
     private static final String END_OF_TEXT = "<|endoftext|>";
     private static final String PADDING = "<|pad|>";
 
@@ -65,9 +75,8 @@ final class QuickstartRecipe {
 
     private QuickstartRecipe() {}
 
-    /** A short prompt: the model has never seen more than a few sentences. */
     static PromptTemplate template() {
-        return StringTemplate.of("### Instruction:\n{instruction}\n\n### Response:\n");
+        return StringTemplate.of(TEMPLATE);
     }
 
     static TokenizationOptions tokenization() {
@@ -94,11 +103,11 @@ final class QuickstartRecipe {
     static TrainingArguments.Builder fineTuning() {
         return TrainingArguments.builder()
                 .epochs(7)
-                .perDeviceTrainBatchSize(32)
-                .perDeviceEvalBatchSize(40)
+                .perDeviceTrainBatchSize(BATCH)
+                .perDeviceEvalBatchSize(EVALUATION_BATCH)
                 .learningRate(3e-3)
                 .schedule(LearningRateSchedule.COSINE)
-                .warmupSteps(10);
+                .warmupSteps(WARMUP_STEPS);
     }
 
     /**

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.finetune4j.generate.Completion;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
@@ -35,17 +36,21 @@ public record Answers(List<String> given, List<String> expected) {
      */
     public static Answers of(CausalLM model, Questions questions, int batchSize, int maxNewTokens) {
         // Prompts of like length go together: padding is computed for nothing.
+        int[] lengths = IntStream.range(0, questions.size())
+                .map(i -> questions.prompt(i).length)
+                .toArray();
         List<Integer> order = IntStream.range(0, questions.size())
                 .boxed()
-                .sorted(Comparator.comparingInt(i -> questions.prompt(i).length()))
+                .sorted(Comparator.comparingInt(i -> lengths[i]))
                 .toList();
         String[] given = new String[questions.size()];
         for (int start = 0; start < order.size(); start += batchSize) {
             List<Integer> batch = order.subList(start, Math.min(start + batchSize, order.size()));
-            List<String> prompts = batch.stream().map(questions::prompt).toList();
-            List<String> answers = TextGenerator.of(model).generateAll(prompts, GenerationOptions.greedy(maxNewTokens));
+            List<int[]> prompts = batch.stream().map(questions::prompt).toList();
+            List<Completion> answers =
+                    TextGenerator.of(model).completeTokens(prompts, GenerationOptions.greedy(maxNewTokens));
             for (int i = 0; i < batch.size(); i++) {
-                given[batch.get(i)] = answers.get(i);
+                given[batch.get(i)] = answers.get(i).text();
             }
         }
         List<String> expected = new ArrayList<>();

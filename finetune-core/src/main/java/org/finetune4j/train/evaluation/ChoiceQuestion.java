@@ -1,16 +1,16 @@
 package org.finetune4j.train.evaluation;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.util.ArrayList;
 import java.util.List;
-import org.finetune4j.Reasons;
+import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.BadRecordPolicy;
+import org.finetune4j.data.BadRecords;
+import org.finetune4j.data.ReadOptions;
+import org.finetune4j.data.RecordFiles;
+import org.finetune4j.data.RecordSource;
 
 /**
  * A question with the answers to choose from.
@@ -21,7 +21,8 @@ import org.finetune4j.UserErrorException;
  */
 public record ChoiceQuestion(String prompt, List<String> choices, int answer) {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final List<String> PROMPT_KEYS = List.of("prompt", "query", "question");
+    private static final List<String> ANSWER_KEYS = List.of("answer", "gold", "label");
 
     public ChoiceQuestion {
         choices = List.copyOf(choices);
@@ -33,45 +34,51 @@ public record ChoiceQuestion(String prompt, List<String> choices, int answer) {
     }
 
     /**
-     * Reads JSON lines of {@code {"prompt": ..., "choices": [...], "answer": 0}}; the answer may also be a letter or the
-     * text of a choice.
+     * Reads records of {@code {"prompt": ..., "choices": [...], "answer": 0}} in any file that training reads. The prompt may
+     * also be called {@code query} or {@code question}, the answer {@code gold} or {@code label}; it may also be a letter or
+     * the text of a choice.
      *
-     * @throws UserErrorException for the first line that is something else
+     * @param paths files, directories, patterns
+     * @throws UserErrorException for the first record that is something else, with file and line
      */
-    public static List<ChoiceQuestion> read(Path file) {
-        List<ChoiceQuestion> questions = new ArrayList<>();
-        try {
-            List<String> lines = Files.readAllLines(file, StandardCharsets.UTF_8);
-            for (int i = 0; i < lines.size(); i++) {
-                if (!lines.get(i).isBlank()) {
-                    questions.add(parse(lines.get(i), file + ":" + (i + 1)));
-                }
-            }
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
-        if (questions.isEmpty()) {
-            throw new UserErrorException(file + ": no question");
-        }
-        return questions;
+    public static List<ChoiceQuestion> read(List<String> paths) {
+        RecordSource records = RecordFiles.open(
+                paths, ReadOptions.defaults(), ChoiceQuestion::of, new BadRecords(BadRecordPolicy.ERROR));
+        return IntStream.range(0, records.size())
+                .mapToObj(index -> of(records.get(index)))
+                .toList();
     }
 
-    private static ChoiceQuestion parse(String line, String place) {
-        JsonNode node;
-        try {
-            node = JSON.readTree(line);
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(place + ": not JSON: " + e.getOriginalMessage(), e);
-        }
+    /**
+     * Whether the first record of files is a question with choices.
+     *
+     * @throws UserErrorException when they cannot be read
+     */
+    public static boolean areIn(List<String> paths) {
+        RecordSource records =
+                RecordFiles.open(paths, ReadOptions.defaults(), record -> {}, new BadRecords(BadRecordPolicy.SKIP));
+        return records.get(0).path("choices").isArray();
+    }
+
+    private static ChoiceQuestion of(JsonNode record) {
+        JsonNode prompt = first(record, PROMPT_KEYS);
         List<String> choices = new ArrayList<>();
-        node.path("choices").forEach(choice -> choices.add(choice.asText()));
-        if (!node.path("prompt").isTextual() || choices.size() < 2) {
-            throw new UserErrorException(place + ": expected {\"prompt\": ..., \"choices\": [...], \"answer\": 0}");
+        record.path("choices").forEach(choice -> choices.add(choice.asText()));
+        if (!prompt.isTextual() || choices.size() < 2) {
+            throw new UserErrorException("expected {\"prompt\": ..., \"choices\": [...], \"answer\": 0}");
         }
-        return new ChoiceQuestion(node.path("prompt").asText(), choices, answer(node.path("answer"), choices, place));
+        return new ChoiceQuestion(prompt.asText(), choices, answer(first(record, ANSWER_KEYS), choices));
     }
 
-    private static int answer(JsonNode answer, List<String> choices, String place) {
+    private static JsonNode first(JsonNode record, List<String> keys) {
+        return keys.stream()
+                .map(record::path)
+                .filter(value -> !value.isMissingNode())
+                .findFirst()
+                .orElse(MissingNode.getInstance());
+    }
+
+    private static int answer(JsonNode answer, List<String> choices) {
         int index = -1;
         if (answer.isInt()) {
             index = answer.asInt();
@@ -83,7 +90,7 @@ public record ChoiceQuestion(String prompt, List<String> choices, int answer) {
             }
         }
         if (index < 0 || index >= choices.size()) {
-            throw new UserErrorException(place + ": 'answer' is " + answer
+            throw new UserErrorException("'answer' is " + answer
                     + ", expected the index, the letter or the text of one of the " + choices.size() + " choices");
         }
         return index;

@@ -1,62 +1,79 @@
 package org.finetune4j.train.evaluation;
 
+import java.util.Arrays;
 import java.util.Optional;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.model.Tokenizer;
 
-/** Prompts with the answers that are expected. */
-public interface Questions {
+/**
+ * Prompts with the answers that are expected, from samples: the answer is what is learned last, and the prompt all tokens
+ * before it. So a model is asked exactly what it was, or would be, trained to answer, in any format.
+ */
+public final class Questions {
 
-    int size();
+    private final TrainingDataset samples;
+    private final Tokenizer tokenizer;
+    private final int size;
 
-    /** What the model is given. */
-    String prompt(int index);
+    private Questions(TrainingDataset samples, Tokenizer tokenizer, int size) {
+        this.samples = samples;
+        this.tokenizer = tokenizer;
+        this.size = size;
+    }
 
-    /** What it should say. */
-    String answer(int index);
-
-    /** The prompts of a dataset, where it has some. */
-    static Optional<Questions> of(TrainingDataset dataset) {
-        if (!(dataset instanceof InstructionSamples samples)) {
-            return Optional.empty();
+    /** The questions of a dataset; empty where its samples have no prompt, as plain text has none. */
+    public static Optional<Questions> of(TrainingDataset dataset, Tokenizer tokenizer) {
+        boolean asks;
+        try {
+            asks = answerStart(dataset.get(0)) > 0;
+        } catch (UserErrorException e) {
+            asks = true; // What is wrong with the sample is said when it is asked.
         }
-        return Optional.of(new Questions() {
-            @Override
-            public int size() {
-                return samples.size();
-            }
+        return asks ? Optional.of(new Questions(dataset, tokenizer, dataset.size())) : Optional.empty();
+    }
 
-            @Override
-            public String prompt(int index) {
-                return samples.prompt(index);
-            }
+    public int size() {
+        return size;
+    }
 
-            @Override
-            public String answer(int index) {
-                return samples.record(index).output();
-            }
-        });
+    /** The tokens that the model is given. */
+    public int[] prompt(int index) {
+        Sample sample = samples.get(index);
+        return Arrays.copyOf(sample.inputIds(), answerStart(sample));
+    }
+
+    /** What it should say, without special tokens. */
+    public String answer(int index) {
+        if (samples instanceof InstructionSamples instructions) {
+            return instructions.record(index).output();
+        }
+        Sample sample = samples.get(index);
+        int start = answerStart(sample);
+        int end = start;
+        while (end < sample.length() && sample.labels()[end] != Sample.IGNORE_INDEX) {
+            end++;
+        }
+        return tokenizer.decode(Arrays.copyOfRange(sample.inputIds(), start, end), true);
+    }
+
+    /** Where the last run of labelled tokens begins; 0 where there is none. */
+    private static int answerStart(Sample sample) {
+        int[] labels = sample.labels();
+        int last = labels.length - 1;
+        while (last > 0 && labels[last] == Sample.IGNORE_INDEX) {
+            last--;
+        }
+        while (last > 0 && labels[last - 1] != Sample.IGNORE_INDEX) {
+            last--;
+        }
+        return last;
     }
 
     /** The first {@code count} of these, or all when it is 0. */
-    default Questions first(int count) {
-        Questions all = this;
-        int size = count == 0 ? size() : Math.min(count, size());
-        return new Questions() {
-            @Override
-            public int size() {
-                return size;
-            }
-
-            @Override
-            public String prompt(int index) {
-                return all.prompt(index);
-            }
-
-            @Override
-            public String answer(int index) {
-                return all.answer(index);
-            }
-        };
+    public Questions first(int count) {
+        return new Questions(samples, tokenizer, count == 0 ? size : Math.min(count, size));
     }
 }

@@ -13,6 +13,7 @@ import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -25,6 +26,8 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param weights all parameters, in the types they are stored in
  * @param gradients of everything that trains
  * @param optimizerState what the optimizer keeps between steps
+ * @param optimizerResident how much of that is in memory at one time; the rest is in files
+ * @param average the moving average of what trains, where one is kept
  * @param activations kept for the backward pass of a batch of the longest samples, all layers
  * @param layerBackward the largest layer's own needs while it goes backwards
  * @param head the output layer's scores and gradients, some rows at a time
@@ -36,6 +39,8 @@ public record MemoryPlan(
         long weights,
         long gradients,
         long optimizerState,
+        long optimizerResident,
+        long average,
         long activations,
         long layerBackward,
         long head,
@@ -58,37 +63,43 @@ public record MemoryPlan(
     /**
      * Plans a training of a method that is attached to its model.
      *
-     * @param checkpointedLayers layers that share one kept activation; 0 keeps all
      * @param process bytes of the process without the model
      */
     public static MemoryPlan of(
-            CausalLM model,
-            AttachedStrategy strategy,
-            OptimizerOptions optimizer,
-            Load load,
-            int checkpointedLayers,
-            long process) {
+            CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, Load load, long process) {
         DecoderModel network = model.network();
         Collection<Parameter> trained = strategy.trainableParameters();
         Set<Parameter> all = identitySet(network.allParameters());
         all.addAll(trained);
         Set<Parameter> tables = identitySet(network.inputEmbedding().allParameters());
         tables.addAll(network.outputLayer().allParameters());
+        OptimizerOptions optimizer = arguments.optimizer();
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
-        Layers layers = Layers.of(model, load.tokens(), checkpointedLayers);
+        Layers layers = Layers.of(model, load.tokens(), arguments.gradientCheckpointingLayers());
+        long gradients = trained.stream().mapToLong(MemoryPlan::bytes).sum();
+        long states = trained.stream()
+                .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
+                .sum();
         return new MemoryPlan(
                 trained.stream().mapToLong(MemoryPlan::scalars).sum(),
                 all.stream().mapToLong(MemoryPlan::scalars).sum(),
                 all.stream().mapToLong(MemoryPlan::bytes).sum(),
-                trained.stream().mapToLong(MemoryPlan::bytes).sum(),
-                trained.stream()
-                        .mapToLong(parameter ->
-                                provider.stateBytes(parameter.shape(), tables.contains(parameter), optimizer))
-                        .sum(),
+                gradients,
+                states,
+                provider.residentBytes(states, optimizer),
+                arguments.emaDecay() > 0 ? gradients : 0,
                 layers.kept,
                 layers.backward,
                 head(model, load),
                 process);
+    }
+
+    /** States are in the type of their parameter. */
+    private static long stateBytes(
+            OptimizerProvider provider, Parameter parameter, boolean isTable, OptimizerOptions optimizer) {
+        return provider.stateBytes(parameter.shape(), isTable, optimizer)
+                * parameter.dtype().itemSize()
+                / Float.BYTES;
     }
 
     /** Bytes of all layers together. */
@@ -151,7 +162,7 @@ public record MemoryPlan(
     public long peak() {
         long forward = activations + head;
         long backward = Math.max(gradients, layerBackward);
-        return process + weights + optimizerState + Math.max(forward, Math.max(backward, gradients));
+        return process + weights + optimizerResident + average + Math.max(forward, Math.max(backward, gradients));
     }
 
     private static Set<Parameter> identitySet(Collection<Parameter> parameters) {
@@ -170,14 +181,20 @@ public record MemoryPlan(
 
     /** One line for people. */
     public String describe() {
+        String files = optimizerResident < optimizerState
+                ? String.format(Locale.ROOT, " (and %,d in files)", megabytes(optimizerState - optimizerResident))
+                : "";
+        String averages = average > 0 ? String.format(Locale.ROOT, " averages %,d,", megabytes(average)) : "";
         return String.format(
                 Locale.ROOT,
-                "about %,d MB at the peak: weights %,d, gradients %,d, optimizer %,d, activations %,d, output layer %,d,"
-                        + " virtual machine and libraries %,d",
+                "about %,d MB at the peak: weights %,d, gradients %,d, optimizer %,d%s,%s activations %,d, output layer"
+                        + " %,d, virtual machine and libraries %,d",
                 megabytes(peak()),
                 megabytes(weights),
                 megabytes(gradients),
-                megabytes(optimizerState),
+                megabytes(optimizerResident),
+                files,
+                averages,
                 megabytes(activations),
                 megabytes(head),
                 megabytes(process));

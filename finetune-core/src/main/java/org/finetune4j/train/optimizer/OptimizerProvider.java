@@ -1,7 +1,9 @@
 package org.finetune4j.train.optimizer;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.stream.StreamSupport;
@@ -31,6 +33,20 @@ public interface OptimizerProvider {
      * @param isTable whether it is a token embedding or the output layer
      */
     long stateBytes(long[] shape, boolean isTable, OptimizerOptions options);
+
+    /**
+     * How much of all states is in memory at one time, for the memory plan.
+     *
+     * @param stateBytes bytes of the states of all parameters
+     */
+    default long residentBytes(long stateBytes, OptimizerOptions options) {
+        return stateBytes;
+    }
+
+    /** Where states that are kept in files go, or empty where they are in memory. */
+    default Optional<Path> stateDirectory(OptimizerOptions options) {
+        return Optional.empty();
+    }
 
     /** All optimizers on the class path. */
     static List<OptimizerProvider> all() {

@@ -3,30 +3,75 @@ package org.finetune4j.train.preflight;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.finetune4j.Reasons;
+import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.optimizer.OptimizerProvider;
 
-/** What the run writes fits the disk: checkpoints with the one that is being written, the best model, the result. */
+/**
+ * What the run writes fits the disk: checkpoints with the one that is being written, the best model, the result, and
+ * optimizer states that are kept in files.
+ */
 public final class DiskSpaceCheck implements PreflightCheck {
+
+    private final FreeSpace freeSpace;
+
+    /** Tells how many bytes are free where a directory lies. */
+    @FunctionalInterface
+    interface FreeSpace {
+        long of(Path directory) throws IOException;
+    }
+
+    /** Asks the file system. */
+    public DiskSpaceCheck() {
+        this(directory -> Files.getFileStore(directory).getUsableSpace());
+    }
+
+    DiskSpaceCheck(FreeSpace freeSpace) {
+        this.freeSpace = freeSpace;
+    }
 
     @Override
     public void check(PreflightContext context, Findings findings) {
         Path output = context.arguments().outputDirectory();
-        if (output == null) {
-            return;
+        if (output != null) {
+            check(
+                    "output_dir",
+                    output,
+                    written(context),
+                    "make room, lower save_total_limit, or choose another disk",
+                    findings);
         }
-        long model = context.method().equals("full")
-                ? context.memory().weights()
-                : context.memory().gradients();
-        long checkpoint = model + context.memory().optimizerState();
-        long needed = (context.arguments().saveTotalLimit() + 1L) * checkpoint + 2 * model;
+        OptimizerOptions optimizer = context.arguments().optimizer();
+        Optional<Path> states = OptimizerProvider.named(optimizer.name()).stateDirectory(optimizer);
+        states.ifPresent(directory -> check(
+                "optim " + optimizer.name() + " in",
+                directory,
+                context.memory().optimizerState(),
+                "make room, or name another disk as optim_args: {directory: ...}",
+                findings));
+    }
+
+    /** Bytes that are in the output directory at one time. */
+    private static long written(PreflightContext context) {
+        MemoryPlan memory = context.memory();
+        TrainingArguments arguments = context.arguments();
+        long model = context.method().equals("full") ? memory.weights() : memory.gradients();
+        long checkpoint = model + memory.optimizerState() + memory.average();
+        return (arguments.saveTotalLimit() + 1L) * checkpoint + 2 * model;
+    }
+
+    private void check(String what, Path directory, long needed, String remedy, Findings findings) {
         try {
-            long free = Files.getFileStore(existing(output)).getUsableSpace();
+            long free = freeSpace.of(existing(directory));
             if (free < needed) {
-                findings.error("output_dir " + output + ": the run writes up to " + (needed >> 20) + " MB, "
-                        + (free >> 20) + " MB are free; make room, lower save_total_limit, or choose another disk");
+                findings.error(what + " " + directory + ": the run writes up to " + (needed >> 20) + " MB, "
+                        + (free >> 20) + " MB are free; " + remedy);
             }
         } catch (IOException e) {
-            findings.warning("cannot tell how much room output_dir " + output + " has: " + Reasons.of(e));
+            findings.warning("cannot tell how much room " + what + " " + directory + " has: " + Reasons.of(e));
         }
     }
 

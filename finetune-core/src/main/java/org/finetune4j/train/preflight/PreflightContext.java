@@ -48,10 +48,9 @@ public record PreflightContext(
         MemoryPlan memory = MemoryPlan.of(
                 model,
                 strategy,
-                arguments.optimizer(),
+                arguments,
                 new MemoryPlan.Load(
                         Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())),
-                arguments.gradientCheckpointingLayers(),
                 process);
         return new PreflightContext(model, method, strategy, arguments, dataset, evaluation, collator, survey, memory);
     }

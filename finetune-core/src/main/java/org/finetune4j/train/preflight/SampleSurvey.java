@@ -18,7 +18,7 @@ import org.finetune4j.data.TrainingDataset;
  * @param tokens of all samples looked at
  * @param labelled tokens among them that carry a label
  * @param leading how every sample starts
- * @param lastLabelled the last token of every sample that ends with a labelled one
+ * @param lastLabelled the last labelled token of every sample that has one
  */
 public record SampleSurvey(
         int looked,
@@ -70,8 +70,12 @@ public record SampleSurvey(
             tokens += ids.length;
             labelled += sample.labelledTokens();
             starts.add(new Start(ids[0], ids.length > 1 ? ids[1] : -1, dataset.location(index)));
-            if (sample.labels()[ids.length - 1] != Sample.IGNORE_INDEX) {
-                ends.add(ids[ids.length - 1]);
+            int last = ids.length - 1;
+            while (last >= 0 && sample.labels()[last] == Sample.IGNORE_INDEX) {
+                last--;
+            }
+            if (last >= 0) {
+                ends.add(ids[last]);
             }
         }
         return new SampleSurvey(

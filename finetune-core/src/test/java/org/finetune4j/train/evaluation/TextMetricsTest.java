@@ -63,9 +63,10 @@ class TextMetricsTest {
                 {"prompt": "2+2=", "choices": ["3", "4"], "answer": "B"}
                 {"prompt": "2+2=", "choices": ["3", "4"], "answer": "4"}
                 """);
-        assertTrue(ChoiceQuestion.read(file).stream().allMatch(question -> question.answer() == 1));
+        assertTrue(ChoiceQuestion.read(List.of(file.toString())).stream().allMatch(question -> question.answer() == 1));
         Files.writeString(file, "{\"prompt\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": \"d\"}\n");
-        UserErrorException e = assertThrows(UserErrorException.class, () -> ChoiceQuestion.read(file));
+        UserErrorException e =
+                assertThrows(UserErrorException.class, () -> ChoiceQuestion.read(List.of(file.toString())));
         assertTrue(e.getMessage().contains("questions.jsonl:1"), e.getMessage());
     }
 

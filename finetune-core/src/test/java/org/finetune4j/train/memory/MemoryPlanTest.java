@@ -9,7 +9,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FrozenParts;
 import org.finetune4j.strategy.FullFineTuning;
-import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.TrainingArguments;
 import org.junit.jupiter.api.Test;
 
 class MemoryPlanTest {
@@ -19,11 +19,11 @@ class MemoryPlanTest {
     private static MemoryPlan plan(FrozenParts frozen, String optimizer, int batch, int length, int checkpointed) {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning(frozen).attach(model)) {
-            OptimizerOptions defaults = OptimizerOptions.adamW();
-            OptimizerOptions options = new OptimizerOptions(
-                    optimizer, defaults.beta1(), defaults.beta2(), defaults.epsilon(), 0, defaults.arguments());
-            MemoryPlan plan =
-                    MemoryPlan.of(model, full, options, new MemoryPlan.Load(batch, length), checkpointed, 1000);
+            TrainingArguments arguments = TrainingArguments.builder()
+                    .optimizer(optimizer)
+                    .gradientCheckpointingLayers(checkpointed)
+                    .build();
+            MemoryPlan plan = MemoryPlan.of(model, full, arguments, new MemoryPlan.Load(batch, length), 1000);
             long trained = full.trainableParameters().stream()
                     .mapToLong((Parameter parameter) -> parameter.value().numel())
                     .sum();
@@ -59,8 +59,31 @@ class MemoryPlanTest {
     }
 
     @Test
+    void anAverageOfTheWeightsIsOneMoreCopyOfWhatTrains() {
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning(new FrozenParts(1, java.util.List.of())).attach(model)) {
+            TrainingArguments.Builder arguments = TrainingArguments.builder();
+            MemoryPlan.Load load = new MemoryPlan.Load(2, 16);
+            MemoryPlan plain = MemoryPlan.of(model, full, arguments.build(), load, 1000);
+            MemoryPlan averaged =
+                    MemoryPlan.of(model, full, arguments.emaDecay(0.99).build(), load, 1000);
+            assertEquals(0, plain.average());
+            assertEquals(averaged.gradients(), averaged.average());
+            assertEquals(plain.peak() + averaged.gradients(), averaged.peak());
+            assertTrue(averaged.describe().contains("averages"), averaged.describe());
+        }
+    }
+
+    @Test
+    void statesInFilesCountOnlyAsFarAsTheyAreInMemory() {
+        MemoryPlan plan = new MemoryPlan(0, 0, 0, 0, 900L << 20, 256L << 20, 0, 0, 0, 0, 0);
+        assertEquals(256L << 20, plan.peak());
+        assertTrue(plan.describe().contains("optimizer 256 (and 644 in files)"), plan.describe());
+    }
+
+    @Test
     void theComparisonSaysHowFarOffThePlanWas() {
-        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0);
+        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0);
         assertEquals("memory: 110 MB at the peak so far, 100 MB planned (+10%)", plan.compare(110));
     }
 }

@@ -1,18 +1,22 @@
 package org.finetune4j.train.preflight;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.FineTuner;
@@ -126,6 +130,89 @@ class PreflightTest {
             UserErrorException e = assertThrows(UserErrorException.class, tuner::train);
             assertTrue(e.getMessage().contains("no token carries a label"), e.getMessage());
             assertEquals(1, tuner.preflight().findings().errors().size());
+        }
+    }
+
+    @Test
+    void paddingThatIsSeenOrLearnedIsNoticed() {
+        // Two rows of three tokens; the second has one, the rest is the end-of-sequence token as padding.
+        int[] ids = {5, 6, 2, 5, 2, 2};
+        byte[] masked = {1, 1, 1, 1, 0, 0};
+        byte[] seen = {1, 1, 1, 1, 1, 1};
+        int[] unlabelled = {5, 6, 2, 5, -100, -100};
+        assertTrue(PaddingCheck.isMasked(new Batch(2, 3, ids, masked, unlabelled), 1));
+        assertFalse(PaddingCheck.isMasked(new Batch(2, 3, ids, masked, ids), 1));
+        assertFalse(PaddingCheck.isMasked(new Batch(2, 3, ids, seen, unlabelled), 1));
+    }
+
+    @Test
+    void aMethodThatTrainsNothingIsAnError() {
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy nothing = new NothingTrains()) {
+            Findings findings = run(model, nothing, usual().build(), new MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+            assertEquals(1, findings.errors().size(), findings.errors()::toString);
+            assertTrue(findings.errors().get(0).contains("match no parameter"), findings.errors()::toString);
+        }
+    }
+
+    private record NothingTrains() implements AttachedStrategy {
+
+        @Override
+        public Collection<Parameter> trainableParameters() {
+            return List.of();
+        }
+
+        @Override
+        public void save(Path target) {}
+
+        @Override
+        public void restore(Path source) {}
+
+        @Override
+        public void close() {}
+    }
+
+    private static Findings run(
+            CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, MemoryPlan memory) {
+        return Preflight.run(context(model, strategy, arguments, memory));
+    }
+
+    private static PreflightContext context(
+            CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, MemoryPlan memory) {
+        TrainingDataset dataset = samples();
+        return new PreflightContext(
+                model,
+                "full",
+                strategy,
+                arguments,
+                dataset,
+                null,
+                new Collator(0, 1),
+                SampleSurvey.of(dataset, 0),
+                memory);
+    }
+
+    @Test
+    void aDiskThatIsTooSmallForWhatTheRunWritesIsAnErrorWithTheRemedy() {
+        long megabyte = 1 << 20;
+        // Weights 100 MB, states 200 MB, an average of 100 MB: three checkpoints at a time, the best and the last
+        // model.
+        MemoryPlan memory = new MemoryPlan(
+                0, 0, 100 * megabyte, 100 * megabyte, 200 * megabyte, 200 * megabyte, 100 * megabyte, 0, 0, 0, 0);
+        TrainingArguments arguments =
+                usual().saveTotalLimit(2).outputDirectory(Path.of("target/out")).build();
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy nothing = new NothingTrains()) {
+            PreflightContext context = context(model, nothing, arguments, memory);
+            Findings enough = new Findings();
+            new DiskSpaceCheck(directory -> 1400 * megabyte).check(context, enough);
+            assertEquals(List.of(), enough.errors());
+            Findings full = new Findings();
+            new DiskSpaceCheck(directory -> 1399 * megabyte).check(context, full);
+            assertEquals(1, full.errors().size());
+            assertTrue(
+                    full.errors().get(0).contains("writes up to 1400 MB, 1399 MB are free; make room"),
+                    full.errors()::toString);
         }
     }
 

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.strategy.DeltaKind;
 
 /** AdaLoRA (Zhang et al. 2023): ranks move during training to where they matter most, within a shrinking budget. */
 public final class AdaLora implements PeftStrategy {
@@ -22,6 +23,11 @@ public final class AdaLora implements PeftStrategy {
     @Override
     public String method() {
         return "adalora";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.REPARAMETERISATION;
     }
 
     @Override

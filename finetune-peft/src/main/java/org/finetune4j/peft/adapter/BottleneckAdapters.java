@@ -5,6 +5,7 @@ import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.strategy.AdapterSet;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 
@@ -34,6 +35,11 @@ public final class BottleneckAdapters implements PeftStrategy {
     @Override
     public String method() {
         return BottleneckMethod.NAME;
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.ADDITION;
     }
 
     @Override

@@ -64,4 +64,9 @@ public final class BottleneckMethod implements StrategyProvider, AdapterFormat {
         }
         return adapter;
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

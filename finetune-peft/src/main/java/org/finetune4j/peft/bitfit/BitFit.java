@@ -17,6 +17,7 @@ import org.finetune4j.peft.PeftKeys;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.TrainedCopy;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +47,11 @@ public final class BitFit implements PeftStrategy {
     @Override
     public String method() {
         return "bitfit";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.SPECIFICATION;
     }
 
     @Override

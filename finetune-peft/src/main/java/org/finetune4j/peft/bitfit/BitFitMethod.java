@@ -15,4 +15,9 @@ public final class BitFitMethod extends PeftMethod {
     protected PeftStrategy read(Settings settings, boolean fromFile) {
         return BitFit.of(settings.texts(BitFit.TARGETS));
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

@@ -17,6 +17,7 @@ import org.finetune4j.peft.CopyAdapter;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TrainedCopy;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 
@@ -45,6 +46,11 @@ public final class Freeze implements PeftStrategy {
     @Override
     public String method() {
         return "freeze";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.SPECIFICATION;
     }
 
     @Override

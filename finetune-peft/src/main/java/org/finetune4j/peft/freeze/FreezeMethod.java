@@ -15,4 +15,9 @@ public final class FreezeMethod extends PeftMethod {
     protected PeftStrategy read(Settings settings, boolean fromFile) {
         return Freeze.of(FreezeConfig.from(settings));
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

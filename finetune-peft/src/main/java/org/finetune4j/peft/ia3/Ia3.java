@@ -6,6 +6,7 @@ import org.finetune4j.peft.LinearAdapter;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TargetModules;
+import org.finetune4j.strategy.DeltaKind;
 
 /** IA3 (Liu et al. 2022): keys, values and the feed-forward block's activations are scaled by learned vectors. */
 public final class Ia3 implements PeftStrategy {
@@ -24,6 +25,11 @@ public final class Ia3 implements PeftStrategy {
     @Override
     public String method() {
         return "ia3";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.ADDITION;
     }
 
     @Override

@@ -15,4 +15,9 @@ public final class Ia3Method extends PeftMethod {
     protected PeftStrategy read(Settings settings, boolean fromFile) {
         return Ia3.of(Ia3Config.from(settings, fromFile));
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

@@ -14,6 +14,7 @@ import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TrainedCopy;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -39,6 +40,11 @@ public final class LnTuning implements PeftStrategy {
     @Override
     public String method() {
         return "ln_tuning";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.SPECIFICATION;
     }
 
     @Override

@@ -18,4 +18,9 @@ public final class LnTuningMethod extends PeftMethod {
         PeftKeys.refuseOthers(settings, LnTuning.PEFT_TYPE, ModuleSelection.keys());
         return LnTuning.of(ModuleSelection.from(settings, fromFile));
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

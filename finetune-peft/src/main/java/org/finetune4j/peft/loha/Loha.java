@@ -5,6 +5,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.LinearAdapter;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.strategy.DeltaKind;
 
 /** LoHa (Hyeon-Woo et al. 2022, Yeh et al. 2024): the elementwise product of two low-rank matrices has a rank up to r^2. */
 public final class Loha implements PeftStrategy {
@@ -23,6 +24,11 @@ public final class Loha implements PeftStrategy {
     @Override
     public String method() {
         return "loha";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.REPARAMETERISATION;
     }
 
     @Override

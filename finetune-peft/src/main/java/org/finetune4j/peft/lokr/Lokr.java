@@ -5,6 +5,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.LinearAdapter;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.strategy.DeltaKind;
 
 /** LoKr (Yeh et al. 2024): the change of a weight is a Kronecker product of two small matrices. */
 public final class Lokr implements PeftStrategy {
@@ -23,6 +24,11 @@ public final class Lokr implements PeftStrategy {
     @Override
     public String method() {
         return "lokr";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.REPARAMETERISATION;
     }
 
     @Override

@@ -30,6 +30,7 @@ public final class DoraProvider implements StrategyProvider {
                 lora.loraBias(),
                 lora.bias(),
                 lora.initialization(),
+                lora.eva(),
                 lora.loraPlusRatio()));
     }
 }

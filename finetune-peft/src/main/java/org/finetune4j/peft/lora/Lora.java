@@ -3,11 +3,14 @@ package org.finetune4j.peft.lora;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.lora.LoraConfig.Bias;
+import org.finetune4j.strategy.DeltaKind;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,8 +48,25 @@ public final class Lora implements PeftStrategy {
     }
 
     @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.REPARAMETERISATION;
+    }
+
+    @Override
     public LoraAdapter attach(CausalLM model) {
+        if (config.initialization() == LoraInitialization.EVA) {
+            throw new UserErrorException(
+                    "init_lora_weights eva starts from training data: train with a dataset, or attach"
+                            + " with batches");
+        }
         return attach(model, true);
+    }
+
+    @Override
+    public LoraAdapter attach(CausalLM model, Iterable<Batch> batches) {
+        return config.initialization() == LoraInitialization.EVA
+                ? LoraAdapter.attachFromData(model, config, batches)
+                : attach(model);
     }
 
     @Override
@@ -85,6 +105,7 @@ public final class Lora implements PeftStrategy {
         private boolean loraBias;
         private Bias bias = Bias.NONE;
         private LoraInitialization initialization = LoraInitialization.KAIMING;
+        private EvaConfig eva = EvaConfig.defaults();
         private double loraPlusRatio = 1;
 
         private Builder() {}
@@ -170,6 +191,12 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
+        /** How {@link LoraInitialization#EVA} finds a start. */
+        public Builder eva(EvaConfig value) {
+            eva = value;
+            return this;
+        }
+
         public Builder loraPlusRatio(double value) {
             loraPlusRatio = value;
             return this;
@@ -188,6 +215,7 @@ public final class Lora implements PeftStrategy {
                     loraBias,
                     bias,
                     initialization,
+                    eva,
                     loraPlusRatio);
         }
 

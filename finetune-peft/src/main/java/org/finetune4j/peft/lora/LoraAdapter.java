@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
@@ -19,6 +21,7 @@ import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -84,6 +87,27 @@ public final class LoraAdapter extends PeftAdapter {
                     trainable));
             parts.addAll(config.modules().savedModules(model, trainable));
             return enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts));
+        }
+    }
+
+    /** Adapts with a start and with ranks that training data give, see {@link Eva}. */
+    static LoraAdapter attachFromData(CausalLM model, LoraConfig config, Iterable<Batch> batches) {
+        Map<String, Module> modules = config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
+        Map<String, Linear> linear = new LinkedHashMap<>();
+        modules.forEach((path, module) -> {
+            if (!(module instanceof Linear layer)) {
+                throw new UserErrorException("init_lora_weights eva: " + path
+                        + " is an embedding, which is given no vectors:" + " leave it out of target_modules");
+            }
+            linear.put(path, layer);
+        });
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Map<String, Tensor> starts = Eva.starts(model, config, linear, batches);
+            LoraAdapter adapter = attach(model, Eva.redistributed(config, linear, starts), true);
+            adapter.layers.forEach(layer ->
+                    layer.loraA().value().detach().copyInPlace(Objects.requireNonNull(starts.get(layer.path()))));
+            return adapter;
         }
     }
 

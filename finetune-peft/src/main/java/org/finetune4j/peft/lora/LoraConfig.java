@@ -1,5 +1,6 @@
 package org.finetune4j.peft.lora;
 
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -8,9 +9,11 @@ import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Module;
+import org.finetune4j.peft.AdapterConfigFile;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.Patterns;
 import org.finetune4j.peft.TargetModules;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The settings of LoRA, with PEFT's names and defaults.
@@ -26,6 +29,7 @@ import org.finetune4j.peft.TargetModules;
  * @param loraBias whether B has a bias, which trains as well
  * @param bias which biases of the base train
  * @param initialization what A and B start from
+ * @param eva settings of {@link LoraInitialization#EVA}
  * @param loraPlusRatio the learning rate of B by that of A (Hayou et al. 2024), 1 for plain LoRA
  */
 public record LoraConfig(
@@ -40,6 +44,7 @@ public record LoraConfig(
         boolean loraBias,
         Bias bias,
         LoraInitialization initialization,
+        EvaConfig eva,
         double loraPlusRatio) {
 
     private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
@@ -73,16 +78,29 @@ public record LoraConfig(
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     }
 
+    /**
+     * The settings of a stored adapter.
+     *
+     * @throws UserErrorException when they cannot be read, or PEFT's file has a key that is not implemented
+     */
+    public static LoraConfig read(Path directory) {
+        return LoraConfigJson.fromSettings(AdapterConfigFile.read(directory), true);
+    }
+
     /** The rank of the layer at this path. */
     int rankOf(String path) {
         return Patterns.firstMatch(rankPattern, path).orElse(rank);
     }
 
+    /** The alpha of the layer at this path. */
+    double alphaOf(String path) {
+        return Patterns.firstMatch(alphaPattern, path).orElse(loraAlpha);
+    }
+
     /** The scale of the layer at this path. */
-    double scaleOf(String path) {
-        double alpha = Patterns.firstMatch(alphaPattern, path).orElse(loraAlpha);
+    public double scaleOf(String path) {
         int layerRank = rankOf(path);
-        return alpha / (useRslora ? Math.sqrt(layerRank) : layerRank);
+        return alphaOf(path) / (useRslora ? Math.sqrt(layerRank) : layerRank);
     }
 
     /**
@@ -122,6 +140,30 @@ public record LoraConfig(
                 loraBias,
                 bias,
                 LoraInitialization.KAIMING,
+                eva,
+                loraPlusRatio);
+    }
+
+    /**
+     * Other patterns, else the same.
+     *
+     * @param paths the only modules that are left to adapt, or null for the targets as they are
+     */
+    LoraConfig withRanks(Map<String, Integer> ranks, Map<String, Double> alphas, @Nullable List<String> paths) {
+        ModuleSelection left = paths == null ? modules : modules.withTargets(new TargetModules.Names(paths));
+        return new LoraConfig(
+                rank,
+                loraAlpha,
+                loraDropout,
+                left,
+                ranks,
+                alphas,
+                useRslora,
+                useDora,
+                loraBias,
+                bias,
+                initialization,
+                eva,
                 loraPlusRatio);
     }
 }

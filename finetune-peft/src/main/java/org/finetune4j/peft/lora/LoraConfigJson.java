@@ -29,7 +29,8 @@ final class LoraConfigJson {
             "use_dora",
             "lora_bias",
             "bias",
-            "init_lora_weights");
+            "init_lora_weights",
+            EvaConfig.KEY);
 
     private LoraConfigJson() {}
 
@@ -59,6 +60,7 @@ final class LoraConfigJson {
                 .loraBias(loraBias)
                 .bias(bias(settings))
                 .initialization(LoraInitialization.from(settings, fromFile))
+                .eva(EvaConfig.from(settings, fromFile))
                 .loraPlusRatio(fromFile ? 1 : settings.number("loraplus_lr_ratio", 1, 1e-6, 1e6))
                 .config();
     }
@@ -103,6 +105,9 @@ final class LoraConfigJson {
         json.put("use_dora", config.useDora());
         json.put("lora_bias", config.loraBias());
         json.put("init_lora_weights", config.initialization().peftValue());
+        if (config.initialization() == LoraInitialization.EVA) {
+            json.put(EvaConfig.KEY, config.eva().toJson());
+        }
         json.put("rank_pattern", config.rankPattern());
         Map<String, Object> alphas = new LinkedHashMap<>();
         config.alphaPattern().forEach((pattern, alpha) -> alphas.put(pattern, PeftKeys.number(alpha)));

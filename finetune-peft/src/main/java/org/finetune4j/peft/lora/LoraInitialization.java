@@ -22,7 +22,9 @@ public enum LoraInitialization {
     /** The weight's largest singular vectors; the base keeps the rest (Meng et al. 2024). */
     PISSA("pissa", "pissa"),
     /** The weight's first columns of a QR decomposition; the base keeps the rest (Büyükakyüz 2024). */
-    OLORA("olora", "olora");
+    OLORA("olora", "olora"),
+    /** A spans what the layer's inputs vary in most on the training data, B zero (Paischer et al. 2024). */
+    EVA("eva", "eva");
 
     private final String name;
     private final Object peftValue;
@@ -41,7 +43,7 @@ public enum LoraInitialization {
     }
 
     /** Whether A and B take a part of the base's weight, which keeps the residual. */
-    boolean takesFromBase() {
+    public boolean takesFromBase() {
         return this == PISSA || this == OLORA;
     }
 
@@ -53,7 +55,7 @@ public enum LoraInitialization {
      */
     static LoraInitialization from(Settings settings, boolean fromFile) {
         String text = settings.text("init_lora_weights").orElse("true").toLowerCase(Locale.ROOT);
-        if (fromFile && (text.equals("eva") || text.equals("orthogonal"))) {
+        if (fromFile && text.equals("orthogonal")) {
             return KAIMING;
         }
         List<String> names = Arrays.stream(values()).map(value -> value.name).toList();

@@ -40,7 +40,8 @@ public final class Dare {
         }
     }
 
-    private static List<Tensor> rescaled(List<Tensor> taskVectors, List<Tensor> masks, double density) {
+    /** Task vectors with the values that the masks leave out as zeros, and the others divided by the density. */
+    static List<Tensor> rescaled(List<Tensor> taskVectors, List<Tensor> masks, double density) {
         Inputs.checkDensity(density);
         List<Tensor> rescaled = new ArrayList<>();
         for (int i = 0; i < taskVectors.size(); i++) {

@@ -1,6 +1,7 @@
 package org.finetune4j.peft.merge;
 
 import java.util.List;
+import java.util.function.ToDoubleBiFunction;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -16,18 +17,37 @@ public final class Slerp {
     /** The point at {@code t} on the way from the first to the second; the ends are at 0 and 1. */
     public static Tensor between(Tensor first, Tensor second, double t) {
         try (TensorScope scope = TensorScope.open()) {
-            Tensor a = first.to(DType.FLOAT64);
-            Tensor b = second.to(DType.FLOAT64);
-            double norms =
-                    a.square().sum().sqrt().item() * b.square().sum().sqrt().item();
-            double cosine = norms == 0 ? 1 : a.mul(b).sum().item() / norms;
-            if (Math.abs(cosine) > NEARLY_PARALLEL) {
-                return scope.keep(
-                        WeightedSum.of(List.of(a, b), new double[] {1 - t, t}).to(first.dtype()));
-            }
-            double angle = Math.acos(cosine);
-            double[] weights = {Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)};
-            return scope.keep(WeightedSum.of(List.of(a, b), weights).to(first.dtype()));
+            double[] weights = weights(
+                    exactly(first, first, (a, b) -> a.mul(b).sum().item()),
+                    exactly(second, second, (a, b) -> a.mul(b).sum().item()),
+                    exactly(first, second, (a, b) -> a.mul(b).sum().item()),
+                    t);
+            List<Tensor> both = List.of(first.to(DType.FLOAT64), second.to(DType.FLOAT64));
+            return scope.keep(WeightedSum.of(both, weights).to(first.dtype()));
         }
+    }
+
+    /** A number of two tensors, calculated in float64. */
+    static double exactly(Tensor first, Tensor second, ToDoubleBiFunction<Tensor, Tensor> number) {
+        try (TensorScope scope = TensorScope.open()) {
+            return number.applyAsDouble(first.to(DType.FLOAT64), second.to(DType.FLOAT64));
+        }
+    }
+
+    /**
+     * What both vectors are multiplied by.
+     *
+     * @param squareA the first one's squared length
+     * @param squareB the second one's
+     * @param product their inner product
+     */
+    static double[] weights(double squareA, double squareB, double product, double t) {
+        double lengths = Math.sqrt(squareA) * Math.sqrt(squareB);
+        double cosine = lengths == 0 ? 1 : product / lengths;
+        if (Math.abs(cosine) > NEARLY_PARALLEL) {
+            return new double[] {1 - t, t};
+        }
+        double angle = Math.acos(cosine);
+        return new double[] {Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)};
     }
 }

@@ -13,6 +13,7 @@ import org.finetune4j.peft.promptlearning.PromptEncoder;
 import org.finetune4j.peft.promptlearning.PromptInitialization;
 import org.finetune4j.peft.promptlearning.PromptInitialization.Kind;
 import org.finetune4j.peft.promptlearning.TableEncoder;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -41,6 +42,11 @@ public final class PrefixTuning implements PeftStrategy {
     @Override
     public String method() {
         return method;
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.ADDITION;
     }
 
     @Override

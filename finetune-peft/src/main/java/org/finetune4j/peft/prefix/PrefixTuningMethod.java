@@ -17,4 +17,9 @@ public final class PrefixTuningMethod extends PeftMethod {
     protected PeftStrategy read(Settings settings, boolean fromFile) {
         return new PrefixTuning(NAME, PrefixTuningConfig.from(settings, fromFile), fromFile);
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

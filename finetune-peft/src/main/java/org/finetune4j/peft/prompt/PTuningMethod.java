@@ -17,4 +17,9 @@ public final class PTuningMethod extends PeftMethod {
     protected PeftStrategy read(Settings settings, boolean fromFile) {
         return new PTuning(PTuningConfig.from(settings, fromFile), fromFile);
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

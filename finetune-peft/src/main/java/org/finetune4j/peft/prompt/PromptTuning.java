@@ -3,32 +3,24 @@ package org.finetune4j.peft.prompt;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Prompt;
 import org.finetune4j.peft.AdapterDType;
 import org.finetune4j.peft.InitialValues;
-import org.finetune4j.peft.PeftStrategy;
-import org.finetune4j.peft.promptlearning.PromptAdapter;
 import org.finetune4j.peft.promptlearning.PromptEncoder;
-import org.finetune4j.peft.promptlearning.PromptInitialization;
 import org.finetune4j.peft.promptlearning.PromptInitialization.Kind;
-import org.finetune4j.peft.promptlearning.PromptKeys;
-import org.finetune4j.peft.promptlearning.PromptKeys.Sizes;
 import org.finetune4j.peft.promptlearning.TableEncoder;
-import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /** Prompt tuning (Lester et al. 2021): the model stays as it is, and sees learned vectors before those of the tokens. */
-public final class PromptTuning implements PeftStrategy {
+public final class PromptTuning extends EmbeddingPrompt {
 
     private final PromptTuningConfig config;
-    private final boolean stored;
 
     PromptTuning(PromptTuningConfig config, boolean stored) {
+        super(PromptTuningMethod.NAME, config.madeFor(), stored);
         this.config = config;
-        this.stored = stored;
     }
 
     /** Prompt tuning with these settings. */
@@ -37,32 +29,7 @@ public final class PromptTuning implements PeftStrategy {
     }
 
     @Override
-    public String method() {
-        return PromptTuningMethod.NAME;
-    }
-
-    @Override
-    public double defaultLearningRate() {
-        return PromptInitialization.LEARNING_RATE;
-    }
-
-    @Override
-    public PromptAdapter attach(CausalLM model, boolean trainable) {
-        try (Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            Sizes sizes = PromptKeys.ofEmbeddings(model);
-            config.madeFor().check(sizes);
-            return PromptAdapter.attach(
-                    model,
-                    () -> encoder(model, trainable),
-                    Prompt.Embeddings::new,
-                    config.toJson(model, stored),
-                    stored,
-                    trainable);
-        }
-    }
-
-    private PromptEncoder encoder(CausalLM model, boolean trainable) {
+    PromptEncoder encoder(CausalLM model, boolean trainable) {
         int tokens = config.virtualTokens();
         Tensor table = model.network().inputEmbedding().weight().value();
         Tensor values = config.initialization().kind() == Kind.RANDOM
@@ -74,6 +41,11 @@ public final class PromptTuning implements PeftStrategy {
     private static Tensor vectors(CausalLM model, int[] tokens) {
         Tensor ids = Tensors.of(tokens, tokens.length).to(DType.INT64).to(model.device());
         return model.network().tokenVectors(ids, AdapterDType.of(model)).copy(); // [tokens, hidden]
+    }
+
+    @Override
+    Map<String, @Nullable Object> configuration(CausalLM model) {
+        return config.toJson(model, isStored());
     }
 
     @Override

@@ -17,4 +17,9 @@ public final class PromptTuningMethod extends PeftMethod {
     protected PeftStrategy read(Settings settings, boolean fromFile) {
         return new PromptTuning(PromptTuningConfig.from(settings, fromFile), fromFile);
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

@@ -10,6 +10,7 @@ import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.LinearAdapter;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 
@@ -33,6 +34,11 @@ public final class Vera implements PeftStrategy {
     @Override
     public String method() {
         return "vera";
+    }
+
+    @Override
+    public DeltaKind deltaKind() {
+        return DeltaKind.REPARAMETERISATION;
     }
 
     @Override

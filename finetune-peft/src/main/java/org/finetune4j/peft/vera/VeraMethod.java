@@ -15,4 +15,9 @@ public final class VeraMethod extends PeftMethod {
     protected PeftStrategy read(Settings settings, boolean fromFile) {
         return Vera.of(VeraConfig.from(settings, fromFile));
     }
+
+    @Override
+    public boolean parametersAverage() {
+        return true;
+    }
 }

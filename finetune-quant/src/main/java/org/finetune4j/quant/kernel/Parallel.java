@@ -1,16 +1,24 @@
 package org.finetune4j.quant.kernel;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.finetune4j.tensor.Torch;
 import org.jspecify.annotations.Nullable;
 
-/** Splits a loop over as many threads as libtorch uses; the calling thread takes one part. */
+/**
+ * Splits a loop over as many threads as libtorch uses. Every thread takes the next piece when it has done one, and the
+ * calling thread takes pieces, too: a thread that the system does not run at once delays nothing.
+ */
 public final class Parallel {
+
+    /** Pieces for each thread: enough that no thread waits long for another one's last piece. */
+    private static final int PIECES_PER_THREAD = 4;
+
+    private static final int SPINS = 2000;
+    private static final long PAUSE_NANOSECONDS = 20_000;
 
     private static final ExecutorService WORKERS = Executors.newCachedThreadPool(task -> {
         Thread thread = new Thread(task, "finetune4j-kernel");
@@ -34,52 +42,64 @@ public final class Parallel {
      * @param grain fewest rounds worth a thread
      */
     public static void run(long count, long grain, Range range) {
-        long parts = Math.max(1, Math.min(Torch.threads(), count / Math.max(1, grain)));
-        if (parts == 1) {
+        long threads = Math.max(1, Math.min(Torch.threads(), count / Math.max(1, grain)));
+        if (threads == 1) {
             range.run(0, count);
             return;
         }
-        List<Future<?>> others = new ArrayList<>();
-        long size = (count + parts - 1) / parts;
-        for (long part = 1; part < parts; part++) {
-            long begin = Math.min(count, part * size);
-            long end = Math.min(count, begin + size);
-            others.add(WORKERS.submit(() -> range.run(begin, end)));
+        long pieces = Math.min(threads * PIECES_PER_THREAD, count / Math.max(1, grain));
+        Loop loop = new Loop(count, (count + pieces - 1) / pieces, range);
+        for (long thread = 1; thread < threads; thread++) {
+            WORKERS.execute(loop);
         }
-        RuntimeException failure = null;
-        try {
-            range.run(0, size);
-        } catch (RuntimeException e) {
-            failure = e;
-        }
-        // Every part must have ended before the memory it works on may go.
-        for (Future<?> other : others) {
-            RuntimeException otherFailure = await(other);
-            failure = failure == null ? otherFailure : failure;
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        loop.run();
+        loop.await();
     }
 
-    private static @Nullable RuntimeException await(Future<?> part) {
-        boolean interrupted = false;
-        try {
-            while (true) {
+    /** A loop whose pieces are given to whoever asks; one who asks when all are given has nothing to do. */
+    private static final class Loop implements Runnable {
+
+        private final long count;
+        private final long piece;
+        private final Range range;
+        private final AtomicLong next = new AtomicLong();
+        private final AtomicLong done = new AtomicLong();
+        private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+
+        Loop(long count, long piece, Range range) {
+            this.count = count;
+            this.piece = piece;
+            this.range = range;
+        }
+
+        @Override
+        public void run() {
+            for (long begin = next.getAndAdd(piece); begin < count; begin = next.getAndAdd(piece)) {
+                long end = Math.min(count, begin + piece);
                 try {
-                    part.get();
-                    return null;
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                } catch (ExecutionException e) {
-                    return e.getCause() instanceof RuntimeException runtime
-                            ? runtime
-                            : new IllegalStateException(e.getCause());
+                    range.run(begin, end);
+                } catch (RuntimeException | Error e) {
+                    failure.compareAndSet(null, e);
+                }
+                done.addAndGet(end - begin);
+            }
+        }
+
+        /** Every piece must have ended before the memory it works on may go. */
+        void await() {
+            for (int spin = 0; done.get() < count; spin++) {
+                if (spin < SPINS) {
+                    Thread.onSpinWait();
+                } else {
+                    LockSupport.parkNanos(PAUSE_NANOSECONDS);
                 }
             }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
+            Throwable thrown = failure.get();
+            if (thrown instanceof Error error) {
+                throw error;
+            }
+            if (thrown instanceof RuntimeException exception) {
+                throw exception;
             }
         }
     }

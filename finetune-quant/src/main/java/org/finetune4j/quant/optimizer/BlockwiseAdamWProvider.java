@@ -2,6 +2,7 @@ package org.finetune4j.quant.optimizer;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
@@ -71,21 +72,38 @@ abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
     }
 
     private static StateMemory paged(Device device, OptimizerOptions options) {
+        if (device.equals(Device.CPU)) {
+            return new PagedStateMemory(directory(options), allowance(options));
+        }
+        return ServiceLoader.load(PagedMemoryProvider.class).stream()
+                .flatMap(provider -> provider.get().memory(device, allowance(options)).stream())
+                .findFirst()
+                .orElseThrow(
+                        () -> new UserErrorException("there is no paged memory for " + device + ": choose adamw_8bit"));
+    }
+
+    /** Bytes of states that may be in memory at one time. */
+    private static long allowance(OptimizerOptions options) {
         double megabytes = options.number(RESIDENT, DEFAULT_RESIDENT_MB);
         if (!(megabytes > 0)) {
             throw new UserErrorException(
                     "optim_args: '" + RESIDENT + "' is " + megabytes + ", expected more than 0 megabytes");
         }
-        long allowance = (long) (megabytes * (1 << 20));
-        if (device.equals(Device.CPU)) {
-            String directory = options.arguments().getOrDefault(DIRECTORY, System.getProperty("java.io.tmpdir"));
-            return new PagedStateMemory(Path.of(directory), allowance);
-        }
-        return ServiceLoader.load(PagedMemoryProvider.class).stream()
-                .flatMap(provider -> provider.get().memory(device, allowance).stream())
-                .findFirst()
-                .orElseThrow(
-                        () -> new UserErrorException("there is no paged memory for " + device + ": choose adamw_8bit"));
+        return (long) (megabytes * (1 << 20));
+    }
+
+    private static Path directory(OptimizerOptions options) {
+        return Path.of(options.arguments().getOrDefault(DIRECTORY, System.getProperty("java.io.tmpdir")));
+    }
+
+    @Override
+    public final long residentBytes(long stateBytes, OptimizerOptions options) {
+        return paged ? Math.min(stateBytes, allowance(options)) : stateBytes;
+    }
+
+    @Override
+    public final Optional<Path> stateDirectory(OptimizerOptions options) {
+        return paged ? Optional.of(directory(options)) : Optional.empty();
     }
 
     @Override

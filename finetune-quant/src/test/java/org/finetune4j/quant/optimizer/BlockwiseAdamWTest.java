@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -157,6 +158,9 @@ class BlockwiseAdamWTest {
         }
         assertEquals(eightBit ? 2 * (8192 + 32 * 4) : 8 * 8192, provider.stateBytes(new long[] {8192}, false, options));
         assertEquals(8 * 100, provider.stateBytes(new long[] {100}, false, options), "small ones stay in float32");
+        long states = 10L << 20;
+        assertEquals(paged ? 1 << 19 : states, provider.residentBytes(states, options));
+        assertEquals(paged ? Optional.of(directory) : Optional.empty(), provider.stateDirectory(options));
         OptimizerOptions wrong = options.withArguments(Map.of("resident", "1"));
         UserErrorException refused =
                 assertThrows(UserErrorException.class, () -> provider.create(List.of(), Set.of(), wrong));

@@ -1,0 +1,120 @@
+package org.finetune4j.cli;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.PromptTemplate;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.format.Example;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.format.LabelledText;
+import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.train.evaluation.ChoiceQuestion;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a model is measured on: files in any format that training reads, or what a training's configuration holds out.
+ *
+ * @param job reads it
+ * @param heldOut whether it is what the job holds out, or what it would train on
+ */
+record EvalData(DataJob job, boolean heldOut) {
+
+    /** More different answers than this are no classes. */
+    private static final int MOST_CHOICES = 200;
+
+    /** @param keys more keys of a configuration, such as {@code dataset_format=messages} */
+    static EvalData ofFiles(List<String> files, Map<String, Object> settings, List<String> keys) {
+        Map<String, Object> values = new LinkedHashMap<>(settings);
+        values.put("train_file", files);
+        Settings all = TrainingConfig.with("eval", values, keys);
+        DataJob job = DataJob.of(all);
+        all.refuseUnknown();
+        return new EvalData(job, false);
+    }
+
+    static EvalData ofConfiguration(Path file, List<String> keys) {
+        return new EvalData(DataJob.of(TrainingConfig.read(file, keys)), true);
+    }
+
+    /** The samples, with their examples where they come from records. */
+    JobData.Part load(CausalLM model) {
+        JobData data = job.load(model);
+        data.notes().forEach(note -> System.err.println("data: " + note));
+        JobData.Part part = heldOut ? data.evaluation() : data.train();
+        if (part == null) {
+            throw new UserErrorException("the configuration holds nothing out to measure on: set eval_file,"
+                    + " eval_fraction, eval_tasks or eval_task_fraction");
+        }
+        return part;
+    }
+
+    /** The samples of each task, by its name. */
+    Map<String, TrainingDataset> byTask(JobData.Part part, CausalLM model) {
+        ExampleDataset examples = part.examples();
+        if (examples == null) {
+            throw new UserErrorException("plain text has no tasks: leave out --by-task");
+        }
+        Set<String> names = new LinkedHashSet<>();
+        IntStream.range(0, examples.size()).forEach(i -> names.add(examples.task(i)));
+        Map<String, TrainingDataset> tasks = new TreeMap<>();
+        for (String name : names) {
+            int[] own = IntStream.range(0, examples.size())
+                    .filter(i -> examples.task(i).equals(name))
+                    .toArray();
+            tasks.put(name, job.samples(examples.select(own), model));
+        }
+        return tasks;
+    }
+
+    /**
+     * Questions whose choices are all the answers that occur: a classification.
+     *
+     * @throws UserErrorException when records have no answer, or too many different ones
+     */
+    List<ChoiceQuestion> classification(CausalLM model) {
+        ExampleDataset examples = load(model).examples();
+        if (examples == null) {
+            throw new UserErrorException("plain text has no choices: leave out --multiple-choice");
+        }
+        List<PromptCompletion> texts = IntStream.range(0, examples.size())
+                .mapToObj(i -> text(examples.get(i), examples.location(i)))
+                .toList();
+        List<String> choices = texts.stream()
+                .map(PromptCompletion::completion)
+                .distinct()
+                .sorted()
+                .toList();
+        if (choices.size() < 2 || choices.size() > MOST_CHOICES) {
+            throw new UserErrorException("the records have " + choices.size() + " different answers, expected 2 to "
+                    + MOST_CHOICES + " classes, or records with 'choices'");
+        }
+        return texts.stream()
+                .map(text -> new ChoiceQuestion(text.prompt(), choices, choices.indexOf(text.completion())))
+                .toList();
+    }
+
+    private PromptCompletion text(Example example, String location) {
+        if (example instanceof PromptCompletion text) {
+            return text;
+        }
+        @Nullable PromptTemplate template = job.template();
+        if (example instanceof Instruction instruction && template != null) {
+            return new PromptCompletion(
+                    template.prompt(instruction.record()), template.completion(instruction.record()));
+        }
+        throw new UserErrorException(location + ": "
+                + (example instanceof LabelledText ? "the record is a text with a class" : "the record has no choices")
+                + "; give templates that put it into words, such as"
+                + " templates='[{inputs: \"{text}\\nLabel:\", targets: \" {label}\"}]'");
+    }
+}

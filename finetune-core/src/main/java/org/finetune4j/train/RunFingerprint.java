@@ -1,0 +1,51 @@
+package org.finetune4j.train;
+
+import java.nio.ByteBuffer;
+import java.util.zip.CRC32;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.LengthGrouped;
+import org.finetune4j.data.Sample;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.train.optimizer.OptimizerProvider;
+
+/**
+ * What must be the same for a resumed run to go on as the first one would have: the batches that it sees, and the optimizer
+ * whose state it takes over. A text, so that people see what differs.
+ */
+final class RunFingerprint {
+
+    /** Samples that are looked at, spread over all of them: enough to notice other data or another template. */
+    private static final int SAMPLES = 32;
+
+    private RunFingerprint() {}
+
+    static String of(TrainingDataset dataset, TrainingArguments arguments) {
+        String order = arguments.shuffle() ? "seed " + arguments.seed() : "not shuffled";
+        return dataset.size() + " samples (" + contentOf(dataset) + "), batches of "
+                + arguments.perDeviceTrainBatchSize() + " x " + arguments.gradientAccumulationSteps() + ", " + order
+                + (dataset instanceof LengthGrouped ? ", grouped by length" : "") + ", optim "
+                + OptimizerProvider.named(arguments.optimizer().name()).names().get(0);
+    }
+
+    private static String contentOf(TrainingDataset dataset) {
+        CRC32 sum = new CRC32();
+        int looked = Math.min(SAMPLES, dataset.size());
+        for (int i = 0; i < looked; i++) {
+            try {
+                Sample sample = dataset.get((int) ((long) i * dataset.size() / looked));
+                add(sum, sample.inputIds());
+                add(sum, sample.labels());
+            } catch (UserErrorException e) {
+                // The run says so when it comes to this sample.
+                sum.update(i);
+            }
+        }
+        return String.format("%08x", sum.getValue());
+    }
+
+    private static void add(CRC32 sum, int[] values) {
+        ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES * values.length);
+        bytes.asIntBuffer().put(values);
+        sum.update(bytes);
+    }
+}

@@ -1,0 +1,49 @@
+package org.finetune4j.data;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LargerThanMemoryTest {
+
+    private static final int RECORDS = 6000;
+    private static final int CHARACTERS = 10_000;
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void aFileLargerThanTheHeapIsShuffledIntoBatches() throws IOException, InterruptedException {
+        Path file = directory.resolve("large.jsonl");
+        String answer = "abcdefghij".repeat(CHARACTERS / 10);
+        try (BufferedWriter out = Files.newBufferedWriter(file)) {
+            for (int i = 0; i < RECORDS; i++) {
+                out.write("{\"prompt\": \"Q\", \"completion\": \"" + answer + "\"}\n");
+            }
+        }
+        Path log = directory.resolve("log.txt");
+        Process child = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx24m",
+                        "-XX:+UseSerialGC",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        ChildFeed.class.getName(),
+                        file.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        assertTrue(child.waitFor(120, TimeUnit.SECONDS));
+        String said = Files.readString(log, StandardCharsets.UTF_8);
+        assertEquals(0, child.exitValue(), said);
+        assertEquals(RECORDS + " " + (long) RECORDS * (CHARACTERS + 1), said.strip());
+    }
+}

@@ -1,0 +1,141 @@
+package org.finetune4j.strategy;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.Collator;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.StepMetrics;
+import org.finetune4j.train.SyntheticSamples;
+import org.finetune4j.train.Trainer;
+import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.TrainingListener;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.jspecify.annotations.Nullable;
+
+/** What the tests of an adapter do with it: short trainings on made-up tokens, gradients, answers, comparisons of files. */
+final class AdapterTrial {
+
+    private static final ModelInputs PROMPT = ModelInputs.of(5, 9, 17, 33, 4, 8);
+    private static final int VOCABULARY = 199;
+
+    private AdapterTrial() {}
+
+    static TrainingArguments.Builder arguments() {
+        return TrainingArguments.builder().batchSize(4).maxSteps(4).learningRate(2e-2);
+    }
+
+    /** Trains a few steps, enough to move every parameter. */
+    static void train(CausalLM model, AttachedStrategy attached) {
+        trainer(model, attached, arguments().build()).train();
+        assertTrue(attached.trainableParameters().stream().allMatch(parameter -> parameter.grad() == null));
+    }
+
+    static Trainer trainer(
+            CausalLM model, AttachedStrategy attached, TrainingArguments arguments, TrainingListener... listeners) {
+        return new Trainer(
+                model,
+                attached,
+                arguments,
+                new SyntheticSamples(12, VOCABULARY, 3),
+                null,
+                new Collator(0, 1),
+                List.of(listeners));
+    }
+
+    static Batch batch() {
+        return new Collator(0, 1).collate(List.of(new SyntheticSamples(1, VOCABULARY, 5).get(0)));
+    }
+
+    static void backpropagate(CausalLM model, Adapter adapter, GradientCheckpointing checkpointing) {
+        Batch batch = batch();
+        adapter.trainableParameters().forEach(Parameter::clearGrad);
+        new Backpropagation(model, checkpointing)
+                .withoutDropout()
+                .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens()));
+        adapter.trainingHooks().penalty(true);
+    }
+
+    static Map<String, float[]> gradients(Adapter adapter) {
+        Map<String, float[]> gradients = new HashMap<>();
+        adapter.parametersByKey().forEach((key, parameter) -> {
+            if (parameter.isTrainable() && parameter.grad() != null) {
+                gradients.put(key, parameter.grad().contiguous().toFloatArray());
+            }
+        });
+        return gradients;
+    }
+
+    /** The model's answer to a fixed prompt. */
+    static float[] logits(CausalLM model) {
+        try (TensorScope scope = TensorScope.open()) {
+            return model.logits(PROMPT).to(DType.FLOAT32).toFloatArray();
+        }
+    }
+
+    static void assertSameFiles(Path expected, Path actual) {
+        Map<String, byte[]> wanted = files(expected);
+        Map<String, byte[]> found = files(actual);
+        assertEquals(wanted.keySet(), found.keySet());
+        wanted.forEach((name, bytes) -> assertArrayEquals(bytes, found.get(name), name));
+    }
+
+    static Map<String, byte[]> files(Path root) {
+        try (Stream<Path> files = Files.list(root)) {
+            Map<String, byte[]> contents = new TreeMap<>();
+            for (Path file : files.toList()) {
+                contents.put(file.getFileName().toString(), Files.readAllBytes(file));
+            }
+            return contents;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    static Map<String, float[]> values(Map<String, Parameter> parameters) {
+        Map<String, float[]> values = new HashMap<>();
+        try (TensorScope scope = TensorScope.open()) {
+            parameters.forEach((name, parameter) ->
+                    values.put(name, parameter.value().detach().contiguous().toFloatArray()));
+        }
+        return values;
+    }
+
+    /** Asks the run to stop after some steps, as a user's Ctrl-C does. */
+    static final class StopAfter implements TrainingListener {
+
+        private final long steps;
+
+        @Nullable
+        Trainer trainer;
+
+        StopAfter(long steps) {
+            this.steps = steps;
+        }
+
+        @Override
+        public void onStep(StepMetrics metrics) {
+            if (metrics.step() == steps) {
+                Objects.requireNonNull(trainer).requestStop();
+            }
+        }
+    }
+}
