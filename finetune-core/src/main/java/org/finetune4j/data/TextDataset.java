@@ -152,7 +152,9 @@ public final class TextDataset implements TrainingDataset {
     }
 
     private int[] tokenize(int piece) {
-        int[] text = tokenizer.encode(source.text(piece), false);
+        int[] text = source.opensDocument(piece)
+                ? tokenizer.encode(source.text(piece), false)
+                : encodeInside(source.text(piece));
         boolean opens = source.opensDocument(piece) && !startsWith(text, bos);
         boolean closes = source.closesDocument(piece) && !endsWith(text, eos);
         if (text.length == 0 && source.opensDocument(piece) && source.closesDocument(piece)) {
@@ -166,6 +168,15 @@ public final class TextDataset implements TrainingDataset {
             System.arraycopy(eos, 0, tokens, before + text.length, eos.length);
         }
         return tokens;
+    }
+
+    /** A piece that follows another one: it must not get what many tokenizers put before the first word of a text. */
+    private int[] encodeInside(String text) {
+        int[] lineBreak = tokenizer.encode("\n", false);
+        int[] ids = tokenizer.encode("\n" + text, false);
+        return startsWith(ids, lineBreak)
+                ? Arrays.copyOfRange(ids, lineBreak.length, ids.length)
+                : tokenizer.encode(text, false);
     }
 
     /** Blocks over {@code [from, to)}; the last one may be shorter, but a single token has nothing to predict. */

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class TextFile implements TextSource {
 
-    /** A piece is closed at the first end of a line beyond this. */
+    /** A piece is closed before the first line beyond this that does not begin with white space. */
     static final int PIECE_BYTES = 1 << 16;
 
     private record Piece(long offset, int bytes, long line, boolean opens, boolean closes) {}
@@ -129,16 +129,21 @@ final class TextFile implements TextSource {
             if (start < 0 && !insideDocument && wholeLine && reader.isBlank()) {
                 return; // blank lines before a document are not part of it
             }
+            if (start >= 0 && reader.offset() - start >= (canOpenPiece(reader) ? 1L : 8L) * PIECE_BYTES) {
+                end = reader.offset();
+                endPiece(false);
+            }
             if (start < 0) {
                 start = reader.offset();
                 startLine = reader.lineNumber();
             }
             // Where documents are separated by lines, the line break before the separator belongs to it.
             end = separator == null ? reader.nextOffset() : reader.offset() + reader.length();
-            if (end - start >= PIECE_BYTES) {
-                end = reader.nextOffset();
-                endPiece(false);
-            }
+        }
+
+        /** Some tokenizers join white space across lines: a piece begins with something else where that can be. */
+        private static boolean canOpenPiece(LineReader reader) {
+            return reader.length() > 0 && (reader.bytes()[0] & 0xFF) > ' ';
         }
 
         private void endDocument() {

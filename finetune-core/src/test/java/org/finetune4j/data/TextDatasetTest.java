@@ -108,6 +108,25 @@ class TextDatasetTest extends TrainingDatasetContract {
         assertEquals(file + ":1", dataset.location(0));
     }
 
+    /** A piece in the middle gets no space of its own, as Llama 2's first word does, and white space is not cut apart. */
+    @Test
+    void piecesHaveTheTokensOfTheWholeText() throws IOException {
+        String text = IntStream.range(0, 20_000)
+                .mapToObj(i -> (i % 3 == 0 ? "  " : "") + "line " + i + (i % 2 == 0 ? "\n\n" : "\n"))
+                .collect(Collectors.joining());
+        Path file = write("corpus.txt", text);
+        for (Tokenizer tokenizer : new Tokenizer[] {llama2, gpt2}) {
+            TextDataset dataset =
+                    TextDataset.load(file, tokenizer, blocks(64).eos(false).build());
+            int[] ids = IntStream.range(0, dataset.size())
+                    .flatMap(i -> IntStream.of(dataset.get(i).inputIds()))
+                    .toArray();
+            int[] whole = tokenizer.encode(text, true);
+            assertTrue(whole.length - ids.length <= 1, "a last token alone has nothing to predict");
+            assertArrayEquals(Arrays.copyOf(whole, ids.length), ids);
+        }
+    }
+
     @Test
     void aLineOfAnyLengthIsReadInPieces() throws IOException {
         String text = "é🦖".repeat(TextFile.PIECE_BYTES);
