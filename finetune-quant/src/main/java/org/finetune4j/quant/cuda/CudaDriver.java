@@ -19,6 +19,9 @@ interface CudaDriver {
     /** Such as 90 for 9.0. */
     int computeCapability(int device);
 
+    /** Whether managed memory can be moved to a device ahead of its use; on Windows it cannot. */
+    boolean canPrefetch(int device);
+
     /** The context that libtorch uses on a device. */
     long primaryContext(int device);
 
@@ -90,4 +93,7 @@ interface CudaDriver {
 
     /** Attributes of a device that hold its compute capability: major, minor. */
     List<Integer> CAPABILITY_ATTRIBUTES = List.of(75, 76);
+
+    /** Attribute of a device: whether it and the host may use managed memory at the same time. */
+    int CONCURRENT_MANAGED_ACCESS = 89;
 }

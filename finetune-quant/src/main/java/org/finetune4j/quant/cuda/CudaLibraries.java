@@ -86,6 +86,12 @@ record CudaLibraries(List<Path> directories) {
                         : Pattern.quote("lib" + name + ".so." + major)));
     }
 
+    /** What NVRTC opens by its bare name when it compiles: it is found when it was loaded before, wherever it lies. */
+    static Optional<Path> builtinsBeside(Path nvrtc) {
+        Path directory = nvrtc.toAbsolutePath().getParent();
+        return directory == null ? Optional.empty() : new CudaLibraries(List.of(directory)).find("nvrtc-builtins");
+    }
+
     private Optional<Path> find(Pattern fileName) {
         return directories.stream()
                 .flatMap(directory -> children(directory)

@@ -11,7 +11,6 @@ import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
-import org.finetune4j.tensor.Torch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,12 +22,13 @@ final class JavaCppNvrtc implements Nvrtc {
 
     /** Loads NVRTC, wherever it lies, and then the binding, which is linked to a library of that name. */
     static boolean isUsable(CudaLibraries libraries) {
-        Torch.ensureLoaded(); // sets JavaCPP up: loading any binding before that brings in a second libtorch
         Optional<Path> library = libraries.find("nvrtc", MAJOR);
-        if (library.isEmpty()) {
+        // The binding of NVRTC loads the binding of the driver first, and once that has failed it stays so.
+        if (library.isEmpty() || !JavaCppDriver.isUsable(libraries)) {
             return false;
         }
         try {
+            CudaLibraries.builtinsBeside(library.get()).ifPresent(builtins -> System.load(builtins.toString()));
             System.load(library.get().toString());
             Loader.load(nvrtc.class);
             return true;
@@ -88,7 +88,7 @@ final class JavaCppNvrtc implements Nvrtc {
             check("nvrtcGetProgramLogSize", nvrtc.nvrtcGetProgramLogSize(program, size));
             byte[] log = new byte[Math.toIntExact(size.get())];
             check("nvrtcGetProgramLog", nvrtc.nvrtcGetProgramLog(program, log));
-            return new String(log, StandardCharsets.UTF_8).strip();
+            return Nvrtc.log(log);
         }
     }
 

@@ -7,7 +7,6 @@ import com.sun.jna.StringArray;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -29,6 +28,7 @@ final class JnaNvrtc implements Nvrtc {
                 .orElseThrow(() -> new CudaException("NVRTC (libnvrtc.so) is not found: install the CUDA toolkit or the"
                         + " Python package nvidia-cuda-nvrtc, or name its directory by -D" + CudaLibraries.PROPERTY));
         try {
+            CudaLibraries.builtinsBeside(file).ifPresent(builtins -> NativeLibrary.getInstance(builtins.toString()));
             return new JnaNvrtc(NativeLibrary.getInstance(file.toString()));
         } catch (UnsatisfiedLinkError e) {
             throw new CudaException("NVRTC does not load from " + file + ": " + Reasons.of(e));
@@ -82,8 +82,7 @@ final class JnaNvrtc implements Nvrtc {
                     options.size(),
                     new StringArray(options.toArray(String[]::new)));
             if (result != 0) {
-                throw new CudaException(describe(result) + ": "
-                        + new String(read("ProgramLog", program.getValue()), StandardCharsets.UTF_8).strip());
+                throw new CudaException(describe(result) + ": " + Nvrtc.log(read("ProgramLog", program.getValue())));
             }
             return read(output.name(), program.getValue());
         } finally {

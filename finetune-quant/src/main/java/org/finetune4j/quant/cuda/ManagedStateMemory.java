@@ -27,6 +27,7 @@ final class ManagedStateMemory implements StateMemory {
 
     private final CudaContext context;
     private final Device device;
+    private final boolean canPrefetch;
     private final Map<Tensor, Long> addresses = new IdentityHashMap<>();
     private final MemoryScheduler<Tensor> scheduler;
 
@@ -40,6 +41,7 @@ final class ManagedStateMemory implements StateMemory {
     ManagedStateMemory(CudaContext context, Device device, long allowance) {
         this.context = context;
         this.device = device;
+        this.canPrefetch = context.call(driver -> driver.canPrefetch(context.index()));
         long free = context.call(CudaDriver::freeMemory);
         this.scheduler = new MemoryScheduler<>(new Pages(), new NextUse<>(), Math.min(allowance, free), AHEAD);
     }
@@ -90,7 +92,8 @@ final class ManagedStateMemory implements StateMemory {
 
         private void move(Tensor state, int place) {
             Long address = addresses.get(state);
-            if (address != null && state.numel() > 0) {
+            // Where nothing can be moved ahead, the driver moves pages as they are touched.
+            if (canPrefetch && address != null && state.numel() > 0) {
                 context.run(driver -> driver.prefetch(address, bytes(state), place, DEFAULT_STREAM));
             }
         }

@@ -1,5 +1,6 @@
 package org.finetune4j.quant.cuda;
 
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** NVIDIA's compiler as a library. It needs no GPU. */
@@ -26,6 +27,11 @@ interface Nvrtc {
      * @throws CudaException with the compiler's messages when the program has an error
      */
     byte[] compile(String source, String name, List<String> options, Output output);
+
+    /** The compiler's messages as text: they end with a zero byte. */
+    static String log(byte[] bytes) {
+        return new String(bytes, StandardCharsets.UTF_8).replace("\0", "").strip();
+    }
 
     /**
      * Opens NVRTC: by the JavaCPP binding where the version that it is linked to is found, else any other version by its

@@ -1,8 +1,6 @@
 package org.finetune4j.quant.kernel;
 
-import java.util.List;
 import java.util.Optional;
-import java.util.ServiceLoader;
 import org.finetune4j.quant.blockwise.CodeBook;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -23,7 +21,7 @@ public interface DeviceKernels {
         if (device.type() == Device.Type.CPU) {
             return Optional.empty();
         }
-        for (DeviceKernelsProvider provider : Registered.PROVIDERS) {
+        for (DeviceKernelsProvider provider : RegisteredKernels.PROVIDERS) {
             Optional<DeviceKernels> kernels = provider.kernels(device);
             if (kernels.isPresent()) {
                 return kernels;
@@ -91,15 +89,4 @@ public interface DeviceKernels {
             Tensor firstAbsmax,
             Tensor secondAbsmax,
             AdamKernel.Update update);
-
-    /** Looked up once, when the first tensor is not on the CPU. */
-    final class Registered {
-
-        private static final List<DeviceKernelsProvider> PROVIDERS =
-                ServiceLoader.load(DeviceKernelsProvider.class).stream()
-                        .map(ServiceLoader.Provider::get)
-                        .toList();
-
-        private Registered() {}
-    }
 }

@@ -12,13 +12,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.tensor.Device;
 
 /**
  * A CUDA driver without a GPU, see driver.cpp: it runs the real kernels, compiled by the host's C++ compiler, behind the
  * functions of the real driver. A test that needs it is skipped where there is no g++.
  */
-final class HostCuda {
+public final class HostCuda {
 
     private static final Path DIRECTORY = Path.of("target", "host-cuda").toAbsolutePath();
     private static final Path DRIVER = DIRECTORY.resolve("libcuda.so.1");
@@ -47,6 +48,11 @@ final class HostCuda {
     static CudaKernels kernels(CudaDriver driver, Path cache) {
         KernelCompiler compiler = new KernelCompiler(new FixedNvrtc(), cache);
         return new CudaKernels(new KernelLauncher(new CudaContext(driver, 0), compiler, Device.CPU), Device.CPU);
+    }
+
+    /** The kernels for tests of other packages. */
+    public static DeviceKernels kernels(Path cache) {
+        return kernels(jna(), cache);
     }
 
     /** Contexts that somebody pushed and nobody popped. */
@@ -142,7 +148,7 @@ final class HostCuda {
         run(
                 "g++",
                 "-std=c++17",
-                "-O1",
+                "-O2",
                 "-fPIC",
                 "-shared",
                 "-ffp-contract=off",

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -34,7 +35,7 @@ class NvrtcTest {
         abstract Nvrtc open();
 
         @ParameterizedTest
-        @ValueSource(ints = {75, 80, 86, 89, 90, 100, 120})
+        @ValueSource(ints = {75, 80, 90, 120})
         void everyKernelCompilesToMachineCode(int architecture) {
             Nvrtc nvrtc = open();
             assumeTrue(
@@ -92,7 +93,9 @@ class NvrtcTest {
     class ByJavaCpp extends Contract {
         @Override
         Nvrtc open() {
-            assumeTrue(JavaCppNvrtc.isUsable(CudaLibraries.standard()), "NVRTC 12 is not found");
+            List<Path> directories = new ArrayList<>(CudaLibraries.standard().directories());
+            directories.addAll(HostCuda.libraries().directories()); // a driver, which the binding wants to see
+            assumeTrue(JavaCppNvrtc.isUsable(new CudaLibraries(directories)), "NVRTC 12 is not found");
             return new JavaCppNvrtc();
         }
     }
@@ -101,7 +104,7 @@ class NvrtcTest {
     void everyKernelCompilesWithNvcc(@TempDir Path directory) throws Exception {
         assumeTrue(HostCuda.isInstalled("nvcc"), "no nvcc");
         Path source = Files.writeString(directory.resolve("kernels.cu"), KernelSource.text());
-        for (int architecture : new int[] {75, 80, 90}) {
+        for (int architecture : new int[] {75, 90}) {
             Path output = directory.resolve("kernels" + architecture + ".ptx");
             run(
                     "nvcc",

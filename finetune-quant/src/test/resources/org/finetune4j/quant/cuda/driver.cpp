@@ -119,6 +119,9 @@ int cuDriverGetVersion(int* version) {
     return 0;
 }
 
+// NVRTC asks a driver that it finds in its process.
+int cuGetExportTable(const void**, const void*) { return 999; }
+
 int cuDeviceGetCount(int* count) {
     *count = 1;
     return initialised ? 0 : 3;
@@ -130,8 +133,8 @@ int cuDeviceGet(int* device, int ordinal) {
 }
 
 int cuDeviceGetAttribute(int* value, int attribute, int) {
-    *value = attribute == 75 ? 9 : 0;
-    return attribute == 75 || attribute == 76 ? 0 : 1;
+    *value = attribute == 75 ? 9 : attribute == 89 ? 1 : 0;
+    return attribute == 75 || attribute == 76 || attribute == 89 ? 0 : 1;
 }
 
 int cuDevicePrimaryCtxRetain(void** result, int) {
