@@ -40,6 +40,16 @@ class AddTokensCommandTest {
                 "6");
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(run.out().get(0).contains("In <oslo>."), run.toString());
+        CommandRun small = CommandRun.of(
+                "generate",
+                "--model",
+                files.model.toString(),
+                "--adapter",
+                files.output.toString(),
+                "--prompt",
+                "Q: Where does Tom live?\nA: ");
+        assertEquals(2, small.exitCode(), small.toString());
+        assertTrue(small.errors().get(0).contains("the adapter was made for " + larger), small.toString());
     }
 
     @Test
