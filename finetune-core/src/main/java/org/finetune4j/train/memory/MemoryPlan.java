@@ -30,7 +30,8 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param optimizerResident how much of that is in memory at one time; the rest is in files
  * @param average the moving average of what trains, where one is kept
  * @param activations kept for the backward pass of a batch of the longest samples, all layers
- * @param layerBackward the largest layer's own needs while it goes backwards
+ * @param backward the largest layer's own needs while it goes backwards or, at the end, all gradients and a second one of
+ *     the embedding, which libtorch adds to the first
  * @param head the output layer's scores and gradients, some rows at a time
  * @param process what the process takes without the model: virtual machine and libraries
  */
@@ -43,7 +44,7 @@ public record MemoryPlan(
         long optimizerResident,
         long average,
         long activations,
-        long layerBackward,
+        long backward,
         long head,
         long process) {
 
@@ -90,9 +91,14 @@ public record MemoryPlan(
                 provider.residentBytes(states, optimizer),
                 arguments.emaDecay() > 0 ? gradients : 0,
                 layers.kept,
-                layers.backward,
+                Math.max(layers.backward, gradients + secondGradient(network)),
                 head(model, load),
                 process);
+    }
+
+    private static long secondGradient(DecoderModel network) {
+        Parameter table = network.inputEmbedding().weight();
+        return table.isTrainable() ? table.bytes() : 0;
     }
 
     /** States are in the type of their parameter. */
@@ -164,7 +170,6 @@ public record MemoryPlan(
     /** The most that is needed at one time once the optimizer has its state: from the second step on. */
     public long peak() {
         long forward = activations + head;
-        long backward = Math.max(gradients, layerBackward);
         return process + weights + optimizerResident + average + Math.max(forward, Math.max(backward, gradients));
     }
 
