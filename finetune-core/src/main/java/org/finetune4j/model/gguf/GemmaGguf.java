@@ -57,11 +57,20 @@ public final class GemmaGguf extends GgufDecoder {
                         config.origin() + ": 'attn_logit_softcapping': llama.cpp does not cap scores in Gemma 3");
             }
         } else {
+            requireCap(config, "attn_logit_softcapping");
+            requireCap(config, "final_logit_softcapping");
             metadata.put(prefix + "attn_logit_softcapping", config.number("attn_logit_softcapping", 50));
             GgufRotary.of(config, 10_000).describe(prefix, metadata);
         }
         if (!isGemma3(config) || config.has("final_logit_softcapping")) {
             metadata.put(prefix + "final_logit_softcapping", config.number("final_logit_softcapping", 30));
+        }
+    }
+
+    /** A cap that is null is none, but llama.cpp puts its own in the place of one that is missing. */
+    private static void requireCap(ModelConfig config, String key) {
+        if (config.node(key).isNull()) {
+            throw new UserErrorException(config.origin() + ": '" + key + "' is null: llama.cpp always caps in Gemma 2");
         }
     }
 
