@@ -18,8 +18,8 @@ import org.slf4j.LoggerFactory;
  * that tensors pass between the two without a copy. Loading happens on first use, from whatever thread comes first.
  *
  * <p>System properties: {@code finetune4j.threads} (number of threads inside an operation), {@code
- * finetune4j.malloc=false} (leave glibc's allocator as it is), {@code finetune4j.exit=false} (let libtorch clean up when the
- * process ends).
+ * finetune4j.malloc=false} (leave glibc's allocator as it is), {@code finetune4j.onednn=false} (leave matrix products to MKL
+ * on every processor), {@code finetune4j.exit=false} (let libtorch clean up when the process ends).
  */
 public final class Torch {
 
@@ -29,6 +29,7 @@ public final class Torch {
     static final String VERSION = "2.7.1";
 
     private static volatile boolean loaded;
+    private static boolean loading;
     private static @Nullable FinetuneException failure;
 
     private Torch() {}
@@ -46,12 +47,13 @@ public final class Torch {
     }
 
     private static synchronized void load() {
-        if (loaded) {
-            return;
+        if (loaded || loading) {
+            return; // loading: by this thread, which holds the lock and tries out what it has loaded
         }
         if (failure != null) {
             throw failure;
         }
+        loading = true;
         try {
             configureBindings();
             checkBindingVersion();
@@ -62,6 +64,7 @@ public final class Torch {
             if (threads != null) {
                 torch.set_num_threads(Integer.parseInt(threads));
             }
+            MatrixProducts.choose();
             loaded = true;
         } catch (FinetuneException e) {
             failure = e;
@@ -75,6 +78,8 @@ public final class Torch {
                             + " (Linux x86-64, macOS arm64 and Windows x86-64 have them)",
                     e);
             throw failure;
+        } finally {
+            loading = false;
         }
     }
 

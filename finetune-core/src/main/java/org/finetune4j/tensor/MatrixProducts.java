@@ -1,0 +1,122 @@
+package org.finetune4j.tensor;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Who calculates float32 matrix products on this processor. libtorch asks Intel's MKL, which runs its narrower kernels on
+ * processors of other makers. oneDNN, which is in the same libtorch, has AVX-512 kernels for every maker's; libtorch asks
+ * it when float32 products are allowed to be "medium" precise. What oneDNN then leaves out depends on the processor: one
+ * with AMX units rounds the factors to bfloat16, one without calculates in float32 as before. So it is asked only where it
+ * is known to be faster, and kept only where its products are seen to be float32's.
+ *
+ * <p>The choice is libtorch's and one a process.
+ */
+public final class MatrixProducts {
+
+    private static final Logger LOG = LoggerFactory.getLogger(MatrixProducts.class);
+
+    /** Up to so many rows a product's time is that of reading the weight. */
+    public static final int FEW_ROWS = 16;
+
+    /** Rounding to bfloat16 errs by 1e-3 of the largest product, summing in another order by less than 1e-6. */
+    private static final double LARGEST_ERROR = 1e-5;
+
+    private static boolean oneDnn;
+
+    private MatrixProducts() {}
+
+    /** A choice that ends when closed. */
+    public static final class Mode implements AutoCloseable {
+
+        private final boolean changes;
+
+        private Mode(boolean changes) {
+            this.changes = changes;
+            if (changes) {
+                ask(Float32MatmulPrecision.HIGHEST);
+            }
+        }
+
+        @Override
+        public void close() {
+            if (changes) {
+                ask(Float32MatmulPrecision.MEDIUM);
+            }
+        }
+    }
+
+    /**
+     * Leaves products to MKL until the guard closes if they have few rows: oneDNN takes longer to begin. Products of other
+     * threads may meanwhile go to either; both give float32's numbers.
+     *
+     * @param rows how many rows the products are going to have
+     */
+    public static Mode ofRows(long rows) {
+        Torch.ensureLoaded();
+        return new Mode(oneDnn && rows <= FEW_ROWS);
+    }
+
+    /** Chooses the faster library whose products are float32's; called while libtorch is loaded. */
+    static void choose() {
+        // A GPU's products would lose precision too.
+        if (torch.cuda_is_available() || !Boolean.parseBoolean(System.getProperty("finetune4j.onednn", "true"))) {
+            return;
+        }
+        if (prefersOneDnn()) {
+            ask(Float32MatmulPrecision.MEDIUM);
+            double error = largestError();
+            oneDnn = error <= LARGEST_ERROR;
+            if (!oneDnn) {
+                ask(Float32MatmulPrecision.HIGHEST);
+            }
+            LOG.debug("products of oneDNN err by {}: {}", error, oneDnn ? "taken" : "left to MKL");
+        }
+    }
+
+    private static void ask(Float32MatmulPrecision precision) {
+        torch.globalContext().setFloat32MatmulPrecision(precision);
+    }
+
+    /** AVX-512 by another maker than Intel. */
+    private static boolean prefersOneDnn() {
+        Path description = Path.of("/proc/cpuinfo");
+        if (!Files.isReadable(description)) {
+            return false;
+        }
+        try (Stream<String> lines = Files.lines(description)) {
+            String processor = String.join("\n", lines.limit(30).toList());
+            return processor.contains("AuthenticAMD") && processor.contains(" avx512dq") && !processor.contains(" amx");
+        } catch (IOException | RuntimeException e) {
+            LOG.debug("cannot read {}", description, e);
+            return false;
+        }
+    }
+
+    /** The largest error of one product against the same in float64, as a part of its largest element. */
+    private static double largestError() {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor x = Tensors.arange(64 * 256, Device.CPU)
+                    .reshape(64, 256)
+                    .to(DType.FLOAT64)
+                    .mul(0.7)
+                    .sin();
+            Tensor w = Tensors.arange(64 * 256, Device.CPU)
+                    .reshape(64, 256)
+                    .to(DType.FLOAT64)
+                    .mul(0.3)
+                    .cos();
+            Tensor rounded = x.to(DType.FLOAT32).matmul(w.to(DType.FLOAT32).transpose(0, 1)); // [64, 64]
+            Tensor exact = x.matmul(w.transpose(0, 1)); // [64, 64]
+            return rounded.to(DType.FLOAT64).sub(exact).abs().max().item()
+                    / exact.abs().max().item();
+        }
+    }
+}
