@@ -24,7 +24,8 @@ final class HubAnswers {
      * @throws UserErrorException when the hub refuses
      */
     static JsonNode json(HttpResponse<InputStream> response, HubRepository repository, String what) {
-        try (InputStream body = response.body()) {
+        try (InputStream body = response.body();
+                StallGuard guard = StallGuard.watch(body)) {
             if (response.statusCode() / 100 != 2) {
                 throw refusal(response, repository, what);
             }
