@@ -12,6 +12,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 
 /**
@@ -21,6 +23,8 @@ import java.util.stream.Stream;
 public final class AtomicFiles {
 
     private static final String PARTIAL_SUFFIX = ".partial";
+
+    private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
 
     private AtomicFiles() {}
 
@@ -38,6 +42,11 @@ public final class AtomicFiles {
      */
     public static void write(Path target, Writer writer) {
         Path partial = sibling(target);
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            throw new UserErrorException("cannot write " + target + ": it is "
+                    + (Files.isDirectory(target) ? "a directory" : "no ordinary file"));
+        }
+        UNFINISHED.add(partial);
         try {
             createParent(target);
             writer.writeTo(partial);
@@ -49,6 +58,7 @@ public final class AtomicFiles {
             throw new UserErrorException("cannot write " + target + ": " + reason(e), e);
         } finally {
             deleteTree(partial);
+            UNFINISHED.remove(partial);
         }
     }
 
@@ -66,11 +76,13 @@ public final class AtomicFiles {
     public static void writeDirectory(Path target, Writer writer) {
         Path partial = sibling(target);
         Path old = target.resolveSibling(target.getFileName() + ".old");
+        UNFINISHED.add(partial);
         try {
             createParent(target);
             deleteTree(partial);
             Files.createDirectory(partial);
             writer.writeTo(partial);
+            UNFINISHED.remove(partial);
             if (Files.exists(target)) {
                 deleteTree(old);
                 move(target, old);
@@ -81,6 +93,38 @@ public final class AtomicFiles {
             throw new UserErrorException("cannot write " + target + ": " + reason(e), e);
         } finally {
             deleteTree(partial);
+            UNFINISHED.remove(partial);
+        }
+    }
+
+    /** A new directory for what is in the way only; delete it with {@link #deleteTemporary}. */
+    public static Path temporaryDirectory(String prefix) {
+        try {
+            Path directory = Files.createTempDirectory(prefix);
+            UNFINISHED.add(directory);
+            return directory;
+        } catch (IOException e) {
+            throw new UserErrorException("cannot make a temporary directory: " + reason(e), e);
+        }
+    }
+
+    /** Deletes what {@link #temporaryDirectory} made. */
+    public static void deleteTemporary(Path directory) {
+        deleteTree(directory);
+        UNFINISHED.remove(directory);
+    }
+
+    /**
+     * Deletes what is being written at this moment. For a process that ends, and whose other threads will not finish their
+     * files: afterwards their writers fail.
+     */
+    public static void deleteUnfinished() {
+        for (Path partial : UNFINISHED) {
+            try {
+                deleteTree(partial);
+            } catch (UncheckedIOException e) {
+                // Somebody still writes into it, or took it away: the others are tried all the same.
+            }
         }
     }
 
@@ -104,6 +148,9 @@ public final class AtomicFiles {
         Path name = target.getFileName();
         if (name == null) {
             throw new UserErrorException("cannot write " + target + ": it is a root directory");
+        }
+        if (name.toString().isEmpty()) {
+            throw new UserErrorException("cannot write to a path without a name");
         }
         return target.resolveSibling("." + name + PARTIAL_SUFFIX);
     }

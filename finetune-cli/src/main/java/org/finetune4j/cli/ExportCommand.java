@@ -1,8 +1,5 @@
 package org.finetune4j.cli;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.finetune4j.AtomicFiles;
@@ -44,6 +41,7 @@ final class ExportCommand implements Callable<Integer> {
             throw new UserErrorException("--format '" + format + "' is not implemented, expected gguf");
         }
         GgufType chosen = GgufType.parse(type);
+        GgufExport.requireNoOtherFile(output);
         if (model.hasAdapter()) {
             writeMerged(chosen);
         } else {
@@ -54,7 +52,7 @@ final class ExportCommand implements Callable<Integer> {
     }
 
     private void writeMerged(GgufType chosen) {
-        Path merged = temporaryDirectory();
+        Path merged = AtomicFiles.temporaryDirectory("finetune4j-export");
         try {
             // Named as the model, whose name goes into the file.
             Path directory = merged.resolve(String.valueOf(
@@ -68,15 +66,7 @@ final class ExportCommand implements Callable<Integer> {
             }
             GgufExport.write(directory, chosen, output);
         } finally {
-            AtomicFiles.deleteTree(merged);
-        }
-    }
-
-    private static Path temporaryDirectory() {
-        try {
-            return Files.createTempDirectory("finetune4j-export");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            AtomicFiles.deleteTemporary(merged);
         }
     }
 }

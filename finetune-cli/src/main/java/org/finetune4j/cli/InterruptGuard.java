@@ -1,12 +1,17 @@
 package org.finetune4j.cli;
 
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import org.finetune4j.AtomicFiles;
 
 /**
  * Turns the first Ctrl-C (or a polite kill) into a request: the virtual machine waits until the work that was asked to
  * stop has written what it must write.
  */
 final class InterruptGuard implements AutoCloseable {
+
+    private static final Set<InterruptGuard> ACTIVE = ConcurrentHashMap.newKeySet();
 
     private final CountDownLatch done = new CountDownLatch(1);
     private final Thread hook;
@@ -20,7 +25,19 @@ final class InterruptGuard implements AutoCloseable {
                     awaitDone();
                 },
                 "finetune4j-interrupt");
+        ACTIVE.add(this);
         Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    /** Lets an ending process take away half-written files, once guarded work has written its own. */
+    static void deleteUnfinishedFilesAtExit() {
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(
+                        () -> {
+                            ACTIVE.forEach(InterruptGuard::awaitDone);
+                            AtomicFiles.deleteUnfinished();
+                        },
+                        "finetune4j-clean-up"));
     }
 
     private void awaitDone() {
@@ -34,6 +51,7 @@ final class InterruptGuard implements AutoCloseable {
     @Override
     public void close() {
         done.countDown();
+        ACTIVE.remove(this);
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {

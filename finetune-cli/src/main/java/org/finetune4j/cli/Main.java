@@ -18,6 +18,7 @@ public final class Main {
 
     public static void main(String[] args) {
         Logging.configure(args);
+        InterruptGuard.deleteUnfinishedFilesAtExit();
         System.exit(run(args));
     }
 
@@ -28,7 +29,15 @@ public final class Main {
         commandLine.setParameterExceptionHandler(Main::reportUsage);
         commandLine.setExecutionExceptionHandler(
                 (exception, command, parsed) -> report(exception, command, isVerbose(args)));
-        return commandLine.execute(args);
+        try {
+            return commandLine.execute(args);
+        } catch (OutOfMemoryError e) {
+            commandLine
+                    .getErr()
+                    .println("error: out of memory for Java objects: ask for less at once, or start with"
+                            + " FINETUNE_JAVA_OPTS=-Xmx4g");
+            return FAILURE;
+        }
     }
 
     private static int reportUsage(ParameterException exception, String[] args) {

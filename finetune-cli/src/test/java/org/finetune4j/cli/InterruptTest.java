@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.AtomicFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -44,6 +45,41 @@ class InterruptTest {
         assertArrayEquals(
                 Files.readAllBytes(straight.resolve("adapter_model.safetensors")),
                 Files.readAllBytes(stopped.resolve("adapter_model.safetensors")));
+    }
+
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void aProcessThatEndsLeavesNoHalfFile() throws IOException, InterruptedException {
+        Path file = Files.createDirectory(directory.resolve("out")).resolve("file");
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx64m",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        EndsWhileWriting.class.getName(),
+                        file.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve("child.log").toFile())
+                .start();
+        assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+        assertEquals(7, process.exitValue());
+        try (var left = Files.list(file.getParent())) {
+            assertEquals(List.of(), left.toList());
+        }
+    }
+
+    /** Is asked to end in the middle of a file. */
+    static final class EndsWhileWriting {
+
+        private EndsWhileWriting() {}
+
+        public static void main(String[] args) {
+            InterruptGuard.deleteUnfinishedFilesAtExit();
+            AtomicFiles.write(Path.of(args[0]), path -> {
+                Files.writeString(path, "half");
+                System.exit(7);
+            });
+        }
     }
 
     private static String[] settings(Path output, String... more) {

@@ -124,7 +124,8 @@ final class BeamSearch {
 
     /** The best continuations, enough to have {@code beams} that go on even when every stop token is among them. */
     private List<Candidate> candidates(List<Beam> running, float[][] logprobs) {
-        int count = Math.max(2, 1 + stops.size()) * beams;
+        long wanted = Math.max(2L, 1L + stops.size()) * beams;
+        int count = (int) Math.min(wanted, (long) running.size() * logprobs[0].length);
         List<Candidate> candidates = new ArrayList<>();
         for (int beam = 0; beam < running.size(); beam++) {
             for (int token : Scores.top(logprobs[beam], count)) {

@@ -3,6 +3,7 @@ package org.finetune4j.generate;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -51,6 +52,9 @@ final class GenerationConfigFile {
             Map.entry("dola_layers", Set.of()),
             Map.entry("top_h", Set.of()),
             Map.entry("watermarking_config", Set.of()),
+            Map.entry("max_time", Set.of()),
+            Map.entry("token_healing", Set.of("false")),
+            Map.entry("assistant_ensemble_weight", Set.of()),
             Map.entry("renormalize_logits", Set.of("false")));
 
     private final CausalLM model;
@@ -63,16 +67,31 @@ final class GenerationConfigFile {
         this.root = root;
     }
 
-    /** Reads the file of a model's directory; a model without one has nothing to say. */
+    /** Reads the file of a model's directory; where there is none, old models say it in config.json. */
     static GenerationConfigFile of(CausalLM model) {
         Path directory = model.directory();
-        Path file = directory == null ? null : directory.resolve(NAME);
-        if (file == null || !Files.exists(file)) {
+        if (directory == null) {
             return new GenerationConfigFile(model, NAME, MissingNode.getInstance());
         }
+        Path file = directory.resolve(NAME);
+        if (Files.exists(file)) {
+            return new GenerationConfigFile(model, file.toString(), read(file));
+        }
+        Path config = directory.resolve("config.json");
+        JsonNode root = Files.exists(config) ? read(config) : MissingNode.getInstance();
+        if (root instanceof ObjectNode object) {
+            object.remove("max_length"); // Old files hold the default of transformers, 20, which nobody chose.
+        }
+        return new GenerationConfigFile(model, config.toString(), root);
+    }
+
+    private static JsonNode read(Path file) {
         try {
-            return new GenerationConfigFile(
-                    model, file.toString(), new ObjectMapper().readTree(Files.readString(file)));
+            JsonNode root = new ObjectMapper().readTree(Files.readString(file));
+            if (!root.isObject()) {
+                throw new UserErrorException(file + ": expected a JSON object");
+            }
+            return root;
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
         }
@@ -85,14 +104,17 @@ final class GenerationConfigFile {
      */
     GenerationOptions complete(GenerationOptions options) {
         refuseUnknown(options);
+        if (root.path("cache_implementation").asText().equals("quantized")) {
+            throw new UserErrorException(origin + ": 'cache_implementation': a quantized cache is not implemented");
+        }
         GenerationOptions.Builder builder = options.toBuilder();
         Set<String> explicit = options.explicit();
-        number("max_new_tokens", explicit, value -> builder.maxNewTokens(value.asInt()));
-        number("min_new_tokens", explicit, value -> builder.minNewTokens(value.asInt()));
+        whole("max_new_tokens", explicit, value -> builder.maxNewTokens(value.asInt()));
+        whole("min_new_tokens", explicit, value -> builder.minNewTokens(value.asInt()));
         number("repetition_penalty", explicit, value -> builder.repetitionPenalty(value.asDouble()));
-        number("no_repeat_ngram_size", explicit, value -> builder.noRepeatNgramSize(value.asInt()));
-        number("num_beams", explicit, value -> builder.numBeams(value.asInt()));
-        number("num_return_sequences", explicit, value -> builder.numReturnSequences(value.asInt()));
+        whole("no_repeat_ngram_size", explicit, value -> builder.noRepeatNgramSize(value.asInt()));
+        whole("num_beams", explicit, value -> builder.numBeams(value.asInt()));
+        whole("num_return_sequences", explicit, value -> builder.numReturnSequences(value.asInt()));
         number("length_penalty", explicit, value -> builder.lengthPenalty(value.asDouble()));
         earlyStopping(explicit, builder);
         stopStrings(explicit, builder);
@@ -116,7 +138,7 @@ final class GenerationConfigFile {
         if (!explicit.contains("top_k") && asked) {
             builder.topK(TOP_K_OF_TRANSFORMERS);
         }
-        number("top_k", explicit, value -> builder.topK(value.asInt()));
+        whole("top_k", explicit, value -> builder.topK(value.asInt()));
         number("top_p", explicit, value -> builder.topP(value.asDouble()));
         number("min_p", explicit, value -> builder.minP(value.asDouble()));
         number("typical_p", explicit, value -> builder.typicalP(value.asDouble()));
@@ -158,6 +180,15 @@ final class GenerationConfigFile {
             throw invalid(key, "a number");
         }
         sink.accept(value);
+    }
+
+    private void whole(String key, Set<String> explicit, Consumer<JsonNode> sink) {
+        number(key, explicit, value -> {
+            if (!value.canConvertToInt() || value.asDouble() != value.asInt()) {
+                throw invalid(key, "a whole number");
+            }
+            sink.accept(value);
+        });
     }
 
     /** The limit on prompt and new tokens together ({@code max_length}), or the largest number where there is none. */

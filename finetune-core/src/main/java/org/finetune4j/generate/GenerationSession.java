@@ -24,6 +24,7 @@ public final class GenerationSession implements AutoCloseable {
     private final CachedDecoder decoder;
     private int[] read = new int[0];
     private int computed;
+    private boolean closed;
 
     GenerationSession(TextGenerator generator, CausalLM model) {
         this.generator = generator;
@@ -44,9 +45,13 @@ public final class GenerationSession implements AutoCloseable {
      * Continues token ids.
      *
      * @param tokens all of them, the earlier turns included
+     * @throws IllegalStateException when the session is closed
      * @throws UserErrorException when beams or several continuations are asked for, or the tokens do not fit the model
      */
     public Completion generate(int[] tokens, GenerationOptions options, Consumer<String> onText) {
+        if (closed) {
+            throw new IllegalStateException("session used after close");
+        }
         GenerationOptions complete = generator.complete(options, tokens.length);
         if (complete.numBeams() > 1 || complete.numReturnSequences() > 1) {
             throw new UserErrorException(
@@ -87,6 +92,7 @@ public final class GenerationSession implements AutoCloseable {
     /** Frees the keys and values. */
     @Override
     public void close() {
+        closed = true;
         decoder.close();
     }
 }

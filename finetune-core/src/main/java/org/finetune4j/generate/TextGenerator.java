@@ -188,9 +188,14 @@ public final class TextGenerator {
         return new UserErrorException("the prompt is empty: generation needs at least one token to start from");
     }
 
-    private static void checkBeams(GenerationOptions options) {
+    private void checkBeams(GenerationOptions options) {
         if (options.numBeams() == 1) {
             return;
+        }
+        long vocabulary = model.network().inputEmbedding().count();
+        if (options.numBeams() > vocabulary) {
+            throw new UserErrorException("num_beams " + options.numBeams() + " is more than the " + vocabulary
+                    + " tokens that a text can go on with");
         }
         if (options.isSampling()) {
             throw new UserErrorException("beam search with sampling is not implemented: set temperature to 0, not "

@@ -20,6 +20,8 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole generations: those of transformers, and what must hold between ways of asking for the same. */
 class GenerationGoldenTest {
@@ -167,6 +169,50 @@ class GenerationGoldenTest {
     }
 
     @Test
+    void aClosedSessionSaysSo() {
+        try (CausalLM model = CausalLM.load(LLAMA)) {
+            GenerationSession session = TextGenerator.of(model).session();
+            session.generate(prompt(), GenerationOptions.greedy(2), piece -> {});
+            session.close();
+            session.close();
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> session.generate(prompt(), GenerationOptions.greedy(2), piece -> {}));
+        }
+    }
+
+    @Test
+    void moreBeamsThanTokensAreRefused() {
+        try (CausalLM model = CausalLM.load(LLAMA)) {
+            for (int beams : new int[] {200, Integer.MAX_VALUE}) {
+                GenerationOptions options =
+                        GenerationOptions.builder().numBeams(beams).build();
+                String message =
+                        String.valueOf(assertThrows(UserErrorException.class, () -> complete(model, prompt(), options))
+                                .getMessage());
+                assertTrue(message.contains("num_beams " + beams), message);
+            }
+        }
+    }
+
+    @Test
+    void aModelWithoutGenerationConfigMaySayItInItsConfig(@TempDir Path directory) throws IOException {
+        copyModel(directory);
+        Path config = directory.resolve("config.json");
+        Files.writeString(
+                config,
+                Files.readString(config)
+                        .replaceFirst("\\{", "{\"max_new_tokens\": 3, \"max_length\": 20, \"top_k\": 50,"));
+        try (CausalLM model = CausalLM.load(directory)) {
+            assertEquals(
+                    3,
+                    complete(model, prompt(), GenerationOptions.builder().build())
+                            .ids()
+                            .size());
+        }
+    }
+
+    @Test
     void generationConfigIsHonouredAndOptionsOverrideIt(@TempDir Path directory) {
         copyModel(directory);
         int[] greedy;
@@ -188,15 +234,45 @@ class GenerationGoldenTest {
         }
     }
 
-    @Test
-    void aKeyThatAsksForMoreThanThereIsIsRefusedByName(@TempDir Path directory) {
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"penalty_alpha\": 0.6}",
+                "{\"max_time\": 3.5}",
+                "{\"token_healing\": true}",
+                "{\"cache_implementation\": \"quantized\"}",
+                "{\"suppress_tokens\": [1]}",
+                "{\"forced_eos_token_id\": 2}",
+                "{\"top_k\": 2.5}",
+                "{\"max_new_tokens\": 99999999999}"
+            })
+    void aKeyThatAsksForMoreThanThereIsIsRefusedByName(String json, @TempDir Path directory) {
         copyModel(directory);
-        write(directory, "{\"penalty_alpha\": 0.6}");
+        write(directory, json);
         try (CausalLM model = CausalLM.load(directory)) {
             UserErrorException refused = assertThrows(
                     UserErrorException.class,
                     () -> complete(model, prompt(), GenerationOptions.builder().build()));
-            assertTrue(String.valueOf(refused.getMessage()).contains("penalty_alpha"), refused.getMessage());
+            assertTrue(
+                    String.valueOf(refused.getMessage()).contains("'" + json.split("\"")[1] + "'"),
+                    refused.getMessage());
+        }
+    }
+
+    @Test
+    void keysThatChangeNoTextAreNoTrouble(@TempDir Path directory) {
+        copyModel(directory);
+        write(
+                directory,
+                "{\"_from_model_config\": true, \"bos_token_id\": 1, \"pad_token_id\": null, \"do_sample\": false,"
+                        + " \"temperature\": 0.6, \"top_p\": 0.9, \"transformers_version\": \"4.40.0\", \"use_cache\": true,"
+                        + " \"cache_implementation\": \"hybrid\", \"max_new_tokens\": 8, \"repetition_penalty\": 1.0}");
+        try (CausalLM model = CausalLM.load(directory);
+                CausalLM plain = CausalLM.load(LLAMA)) {
+            assertEquals(
+                    complete(plain, prompt(), GenerationOptions.greedy(8)).ids(),
+                    complete(model, prompt(), GenerationOptions.builder().build())
+                            .ids());
         }
     }
 

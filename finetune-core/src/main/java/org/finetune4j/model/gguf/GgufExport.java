@@ -1,7 +1,13 @@
 package org.finetune4j.model.gguf;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.safetensors.CheckpointReader;
@@ -23,6 +29,7 @@ public final class GgufExport {
      *     file cannot be read, or {@code output} cannot be written; what was there before stays
      */
     public static void write(Path model, GgufType type, Path output) {
+        requireNoOtherFile(output);
         ModelConfig config = ModelConfig.load(model);
         GgufArchitecture architecture = GgufArchitecture.of(config);
         if (config.has("quantization_config")) {
@@ -41,6 +48,26 @@ public final class GgufExport {
             architecture.describe(config, metadata);
             GgufTokenizer.describe(model, config, metadata);
             GgufWriter.write(output, metadata.values(), tensors, type);
+        }
+    }
+
+    /**
+     * Protects a file of another kind, such as the weights that are being exported.
+     *
+     * @throws UserErrorException when there is a file that is neither empty nor GGUF
+     */
+    public static void requireNoOtherFile(Path output) {
+        if (!Files.isRegularFile(output)) {
+            return;
+        }
+        try (InputStream in = Files.newInputStream(output)) {
+            byte[] start = in.readNBytes(4);
+            if (start.length > 0 && !Arrays.equals(start, "GGUF".getBytes(StandardCharsets.US_ASCII))) {
+                throw new UserErrorException(
+                        "cannot write " + output + ": it is there already, and no GGUF file; name another one");
+            }
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + output + ": " + Reasons.of(e), e);
         }
     }
 }

@@ -5,13 +5,19 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.finetune4j.UserErrorException;
 
-/** Recognises the rules by which a byte-level tokenizer splits text, which llama.cpp knows by name only. */
+/** Recognises the rules by which a tokenizer prepares and splits text, which llama.cpp knows by name only. */
 final class GgufPreTokenizer {
+
+    private static final String SPACE = "\u2581";
 
     private static final String WORDS_AND = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";
     private static final String AND_THE_REST = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+    /** The splitting rule with which llama.cpp takes a word that is a token as it is, whatever the merges make of it. */
+    private static final String IGNORES_MERGES = "llama-bpe";
 
     /** The steps of a pre-tokenizer, as {@link #steps} spells them, and llama.cpp's name. */
     private static final Map<List<String>, String> NAMES = Map.of(
@@ -31,6 +37,62 @@ final class GgufPreTokenizer {
                     + ": export of this pre_tokenizer to GGUF is not implemented: " + steps);
         }
         return name;
+    }
+
+    /**
+     * Refuses text changes that llama.cpp does not make. It composes no characters either: text that is not NFC gets other
+     * tokens there.
+     *
+     * @param bytes whether the tokenizer has byte fallback, which changes spaces here
+     */
+    static void requireNormalizer(JsonNode tokenizer, Path directory, boolean bytes) {
+        requireStep(tokenizer.path("normalizer"), directory, bytes);
+    }
+
+    private static void requireStep(JsonNode normalizer, Path directory, boolean bytes) {
+        String type = normalizer.path("type").asText("");
+        if (type.equals("Sequence")) {
+            normalizer.path("normalizers").forEach(step -> requireStep(step, directory, bytes));
+            return;
+        }
+        boolean known =
+                switch (type) {
+                    case "" -> true;
+                    case "NFC" -> !bytes;
+                    case "Prepend" ->
+                        bytes && normalizer.path("prepend").asText().equals(SPACE);
+                    case "Replace" ->
+                        bytes
+                                && normalizer
+                                        .path("pattern")
+                                        .path("String")
+                                        .asText()
+                                        .equals(" ")
+                                && normalizer.path("content").asText().equals(SPACE);
+                    default -> false;
+                };
+        if (!known) {
+            throw new UserErrorException(directory.resolve("tokenizer.json") + ": export of the normalizer " + type
+                    + " to GGUF is not implemented");
+        }
+    }
+
+    /**
+     * Refuses a byte-level tokenizer whose {@code ignore_merges} is not that of llama.cpp's rule, where it matters: a token
+     * that no merge makes.
+     */
+    static void requireMerges(JsonNode model, Set<String> merged, String name, Path directory) {
+        boolean ignores = model.path("ignore_merges").asBoolean(false);
+        if (ignores == name.equals(IGNORES_MERGES)) {
+            return;
+        }
+        model.path("vocab").fieldNames().forEachRemaining(token -> {
+            if (token.codePointCount(0, token.length()) > 1 && !merged.contains(token)) {
+                throw new UserErrorException(directory.resolve("tokenizer.json") + ": 'ignore_merges' is " + ignores
+                        + ", and no merge makes token '" + token + "': llama.cpp's rule '" + name
+                        + "' always calculates with " + !ignores);
+            }
+        });
     }
 
     private static List<String> steps(JsonNode preTokenizer) {

@@ -9,8 +9,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
@@ -88,8 +90,13 @@ final class GgufTokenizer {
                         merge.isArray()
                                 ? merge.get(0).asText() + " " + merge.get(1).asText()
                                 : merge.asText()));
+        GgufPreTokenizer.requireNormalizer(tokenizer, directory, bytes);
+        String splitting = bytes ? "default" : GgufPreTokenizer.name(tokenizer, directory);
+        if (!bytes) {
+            requireMerges(model, merges, splitting);
+        }
         metadata.put("tokenizer.ggml.model", bytes ? "llama" : "gpt2")
-                .put("tokenizer.ggml.pre", bytes ? "default" : GgufPreTokenizer.name(tokenizer, directory))
+                .put("tokenizer.ggml.pre", splitting)
                 .putTexts("tokenizer.ggml.tokens", tokens);
         if (bytes) {
             metadata.putReals("tokenizer.ggml.scores", scores(merges));
@@ -102,6 +109,16 @@ final class GgufTokenizer {
         }
         describeSpecial(metadata);
         chatTemplate(metadata);
+    }
+
+    /** Added tokens need no merge. */
+    private void requireMerges(JsonNode model, List<String> merges, String splitting) {
+        Set<String> made = new HashSet<>();
+        merges.forEach(merge -> made.add(merge.replace(" ", "")));
+        tokenizer
+                .path("added_tokens")
+                .forEach(token -> made.add(token.path("content").asText()));
+        GgufPreTokenizer.requireMerges(model, made, splitting, directory);
     }
 
     private void readTokens(JsonNode model, boolean bytes) {

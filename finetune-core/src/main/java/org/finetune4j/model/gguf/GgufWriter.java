@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -25,6 +26,7 @@ final class GgufWriter {
     static final int ALIGNMENT = 32;
 
     private static final int PIECE = 1 << 20;
+    private static final double LARGEST_FLOAT16 = 65504;
 
     private GgufWriter() {}
 
@@ -76,14 +78,27 @@ final class GgufWriter {
         long rowsAtOnce = Math.max(1, PIECE * rows / Math.max(1, entry.count()));
         for (long row = 0; row < rows; row += rowsAtOnce) {
             try (TensorScope scope = TensorScope.open()) {
-                out.write(encoded(tensor.narrow(0, row, Math.min(rowsAtOnce, rows - row)), type));
+                Tensor piece =
+                        tensor.narrow(0, row, Math.min(rowsAtOnce, rows - row)).to(Device.CPU);
+                if (type == GgufType.F16) {
+                    requireFloat16(piece, entry.name());
+                }
+                out.write(encoded(piece, type));
             }
         }
         return type.bytes(entry.count());
     }
 
-    private static byte[] encoded(Tensor rows, GgufType type) {
-        Tensor values = rows.to(Device.CPU);
+    /** Half precision would make infinities of larger numbers. */
+    private static void requireFloat16(Tensor values, String name) {
+        if (values.dtype() != DType.FLOAT16
+                && values.to(DType.FLOAT32).abs().max().item() > LARGEST_FLOAT16) {
+            throw new UserErrorException(
+                    "tensor '" + name + "' has numbers that float16 cannot hold: use type bf16 or f32");
+        }
+    }
+
+    private static byte[] encoded(Tensor values, GgufType type) {
         return switch (type) {
             case F32 -> bytes(values.to(DType.FLOAT32));
             case F16 -> bytes(values.to(DType.FLOAT16));

@@ -24,7 +24,8 @@ final class HubAnswers {
      * @throws UserErrorException when the hub refuses
      */
     static JsonNode json(HttpResponse<InputStream> response, HubRepository repository, String what) {
-        try (InputStream body = response.body()) {
+        try (InputStream body = response.body();
+                StallGuard guard = StallGuard.watch(body)) {
             if (response.statusCode() / 100 != 2) {
                 throw refusal(response, repository, what);
             }
@@ -45,6 +46,12 @@ final class HubAnswers {
         int status = response.statusCode();
         String code = response.headers().firstValue("X-Error-Code").orElse("");
         String host = " on " + response.uri().getHost();
+        String method = response.request().method();
+        boolean writes = method.equals("POST") || method.equals("PUT");
+        if (writes && (status == 401 || status == 403)) {
+            return new UserErrorException(repository.id() + host + ": access denied to " + what
+                    + ": set HF_TOKEN to a token that may write there" + said(response));
+        }
         if (code.equals("GatedRepo") || status == 403) {
             return new UserErrorException(repository.id() + host + ": access denied to " + what
                     + ": ask for access on its page and set HF_TOKEN to a token that has it" + said(response));

@@ -87,10 +87,17 @@ public final class HubClient {
         }
         JsonNode info;
         try {
-            info = HubAnswers.json(
-                    http.send(HubHttp.Call.get(informationOf(repository), Map.of())), repository, "the repository");
+            HttpResponse<InputStream> answer = http.send(HubHttp.Call.get(informationOf(repository), Map.of()));
+            Optional<Path> instead = answer.statusCode() / 100 == 5 ? cached(repository) : Optional.empty();
+            if (instead.isPresent()) {
+                answer.body().close();
+                return instead.get();
+            }
+            info = HubAnswers.json(answer, repository, "the repository");
         } catch (HubUnreachableException e) {
             return cached(repository).orElseThrow(() -> e);
+        } catch (IOException e) {
+            throw new HubUnreachableException(repository + ": the answer broke off: " + Reasons.of(e), e);
         }
         String commit = info.path("sha").asText();
         if (!HubCache.isCommit(commit)) {

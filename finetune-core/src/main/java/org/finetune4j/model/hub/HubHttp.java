@@ -3,6 +3,7 @@ package org.finetune4j.model.hub;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -12,10 +13,15 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeParseException;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
+import org.jspecify.annotations.Nullable;
 
 /** Sends requests to a hub: with the token where it belongs, following redirects, trying again where that may help. */
 final class HubHttp {
@@ -27,6 +33,9 @@ final class HubHttp {
     private static final int MOST_REDIRECTS = 8;
     private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
+
+    /** A request may take this many seconds for its body, too: the slowest line that is waited for. */
+    private static final long SLOWEST_BYTES_PER_SECOND = 32 * 1024;
 
     private final HubSettings settings;
     private final Waiting waiting;
@@ -116,7 +125,7 @@ final class HubHttp {
             if (!REDIRECTS.contains(response.statusCode()) || location.isEmpty()) {
                 return response;
             }
-            URI next = uri.resolve(location);
+            URI next = target(uri, location);
             if (!call.followElsewhere() && !sameHost(next, uri)) {
                 return response;
             }
@@ -126,9 +135,33 @@ final class HubHttp {
         throw new IOException("more than " + MOST_REDIRECTS + " redirects from " + call.uri());
     }
 
+    /** Where a redirect leads; characters that an address cannot have are escaped, as browsers do. */
+    static URI target(URI from, String location) throws IOException {
+        StringBuilder address = new StringBuilder();
+        for (byte octet : location.strip().getBytes(StandardCharsets.UTF_8)) {
+            char character = (char) (octet & 0xff);
+            boolean allowed = character > ' ' && character < 0x7f && "\"<>\\^`{|}".indexOf(character) < 0;
+            address.append(allowed ? String.valueOf(character) : String.format(Locale.ROOT, "%%%02X", (int) character));
+        }
+        try {
+            URI next = from.resolve(new URI(address.toString()));
+            if (next.getHost() != null && Set.of("http", "https").contains(String.valueOf(next.getScheme()))) {
+                return next;
+            }
+        } catch (URISyntaxException e) {
+            throw new IOException("the hub sends on to an address that is none", e);
+        }
+        throw new IOException("the hub sends on to an address that is neither http nor https");
+    }
+
+    /** How long an answer is waited for: the time counts while the body is sent. */
+    static Duration timeout(BodyPublisher body) {
+        return TIMEOUT.plusSeconds(Math.max(0, body.contentLength()) / SLOWEST_BYTES_PER_SECOND);
+    }
+
     private HttpResponse<InputStream> exchange(Call call, URI uri) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri)
-                .timeout(TIMEOUT)
+                .timeout(timeout(call.body()))
                 .header("User-Agent", "finetune4j")
                 .method(call.method(), call.body());
         call.headers().forEach(request::setHeader);
@@ -151,12 +184,26 @@ final class HubHttp {
     }
 
     private static Duration pause(HttpResponse<?> response, int tried) {
-        String seconds = response.headers().firstValue("Retry-After").orElse("");
-        if (!seconds.matches("\\d{1,6}")) {
+        String given = response.headers().firstValue("Retry-After").orElse("").strip();
+        Duration asked = retryAfter(given, Instant.now());
+        if (asked == null) {
             return backoff(tried);
         }
-        Duration asked = Duration.ofSeconds(Long.parseLong(seconds));
         return asked.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : asked;
+    }
+
+    /** What the header asks for, in seconds or until a date; null where it says neither. */
+    static @Nullable Duration retryAfter(String header, Instant now) {
+        if (header.matches("\\d{1,9}")) {
+            return Duration.ofSeconds(Long.parseLong(header));
+        }
+        try {
+            Instant until = DateTimeFormatter.RFC_1123_DATE_TIME.parse(header, Instant::from);
+            Duration left = Duration.between(now, until);
+            return left.isNegative() ? Duration.ZERO : left;
+        } catch (DateTimeParseException e) {
+            return null;
+        }
     }
 
     private static Duration backoff(int tried) {

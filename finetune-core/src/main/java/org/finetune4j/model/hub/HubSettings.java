@@ -30,8 +30,8 @@ public record HubSettings(URI endpoint, @Nullable String token, Path cache, bool
     }
 
     /**
-     * Reads the variables that Python's huggingface_hub reads too: {@code HF_ENDPOINT}, {@code HF_TOKEN} (else the file
-     * {@code HF_TOKEN_PATH}, else {@code token} in {@code HF_HOME}), {@code HF_HOME}, {@code HF_HUB_CACHE} and {@code
+     * Reads the variables that Python's huggingface_hub reads too: {@code HF_ENDPOINT}, {@code HF_TOKEN} (else
+     * the older {@code HUGGING_FACE_HUB_TOKEN}, else the file {@code HF_TOKEN_PATH}, else {@code token} in {@code HF_HOME}), {@code HF_HOME}, {@code HF_HUB_CACHE} and {@code
      * HF_HUB_OFFLINE}.
      *
      * @param home the user's home directory
@@ -58,6 +58,10 @@ public record HubSettings(URI endpoint, @Nullable String token, Path cache, bool
         String text = named == null ? DEFAULT_ENDPOINT : named.strip().replaceAll("/+$", "");
         try {
             URI uri = URI.create(text);
+            if (uri.getRawUserInfo() != null) {
+                throw new UserErrorException(
+                        "HF_ENDPOINT has a user or password in it: expected an address such as https://host, and HF_TOKEN");
+            }
             if (uri.getHost() != null && ("https".equals(uri.getScheme()) || "http".equals(uri.getScheme()))) {
                 return uri;
             }
@@ -68,9 +72,11 @@ public record HubSettings(URI endpoint, @Nullable String token, Path cache, bool
     }
 
     private static @Nullable String token(Map<String, String> environment, Path hubHome, Path home) {
-        String token = value(environment, "HF_TOKEN");
-        if (token != null) {
-            return checked(token.strip(), "HF_TOKEN");
+        for (String name : new String[] {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
+            String token = value(environment, name);
+            if (token != null) {
+                return checked(token.strip(), name);
+            }
         }
         String named = value(environment, "HF_TOKEN_PATH");
         Path file = named == null ? hubHome.resolve("token") : path(named, home);

@@ -88,7 +88,9 @@ public final class HubUpload {
         wanted.put("name", repository.id().substring(slash + 1));
         wanted.put("type", "model").put("private", hidden);
         create(http.address("api/repos/create"), wanted, "the new repository");
-        if (!repository.revision().equals(HubRepository.MAIN)) {
+        // A pull request's reference is made by the hub.
+        if (!repository.revision().equals(HubRepository.MAIN)
+                && !repository.revision().startsWith("refs/")) {
             URI branch = http.address("api/models/" + repository.id() + "/branch", repository.revision());
             create(branch, JSON.createObjectNode(), "the new branch");
         }

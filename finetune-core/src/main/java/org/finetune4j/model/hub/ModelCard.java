@@ -83,7 +83,7 @@ final class ModelCard {
         List<String> rows = new ArrayList<>();
         results.fields().forEachRemaining(field -> {
             if (field.getValue().isNumber()) {
-                rows.add("| " + field.getKey() + " | " + field.getValue() + " |\n");
+                rows.add("| " + field.getKey().replace("|", "\\|") + " | " + field.getValue() + " |\n");
             }
         });
         return rows;

@@ -111,6 +111,11 @@ final class Transfer {
             if (status != 200 && status != 206) {
                 throw HubAnswers.refusal(response, repository, file.path());
             }
+            String encoding = response.headers().firstValue("Content-Encoding").orElse("identity");
+            if (!encoding.equalsIgnoreCase("identity")) {
+                throw new FinetuneException(repository + ": " + file.path() + " was sent compressed ("
+                        + Reasons.oneLine(encoding) + "), which was not asked for");
+            }
             boolean goesOn = status == 206 && startsAt(response, from);
             if (status == 206 && !goesOn) {
                 Files.deleteIfExists(incomplete);

@@ -182,6 +182,52 @@ class GgufExportTest {
         assertThrows(UserErrorException.class, () -> GgufType.parse("q4_0"));
     }
 
+    @Test
+    void textThatLlamaCppWouldReadInAnotherWayIsRefused() throws IOException {
+        Path bytes =
+                model("gpt2", BYTE_LEVEL.replace("\"model\"", "\"normalizer\": {\"type\": \"Lowercase\"}, \"model\""));
+        assertRefused(bytes, "Lowercase");
+        Files.writeString(
+                bytes.resolve("tokenizer.json"),
+                BYTE_LEVEL
+                        .replace("\"merges\"", "\"ignore_merges\": true, \"merges\"")
+                        .replace("[\"a\", \"b\"]", ""));
+        assertRefused(bytes, "'ab'");
+        assertRefused(model("llama", SPM.replace("\"Prepend\"", "\"NFKC\"")), "NFKC");
+    }
+
+    @Test
+    void aFileOfAnotherKindIsNotReplaced() throws IOException {
+        Path model = model("llama", SPM);
+        Path weights = model.resolve("model.safetensors");
+        byte[] before = Files.readAllBytes(weights);
+        UserErrorException refused =
+                assertThrows(UserErrorException.class, () -> GgufExport.write(model, GgufType.F32, weights));
+        assertTrue(String.valueOf(refused.getMessage()).contains("no GGUF file"), refused.getMessage());
+        assertArrayEquals(before, Files.readAllBytes(weights));
+        Path empty = Files.createFile(directory.resolve("empty.gguf"));
+        GgufExport.write(model, GgufType.F32, empty);
+        GgufExport.write(model, GgufType.F16, empty);
+        GgufFile.open(empty).close();
+    }
+
+    @Test
+    void whatFloat16CannotHoldIsRefused() {
+        try (TensorScope scope = TensorScope.open()) {
+            float[] values = {1, -7e4f};
+            long[] shape = {1, 2};
+            GgufTensor large = new GgufTensor("a.weight", shape, () -> Tensors.of(values, shape));
+            Path output = directory.resolve("large.gguf");
+            String message = String.valueOf(assertThrows(
+                            UserErrorException.class,
+                            () -> GgufWriter.write(output, Map.of(), List.of(large), GgufType.F16))
+                    .getMessage());
+            assertTrue(message.contains("'a.weight'") && message.contains("bf16"), message);
+            assertFalse(Files.exists(output));
+            GgufWriter.write(output, Map.of(), List.of(large), GgufType.BF16);
+        }
+    }
+
     private void assertRefused(Path model, String part) {
         Path output = directory.resolve("refused.gguf");
         UserErrorException refused =

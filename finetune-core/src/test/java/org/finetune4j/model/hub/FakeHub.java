@@ -55,6 +55,7 @@ public final class FakeHub implements AutoCloseable {
 
     volatile boolean ignoresRange;
     volatile boolean slow;
+    volatile boolean compresses;
     public volatile boolean inParts;
     volatile boolean exists = true;
 
@@ -213,6 +214,9 @@ public final class FakeHub implements AutoCloseable {
         byte[] content = forged == null ? files.get(path.replaceFirst("/get/", "")) : forged;
         String range = exchange.getRequestHeaders().getFirst("Range");
         int from = range == null || ignoresRange ? 0 : Integer.parseInt(range.replaceAll("\\D", ""));
+        if (compresses) {
+            exchange.getResponseHeaders().set("Content-Encoding", "gzip");
+        }
         if (from > 0) {
             requests.add("RANGE " + from);
             exchange.getResponseHeaders()

@@ -189,6 +189,23 @@ class HubClientTest {
         assertTrue(refused(FinetuneException.class).contains("status 500"));
     }
 
+    @Test
+    void aHubThatIsDownLeavesWhatTheCacheHas() {
+        Path snapshot = download();
+        for (int i = 0; i < HubHttp.TRIES; i++) {
+            hub.troubles.add(new Trouble(503, Map.of()));
+        }
+        assertEquals(snapshot, download());
+    }
+
+    @Test
+    void whatComesCompressedIsRefusedByThatName() throws IOException {
+        hub.compresses = true;
+        assertTrue(refused(FinetuneException.class).contains("compressed (gzip)"));
+        hub.compresses = false;
+        assertComplete(download());
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {401, 403})
     void whatIsNotAllowedNamesTheToken(int status) {

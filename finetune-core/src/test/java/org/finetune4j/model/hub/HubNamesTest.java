@@ -54,6 +54,18 @@ class HubNamesTest {
         assertEquals("from_variable", both.token());
         assertEquals(home.resolve("c"), both.cache());
         assertThrows(UserErrorException.class, () -> HubSettings.of(Map.of("HF_ENDPOINT", "nowhere"), home));
+        assertEquals(
+                "older",
+                HubSettings.of(Map.of("HUGGING_FACE_HUB_TOKEN", "older"), home).token());
+    }
+
+    @Test
+    void anAddressWithAPasswordIsRefusedWithoutShowingIt() {
+        String message = String.valueOf(assertThrows(
+                        UserErrorException.class,
+                        () -> HubSettings.of(Map.of("HF_ENDPOINT", "https://me:geheim@host"), home))
+                .getMessage());
+        assertTrue(message.contains("HF_ENDPOINT") && !message.contains("geheim"), message);
     }
 
     @Test

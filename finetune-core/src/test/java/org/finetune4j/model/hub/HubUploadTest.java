@@ -10,12 +10,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Random;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A folder becomes one commit: small files in it, large ones in storage. */
 class HubUploadTest {
@@ -98,6 +101,26 @@ class HubUploadTest {
             assertArrayEquals(expected, hub.stored.get("/put/" + oid + "/" + part));
         }
         assertEquals(1, hub.count("/complete/"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {401, 403})
+    void aTokenThatMayNotWriteIsToldSo(int status) {
+        hub.troubles.add(new FakeHub.Trouble(status, Map.of("X-Error-Message", "Invalid username or password.")));
+        String message = String.valueOf(assertThrows(UserErrorException.class, () -> push(hub.settings(directory)))
+                .getMessage());
+        assertTrue(message.contains("may write") && message.contains("Invalid username"), message);
+        assertFalse(message.contains("hf_secret"), message);
+    }
+
+    @Test
+    void branchesAreMadeButNotThoseOfPullRequests() {
+        HubClient client = new HubClient(hub.settings(directory), duration -> {});
+        HubUpload.to(client, REPOSITORY.at("refs/pr/1"), HubProgress.NONE).push(folder, true, "more");
+        assertEquals(0, hub.count("/branch/"));
+        assertEquals(1, hub.count("/commit/refs%2Fpr%2F1"));
+        HubUpload.to(client, REPOSITORY.at("next"), HubProgress.NONE).push(folder, true, "more");
+        assertEquals(1, hub.count("/branch/next"));
     }
 
     @Test

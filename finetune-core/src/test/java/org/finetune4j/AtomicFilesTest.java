@@ -1,0 +1,75 @@
+package org.finetune4j;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whole files or none. */
+class AtomicFilesTest {
+
+    @TempDir
+    Path directory;
+
+    private List<String> names() throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    @Test
+    void aWriterThatFailsLeavesWhatWasThere() throws IOException {
+        Path file = directory.resolve("a");
+        AtomicFiles.writeString(file, "old");
+        assertThrows(
+                UserErrorException.class,
+                () -> AtomicFiles.write(file, path -> {
+                    Files.writeString(path, "ne");
+                    throw new IOException("disk full");
+                }));
+        assertEquals("old", Files.readString(file));
+        assertEquals(List.of("a"), names());
+    }
+
+    @Test
+    void aProcessThatEndsTakesHalfAFileWithIt() throws IOException {
+        Path file = directory.resolve("a");
+        assertThrows(
+                UserErrorException.class,
+                () -> AtomicFiles.write(file, path -> {
+                    Files.writeString(path, "half");
+                    AtomicFiles.deleteUnfinished();
+                    assertEquals(List.of(), names());
+                }));
+        AtomicFiles.deleteUnfinished();
+        Path made = AtomicFiles.temporaryDirectory("atomic-files");
+        Files.writeString(made.resolve("b"), "half");
+        AtomicFiles.deleteUnfinished();
+        assertFalse(Files.exists(made));
+    }
+
+    @Test
+    void whatIsNoOrdinaryFileIsNotReplaced() throws IOException {
+        Path inside = Files.createDirectory(directory.resolve("d"));
+        assertTrue(refused(inside).contains("it is a directory"));
+        assertTrue(refused(Path.of("")).contains("without a name"));
+        Path device = Path.of("/dev/null");
+        if (Files.exists(device)) {
+            assertTrue(refused(device).contains("no ordinary file"));
+        }
+        assertEquals(List.of("d"), names());
+    }
+
+    private static String refused(Path target) {
+        return String.valueOf(assertThrows(UserErrorException.class, () -> AtomicFiles.writeString(target, "x"))
+                .getMessage());
+    }
+}

@@ -1,0 +1,57 @@
+package org.finetune4j.model.hub;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.time.Duration;
+import java.time.Instant;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** How long is waited, and where redirects lead. */
+class HubHttpTest {
+
+    private static final URI FROM = URI.create("https://hub.example/org/name/resolve/main/a");
+
+    @Test
+    void aHubSaysInSecondsOrByADateWhenToAskAgain() {
+        Instant now = Instant.parse("2026-03-04T05:06:07Z");
+        assertEquals(Duration.ofSeconds(17), HubHttp.retryAfter("17", now));
+        assertEquals(Duration.ofSeconds(33), HubHttp.retryAfter("Wed, 04 Mar 2026 05:06:40 GMT", now));
+        assertEquals(Duration.ZERO, HubHttp.retryAfter("Wed, 04 Mar 2026 05:00:00 GMT", now));
+        assertNull(HubHttp.retryAfter("soon", now));
+        assertNull(HubHttp.retryAfter("", now));
+    }
+
+    @Test
+    void aLargeBodyHasLongerToBeSent() {
+        assertEquals(Duration.ofSeconds(60), HubHttp.timeout(BodyPublishers.noBody()));
+        assertEquals(
+                Duration.ofSeconds(60 + 32 * 1024),
+                HubHttp.timeout(BodyPublishers.fromPublisher(
+                        BodyPublishers.ofInputStream(InputStream::nullInputStream), 1L << 30)));
+    }
+
+    @Test
+    void anAddressWithCharactersThatNoneHasIsEscaped() throws IOException {
+        assertEquals(
+                "https://cdn.example/x%20y?name=%C3%A4%7C%25&sig=a%2Bb~",
+                HubHttp.target(FROM, "https://cdn.example/x y?name=\u00e4|%25&sig=a%2Bb~")
+                        .toString());
+        assertEquals(
+                "https://hub.example/other/name",
+                HubHttp.target(FROM, "/other/name").toString());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"::::", "ftp://host/file", "file:///etc/passwd", "http://", "https:///x"})
+    void anAddressThatCannotBeAskedIsAnErrorOfTheConnection(String location) {
+        assertThrows(IOException.class, () -> HubHttp.target(FROM, location));
+    }
+}
