@@ -70,6 +70,7 @@ public final class RotaryConfig {
     public static RotaryEmbedding of(ModelConfig config, int headDim) {
         String key = key(config);
         JsonNode scaling = config.node(key);
+        refuseContradiction(config, scaling);
         double theta = number(config, scaling, "rope_theta", config.number("rope_theta", DEFAULT_THETA));
         refusePart(config, number(config, scaling, PARTIAL, config.number(PARTIAL, 1)));
         return new RotaryConfig(config, key, scaling, theta, rotaryDim(config, PARTIAL, headDim, 1)).read();
@@ -86,10 +87,31 @@ public final class RotaryConfig {
             ModelConfig config, int headDim, String thetaKey, String partialKey, double partial) {
         String key = key(config);
         JsonNode scaling = config.node(key);
+        refuseContradiction(config, scaling);
         double theta = number(config, scaling, "rope_theta", config.number(thetaKey, DEFAULT_THETA));
         double share = number(config, scaling, PARTIAL, config.number(partialKey, partial));
         String shareKey = scaling.has(PARTIAL) ? PARTIAL : partialKey;
         return new RotaryConfig(config, key, scaling, theta, rotaryDim(config, shareKey, headDim, share)).read();
+    }
+
+    /**
+     * Whoever adds {@code rope_scaling} to a file that has {@code rope_parameters} would lose one of them: transformers
+     * takes the former and forgets the base in the latter.
+     */
+    private static void refuseContradiction(ModelConfig config, JsonNode parameters) {
+        JsonNode scaling = config.node("rope_scaling");
+        scaling.fields().forEachRemaining(field -> {
+            String name = field.getKey();
+            JsonNode value = field.getValue();
+            JsonNode other = parameters.path(name);
+            boolean same = name.endsWith("type")
+                    ? type(scaling).equals(type(parameters))
+                    : value.isNumber() ? value.asDouble() == other.asDouble(Double.NaN) : value.equals(other);
+            if (!same && !value.isNull()) {
+                throw new UserErrorException(config.origin() + ": 'rope_scaling' says '" + name + "': " + value
+                        + " and 'rope_parameters' does not: write the scaling into 'rope_parameters' alone");
+            }
+        });
     }
 
     /** transformers ignores a part in most models, or fails at the first token: who asks for it means another model. */
@@ -121,6 +143,9 @@ public final class RotaryConfig {
         JsonNode own = config.node("rope_parameters").path(layerType);
         if (!own.isMissingNode()) {
             String where = "rope_parameters." + layerType;
+            if (scaled) {
+                refuseContradiction(config, own);
+            }
             double ownTheta = number(config, own, "rope_theta", theta);
             refusePart(config, number(config, own, PARTIAL, 1));
             return new RotaryConfig(config, where, own, ownTheta, headDim).read();

@@ -153,6 +153,19 @@ class RotaryConfigTest {
         assertTrue(error.getMessage().contains("rope_parameters") || expected.startsWith("partial"), error::getMessage);
     }
 
+    @Test
+    void bothSpellingsAtOnceMustSayTheSame() {
+        String both = """
+                {"max_position_embeddings": 64, "rope_scaling": {"type": "linear", "factor": %s},
+                 "rope_parameters": {"rope_theta": 100.0, "rope_type": "linear", "factor": 2}}""";
+        RotaryEmbedding same = RotaryConfig.of(ModelConfig.parse(both.formatted("2.0"), "config.json"), 8);
+        assertEquals(0.5, same.frequencies(1).values()[0]);
+        ModelConfig other = ModelConfig.parse(both.formatted("4.0"), "config.json");
+        String message = assertThrows(UserErrorException.class, () -> RotaryConfig.of(other, 8))
+                .getMessage();
+        assertTrue(message.contains("'rope_scaling' says 'factor': 4.0"), message);
+    }
+
     private static RotaryEmbedding rotary(String parameters, int headDim) {
         ModelConfig config = ModelConfig.parse(
                 "{\"max_position_embeddings\": 64, \"rope_parameters\": {" + parameters + "}}", "config.json");
