@@ -38,6 +38,7 @@ class ArchitectureRefusalsTest {
             GPT2LMHeadModel               | "add_cross_attention": true                               | add_cross_attention
             BertForSequenceClassification | "is_decoder": true                                        | is_decoder
             BertForSequenceClassification | "position_embedding_type": "relative_key"                 | relative_key
+            Gemma3ForConditionalGeneration | "text_config": {"hidden_size": 8}                        | reads more than text
             LlamaForTokenClassification   | "use_cache": true                                         | LlamaForTokenClassification
             """)
     void byName(String architecture, String asked, String expected) {
