@@ -90,6 +90,11 @@ public interface Architecture {
         List<String> names = known().stream()
                 .flatMap(architecture -> architecture.names().stream())
                 .toList();
+        if (config.has("text_config")) {
+            return new UserErrorException(
+                    config.origin() + ": architecture '" + name + "' reads more than text, which is"
+                            + " not implemented: save its language model as a checkpoint of its own, see docs/architectures.md");
+        }
         return new UserErrorException(config.origin() + ": architecture '" + name + "' is not implemented"
                 + Suggestions.didYouMean(name, names));
     }

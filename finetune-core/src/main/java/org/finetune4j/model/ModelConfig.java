@@ -142,6 +142,16 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin);
     }
 
+    /**
+     * A copy in which keys that are missing have the values that the architecture's class of transformers gives them; a key
+     * that is there stays, null too.
+     */
+    public ModelConfig withDefaults(Map<String, ? extends Number> defaults) {
+        ObjectNode copy = root.deepCopy();
+        defaults.forEach((key, value) -> copy.putIfAbsent(key, JSON.valueToTree(value)));
+        return new ModelConfig(copy, origin);
+    }
+
     /** How many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2. */
     public int labels() {
         JsonNode labels = root.path("id2label");
@@ -181,6 +191,15 @@ public final class ModelConfig {
     /** A positive whole number, or {@code fallback} where the key is missing or null. */
     public int positive(String key, int fallback) {
         return has(key) ? positive(key) : fallback;
+    }
+
+    /** A whole number that may be 0, or {@code fallback} where the key is missing or null. */
+    public int count(String key, int fallback) {
+        JsonNode node = root.path(key);
+        if (has(key) && (!node.isInt() || node.asInt() < 0)) {
+            throw invalid(key, "a whole number, 0 or more");
+        }
+        return has(key) ? node.asInt() : fallback;
     }
 
     /** A number, or {@code fallback} where the key is missing or null. */

@@ -22,8 +22,11 @@ public final class RotaryConfig {
 
     private static final double DEFAULT_THETA = 10_000;
 
+    /** The share of a head that is rotated. */
+    private static final String PARTIAL = "partial_rotary_factor";
+
     /** What every type may say. */
-    private static final Set<String> COMMON = Set.of("rope_theta", "rope_type", "type", "partial_rotary_factor");
+    private static final Set<String> COMMON = Set.of("rope_theta", "rope_type", "type", PARTIAL);
 
     /** What each type may say besides. */
     private static final Map<String, Set<String>> SETTINGS = Map.of(
@@ -63,25 +66,70 @@ public final class RotaryConfig {
         this.rotaryDim = rotaryDim;
     }
 
-    /** The rotary embedding for heads of {@code headDim} elements. */
+    /** The rotary embedding for heads of {@code headDim} elements, all of which are rotated. */
     public static RotaryEmbedding of(ModelConfig config, int headDim) {
-        return of(config, headDim, "rope_theta", "partial_rotary_factor", 1);
+        String key = key(config);
+        JsonNode scaling = config.node(key);
+        refuseContradiction(config, scaling);
+        double theta = number(config, scaling, "rope_theta", config.number("rope_theta", DEFAULT_THETA));
+        refusePart(config, number(config, scaling, PARTIAL, config.number(PARTIAL, 1)));
+        return new RotaryConfig(config, key, scaling, theta, rotaryDim(config, PARTIAL, headDim, 1)).read();
     }
 
     /**
-     * The same for an architecture with other keys in transformers 4.
+     * The same for an architecture that rotates a part of each head only.
      *
-     * @param thetaKey the base's key
-     * @param partialKey the key of the share of a head that is rotated
+     * @param thetaKey the base's key in transformers 4
+     * @param partialKey the key of the share of a head that is rotated, in transformers 4
      * @param partial that share where no key gives it
      */
-    public static RotaryEmbedding of(
+    public static RotaryEmbedding ofPart(
             ModelConfig config, int headDim, String thetaKey, String partialKey, double partial) {
         String key = key(config);
         JsonNode scaling = config.node(key);
-        double theta = scaling.path("rope_theta").asDouble(config.number(thetaKey, DEFAULT_THETA));
-        double share = scaling.path("partial_rotary_factor").asDouble(config.number(partialKey, partial));
-        return new RotaryConfig(config, key, scaling, theta, rotaryDim(config, partialKey, headDim, share)).read();
+        refuseContradiction(config, scaling);
+        double theta = number(config, scaling, "rope_theta", config.number(thetaKey, DEFAULT_THETA));
+        double share = number(config, scaling, PARTIAL, config.number(partialKey, partial));
+        String shareKey = scaling.has(PARTIAL) ? PARTIAL : partialKey;
+        return new RotaryConfig(config, key, scaling, theta, rotaryDim(config, shareKey, headDim, share)).read();
+    }
+
+    /**
+     * Whoever adds {@code rope_scaling} to a file that has {@code rope_parameters} would lose one of them: transformers
+     * takes the former and forgets the base in the latter.
+     */
+    private static void refuseContradiction(ModelConfig config, JsonNode parameters) {
+        JsonNode scaling = config.node("rope_scaling");
+        scaling.fields().forEachRemaining(field -> {
+            String name = field.getKey();
+            JsonNode value = field.getValue();
+            JsonNode other = parameters.path(name);
+            boolean same = name.endsWith("type")
+                    ? type(scaling).equals(type(parameters))
+                    : value.isNumber() ? value.asDouble() == other.asDouble(Double.NaN) : value.equals(other);
+            if (!same && !value.isNull()) {
+                throw new UserErrorException(config.origin() + ": 'rope_scaling' says '" + name + "': " + value
+                        + " and 'rope_parameters' does not: write the scaling into 'rope_parameters' alone");
+            }
+        });
+    }
+
+    /** transformers ignores a part in most models, or fails at the first token: who asks for it means another model. */
+    private static void refusePart(ModelConfig config, double share) {
+        if (share != 1) {
+            throw new UserErrorException(config.origin() + ": '" + PARTIAL + "': " + share
+                    + " is not implemented for this architecture, which rotates whole heads");
+        }
+    }
+
+    /** A number of the scaling, or {@code fallback} where the key is missing or null. */
+    private static double number(ModelConfig config, JsonNode scaling, String name, double fallback) {
+        JsonNode value = scaling.path(name);
+        if (scaling.hasNonNull(name) && !value.isNumber()) {
+            throw new UserErrorException(
+                    config.origin() + ": '" + key(config) + "': '" + name + "' is " + value + ", expected a number");
+        }
+        return value.asDouble(fallback);
     }
 
     /**
@@ -95,7 +143,11 @@ public final class RotaryConfig {
         JsonNode own = config.node("rope_parameters").path(layerType);
         if (!own.isMissingNode()) {
             String where = "rope_parameters." + layerType;
-            double ownTheta = own.path("rope_theta").asDouble(theta);
+            if (scaled) {
+                refuseContradiction(config, own);
+            }
+            double ownTheta = number(config, own, "rope_theta", theta);
+            refusePart(config, number(config, own, PARTIAL, 1));
             return new RotaryConfig(config, where, own, ownTheta, headDim).read();
         }
         JsonNode scaling = scaled ? config.node("rope_scaling") : MissingNode.getInstance();
@@ -114,7 +166,7 @@ public final class RotaryConfig {
             case "linear", "dynamic" -> (int) (trained * factor);
             case "yarn" ->
                 Math.max(trained, (int)
-                        (scaling.path("original_max_position_embeddings").asDouble(0) * factor));
+                        (scaling.path("original_max_position_embeddings").asDouble(trained) * factor));
             default -> trained;
         };
     }
@@ -135,7 +187,8 @@ public final class RotaryConfig {
         }
         int rotated = (int) (headDim * share);
         if (rotated <= 0 || rotated > headDim || rotated % 2 != 0) {
-            throw config.invalid(key, "a share that makes an even number of the " + headDim + " elements of a head");
+            throw new UserErrorException(config.origin() + ": '" + key + "' is " + share
+                    + ", expected a share that makes an even number of the " + headDim + " elements of a head");
         }
         return rotated;
     }
@@ -228,10 +281,12 @@ public final class RotaryConfig {
         return optional("factor", config.positive("max_position_embeddings", 2048) / originalContext());
     }
 
-    /** In the scaling itself or, as Phi-3 has it, beside it. */
+    /** Beside the scaling, as Phi-3 has it, or in it; the model's own length where neither gives it. */
     private double originalContext() {
         String name = "original_max_position_embeddings";
-        return scaling.hasNonNull(name) || !config.has(name) ? required(name) : config.positive(name);
+        return config.has(name)
+                ? config.positive(name)
+                : optional(name, config.positive("max_position_embeddings", 2048));
     }
 
     private double optional(String name, double fallback) {

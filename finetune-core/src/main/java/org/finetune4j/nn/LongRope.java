@@ -14,6 +14,6 @@ public record LongRope(RotaryFrequencies near, RotaryFrequencies far, int origin
 
     @Override
     public boolean canGrow(int before, int after) {
-        return before > originalContext || after <= originalContext;
+        return before > originalContext == after > originalContext;
     }
 }

@@ -7,7 +7,8 @@ public interface RotaryEmbedding {
     RotaryFrequencies frequencies(int length);
 
     /**
-     * Whether keys that were rotated in a sequence of {@code before} tokens can stay when it has grown to {@code after}.
+     * Whether keys that were rotated in a sequence of {@code before} tokens can stay when it has {@code after} now, more or,
+     * where some were taken back, fewer.
      */
     default boolean canGrow(int before, int after) {
         return true;

@@ -74,9 +74,12 @@ public final class Functional {
         }
     }
 
-    /** Normalisation to zero mean and unit variance over the last dimension, then scale and shift (Ba et al. 2016). */
-    public static Tensor layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, double epsilon) {
-        try (TensorOptional scale = new TensorOptional(weight.handle());
+    /**
+     * Normalisation to zero mean and unit variance over the last dimension, then scale and shift where they are given (Ba et
+     * al. 2016).
+     */
+    public static Tensor layerNorm(Tensor x, @Nullable Tensor weight, @Nullable Tensor bias, double epsilon) {
+        try (TensorOptional scale = weight == null ? new TensorOptional() : new TensorOptional(weight.handle());
                 TensorOptional shift = bias == null ? new TensorOptional() : new TensorOptional(bias.handle())) {
             return Tensor.wrap(torch.layer_norm(x.handle(), new long[] {x.size(-1)}, scale, shift, epsilon, false));
         } catch (RuntimeException e) {

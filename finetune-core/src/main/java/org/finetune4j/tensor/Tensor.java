@@ -451,6 +451,13 @@ public final class Tensor extends NativeArray {
         }
     }
 
+    /** Whether the other tensor has this one's shape and, element by element, its values; the types may differ. */
+    public boolean hasValuesOf(Tensor other) {
+        try (org.bytedeco.pytorch.Tensor same = other.handle().to(handle().scalar_type())) {
+            return Arrays.equals(shape(), other.shape()) && handle().equal(same);
+        }
+    }
+
     // ---- indexing ----
 
     /** Rows (or other slices) of one dimension by an int64 vector of positions. */

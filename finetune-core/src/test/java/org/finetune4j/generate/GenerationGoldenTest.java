@@ -17,6 +17,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,6 +61,41 @@ class GenerationGoldenTest {
     @Test
     void beamSearch() {
         assertGenerates("beam4.output_ids", GenerationOptions.builder().numBeams(4));
+    }
+
+    /** Its rotation changes at 16 tokens: what was read before is read again, also when a session goes back. */
+    @Test
+    void longRopeContinuesAcrossItsBoundaryAsATextReadAtOnce() {
+        GenerationOptions options = GenerationOptions.builder().maxNewTokens(10).build();
+        int[] prompt = Arrays.copyOf(prompt(), 12);
+        for (int i = 0; i < prompt.length; i++) {
+            prompt[i] = 3 + prompt[i] % 28;
+        }
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = CausalLM.load(GOLDENS.resolve("variants/phi3-longrope-crossing"));
+                GenerationSession session = TextGenerator.of(model).session()) {
+            int[] text = prompt;
+            for (int i = 0; i < 10; i++) {
+                Tensor logits = model.logits(ModelInputs.of(text)); // [1, seq, vocabulary]
+                float[] last = logits.select(1, text.length - 1).toFloatArray();
+                text = Arrays.copyOf(text, text.length + 1);
+                text[text.length - 1] = largest(last);
+            }
+            int[] expected = Arrays.copyOfRange(text, 12, 22);
+            assertArrayEquals(expected, complete(model, prompt, options).tokens());
+            assertArrayEquals(
+                    expected, session.generate(prompt, options, piece -> {}).tokens());
+            assertArrayEquals(
+                    expected, session.generate(prompt, options, piece -> {}).tokens());
+        }
+    }
+
+    private static int largest(float[] scores) {
+        int best = 0;
+        for (int i = 1; i < scores.length; i++) {
+            best = scores[i] > scores[best] ? i : best;
+        }
+        return best;
     }
 
     @Test

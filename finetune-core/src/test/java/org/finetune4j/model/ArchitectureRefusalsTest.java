@@ -24,17 +24,21 @@ class ArchitectureRefusalsTest {
             Qwen2ForCausalLM              | "layer_types": ["full_attention", "chunked_attention"]    | chunked_attention
             Qwen2ForCausalLM              | "layer_types": ["full_attention"]                         | layer_types
             Gemma3ForCausalLM             | "use_bidirectional_attention": true, "head_dim": 4        | use_bidirectional_attention
+            Gemma3ForCausalLM             | "attn_logit_softcapping": 50.0, "head_dim": 4             | attn_logit_softcapping
+            Gemma3ForCausalLM             | "head_dim": 4, "rope_parameters": {"full_attention": {"partial_rotary_factor": 0.5}} | partial_rotary_factor
+            MistralForCausalLM            | "partial_rotary_factor": 0.5                              | partial_rotary_factor
+            Qwen2ForCausalLM              | "max_window_layers": -1                                   | max_window_layers
             Phi3ForCausalLM               | "attention_bias": true                                    | attention_bias
             Phi3ForCausalLM               | "embd_pdrop": 0.1                                         | embd_pdrop
             MixtralForCausalLM            | "router_jitter_noise": 0.1                                | router_jitter_noise
             MixtralForCausalLM            | "num_local_experts": 2, "num_experts_per_tok": 3          | num_experts_per_tok
             OPTForCausalLM                | "layerdrop": 0.1                                          | layerdrop
-            OPTForCausalLM                | "layer_norm_elementwise_affine": false                    | layer_norm_elementwise_affine
-            GPTNeoXForCausalLM            | "hidden_act": "quick_gelu"                                | quick_gelu
+            GPTNeoXForCausalLM            | "hidden_act": "mish"                                      | mish
             GPTNeoXForCausalLM            | "rotary_pct": 0.3                                         | rotary_pct
-            GPT2LMHeadModel               | "scale_attn_by_inverse_layer_idx": true                   | scale_attn_by_inverse_layer_idx
+            GPT2LMHeadModel               | "add_cross_attention": true                               | add_cross_attention
             BertForSequenceClassification | "is_decoder": true                                        | is_decoder
             BertForSequenceClassification | "position_embedding_type": "relative_key"                 | relative_key
+            Gemma3ForConditionalGeneration | "text_config": {"hidden_size": 8}                        | reads more than text
             LlamaForTokenClassification   | "use_cache": true                                         | LlamaForTokenClassification
             """)
     void byName(String architecture, String asked, String expected) {

@@ -13,6 +13,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.TextGeneratorCaches;
+import org.finetune4j.nn.LongRope;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.tensor.Device;
@@ -120,11 +121,28 @@ class RotaryConfigTest {
         }
     }
 
+    /** Beside it comes first, as in transformers. */
+    @Test
+    void theOriginalLengthIsBesideTheScalingOrInItOrTheModelsOwn() {
+        String given = ", \"original_max_position_embeddings\": ";
+        assertEquals(64, originalLength("", ""));
+        assertEquals(16, originalLength("", given + 16));
+        assertEquals(32, originalLength(given + 32, given + 16));
+    }
+
+    private static int originalLength(String beside, String inside) {
+        ModelConfig config = ModelConfig.parse("""
+                {"max_position_embeddings": 64, "rope_scaling": {"rope_type": "longrope", "factor": 2.0,
+                 "short_factor": [1.0, 1.5], "long_factor": [2.0, 4.0] %s} %s}""".formatted(inside, beside), "c");
+        return ((LongRope) RotaryConfig.of(config, 4)).originalContext();
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             "rope_type": "yran"                                                  | did you mean
             "rope_type": "default", "mrope_section": [1, 2]                      | mrope_section
             "rope_type": "linear"                                                | factor
+            "rope_theta": "many"                                                 | rope_theta
             "rope_type": "linear", "factr": 2.0                                  | factr
             "rope_type": "longrope", "short_factor": [1.0], "original_max_position_embeddings": 8, "factor": 2.0 | short_factor
             "rope_type": "default", "partial_rotary_factor": 0.4                 | partial_rotary_factor
@@ -135,10 +153,22 @@ class RotaryConfigTest {
         assertTrue(error.getMessage().contains("rope_parameters") || expected.startsWith("partial"), error::getMessage);
     }
 
+    @Test
+    void bothSpellingsAtOnceMustSayTheSame() {
+        String both = """
+                {"max_position_embeddings": 64, "rope_scaling": {"type": "linear", "factor": %s},
+                 "rope_parameters": {"rope_theta": 100.0, "rope_type": "linear", "factor": 2}}""";
+        RotaryEmbedding same = RotaryConfig.of(ModelConfig.parse(both.formatted("2.0"), "config.json"), 8);
+        assertEquals(0.5, same.frequencies(1).values()[0]);
+        ModelConfig other = ModelConfig.parse(both.formatted("4.0"), "config.json");
+        String message = assertThrows(UserErrorException.class, () -> RotaryConfig.of(other, 8))
+                .getMessage();
+        assertTrue(message.contains("'rope_scaling' says 'factor': 4.0"), message);
+    }
+
     private static RotaryEmbedding rotary(String parameters, int headDim) {
         ModelConfig config = ModelConfig.parse(
-                "{\"max_position_embeddings\": 64, \"rope_parameters\": {\"rope_theta\": 10000.0, " + parameters + "}}",
-                "config.json");
+                "{\"max_position_embeddings\": 64, \"rope_parameters\": {" + parameters + "}}", "config.json");
         return RotaryConfig.of(config, headDim);
     }
 }

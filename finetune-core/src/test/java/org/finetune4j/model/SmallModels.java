@@ -42,6 +42,7 @@ final class SmallModels {
                  "use_sliding_window": %s, "max_window_layers": 1, "sliding_window_pattern": 2,
                  "query_pre_attn_scalar": 6, "attn_logit_softcapping": %s, "final_logit_softcapping": 4.0,
                  "output_router_logits": %s, "router_aux_loss_coef": 0.5, "rotary_pct": 0.5, "rope_theta": 100.0,
+                 "scale_attn_by_inverse_layer_idx": %s, "layer_norm_elementwise_affine": %s,
                  "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "dropout": 0.0}
                 """;
         int hidden = heads * headDim;
@@ -70,7 +71,9 @@ final class SmallModels {
                         random.nextBoolean(),
                         random.nextBoolean(),
                         random.nextBoolean(),
-                        random.nextBoolean() ? "null" : "3.0",
+                        random.nextBoolean() || architecture.startsWith("Gemma3") ? "null" : "3.0",
+                        random.nextBoolean(),
+                        random.nextBoolean(),
                         random.nextBoolean()),
                 "a random " + architecture);
     }

@@ -30,6 +30,9 @@ public record ModuleSelection(
         List<String> layersPatterns,
         List<String> modulesToSave) {
 
+    /** PEFT names both for a classifier of any architecture, which has one of them. */
+    private static final List<String> PEFT_HEADS = List.of("classifier", "score");
+
     private static final String TARGETS = "target_modules";
     private static final String EXCLUDE = "exclude_modules";
     private static final String LAYERS = "layers_to_transform";
@@ -176,8 +179,10 @@ public record ModuleSelection(
      */
     public List<TrainedCopy> savedModules(CausalLM model, boolean trainable) {
         Map<String, Module> modules = model.network().namedModules();
+        boolean heads = modulesToSave.containsAll(PEFT_HEADS);
         for (String name : modulesToSave) {
-            if (modules.keySet().stream().noneMatch(path -> TargetModules.endsWith(path, name))) {
+            if (!(heads && PEFT_HEADS.contains(name))
+                    && modules.keySet().stream().noneMatch(path -> TargetModules.endsWith(path, name))) {
                 throw new UserErrorException(SAVE + ": '" + name + "' matches no module of this model"
                         + Suggestions.didYouMean(name, modules.keySet()));
             }

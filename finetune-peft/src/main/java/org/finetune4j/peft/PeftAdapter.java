@@ -147,7 +147,7 @@ public abstract class PeftAdapter implements Adapter {
 
     /** A whole configuration: PEFT's defaults and what was read with the adapter, with the method's settings over them. */
     protected final Map<String, @Nullable Object> complete(Map<String, @Nullable Object> own) {
-        return PeftKeys.complete(own, loadedConfiguration, model.nameOrPath());
+        return PeftKeys.complete(own, loadedConfiguration, model);
     }
 
     /** Enables a new adapter, or frees it where that fails. */

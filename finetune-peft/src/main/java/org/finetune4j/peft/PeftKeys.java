@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,10 +85,10 @@ public final class PeftKeys {
      * @param own the method's settings, {@code peft_type} included
      */
     static Map<String, @Nullable Object> complete(
-            Map<String, @Nullable Object> own, Map<String, @Nullable Object> loaded, String baseModel) {
+            Map<String, @Nullable Object> own, Map<String, @Nullable Object> loaded, CausalLM model) {
         Map<String, @Nullable Object> all = new LinkedHashMap<>(defaults(String.valueOf(own.get("peft_type"))));
-        all.put("task_type", "CAUSAL_LM");
-        all.put("base_model_name_or_path", baseModel);
+        all.put("task_type", model.config().isSequenceClassifier() ? "SEQ_CLS" : "CAUSAL_LM");
+        all.put("base_model_name_or_path", model.nameOrPath());
         all.putAll(loaded);
         all.put("inference_mode", true);
         own.forEach((key, value) -> {

@@ -75,6 +75,20 @@ class AdapterDirectoryTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"llama, CAUSAL_LM", "llama-seqcls, SEQ_CLS", "bert-seqcls, SEQ_CLS"})
+    void theTaskThatPeftNeedsToOpenAnAdapterIsWritten(String base, String task) {
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve(base));
+                Adapter adapter = Lora.builder()
+                        .rank(2)
+                        .targetModules("all-linear")
+                        .build()
+                        .attach(model)) {
+            adapter.save(directory);
+            assertEquals(task, AdapterConfigFile.read(directory).asMap().get("task_type"));
+        }
+    }
+
     @Test
     void anAdapterOfAnotherBaseIsRefusedAndLeavesTheModel() {
         try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("gpt2"))) {

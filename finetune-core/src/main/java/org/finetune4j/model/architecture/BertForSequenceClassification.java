@@ -2,6 +2,7 @@ package org.finetune4j.model.architecture;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Architecture;
@@ -268,7 +269,8 @@ public final class BertForSequenceClassification extends DecoderModel {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new BertForSequenceClassification(config, Shape.of(config), weights);
+            ModelConfig complete = config.withDefaults(Map.of("pad_token_id", 0));
+            return new BertForSequenceClassification(complete, Shape.of(complete), weights);
         }
     }
 }

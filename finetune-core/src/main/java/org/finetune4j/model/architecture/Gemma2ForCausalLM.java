@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
@@ -79,7 +80,8 @@ public final class Gemma2ForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new Gemma2ForCausalLM(config, shape(config), weights);
+            ModelConfig complete = config.withDefaults(Map.of("pad_token_id", 0, "max_position_embeddings", 8192));
+            return new Gemma2ForCausalLM(complete, shape(complete), weights);
         }
     }
 }

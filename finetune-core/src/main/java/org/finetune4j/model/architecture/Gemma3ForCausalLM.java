@@ -1,6 +1,8 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
@@ -71,8 +73,7 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
     private static DecoderShape shape(ModelConfig config) {
         DecoderShape shape = DecoderShape.of(config, DEFAULTS);
         double scale = 1 / Math.sqrt(config.number("query_pre_attn_scalar", 256));
-        return shape.withAttention(
-                shape.attention().withScale(scale, GemmaLayer.softCap(config, "attn_logit_softcapping", 0)));
+        return shape.withAttention(shape.attention().withScale(scale, 0));
     }
 
     private static LayerTypes types(ModelConfig config, int layers) {
@@ -110,7 +111,10 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new Gemma3ForCausalLM(config, shape(config), weights);
+            // transformers reads this key and caps nothing, other implementations do.
+            config.refuse(Set.of("attn_logit_softcapping"));
+            ModelConfig complete = config.withDefaults(Map.of("pad_token_id", 0, "max_position_embeddings", 131_072));
+            return new Gemma3ForCausalLM(complete, shape(complete), weights);
         }
     }
 }

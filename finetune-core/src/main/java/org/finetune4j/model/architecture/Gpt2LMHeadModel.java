@@ -95,6 +95,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
 
         private final Shape shape;
         private final int index;
+        private final Attention attention;
         private final LayerNorm attentionNorm;
         private final Linear queryKeyValue;
         private final Linear attentionOutput;
@@ -105,6 +106,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         Layer(Shape shape, Weights weights, int index) {
             this.shape = shape;
             this.index = index;
+            this.attention = shape.attentionOf(index);
             long hidden = shape.hidden;
             Initialization init = shape.initialization;
             this.attentionNorm = child("ln_1", new LayerNorm(weights.at("ln_1"), hidden, shape.epsilon));
@@ -127,7 +129,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         private Tensor attend(Tensor x, SequenceContext context) {
             long hidden = shape.hidden;
             Tensor all = queryKeyValue.forward(x); // [batch, seq, 3 * hidden]
-            Tensor attended = shape.attention.forward(
+            Tensor attended = attention.forward(
                     all.narrow(2, 0, hidden), // [batch, seq, hidden]
                     all.narrow(2, hidden, hidden),
                     all.narrow(2, 2 * hidden, hidden),
@@ -144,6 +146,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             int inner,
             int layers,
             Attention attention,
+            boolean dividedByLayer,
             Activation activation,
             double epsilon,
             boolean tied,
@@ -152,10 +155,15 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             double residualDropout,
             Initialization initialization) {
 
+        /** Scores may be divided by the layer's number, counted from 1 (Mistral of Stanford's CRFM, 2021). */
+        Attention attentionOf(int layer) {
+            return dividedByLayer
+                    ? attention.withScale(attention.scale() / (layer + 1), attention.softCap())
+                    : attention;
+        }
+
         static Shape of(ModelConfig config) {
             config.require("add_cross_attention", false);
-            config.require("scale_attn_weights", true);
-            config.require("scale_attn_by_inverse_layer_idx", false);
             config.refuse(Set.of("quantization_config"));
             int hidden = config.positive("n_embd");
             int heads = config.positive("n_head");
@@ -163,12 +171,14 @@ public final class Gpt2LMHeadModel extends DecoderModel {
                 throw config.invalid("n_embd", "a multiple of n_head " + heads);
             }
             int headDim = hidden / heads;
+            double scale = config.flag("scale_attn_weights", true) ? 1 / Math.sqrt(headDim) : 1;
             return new Shape(
                     config.positive("vocab_size"),
                     hidden,
                     config.positive("n_inner", 4 * hidden),
                     config.positive("n_layer"),
-                    new Attention(heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attn_pdrop", 0.1)),
+                    new Attention(heads, heads, headDim, scale, config.number("attn_pdrop", 0.1)),
+                    config.flag("scale_attn_by_inverse_layer_idx", false),
                     Activation.named(config.text("activation_function", "gelu_new")),
                     config.number("layer_norm_epsilon", 1e-5),
                     config.flag("tie_word_embeddings", true),

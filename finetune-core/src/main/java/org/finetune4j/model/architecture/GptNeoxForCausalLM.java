@@ -188,7 +188,7 @@ public final class GptNeoxForCausalLM extends DecoderModel {
                     config.flag("tie_word_embeddings", false),
                     RotaryConfig.maxPositions(config, 2048),
                     config.number("hidden_dropout", 0),
-                    RotaryConfig.of(config, headDim, "rotary_emb_base", "rotary_pct", 0.25),
+                    RotaryConfig.ofPart(config, headDim, "rotary_emb_base", "rotary_pct", 0.25),
                     new Initialization.Normal(config.number("initializer_range", 0.02)));
         }
     }

@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
@@ -53,7 +54,8 @@ public final class MistralForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new MistralForCausalLM(config, DecoderShape.of(config), weights);
+            ModelConfig complete = config.withDefaults(Map.of("max_position_embeddings", 131_072));
+            return new MistralForCausalLM(complete, DecoderShape.of(complete), weights);
         }
     }
 }

@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.LoadBalancing;
@@ -80,7 +81,9 @@ public final class MixtralForCausalLM extends RotaryDecoder {
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
             config.requireZero("router_jitter_noise");
-            return new MixtralForCausalLM(config, DecoderShape.of(config), weights);
+            ModelConfig complete = config.withDefaults(
+                    Map.of("rms_norm_eps", 1e-5, "rope_theta", 1e6, "max_position_embeddings", 131_072));
+            return new MixtralForCausalLM(complete, DecoderShape.of(complete), weights);
         }
     }
 }

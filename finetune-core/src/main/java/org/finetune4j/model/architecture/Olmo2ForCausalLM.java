@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
@@ -76,7 +77,8 @@ public final class Olmo2ForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new Olmo2ForCausalLM(config, DecoderShape.of(config), weights);
+            ModelConfig complete = config.withDefaults(Map.of("rms_norm_eps", 1e-5, "pad_token_id", 1));
+            return new Olmo2ForCausalLM(complete, DecoderShape.of(complete), weights);
         }
     }
 }

@@ -2,6 +2,7 @@ package org.finetune4j.model.architecture;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
@@ -62,9 +63,7 @@ public final class OptForCausalLM extends DecoderModel {
                 ? child("model.decoder.project_in", Linear.of(decoder.at("project_in"), embedded, hidden, false, init))
                 : null;
         this.norm = shape.finalNorm
-                ? child(
-                        "model.decoder.final_layer_norm",
-                        new LayerNorm(decoder.at("final_layer_norm"), hidden, Shape.EPSILON))
+                ? child("model.decoder.final_layer_norm", shape.norm(decoder.at("final_layer_norm")))
                 : null;
         for (int i = 0; i < shape.layers; i++) {
             layers.add(child("model.decoder.layers." + i, new Layer(shape, decoder.at("layers", i), i)));
@@ -142,12 +141,10 @@ public final class OptForCausalLM extends DecoderModel {
             this.value = child("self_attn.v_proj", linear(attention.at("v_proj"), hidden, hidden));
             this.query = child("self_attn.q_proj", linear(attention.at("q_proj"), hidden, hidden));
             this.output = child("self_attn.out_proj", linear(attention.at("out_proj"), hidden, hidden));
-            this.attentionNorm = child(
-                    "self_attn_layer_norm", new LayerNorm(weights.at("self_attn_layer_norm"), hidden, Shape.EPSILON));
+            this.attentionNorm = child("self_attn_layer_norm", shape.norm(weights.at("self_attn_layer_norm")));
             this.up = child("fc1", linear(weights.at("fc1"), hidden, shape.inner));
             this.down = child("fc2", linear(weights.at("fc2"), shape.inner, hidden));
-            this.feedForwardNorm =
-                    child("final_layer_norm", new LayerNorm(weights.at("final_layer_norm"), hidden, Shape.EPSILON));
+            this.feedForwardNorm = child("final_layer_norm", shape.norm(weights.at("final_layer_norm")));
         }
 
         private Linear linear(Weights weights, long in, long out) {
@@ -190,6 +187,7 @@ public final class OptForCausalLM extends DecoderModel {
             boolean bias,
             boolean normBefore,
             boolean finalNorm,
+            boolean normParameters,
             Activation activation,
             boolean tied,
             int maxPositions,
@@ -199,9 +197,13 @@ public final class OptForCausalLM extends DecoderModel {
         /** No key of the configuration changes it. */
         static final double EPSILON = 1e-5;
 
+        /** Galactica's norms have neither weight nor bias. */
+        LayerNorm norm(Weights weights) {
+            return normParameters ? new LayerNorm(weights, hidden, EPSILON) : LayerNorm.plain(EPSILON);
+        }
+
         static Shape of(ModelConfig config) {
             config.refuse(Set.of("quantization_config"));
-            config.require("layer_norm_elementwise_affine", true);
             config.requireZero("layerdrop");
             int hidden = config.positive("hidden_size");
             int heads = config.positive("num_attention_heads");
@@ -220,6 +222,7 @@ public final class OptForCausalLM extends DecoderModel {
                     config.flag("enable_bias", true),
                     normBefore,
                     normBefore && !config.flag("_remove_final_layer_norm", false),
+                    config.flag("layer_norm_elementwise_affine", true),
                     Activation.named(config.text("activation_function", "relu")),
                     config.flag("tie_word_embeddings", true),
                     config.positive("max_position_embeddings", 2048),
@@ -243,7 +246,8 @@ public final class OptForCausalLM extends DecoderModel {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new OptForCausalLM(config, Shape.of(config), weights);
+            ModelConfig complete = config.withDefaults(Map.of("pad_token_id", 1));
+            return new OptForCausalLM(complete, Shape.of(complete), weights);
         }
     }
 }

@@ -5,7 +5,9 @@ import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,7 +23,8 @@ record OutputHead(String name, Linear layer, @Nullable Pooling pooling) {
      *
      * @param languageModelName what the layer over the vocabulary is called, usually {@code lm_head}
      * @param hidden size of what it reads
-     * @param tied whether that layer's weight is the embedding's
+     * @param tied whether that layer's weight is the embedding's; where the checkpoint nevertheless has another one, that
+     *     one is taken, as transformers 5 does
      */
     static OutputHead of(
             ModelConfig config,
@@ -33,13 +36,23 @@ record OutputHead(String name, Linear layer, @Nullable Pooling pooling) {
             Initialization init) {
         if (config.isSequenceClassifier()) {
             Linear score = Linear.of(weights.at("score"), hidden, config.labels(), false, init);
-            Integer pad =
-                    config.has("pad_token_id") ? config.node("pad_token_id").asInt() : null;
             return new OutputHead("score", score, Pooling.lastExcept(config.padTokenId(), config.origin()));
         }
-        Linear layer = tied
+        Weights own = weights.at(languageModelName);
+        Linear layer = tied && !hasAnother(own, embedding.weight())
                 ? Linear.tied(embedding.weight())
-                : Linear.of(weights.at(languageModelName), hidden, embedding.count(), false, init);
+                : Linear.of(own, hidden, embedding.count(), false, init);
         return new OutputHead(languageModelName, layer, null);
+    }
+
+    /** Whether a checkpoint has an output layer that differs from the embedding it is said to share. */
+    private static boolean hasAnother(Weights own, Parameter embedding) {
+        if (!own.contains("weight")) {
+            return false;
+        }
+        try (TensorScope scope = TensorScope.open();
+                Parameter stored = own.parameter("weight", Initialization.ZEROS, embedding.shape())) {
+            return !stored.value().hasValuesOf(embedding.value());
+        }
     }
 }

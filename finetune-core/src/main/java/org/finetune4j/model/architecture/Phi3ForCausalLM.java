@@ -1,9 +1,11 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.RotaryConfig;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.FusedGatedFeedForward;
@@ -14,13 +16,23 @@ import org.finetune4j.nn.Weights;
 /** Phi 3 and 4 (Abdin et al. 2024): Llama with fused projections, part of each head rotated, two sets of speeds. */
 public final class Phi3ForCausalLM extends RotaryDecoder {
 
+    private static final Map<String, Number> DEFAULTS = Map.of(
+            "rms_norm_eps",
+            1e-5,
+            "pad_token_id",
+            32_000,
+            "max_position_embeddings",
+            4096,
+            "original_max_position_embeddings",
+            4096);
+
     private Phi3ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
                 config,
                 shape,
                 weights,
                 LayerTypes.slidingEverywhere(config, shape.layers()),
-                shape.rotary(config),
+                RotaryConfig.ofPart(config, shape.attention().headDim(), "rope_theta", "partial_rotary_factor", 1),
                 shape.rmsNorm(),
                 (at, index, kind) -> layer(config, shape, at, index, kind));
     }
@@ -65,7 +77,8 @@ public final class Phi3ForCausalLM extends RotaryDecoder {
             config.require("lm_head_bias", false);
             // transformers reads this key and drops nothing from the embeddings; other implementations do.
             config.requireZero("embd_pdrop");
-            return new Phi3ForCausalLM(config, DecoderShape.of(config), weights);
+            ModelConfig complete = config.withDefaults(DEFAULTS);
+            return new Phi3ForCausalLM(complete, DecoderShape.of(complete), weights);
         }
     }
 }

@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
@@ -39,7 +40,7 @@ public final class Qwen2ForCausalLM extends RotaryDecoder {
     /** Layers from {@code max_window_layers} on see a window, where {@code use_sliding_window} asks for one. */
     static LayerTypes types(ModelConfig config, int layers) {
         boolean sliding = config.flag("use_sliding_window", false) && !LayerTypes.isUnlimited(config);
-        int first = config.positive("max_window_layers", 28);
+        int first = config.count("max_window_layers", 28);
         return LayerTypes.of(config, layers, i -> sliding && i >= first);
     }
 
@@ -58,7 +59,8 @@ public final class Qwen2ForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new Qwen2ForCausalLM(config, DecoderShape.of(config), weights);
+            ModelConfig complete = config.withDefaults(Map.of("max_position_embeddings", 32_768));
+            return new Qwen2ForCausalLM(complete, DecoderShape.of(complete), weights);
         }
     }
 }

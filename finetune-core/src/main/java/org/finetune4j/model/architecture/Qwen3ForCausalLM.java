@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
@@ -54,7 +55,8 @@ public final class Qwen3ForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new Qwen3ForCausalLM(config, DecoderShape.of(config, DEFAULTS), weights);
+            ModelConfig complete = config.withDefaults(Map.of("max_position_embeddings", 32_768));
+            return new Qwen3ForCausalLM(complete, DecoderShape.of(complete, DEFAULTS), weights);
         }
     }
 }

@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.LoadBalancing;
@@ -95,7 +96,8 @@ public final class Qwen3MoeForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            return new Qwen3MoeForCausalLM(config, DecoderShape.of(config), weights);
+            ModelConfig complete = config.withDefaults(Map.of("max_position_embeddings", 32_768));
+            return new Qwen3MoeForCausalLM(complete, DecoderShape.of(complete), weights);
         }
     }
 }
