@@ -34,9 +34,9 @@ final class AssistantSpans {
         int start = -1;
         for (int i = 0; i < marked.length(); i++) {
             char c = marked.charAt(i);
-            if (c == GenerationTag.START) {
+            if (c == TemplateTags.START) {
                 start = text.length();
-            } else if (c == GenerationTag.END) {
+            } else if (c == TemplateTags.END) {
                 int turn = spans.size();
                 if (turn >= assistants.size()) {
                     throw new UserErrorException(

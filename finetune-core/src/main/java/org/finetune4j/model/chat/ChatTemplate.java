@@ -29,7 +29,7 @@ public final class ChatTemplate {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final String name;
-    private final String source;
+    private final NormalizedTemplate source;
     private final Map<String, String> specialTokens;
 
     private ChatTemplate(String name, String source, Map<String, String> specialTokens) {
@@ -38,7 +38,7 @@ public final class ChatTemplate {
         this.specialTokens = Map.copyOf(specialTokens);
     }
 
-    private static String normalized(String name, String source) {
+    private static NormalizedTemplate normalized(String name, String source) {
         try {
             return JinjaSource.normalize(source);
         } catch (UserErrorException e) {
@@ -156,7 +156,7 @@ public final class ChatTemplate {
     public RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options) {
         ChatOptions finished = options.withGenerationPrompt(false);
         String marked = renderMarked(messages, finished);
-        return marked.indexOf(GenerationTag.START) >= 0
+        return marked.indexOf(TemplateTags.START) >= 0
                 ? AssistantSpans.marked(marked, messages, name)
                 : new AssistantSpans(this, messages, finished).found(marked);
     }
@@ -164,12 +164,9 @@ public final class ChatTemplate {
     String renderMarked(List<ChatMessage> messages, ChatOptions options) {
         Map<String, @Nullable Object> variables = new LinkedHashMap<>(specialTokens);
         variables.put("messages", fields(messages));
-        // Templates ask whether the function is there before they call it.
-        variables.put("strftime_now", true);
         variables.put("add_generation_prompt", options.addGenerationPrompt());
-        if (options.tools() != null) {
-            variables.put("tools", options.tools());
-        }
+        variables.put("tools", options.tools());
+        variables.put("documents", null);
         variables.putAll(options.variables());
         return TemplateEngine.render(source, name, variables);
     }
@@ -183,10 +180,9 @@ public final class ChatTemplate {
     }
 
     static String withoutMarks(String marked) {
-        return marked.indexOf(GenerationTag.START) < 0
+        return marked.indexOf(TemplateTags.START) < 0
                 ? marked
-                : marked.replace(String.valueOf(GenerationTag.START), "")
-                        .replace(String.valueOf(GenerationTag.END), "");
+                : marked.replace(String.valueOf(TemplateTags.START), "").replace(String.valueOf(TemplateTags.END), "");
     }
 
     /** Cuts what the template writes behind the last message's own words: what stays when they are others. */

@@ -67,11 +67,15 @@ class JinjaTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "{% for m in messages %}{{ m.role }}{% else %}none{% endfor %}",
-                "{% for m in messages recursive %}{{ m.role }}{% endfor %}",
-                "{% raw %}{{ x }}{% endraw %}"
+                "{% include 'other' %}",
+                "{% do messages.append(1) %}",
+                "{% if true %}x",
+                "{{ 'x }}",
+                "{% endfor %}",
+                "{{ f(**m) }}",
+                "{% block a %}{% endblock %}"
             })
-    void whatTheRendererWouldOverlookIsRefused(String source) {
+    void whatCannotBeReadIsRefusedAtOnce(String source) {
         UserErrorException e =
                 assertThrows(UserErrorException.class, () -> ChatTemplate.of("hub/template", source, Map.of()));
         assertTrue(String.valueOf(e.getMessage()).startsWith("hub/template: "), e.getMessage());
