@@ -31,7 +31,8 @@ final class PythonMembers {
         return new Undefined("a '" + PythonValues.typeName(base) + "' has no " + PythonText.repr(key));
     }
 
-    private static @Nullable Object member(@Nullable Object base, String name) {
+    /** A method or member, but no element. */
+    static @Nullable Object member(@Nullable Object base, String name) {
         if (base instanceof Undefined missing) {
             throw missing.error();
         }
@@ -46,6 +47,9 @@ final class PythonMembers {
         }
         if (base instanceof TemplateFunctions.Cycler cycler) {
             return cycler.member(name);
+        }
+        if (base instanceof PythonTuple tuple && tuple.names().contains(name)) {
+            return tuple.get(tuple.names().indexOf(name));
         }
         if (base != null && PythonMethods.exists(base, name)) {
             return (TemplateCallable) given -> PythonMethods.call(base, name, given);

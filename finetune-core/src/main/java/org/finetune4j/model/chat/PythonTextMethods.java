@@ -108,7 +108,12 @@ final class PythonTextMethods {
             case "ljust" -> text + padding(given.integer(0, "width", 0));
             case "rjust" -> padding(given.integer(0, "width", 0)) + text;
             case "zfill" -> zeros();
-            case "isdigit", "isdecimal", "isnumeric" -> all(Character::isDigit);
+            case "isdecimal" -> all(Character::isDigit);
+            case "isdigit" ->
+                all(c -> Character.isDigit(c)
+                        || isOtherNumber(c) && Character.getNumericValue(c) >= 0 && Character.getNumericValue(c) <= 9);
+            case "isnumeric" ->
+                all(c -> Character.isDigit(c) || isOtherNumber(c) || Character.getType(c) == Character.LETTER_NUMBER);
             case "isalpha" -> all(Character::isLetter);
             case "isalnum" -> all(Character::isLetterOrDigit);
             case "isspace" -> all(PythonText::isSpace);
@@ -310,6 +315,10 @@ final class PythonTextMethods {
         String zeros = "0".repeat((int) Math.max(0, given.integer(0, "width", 0) - PythonValues.length(text)));
         boolean signed = text.startsWith("-") || text.startsWith("+");
         return signed ? text.charAt(0) + zeros + text.substring(1) : zeros + text;
+    }
+
+    private static boolean isOtherNumber(int c) {
+        return Character.getType(c) == Character.OTHER_NUMBER;
     }
 
     private boolean all(IntPredicate test) {

@@ -10,9 +10,20 @@ import org.jspecify.annotations.Nullable;
 final class PythonTuple extends AbstractList<@Nullable Object> {
 
     private final List<@Nullable Object> elements;
+    private final List<String> names;
 
     PythonTuple(List<? extends @Nullable Object> elements) {
+        this(elements, List.of());
+    }
+
+    /** A tuple whose elements have names too. */
+    PythonTuple(List<? extends @Nullable Object> elements, List<String> names) {
         this.elements = new ArrayList<>(elements);
+        this.names = names;
+    }
+
+    List<String> names() {
+        return names;
     }
 
     static PythonTuple of(@Nullable Object... elements) {

@@ -1,6 +1,7 @@
 package org.finetune4j.model.chat;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -205,7 +206,7 @@ final class SequenceFilters {
                     !group.isEmpty() && PythonValues.equal(key(attribute.apply(group.get(0)), exact), key(key, exact));
             if (!same) {
                 group = new ArrayList<>();
-                groups.add(PythonTuple.of(key, group));
+                groups.add(new PythonTuple(Arrays.asList(key, group), List.of("grouper", "list")));
             }
             group.add(element);
         }

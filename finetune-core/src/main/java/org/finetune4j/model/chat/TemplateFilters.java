@@ -67,7 +67,7 @@ final class TemplateFilters {
         filters.put("int", TemplateFilters::integer);
         filters.put("float", TemplateFilters::real);
         filters.put("round", TemplateFilters::round);
-        filters.put("attr", (value, given) -> PythonMembers.attribute(value, given.text(0, "name")));
+        filters.put("attr", (value, given) -> PythonMembers.member(value, given.text(0, "name")));
         filters.putAll(SequenceFilters.all());
         return Map.copyOf(filters);
     }

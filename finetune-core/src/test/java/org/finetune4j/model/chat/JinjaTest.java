@@ -15,6 +15,7 @@ import java.time.ZonedDateTime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.StreamSupport;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
@@ -41,6 +42,27 @@ class JinjaTest {
                     row.path("text").asText(),
                     TemplateEngine.render(JinjaSource.normalize(source), "test", variables),
                     source);
+        }));
+    }
+
+    /** Every construct, filter and test that templates of real models use, and what Jinja2 refuses. */
+    @Test
+    void theLanguageOfRealTemplatesIsThatOfJinja2() throws IOException {
+        ObjectMapper json = new ObjectMapper();
+        JsonNode golden = json.readTree(
+                Path.of("src/test/resources/goldens/chat/jinja-language.json").toFile());
+        Map<String, Object> variables =
+                json.convertValue(golden.path("variables"), new TypeReference<Map<String, Object>>() {});
+        assertTrue(golden.path("rows").size() > 90);
+        assertAll(StreamSupport.stream(golden.path("rows").spliterator(), false).map(row -> () -> {
+            String source = row.path("template").asText();
+            Supplier<String> rendering = () ->
+                    ChatTemplate.withoutMarks(TemplateEngine.render(JinjaSource.normalize(source), "test", variables));
+            if (row.has("error")) {
+                assertThrows(UserErrorException.class, rendering::get, source);
+            } else {
+                assertEquals(row.path("text").asText(), rendering.get(), source);
+            }
         }));
     }
 
