@@ -156,9 +156,8 @@ public final class ChatTemplate {
     public RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options) {
         ChatOptions finished = options.withGenerationPrompt(false);
         String marked = renderMarked(messages, finished);
-        return marked.indexOf(TemplateTags.START) >= 0
-                ? AssistantSpans.marked(marked, messages, name)
-                : new AssistantSpans(this, messages, finished).found(marked);
+        AssistantSpans spans = new AssistantSpans(this, messages, finished, withoutMarks(marked));
+        return marked.indexOf(TemplateTags.START) >= 0 ? spans.marked(marked) : spans.found();
     }
 
     String renderMarked(List<ChatMessage> messages, ChatOptions options) {
@@ -179,6 +178,11 @@ public final class ChatTemplate {
         return all;
     }
 
+    String withoutBos(String text) {
+        String bos = specialTokens.getOrDefault("bos_token", "");
+        return text.startsWith(bos) ? text.substring(bos.length()) : text;
+    }
+
     static String withoutMarks(String marked) {
         return marked.indexOf(TemplateTags.START) < 0
                 ? marked
@@ -189,10 +193,10 @@ public final class ChatTemplate {
     private String untilFinalContent(String text, List<ChatMessage> messages, ChatOptions options) {
         List<ChatMessage> changed = new ArrayList<>(messages);
         ChatMessage last = messages.get(messages.size() - 1);
-        changed.set(messages.size() - 1, last.withContent(AssistantSpans.otherThan(last.content())));
+        changed.set(messages.size() - 1, last.withContent(MessagePlaces.otherThan(last.content())));
         String other = withoutMarks(renderMarked(changed, options));
-        int end = text.length() - AssistantSpans.commonSuffix(text, other);
-        if (other.indexOf(AssistantSpans.otherThan(last.content())) < 0) {
+        int end = text.length() - MessagePlaces.commonSuffix(text, other);
+        if (other.indexOf(MessagePlaces.otherThan(last.content())) < 0) {
             throw new UserErrorException(name + ": the last message does not appear in the rendered conversation,"
                     + " so it cannot be continued");
         }
