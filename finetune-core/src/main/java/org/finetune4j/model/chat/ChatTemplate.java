@@ -1,17 +1,11 @@
 package org.finetune4j.model.chat;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -26,15 +20,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ChatTemplate {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     private final String name;
     private final NormalizedTemplate source;
+    private final NormalizedTemplate sourceForTools;
     private final Map<String, String> specialTokens;
 
-    private ChatTemplate(String name, String source, Map<String, String> specialTokens) {
+    private ChatTemplate(
+            String name, String source, @Nullable String sourceForTools, Map<String, String> specialTokens) {
         this.name = name;
         this.source = normalized(name, source);
+        this.sourceForTools = sourceForTools == null ? this.source : normalized(name, sourceForTools);
         this.specialTokens = Map.copyOf(specialTokens);
     }
 
@@ -53,83 +48,51 @@ public final class ChatTemplate {
      * @param specialTokens by the names templates know them by, such as {@code bos_token}
      */
     public static ChatTemplate of(String name, String source, Map<String, String> specialTokens) {
-        return new ChatTemplate(name, source, specialTokens);
+        return new ChatTemplate(name, source, null, specialTokens);
     }
 
     /**
      * The template of a model directory: {@code chat_template.jinja}, {@code chat_template.json}, or the one in {@code
-     * tokenizer_config.json} (of several the one called {@code default}); empty where there is none.
+     * tokenizer_config.json}; empty where there is none. Of several the one called {@code default} is used, and {@code
+     * tool_use} where a conversation comes with tools.
+     *
+     * @throws UserErrorException when a file cannot be read, or of several templates none is the default
+     */
+    public static Optional<ChatTemplate> load(Path directory) {
+        ChatTemplateFiles files = ChatTemplateFiles.read(directory);
+        if (files.byName().isEmpty()) {
+            return Optional.empty();
+        }
+        String usual = files.byName().get(ChatTemplateFiles.DEFAULT);
+        if (usual == null) {
+            throw new UserErrorException(files.origin() + ": of the chat templates "
+                    + String.join(", ", files.byName().keySet()) + " none is called 'default': name a file with one as"
+                    + " chat_template");
+        }
+        String name = files.origin().toString();
+        return Optional.of(new ChatTemplate(
+                name, usual, files.byName().get(ChatTemplateFiles.TOOLS), ChatTemplateFiles.specialTokens(directory)));
+    }
+
+    /**
+     * The source of the template that a model directory has for conversations without tools, as it is written; empty
+     * where there is none.
      *
      * @throws UserErrorException when a file cannot be read
      */
-    public static Optional<ChatTemplate> load(Path directory) {
-        Path configFile = directory.resolve("tokenizer_config.json");
-        JsonNode config = Files.exists(configFile) ? readJson(configFile) : JSON.createObjectNode();
-        Map<String, String> tokens = specialTokens(config);
-        Path own = directory.resolve("chat_template.jinja");
-        if (Files.exists(own)) {
-            return Optional.of(new ChatTemplate(own.toString(), readText(own), tokens));
-        }
-        Path json = directory.resolve("chat_template.json");
-        if (Files.exists(json)) {
-            return source(readJson(json).path("chat_template")).map(text -> of(json.toString(), text, tokens));
-        }
-        return source(config.path("chat_template")).map(text -> of(configFile.toString(), text, tokens));
+    public static Optional<String> source(Path directory) {
+        return Optional.ofNullable(ChatTemplateFiles.read(directory).byName().get(ChatTemplateFiles.DEFAULT));
     }
 
     /**
      * The template in a file of its own.
      *
-     * @param model directory whose {@code tokenizer_config.json} names the special tokens, or null
+     * @param model directory whose files name the special tokens, or null
      * @throws UserErrorException when a file cannot be read
      */
     public static ChatTemplate read(Path file, @Nullable Path model) {
-        Path config = model == null ? file : model.resolve("tokenizer_config.json");
-        JsonNode tokens = model != null && Files.exists(config) ? readJson(config) : JSON.createObjectNode();
-        return of(file.toString(), readText(file), specialTokens(tokens));
-    }
-
-    /** A text, or a list of named ones. */
-    private static Optional<String> source(JsonNode template) {
-        if (template.isTextual()) {
-            return Optional.of(template.textValue());
-        }
-        for (JsonNode named : template) {
-            if (named.path("name").asText().equals("default")) {
-                return Optional.of(named.path("template").asText());
-            }
-        }
-        return template.isArray() && !template.isEmpty()
-                ? Optional.of(template.get(0).path("template").asText())
-                : Optional.empty();
-    }
-
-    private static Map<String, String> specialTokens(JsonNode config) {
-        Map<String, String> tokens = new LinkedHashMap<>();
-        config.fields().forEachRemaining(field -> {
-            JsonNode value = field.getValue();
-            String text = value.isObject() ? value.path("content").asText("") : value.asText("");
-            if (field.getKey().endsWith("_token") && !value.isNull()) {
-                tokens.put(field.getKey(), text);
-            }
-        });
-        return tokens;
-    }
-
-    private static String readText(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
-    }
-
-    private static JsonNode readJson(Path file) {
-        try {
-            return JSON.readTree(readText(file));
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(file + ": not JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
-        }
+        Map<String, String> tokens = model == null ? Map.of() : ChatTemplateFiles.specialTokens(model);
+        return of(file.toString(), ChatTemplateFiles.readText(file), tokens);
     }
 
     /** What messages call this template. */
@@ -167,7 +130,7 @@ public final class ChatTemplate {
         variables.put("tools", options.tools());
         variables.put("documents", null);
         variables.putAll(options.variables());
-        return TemplateEngine.render(source, name, variables);
+        return TemplateEngine.render(options.tools() == null ? source : sourceForTools, name, variables);
     }
 
     private static List<Map<String, @Nullable Object>> fields(List<ChatMessage> messages) {
