@@ -8,6 +8,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
 import picocli.CommandLine.Command;
@@ -35,7 +36,8 @@ final class BenchGemmCommand implements Callable<Integer> {
         if (batch < 1 || seq < 1) {
             throw new UserErrorException("bench gemm needs --batch 1 and --seq 1 at least");
         }
-        try (TensorScope scope = TensorScope.open();
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(true);
+                TensorScope scope = TensorScope.open();
                 DecoderModel network =
                         Architecture.of(shape.config()).build(shape.config(), Weights.of(new ShapesOnly()))) {
             double limit = FloatingPointLimit.measure(network, batch * seq);

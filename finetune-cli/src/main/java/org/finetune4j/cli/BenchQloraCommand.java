@@ -19,6 +19,7 @@ import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.quant.Quantization;
 import org.finetune4j.quant.QuantizationType;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
@@ -82,7 +83,8 @@ final class BenchQloraCommand implements Callable<Integer> {
                 Quantization.of(QuantizationType.named(type, "--type")).withDoubleQuantization(!type.equals("int8"));
         long start = System.nanoTime();
         LoadOptions options = LoadOptions.defaults().withCompression(quantization.compression());
-        try (CausalLM loaded = CausalLM.load(HubModels.directory(model), options);
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(true);
+                CausalLM loaded = CausalLM.load(HubModels.directory(model), options);
                 AttachedStrategy attached = Lora.builder()
                         .rank(rank)
                         .alpha(rank)

@@ -18,6 +18,7 @@ import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
@@ -69,6 +70,14 @@ final class BenchStepCommand implements Callable<Integer> {
     @Option(names = "--steps", defaultValue = "6", description = "Steps, the first is not counted.")
     private int steps;
 
+    @Option(
+            names = "--packed",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = "Rows of one length, as packing makes them: kernels may be compiled for the shape.")
+    private boolean packed;
+
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
@@ -94,7 +103,8 @@ final class BenchStepCommand implements Callable<Integer> {
         GradientCheckpointing checkpointing =
                 chosen == Mode.LORA_CKPT ? GradientCheckpointing.every(1) : GradientCheckpointing.none();
         long process = ProcessMemory.afterStart();
-        try (CausalLM model = CausalLM.initialize(shape.config(), null, Device.best(), 0);
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(packed);
+                CausalLM model = CausalLM.initialize(shape.config(), null, Device.best(), 0);
                 AttachedStrategy attached = strategy.attach(model)) {
             List<Parameter> trainable = List.copyOf(attached.trainableParameters());
             Batch data = randomBatch(model.network().inputEmbedding().count());
@@ -130,6 +140,7 @@ final class BenchStepCommand implements Callable<Integer> {
         result.put("shape", shape.toString());
         result.put("batch", batch);
         result.put("seq", seq);
+        result.put("packed", packed);
         result.put("mode", chosen.label);
         result.put("lora", chosen == Mode.FULL ? null : "finetune4j");
         result.put("median_s", rounded(median, 3));

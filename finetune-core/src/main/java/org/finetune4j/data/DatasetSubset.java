@@ -1,5 +1,7 @@
 package org.finetune4j.data;
 
+import java.util.OptionalInt;
+
 /** Some samples of another dataset, in the given order. */
 record DatasetSubset(TrainingDataset source, int[] indices) implements TrainingDataset {
 
@@ -11,6 +13,11 @@ record DatasetSubset(TrainingDataset source, int[] indices) implements TrainingD
     @Override
     public Sample get(int index) {
         return source.get(indices[index]);
+    }
+
+    @Override
+    public OptionalInt commonLength() {
+        return source.commonLength();
     }
 
     @Override

@@ -2,6 +2,7 @@ package org.finetune4j.data;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * Samples packed into rows of one length, so that hardly anything is padding. Positions restart at each sample: attention
@@ -11,11 +12,13 @@ public final class PackedDataset implements TrainingDataset {
 
     private final TrainingDataset source;
     private final List<int[]> rows;
+    private final int capacity;
     private final double fill;
 
-    private PackedDataset(TrainingDataset source, List<int[]> rows, double fill) {
+    private PackedDataset(TrainingDataset source, List<int[]> rows, int capacity, double fill) {
         this.source = source;
         this.rows = rows;
+        this.capacity = capacity;
         this.fill = fill;
     }
 
@@ -30,7 +33,7 @@ public final class PackedDataset implements TrainingDataset {
         List<int[]> rows = BestFitDecreasing.pack(lengths, capacity);
         double room = (double) rows.size() * capacity;
         return new PackedDataset(
-                source, rows, Arrays.stream(lengths).asLongStream().sum() / room);
+                source, rows, capacity, Arrays.stream(lengths).asLongStream().sum() / room);
     }
 
     /** Number of rows. */
@@ -59,6 +62,11 @@ public final class PackedDataset implements TrainingDataset {
             start += sample.length();
         }
         return new Sample(inputIds, labels, positionIds);
+    }
+
+    @Override
+    public OptionalInt commonLength() {
+        return OptionalInt.of(capacity);
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalInt;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Tokenizer;
 
@@ -25,6 +26,7 @@ public final class TextDataset implements TrainingDataset {
     private final Tokenizer tokenizer;
     private final int[] bos;
     private final int[] eos;
+    private final int blockSize;
 
     private final Cache<Integer, int[]> cache = CacheBuilder.newBuilder()
             .concurrencyLevel(1)
@@ -42,6 +44,7 @@ public final class TextDataset implements TrainingDataset {
         this.tokenizer = tokenizer;
         this.bos = bos(tokenizer, options);
         this.eos = eos(tokenizer, options);
+        this.blockSize = options.blockSize();
         this.pieceStarts = countTokens();
         ImmutableLongArray.Builder starts = ImmutableLongArray.builder();
         ImmutableIntArray.Builder lengths = ImmutableIntArray.builder();
@@ -95,6 +98,11 @@ public final class TextDataset implements TrainingDataset {
     @Override
     public int size() {
         return blockLengths.length();
+    }
+
+    @Override
+    public OptionalInt commonLength() {
+        return OptionalInt.of(blockSize);
     }
 
     /** Number of tokens in all documents, special tokens included. */

@@ -1,5 +1,7 @@
 package org.finetune4j.data;
 
+import java.util.OptionalInt;
+
 /**
  * A sequence of tokenised samples with random access. Samples may be made when they are asked for, but
  * {@link #get(int)} always gives the same sample for the same index. Implementations are thread-safe.
@@ -19,6 +21,11 @@ public interface TrainingDataset {
     /** Where the sample came from, for messages: {@code "data.jsonl:17"}. */
     default String location(int index) {
         return "sample " + index;
+    }
+
+    /** The length that nearly all batches have, where samples were made to have one: packed ones, pieces of a text. */
+    default OptionalInt commonLength() {
+        return OptionalInt.empty();
     }
 
     /**

@@ -5,7 +5,6 @@ import java.util.List;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.SequenceContext;
-import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 
@@ -117,8 +116,7 @@ final class CachedDecoder implements AutoCloseable {
     }
 
     private Tensor run(ModelInputs inputs) {
-        try (MatrixProducts.Mode products = MatrixProducts.ofRows(inputs.inputIds().length);
-                TensorScope scope = TensorScope.open()) {
+        try (TensorScope scope = TensorScope.open()) {
             SequenceContext context = model.context(inputs, cache, seen);
             Tensor hidden = model.hiddenStates(inputs, context); // [rows, virtual + seq, hidden]
             cache.advance((int) hidden.size(1));

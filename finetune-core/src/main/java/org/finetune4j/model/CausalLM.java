@@ -20,6 +20,7 @@ import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.NativeAllocator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -102,7 +103,7 @@ public final class CausalLM implements AutoCloseable {
             WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
             if (compression != null) {
                 // Whoever compresses weights wants little memory before all else.
-                Torch.returnLargeBlocks();
+                NativeAllocator.returnLargeBlocks();
             }
             CheckpointWeights source =
                     new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null, compression);

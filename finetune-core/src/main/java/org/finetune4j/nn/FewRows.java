@@ -3,7 +3,6 @@ package org.finetune4j.nn;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Torch;
 
@@ -13,6 +12,9 @@ import org.finetune4j.tensor.Torch;
  * read by all threads: the numbers are the same, the memory's whole speed is used.
  */
 final class FewRows {
+
+    /** With more rows libtorch's own product is as fast. */
+    private static final int MOST_ROWS = 16;
 
     /** A smaller weight is read before another thread has begun. */
     private static final long SMALLEST_WEIGHT = 1 << 16;
@@ -25,7 +27,7 @@ final class FewRows {
                 && x.dtype() == DType.FLOAT32
                 && x.device().equals(Device.CPU)
                 && weight.numel() >= SMALLEST_WEIGHT
-                && x.numel() <= MatrixProducts.FEW_ROWS * weight.size(1)
+                && x.numel() <= MOST_ROWS * weight.size(1)
                 && Torch.threads() > 1
                 && weight.size(0) % Torch.threads() == 0;
     }

@@ -14,21 +14,19 @@ import org.slf4j.LoggerFactory;
  * processors of other makers. oneDNN, which is in the same libtorch, has AVX-512 kernels for every maker's; libtorch asks
  * it when float32 products are allowed to be "medium" precise. What oneDNN then leaves out depends on the processor: one
  * with AMX units rounds the factors to bfloat16, one without calculates in float32 as before. So it is asked only where it
- * is known to be faster, and kept only where its products are seen to be float32's.
+ * is known to be faster, and only if its products are seen to be float32's.
  *
- * <p>The choice is libtorch's and one a process.
+ * <p>oneDNN compiles kernels for every shape, which takes longer than a small product and some memory. It is for work that
+ * comes again and again in the same shape; everything else stays with MKL.
  */
 public final class MatrixProducts {
 
     private static final Logger LOG = LoggerFactory.getLogger(MatrixProducts.class);
 
-    /** Up to so many rows a product's time is that of reading the weight. */
-    public static final int FEW_ROWS = 16;
-
     /** Rounding to bfloat16 errs by 1e-3 of the largest product, summing in another order by less than 1e-6. */
     private static final double LARGEST_ERROR = 1e-5;
 
-    private static boolean oneDnn;
+    private static boolean oneDnnIsBetter;
 
     private MatrixProducts() {}
 
@@ -40,43 +38,41 @@ public final class MatrixProducts {
         private Mode(boolean changes) {
             this.changes = changes;
             if (changes) {
-                ask(Float32MatmulPrecision.HIGHEST);
+                ask(Float32MatmulPrecision.MEDIUM);
             }
         }
 
         @Override
         public void close() {
             if (changes) {
-                ask(Float32MatmulPrecision.MEDIUM);
+                ask(Float32MatmulPrecision.HIGHEST);
             }
         }
     }
 
     /**
-     * Leaves products to MKL until the guard closes if they have few rows: oneDNN takes longer to begin. Products of other
-     * threads may meanwhile go to either; both give float32's numbers.
+     * Has products calculated by whoever is faster until the guard closes. Products of other threads may meanwhile go to
+     * either; both give float32's numbers.
      *
-     * @param rows how many rows the products are going to have
+     * @param recurring whether the same shapes come again, so that compiling kernels for them is worth it
      */
-    public static Mode ofRows(long rows) {
+    public static Mode ofShapes(boolean recurring) {
         Torch.ensureLoaded();
-        return new Mode(oneDnn && rows <= FEW_ROWS);
+        return new Mode(recurring && oneDnnIsBetter);
     }
 
-    /** Chooses the faster library whose products are float32's; called while libtorch is loaded. */
-    static void choose() {
+    /** Finds out about this processor; called while libtorch is loaded. */
+    static void examine() {
         // A GPU's products would lose precision too.
         if (torch.cuda_is_available() || !Boolean.parseBoolean(System.getProperty("finetune4j.onednn", "true"))) {
             return;
         }
         if (prefersOneDnn()) {
-            ask(Float32MatmulPrecision.MEDIUM);
-            double error = largestError();
-            oneDnn = error <= LARGEST_ERROR;
-            if (!oneDnn) {
-                ask(Float32MatmulPrecision.HIGHEST);
+            try (Mode mode = new Mode(true)) {
+                double error = largestError();
+                oneDnnIsBetter = error <= LARGEST_ERROR;
+                LOG.debug("products of oneDNN err by {}: {}", error, oneDnnIsBetter ? "taken" : "left to MKL");
             }
-            LOG.debug("products of oneDNN err by {}: {}", error, oneDnn ? "taken" : "left to MKL");
         }
     }
 

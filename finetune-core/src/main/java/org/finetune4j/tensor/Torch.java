@@ -2,8 +2,6 @@ package org.finetune4j.tensor;
 
 import ai.djl.engine.Engine;
 import ai.djl.pytorch.jni.LibUtils;
-import com.sun.jna.Function;
-import com.sun.jna.NativeLibrary;
 import java.util.concurrent.CountDownLatch;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.Generator;
@@ -57,14 +55,14 @@ public final class Torch {
         try {
             configureBindings();
             checkBindingVersion();
-            tuneAllocator();
+            NativeAllocator.tune();
             loadOnOwnThread();
             ProcessExit.skipDestructors();
             String threads = System.getProperty("finetune4j.threads");
             if (threads != null) {
                 torch.set_num_threads(Integer.parseInt(threads));
             }
-            MatrixProducts.choose();
+            MatrixProducts.examine();
             loaded = true;
         } catch (FinetuneException e) {
             failure = e;
@@ -159,40 +157,6 @@ public final class Torch {
         if (!binding.startsWith(VERSION + "-")) {
             throw new FinetuneException("org.bytedeco:pytorch " + binding + " is on the class path but libtorch "
                     + VERSION + " needs " + VERSION + "-*: let finetune-bom choose the version");
-        }
-    }
-
-    /**
-     * First touch of fresh memory is dear, and glibc gives every large block back to the kernel when it is freed: a
-     * training step that frees and asks again for the same blocks would fault them in each time.
-     */
-    private static void tuneAllocator() {
-        allocator(1 << 25, Integer.MAX_VALUE, 1 << 26);
-    }
-
-    /**
-     * From here on, blocks of 4 MB and more go back to the system when they are freed. glibc's heaps for threads are 64 MB
-     * long: the activations of a large model, 8 to 40 MB each, leave gaps there that no other block fits, and what is
-     * resident grows from step to step. Fetching such a block anew costs a small part of a product of that size.
-     */
-    public static void returnLargeBlocks() {
-        ensureLoaded();
-        allocator(1 << 22, 1 << 26, 1 << 20);
-    }
-
-    /** glibc's {@code mallopt} with the thresholds in bytes; elsewhere nothing. */
-    private static void allocator(int mmapThreshold, int trimThreshold, int topPad) {
-        if (!System.getProperty("os.name").startsWith("Linux")
-                || !Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"))) {
-            return;
-        }
-        try {
-            Function mallopt = NativeLibrary.getInstance("c").getFunction("mallopt");
-            mallopt.invokeInt(new Object[] {-3, mmapThreshold});
-            mallopt.invokeInt(new Object[] {-1, trimThreshold});
-            mallopt.invokeInt(new Object[] {-2, topPad});
-        } catch (UnsatisfiedLinkError e) {
-            LOG.debug("no mallopt in this C library: the allocator keeps its defaults", e);
         }
     }
 

@@ -2,12 +2,14 @@ package org.finetune4j.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.BatchIterator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
+import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;
@@ -23,18 +25,22 @@ final class StepRunner {
     private final TrainingHooks hooks;
     private final TrainingArguments arguments;
     private final Backpropagation backpropagation;
+    private final OptionalInt commonLength;
     private final BooleanSupplier stopRequested;
 
+    /** @param commonLength the length that nearly all batches have, if there is one */
     StepRunner(
             CausalLM model,
             List<Parameter> trainable,
             TrainingHooks hooks,
             TrainingArguments arguments,
+            OptionalInt commonLength,
             BooleanSupplier stopRequested) {
         this.model = model;
         this.trainable = trainable;
         this.hooks = hooks;
         this.arguments = arguments;
+        this.commonLength = commonLength;
         this.stopRequested = stopRequested;
         this.backpropagation = new Backpropagation(model, arguments.checkpointing())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
@@ -89,8 +95,11 @@ final class StepRunner {
                 return null;
             }
             Batch batch = step.batches().get(i);
-            loss += backpropagation.run(
-                    batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale, arguments.loss()));
+            boolean recurring = commonLength.isPresent() && batch.sequenceLength() == commonLength.getAsInt();
+            try (MatrixProducts.Mode products = MatrixProducts.ofShapes(recurring)) {
+                loss += backpropagation.run(
+                        batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale, arguments.loss()));
+            }
         }
         loss += hooks.penalty(true);
         return new Gradients(loss, GradientClipping.globalNorm(trainable));

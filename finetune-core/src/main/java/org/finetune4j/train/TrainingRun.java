@@ -53,7 +53,13 @@ final class TrainingRun implements AutoCloseable {
         this.optimizer = Optimizers.of(trainer.model().network(), trainer.strategy(), arguments);
         this.average = new WeightAverage(trainable, arguments.emaDecay());
         this.hooks = trainer.strategy().trainingHooks();
-        this.steps = new StepRunner(trainer.model(), trainable, hooks, arguments, trainer::isStopRequested);
+        this.steps = new StepRunner(
+                trainer.model(),
+                trainable,
+                hooks,
+                arguments,
+                trainer.dataset().commonLength(),
+                trainer::isStopRequested);
         this.loader = new DataLoader(
                 trainer.dataset(),
                 BatchSampler.training(

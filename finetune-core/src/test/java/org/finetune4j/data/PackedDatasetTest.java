@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -49,6 +50,15 @@ class PackedDatasetTest {
         assertArrayEquals(new int[] {-100, 11, 12, -100, 21}, first.labels());
         assertEquals("sample 0 and 1 more", packed.location(0));
         assertEquals("sample 2", packed.location(1));
+    }
+
+    @Test
+    void packedRowsHaveACommonLengthAndSoHaveTheirParts() {
+        TrainingDataset plain = samples(3, 2, 5, 4);
+        TrainingDataset packed = PackedDataset.of(plain, 5);
+        assertEquals(OptionalInt.empty(), plain.commonLength());
+        assertEquals(OptionalInt.of(5), packed.commonLength());
+        assertEquals(OptionalInt.of(5), packed.split(1, 42).train().commonLength());
     }
 
     @Test

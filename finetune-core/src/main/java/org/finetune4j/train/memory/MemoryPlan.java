@@ -1,20 +1,15 @@
 package org.finetune4j.train.memory;
 
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.ModelConfig;
-import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.TrainingArguments;
-import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -26,6 +21,7 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param total scalars of the model and what a method added
  * @param weights all parameters, in the types they are stored in
  * @param gradients of everything that trains
+ * @param accumulated gradients that a forward pass finds there, from the batches before it in the same step
  * @param optimizerState what the optimizer keeps between steps
  * @param optimizerResident how much of that is in memory at one time; the rest is in files
  * @param average the moving average of what trains, where one is kept
@@ -40,6 +36,7 @@ public record MemoryPlan(
         long total,
         long weights,
         long gradients,
+        long accumulated,
         long optimizerState,
         long optimizerResident,
         long average,
@@ -50,9 +47,6 @@ public record MemoryPlan(
 
     /** What a virtual machine with libtorch takes, where it was not measured. */
     public static final long TYPICAL_PROCESS = 420L << 20;
-
-    /** Blocks of this size and larger are mapped on their own, see the runtime's allocator settings. */
-    private static final long MAPPED_BLOCK = 1L << 25;
 
     /** The largest batch of a run. */
     public record Load(int batchSize, int sequenceLength) {
@@ -77,7 +71,7 @@ public record MemoryPlan(
         tables.addAll(network.outputLayer().allParameters());
         OptimizerOptions optimizer = arguments.optimizer();
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
-        Layers layers = Layers.of(model, load.tokens(), arguments.checkpointing());
+        AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), arguments.checkpointing());
         long gradients = trained.stream().mapToLong(MemoryPlan::bytes).sum();
         long states = trained.stream()
                 .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
@@ -87,11 +81,12 @@ public record MemoryPlan(
                 all.stream().mapToLong(MemoryPlan::scalars).sum(),
                 all.stream().mapToLong(MemoryPlan::bytes).sum(),
                 gradients,
+                arguments.gradientAccumulationSteps() > 1 ? gradients : 0,
                 states,
                 provider.residentBytes(states, optimizer),
                 arguments.emaDecay() > 0 ? gradients : 0,
-                layers.kept,
-                Math.max(layers.backward, gradients + secondGradient(network)),
+                layers.kept(),
+                Math.max(layers.backward(), gradients + secondGradient(network)),
                 head(model, load),
                 process);
     }
@@ -109,51 +104,6 @@ public record MemoryPlan(
                 / Float.BYTES;
     }
 
-    /** Bytes of all layers together. */
-    private record Layers(long kept, long backward) {
-
-        static Layers of(CausalLM model, long tokens, GradientCheckpointing checkpointing) {
-            int checkpointedLayers = checkpointing.everyLayers();
-            DecoderModel network = model.network();
-            long hidden = network.inputEmbedding().weight().value().size(1);
-            int itemSize = model.computeDType().itemSize();
-            ModelConfig config = model.config();
-            int experts = config.positive("num_local_experts", config.positive("num_experts", 1));
-            double share = Math.min(1, config.positive("num_experts_per_tok", 1) / (double) experts);
-            List<Long> kept = new ArrayList<>();
-            boolean recorded = network.embeddingTrains();
-            for (DecoderLayer layer : network.layers()) {
-                // Nothing is kept below the first layer that trains.
-                recorded |= layer.isTrainable();
-                kept.add(recorded ? keptBytes(layer, model, hidden, share, tokens) : 0);
-            }
-            long backward = network.layers().stream()
-                    .mapToLong(layer -> tokens
-                            * itemSize
-                            * LayerMemory.of(layer, hidden, model.computeDType(), share)
-                                    .backwardPerToken())
-                    .max()
-                    .orElse(0);
-            long all = kept.stream().mapToLong(Long::longValue).sum();
-            if (checkpointedLayers == 0) {
-                return new Layers(all, backward);
-            }
-            // The inputs of all groups, and one group computed again.
-            boolean inMemory = checkpointing.offloadDirectory() == null;
-            long groups = inMemory ? (kept.size() + checkpointedLayers - 1) / checkpointedLayers : 1;
-            long largest = kept.stream().mapToLong(Long::longValue).max().orElse(0) * checkpointedLayers;
-            return new Layers(groups * tokens * hidden * itemSize + Math.min(all, largest), backward);
-        }
-
-        private static long keptBytes(DecoderLayer layer, CausalLM model, long hidden, double share, long tokens) {
-            LayerMemory memory = LayerMemory.of(layer, hidden, model.computeDType(), share);
-            int itemSize = model.computeDType().itemSize();
-            boolean leavesGaps = tokens * hidden * itemSize < MAPPED_BLOCK;
-            long perToken = memory.keptPerToken() + (leavesGaps ? memory.gapsPerToken() : 0);
-            return itemSize * (tokens * perToken + memory.convertedWeights());
-        }
-    }
-
     /** Scores, their derivative and a copy of some rows; the hidden states of all rows about six times. */
     private static long head(CausalLM model, Load load) {
         DecoderModel network = model.network();
@@ -169,7 +119,7 @@ public record MemoryPlan(
 
     /** The most that is needed at one time once the optimizer has its state: from the second step on. */
     public long peak() {
-        long forward = activations + head;
+        long forward = accumulated + activations + head;
         return process + weights + optimizerResident + average + Math.max(forward, Math.max(backward, gradients));
     }
 

@@ -75,15 +75,28 @@ class MemoryPlanTest {
     }
 
     @Test
+    void gradientsOfEarlierBatchesAreThereWhileTheNextOneRuns() {
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning(FrozenParts.none()).attach(model)) {
+            TrainingArguments.Builder arguments = TrainingArguments.builder();
+            MemoryPlan.Load load = new MemoryPlan.Load(8, 64);
+            MemoryPlan one = MemoryPlan.of(model, full, arguments.build(), load, 1000);
+            MemoryPlan four = MemoryPlan.of(
+                    model, full, arguments.gradientAccumulationSteps(4).build(), load, 1000);
+            assertEquals(one.peak() + one.gradients(), four.peak());
+        }
+    }
+
+    @Test
     void statesInFilesCountOnlyAsFarAsTheyAreInMemory() {
-        MemoryPlan plan = new MemoryPlan(0, 0, 0, 0, 900L << 20, 256L << 20, 0, 0, 0, 0, 0);
+        MemoryPlan plan = new MemoryPlan(0, 0, 0, 0, 0, 900L << 20, 256L << 20, 0, 0, 0, 0, 0);
         assertEquals(256L << 20, plan.peak());
         assertTrue(plan.describe().contains("optimizer 256 (and 644 in files)"), plan.describe());
     }
 
     @Test
     void theComparisonSaysHowFarOffThePlanWas() {
-        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0);
+        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         assertEquals("memory: 110 MB at the peak so far, 100 MB planned (+10%)", plan.compare(110));
     }
 }

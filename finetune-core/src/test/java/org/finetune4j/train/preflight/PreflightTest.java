@@ -149,7 +149,8 @@ class PreflightTest {
     void aMethodThatTrainsNothingIsAnError() {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy nothing = new NothingTrains()) {
-            Findings findings = run(model, nothing, usual().build(), new MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+            Findings findings =
+                    run(model, nothing, usual().build(), new MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
             assertEquals(1, findings.errors().size(), findings.errors()::toString);
             assertTrue(findings.errors().get(0).contains("match no parameter"), findings.errors()::toString);
         }
@@ -198,7 +199,7 @@ class PreflightTest {
         // Weights 100 MB, states 200 MB, an average of 100 MB: three checkpoints at a time, the best and the last
         // model.
         MemoryPlan memory = new MemoryPlan(
-                0, 0, 100 * megabyte, 100 * megabyte, 200 * megabyte, 200 * megabyte, 100 * megabyte, 0, 0, 0, 0);
+                0, 0, 100 * megabyte, 100 * megabyte, 0, 200 * megabyte, 200 * megabyte, 100 * megabyte, 0, 0, 0, 0);
         TrainingArguments arguments =
                 usual().saveTotalLimit(2).outputDirectory(Path.of("target/out")).build();
         try (CausalLM model = CausalLM.load(LLAMA);

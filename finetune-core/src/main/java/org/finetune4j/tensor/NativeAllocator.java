@@ -1,0 +1,54 @@
+package org.finetune4j.tensor;
+
+import com.sun.jna.Function;
+import com.sun.jna.NativeLibrary;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The C library's allocator, from which libtorch takes a CPU's tensors. Only glibc's is known here; with another one, or
+ * with the system property {@code finetune4j.malloc=false}, nothing happens.
+ */
+public final class NativeAllocator {
+
+    private static final Logger LOG = LoggerFactory.getLogger(NativeAllocator.class);
+
+    private static final int TRIM_THRESHOLD = -1;
+    private static final int TOP_PAD = -2;
+    private static final int MMAP_THRESHOLD = -3;
+
+    private NativeAllocator() {}
+
+    /**
+     * First touch of fresh memory is dear, and glibc gives every large block back to the kernel when it is freed: a
+     * training step that frees and asks again for the same blocks would fault them in each time.
+     */
+    static void tune() {
+        setThresholds(1 << 25, Integer.MAX_VALUE, 1 << 26);
+    }
+
+    /**
+     * From here on, blocks of 4 MB and more go back to the system when they are freed. glibc's heaps for threads are 64 MB
+     * long: the activations of a large model, 8 to 40 MB each, leave gaps there that no other block fits, and what is
+     * resident grows from step to step. Fetching such a block anew costs a small part of a product of that size.
+     */
+    public static void returnLargeBlocks() {
+        Torch.ensureLoaded();
+        setThresholds(1 << 22, 1 << 26, 1 << 20);
+    }
+
+    private static void setThresholds(int mmapThreshold, int trimThreshold, int topPad) {
+        if (!System.getProperty("os.name").startsWith("Linux")
+                || !Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"))) {
+            return;
+        }
+        try {
+            Function mallopt = NativeLibrary.getInstance("c").getFunction("mallopt");
+            mallopt.invokeInt(new Object[] {MMAP_THRESHOLD, mmapThreshold});
+            mallopt.invokeInt(new Object[] {TRIM_THRESHOLD, trimThreshold});
+            mallopt.invokeInt(new Object[] {TOP_PAD, topPad});
+        } catch (UnsatisfiedLinkError e) {
+            LOG.debug("no mallopt in this C library: the allocator keeps its defaults", e);
+        }
+    }
+}

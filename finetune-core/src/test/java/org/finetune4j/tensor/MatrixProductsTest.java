@@ -1,0 +1,40 @@
+package org.finetune4j.tensor;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MatrixProductsTest {
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void productsAreThoseOfFloat32WhoeverCalculatesThem(boolean recurring) {
+        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring);
+                TensorScope scope = TensorScope.open()) {
+            Torch.seed(7);
+            Tensor x = Tensors.zeros(DType.FLOAT64, Device.CPU, 192, 320).uniformInPlace(-1, 1);
+            Tensor w = Tensors.zeros(DType.FLOAT64, Device.CPU, 320, 256).uniformInPlace(-1, 1);
+            Tensor exact = x.to(DType.FLOAT32)
+                    .to(DType.FLOAT64)
+                    .matmul(w.to(DType.FLOAT32).to(DType.FLOAT64));
+            Tensor product = x.to(DType.FLOAT32).matmul(w.to(DType.FLOAT32)); // [192, 256]
+            double error = product.to(DType.FLOAT64).sub(exact).abs().max().item();
+            assertTrue(error < 1e-5 * exact.abs().max().item(), "error " + error);
+        }
+    }
+
+    @Test
+    void theChoiceEndsWithItsGuard() {
+        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(true)) {
+            assertTrue(torch.globalContext().float32MatmulPrecision() != Float32MatmulPrecision.HIGH);
+        }
+        assertEquals(
+                Float32MatmulPrecision.HIGHEST,
+                torch.globalContext().float32MatmulPrecision().intern());
+    }
+}
