@@ -113,14 +113,14 @@ class PlantedMistakesTest {
     }
 
     @Test
-    void aTemplateThatRewritesWhatCameBefore() {
+    void aTemplateThatWritesAnAnswerTwice() {
         TrainingFiles.write(files.data, messages("user", "one", "assistant", "1", "user", "two", "assistant", "2"));
-        String counting = "{{ messages|length }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
-                + "{% if add_generation_prompt %}<assistant>{% endif %}";
+        String repeating = "{% for m in messages %}<{{ m.role }}>{{ m.content }} {{ m.content }}</s>{% endfor %}"
+                + "{{ messages|length }}";
         assertRefused(
-                files.train(chatTemplate(counting)),
+                files.train(chatTemplate(repeating)),
                 files.data + ":1: ",
-                "changes how the messages before it are written",
+                "does not appear in the text as one piece",
                 "{% generation %}");
     }
 

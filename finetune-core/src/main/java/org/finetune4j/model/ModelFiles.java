@@ -1,19 +1,24 @@
 package org.finetune4j.model;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
 
 /** The files beside weights and configuration that make a model directory complete. */
 public final class ModelFiles {
 
-    static final List<String> TOKENIZER = List.of(
+    private static final List<String> TOKENIZER = List.of(
             "tokenizer.json",
             "tokenizer_config.json",
             "special_tokens_map.json",
             "chat_template.jinja",
+            "chat_template.json",
             "tokenizer.model",
             "vocab.json",
             "merges.txt",
@@ -27,7 +32,24 @@ public final class ModelFiles {
     public static void copyAll(Path from, Path to) {
         copy(List.of(ModelConfig.FILE), from, to);
         copy(GENERATION, from, to);
-        copy(TOKENIZER, from, to);
+        copy(tokenizer(from), from, to);
+    }
+
+    /** The names of a tokenizer's files, with those of further chat templates that the directory has. */
+    static List<String> tokenizer(Path directory) {
+        Path folder = directory.resolve("additional_chat_templates");
+        if (!Files.isDirectory(folder)) {
+            return TOKENIZER;
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            Stream<String> templates = files.map(
+                            file -> directory.relativize(file).toString())
+                    .filter(name -> name.endsWith(".jinja"))
+                    .sorted();
+            return Stream.concat(TOKENIZER.stream(), templates).toList();
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + folder + ": " + Reasons.of(e), e);
+        }
     }
 
     /** Copies those of {@code names} that are in {@code from} and not the same file already. */

@@ -87,7 +87,7 @@ public final class ModelWriter {
         if (model.hasTokenizer()) {
             model.tokenizer().copyFilesTo(target);
         } else if (source != null) {
-            ModelFiles.copy(ModelFiles.TOKENIZER, source, target);
+            ModelFiles.copy(ModelFiles.tokenizer(source), source, target);
         }
     }
 

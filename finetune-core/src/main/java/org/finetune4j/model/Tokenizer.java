@@ -217,7 +217,7 @@ public final class Tokenizer implements AutoCloseable {
      * @throws UserErrorException when a file cannot be written
      */
     public void copyFilesTo(Path target) {
-        List<String> unchanged = ModelFiles.TOKENIZER.stream()
+        List<String> unchanged = ModelFiles.tokenizer(directory).stream()
                 .filter(name -> !changedFiles.containsKey(name))
                 .toList();
         ModelFiles.copy(unchanged, directory, target);

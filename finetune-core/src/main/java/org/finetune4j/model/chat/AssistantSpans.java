@@ -2,99 +2,237 @@ package org.finetune4j.model.chat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.finetune4j.UserErrorException;
 
 /**
  * Finds the assistant's turns in a rendered conversation. A turn starts where the rendering of everything before it, with
- * the header that asks for an answer, ends. It ends where the rendering up to it ends; a template that writes a last turn
- * otherwise than one in the middle is asked what changes in the text when only the content of the turn does.
+ * the header that asks for an answer, ends. Where a template writes history otherwise than what it asks an answer with, such
+ * as without an opened thought, the turn starts behind the part of that header that stands before the answer's text. It ends
+ * with what ends a turn in the middle of a conversation too.
  */
 final class AssistantSpans {
+
+    private static final String ASSISTANT = "assistant";
 
     private final ChatTemplate template;
     private final List<ChatMessage> messages;
     private final ChatOptions options;
+    private final String text;
+    private final MessagePlaces places;
 
-    AssistantSpans(ChatTemplate template, List<ChatMessage> messages, ChatOptions options) {
+    AssistantSpans(ChatTemplate template, List<ChatMessage> messages, ChatOptions options, String text) {
         this.template = template;
         this.messages = messages;
         this.options = options;
+        this.text = text;
+        this.places = new MessagePlaces(messages, text, part -> render(part, false));
     }
 
     /** Reads the marks of a template that has its own. */
-    static RenderedChat marked(String marked, List<ChatMessage> messages, String name) {
+    RenderedChat marked(String marked) {
         List<Integer> assistants = new ArrayList<>();
         for (int i = 0; i < messages.size(); i++) {
-            if (messages.get(i).role().equals("assistant")) {
+            if (messages.get(i).role().equals(ASSISTANT)) {
                 assistants.add(i);
             }
         }
-        StringBuilder text = new StringBuilder();
-        List<RenderedChat.Span> spans = new ArrayList<>();
+        List<RenderedChat.Span> blocks = new ArrayList<>();
+        int written = 0;
         int start = -1;
         for (int i = 0; i < marked.length(); i++) {
             char c = marked.charAt(i);
-            if (c == GenerationTag.START) {
-                start = text.length();
-            } else if (c == GenerationTag.END) {
-                int turn = spans.size();
-                if (turn >= assistants.size()) {
-                    throw new UserErrorException(
-                            name + ": there are more generation blocks than assistant messages: " + assistants.size());
-                }
-                spans.add(new RenderedChat.Span(assistants.get(turn), start, text.length()));
+            if (c == TemplateTags.START) {
+                start = written;
+            } else if (c == TemplateTags.END) {
+                blocks.add(new RenderedChat.Span(-1, start, written));
             } else {
-                text.append(c);
+                written++;
             }
         }
-        return new RenderedChat(text.toString(), spans);
+        List<RenderedChat.Span> spans = new ArrayList<>();
+        for (int i = 0; i < blocks.size(); i++) {
+            RenderedChat.Span block = blocks.get(i);
+            int owner = blocks.size() == assistants.size() ? assistants.get(i) : owner(assistants, block.start());
+            spans.add(new RenderedChat.Span(owner, block.start(), block.end()));
+        }
+        return new RenderedChat(text, spans);
     }
 
-    RenderedChat found(String text) {
+    /** The last assistant's message that begins before a place: the text of the message before it ends there. */
+    private int owner(List<Integer> assistants, int at) {
+        int owner = -1;
+        for (int assistant : assistants) {
+            if (owner < 0 || places.endBefore(assistant) <= at) {
+                owner = assistant;
+            }
+        }
+        if (owner < 0) {
+            throw new UserErrorException(
+                    template.name() + ": there are more generation blocks than assistant messages: 0");
+        }
+        return owner;
+    }
+
+    RenderedChat found() {
         List<RenderedChat.Span> spans = new ArrayList<>();
         for (int i = 0; i < messages.size(); i++) {
-            if (messages.get(i).role().equals("assistant")) {
-                int start = startOf(i, text);
-                spans.add(new RenderedChat.Span(i, start, endOf(i, text, start)));
+            if (messages.get(i).role().equals(ASSISTANT)) {
+                int start = startOf(i);
+                int end = endOf(i, start);
+                requireContent(i, start, end);
+                spans.add(new RenderedChat.Span(i, start, end));
             }
         }
         return new RenderedChat(text, spans);
     }
 
-    private int startOf(int index, String text) {
-        String before = render(messages.subList(0, index), true);
-        if (!text.startsWith(before)) {
-            throw notPrefixPreserving(index, text, before);
+    /** A label without the answer's text would teach to answer with nothing. */
+    private void requireContent(int index, int start, int end) {
+        String content = PythonText.strip(messages.get(index).content());
+        if (start > end
+                || !content.isEmpty()
+                        && !text.substring(start, end).contains(content)
+                        && places.of(index)
+                                .filter(place -> place.end() <= end && place.end() > start)
+                                .isEmpty()) {
+            throw refused(index, "does not appear in the text as one piece");
         }
-        return before.length();
     }
 
-    private int endOf(int index, String text, int start) {
+    private int startOf(int index) {
+        String before = render(messages.subList(0, index), true);
+        if (text.startsWith(before)) {
+            return before.length();
+        }
+        MessagePlaces.Place place =
+                places.of(index).orElseThrow(() -> refused(index, "does not appear in the text as one piece"));
+        String plain = render(messages.subList(0, index), false);
+        String header = before.substring(commonPrefix(before, plain));
+        int from = places.endBefore(index);
+        if (from > place.start()) {
+            throw refused(index, "stands among the words of the message before it");
+        }
+        // As much of the header as stands there; the rest, such as an opened thought, is left out of history.
+        for (int length = header.length(); length > 0; length--) {
+            String opening = header.substring(0, length);
+            if (length < header.length() && !partsAfter(header, length)) {
+                continue;
+            }
+            int at = PythonText.isBlank(opening) ? -1 : text.lastIndexOf(opening, place.start() - length);
+            if (at >= from) {
+                return at + length;
+            }
+        }
+        return place.start();
+    }
+
+    /** Whether a marker, word or line of the header ends there, so that no token is cut in two. */
+    private static boolean partsAfter(String header, int length) {
+        return ">]:\n".indexOf(header.charAt(length - 1)) >= 0 || " \n<[".indexOf(header.charAt(length)) >= 0;
+    }
+
+    private int endOf(int index, int start) {
         String through = render(messages.subList(0, index + 1), false);
         if (text.startsWith(through) && through.length() > start) {
-            return start + trimmedEnd(text.substring(start, through.length()));
+            int written = beforeOpening(index, start, start + trimmedEnd(text.substring(start, through.length())));
+            return index == messages.size() - 1 ? Math.min(written, endInTheMiddle(index, written)) : written;
         }
-        return endByContent(index, text, through);
+        return endByContent(index, through);
     }
 
-    private int endByContent(int index, String text, String through) {
-        List<ChatMessage> changed = new ArrayList<>(messages);
-        changed.set(
-                index,
-                messages.get(index).withContent(otherThan(messages.get(index).content())));
-        int contentEnd = text.length() - commonSuffix(text, render(changed, false));
-        String throughChanged = render(changed.subList(0, index + 1), false);
-        String ending = through.substring(through.length() - commonSuffix(through, throughChanged));
-        if (!text.startsWith(ending, contentEnd)) {
-            throw notPrefixPreserving(index, text, through);
+    /** A template may open the next message at once: that is not the turn's. */
+    private int beforeOpening(int index, int start, int written) {
+        String opening = opening();
+        if (opening.isEmpty()
+                || callsTools(index)
+                || text.substring(start, written).lastIndexOf(opening) <= 0) {
+            return written;
         }
-        return contentEnd + trimmedEnd(ending);
+        int from = places.of(index).map(MessagePlaces.Place::end).orElse(written);
+        int at = text.indexOf(opening, from);
+        return at < 0 || at >= written ? written : from + trimmedEnd(text.substring(from, at));
     }
 
-    /** A text that shares neither beginning nor end with another. */
-    static String otherThan(String content) {
-        String candidate = "\uFDD2";
-        return content.equals(candidate) ? "\uFDD3" : candidate;
+    /** A template may write more behind the last turn than behind another: that is not the turn's. */
+    private int endInTheMiddle(int index, int written) {
+        Optional<MessagePlaces.Place> place = places.of(index);
+        if (place.isEmpty() || place.get().end() > written) {
+            return written;
+        }
+        List<ChatMessage> longer = new ArrayList<>(messages);
+        longer.add(ChatMessage.user(MessagePlaces.MARK));
+        String ending = text.substring(place.get().end(), written);
+        try {
+            String more = render(longer, false);
+            longer.set(
+                    index,
+                    messages.get(index)
+                            .withContent(
+                                    MessagePlaces.otherThan(messages.get(index).content())));
+            int end = more.length() - MessagePlaces.commonSuffix(more, render(longer, false));
+            String shared = shared(index, ending, more.substring(end));
+            return PythonText.isBlank(shared) ? written : place.get().end() + trimmedEnd(shared);
+        } catch (UserErrorException e) {
+            // The template refuses another message here.
+            return written;
+        }
+    }
+
+    private int endByContent(int index, String through) {
+        MessagePlaces.Place place =
+                places.of(index).orElseThrow(() -> refused(index, "does not appear in the text as one piece"));
+        List<ChatMessage> changed = new ArrayList<>(messages.subList(0, index + 1));
+        changed.set(index, places.changed(index));
+        String ending =
+                through.substring(through.length() - MessagePlaces.commonSuffix(through, render(changed, false)));
+        String shared = shared(index, ending, text.substring(place.end()));
+        if (PythonText.isBlank(shared) && !PythonText.isBlank(ending)) {
+            return endByOpening(index, place.end());
+        }
+        return place.end() + trimmedEnd(shared);
+    }
+
+    /** Where the marker that opens a message comes next, the turn has ended, if no other message's words stand between. */
+    private int endByOpening(int index, int from) {
+        String opening = opening();
+        int at = opening.isEmpty() || callsTools(index) ? -1 : text.indexOf(opening, from);
+        Optional<MessagePlaces.Place> next = index + 1 < messages.size() ? places.of(index + 1) : Optional.empty();
+        if (at < 0 || next.isEmpty() || at > next.get().start()) {
+            throw refused(index, "ends otherwise where another message follows it");
+        }
+        return from + trimmedEnd(text.substring(from, at));
+    }
+
+    /** The calls of one turn may be written as messages of their own. */
+    private boolean callsTools(int index) {
+        return messages.get(index).fields().get("tool_calls") != null;
+    }
+
+    /** The marker that the conversation begins with behind BOS; empty where it begins with no marker. */
+    private String opening() {
+        String conversation = PythonText.stripLeading(template.withoutBos(text));
+        if (!conversation.startsWith("<") && !conversation.startsWith("[")) {
+            return "";
+        }
+        int end = conversation.indexOf(conversation.charAt(0) == '<' ? '>' : ']');
+        return end < 0 ? "" : conversation.substring(0, end + 1);
+    }
+
+    /** What two texts begin with; where they part, no more than up to the end of a marker or line. */
+    private String shared(int index, String ending, String following) {
+        int length = commonPrefix(ending, following);
+        if (length < ending.length()) {
+            while (length > 0 && ">]\n".indexOf(ending.charAt(length - 1)) < 0) {
+                length--;
+            }
+        }
+        String shared = ending.substring(0, length);
+        String opening = opening();
+        int next = opening.isEmpty() ? -1 : shared.indexOf(opening);
+        // Further calls of the same turn may open with the same marker.
+        boolean opensAnother = next >= 0 && (!callsTools(index) || shared.endsWith(opening));
+        return opensAnother ? shared.substring(0, callsTools(index) ? shared.lastIndexOf(opening) : next) : shared;
     }
 
     /** Blanks behind the marker that ends a turn belong to the next turn; blanks alone are the marker. */
@@ -110,23 +248,17 @@ final class AssistantSpans {
         return ChatTemplate.withoutMarks(template.renderMarked(part, options.withGenerationPrompt(generationPrompt)));
     }
 
-    static int commonSuffix(String a, String b) {
+    private static int commonPrefix(String a, String b) {
         int length = 0;
-        while (length < Math.min(a.length(), b.length())
-                && a.charAt(a.length() - 1 - length) == b.charAt(b.length() - 1 - length)) {
+        while (length < Math.min(a.length(), b.length()) && a.charAt(length) == b.charAt(length)) {
             length++;
         }
         return length;
     }
 
-    private UserErrorException notPrefixPreserving(int index, String text, String before) {
-        int at = 0;
-        while (at < Math.min(text.length(), before.length()) && text.charAt(at) == before.charAt(at)) {
-            at++;
-        }
-        return new UserErrorException(template.name() + ": message " + (index + 1)
-                + " changes how the messages before it are written (from character " + at
-                + " on), so its tokens cannot be told apart: train on the last turn alone, or mark the answers in the"
+    private UserErrorException refused(int index, String why) {
+        return new UserErrorException(template.name() + ": the answer in message " + (index + 1) + " " + why
+                + ", so its tokens cannot be told apart: train on another turn alone, or mark the answers in the"
                 + " template with {% generation %}");
     }
 }

@@ -1,7 +1,9 @@
 package org.finetune4j.model.chat;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -55,5 +57,29 @@ public record ChatMessage(Map<String, @Nullable Object> fields) {
         Map<String, @Nullable Object> changed = new LinkedHashMap<>(fields);
         changed.put("content", content);
         return new ChatMessage(changed);
+    }
+
+    /** The same message with another name of the first function it calls. */
+    ChatMessage withCalledFunction(String name) {
+        Map<String, @Nullable Object> changed = new LinkedHashMap<>(fields);
+        if (fields.get("tool_calls") instanceof List<?> calls && !calls.isEmpty()) {
+            List<@Nullable Object> others = new ArrayList<>(calls);
+            others.set(0, renamed(calls.get(0), name));
+            changed.put("tool_calls", others);
+        }
+        return new ChatMessage(changed);
+    }
+
+    private static @Nullable Object renamed(@Nullable Object call, String name) {
+        if (!(call instanceof Map<?, ?> map)) {
+            return call;
+        }
+        Map<Object, @Nullable Object> changed = new LinkedHashMap<>(map);
+        if (map.containsKey("function")) {
+            changed.put("function", renamed(map.get("function"), name));
+        } else {
+            changed.put("name", name);
+        }
+        return changed;
     }
 }

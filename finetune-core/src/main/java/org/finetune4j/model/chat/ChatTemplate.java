@@ -1,17 +1,11 @@
 package org.finetune4j.model.chat;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -26,19 +20,20 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ChatTemplate {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     private final String name;
-    private final String source;
+    private final NormalizedTemplate source;
+    private final NormalizedTemplate sourceForTools;
     private final Map<String, String> specialTokens;
 
-    private ChatTemplate(String name, String source, Map<String, String> specialTokens) {
+    private ChatTemplate(
+            String name, String source, @Nullable String sourceForTools, Map<String, String> specialTokens) {
         this.name = name;
         this.source = normalized(name, source);
+        this.sourceForTools = sourceForTools == null ? this.source : normalized(name, sourceForTools);
         this.specialTokens = Map.copyOf(specialTokens);
     }
 
-    private static String normalized(String name, String source) {
+    private static NormalizedTemplate normalized(String name, String source) {
         try {
             return JinjaSource.normalize(source);
         } catch (UserErrorException e) {
@@ -53,83 +48,51 @@ public final class ChatTemplate {
      * @param specialTokens by the names templates know them by, such as {@code bos_token}
      */
     public static ChatTemplate of(String name, String source, Map<String, String> specialTokens) {
-        return new ChatTemplate(name, source, specialTokens);
+        return new ChatTemplate(name, source, null, specialTokens);
     }
 
     /**
      * The template of a model directory: {@code chat_template.jinja}, {@code chat_template.json}, or the one in {@code
-     * tokenizer_config.json} (of several the one called {@code default}); empty where there is none.
+     * tokenizer_config.json}; empty where there is none. Of several the one called {@code default} is used, and {@code
+     * tool_use} where a conversation comes with tools.
+     *
+     * @throws UserErrorException when a file cannot be read, or of several templates none is the default
+     */
+    public static Optional<ChatTemplate> load(Path directory) {
+        ChatTemplateFiles files = ChatTemplateFiles.read(directory);
+        if (files.byName().isEmpty()) {
+            return Optional.empty();
+        }
+        String usual = files.byName().get(ChatTemplateFiles.DEFAULT);
+        if (usual == null) {
+            throw new UserErrorException(files.origin() + ": of the chat templates "
+                    + String.join(", ", files.byName().keySet()) + " none is called 'default': name a file with one as"
+                    + " chat_template");
+        }
+        String name = files.origin().toString();
+        return Optional.of(new ChatTemplate(
+                name, usual, files.byName().get(ChatTemplateFiles.TOOLS), ChatTemplateFiles.specialTokens(directory)));
+    }
+
+    /**
+     * The source of the template that a model directory has for conversations without tools, as it is written; empty
+     * where there is none.
      *
      * @throws UserErrorException when a file cannot be read
      */
-    public static Optional<ChatTemplate> load(Path directory) {
-        Path configFile = directory.resolve("tokenizer_config.json");
-        JsonNode config = Files.exists(configFile) ? readJson(configFile) : JSON.createObjectNode();
-        Map<String, String> tokens = specialTokens(config);
-        Path own = directory.resolve("chat_template.jinja");
-        if (Files.exists(own)) {
-            return Optional.of(new ChatTemplate(own.toString(), readText(own), tokens));
-        }
-        Path json = directory.resolve("chat_template.json");
-        if (Files.exists(json)) {
-            return source(readJson(json).path("chat_template")).map(text -> of(json.toString(), text, tokens));
-        }
-        return source(config.path("chat_template")).map(text -> of(configFile.toString(), text, tokens));
+    public static Optional<String> source(Path directory) {
+        return Optional.ofNullable(ChatTemplateFiles.read(directory).byName().get(ChatTemplateFiles.DEFAULT));
     }
 
     /**
      * The template in a file of its own.
      *
-     * @param model directory whose {@code tokenizer_config.json} names the special tokens, or null
+     * @param model directory whose files name the special tokens, or null
      * @throws UserErrorException when a file cannot be read
      */
     public static ChatTemplate read(Path file, @Nullable Path model) {
-        Path config = model == null ? file : model.resolve("tokenizer_config.json");
-        JsonNode tokens = model != null && Files.exists(config) ? readJson(config) : JSON.createObjectNode();
-        return of(file.toString(), readText(file), specialTokens(tokens));
-    }
-
-    /** A text, or a list of named ones. */
-    private static Optional<String> source(JsonNode template) {
-        if (template.isTextual()) {
-            return Optional.of(template.textValue());
-        }
-        for (JsonNode named : template) {
-            if (named.path("name").asText().equals("default")) {
-                return Optional.of(named.path("template").asText());
-            }
-        }
-        return template.isArray() && !template.isEmpty()
-                ? Optional.of(template.get(0).path("template").asText())
-                : Optional.empty();
-    }
-
-    private static Map<String, String> specialTokens(JsonNode config) {
-        Map<String, String> tokens = new LinkedHashMap<>();
-        config.fields().forEachRemaining(field -> {
-            JsonNode value = field.getValue();
-            String text = value.isObject() ? value.path("content").asText("") : value.asText("");
-            if (field.getKey().endsWith("_token") && !value.isNull()) {
-                tokens.put(field.getKey(), text);
-            }
-        });
-        return tokens;
-    }
-
-    private static String readText(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
-    }
-
-    private static JsonNode readJson(Path file) {
-        try {
-            return JSON.readTree(readText(file));
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(file + ": not JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
-        }
+        Map<String, String> tokens = model == null ? Map.of() : ChatTemplateFiles.specialTokens(model);
+        return of(file.toString(), ChatTemplateFiles.readText(file), tokens);
     }
 
     /** What messages call this template. */
@@ -156,22 +119,18 @@ public final class ChatTemplate {
     public RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options) {
         ChatOptions finished = options.withGenerationPrompt(false);
         String marked = renderMarked(messages, finished);
-        return marked.indexOf(GenerationTag.START) >= 0
-                ? AssistantSpans.marked(marked, messages, name)
-                : new AssistantSpans(this, messages, finished).found(marked);
+        AssistantSpans spans = new AssistantSpans(this, messages, finished, withoutMarks(marked));
+        return marked.indexOf(TemplateTags.START) >= 0 ? spans.marked(marked) : spans.found();
     }
 
     String renderMarked(List<ChatMessage> messages, ChatOptions options) {
         Map<String, @Nullable Object> variables = new LinkedHashMap<>(specialTokens);
         variables.put("messages", fields(messages));
-        // Templates ask whether the function is there before they call it.
-        variables.put("strftime_now", true);
         variables.put("add_generation_prompt", options.addGenerationPrompt());
-        if (options.tools() != null) {
-            variables.put("tools", options.tools());
-        }
+        variables.put("tools", options.tools());
+        variables.put("documents", null);
         variables.putAll(options.variables());
-        return TemplateEngine.render(source, name, variables);
+        return TemplateEngine.render(options.tools() == null ? source : sourceForTools, name, variables);
     }
 
     private static List<Map<String, @Nullable Object>> fields(List<ChatMessage> messages) {
@@ -182,21 +141,25 @@ public final class ChatTemplate {
         return all;
     }
 
+    String withoutBos(String text) {
+        String bos = specialTokens.getOrDefault("bos_token", "");
+        return text.startsWith(bos) ? text.substring(bos.length()) : text;
+    }
+
     static String withoutMarks(String marked) {
-        return marked.indexOf(GenerationTag.START) < 0
+        return marked.indexOf(TemplateTags.START) < 0
                 ? marked
-                : marked.replace(String.valueOf(GenerationTag.START), "")
-                        .replace(String.valueOf(GenerationTag.END), "");
+                : marked.replace(String.valueOf(TemplateTags.START), "").replace(String.valueOf(TemplateTags.END), "");
     }
 
     /** Cuts what the template writes behind the last message's own words: what stays when they are others. */
     private String untilFinalContent(String text, List<ChatMessage> messages, ChatOptions options) {
         List<ChatMessage> changed = new ArrayList<>(messages);
         ChatMessage last = messages.get(messages.size() - 1);
-        changed.set(messages.size() - 1, last.withContent(AssistantSpans.otherThan(last.content())));
+        changed.set(messages.size() - 1, last.withContent(MessagePlaces.otherThan(last.content())));
         String other = withoutMarks(renderMarked(changed, options));
-        int end = text.length() - AssistantSpans.commonSuffix(text, other);
-        if (other.indexOf(AssistantSpans.otherThan(last.content())) < 0) {
+        int end = text.length() - MessagePlaces.commonSuffix(text, other);
+        if (other.indexOf(MessagePlaces.otherThan(last.content())) < 0) {
             throw new UserErrorException(name + ": the last message does not appear in the rendered conversation,"
                     + " so it cannot be continued");
         }

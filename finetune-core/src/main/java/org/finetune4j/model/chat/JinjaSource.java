@@ -2,6 +2,9 @@ package org.finetune4j.model.chat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +25,8 @@ final class JinjaSource {
         TEXT("", ""),
         EXPRESSION("{{", "}}"),
         BLOCK("{%", "%}"),
-        COMMENT("{#", "#}");
+        COMMENT("{#", "#}"),
+        RAW("{%", "%}");
 
         private final String open;
         private final String close;
@@ -33,38 +37,44 @@ final class JinjaSource {
         }
     }
 
+    private static final Pattern END_OF_RAW = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%\\}");
+
     private JinjaSource() {}
 
-    /** The source with the same meaning and no white space left to remove. */
-    static String normalize(String source) {
+    /**
+     * The source with the same meaning and no white space left to remove.
+     *
+     * @throws UserErrorException when Jinja2 would not read it either, or a block is not known
+     */
+    static NormalizedTemplate normalize(String source) {
         String unix = source.replace("\r\n", "\n").replace('\r', '\n');
         List<Piece> pieces = split(unix.endsWith("\n") ? unix.substring(0, unix.length() - 1) : unix);
+        TemplateConstants constants = new TemplateConstants();
+        JinjaStatement statements = new JinjaStatement(constants);
         StringBuilder out = new StringBuilder();
-        JinjaLoops loops = new JinjaLoops();
         for (int i = 0; i < pieces.size(); i++) {
             Piece piece = pieces.get(i);
+            Piece before = i == 0 ? null : pieces.get(i - 1);
+            Piece after = i + 1 < pieces.size() ? pieces.get(i + 1) : null;
             switch (piece.kind) {
-                case TEXT ->
-                    out.append(stripped(
-                            piece.body,
-                            i == 0 ? null : pieces.get(i - 1),
-                            i + 1 < pieces.size() ? pieces.get(i + 1) : null));
+                case TEXT -> out.append(text(stripped(piece.body, before, after), constants));
                 case EXPRESSION ->
-                    out.append("{{ (")
-                            .append(JinjaExpression.rewrite(piece.body.strip()))
-                            .append(")|")
-                            .append(TemplateFilters.TEXT)
-                            .append(" }}");
-                case BLOCK ->
-                    out.append("{% ")
-                            .append(loops.rewrite(JinjaExpression.rewrite(piece.body.strip())))
-                            .append(" %}");
-                case COMMENT -> {
-                    // says nothing
+                    out.append("{{ __out(")
+                            .append(JinjaExpression.rewrite(piece.body, constants))
+                            .append(") }}");
+                case BLOCK -> out.append(statements.rewrite(piece.body));
+                case COMMENT, RAW -> {
+                    // says nothing itself
                 }
             }
         }
-        return out.toString();
+        statements.finish();
+        return new NormalizedTemplate(out.toString(), constants);
+    }
+
+    /** Braces of the text are not to be read as those of a tag. */
+    private static String text(String text, TemplateConstants constants) {
+        return text.indexOf('{') < 0 ? text : "{{ " + constants.expression(text) + " }}";
     }
 
     private static List<Piece> split(String source) {
@@ -79,8 +89,7 @@ final class JinjaSource {
             Kind kind = kindAt(source, open);
             int close = endOfTag(source, open + 2, kind);
             if (close < 0) {
-                pieces.add(Piece.text(source.substring(open)));
-                return pieces;
+                throw new UserErrorException("a '" + kind.open + "' is never closed");
             }
             String inner = source.substring(open + 2, close);
             char opening = inner.isEmpty() ? ' ' : inner.charAt(0);
@@ -88,11 +97,32 @@ final class JinjaSource {
             boolean opens = opening == '-' || opening == '+';
             boolean closes = inner.length() > (opens ? 1 : 0) && (closing == '-' || closing == '+');
             String body = inner.substring(opens ? 1 : 0, inner.length() - (closes ? 1 : 0));
-            pieces.add(new Piece(kind, body, opens ? opening : ' ', closes ? closing : ' '));
             at = close + 2;
+            if (kind == Kind.BLOCK && body.strip().equals("raw")) {
+                // A line break behind it stays.
+                pieces.add(new Piece(Kind.RAW, body, opens ? opening : ' ', closes && closing == '-' ? '-' : '+'));
+                at = raw(source, at, pieces);
+            } else {
+                pieces.add(new Piece(kind, body, opens ? opening : ' ', closes ? closing : ' '));
+            }
         }
         pieces.add(Piece.text(source.substring(at)));
         return pieces;
+    }
+
+    /** Takes what is not to be read as a template, up to the end that says so. */
+    private static int raw(String source, int from, List<Piece> pieces) {
+        Matcher end = END_OF_RAW.matcher(source);
+        if (!end.find(from)) {
+            throw new UserErrorException("'raw' has no end");
+        }
+        pieces.add(Piece.text(source.substring(from, end.start())));
+        pieces.add(new Piece(Kind.RAW, "endraw", sign(end.group(1)), sign(end.group(2))));
+        return end.end();
+    }
+
+    private static char sign(String text) {
+        return text.isEmpty() ? ' ' : text.charAt(0);
     }
 
     private static int nextTag(String source, int from) {
@@ -144,14 +174,14 @@ final class JinjaSource {
         String result = text;
         if (after != null) {
             if (after.opening == '-') {
-                result = result.stripTrailing();
+                result = PythonText.stripTrailing(result);
             } else if (after.opening != '+' && after.kind != Kind.EXPRESSION) {
                 result = withoutIndent(result, before == null);
             }
         }
         if (before != null) {
             if (before.closing == '-') {
-                result = result.stripLeading();
+                result = PythonText.stripLeading(result);
             } else if (before.closing != '+' && before.kind != Kind.EXPRESSION && result.startsWith("\n")) {
                 result = result.substring(1);
             }
@@ -163,6 +193,6 @@ final class JinjaSource {
     private static String withoutIndent(String text, boolean startsTemplate) {
         int line = text.lastIndexOf('\n') + 1;
         boolean atLineStart = line > 0 || startsTemplate;
-        return atLineStart && text.substring(line).isBlank() ? text.substring(0, line) : text;
+        return atLineStart && PythonText.isBlank(text.substring(line)) ? text.substring(0, line) : text;
     }
 }

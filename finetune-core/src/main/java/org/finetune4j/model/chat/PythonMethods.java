@@ -1,153 +1,136 @@
 package org.finetune4j.model.chat;
 
-import com.google.common.base.CharMatcher;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
-import java.util.function.Predicate;
-import java.util.regex.Pattern;
+import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
-/** The methods of Python's {@code str} and {@code dict} that chat templates call. No other method can be called. */
+/** The methods of Python's {@code str}, {@code dict}, {@code list} and {@code tuple} that a sandboxed template may call. */
 final class PythonMethods {
 
+    private static final Set<String> MAP = Set.of("items", "keys", "values", "get", "copy");
+    private static final Set<String> LIST = Set.of("index", "count", "copy");
+    /** Python's sandbox keeps these from templates. */
+    private static final Set<String> UNSAFE =
+            Set.of("append", "clear", "extend", "insert", "pop", "popitem", "remove", "setdefault", "sort", "update");
+
     private PythonMethods() {}
+
+    /** {@code items()}, {@code keys()} or {@code values()} of a map: has a length, but no element can be asked for. */
+    static final class View extends ArrayList<@Nullable Object> {
+
+        private static final long serialVersionUID = 1L;
+
+        private final String name;
+
+        View(String name, Collection<? extends @Nullable Object> elements) {
+            super(elements);
+            this.name = name;
+        }
+
+        String repr() {
+            return "dict_" + name + "(" + PythonText.repr(new ArrayList<>(this)) + ")";
+        }
+    }
+
+    static boolean exists(Object base, String method) {
+        if (base instanceof CharSequence) {
+            return PythonTextMethods.exists(method);
+        }
+        if (base instanceof Map) {
+            return MAP.contains(method) || UNSAFE.contains(method) && !LIST.contains(method) && isOfMap(method);
+        }
+        if (base instanceof View) {
+            return false;
+        }
+        return base instanceof List && (LIST.contains(method) || UNSAFE.contains(method) && !isOfMapOnly(method));
+    }
+
+    private static boolean isOfMap(String method) {
+        return isOfMapOnly(method) || method.equals("clear") || method.equals("pop");
+    }
+
+    private static boolean isOfMapOnly(String method) {
+        return method.equals("popitem") || method.equals("setdefault") || method.equals("update");
+    }
 
     /**
      * Calls a method.
      *
      * @throws UserErrorException when there is none of this name
      */
-    static @Nullable Object call(Object base, String method, List<@Nullable Object> arguments) {
-        if (base instanceof CharSequence text) {
-            return onText(text.toString(), method, arguments);
+    static @Nullable Object call(Object base, String method, TemplateArguments given) {
+        if (base instanceof PythonMarkup markup && PythonTextMethods.exists(method)) {
+            return onMarkup(markup, method, given);
         }
-        if (base instanceof Map<?, ?> map) {
-            return onMap(map, method, arguments);
+        if (base instanceof CharSequence text && PythonTextMethods.exists(method)) {
+            return new PythonTextMethods(text.toString(), given).call(method);
         }
-        if (base instanceof List<?> list) {
-            return onList(list, method, arguments);
+        if (UNSAFE.contains(method) && exists(base, method)) {
+            throw new UserErrorException("the chat template calls '" + method
+                    + "', which changes a value and is unsafe: transformers refuses it too");
         }
-        throw unknown(base, method);
+        if (base instanceof Map<?, ?> map && MAP.contains(method)) {
+            return onMap(map, method, given);
+        }
+        if (base instanceof List<?> list && LIST.contains(method)) {
+            return onList(list, method, given);
+        }
+        throw new UserErrorException("the chat template calls '" + method + "' on a '" + PythonValues.typeName(base)
+                + "', which is not known");
     }
 
-    private static UserErrorException unknown(Object base, String method) {
-        String type = base instanceof CharSequence ? "text" : base instanceof Map ? "map" : "value";
-        return new UserErrorException("the chat template calls '" + method + "' on a " + type + ", which is not known");
+    /** Methods that take other texts would escape them. */
+    private static Object onMarkup(PythonMarkup markup, String method, TemplateArguments given) {
+        if (!given.positional().isEmpty() || !given.named().isEmpty()) {
+            throw new UserErrorException(
+                    "the chat template calls '" + method + "' on a text that is marked safe, which is not known here");
+        }
+        Object result = new PythonTextMethods(markup.text(), given).call(method);
+        return result instanceof String text ? new PythonMarkup(text) : result;
     }
 
-    @SuppressWarnings("unchecked")
-    private static @Nullable Object onList(List<?> list, String method, List<@Nullable Object> arguments) {
-        return switch (method) {
-            case "index" -> (long) list.indexOf(arguments.get(0));
-            case "append" -> {
-                ((List<@Nullable Object>) list).add(arguments.get(0));
-                yield null;
+    private static Object onList(List<?> list, String method, TemplateArguments given) {
+        if (method.equals("copy")) {
+            return new ArrayList<>(list);
+        }
+        Object element = given.required(0, "value");
+        long count =
+                list.stream().filter(each -> PythonValues.equal(each, element)).count();
+        if (method.equals("count")) {
+            return count;
+        }
+        for (int i = 0; i < list.size(); i++) {
+            if (PythonValues.equal(list.get(i), element)) {
+                return (long) i;
             }
-            default -> throw unknown(list, method);
+        }
+        throw new UserErrorException(
+                "the chat template asks where " + PythonText.repr(element) + " is: not in the list");
+    }
+
+    private static @Nullable Object onMap(Map<?, ?> map, String method, TemplateArguments given) {
+        return switch (method) {
+            case "items" -> new View(method, items(map));
+            case "keys" -> new View(method, map.keySet());
+            case "values" -> new View(method, map.values());
+            case "copy" -> new LinkedHashMap<>(map);
+            default -> {
+                Object key = given.required(0, "key");
+                Object known = key instanceof CharSequence ? key.toString() : key;
+                yield map.containsKey(known) ? map.get(known) : given.optional(1, "default", null);
+            }
         };
     }
 
-    private static @Nullable Object onMap(Map<?, ?> map, String method, List<@Nullable Object> arguments) {
-        return switch (method) {
-            case "items" -> items(map);
-            case "keys" -> new ArrayList<>(map.keySet());
-            case "values" -> new ArrayList<>(map.values());
-            case "get" -> {
-                Object value = map.get(String.valueOf(arguments.get(0)));
-                yield value != null || arguments.size() < 2 ? value : arguments.get(1);
-            }
-            default -> throw unknown(map, method);
-        };
-    }
-
-    /** The pairs of a map, each a list of key and value. */
-    static List<List<@Nullable Object>> items(Map<?, ?> map) {
-        List<List<@Nullable Object>> pairs = new ArrayList<>();
-        map.forEach((key, value) -> pairs.add(Arrays.asList(key, value)));
+    /** The pairs of a map, each a tuple of key and value. */
+    static List<@Nullable Object> items(Map<?, ?> map) {
+        List<@Nullable Object> pairs = new ArrayList<>();
+        map.forEach((key, value) -> pairs.add(PythonTuple.of(key, value)));
         return pairs;
-    }
-
-    private static Object onText(String text, String method, List<@Nullable Object> arguments) {
-        String first = arguments.isEmpty() || arguments.get(0) == null ? null : String.valueOf(arguments.get(0));
-        return switch (method) {
-            case "strip" -> trimmed(first).trimFrom(text);
-            case "lstrip" -> trimmed(first).trimLeadingFrom(text);
-            case "rstrip" -> trimmed(first).trimTrailingFrom(text);
-            case "upper" -> text.toUpperCase(Locale.ROOT);
-            case "lower" -> text.toLowerCase(Locale.ROOT);
-            case "title" -> titled(text);
-            case "capitalize" ->
-                text.isEmpty()
-                        ? text
-                        : text.substring(0, 1).toUpperCase(Locale.ROOT)
-                                + text.substring(1).toLowerCase(Locale.ROOT);
-            case "startswith" -> any(arguments.get(0), text::startsWith);
-            case "endswith" -> any(arguments.get(0), text::endsWith);
-            case "find" -> (long) text.indexOf(String.valueOf(first));
-            case "count" -> (long) text.split(Pattern.quote(String.valueOf(first)), -1).length - 1;
-            case "replace" -> replaced(text, String.valueOf(first), arguments);
-            case "split" -> split(text, first, limit(arguments));
-            case "splitlines" -> new ArrayList<>(text.lines().toList());
-            case "join" ->
-                String.join(
-                        text,
-                        ((List<?>) Objects.requireNonNull(arguments.get(0)))
-                                .stream().map(PythonText::str).toList());
-            default -> throw unknown(text, method);
-        };
-    }
-
-    private static String replaced(String text, String old, List<@Nullable Object> arguments) {
-        String replacement = String.valueOf(arguments.get(1));
-        if (arguments.size() < 3 || !(arguments.get(2) instanceof Number count) || count.intValue() < 0) {
-            return text.replace(old, replacement);
-        }
-        String result = text;
-        int at = 0;
-        for (int i = 0; i < count.intValue() && (at = result.indexOf(old, at)) >= 0; i++) {
-            result = result.substring(0, at) + replacement + result.substring(at + old.length());
-            at += replacement.length();
-        }
-        return result;
-    }
-
-    private static CharMatcher trimmed(@Nullable String characters) {
-        return characters == null ? CharMatcher.whitespace() : CharMatcher.anyOf(characters);
-    }
-
-    private static boolean any(@Nullable Object affixes, Predicate<String> test) {
-        return affixes instanceof List<?> list
-                ? list.stream().anyMatch(affix -> test.test(String.valueOf(affix)))
-                : test.test(String.valueOf(affixes));
-    }
-
-    private static int limit(List<@Nullable Object> arguments) {
-        return arguments.size() > 1 && arguments.get(1) instanceof Number number && number.intValue() >= 0
-                ? number.intValue() + 1
-                : -1;
-    }
-
-    private static List<String> split(String text, @Nullable String separator, int limit) {
-        if (separator == null) {
-            String stripped = text.strip();
-            return stripped.isEmpty() ? new ArrayList<>() : new ArrayList<>(List.of(stripped.split("\\s+", limit)));
-        }
-        return new ArrayList<>(List.of(text.split(Pattern.quote(separator), limit)));
-    }
-
-    private static String titled(String text) {
-        StringBuilder out = new StringBuilder();
-        boolean inWord = false;
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            out.append(inWord ? Character.toLowerCase(c) : Character.toUpperCase(c));
-            inWord = Character.isLetter(c);
-        }
-        return out.toString();
     }
 }

@@ -1,23 +1,56 @@
 package org.finetune4j.model.chat;
 
-import java.math.BigDecimal;
 import java.util.Collection;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
+import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
-/** Values in Python's words: what {@code str()} and {@code repr()} give, and {@code json.dumps}. */
+/** Values in Python's words: what {@code str()} and {@code repr()} give. */
 final class PythonText {
 
     private PythonText() {}
+
+    /** {@code str.isspace()} of a character, which is what {@code strip()} removes. */
+    static boolean isSpace(int c) {
+        return c >= 0x09 && c <= 0x0d
+                || c >= 0x1c && c <= 0x20
+                || c == 0x85
+                || c == 0xa0
+                || c > 0xff && Character.isSpaceChar(c);
+    }
+
+    static String stripLeading(String text) {
+        int from = 0;
+        while (from < text.length() && isSpace(text.charAt(from))) {
+            from++;
+        }
+        return text.substring(from);
+    }
+
+    static String stripTrailing(String text) {
+        int to = text.length();
+        while (to > 0 && isSpace(text.charAt(to - 1))) {
+            to--;
+        }
+        return text.substring(0, to);
+    }
+
+    static String strip(String text) {
+        return stripLeading(stripTrailing(text));
+    }
+
+    static boolean isBlank(String text) {
+        return stripLeading(text).isEmpty();
+    }
 
     /** {@code str(value)}. */
     static String str(@Nullable Object value) {
         return value instanceof CharSequence text ? text.toString() : repr(value);
     }
 
-    private static String repr(@Nullable Object value) {
-        StringBuilder out = new StringBuilder();
+    static String repr(@Nullable Object value) {
         if (value == null) {
             return "None";
         }
@@ -27,127 +60,69 @@ final class PythonText {
         if (value instanceof CharSequence text) {
             return quoted(text.toString());
         }
+        if (value instanceof Number number) {
+            return PythonNumbers.isReal(number) ? PythonNumbers.text(number.doubleValue()) : number.toString();
+        }
+        if (value instanceof PythonMethods.View view) {
+            return view.repr();
+        }
         if (value instanceof Map<?, ?> map) {
-            String separator = "{";
-            for (Map.Entry<?, ?> entry : map.entrySet()) {
-                out.append(separator).append(repr(entry.getKey())).append(": ").append(repr(entry.getValue()));
-                separator = ", ";
-            }
-            return map.isEmpty() ? "{}" : out.append('}').toString();
+            return map.entrySet().stream()
+                    .map(entry -> repr(entry.getKey()) + ": " + repr(entry.getValue()))
+                    .collect(Collectors.joining(", ", "{", "}"));
+        }
+        if (value instanceof PythonTuple tuple) {
+            String elements = tuple.stream().map(PythonText::repr).collect(Collectors.joining(", "));
+            return tuple.size() == 1 ? "(" + elements + ",)" : "(" + elements + ")";
+        }
+        if (value instanceof TemplateFunctions.Range range) {
+            return range.repr();
         }
         if (value instanceof Collection<?> list) {
-            String separator = "[";
-            for (Object element : list) {
-                out.append(separator).append(repr(element));
-                separator = ", ";
-            }
-            return list.isEmpty() ? "[]" : out.append(']').toString();
+            return list.stream().map(PythonText::repr).collect(Collectors.joining(", ", "[", "]"));
         }
-        if (value instanceof Map.Entry<?, ?> pair) {
-            return "(" + repr(pair.getKey()) + ", " + repr(pair.getValue()) + ")";
+        if (value instanceof Undefined) {
+            return "Undefined";
         }
-        return value instanceof Double number ? real(number) : value.toString();
-    }
-
-    /** Python writes an exponent from 1e16 and below 1e-4. */
-    private static String real(double number) {
-        double size = Math.abs(number);
-        if (size == 0 || size >= 1e-4 && size < 1e16) {
-            return number == Math.rint(number) && size < 1e16
-                    ? new BigDecimal(number).toBigInteger() + ".0"
-                    : new BigDecimal(Double.toString(number)).toPlainString();
-        }
-        String text = Double.toString(number).replace(".0E", "E");
-        int exponent = text.indexOf('E');
-        int power = Integer.parseInt(text.substring(exponent + 1));
-        return text.substring(0, exponent) + "e" + (power < 0 ? "-" : "+") + (Math.abs(power) < 10 ? "0" : "")
-                + Math.abs(power);
+        throw new UserErrorException("the chat template writes a value that has no text, such as a function");
     }
 
     private static String quoted(String text) {
         char quote = text.contains("'") && !text.contains("\"") ? '"' : '\'';
-        String escaped = text.replace("\\", "\\\\")
-                .replace("\n", "\\n")
-                .replace("\r", "\\r")
-                .replace("\t", "\\t")
-                .replace(String.valueOf(quote), "\\" + quote);
-        return quote + escaped + quote;
-    }
-
-    /**
-     * {@code json.dumps(value, ensure_ascii=False, indent=indent)}.
-     *
-     * @param indent spaces a level, or null for one line
-     */
-    static String json(@Nullable Object value, @Nullable Integer indent) {
-        StringBuilder out = new StringBuilder();
-        write(out, value, indent, 0);
-        return out.toString();
-    }
-
-    private static void write(StringBuilder out, @Nullable Object value, @Nullable Integer indent, int level) {
-        if (value == null || value instanceof Boolean || value instanceof Number) {
-            out.append(value);
-        } else if (value instanceof Map<?, ?> map) {
-            out.append('{');
-            int written = 0;
-            for (Map.Entry<?, ?> entry : map.entrySet()) {
-                separate(out, written++, indent, level + 1);
-                string(out, String.valueOf(entry.getKey()));
-                out.append(": ");
-                write(out, entry.getValue(), indent, level + 1);
-            }
-            end(out, written, indent, level);
-            out.append('}');
-        } else if (value instanceof Collection<?> list) {
-            out.append('[');
-            int written = 0;
-            for (Object element : list) {
-                separate(out, written++, indent, level + 1);
-                write(out, element, indent, level + 1);
-            }
-            end(out, written, indent, level);
-            out.append(']');
-        } else {
-            string(out, value.toString());
-        }
-    }
-
-    private static void separate(StringBuilder out, int written, @Nullable Integer indent, int level) {
-        if (indent == null) {
-            out.append(written == 0 ? "" : ", ");
-        } else {
-            out.append(written == 0 ? "\n" : ",\n").append(" ".repeat(indent * level));
-        }
-    }
-
-    private static void end(StringBuilder out, int written, @Nullable Integer indent, int level) {
-        if (indent != null && written > 0) {
-            out.append('\n').append(" ".repeat(indent * level));
-        }
-    }
-
-    private static void string(StringBuilder out, String text) {
-        out.append('"');
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
+        StringBuilder out = new StringBuilder().append(quote);
+        text.codePoints().forEach(c -> {
             switch (c) {
-                case '"' -> out.append("\\\"");
                 case '\\' -> out.append("\\\\");
                 case '\n' -> out.append("\\n");
                 case '\r' -> out.append("\\r");
                 case '\t' -> out.append("\\t");
-                case '\b' -> out.append("\\b");
-                case '\f' -> out.append("\\f");
                 default -> {
-                    if (c < 0x20) {
-                        out.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
+                    if (c == quote) {
+                        out.append('\\').append(quote);
+                    } else if (isPrintable(c)) {
+                        out.appendCodePoint(c);
                     } else {
-                        out.append(c);
+                        String form = c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x";
+                        out.append(String.format(Locale.ROOT, form, c));
                     }
                 }
             }
-        }
-        out.append('"');
+        });
+        return out.append(quote).toString();
+    }
+
+    private static boolean isPrintable(int c) {
+        return c == ' '
+                || switch (Character.getType(c)) {
+                    case Character.CONTROL,
+                            Character.FORMAT,
+                            Character.SURROGATE,
+                            Character.PRIVATE_USE,
+                            Character.UNASSIGNED,
+                            Character.LINE_SEPARATOR,
+                            Character.PARAGRAPH_SEPARATOR,
+                            Character.SPACE_SEPARATOR -> false;
+                    default -> true;
+                };
     }
 }

@@ -2,10 +2,11 @@ package org.finetune4j.model.chat;
 
 import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
-import com.hubspot.jinjava.LegacyOverrides;
+import com.hubspot.jinjava.interpret.Context;
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
-import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
+import java.util.HashMap;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -26,28 +27,13 @@ final class TemplateEngine {
         JinjavaConfig config = JinjavaConfig.newBuilder()
                 // A message that contains braces is text, never a template.
                 .withNestedInterpretationEnabled(false)
-                .withElResolver(new TemplateValues())
                 .withKeepTrailingNewline(true)
                 .withMaxOutputSize(MAX_OUTPUT)
                 .withMaxRenderDepth(MAX_DEPTH)
-                .withEnableRecursiveMacroCalls(true)
-                .withMaxMacroRecursionDepth(MAX_DEPTH)
-                .withIterateOverMapKeys(true)
-                .withLegacyOverrides(LegacyOverrides.newBuilder()
-                        .withIterateOverMapKeys(true)
-                        .withEvaluateMapKeys(true)
-                        .withUsePyishObjectMapper(true)
-                        .withUseNaturalOperatorPrecedence(true)
-                        .build())
                 .build();
         Jinjava jinjava = new Jinjava(config);
-        TemplateFilters.all().forEach(jinjava::registerFilter);
-        TemplateTests.all().forEach(jinjava.getGlobalContext()::registerExpTest);
-        jinjava.registerTag(new GenerationTag());
-        jinjava.registerFunction(new ELFunctionDefinition(
-                "", "raise_exception", TemplateFunctions.class, "raiseException", Object.class));
-        jinjava.registerFunction(
-                new ELFunctionDefinition("", "strftime_now", TemplateFunctions.class, "strftimeNow", String.class));
+        TemplateTags.all().forEach(jinjava::registerTag);
+        TemplateRuntime.functions().forEach(jinjava::registerFunction);
         return jinjava;
     }
 
@@ -57,10 +43,13 @@ final class TemplateEngine {
      * @param name what messages call the template
      * @throws UserErrorException when the template refuses, or cannot be rendered
      */
-    static String render(String source, String name, Map<String, @Nullable Object> variables) {
+    static String render(NormalizedTemplate template, String name, Map<String, @Nullable Object> variables) {
+        Map<String, Object> known = new HashMap<>(TemplateFunctions.all());
+        variables.forEach((key, value) -> known.put(key, value == null ? TemplateRuntime.NONE : value));
+        known.put(TemplateConstants.NAME, template.constants());
         RenderResult result;
         try {
-            result = JINJAVA.renderForResult(source, variables);
+            result = JINJAVA.renderForResult(template.source(), known);
         } catch (RuntimeException e) {
             throw refused(name, e, String.valueOf(e.getMessage()));
         }
@@ -70,10 +59,22 @@ final class TemplateEngine {
         return result.getOutput();
     }
 
+    /** What renders within a scope of its own. */
+    static JinjavaInterpreter interpreter(Context scope) {
+        return new JinjavaInterpreter(JINJAVA, scope, JINJAVA.getGlobalConfig());
+    }
+
+    /** The renderer would note an error and go on: nothing that follows it counts. */
+    static void checkErrors(JinjavaInterpreter interpreter) {
+        for (TemplateError error : interpreter.getErrors()) {
+            throw refused("", error.getException(), error.getMessage());
+        }
+    }
+
     private static UserErrorException refused(String name, @Nullable Throwable cause, String message) {
         for (Throwable t = cause; t != null; t = t.getCause()) {
             if (t instanceof UserErrorException own) {
-                return new UserErrorException(name + ": " + own.getMessage(), own);
+                return name.isEmpty() ? own : new UserErrorException(name + ": " + own.getMessage(), own);
             }
         }
         String line = message.lines().findFirst().orElse("it cannot be rendered");

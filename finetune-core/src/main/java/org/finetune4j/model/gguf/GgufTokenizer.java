@@ -16,6 +16,7 @@ import java.util.Set;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -237,16 +238,6 @@ final class GgufTokenizer {
     }
 
     private void chatTemplate(GgufMetadata metadata) {
-        Path file = directory.resolve("chat_template.jinja");
-        if (Files.exists(file)) {
-            try {
-                metadata.put("tokenizer.chat_template", Files.readString(file));
-            } catch (IOException e) {
-                throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-            }
-        } else if (settings.path("chat_template").isTextual()) {
-            metadata.put(
-                    "tokenizer.chat_template", settings.path("chat_template").asText());
-        }
+        ChatTemplate.source(directory).ifPresent(source -> metadata.put("tokenizer.chat_template", source));
     }
 }

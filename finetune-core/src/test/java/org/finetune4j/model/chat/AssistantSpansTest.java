@@ -9,9 +9,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -69,15 +71,76 @@ class AssistantSpansTest {
         assertEquals(List.of("A1</s>", "A2</s>"), answers(marking, TWO_TURNS));
     }
 
+    /** What templates of real models do that the text before an answer is no beginning of the whole. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '#', quoteCharacter = '`', textBlock = """
+            <a>{{ '<think>~' if add_generation_prompt }} # {{ m.content }}<end>~ # # A1<end> # A2<end>
+            <a>{{ '<think>~' if add_generation_prompt }} # <think></think>{{ m.content }}<end>~ # # </think>A1<end> # </think>A2<end>
+            <a>~ # ~{{ m.content }}<end> # {% if not add_generation_prompt %}<eos>{% endif %} # A1<end> # A2<end>
+            <a> # {{ m.content }}<end> # {% if not add_generation_prompt %}<u>{% endif %} # A1<end> # A2<end>
+            <a> # |say|{{ m.content }}{{ '<stop>' if loop.last else '<end>' }} # # |say|A1<end> # |say|A2<stop>
+            <a> # {{ m.content }}<end> # {{ messages|length }} # A1<end> # A2<end>
+            """)
+    void whatTheTemplateWritesBesideTheAnswerIsNotLearned(
+            String header, String answer, @Nullable String tail, String first, String last) {
+        String source = ("<bos>{% for m in messages %}{% if m.role == 'user' %}<u>{{ m.content }}<end>~{% else %}"
+                        + "<a>" + answer + "{% endif %}{% endfor %}" + (tail == null ? "" : tail)
+                        + "{% if add_generation_prompt %}" + header + "{% endif %}")
+                .replace("~", "\n");
+        ChatTemplate template = ChatTemplate.of("hub/template", source, Map.of("bos_token", "<bos>"));
+        assertEquals(List.of(first, last), answers(template, TWO_TURNS));
+    }
+
     @Test
-    void aTemplateThatRewritesWhatCameBeforeIsRefused() {
-        ChatTemplate counting = ChatTemplate.of(
-                "counting",
-                "{{ messages|length }}:{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
-                        + "{% if add_generation_prompt %}<assistant>{% endif %}",
+    void aCallOfAToolIsLearnedWithWhatEndsIt() {
+        ChatTemplate template = ChatTemplate.of(
+                "calling",
+                "{% for m in messages %}<{{ m.role }}>{% if m.tool_calls %}{{ m.tool_calls|tojson }}{% else %}"
+                        + "{{ m.content }}{% endif %}<end>{% endfor %}"
+                        + "{% if add_generation_prompt %}<assistant><think>{% endif %}",
                 Map.of());
+        Map<String, Object> call = new LinkedHashMap<>();
+        call.put("role", "assistant");
+        call.put("content", null);
+        call.put("tool_calls", List.of(Map.of("function", Map.of("name", "f"))));
+        assertEquals(
+                List.of("[{\"function\": {\"name\": \"f\"}}]<end>", "A<end>"),
+                answers(
+                        template,
+                        List.of(
+                                ChatMessage.user("Q"),
+                                new ChatMessage(call),
+                                ChatMessage.of("tool", "3"),
+                                ChatMessage.assistant("A"))));
+    }
+
+    @Test
+    void aTurnInSeveralMarkedBlocksIsOneTurn() {
+        ChatTemplate marking = ChatTemplate.of(
+                "marking",
+                "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %} "
+                        + "{% if loop.last %}{% generation %}<end>{% endgeneration %}{% endif %}"
+                        + "{% else %}<u>{{ m.content }}{% endif %}{% endfor %}",
+                Map.of());
+        RenderedChat chat = marking.renderWithSpans(TWO_TURNS, ChatOptions.none());
+        assertEquals(List.of("A1", "A2", "<end>"), answers(marking, TWO_TURNS));
+        assertEquals(
+                List.of(1, 3, 3),
+                chat.spans().stream().map(RenderedChat.Span::message).toList());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '#', quoteCharacter = '`', textBlock = """
+            {% for m in messages %}<{{ m.role }}>{% for part in m.content %}{{ part.text }}{% endfor %}<end>{% endfor %} # one piece
+            {% for m in messages %}<{{ m.role }}>{{ m.content }}{{ m.content }}<end>{% endfor %}{{ messages|length }} # one piece
+            {% for m in messages %}({{ m.role }}){{ m.content }}{% endfor %}</s> # ends otherwise
+            """)
+    void aTemplateWhereTheAnswerCannotBeToldApartIsRefused(String source, String why) {
+        ChatTemplate template = ChatTemplate.of("hub/template", source, Map.of());
         UserErrorException e =
-                assertThrows(UserErrorException.class, () -> counting.renderWithSpans(TWO_TURNS, ChatOptions.none()));
+                assertThrows(UserErrorException.class, () -> template.renderWithSpans(TWO_TURNS, ChatOptions.none()));
+        assertTrue(String.valueOf(e.getMessage()).startsWith("hub/template: the answer in message 2 "), e.getMessage());
+        assertTrue(String.valueOf(e.getMessage()).contains(why), e.getMessage());
         assertTrue(String.valueOf(e.getMessage()).contains("{% generation %}"), e.getMessage());
     }
 

@@ -15,6 +15,7 @@ import java.time.ZonedDateTime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.StreamSupport;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
@@ -44,6 +45,27 @@ class JinjaTest {
         }));
     }
 
+    /** Every construct, filter and test that templates of real models use, and what Jinja2 refuses. */
+    @Test
+    void theLanguageOfRealTemplatesIsThatOfJinja2() throws IOException {
+        ObjectMapper json = new ObjectMapper();
+        JsonNode golden = json.readTree(
+                Path.of("src/test/resources/goldens/chat/jinja-language.json").toFile());
+        Map<String, Object> variables =
+                json.convertValue(golden.path("variables"), new TypeReference<Map<String, Object>>() {});
+        assertTrue(golden.path("rows").size() > 90);
+        assertAll(StreamSupport.stream(golden.path("rows").spliterator(), false).map(row -> () -> {
+            String source = row.path("template").asText();
+            Supplier<String> rendering = () ->
+                    ChatTemplate.withoutMarks(TemplateEngine.render(JinjaSource.normalize(source), "test", variables));
+            if (row.has("error")) {
+                assertThrows(UserErrorException.class, rendering::get, source);
+            } else {
+                assertEquals(row.path("text").asText(), rendering.get(), source);
+            }
+        }));
+    }
+
     @Test
     void aLoopWithAConditionCountsWhatIsLeft() {
         String source =
@@ -67,11 +89,15 @@ class JinjaTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "{% for m in messages %}{{ m.role }}{% else %}none{% endfor %}",
-                "{% for m in messages recursive %}{{ m.role }}{% endfor %}",
-                "{% raw %}{{ x }}{% endraw %}"
+                "{% include 'other' %}",
+                "{% do messages.append(1) %}",
+                "{% if true %}x",
+                "{{ 'x }}",
+                "{% endfor %}",
+                "{{ f(**m) }}",
+                "{% block a %}{% endblock %}"
             })
-    void whatTheRendererWouldOverlookIsRefused(String source) {
+    void whatCannotBeReadIsRefusedAtOnce(String source) {
         UserErrorException e =
                 assertThrows(UserErrorException.class, () -> ChatTemplate.of("hub/template", source, Map.of()));
         assertTrue(String.valueOf(e.getMessage()).startsWith("hub/template: "), e.getMessage());
