@@ -38,7 +38,7 @@ final class ExportCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         if (!format.equals("gguf")) {
-            throw new UserErrorException("--format '" + format + "' is not implemented, expected gguf");
+            throw new UserErrorException("--format: no format is called '" + format + "', expected gguf");
         }
         GgufType chosen = GgufType.parse(type);
         GgufExport.requireNoOtherFile(output);

@@ -28,24 +28,30 @@ public final class MatrixProducts {
 
     private static boolean oneDnnIsBetter;
 
+    /** How many guards ask for oneDNN now: the choice is libtorch's, one for all threads. */
+    private static int asking;
+
+    private static Float32MatmulPrecision before = Float32MatmulPrecision.HIGHEST;
+
     private MatrixProducts() {}
 
-    /** A choice that ends when closed. */
+    /** A choice that ends when closed. Guards may lie within each other, and overlap on several threads. */
     public static final class Mode implements AutoCloseable {
 
-        private final boolean changes;
+        private boolean asks;
 
-        private Mode(boolean changes) {
-            this.changes = changes;
-            if (changes) {
-                ask(Float32MatmulPrecision.MEDIUM);
+        private Mode(boolean asks) {
+            this.asks = asks;
+            if (asks) {
+                ask(1);
             }
         }
 
         @Override
         public void close() {
-            if (changes) {
-                ask(Float32MatmulPrecision.HIGHEST);
+            if (asks) {
+                asks = false;
+                ask(-1);
             }
         }
     }
@@ -76,8 +82,13 @@ public final class MatrixProducts {
         }
     }
 
-    private static void ask(Float32MatmulPrecision precision) {
-        torch.globalContext().setFloat32MatmulPrecision(precision);
+    /** The first guard asks oneDNN, the last one leaves what the first has found. */
+    private static synchronized void ask(int more) {
+        if (asking == 0) {
+            before = torch.globalContext().float32MatmulPrecision();
+        }
+        asking += more;
+        torch.globalContext().setFloat32MatmulPrecision(asking > 0 ? Float32MatmulPrecision.MEDIUM : before);
     }
 
     /** AVX-512 by another maker than Intel. */

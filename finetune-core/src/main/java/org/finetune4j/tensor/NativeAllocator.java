@@ -17,14 +17,24 @@ public final class NativeAllocator {
     private static final int TOP_PAD = -2;
     private static final int MMAP_THRESHOLD = -3;
 
+    private static final int SMALLEST_MAPPED = 1 << 25;
+    private static final int SMALLEST_MAPPED_OF_LARGE_MODELS = 1 << 22;
+
+    private static volatile int mapped = SMALLEST_MAPPED;
+
     private NativeAllocator() {}
+
+    /** Blocks of so many bytes and more are mapped on their own, and leave no gaps when they are freed. */
+    public static int smallestMappedBlock() {
+        return mapped;
+    }
 
     /**
      * First touch of fresh memory is dear, and glibc gives every large block back to the kernel when it is freed: a
      * training step that frees and asks again for the same blocks would fault them in each time.
      */
     static void tune() {
-        setThresholds(1 << 25, Integer.MAX_VALUE, 1 << 26);
+        setThresholds(SMALLEST_MAPPED, Integer.MAX_VALUE, 1 << 26);
     }
 
     /**
@@ -34,10 +44,11 @@ public final class NativeAllocator {
      */
     public static void returnLargeBlocks() {
         Torch.ensureLoaded();
-        setThresholds(1 << 22, 1 << 26, 1 << 20);
+        setThresholds(SMALLEST_MAPPED_OF_LARGE_MODELS, 1 << 26, 1 << 20);
     }
 
     private static void setThresholds(int mmapThreshold, int trimThreshold, int topPad) {
+        mapped = mmapThreshold;
         if (!System.getProperty("os.name").startsWith("Linux")
                 || !Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"))) {
             return;

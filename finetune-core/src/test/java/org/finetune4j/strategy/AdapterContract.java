@@ -302,7 +302,7 @@ public abstract class AdapterContract {
                 backpropagate(model, adapter, GradientCheckpointing.none());
                 for (Parameter parameter : adapter.trainableParameters()) {
                     if (isDerivative(parameter)) {
-                        DirectionalDerivative.check(
+                        DirectionalDerivative.assertIsGradient(
                                 parameter,
                                 () -> new Backpropagation(model, GradientCheckpointing.none())
                                                 .evaluate(

@@ -20,12 +20,12 @@ public final class DirectionalDerivative {
     private DirectionalDerivative() {}
 
     /**
-     * Checks the gradient that a parameter holds.
+     * Fails unless the gradient that a parameter holds is the derivative.
      *
      * @param parameter in float64; its value is moved and put back
      * @param loss recomputes the loss
      */
-    public static void check(Parameter parameter, DoubleSupplier loss) {
+    public static void assertIsGradient(Parameter parameter, DoubleSupplier loss) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor value = parameter.value().detach();

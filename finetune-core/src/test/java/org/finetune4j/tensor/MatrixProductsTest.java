@@ -28,13 +28,21 @@ class MatrixProductsTest {
         }
     }
 
+    /** Recursion and other threads must not leave a process with another precision than it had. */
     @Test
-    void theChoiceEndsWithItsGuard() {
-        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(true)) {
-            assertTrue(torch.globalContext().float32MatmulPrecision() != Float32MatmulPrecision.HIGH);
-        }
-        assertEquals(
-                Float32MatmulPrecision.HIGHEST,
-                torch.globalContext().float32MatmulPrecision().intern());
+    void theLastGuardLeavesThePrecisionThatTheFirstOneFound() {
+        Float32MatmulPrecision found = precision();
+        MatrixProducts.Mode first = MatrixProducts.ofShapes(true);
+        Float32MatmulPrecision asked = precision();
+        MatrixProducts.Mode second = MatrixProducts.ofShapes(true);
+        first.close();
+        first.close();
+        assertEquals(asked, precision(), "the second still asks");
+        second.close();
+        assertEquals(found, precision());
+    }
+
+    private static Float32MatmulPrecision precision() {
+        return torch.globalContext().float32MatmulPrecision().intern();
     }
 }

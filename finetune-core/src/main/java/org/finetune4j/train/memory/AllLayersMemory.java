@@ -5,6 +5,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.tensor.NativeAllocator;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 
 /**
@@ -14,9 +15,6 @@ import org.finetune4j.train.gradient.GradientCheckpointing;
  * @param backward bytes that the largest layer needs while it goes backwards
  */
 record AllLayersMemory(long kept, long backward) {
-
-    /** Blocks of this size and larger are mapped on their own and leave no gaps, see the runtime's allocator settings. */
-    private static final long MAPPED_BLOCK = 1L << 25;
 
     /**
      * Gaps of a whole pass, in those of one layer: what was resident above what was asked for, once the gaps that grow with
@@ -28,7 +26,7 @@ record AllLayersMemory(long kept, long backward) {
         DecoderModel network = model.network();
         long hidden = network.inputEmbedding().weight().value().size(1);
         long scalars = tokens * model.computeDType().itemSize();
-        boolean leavesGaps = scalars * hidden < MAPPED_BLOCK;
+        boolean leavesGaps = scalars * hidden < NativeAllocator.smallestMappedBlock();
         double expertShare = expertShare(model.config());
         boolean recorded = network.embeddingTrains();
         long kept = 0;

@@ -47,7 +47,7 @@ class DoraGradientTest {
                 Autograd.backward(linear.forward(x).mul(direction).sum());
             }
             for (Parameter parameter : new Parameter[] {a, b, magnitude}) {
-                DirectionalDerivative.check(parameter, () -> {
+                DirectionalDerivative.assertIsGradient(parameter, () -> {
                     Tensor scaled = whole(weight, a, b)
                             .mul(magnitude.value().detach().div(norm).unsqueeze(1)); // [out, in]
                     return x.matmul(scaled.t()).mul(direction).sum().item();
