@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.jinja.JinjaTemplate;
+import org.finetune4j.model.chat.jinja.PythonText;
 
 /**
  * Finds the assistant's turns in a rendered conversation. A turn starts where the rendering of everything before it, with
@@ -42,9 +44,9 @@ final class AssistantSpans {
         int start = -1;
         for (int i = 0; i < marked.length(); i++) {
             char c = marked.charAt(i);
-            if (c == TemplateTags.START) {
+            if (c == JinjaTemplate.START) {
                 start = written;
-            } else if (c == TemplateTags.END) {
+            } else if (c == JinjaTemplate.END) {
                 blocks.add(new RenderedChat.Span(-1, start, written));
             } else {
                 written++;
@@ -245,7 +247,7 @@ final class AssistantSpans {
         if (part.isEmpty() && !generationPrompt) {
             return "";
         }
-        return ChatTemplate.withoutMarks(template.renderMarked(part, options.withGenerationPrompt(generationPrompt)));
+        return JinjaTemplate.withoutMarks(template.renderMarked(part, options.withGenerationPrompt(generationPrompt)));
     }
 
     private static int commonPrefix(String a, String b) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.jinja.JinjaTemplate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 public final class ChatTemplate {
 
     private final String name;
-    private final NormalizedTemplate source;
-    private final NormalizedTemplate sourceForTools;
+    private final JinjaTemplate source;
+    private final JinjaTemplate sourceForTools;
     private final Map<String, String> specialTokens;
 
     private ChatTemplate(
@@ -33,9 +34,9 @@ public final class ChatTemplate {
         this.specialTokens = Map.copyOf(specialTokens);
     }
 
-    private static NormalizedTemplate normalized(String name, String source) {
+    private static JinjaTemplate normalized(String name, String source) {
         try {
-            return JinjaSource.normalize(source);
+            return JinjaTemplate.of(source);
         } catch (UserErrorException e) {
             throw new UserErrorException(name + ": " + e.getMessage() + " in a chat template", e);
         }
@@ -106,7 +107,7 @@ public final class ChatTemplate {
      * @throws UserErrorException when the template refuses the conversation
      */
     public String render(List<ChatMessage> messages, ChatOptions options) {
-        String text = withoutMarks(renderMarked(messages, options));
+        String text = JinjaTemplate.withoutMarks(renderMarked(messages, options));
         return options.continueFinalMessage() ? untilFinalContent(text, messages, options) : text;
     }
 
@@ -119,8 +120,8 @@ public final class ChatTemplate {
     public RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options) {
         ChatOptions finished = options.withGenerationPrompt(false);
         String marked = renderMarked(messages, finished);
-        AssistantSpans spans = new AssistantSpans(this, messages, finished, withoutMarks(marked));
-        return marked.indexOf(TemplateTags.START) >= 0 ? spans.marked(marked) : spans.found();
+        AssistantSpans spans = new AssistantSpans(this, messages, finished, JinjaTemplate.withoutMarks(marked));
+        return marked.indexOf(JinjaTemplate.START) >= 0 ? spans.marked(marked) : spans.found();
     }
 
     String renderMarked(List<ChatMessage> messages, ChatOptions options) {
@@ -130,7 +131,7 @@ public final class ChatTemplate {
         variables.put("tools", options.tools());
         variables.put("documents", null);
         variables.putAll(options.variables());
-        return TemplateEngine.render(options.tools() == null ? source : sourceForTools, name, variables);
+        return (options.tools() == null ? source : sourceForTools).render(name, variables);
     }
 
     private static List<Map<String, @Nullable Object>> fields(List<ChatMessage> messages) {
@@ -146,18 +147,12 @@ public final class ChatTemplate {
         return text.startsWith(bos) ? text.substring(bos.length()) : text;
     }
 
-    static String withoutMarks(String marked) {
-        return marked.indexOf(TemplateTags.START) < 0
-                ? marked
-                : marked.replace(String.valueOf(TemplateTags.START), "").replace(String.valueOf(TemplateTags.END), "");
-    }
-
     /** Cuts what the template writes behind the last message's own words: what stays when they are others. */
     private String untilFinalContent(String text, List<ChatMessage> messages, ChatOptions options) {
         List<ChatMessage> changed = new ArrayList<>(messages);
         ChatMessage last = messages.get(messages.size() - 1);
         changed.set(messages.size() - 1, last.withContent(MessagePlaces.otherThan(last.content())));
-        String other = withoutMarks(renderMarked(changed, options));
+        String other = JinjaTemplate.withoutMarks(renderMarked(changed, options));
         int end = text.length() - MessagePlaces.commonSuffix(text, other);
         if (other.indexOf(MessagePlaces.otherThan(last.content())) < 0) {
             throw new UserErrorException(name + ": the last message does not appear in the rendered conversation,"

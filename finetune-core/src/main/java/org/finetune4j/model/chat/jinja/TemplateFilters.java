@@ -1,0 +1,265 @@
+package org.finetune4j.model.chat.jinja;
+
+import java.math.BigInteger;
+import java.math.RoundingMode;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/** Jinja2's filters on one value; those on lists are {@link SequenceFilters}. */
+final class TemplateFilters {
+
+    @FunctionalInterface
+    interface Body {
+        @Nullable
+        Object apply(@Nullable Object value, TemplateArguments given);
+    }
+
+    private static final Pattern WORD_START = Pattern.compile("(?<=[-\\s({\\[<])(?![-\\s({\\[<])");
+
+    /** What these make of a text that is marked safe is safe too. */
+    private static final Set<String> KEEPING =
+            Set.of("string", "trim", "upper", "lower", "capitalize", "title", "center", "indent", "truncate");
+
+    private static final Map<String, Body> ALL = all();
+
+    private TemplateFilters() {}
+
+    private static Map<String, Body> all() {
+        Map<String, Body> filters = new HashMap<>();
+        filters.put("tojson", TemplateFilters::toJson);
+        filters.put("default", TemplateFilters::otherwise);
+        filters.put("d", TemplateFilters::otherwise);
+        filters.put("string", (value, given) -> text(value));
+        filters.put("safe", (value, given) -> new PythonMarkup(text(value)));
+        filters.put("trim", (value, given) -> method(text(value), "strip", given));
+        filters.put("upper", (value, given) -> text(value).toUpperCase(Locale.ROOT));
+        filters.put("lower", (value, given) -> text(value).toLowerCase(Locale.ROOT));
+        filters.put("capitalize", (value, given) -> PythonTextMethods.capitalized(text(value)));
+        filters.put("title", (value, given) -> title(text(value)));
+        filters.put("center", TemplateFilters::center);
+        filters.put("replace", TemplateFilters::replace);
+        filters.put("indent", TemplateFilters::indent);
+        filters.put("truncate", TemplateFilters::truncate);
+        filters.put("format", TemplateFilters::format);
+        filters.put("escape", TemplateFilters::escape);
+        filters.put("e", TemplateFilters::escape);
+        filters.put("forceescape", (value, given) -> PythonMarkup.escaped(text(value)));
+        filters.put("wordcount", (value, given) -> (long) Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS)
+                .matcher(text(value))
+                .results()
+                .count());
+        filters.put("length", (value, given) -> PythonValues.length(value));
+        filters.put("count", (value, given) -> PythonValues.length(value));
+        filters.put(
+                "abs",
+                (value, given) -> PythonValues.compare(value, 0L) < 0
+                        ? PythonOperators.signed(value, true)
+                        : PythonOperators.signed(value, false));
+        filters.put("int", TemplateFilters::integer);
+        filters.put("float", TemplateFilters::real);
+        filters.put("round", TemplateFilters::round);
+        filters.put("attr", (value, given) -> PythonMembers.member(value, given.text(0, "name")));
+        filters.putAll(SequenceFilters.all());
+        return Map.copyOf(filters);
+    }
+
+    static boolean isKnown(String name) {
+        return ALL.containsKey(name);
+    }
+
+    /** @throws UserErrorException when there is no such filter */
+    static void check(String name) {
+        if (!isKnown(name)) {
+            throw new UserErrorException(
+                    "a filter '" + name + "' is not known" + Suggestions.didYouMean(name, ALL.keySet()));
+        }
+    }
+
+    static @Nullable Object apply(String name, @Nullable Object value, TemplateArguments given) {
+        check(name);
+        Object result = Objects.requireNonNull(ALL.get(name)).apply(value, given);
+        return value instanceof PythonMarkup && result instanceof String text && KEEPING.contains(name)
+                ? new PythonMarkup(text)
+                : result;
+    }
+
+    private static PythonMarkup escape(@Nullable Object value, TemplateArguments given) {
+        return value instanceof PythonMarkup markup ? markup : PythonMarkup.escaped(text(value));
+    }
+
+    /** What a filter of texts makes of any value. */
+    static String text(@Nullable Object value) {
+        return TemplateRuntime.out(value);
+    }
+
+    private static @Nullable Object method(String text, String method, TemplateArguments given) {
+        return new PythonTextMethods(text, given).call(method);
+    }
+
+    private static Object toJson(@Nullable Object value, TemplateArguments given) {
+        for (String name : given.named().keySet()) {
+            if (!List.of("indent", "ensure_ascii", "separators", "sort_keys").contains(name)) {
+                throw new UserErrorException("tojson's '" + name + "' is not known");
+            }
+        }
+        Object indent = given.optional(1, "indent", null);
+        String step = indent == null || indent instanceof CharSequence
+                ? (String) indent
+                : " ".repeat(Math.max(0, PythonNumbers.index(indent)));
+        Object separators = given.optional(2, "separators", null);
+        List<?> both =
+                separators == null ? List.of(step == null ? ", " : ",", ": ") : PythonValues.elements(separators);
+        return PythonJson.write(
+                value,
+                new PythonJson.Style(
+                        given.truth(0, "ensure_ascii", false),
+                        step,
+                        String.valueOf(both.get(0)),
+                        String.valueOf(both.get(1)),
+                        given.truth(3, "sort_keys", false)));
+    }
+
+    private static @Nullable Object otherwise(@Nullable Object value, TemplateArguments given) {
+        boolean missing = value instanceof Undefined || given.truth(1, "boolean", false) && !PythonValues.truth(value);
+        return missing ? given.optional(0, "default_value", "") : value;
+    }
+
+    private static String title(String text) {
+        StringBuilder out = new StringBuilder();
+        for (String word : WORD_START.split(text)) {
+            out.append(PythonTextMethods.capitalized(word));
+        }
+        return out.toString();
+    }
+
+    private static String center(@Nullable Object value, TemplateArguments given) {
+        String text = text(value);
+        int width = given.integer(0, "width", 80);
+        int missing = (int) Math.max(0, width - PythonValues.length(text));
+        int left = missing / 2 + (missing & width & 1);
+        return " ".repeat(left) + text + " ".repeat(missing - left);
+    }
+
+    private static String replace(@Nullable Object value, TemplateArguments given) {
+        return PythonTextMethods.replaced(
+                text(value),
+                text(given.required(0, "old")),
+                text(given.required(1, "new")),
+                given.integer(2, "count", -1));
+    }
+
+    private static String indent(@Nullable Object value, TemplateArguments given) {
+        Object width = given.optional(0, "width", 4L);
+        String step = width instanceof CharSequence text ? text.toString() : " ".repeat(PythonNumbers.index(width));
+        boolean first = given.truth(1, "first", false);
+        boolean blank = given.truth(2, "blank", false);
+        Object ended = PythonOperators.binary("+", value, "\n");
+        List<@Nullable Object> lines = PythonTextMethods.lines(String.valueOf(ended), false);
+        StringBuilder out = new StringBuilder();
+        for (int i = 0; i < lines.size(); i++) {
+            String line = String.valueOf(lines.get(i));
+            out.append(i == 0 ? "" : "\n");
+            out.append(i == 0 ? (first ? step : "") : blank || !line.isEmpty() ? step : "")
+                    .append(line);
+        }
+        return out.toString();
+    }
+
+    private static String truncate(@Nullable Object value, TemplateArguments given) {
+        String text = text(value);
+        int length = given.integer(0, "length", 255);
+        String end = given.has(2, "end") ? given.text(2, "end") : "...";
+        if (PythonValues.length(text) <= length + given.integer(3, "leeway", 5)) {
+            return text;
+        }
+        int kept = text.offsetByCodePoints(0, (int) Math.max(0, length - PythonValues.length(end)));
+        String cut = text.substring(0, kept);
+        int blank = cut.lastIndexOf(' ');
+        return (given.truth(1, "killwords", false) || blank < 0 ? cut : cut.substring(0, blank)) + end;
+    }
+
+    private static String format(@Nullable Object value, TemplateArguments given) {
+        return PythonFormat.percent(
+                text(value), given.named().isEmpty() ? new PythonTuple(given.positional()) : given.named());
+    }
+
+    private static @Nullable Object integer(@Nullable Object value, TemplateArguments given) {
+        Object otherwise = given.optional(0, "default", 0L);
+        int base = given.integer(1, "base", 10);
+        if (value instanceof CharSequence text) {
+            String digits = PythonText.strip(text.toString()).replace("_", "");
+            try {
+                return PythonNumbers.normal(new BigInteger(digits, base));
+            } catch (NumberFormatException e) {
+                Double real = parsed(digits);
+                return real == null || real.isNaN() || real.isInfinite() ? otherwise : whole(real);
+            }
+        }
+        if (value instanceof Undefined missing) {
+            throw missing.error();
+        }
+        return value == null || !PythonNumbers.isNumber(value)
+                ? otherwise
+                : PythonNumbers.isReal(value)
+                        ? whole(PythonNumbers.real(value))
+                        : PythonNumbers.normal(PythonNumbers.integer(value));
+    }
+
+    private static Number whole(double real) {
+        return PythonNumbers.normal(new java.math.BigDecimal(real).toBigInteger());
+    }
+
+    private static @Nullable Double parsed(String text) {
+        try {
+            return text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?") ? Double.valueOf(text) : null;
+        } catch (NumberFormatException e) {
+            return null;
+        }
+    }
+
+    private static @Nullable Object real(@Nullable Object value, TemplateArguments given) {
+        if (value instanceof CharSequence text) {
+            Double real = parsed(PythonText.strip(text.toString()));
+            return real == null ? given.optional(0, "default", 0.0) : real;
+        }
+        if (value instanceof Undefined missing) {
+            throw missing.error();
+        }
+        return value == null || !PythonNumbers.isNumber(value)
+                ? given.optional(0, "default", 0.0)
+                : (Object) PythonNumbers.real(value);
+    }
+
+    private static Number round(@Nullable Object value, TemplateArguments given) {
+        int digits = given.integer(0, "precision", 0);
+        String method = given.has(1, "method") ? given.text(1, "method") : "common";
+        Number number = PythonOperators.signed(value, false);
+        if (method.equals("common")) {
+            return PythonNumbers.isReal(number)
+                    ? (Number) PythonNumbers.round(number.doubleValue(), digits, RoundingMode.HALF_EVEN)
+                    : PythonNumbers.normal(new java.math.BigDecimal(PythonNumbers.integer(number))
+                            .setScale(Math.min(digits, 0), RoundingMode.HALF_EVEN)
+                            .toBigInteger());
+        }
+        double scale = Math.pow(10, digits);
+        return switch (method) {
+            case "ceil" -> Math.ceil(number.doubleValue() * scale) / scale;
+            case "floor" -> Math.floor(number.doubleValue() * scale) / scale;
+            default -> throw new UserErrorException("the filter 'round' knows no method '" + method + "'");
+        };
+    }
+
+    /** Values in one text, for {@code join}. */
+    static String joined(List<@Nullable Object> values, String separator) {
+        return values.stream().map(TemplateFilters::text).collect(Collectors.joining(separator));
+    }
+}

@@ -1,0 +1,100 @@
+package org.finetune4j.model.chat.jinja;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+import java.util.stream.StreamSupport;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.ChatTemplate;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Expressions, statements and white space that were rendered by Jinja2 itself. What the renderer is known to do otherwise is
+ * not among them: see docs/status.md.
+ */
+class JinjaTest {
+
+    @Test
+    void recordedRenderingsAreThoseOfJinja2() throws IOException {
+        ObjectMapper json = new ObjectMapper();
+        JsonNode golden = json.readTree(
+                Path.of("src/test/resources/goldens/chat/jinja.json").toFile());
+        Map<String, Object> variables =
+                json.convertValue(golden.path("variables"), new TypeReference<Map<String, Object>>() {});
+        assertTrue(golden.path("rows").size() > 100);
+        assertAll(StreamSupport.stream(golden.path("rows").spliterator(), false).map(row -> () -> {
+            String source = row.path("template").asText();
+            assertEquals(row.path("text").asText(), JinjaTemplate.of(source).render("test", variables), source);
+        }));
+    }
+
+    /** Every construct, filter and test that templates of real models use, and what Jinja2 refuses. */
+    @Test
+    void theLanguageOfRealTemplatesIsThatOfJinja2() throws IOException {
+        ObjectMapper json = new ObjectMapper();
+        JsonNode golden = json.readTree(
+                Path.of("src/test/resources/goldens/chat/jinja-language.json").toFile());
+        Map<String, Object> variables =
+                json.convertValue(golden.path("variables"), new TypeReference<Map<String, Object>>() {});
+        assertTrue(golden.path("rows").size() > 90);
+        assertAll(StreamSupport.stream(golden.path("rows").spliterator(), false).map(row -> () -> {
+            String source = row.path("template").asText();
+            Supplier<String> rendering =
+                    () -> JinjaTemplate.withoutMarks(JinjaTemplate.of(source).render("test", variables));
+            if (row.has("error")) {
+                assertThrows(UserErrorException.class, rendering::get, source);
+            } else {
+                assertEquals(row.path("text").asText(), rendering.get(), source);
+            }
+        }));
+    }
+
+    @Test
+    void aLoopWithAConditionCountsWhatIsLeft() {
+        String source =
+                "{% for k, v in m.items() if k != 'a' %}{{ loop.index }}{{ k }}{{ v }}{{ loop.last }} {% endfor %}";
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("b", 2);
+        values.put("a", 1);
+        values.put("c", 3);
+        assertEquals("1b2False 2c3True ", JinjaTemplate.of(source).render("test", Map.of("m", values)));
+    }
+
+    @Test
+    void aTemplateThatAsksForTheDateGetsTheOneItIsGiven() {
+        String source = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% endif %}";
+        ZonedDateTime now = ZonedDateTime.of(2026, 3, 9, 1, 2, 3, 0, ZoneOffset.UTC);
+        assertEquals("09 Mar 2026", JinjaTemplate.of(source).render("dated", Map.of(TemplateFunctions.NOW, now)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{% include 'other' %}",
+                "{% do messages.append(1) %}",
+                "{% if true %}x",
+                "{{ 'x }}",
+                "{% endfor %}",
+                "{{ f(**m) }}",
+                "{% block a %}{% endblock %}"
+            })
+    void whatCannotBeReadIsRefusedAtOnce(String source) {
+        UserErrorException e =
+                assertThrows(UserErrorException.class, () -> ChatTemplate.of("hub/template", source, Map.of()));
+        assertTrue(String.valueOf(e.getMessage()).startsWith("hub/template: "), e.getMessage());
+    }
+}
