@@ -1,6 +1,7 @@
 package org.finetune4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -82,6 +83,19 @@ class GenerateCommandTest {
                 generate("--prompt", "Tom lives", "--max-new-tokens", "12", "--stop", stop)
                         .out());
         assertEquals(whole.substring(0, whole.indexOf(stop)), cut);
+    }
+
+    @Test
+    void aBeamEndsAtAStopStringToo() {
+        CommandRun whole = generate("--prompt", "Tom lives", "--max-new-tokens", "12", "--num-beams", "3");
+        String text = String.join("\n", whole.out());
+        String stop = text.substring(5, 7);
+        CommandRun stopped =
+                generate("--prompt", "Tom lives", "--max-new-tokens", "12", "--num-beams", "3", "--stop", stop);
+        assertEquals(0, stopped.exitCode(), stopped.toString());
+        String ended = String.join("\n", stopped.out());
+        assertFalse(ended.contains(stop), ended);
+        assertTrue(ended.length() < text.length(), ended);
     }
 
     @Test

@@ -17,14 +17,25 @@ import org.finetune4j.tensor.TensorScope;
  */
 final class BeamSearch {
 
-    /** A sequence that still grows. */
-    private record Beam(TokenSequence tokens, double score) {}
+    /**
+     * A sequence and how likely its tokens were.
+     *
+     * @param logprobs one a new token where they were asked for, else empty
+     */
+    private record Path(TokenSequence tokens, List<TokenLogprob> logprobs) {}
 
-    /** What one step could make of a beam. */
-    private record Candidate(int beam, int token, double score) {}
+    /** A sequence that still grows. */
+    private record Beam(Path path, double score) {}
+
+    /**
+     * What one step could make of a beam.
+     *
+     * @param scores of the beam, as the model gave them
+     */
+    private record Candidate(int beam, int token, double score, float[] scores) {}
 
     /** A sequence that has ended. */
-    private record Finished(TokenSequence tokens, double score, FinishReason reason) {}
+    private record Finished(Path path, double score, FinishReason reason) {}
 
     /** The search for one prompt. */
     private static final class Search {
@@ -53,7 +64,7 @@ final class BeamSearch {
         List<Search> searches = new ArrayList<>();
         for (int[] prompt : prompts) {
             Search search = new Search();
-            search.running.add(new Beam(new TokenSequence(prompt), 0));
+            search.running.add(new Beam(new Path(new TokenSequence(prompt), List.of()), 0));
             searches.add(search);
         }
         Tensor scores = inScope(() -> decoder.start(prompts));
@@ -96,13 +107,12 @@ final class BeamSearch {
                     rows.add(firstRow + beam);
                 }
             } else {
-                float[][] logprobs = new float[width][];
+                List<float[]> rowScores = new ArrayList<>();
                 for (int beam = 0; beam < width; beam++) {
                     int from = (firstRow + beam) * vocabulary;
-                    logprobs[beam] =
-                            processed(search.running.get(beam), Arrays.copyOfRange(all, from, from + vocabulary));
+                    rowScores.add(Arrays.copyOfRange(all, from, from + vocabulary));
                 }
-                for (int beam : advance(search, candidates(search.running, logprobs))) {
+                for (int beam : advance(search, candidates(search.running, rowScores))) {
                     rows.add(firstRow + beam);
                 }
             }
@@ -112,24 +122,27 @@ final class BeamSearch {
     }
 
     private float[] processed(Beam beam, float[] scores) {
+        float[] logprobs = scores.clone();
         float logSum = (float) Scores.logSumExp(scores);
         for (int i = 0; i < scores.length; i++) {
-            scores[i] -= logSum;
+            logprobs[i] -= logSum;
         }
         for (LogitsProcessor processor : processors) {
-            processor.process(beam.tokens, scores);
+            processor.process(beam.path.tokens, logprobs);
         }
-        return scores;
+        return logprobs;
     }
 
     /** The best continuations, enough to have {@code beams} that go on even when every stop token is among them. */
-    private List<Candidate> candidates(List<Beam> running, float[][] logprobs) {
+    private List<Candidate> candidates(List<Beam> running, List<float[]> scores) {
         long wanted = Math.max(2L, 1L + stops.size()) * beams;
-        int count = (int) Math.min(wanted, (long) running.size() * logprobs[0].length);
+        int count = (int) Math.min(wanted, (long) running.size() * scores.get(0).length);
         List<Candidate> candidates = new ArrayList<>();
-        for (int beam = 0; beam < running.size(); beam++) {
-            for (int token : Scores.top(logprobs[beam], count)) {
-                candidates.add(new Candidate(beam, token, running.get(beam).score + logprobs[beam][token]));
+        for (int i = 0; i < running.size(); i++) {
+            Beam beam = running.get(i);
+            float[] logprobs = processed(beam, scores.get(i));
+            for (int token : Scores.top(logprobs, count)) {
+                candidates.add(new Candidate(i, token, beam.score + logprobs[token], scores.get(i)));
             }
         }
         candidates.sort(Comparator.comparingDouble(Candidate::score).reversed());
@@ -141,17 +154,17 @@ final class BeamSearch {
         List<Beam> next = new ArrayList<>();
         List<Integer> origins = new ArrayList<>();
         boolean full = search.finished.size() == beams && options.earlyStopping() == EarlyStopping.FIRST;
-        int length = search.running.get(0).tokens.newTokens() + 1;
+        int length = search.running.get(0).path.tokens.newTokens() + 1;
         for (int rank = 0; rank < candidates.size(); rank++) {
             Candidate candidate = candidates.get(rank);
-            boolean stop = stops.contains(candidate.token);
+            Path path = continued(search, candidate);
+            boolean stop = stops.contains(candidate.token) || holdsStopString(path);
             boolean ends = stop || length >= options.maxNewTokens();
             if (ends && rank < beams && !full) {
-                TokenSequence tokens = continued(search, candidate);
                 double score = candidate.score / Math.pow(length, options.lengthPenalty());
-                search.finished.add(new Finished(tokens, score, stop ? FinishReason.STOP : FinishReason.LENGTH));
+                search.finished.add(new Finished(path, score, stop ? FinishReason.STOP : FinishReason.LENGTH));
             } else if (!ends && next.size() < beams) {
-                next.add(new Beam(continued(search, candidate), candidate.score));
+                next.add(new Beam(path, candidate.score));
                 origins.add(candidate.beam);
             }
         }
@@ -168,10 +181,26 @@ final class BeamSearch {
         return origins.stream().mapToInt(Integer::intValue).toArray();
     }
 
-    private static TokenSequence continued(Search search, Candidate candidate) {
-        TokenSequence tokens = search.running.get(candidate.beam).tokens.copy();
+    private Path continued(Search search, Candidate candidate) {
+        Path before = search.running.get(candidate.beam).path;
+        TokenSequence tokens = before.tokens.copy();
         tokens.add(candidate.token);
-        return tokens;
+        if (options.logprobs() < 0) {
+            return new Path(tokens, List.of());
+        }
+        List<TokenLogprob> logprobs = new ArrayList<>(before.logprobs);
+        logprobs.add(Logprobs.of(candidate.scores, candidate.token, options.logprobs()));
+        return new Path(tokens, logprobs);
+    }
+
+    /** Whether the continuation holds a stop string; that of a running beam never did before. */
+    private boolean holdsStopString(Path path) {
+        if (options.stopStrings().isEmpty()) {
+            return false;
+        }
+        int[] added = path.tokens.added().stream().mapToInt(Integer::intValue).toArray();
+        String text = model.tokenizer().decode(added, true);
+        return options.stopStrings().stream().anyMatch(text::contains);
     }
 
     private boolean canImprove(Search search, int length) {
@@ -196,7 +225,8 @@ final class BeamSearch {
     private static int[] lastTokens(List<Search> searches) {
         return searches.stream()
                 .flatMap(search -> search.running.stream())
-                .mapToInt(beam -> beam.tokens.get(beam.tokens.length() - 1))
+                .map(beam -> beam.path.tokens)
+                .mapToInt(tokens -> tokens.get(tokens.length() - 1))
                 .toArray();
     }
 
@@ -207,7 +237,12 @@ final class BeamSearch {
             for (int i = 0; i < Math.min(options.numReturnSequences(), finished.size()); i++) {
                 Finished best = finished.get(i);
                 completions.add(new Completion(
-                        prompt, text(best.tokens), best.tokens.added(), best.reason, List.of(), best.score));
+                        prompt,
+                        text(best.path.tokens),
+                        best.path.tokens.added(),
+                        best.reason,
+                        best.path.logprobs,
+                        best.score));
             }
         }
         return completions;
@@ -217,7 +252,7 @@ final class BeamSearch {
         if (!model.hasTokenizer()) {
             return "";
         }
-        GeneratedText text = new GeneratedText(model.tokenizer(), List.of(), stops, piece -> {});
+        GeneratedText text = new GeneratedText(model.tokenizer(), options.stopStrings(), stops, piece -> {});
         tokens.added().forEach(text::push);
         return text.finish();
     }

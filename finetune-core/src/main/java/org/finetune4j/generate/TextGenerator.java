@@ -201,12 +201,6 @@ public final class TextGenerator {
             throw new UserErrorException("beam search with sampling is not implemented: set temperature to 0, not "
                     + options.temperature() + ", or num_beams to 1");
         }
-        if (options.logprobs() >= 0) {
-            throw new UserErrorException("logprobs are not implemented for beam search: set num_beams to 1");
-        }
-        if (!options.stopStrings().isEmpty()) {
-            throw new UserErrorException("stop strings are not implemented for beam search: set num_beams to 1");
-        }
         if (options.numReturnSequences() > options.numBeams()) {
             throw new UserErrorException("num_return_sequences " + options.numReturnSequences()
                     + " is more than num_beams " + options.numBeams());

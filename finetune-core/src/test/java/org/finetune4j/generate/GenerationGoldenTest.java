@@ -217,6 +217,31 @@ class GenerationGoldenTest {
         }
     }
 
+    /** Without penalties a beam's score is the mean of its tokens' log-probabilities. */
+    @Test
+    void theScoreOfABeamIsThatOfItsLogprobs() {
+        GenerationOptions options = GenerationOptions.builder()
+                .numBeams(3)
+                .numReturnSequences(3)
+                .maxNewTokens(8)
+                .logprobs(2)
+                .build();
+        try (CausalLM model = CausalLM.load(LLAMA)) {
+            List<Completion> beams = TextGenerator.of(model).completeTokens(List.of(prompt()), options);
+            assertEquals(3, beams.size());
+            for (Completion beam : beams) {
+                List<Integer> ids =
+                        beam.logprobs().stream().map(TokenLogprob::token).toList();
+                assertEquals(beam.ids(), ids);
+                double sum = beam.logprobs().stream()
+                        .mapToDouble(TokenLogprob::logprob)
+                        .sum();
+                assertEquals(beam.score(), sum / ids.size(), 1e-5);
+                assertEquals(2, beam.logprobs().get(0).top().size());
+            }
+        }
+    }
+
     @Test
     void moreBeamsThanTokensAreRefused() {
         try (CausalLM model = CausalLM.load(LLAMA)) {
