@@ -109,11 +109,7 @@ class BadInputTest {
             model.save(other);
         }
         Files.copy(files.model.resolve("tokenizer.json"), other.resolve("tokenizer.json"));
-        assertRefused(
-                CommandRun.of(
-                        "generate", "--model", other.toString(), "--adapter", files.output.toString(), "--prompt", "a"),
-                "layers.2",
-                "the adapter was made for " + files.model);
+        assertRefused(files.generate(other, "a"), "layers.2", "the adapter was made for " + files.model);
     }
 
     @Test

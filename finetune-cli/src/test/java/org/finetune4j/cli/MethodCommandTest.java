@@ -41,16 +41,7 @@ class MethodCommandTest {
         assertEquals(0, second.exitCode(), second.toString());
         assertTrue(Files.exists(files.output.resolve("adapter_config.json")));
 
-        CommandRun generated = CommandRun.of(
-                "generate",
-                "--model",
-                files.model.toString(),
-                "--adapter",
-                files.output.toString(),
-                "--prompt",
-                PROMPT,
-                "--max-new-tokens",
-                "4");
+        CommandRun generated = files.generate(files.model, PROMPT, "--max-new-tokens", "4");
         assertEquals(0, generated.exitCode(), generated.toString());
 
         CommandRun merged = CommandRun.of(

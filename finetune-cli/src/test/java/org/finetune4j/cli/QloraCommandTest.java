@@ -184,16 +184,7 @@ class QloraCommandTest {
     }
 
     private List<String> answer(Path model) {
-        CommandRun run = CommandRun.of(
-                "generate",
-                "--model",
-                model.toString(),
-                "--adapter",
-                files.output.toString(),
-                "--prompt",
-                "Q: Where does Tom live?\nA: ",
-                "--max-new-tokens",
-                "12");
+        CommandRun run = files.generate(model, "Q: Where does Tom live?\nA: ", "--max-new-tokens", "12");
         assertEquals(0, run.exitCode(), run.toString());
         return run.out();
     }

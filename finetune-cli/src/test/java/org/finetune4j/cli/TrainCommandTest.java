@@ -79,17 +79,7 @@ class TrainCommandTest {
                 0,
                 files.train("max_steps=40", "learning_rate=5e-3", "target_modules=all-linear")
                         .exitCode());
-        CommandRun run = CommandRun.of(
-                "generate",
-                "--model",
-                files.model.toString(),
-                "--adapter",
-                files.output.toString(),
-                "--chat",
-                "--prompt",
-                "Where does Tom live?",
-                "--max-new-tokens",
-                "12");
+        CommandRun run = files.generate(files.model, "Where does Tom live?", "--chat", "--max-new-tokens", "12");
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(run.out().get(0).startsWith("In Oslo."), run.toString());
     }

@@ -78,6 +78,15 @@ final class TrainingFiles {
         return run("train", overrides);
     }
 
+    /** Asks a model with the adapter that was trained here. */
+    CommandRun generate(Path base, String prompt, String... more) {
+        List<String> args =
+                new ArrayList<>(List.of("generate", "--model", base.toString(), "--adapter", output.toString()));
+        args.addAll(List.of("--prompt", prompt));
+        args.addAll(List.of(more));
+        return CommandRun.of(args.toArray(String[]::new));
+    }
+
     CommandRun run(String command, String... overrides) {
         List<String> args = new ArrayList<>(List.of(command, config.toString()));
         args.addAll(List.of(overrides));

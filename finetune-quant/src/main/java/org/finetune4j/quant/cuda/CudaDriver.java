@@ -1,7 +1,5 @@
 package org.finetune4j.quant.cuda;
 
-import java.util.List;
-
 /**
  * The few functions of the CUDA driver that kernels and shared memory need. Addresses, contexts, modules, functions and
  * streams are plain numbers; stream 0 is the default stream. A call that fails is a {@link CudaException} which names it.
@@ -16,11 +14,18 @@ interface CudaDriver {
 
     int deviceCount();
 
+    /** The value of a {@code CUdevice_attribute}. */
+    int attribute(int device, int attribute);
+
     /** Such as 90 for 9.0. */
-    int computeCapability(int device);
+    default int computeCapability(int device) {
+        return 10 * attribute(device, CAPABILITY_MAJOR) + attribute(device, CAPABILITY_MINOR);
+    }
 
     /** Whether managed memory can be moved to a device ahead of its use; on Windows it cannot. */
-    boolean canPrefetch(int device);
+    default boolean canPrefetch(int device) {
+        return attribute(device, CONCURRENT_MANAGED_ACCESS) != 0;
+    }
 
     /** The context that libtorch uses on a device. */
     long primaryContext(int device);
@@ -91,8 +96,11 @@ interface CudaDriver {
         return driver;
     }
 
-    /** Attributes of a device that hold its compute capability: major, minor. */
-    List<Integer> CAPABILITY_ATTRIBUTES = List.of(75, 76);
+    /** {@code CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR}. */
+    int CAPABILITY_MAJOR = 75;
+
+    /** {@code CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR}. */
+    int CAPABILITY_MINOR = 76;
 
     /** Attribute of a device: whether it and the host may use managed memory at the same time. */
     int CONCURRENT_MANAGED_ACCESS = 89;

@@ -62,18 +62,7 @@ final class JavaCppDriver implements CudaDriver {
     }
 
     @Override
-    public int computeCapability(int device) {
-        return CAPABILITY_ATTRIBUTES.stream()
-                .map(attribute -> attribute(device, attribute))
-                .reduce(0, (before, next) -> 10 * before + next);
-    }
-
-    @Override
-    public boolean canPrefetch(int device) {
-        return attribute(device, CONCURRENT_MANAGED_ACCESS) != 0;
-    }
-
-    private int attribute(int device, int attribute) {
+    public int attribute(int device, int attribute) {
         int[] value = new int[1];
         check("cuDeviceGetAttribute", cudart.cuDeviceGetAttribute(value, attribute, handle(device)));
         return value[0];

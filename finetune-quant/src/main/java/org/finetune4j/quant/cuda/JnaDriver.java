@@ -58,18 +58,7 @@ final class JnaDriver implements CudaDriver {
     }
 
     @Override
-    public int computeCapability(int device) {
-        return CAPABILITY_ATTRIBUTES.stream()
-                .map(attribute -> attribute(device, attribute))
-                .reduce(0, (before, next) -> 10 * before + next);
-    }
-
-    @Override
-    public boolean canPrefetch(int device) {
-        return attribute(device, CONCURRENT_MANAGED_ACCESS) != 0;
-    }
-
-    private int attribute(int device, int attribute) {
+    public int attribute(int device, int attribute) {
         IntByReference value = new IntByReference();
         call("cuDeviceGetAttribute", value, attribute, handle(device));
         return value.getValue();
