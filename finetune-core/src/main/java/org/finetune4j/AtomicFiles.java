@@ -24,6 +24,7 @@ public final class AtomicFiles {
 
     private static final String PARTIAL_SUFFIX = ".partial";
 
+    private static final Path TEMPORARY = Path.of(System.getProperty("java.io.tmpdir"));
     private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
 
     private AtomicFiles() {}
@@ -97,21 +98,42 @@ public final class AtomicFiles {
         }
     }
 
-    /** A new directory for what is in the way only; delete it with {@link #deleteTemporary}. */
+    /**
+     * A new directory below the system's for temporary files. Delete it, like all that is temporary, with {@link
+     * #deleteTemporary}; a process that is asked to end before does it.
+     */
     public static Path temporaryDirectory(String prefix) {
+        return temporary(TEMPORARY, () -> Files.createTempDirectory(prefix));
+    }
+
+    /** A new temporary directory below {@code parent}, which is made where it is missing. */
+    public static Path temporaryDirectory(Path parent, String prefix) {
+        return temporary(parent, () -> Files.createTempDirectory(Files.createDirectories(parent), prefix));
+    }
+
+    /** A new temporary file. */
+    public static Path temporaryFile(String prefix, String suffix) {
+        return temporary(TEMPORARY, () -> Files.createTempFile(prefix, suffix));
+    }
+
+    private interface Creation {
+        Path create() throws IOException;
+    }
+
+    private static Path temporary(Path parent, Creation creation) {
         try {
-            Path directory = Files.createTempDirectory(prefix);
-            UNFINISHED.add(directory);
-            return directory;
+            Path made = creation.create();
+            UNFINISHED.add(made);
+            return made;
         } catch (IOException e) {
-            throw new UserErrorException("cannot make a temporary directory: " + reason(e), e);
+            throw new UserErrorException("cannot write to " + parent + ": " + reason(e), e);
         }
     }
 
-    /** Deletes what {@link #temporaryDirectory} made. */
-    public static void deleteTemporary(Path directory) {
-        deleteTree(directory);
-        UNFINISHED.remove(directory);
+    /** Deletes a temporary file, or a directory with all it holds. */
+    public static void deleteTemporary(Path temporary) {
+        deleteTree(temporary);
+        UNFINISHED.remove(temporary);
     }
 
     /**

@@ -50,10 +50,23 @@ class AtomicFilesTest {
                     assertEquals(List.of(), names());
                 }));
         AtomicFiles.deleteUnfinished();
-        Path made = AtomicFiles.temporaryDirectory("atomic-files");
-        Files.writeString(made.resolve("b"), "half");
+        Path below = AtomicFiles.temporaryDirectory(directory.resolve("new"), "states-");
+        for (Path made : List.of(AtomicFiles.temporaryDirectory("atomic-files"), below)) {
+            Files.writeString(made.resolve("b"), "half");
+        }
+        Path single = AtomicFiles.temporaryFile("atomic-files", ".tmp");
         AtomicFiles.deleteUnfinished();
-        assertFalse(Files.exists(made));
+        assertEquals(List.of("new"), names());
+        assertFalse(Files.exists(below) || Files.exists(single));
+    }
+
+    @Test
+    void aTemporaryDirectoryThatCannotBeMadeIsRefusedWithItsParent() throws IOException {
+        Path file = Files.writeString(directory.resolve("file"), "x");
+        String message = String.valueOf(
+                assertThrows(UserErrorException.class, () -> AtomicFiles.temporaryDirectory(file, "states-"))
+                        .getMessage());
+        assertTrue(message.startsWith("cannot write to " + file), message);
     }
 
     @Test

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.locks.LockSupport;
+import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.Batch;
@@ -84,12 +85,12 @@ final class BenchFeedCommand implements Callable<Integer> {
         }
         ObjectNode result = new ObjectMapper().createObjectNode();
         if (given == null) {
-            Path made = Files.createTempFile("finetune4j-feed", ".jsonl");
+            Path made = AtomicFiles.temporaryFile("finetune4j-feed", ".jsonl");
             try {
                 FeedRecords.write(made, records);
                 measure(made, result);
             } finally {
-                Files.deleteIfExists(made);
+                AtomicFiles.deleteTemporary(made);
             }
         } else {
             measure(given, result);

@@ -74,7 +74,7 @@ final class BenchMethodsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        Path directory = files == null ? Files.createTempDirectory("bench-methods") : files;
+        Path directory = files == null ? AtomicFiles.temporaryDirectory("bench-methods") : files;
         try {
             if (measure != null) {
                 BenchRow row = measure.equals(BASE) ? null : BenchRow.named(measure);
@@ -86,7 +86,7 @@ final class BenchMethodsCommand implements Callable<Integer> {
             return compare(directory);
         } finally {
             if (files == null) {
-                AtomicFiles.deleteTree(directory);
+                AtomicFiles.deleteTemporary(directory);
             }
         }
     }

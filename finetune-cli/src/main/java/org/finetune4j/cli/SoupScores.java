@@ -1,8 +1,5 @@
 package org.finetune4j.cli;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
@@ -57,16 +54,12 @@ final class SoupScores {
 
     /** The metric of the uniform soup of some candidates. */
     double soup(List<Integer> chosen) {
+        Path directory = AtomicFiles.temporaryDirectory("soup");
         try {
-            Path directory = Files.createTempDirectory("soup");
-            try {
-                candidates.cook(chosen, rank, directory);
-                return measure(directory);
-            } finally {
-                AtomicFiles.deleteTree(directory);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            candidates.cook(chosen, rank, directory);
+            return measure(directory);
+        } finally {
+            AtomicFiles.deleteTemporary(directory);
         }
     }
 

@@ -9,12 +9,12 @@ import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.AtomicFiles;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -161,7 +161,7 @@ public final class HubUpload {
     }
 
     private String commit(List<UploadFile> files, String message) throws IOException {
-        Path body = Files.createTempFile("finetune4j-commit", ".ndjson");
+        Path body = AtomicFiles.temporaryFile("finetune4j-commit", ".ndjson");
         try {
             CommitBody.write(body, files, message);
             URI address = http.address("api/models/" + repository.id() + "/commit", repository.revision());
@@ -170,7 +170,7 @@ public final class HubUpload {
             JsonNode answer = HubAnswers.json(response, repository, "the commit");
             return answer.path("commitUrl").asText(answer.path("commitOid").asText());
         } finally {
-            Files.deleteIfExists(body);
+            AtomicFiles.deleteTemporary(body);
         }
     }
 

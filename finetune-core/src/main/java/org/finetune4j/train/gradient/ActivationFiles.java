@@ -33,12 +33,7 @@ final class ActivationFiles implements AutoCloseable {
      * @throws UserErrorException when nothing can be written there
      */
     ActivationFiles(Path parent) {
-        try {
-            Files.createDirectories(parent);
-            this.directory = Files.createTempDirectory(parent, "activations-");
-        } catch (IOException e) {
-            throw new UserErrorException("cannot write activations to " + parent + ": " + Reasons.of(e), e);
-        }
+        this.directory = AtomicFiles.temporaryDirectory(parent, "activations-");
     }
 
     /** One activation in its file. */
@@ -105,6 +100,6 @@ final class ActivationFiles implements AutoCloseable {
     @Override
     public void close() {
         List.copyOf(open).forEach(Stored::close);
-        AtomicFiles.deleteTree(directory);
+        AtomicFiles.deleteTemporary(directory);
     }
 }

@@ -2,7 +2,6 @@ package org.finetune4j.quant.optimizer;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -41,12 +40,7 @@ public final class PagedStateMemory implements StateMemory {
      */
     public PagedStateMemory(Path parent, long allowance) {
         this.scheduler = new MemoryScheduler<>(new Pages(), new NextUse<>(), allowance, AHEAD);
-        try {
-            Files.createDirectories(parent);
-            this.directory = Files.createTempDirectory(parent, "optimizer-states-");
-        } catch (IOException e) {
-            throw new UserErrorException("cannot write optimizer states to " + parent + ": " + Reasons.of(e), e);
-        }
+        this.directory = AtomicFiles.temporaryDirectory(parent, "optimizer-states-");
     }
 
     @Override
@@ -115,6 +109,6 @@ public final class PagedStateMemory implements StateMemory {
             mapping.close();
         });
         mappings.clear();
-        AtomicFiles.deleteTree(directory);
+        AtomicFiles.deleteTemporary(directory);
     }
 }
