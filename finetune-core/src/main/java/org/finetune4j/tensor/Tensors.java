@@ -3,6 +3,7 @@ package org.finetune4j.tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleArrayRef;
@@ -104,9 +105,7 @@ public final class Tensors {
     }
 
     private static Tensor joined(
-            String name,
-            List<Tensor> tensors,
-            java.util.function.Function<TensorVector, org.bytedeco.pytorch.Tensor> operation) {
+            String name, List<Tensor> tensors, Function<TensorVector, org.bytedeco.pytorch.Tensor> operation) {
         Torch.ensureLoaded();
         org.bytedeco.pytorch.Tensor[] natives =
                 tensors.stream().map(Tensor::handle).toArray(org.bytedeco.pytorch.Tensor[]::new);

@@ -7,6 +7,7 @@ import com.hubspot.jinjava.tree.Node;
 import com.hubspot.jinjava.tree.TagNode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** One run of <code>{% for %}</code>: with a condition, an else, and itself inside where it is recursive. */
@@ -89,7 +90,7 @@ final class LoopTag {
         return left;
     }
 
-    private String withScope(java.util.function.Supplier<String> rendering) {
+    private String withScope(Supplier<String> rendering) {
         try (JinjavaInterpreter.InterpreterScopeClosable scope = interpreter.enterScope()) {
             return rendering.get();
         }

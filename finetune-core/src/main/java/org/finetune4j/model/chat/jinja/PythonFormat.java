@@ -2,6 +2,7 @@ package org.finetune4j.model.chat.jinja;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -23,7 +24,7 @@ final class PythonFormat {
 
     /** {@code format % values}. */
     static String percent(String format, @Nullable Object values) {
-        List<?> all = values instanceof PythonTuple tuple ? tuple : java.util.Collections.singletonList(values);
+        List<?> all = values instanceof PythonTuple tuple ? tuple : Collections.singletonList(values);
         StringBuilder out = new StringBuilder();
         Matcher matcher = PERCENT.matcher(format);
         int at = 0;

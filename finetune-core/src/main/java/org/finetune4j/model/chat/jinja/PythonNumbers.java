@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.MathContext;
 import java.math.RoundingMode;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -44,7 +45,7 @@ final class PythonNumbers {
         if (!isNumber(value) || isReal(value)) {
             throw new UserErrorException("the chat template needs an integer, not a " + PythonValues.typeName(value));
         }
-        BigInteger whole = integer(java.util.Objects.requireNonNull(value));
+        BigInteger whole = integer(Objects.requireNonNull(value));
         return whole.bitLength() < Integer.SIZE
                 ? whole.intValue()
                 : whole.signum() < 0 ? Integer.MIN_VALUE / 2 : Integer.MAX_VALUE / 2;

@@ -2,6 +2,7 @@ package org.finetune4j.model.chat.jinja;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +65,7 @@ final class PythonOperators {
         }
         List<@Nullable Object> all = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            all.addAll((List<?>) java.util.Objects.requireNonNull(value));
+            all.addAll((List<?>) Objects.requireNonNull(value));
         }
         return value instanceof PythonTuple ? new PythonTuple(all) : all;
     }

@@ -1,6 +1,7 @@
 package org.finetune4j.model.chat.jinja;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
@@ -113,7 +114,7 @@ final class PythonValues {
     private static int compareText(String a, String b) {
         int[] left = a.codePoints().toArray();
         int[] right = b.codePoints().toArray();
-        return java.util.Arrays.compare(left, right);
+        return Arrays.compare(left, right);
     }
 
     /** {@code element in container}. */

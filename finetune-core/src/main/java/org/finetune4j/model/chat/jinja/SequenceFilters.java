@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.finetune4j.UserErrorException;
@@ -96,7 +97,7 @@ final class SequenceFilters {
         return sorted(
                 pairs,
                 given.truth(2, "reverse", false),
-                pair -> key(((List<?>) java.util.Objects.requireNonNull(pair)).get(part), exact));
+                pair -> key(((List<?>) Objects.requireNonNull(pair)).get(part), exact));
     }
 
     private static @Nullable Object key(@Nullable Object value, boolean exact) {

@@ -10,6 +10,7 @@ import com.hubspot.jinjava.tree.TagNode;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -98,7 +99,7 @@ final class TemplateTags {
     static Object constant(TagNode tag, JinjavaInterpreter interpreter) {
         String number = tag.getHelpers().strip().split(" ", 2)[0];
         TemplateConstants constants = TemplateRuntime.constants(interpreter.getContext());
-        return java.util.Objects.requireNonNull(constants.get(Integer.parseInt(number)));
+        return Objects.requireNonNull(constants.get(Integer.parseInt(number)));
     }
 
     /** What stands behind that number. */

@@ -5,6 +5,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Predicate;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -105,7 +106,7 @@ final class TemplateTests {
 
     static boolean test(String name, @Nullable Object value, TemplateArguments given) {
         check(name);
-        return java.util.Objects.requireNonNull(ALL.get(name)).test(value, given);
+        return Objects.requireNonNull(ALL.get(name)).test(value, given);
     }
 
     /** Lower case, for comparisons that ignore it. */
