@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -38,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param text how plain text is read, or null where the data is not plain text
  * @param maxLength tokens of a sample, or 0 for as many as the model sees, but 1024 at most
  * @param template the prompt of instructions, or null for the chat template
- * @param chatTemplate a file with the chat template, or null for the model's own
+ * @param chatTemplate name, file or directory of the chat template, or null for the model's own
  * @param chosenOnly whether of preference pairs the chosen answer is learned
  */
 record DataJob(
@@ -50,7 +49,7 @@ record DataJob(
         int maxLength,
         TruncationPolicy truncation,
         @Nullable PromptTemplate template,
-        @Nullable Path chatTemplate,
+        @Nullable String chatTemplate,
         TrainOn trainOn,
         boolean chosenOnly,
         boolean packing,
@@ -78,7 +77,7 @@ record DataJob(
                 settings.integer("max_length", 0, 2),
                 Choices.of(settings, "truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
                 template(settings),
-                settings.text("chat_template").map(Path::of).orElse(null),
+                settings.text("chat_template").orElse(null),
                 Choices.of(settings, "train_on", TrainOn.values(), TrainOn.COMPLETIONS),
                 settings.flag("preference_chosen_only", false),
                 packing,
@@ -189,7 +188,7 @@ record DataJob(
     private Optional<ChatTemplate> chatTemplate(CausalLM model) {
         return chatTemplate == null
                 ? model.chatTemplate()
-                : Optional.of(ChatTemplate.read(chatTemplate, model.directory()));
+                : Optional.of(ChatTemplate.named(chatTemplate, model.directory()));
     }
 
     private static String name(List<DatasetSpec> specs) {

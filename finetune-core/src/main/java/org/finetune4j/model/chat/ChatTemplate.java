@@ -1,11 +1,15 @@
 package org.finetune4j.model.chat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
+import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.jinja.JinjaTemplate;
 import org.jspecify.annotations.Nullable;
@@ -22,15 +26,19 @@ import org.jspecify.annotations.Nullable;
 public final class ChatTemplate {
 
     private final String name;
-    private final JinjaTemplate source;
-    private final JinjaTemplate sourceForTools;
+    private final String source;
+    private final @Nullable String sourceForTools;
+    private final JinjaTemplate template;
+    private final JinjaTemplate templateForTools;
     private final Map<String, String> specialTokens;
 
     private ChatTemplate(
             String name, String source, @Nullable String sourceForTools, Map<String, String> specialTokens) {
         this.name = name;
-        this.source = normalized(name, source);
-        this.sourceForTools = sourceForTools == null ? this.source : normalized(name, sourceForTools);
+        this.source = source;
+        this.sourceForTools = sourceForTools;
+        this.template = normalized(name, source);
+        this.templateForTools = sourceForTools == null ? template : normalized(name, sourceForTools);
         this.specialTokens = Map.copyOf(specialTokens);
     }
 
@@ -46,7 +54,10 @@ public final class ChatTemplate {
      * A template from its source.
      *
      * @param name what messages call it, such as its file
+     * @param source in Jinja2's language
      * @param specialTokens by the names templates know them by, such as {@code bos_token}
+     * @return the template
+     * @throws UserErrorException when the source is no template
      */
     public static ChatTemplate of(String name, String source, Map<String, String> specialTokens) {
         return new ChatTemplate(name, source, null, specialTokens);
@@ -88,17 +99,88 @@ public final class ChatTemplate {
     /**
      * The template in a file of its own.
      *
+     * @param file with the template's source
      * @param model directory whose files name the special tokens, or null
-     * @throws UserErrorException when a file cannot be read
+     * @return the template
+     * @throws UserErrorException when a file cannot be read, or holds no template
      */
     public static ChatTemplate read(Path file, @Nullable Path model) {
         Map<String, String> tokens = model == null ? Map.of() : ChatTemplateFiles.specialTokens(model);
         return of(file.toString(), ChatTemplateFiles.readText(file), tokens);
     }
 
-    /** What messages call this template. */
+    /**
+     * The names that {@link #named} knows without any file.
+     *
+     * @return such as {@code chatml} and {@code llama3}, in the order of the alphabet
+     */
+    public static List<String> builtInNames() {
+        return BuiltInTemplates.NAMES;
+    }
+
+    /**
+     * What a setting {@code chat_template} means: one of {@link #builtInNames()}, a file with a template, or a directory of
+     * a model or tokenizer that has one. A file that is called as a built-in template is meant by {@code ./NAME}.
+     *
+     * @param nameOrPath the setting
+     * @param model directory whose files name the special tokens, or null
+     * @return the template, with the special tokens of {@code model} whose template it may not be
+     * @throws UserErrorException when it is neither, with the nearest name, or cannot be read
+     */
+    public static ChatTemplate named(String nameOrPath, @Nullable Path model) {
+        if (BuiltInTemplates.NAMES.contains(nameOrPath)) {
+            Map<String, String> tokens = model == null ? Map.of() : ChatTemplateFiles.specialTokens(model);
+            return of("chat template '" + nameOrPath + "'", BuiltInTemplates.source(nameOrPath), tokens);
+        }
+        Path path = ChatTemplateFiles.path(nameOrPath);
+        if (Files.isDirectory(path)) {
+            ChatTemplate other = load(path)
+                    .orElseThrow(() -> new UserErrorException("chat_template: " + path + " has no chat template"));
+            return model == null ? other : other.withSpecialTokens(ChatTemplateFiles.specialTokens(model));
+        }
+        if (!Files.exists(path)) {
+            throw new UserErrorException(
+                    "chat_template: '" + Reasons.oneLine(nameOrPath) + "' is neither a file nor one of "
+                            + String.join(", ", BuiltInTemplates.NAMES)
+                            + Suggestions.didYouMean(nameOrPath, BuiltInTemplates.NAMES));
+        }
+        return read(path, model);
+    }
+
+    private ChatTemplate withSpecialTokens(Map<String, String> tokens) {
+        return new ChatTemplate(name, source, sourceForTools, tokens);
+    }
+
+    /**
+     * What messages call this template.
+     *
+     * @return its file, or its name
+     */
     public String name() {
         return name;
+    }
+
+    /**
+     * The template as it is written, for conversations without tools.
+     *
+     * @return in Jinja2's language
+     */
+    public String source() {
+        return source;
+    }
+
+    /**
+     * Writes the template where transformers, and {@link #load}, look for that of a model or an adapter: as {@code
+     * chat_template.jinja}, with one of its own for tools below {@code additional_chat_templates}.
+     *
+     * @param directory that of the model or adapter, which exists
+     * @throws UserErrorException when a file cannot be written
+     */
+    public void save(Path directory) {
+        AtomicFiles.writeString(directory.resolve(ChatTemplateFiles.OWN), source);
+        if (sourceForTools != null) {
+            AtomicFiles.writeString(directory.resolve(ChatTemplateFiles.OWN_FOR_TOOLS), sourceForTools);
+        }
     }
 
     /**
@@ -131,7 +213,7 @@ public final class ChatTemplate {
         variables.put("tools", options.tools());
         variables.put("documents", null);
         variables.putAll(options.variables());
-        return (options.tools() == null ? source : sourceForTools).render(name, variables);
+        return (options.tools() == null ? template : templateForTools).render(name, variables);
     }
 
     private static List<Map<String, @Nullable Object>> fields(List<ChatMessage> messages) {

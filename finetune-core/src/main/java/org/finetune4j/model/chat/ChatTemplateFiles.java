@@ -4,7 +4,12 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,10 +33,19 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String ENDING = ".jinja";
+    private static final String MORE = "additional_chat_templates";
+
+    /** Where a directory has its usual template. */
+    static final String OWN = "chat_template" + ENDING;
+    /** Where it has the one for conversations with tools. */
+    static final String OWN_FOR_TOOLS = MORE + "/" + TOOLS + ENDING;
+
+    /** Far above any template, and any tokenizer_config.json. */
+    private static final int MAX_BYTES = 64 << 20;
 
     static ChatTemplateFiles read(Path directory) {
-        Path own = directory.resolve("chat_template.jinja");
-        Path more = directory.resolve("additional_chat_templates");
+        Path own = directory.resolve(OWN);
+        Path more = directory.resolve(MORE);
         Map<String, String> byName = new LinkedHashMap<>();
         if (Files.exists(own)) {
             byName.put(DEFAULT, readText(own));
@@ -96,9 +110,33 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
         return tokens;
     }
 
-    static String readText(Path file) {
+    /** The path that a setting names. */
+    static Path path(String setting) {
         try {
-            return Files.readString(file);
+            return Path.of(setting);
+        } catch (InvalidPathException e) {
+            throw new UserErrorException("chat_template: no path: " + Reasons.oneLine(e.getMessage()), e);
+        }
+    }
+
+    /** A device or a pipe would never end, and is no file of a model. */
+    static String readText(Path file) {
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new UserErrorException("cannot read " + file + ": it is "
+                    + (Files.isDirectory(file) ? "a directory" : "no ordinary file"));
+        }
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] bytes = in.readNBytes(MAX_BYTES + 1);
+            if (bytes.length > MAX_BYTES) {
+                throw new UserErrorException(
+                        "cannot read " + file + ": it is larger than " + (MAX_BYTES >> 20) + " MiB");
+            }
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new UserErrorException("cannot read " + file + ": it is no text in UTF-8", e);
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
         }

@@ -3,8 +3,10 @@ package org.finetune4j.model.chat;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,7 +15,10 @@ import java.util.Optional;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelFiles;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Where a model keeps its chat templates, in the order and with the names that transformers knows. */
 class ChatTemplateFilesTest {
@@ -93,5 +98,44 @@ class ChatTemplateFilesTest {
         assertEquals("tools", Files.readString(copy.resolve("additional_chat_templates/tool_use.jinja")));
         assertEquals("own", Files.readString(copy.resolve("chat_template.jinja")));
         assertEquals("{\"chat_template\": \"json\"}", Files.readString(copy.resolve("chat_template.json")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/dev/zero", "/dev/null", "/dev/tty", "/"})
+    void whatIsNoFileIsNotRead(String target) throws IOException {
+        Path link = Files.createSymbolicLink(directory.resolve("chat_template.jinja"), Path.of(target));
+        for (Executable reading : List.<Executable>of(
+                () -> ChatTemplate.load(directory),
+                () -> ChatTemplate.source(directory),
+                () -> ChatTemplate.read(link, null))) {
+            UserErrorException e = assertThrows(UserErrorException.class, reading);
+            assertTrue(String.valueOf(e.getMessage()).startsWith("cannot read " + link + ": it is "), e.getMessage());
+        }
+    }
+
+    @Test
+    void aPipeIsNotWaitedFor() throws IOException, InterruptedException {
+        Path pipe = directory.resolve("pipe");
+        assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0, "mkfifo");
+        UserErrorException e =
+                assertThrows(UserErrorException.class, () -> ChatTemplate.named(pipe.toString(), directory));
+        assertEquals("cannot read " + pipe + ": it is no ordinary file", e.getMessage());
+    }
+
+    @Test
+    void aFileLargerThanAnyTemplateIsNotRead() throws IOException {
+        Path large = directory.resolve("chat_template.jinja");
+        try (RandomAccessFile file = new RandomAccessFile(large.toFile(), "rw")) {
+            file.setLength(1L << 40);
+        }
+        UserErrorException e = assertThrows(UserErrorException.class, () -> ChatTemplate.load(directory));
+        assertEquals("cannot read " + large + ": it is larger than 64 MiB", e.getMessage());
+    }
+
+    @Test
+    void aFileThatIsNoTextIsRefused() throws IOException {
+        Path file = Files.write(directory.resolve("chat_template.jinja"), new byte[] {'a', (byte) 0xff, 'b'});
+        UserErrorException e = assertThrows(UserErrorException.class, () -> ChatTemplate.load(directory));
+        assertEquals("cannot read " + file + ": it is no text in UTF-8", e.getMessage());
     }
 }

@@ -37,10 +37,8 @@ class ChatTemplateGoldenTest {
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
-        Map<String, String> tokens =
-                JSON.convertValue(golden.path("special_tokens"), new TypeReference<Map<String, String>>() {});
         ChatTemplate template =
-                ChatTemplate.of(family, golden.path("chat_template").asText(), tokens);
+                ChatTemplate.of(family, golden.path("chat_template").asText(), tokens(golden));
         List<DynamicTest> tests = new ArrayList<>();
         for (JsonNode row : golden.path("rows")) {
             String name = family + " " + row.path("case").asText() + " " + row.path("add_generation_prompt") + " "
@@ -74,7 +72,11 @@ class ChatTemplateGoldenTest {
                 }));
     }
 
-    private static ChatOptions options(JsonNode golden, JsonNode row) {
+    static Map<String, String> tokens(JsonNode golden) {
+        return JSON.convertValue(golden.path("special_tokens"), new TypeReference<Map<String, String>>() {});
+    }
+
+    static ChatOptions options(JsonNode golden, JsonNode row) {
         ChatOptions options = ChatOptions.none()
                 .withGenerationPrompt(row.path("add_generation_prompt").asBoolean());
         if (golden.path("template_of").asText().startsWith("llama3.2")) {
