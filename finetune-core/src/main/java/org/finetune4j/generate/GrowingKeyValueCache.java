@@ -2,6 +2,7 @@ package org.finetune4j.generate;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -12,12 +13,12 @@ import org.finetune4j.tensor.Tensors;
 final class GrowingKeyValueCache implements KeyValueCache, AutoCloseable {
 
     private final List<KeyValues> layers = new ArrayList<>();
-    private int capacity;
+    private final int firstCapacity;
     private int length;
 
-    /** @param capacity the number of tokens to have room for; with more the room doubles */
-    GrowingKeyValueCache(int capacity) {
-        this.capacity = Math.max(1, capacity);
+    /** @param firstCapacity the number of tokens to have room for; with more the room of every layer doubles */
+    GrowingKeyValueCache(int firstCapacity) {
+        this.firstCapacity = Math.max(1, firstCapacity);
     }
 
     @Override
@@ -29,12 +30,13 @@ final class GrowingKeyValueCache implements KeyValueCache, AutoCloseable {
     public KeyValues append(int layer, Tensor keys, Tensor values) {
         long added = keys.size(1);
         if (layer == layers.size()) {
-            layers.add(new KeyValues(room(keys), room(values)));
+            long capacity = Math.max(firstCapacity, length + added);
+            layers.add(new KeyValues(room(keys, capacity), room(values, capacity)));
         }
         KeyValues room = layers.get(layer);
         if (length + added > room.keys().size(1)) {
-            capacity = (int) Math.max(2L * capacity, length + added);
-            room = new KeyValues(grown(room.keys()), grown(room.values()));
+            long capacity = Math.max(2 * room.keys().size(1), length + added);
+            room = new KeyValues(grown(room.keys(), capacity), grown(room.values(), capacity));
             layers.set(layer, room);
         }
         room.keys().narrow(1, length, added).copyInPlace(keys);
@@ -71,20 +73,28 @@ final class GrowingKeyValueCache implements KeyValueCache, AutoCloseable {
             room.narrow(1, 0, length).copyInPlace(rows);
             return room;
         }
-        Tensor larger = room(rows);
+        Tensor larger = room(rows, room.size(1));
         larger.narrow(1, 0, length).copyInPlace(rows);
         room.close();
         return larger;
     }
 
-    private Tensor grown(Tensor room) {
-        Tensor larger = room(room);
+    private Tensor grown(Tensor room, long capacity) {
+        Tensor larger = room(room, capacity);
         larger.narrow(1, 0, length).copyInPlace(room.narrow(1, 0, length));
         room.close();
         return larger;
     }
 
-    private Tensor room(Tensor like) {
+    /** What the keys and values of all layers take, room to spare included, in bytes. */
+    long bytes() {
+        return layers.stream()
+                .flatMap(layer -> Stream.of(layer.keys(), layer.values()))
+                .mapToLong(room -> room.numel() * room.dtype().itemSize())
+                .sum();
+    }
+
+    private static Tensor room(Tensor like, long capacity) {
         long[] shape = like.shape();
         shape[1] = capacity;
         DType dtype = like.dtype();
