@@ -1,6 +1,7 @@
 package org.finetune4j;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -153,17 +154,51 @@ public final class Settings {
     }
 
     /**
+     * The names that were asked for so far.
+     *
+     * @return names, in the order of the questions
+     */
+    public Set<String> known() {
+        return Collections.unmodifiableSet(known);
+    }
+
+    /**
      * Refuses names that nobody asked for.
      *
      * @throws UserErrorException for the first one, with the nearest valid name
      */
     public void refuseUnknown() {
-        for (String key : values.keySet()) {
-            if (!known.contains(key)) {
-                throw new UserErrorException(
-                        origin + ": unknown key '" + key + "'" + Suggestions.didYouMean(key, known));
+        refuseUnknown((key, value) -> "unknown key '" + key + "'" + Suggestions.didYouMean(key, known));
+    }
+
+    /**
+     * Refuses names that nobody asked for, with a reason.
+     *
+     * @param verdict what is wrong with a name and its value, or null where it may stay although nobody asked for it
+     * @throws UserErrorException for the first one that may not stay
+     */
+    public void refuseUnknown(UnknownKey verdict) {
+        values.forEach((key, value) -> {
+            String problem = known.contains(key) ? null : verdict.problem(key, value);
+            if (problem != null) {
+                throw new UserErrorException(origin + ": " + problem);
             }
-        }
+        });
+    }
+
+    /** Judges a name that nobody asked for. */
+    @FunctionalInterface
+    public interface UnknownKey {
+
+        /**
+         * What is wrong.
+         *
+         * @param key the name
+         * @param value its value as it was given
+         * @return the problem in one line, or null where the name may stay
+         */
+        @Nullable
+        String problem(String key, @Nullable Object value);
     }
 
     /** The error for a value that cannot be used. */

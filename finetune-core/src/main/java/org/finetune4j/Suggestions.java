@@ -33,6 +33,18 @@ public final class Suggestions {
                 .orElse("");
     }
 
+    /**
+     * All candidates and, last, the nearest one: {@code "; there are a, b; did you mean 'a'?"}, ready to append to a message.
+     * Nothing may follow a question mark.
+     *
+     * @param name what was written
+     * @param candidates what could have been
+     * @return the end of a message
+     */
+    public static String among(String name, Collection<String> candidates) {
+        return "; there are " + String.join(", ", candidates) + didYouMean(name, candidates);
+    }
+
     /** Levenshtein distance: insertions, deletions and substitutions cost one each. */
     static int editDistance(String a, String b) {
         int[] previous = new int[b.length() + 1];

@@ -44,8 +44,9 @@ final class AddTokensCommand implements Callable<Integer> {
         if (added.isEmpty()) {
             throw new UserErrorException("there is nothing to add: name tokens with --token or --special-token");
         }
-        LoadOptions options = LoadOptions.defaults().withDevice(Device.CPU).withAddedTokens(added);
-        try (CausalLM larger = CausalLM.load(HubModels.directory(model), options)) {
+        Path directory = HubModels.directory(model);
+        LoadOptions options = new LoadOptions(Device.CPU, null).withAddedTokens(added);
+        try (CausalLM larger = CausalLM.load(directory, options)) {
             ModelWriter.of(larger).exact().write(output);
             System.out.println(output + ": " + larger.config().node("vocab_size") + " rows");
         }

@@ -3,7 +3,6 @@ package org.finetune4j.cli;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.finetune4j.tensor.Torch;
 import picocli.CommandLine.Parameters;
 
 /** The arguments of commands that read a training configuration. */
@@ -16,10 +15,6 @@ final class ConfigArguments {
     private List<String> overrides = new ArrayList<>();
 
     TrainingJob read() {
-        TrainingJob job = TrainingJob.of(TrainingConfig.read(file, overrides));
-        if (job.threads() > 0) {
-            Torch.setThreads(job.threads());
-        }
-        return job;
+        return TrainingJob.of(TrainingConfig.read(file, overrides));
     }
 }

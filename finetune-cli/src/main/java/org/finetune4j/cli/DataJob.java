@@ -4,10 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.DatasetSplit;
+import org.finetune4j.data.FilePatterns;
 import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.LengthGrouped;
 import org.finetune4j.data.PackedDataset;
@@ -91,6 +93,17 @@ record DataJob(
             return null;
         }
         return text.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(text);
+    }
+
+    /**
+     * Looks for every file, before anything that takes longer.
+     *
+     * @throws UserErrorException for the first that is not there
+     */
+    void requireFiles() {
+        Stream.concat(training.stream(), evaluation.stream())
+                .filter(spec -> spec.sql() == null)
+                .forEach(spec -> FilePatterns.resolve(spec.paths()));
     }
 
     /**

@@ -2,6 +2,8 @@ package org.finetune4j.cli;
 
 import java.io.PrintWriter;
 import org.finetune4j.FinetuneException;
+import org.finetune4j.Reasons;
+import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,10 +45,27 @@ public final class Main {
     private static int reportUsage(ParameterException exception, String[] args) {
         CommandLine command = exception.getCommandLine();
         PrintWriter err = command.getErr();
-        err.println("error: " + exception.getMessage());
-        UnmatchedArgumentException.printSuggestions(exception, err);
+        err.println("error: " + usageProblem(exception));
         err.println("try: " + command.getCommandSpec().qualifiedName() + " --help");
         return USAGE;
+    }
+
+    private static String usageProblem(ParameterException exception) {
+        if (!(exception instanceof UnmatchedArgumentException unmatched)
+                || unmatched.getUnmatched().isEmpty()) {
+            return Reasons.oneLine(String.valueOf(exception.getMessage()));
+        }
+        String given = unmatched.getUnmatched().get(0);
+        CommandSpec spec = unmatched.getCommandLine().getCommandSpec();
+        if (unmatched.isUnknownOption()) {
+            String name = given.replaceFirst("=.*", "");
+            return "unknown option '" + name + "'"
+                    + Suggestions.didYouMean(name, spec.optionsMap().keySet());
+        }
+        return spec.subcommands().isEmpty()
+                ? "'" + given + "' is one argument too many"
+                : "unknown command '" + given + "'"
+                        + Suggestions.didYouMean(given, spec.subcommands().keySet());
     }
 
     private static int report(Exception exception, CommandLine command, boolean verbose) {

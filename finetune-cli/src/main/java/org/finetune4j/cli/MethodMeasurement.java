@@ -58,7 +58,7 @@ final class MethodMeasurement {
         MEASURED.forEach(keys::remove);
         TrainingJob job = job(keys);
         long process = ProcessMemory.afterStart();
-        try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
+        try (CausalLM model = CausalLM.load(job.model(), job.load().options())) {
             JobData data = job.data().load(model);
             JobData.Part heldOut = data.evaluation();
             if (heldOut == null) {

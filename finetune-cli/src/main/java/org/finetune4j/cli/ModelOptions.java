@@ -42,16 +42,31 @@ final class ModelOptions {
             description = "Type to calculate in (default: float32 on a CPU, the weights' type on a GPU).")
     private @Nullable String computeDType;
 
+    private @Nullable Path directory;
+    private @Nullable Path adapterDirectory;
+
     CausalLM load() {
-        LoadOptions options = new LoadOptions(Device.parse(device), dtype == null ? null : DType.parse(dtype))
-                .withComputeDType(computeDType == null ? null : DType.parse(computeDType));
-        return CausalLM.load(HubModels.directory(model), options);
+        // Everything that needs no libtorch comes first: a misspelt name is told at once.
+        Device.checkName(device);
+        DType stored = dtype == null ? null : DType.parse(dtype);
+        DType computed = computeDType == null ? null : DType.parse(computeDType);
+        Path modelDirectory = directory();
+        adapterDirectory();
+        return CausalLM.load(modelDirectory, new LoadOptions(Device.parse(device), stored).withComputeDType(computed));
     }
 
     /** Puts the adapter onto the model, if one was named. */
     @Nullable
     Adapter attachAdapter(CausalLM loaded, boolean trainable) {
-        return adapter == null ? null : AdapterFormat.load(loaded, HubModels.directory(adapter), trainable);
+        Path found = adapterDirectory();
+        return found == null ? null : AdapterFormat.load(loaded, found, trainable);
+    }
+
+    private @Nullable Path adapterDirectory() {
+        if (adapter != null && adapterDirectory == null) {
+            adapterDirectory = HubModels.directory(adapter);
+        }
+        return adapterDirectory;
     }
 
     boolean hasAdapter() {
@@ -60,6 +75,9 @@ final class ModelOptions {
 
     /** Where the model lies; from the hub it is downloaded first. */
     Path directory() {
-        return HubModels.directory(model);
+        if (directory == null) {
+            directory = HubModels.directory(model);
+        }
+        return directory;
     }
 }

@@ -67,8 +67,8 @@ final class QuantizeCommand implements Callable<Integer> {
         Quantization quantization = Quantization.of(QuantizationType.named(type, "--type"))
                 .withBlockSize(blockSize)
                 .withDoubleQuantization(doubleQuant);
-        LoadOptions options = LoadOptions.defaults();
         Path directory = HubModels.directory(model);
+        LoadOptions options = LoadOptions.defaults();
         try (CausalLM plain = CausalLM.load(directory, options);
                 CausalLM quantised = CausalLM.load(directory, options.withCompression(quantization.compression()))) {
             report(plain, quantised);

@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.FineTuner;
@@ -26,8 +27,9 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() {
         TrainingJob job = config.read();
         OutputDirectory.check(job.outputDirectory());
+        Path directory = job.model();
         long process = ProcessMemory.afterStart();
-        try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
+        try (CausalLM model = CausalLM.load(directory, job.load().options())) {
             JobData data = job.data().load(model);
             data.notes().forEach(note -> System.err.println("data: " + note));
             FineTuner tuner = job.tuner(model, data, process).listener(ProgressListener.console());

@@ -13,8 +13,11 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
+import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
 /** A training configuration: a YAML file, and {@code key=value} arguments that go before it. */
@@ -48,12 +51,10 @@ final class TrainingConfig {
         return new Settings(origin, values);
     }
 
-    @SuppressWarnings("unchecked")
     /** The keys of a file with their values. */
+    @SuppressWarnings("unchecked")
     static Map<String, Object> parse(Path file) {
-        if (!Files.isRegularFile(file)) {
-            throw new UserErrorException("no configuration file " + file);
-        }
+        requireFile(file);
         try {
             JsonNode root = YAML.readTree(file.toFile());
             if (!(root instanceof ObjectNode)) {
@@ -66,6 +67,33 @@ final class TrainingConfig {
             throw new UserErrorException(file + place + ": not YAML: " + problem, e);
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        }
+    }
+
+    private static void requireFile(Path file) {
+        if (Files.isDirectory(file)) {
+            List<String> inside = yamlFiles(file);
+            throw new UserErrorException(file + " is a directory, expected a YAML file"
+                    + (inside.isEmpty() ? "" : ", such as " + file.resolve(inside.get(0))));
+        }
+        if (!Files.exists(file)) {
+            boolean override = file.toString().contains("=");
+            Path directory = Objects.requireNonNullElse(file.getParent(), Path.of(""));
+            throw new UserErrorException("no configuration file " + file
+                    + (override
+                            ? ": the file comes first, key=value arguments after it"
+                            : Suggestions.didYouMean(String.valueOf(file.getFileName()), yamlFiles(directory))));
+        }
+    }
+
+    private static List<String> yamlFiles(Path directory) {
+        try (Stream<Path> entries = Files.list(directory)) {
+            return entries.map(entry -> String.valueOf(entry.getFileName()))
+                    .filter(name -> name.endsWith(".yaml") || name.endsWith(".yml"))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            return List.of(); // there is nothing to suggest
         }
     }
 

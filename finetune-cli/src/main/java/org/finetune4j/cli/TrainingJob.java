@@ -2,19 +2,12 @@ package org.finetune4j.cli;
 
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.AddedTokens;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.LoadOptions;
-import org.finetune4j.quant.Quantization;
 import org.finetune4j.strategy.FineTuningStrategy;
-import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.strategy.StrategyProvider;
-import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Device;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingArguments;
 
@@ -25,14 +18,13 @@ import org.finetune4j.train.TrainingArguments;
  */
 record TrainingJob(
         String modelNameOrPath,
-        LoadOptions loadOptions,
+        LoadSettings load,
         FineTuningStrategy strategy,
         DataJob data,
         TrainingArguments arguments,
         Path outputDirectory,
         List<String> reportTo,
-        int previews,
-        int threads) {
+        int previews) {
 
     private static final List<String> REPORTS = List.of("html", "tensorboard", "none");
 
@@ -52,44 +44,24 @@ record TrainingJob(
                 StrategyProvider.named(settings.text("method").orElse("lora")).create(settings);
         TrainingJob job = new TrainingJob(
                 model,
-                loadOptions(settings).withAddedTokens(addedTokens(settings, strategy)),
+                new LoadSettings(settings, strategy),
                 strategy,
                 DataJob.of(settings),
                 TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate()),
                 output,
                 reports(settings),
-                settings.integer("num_preview_samples", 3, 0),
-                settings.integer("threads", 0, 0));
+                settings.integer("num_preview_samples", 3, 0));
         settings.refuseUnknown();
         return job;
     }
 
-    private static LoadOptions loadOptions(Settings settings) {
-        Device device = Device.parse(settings.text("device").orElse("auto"));
-        Optional<String> dtype = settings.text("dtype");
-        if (device.type() == Device.Type.CUDA) {
-            // A GPU calculates in the type that the rest of the model is stored in.
-            dtype = dtype.or(() -> settings.text("bnb_4bit_compute_dtype"));
-        }
-        return new LoadOptions(device, dtype.map(DType::parse).orElse(null))
-                .withCompression(
-                        Quantization.of(settings).map(Quantization::compression).orElse(null));
-    }
-
-    /** An adapter does not hold the new rows and would not fit the base model, so only full models grow in training. */
-    private static AddedTokens addedTokens(Settings settings, FineTuningStrategy strategy) {
-        AddedTokens added = new AddedTokens(settings.texts("add_tokens"), settings.texts("add_special_tokens"));
-        if (!added.isEmpty() && !(strategy instanceof FullFineTuning)) {
-            throw new UserErrorException(
-                    settings.origin() + ": 'add_tokens' and 'add_special_tokens' need method: full;"
-                            + " for an adapter write the larger base model first: ./finetune add-tokens --model "
-                            + settings.requiredText("model_name_or_path") + " --output DIR");
-        }
-        return added;
-    }
-
-    /** Where the model lies; from the hub it is downloaded first. */
+    /**
+     * Where the model lies; from the hub it is downloaded first. The files of the data are looked for before.
+     *
+     * @throws UserErrorException when the model or a file is not there
+     */
     Path model() {
+        data.requireFiles();
         return HubModels.directory(modelNameOrPath);
     }
 

@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -33,9 +34,10 @@ final class ValidateCommand implements Callable<Integer> {
     public Integer call() {
         TrainingJob job = config.read();
         attempt(() -> OutputDirectory.check(job.outputDirectory()));
-        long process = ProcessMemory.afterStart();
         attempt(() -> {
-            try (CausalLM model = CausalLM.load(job.model(), job.loadOptions())) {
+            Path directory = job.model();
+            long process = ProcessMemory.afterStart();
+            try (CausalLM model = CausalLM.load(directory, job.load().options())) {
                 System.out.println("model       " + model.directory() + ", "
                         + model.config().architecture());
                 JobData data = job.data().load(model);

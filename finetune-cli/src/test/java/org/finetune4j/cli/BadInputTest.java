@@ -123,7 +123,7 @@ class BadInputTest {
         CommandRun run = CommandRun.of("trian");
         assertEquals(2, run.exitCode());
         assertTrue(
-                String.join("\n", run.err()).contains("finetune train"),
+                String.join("\n", run.err()).contains("unknown command 'trian'; did you mean 'train'?"),
                 run.err().toString());
     }
 }

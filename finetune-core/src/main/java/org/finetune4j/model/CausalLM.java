@@ -66,12 +66,13 @@ public final class CausalLM implements AutoCloseable {
 
     /** Loads a model directory onto the best device, in the dtype it is stored in; see {@link #load(Path, LoadOptions)}. */
     public static CausalLM load(Path directory) {
+        ModelConfig.requireDirectory(directory);
         return load(directory, LoadOptions.defaults());
     }
 
     /** {@link #load(String, LoadOptions)} onto the best device, in the dtype it is stored in. */
     public static CausalLM load(String nameOrPath) {
-        return load(nameOrPath, LoadOptions.defaults());
+        return load(HubClient.fromEnvironment().resolve(nameOrPath));
     }
 
     /**

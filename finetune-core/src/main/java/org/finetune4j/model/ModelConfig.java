@@ -47,14 +47,19 @@ public final class ModelConfig {
      * @throws UserErrorException when the directory or the file is missing or is not JSON
      */
     public static ModelConfig load(Path directory) {
-        if (!Files.isDirectory(directory)) {
-            throw new UserErrorException("no model directory " + directory);
-        }
+        requireDirectory(directory);
         Path file = directory.resolve(FILE);
         try {
             return parse(Files.readString(file), file.toString());
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        }
+    }
+
+    /** Says that a directory is missing, before libtorch is loaded for it. */
+    static void requireDirectory(Path directory) {
+        if (!Files.isDirectory(directory)) {
+            throw new UserErrorException("no model directory " + directory);
         }
     }
 

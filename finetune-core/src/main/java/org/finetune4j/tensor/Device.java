@@ -1,5 +1,6 @@
 package org.finetune4j.tensor;
 
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.finetune4j.UserErrorException;
@@ -14,6 +15,9 @@ import org.finetune4j.UserErrorException;
 public record Device(Type type, int index) {
 
     public static final Device CPU = new Device(Type.CPU, 0);
+
+    /** More digits than any machine has cards would not fit a number. */
+    private static final Pattern NAME = Pattern.compile("auto|cpu|cuda(:\\d{1,4})?");
 
     /** Kinds of devices. */
     public enum Type {
@@ -39,22 +43,32 @@ public record Device(Type type, int index) {
      * @throws UserErrorException for anything else, or a GPU this machine or this libtorch does not have
      */
     public static Device parse(String name) {
-        Torch.ensureLoaded();
+        checkName(name);
         if (name.equals("auto")) {
             return best();
         }
         if (name.equals("cpu")) {
             return CPU;
         }
-        if (!name.matches("cuda(:\\d+)?")) {
-            throw new UserErrorException("unknown device '" + name + "': expected auto, cpu, cuda or cuda:N");
-        }
+        Torch.ensureLoaded();
         int index = name.equals("cuda") ? 0 : Integer.parseInt(name.substring("cuda:".length()));
         long count = torch.cuda_is_available() ? torch.cuda_device_count() : 0;
         if (index >= count) {
             throw new UserErrorException("no device '" + name + "': libtorch sees " + count + " GPU(s) here");
         }
         return new Device(Type.CUDA, index);
+    }
+
+    /**
+     * Checks a device's name before there is a libtorch to ask which devices there are.
+     *
+     * @param name what {@link #parse} will be given
+     * @throws UserErrorException when it is none of the names that {@link #parse} takes
+     */
+    public static void checkName(String name) {
+        if (!NAME.matcher(name).matches()) {
+            throw new UserErrorException("unknown device '" + name + "': expected auto, cpu, cuda or cuda:N");
+        }
     }
 
     /**

@@ -126,8 +126,8 @@ public sealed interface TargetModules {
             String setting, String name, Map<String, Module> modules, List<Class<? extends Module>> kinds) {
         if (modules.keySet().stream().noneMatch(path -> endsWith(path, name))) {
             Set<String> leaves = leafNames(modules, kinds);
-            throw new UserErrorException(setting + ": '" + name + "' matches no module of this model"
-                    + Suggestions.didYouMean(name, leaves) + "; there are " + leaves);
+            throw new UserErrorException(
+                    setting + ": '" + name + "' matches no module of this model" + Suggestions.among(name, leaves));
         }
     }
 

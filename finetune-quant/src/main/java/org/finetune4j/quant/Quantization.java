@@ -28,6 +28,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
     /** The block size of bitsandbytes. */
     public static final int DEFAULT_BLOCK_SIZE = 64;
 
+    private static final String COMPUTE_DTYPE = "bnb_4bit_compute_dtype";
     private static final List<Integer> BLOCK_SIZES = List.of(32, 64, 128, 256, 512, 1024, 2048, 4096);
     private static final List<String> OUTPUT_LAYERS = List.of("lm_head", "embed_out", "score");
 
@@ -78,8 +79,8 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
         if (four && eight) {
             throw settings.invalid("load_in_8bit", "only one of load_in_4bit and load_in_8bit");
         }
-        for (String key : List.of(
-                "bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_blocksize", "bnb_4bit_compute_dtype")) {
+        for (String key :
+                List.of("bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_blocksize", COMPUTE_DTYPE)) {
             if (settings.has(key) && !four) {
                 throw settings.invalid(key, "load_in_4bit: true beside it");
             }
@@ -90,7 +91,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
         if (!type.isFourBit()) {
             throw settings.invalid("bnb_4bit_quant_type", "nf4 or fp4");
         }
-        checkComputeDType(settings);
+        computeDType(settings); // asked for here, so that it is known and checked
         int blockSize = settings.integer("bnb_4bit_blocksize", DEFAULT_BLOCK_SIZE, 1);
         if (!BLOCK_SIZES.contains(blockSize)) {
             throw settings.invalid("bnb_4bit_blocksize", "one of " + BLOCK_SIZES);
@@ -106,24 +107,34 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
     }
 
     /**
-     * The type of the calculation follows from the device and {@code dtype}; the key is obeyed where it says that type, and
-     * refused elsewhere.
+     * The type of the calculation follows from the device and {@code dtype}; {@code bnb_4bit_compute_dtype} is obeyed where
+     * it says that type, and refused elsewhere.
+     *
+     * @param settings what {@link #of(Settings)} was read from
+     * @param device where the model goes
+     * @throws UserErrorException when the settings ask for another type than this device calculates in
      */
-    private static void checkComputeDType(Settings settings) {
-        String name = settings.text("bnb_4bit_compute_dtype").orElse(null);
-        if (name == null) {
+    public static void checkComputeDType(Settings settings, Device device) {
+        DType wanted = computeDType(settings).orElse(null);
+        if (wanted == null) {
             return;
         }
-        DType wanted = DType.parse(name);
-        Device device = Device.parse(settings.text("device").orElse("auto"));
         DType computed = device.equals(Device.CPU)
                 ? DType.FLOAT32
                 : settings.text("dtype").map(DType::parse).orElse(wanted);
-        if (!wanted.isFloatingPoint() || wanted != computed) {
+        if (wanted != computed) {
             throw settings.invalid(
-                    "bnb_4bit_compute_dtype",
+                    COMPUTE_DTYPE,
                     computed.torchName() + ", the type that " + device + " calculates in with these settings");
         }
+    }
+
+    private static Optional<DType> computeDType(Settings settings) {
+        Optional<DType> wanted = settings.text(COMPUTE_DTYPE).map(DType::parse);
+        if (wanted.isPresent() && !wanted.get().isFloatingPoint()) {
+            throw settings.invalid(COMPUTE_DTYPE, "float32, bfloat16 or float16");
+        }
+        return wanted;
     }
 
     /** Whether the weight of this name is quantised. */

@@ -51,25 +51,46 @@ public final class HubClient {
         return http;
     }
 
-    /** {@link #resolve(String, HubProgress)} without anybody listening. */
+    /**
+     * {@link #resolve(String, HubProgress)} without anybody listening.
+     *
+     * @param nameOrPath a directory, {@code org/name} or {@code org/name@revision}
+     * @return the directory
+     * @throws UserErrorException when there is no such directory, and the hub does not give a repository of this name
+     */
     public Path resolve(String nameOrPath) {
         return resolve(nameOrPath, HubProgress.NONE);
     }
 
     /**
      * The directory that a name means: an existing local directory as it is, else the snapshot of the hub's {@code
-     * org/name} or {@code org/name@revision}, downloaded if need be. A text that can only be a path stays one.
+     * org/name} or {@code org/name@revision}, downloaded if need be.
      *
-     * @throws UserErrorException when the hub does not have it or does not give it
+     * @param nameOrPath a directory, {@code org/name} or {@code org/name@revision}
+     * @param progress is told how far a download is
+     * @return the directory
+     * @throws UserErrorException when there is no such directory, and the hub does not give a repository of this name or
+     *     cannot be asked; the message says both
      */
     public Path resolve(String nameOrPath, HubProgress progress) {
         Path local = Path.of(nameOrPath);
         if (Files.exists(local)) {
             return local;
         }
-        Optional<HubRepository> repository =
-                nameOrPath.contains("/") ? HubRepository.tryParse(nameOrPath) : Optional.empty();
-        return repository.map(named -> download(named, progress)).orElse(local);
+        String missing = "no directory " + nameOrPath;
+        HubRepository repository = Optional.of(nameOrPath)
+                .filter(name -> name.contains("/"))
+                .flatMap(HubRepository::tryParse)
+                .orElseThrow(() -> new UserErrorException(
+                        missing + ", and it is no name on a hub (ORG/NAME, optionally @REVISION)"));
+        try {
+            return download(repository, progress);
+        } catch (UserErrorException e) {
+            throw new UserErrorException(missing + ", and " + e.getMessage(), e);
+        } catch (HubUnreachableException e) {
+            throw new UserErrorException(
+                    missing + ", and no repository " + repository + " can be had: " + e.getMessage(), e);
+        }
     }
 
     /**

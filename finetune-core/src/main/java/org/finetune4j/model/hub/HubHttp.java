@@ -2,10 +2,12 @@ package org.finetune4j.model.hub;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -28,6 +30,9 @@ final class HubHttp {
 
     static final int TRIES = 5;
 
+    /** A hub that has never answered is most likely a machine without a network, whose user should not wait. */
+    private static final int TRIES_OF_FIRST_CONTACT = 2;
+
     private static final Set<Integer> WORTH_ANOTHER_TRY = Set.of(408, 429, 500, 502, 503, 504);
     private static final Set<Integer> REDIRECTS = Set.of(301, 302, 303, 307, 308);
     private static final int MOST_REDIRECTS = 8;
@@ -39,6 +44,7 @@ final class HubHttp {
 
     private final HubSettings settings;
     private final Waiting waiting;
+    private volatile boolean answered;
     private final HttpClient client = HttpClient.newBuilder()
             .connectTimeout(Duration.ofSeconds(15))
             .followRedirects(HttpClient.Redirect.NEVER)
@@ -97,19 +103,24 @@ final class HubHttp {
         for (int tried = 1; ; tried++) {
             try {
                 HttpResponse<InputStream> response = follow(call);
+                answered = true;
                 if (tried == TRIES || !WORTH_ANOTHER_TRY.contains(response.statusCode())) {
                     return response;
                 }
                 response.body().close();
                 waiting.pause(pause(response, tried));
             } catch (IOException e) {
-                if (tried == TRIES) {
+                if (tried >= (answered || !isNoConnection(e) ? TRIES : TRIES_OF_FIRST_CONTACT)) {
                     throw new HubUnreachableException(
                             "no answer from " + settings.endpoint() + ": " + Reasons.of(e), e);
                 }
                 waiting.pause(backoff(tried));
             }
         }
+    }
+
+    private static boolean isNoConnection(IOException e) {
+        return e instanceof ConnectException || e instanceof HttpConnectTimeoutException;
     }
 
     /** Waits before another try of something that {@link #send} does not see the end of. */

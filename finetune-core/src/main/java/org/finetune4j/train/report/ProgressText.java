@@ -14,7 +14,7 @@ final class ProgressText {
 
     static String start(TrainingPlan plan) {
         String from = plan.startStep() == 0 ? "" : ", resumed after step " + plan.startStep();
-        return "training %s: %s steps%s, %s of %s parameters trainable (%s)"
+        return "%s: %s steps%s, %s of %s parameters trainable (%s)"
                 .formatted(
                         plan.runName(),
                         MetricFormat.count(plan.totalSteps()),

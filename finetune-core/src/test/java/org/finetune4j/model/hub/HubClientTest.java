@@ -224,6 +224,40 @@ class HubClientTest {
         assertTrue(refused(UserErrorException.class).contains("no repository org/tiny"));
     }
 
+    private static String unresolved(HubClient client, String name) {
+        return String.valueOf(assertThrows(UserErrorException.class, () -> client.resolve(name))
+                .getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"nowhere", "/no/such/directory", "models/with blank", "../models/tiny", "org/na--me"})
+    void aTextThatCanOnlyBeAPathIsNoDirectory(String name) {
+        String message = unresolved(client(), name);
+        assertTrue(message.startsWith("no directory " + name + ", and it is no name on a hub"), message);
+        assertEquals(List.of(), hub.requests);
+    }
+
+    @Test
+    void aNameThatNobodyHasNamesBothPlaces() {
+        hub.exists = false;
+        String message = unresolved(client(), "models/tiny");
+        assertTrue(message.startsWith("no directory models/tiny, and no repository models/tiny on "), message);
+        HubSettings online = hub.settings(cache);
+        String offline = unresolved(HubClient.of(new HubSettings(online.endpoint(), null, cache, true)), "models/tiny");
+        assertTrue(offline.startsWith("no directory models/tiny, and models/tiny is not in " + cache), offline);
+    }
+
+    @Test
+    void aHubThatCannotBeReachedIsNotWaitedForLong() {
+        HubSettings settings = hub.settings(cache);
+        hub.close();
+        String message = unresolved(new HubClient(settings, pauses::add), "org/tiny");
+        assertTrue(
+                message.startsWith("no directory org/tiny, and no repository org/tiny can be had: no answer from "),
+                message);
+        assertEquals(List.of(Duration.ofSeconds(1)), pauses);
+    }
+
     @Test
     void offlineUsesTheCacheOnly() throws IOException {
         HubSettings online = hub.settings(cache);
@@ -267,7 +301,6 @@ class HubClientTest {
     void anExistingDirectoryWins() throws IOException {
         Path local = Files.createDirectories(cache.resolve("org/tiny"));
         assertEquals(local, client().resolve(local.toString()));
-        assertEquals(Path.of("no-such-directory"), client().resolve("no-such-directory"));
         assertEquals(List.of(), hub.requests);
     }
 }

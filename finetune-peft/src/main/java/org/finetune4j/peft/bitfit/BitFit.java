@@ -88,8 +88,8 @@ public final class BitFit implements PeftStrategy {
         }
         for (String name : targets) {
             if (!used.contains(name)) {
-                throw new UserErrorException(TARGETS + ": '" + name + "' matches no module with a bias"
-                        + Suggestions.didYouMean(name, biased) + "; there are " + biased);
+                throw new UserErrorException(
+                        TARGETS + ": '" + name + "' matches no module with a bias" + Suggestions.among(name, biased));
             }
         }
     }

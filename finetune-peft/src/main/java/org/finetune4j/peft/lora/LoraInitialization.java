@@ -69,8 +69,7 @@ public enum LoraInitialization {
                 .filter(value -> value.name.equals(text))
                 .findFirst()
                 .orElseThrow(() -> new UserErrorException(settings.origin() + ": 'init_lora_weights': '" + text
-                        + "' is not implemented" + Suggestions.didYouMean(text, names) + " There are "
-                        + String.join(", ", names)));
+                        + "' is not implemented" + Suggestions.among(text, names)));
     }
 
     /** Random or zero matrices, for an initialization that does not look at the base. */

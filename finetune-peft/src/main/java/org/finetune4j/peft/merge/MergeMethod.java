@@ -65,8 +65,8 @@ public enum MergeMethod {
     public static MergeMethod parse(String name) {
         List<String> names = Arrays.stream(values()).map(MergeMethod::label).toList();
         if (!names.contains(name)) {
-            throw new UserErrorException("there is no way of merging models called '" + name + "'"
-                    + Suggestions.didYouMean(name, names) + "; there are " + String.join(", ", names));
+            throw new UserErrorException(
+                    "there is no way of merging models called '" + name + "'" + Suggestions.among(name, names));
         }
         return valueOf(name.toUpperCase(Locale.ROOT));
     }

@@ -1,0 +1,75 @@
+package org.finetune4j.cli;
+
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AddedTokens;
+import org.finetune4j.model.LoadOptions;
+import org.finetune4j.quant.Quantization;
+import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a configuration wants its model loaded. Reading it needs no libtorch, so that a misspelt key is told at once; which
+ * devices there are is asked in {@link #options()}.
+ */
+final class LoadSettings {
+
+    private final Settings settings;
+    private final String device;
+    private final int threads;
+    private final @Nullable DType dtype;
+    private final @Nullable DType gpuDType;
+    private final @Nullable Quantization quantization;
+    private final AddedTokens addedTokens;
+
+    /**
+     * Reads the keys.
+     *
+     * @throws UserErrorException for the first value that cannot be used
+     */
+    LoadSettings(Settings settings, FineTuningStrategy strategy) {
+        this.settings = settings;
+        this.device = settings.text("device").orElse("auto");
+        Device.checkName(device);
+        this.threads = settings.integer("threads", 0, 0);
+        this.dtype = settings.text("dtype").map(DType::parse).orElse(null);
+        this.quantization = Quantization.of(settings).orElse(null);
+        this.gpuDType =
+                settings.text("bnb_4bit_compute_dtype").map(DType::parse).orElse(null);
+        this.addedTokens = addedTokens(settings, strategy);
+    }
+
+    /** An adapter does not hold the new rows and would not fit the base model, so only full models grow in training. */
+    private static AddedTokens addedTokens(Settings settings, FineTuningStrategy strategy) {
+        AddedTokens added = new AddedTokens(settings.texts("add_tokens"), settings.texts("add_special_tokens"));
+        if (!added.isEmpty() && !(strategy instanceof FullFineTuning)) {
+            throw new UserErrorException(
+                    settings.origin() + ": 'add_tokens' and 'add_special_tokens' need method: full;"
+                            + " for an adapter write the larger base model first: ./finetune add-tokens --model "
+                            + settings.requiredText("model_name_or_path") + " --output DIR");
+        }
+        return added;
+    }
+
+    /**
+     * What the model is loaded with on this machine; the number of threads is set as well.
+     *
+     * @throws UserErrorException when the machine has no such device, or cannot calculate there in the type asked for
+     */
+    LoadOptions options() {
+        Device found = Device.parse(device);
+        if (threads > 0) {
+            Torch.setThreads(threads);
+        }
+        Quantization.checkComputeDType(settings, found);
+        // A GPU calculates in the type that the rest of the model is stored in.
+        DType stored = dtype == null && found.type() == Device.Type.CUDA ? gpuDType : dtype;
+        return new LoadOptions(found, stored)
+                .withCompression(quantization == null ? null : quantization.compression())
+                .withAddedTokens(addedTokens);
+    }
+}
