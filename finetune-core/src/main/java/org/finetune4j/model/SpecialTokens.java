@@ -71,7 +71,8 @@ record SpecialTokens(
         return value.isBoolean() ? Optional.of(value.booleanValue()) : Optional.empty();
     }
 
-    private static JsonNode readObject(Path path) {
+    /** The content of a file of settings; a missing node where there is no such file. */
+    static JsonNode readObject(Path path) {
         if (!Files.isRegularFile(path)) {
             return MissingNode.getInstance();
         }

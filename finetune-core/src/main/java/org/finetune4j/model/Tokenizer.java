@@ -20,8 +20,8 @@ import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tokenizer of a checkpoint: text to token ids and back, exactly as Hugging Face tokenizers does it from the same
- * {@code tokenizer.json}. It never truncates, pads or uses the network.
+ * The tokenizer of a checkpoint: text to token ids and back, exactly as transformers does it from the same files. It
+ * never truncates, pads or uses the network.
  *
  * <p>All methods may be called from several threads. The tokenizer owns native memory: close it. To encode or decode
  * afterwards is an {@link IllegalStateException}.
@@ -82,8 +82,12 @@ public final class Tokenizer implements AutoCloseable {
             content = changed.getOrDefault("tokenizer.json", content);
             tokens = TokenizerFile.parse(path, content);
         }
+        byte[] effective = TokenizerPipeline.asTransformers(directory, content, tokens);
+        if (effective != content) {
+            tokens = TokenizerFile.parse(path, effective);
+        }
         SpecialTokens specialTokens = SpecialTokens.read(directory, tokens);
-        HuggingFaceTokenizer tokenizer = open(path, content);
+        HuggingFaceTokenizer tokenizer = open(path, effective);
         try {
             return new Tokenizer(directory, tokenizer, tokens, specialTokens, changed);
         } catch (RuntimeException e) {

@@ -50,7 +50,9 @@ class InstructionSamplesTest extends TrainingDatasetContract {
                     InstructionDataset.of(RECORDS).tokenize(tokenizer, TokenizationOptions.defaults());
             for (int i = 0; i < samples.size(); i++) {
                 int[] prompt = tokenizer.encode(samples.prompt(i), true);
-                int[] answer = tokenizer.encode(samples.record(i).output(), false);
+                int[] text =
+                        tokenizer.encode(samples.prompt(i) + samples.record(i).output(), true);
+                int[] answer = tail(text, text.length - prompt.length);
                 int[] eos = {tokenizer.eosTokenId().orElseThrow()};
                 Sample sample = samples.get(i);
                 assertArrayEquals(concat(prompt, answer, eos), sample.inputIds());

@@ -1,15 +1,23 @@
 package org.finetune4j.model;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.finetune4j.AtomicFiles;
 
 /** Small complete tokenizers for tests, of this module and of those that build on it. */
 public final class TestTokenizers {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
 
     private TestTokenizers() {}
 
@@ -46,6 +54,32 @@ public final class TestTokenizers {
         try (InputStream file = resource(name + "/tokenizer.json")) {
             Files.copy(file, directory.resolve("tokenizer.json"));
         }
+    }
+
+    /** Recorded cases of the resources: files of a tokenizer, and what transformers made with them. */
+    public static Stream<JsonNode> recorded(String file) {
+        try (InputStream content = resource(file)) {
+            return StreamSupport.stream(JSON.readTree(content).spliterator(), false);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The tokenizer of a recorded case. */
+    public static Tokenizer load(JsonNode recorded, Path directory) throws IOException {
+        copyTo(directory, recorded.path("tokenizer").textValue());
+        if (recorded.path("normalized").isBoolean()) {
+            Path tokens = directory.resolve("tokenizer.json");
+            JsonNode root = JSON.readTree(tokens.toFile());
+            for (JsonNode token : root.path("added_tokens")) {
+                ((ObjectNode) token).set("normalized", recorded.path("normalized"));
+            }
+            Files.write(tokens, JSON.writeValueAsBytes(root));
+        }
+        for (Map.Entry<String, JsonNode> file : recorded.path("files").properties()) {
+            Files.write(directory.resolve(file.getKey()), JSON.writeValueAsBytes(file.getValue()));
+        }
+        return Tokenizer.load(directory);
     }
 
     static InputStream resource(String path) {

@@ -3,12 +3,14 @@ package org.finetune4j.train.preflight;
 import java.util.Arrays;
 import java.util.Optional;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.Tokenizer;
 
 /**
  * Prompts and answers do not run into each other: where a prompt ends in a word and its answer begins with one, without a
- * space between, the model learns words that nobody writes.
+ * space between, the model learns words that nobody writes; where a prompt ends in a space, the tokenizer joins it with the
+ * answer's first word, which then counts as the prompt's and is not learned.
  */
 public final class AnswerBoundaryCheck implements PreflightCheck {
 
@@ -26,7 +28,9 @@ public final class AnswerBoundaryCheck implements PreflightCheck {
         }
         int looked = Math.min(SAMPLES, context.dataset().size());
         int joined = 0;
+        int melted = 0;
         String example = "";
+        String meltedExample = "";
         for (int i = 0; i < looked; i++) {
             int index = (int) ((long) i * context.dataset().size() / looked);
             Optional<String> border = joint(context, index);
@@ -34,11 +38,35 @@ public final class AnswerBoundaryCheck implements PreflightCheck {
                 example = joined == 0 ? context.dataset().location(index) + ", " + border.get() : example;
                 joined++;
             }
+            if (melts(context, index)) {
+                meltedExample = melted == 0 ? context.dataset().location(index) : meltedExample;
+                melted++;
+            }
+        }
+        if (melted * 2 > looked) {
+            findings.warning("the last token of prompts changes when their answer follows (" + meltedExample
+                    + "), so the beginning of answers is not learned: end prompts without a space, and begin answers"
+                    + " with it");
         }
         if (joined * 2 > looked) {
             findings.warning("answers begin right behind the last word of their prompts (" + example
                     + "): begin answers with a space, or end prompts with a space or a new line, by templates or"
                     + " prompt_template");
+        }
+    }
+
+    /** Whether a prompt's tokens are others when the answer follows. */
+    private static boolean melts(PreflightContext context, int index) {
+        if (!(context.dataset() instanceof InstructionSamples samples)) {
+            return false;
+        }
+        try {
+            int[] ids = samples.get(index).inputIds();
+            int[] prompt = context.model().tokenizer().encode(samples.prompt(index), true);
+            int length = prompt.length - context.model().tokenizer().trailingSpecialTokens().length;
+            return length <= ids.length && Arrays.mismatch(ids, 0, length, prompt, 0, length) == length - 1;
+        } catch (UserErrorException e) {
+            return false; // Another check says what is wrong with the sample.
         }
     }
 

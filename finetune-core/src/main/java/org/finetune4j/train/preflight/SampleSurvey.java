@@ -1,7 +1,11 @@
 package org.finetune4j.train.preflight;
 
+import com.google.common.primitives.Ints;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
@@ -19,6 +23,7 @@ import org.finetune4j.data.TrainingDataset;
  * @param labelled tokens among them that carry a label
  * @param leading how every sample starts
  * @param lastLabelled the last labelled token of every sample that has one
+ * @param shortAnswers runs of labelled tokens of no more than {@value #SHORT} tokens, each once, with where they are
  */
 public record SampleSurvey(
         int looked,
@@ -30,18 +35,46 @@ public record SampleSurvey(
         long tokens,
         long labelled,
         List<Start> leading,
-        List<Integer> lastLabelled) {
+        List<Integer> lastLabelled,
+        Map<List<Integer>, Place> shortAnswers) {
 
-    /** How a sample starts. */
+    /** Longer answers say something. */
+    static final int SHORT = 4;
+
+    /** Different short answers that are kept; a dataset of labels has few. */
+    private static final int KEPT_ANSWERS = 10_000;
+
+    /**
+     * How a sample starts.
+     *
+     * @param first its first token
+     * @param second the next one, or -1
+     * @param location where the sample came from
+     */
     public record Start(int first, int second, String location) {}
 
-    /** @param limit samples to look at, spread over all of them; 0 for all */
+    /**
+     * Where something occurs.
+     *
+     * @param first where it was seen first
+     * @param count how often it was seen
+     */
+    public record Place(String first, int count) {}
+
+    /**
+     * Looks at a dataset.
+     *
+     * @param dataset the samples
+     * @param limit samples to look at, spread over all of them; 0 for all
+     * @return what was seen
+     */
     public static SampleSurvey of(TrainingDataset dataset, int limit) {
         int looked = limit == 0 ? dataset.size() : Math.min(limit, dataset.size());
         List<String> unreadable = new ArrayList<>();
         List<String> unlabelled = new ArrayList<>();
         List<Start> starts = new ArrayList<>();
         List<Integer> ends = new ArrayList<>();
+        Map<List<Integer>, Place> answers = new LinkedHashMap<>();
         int longest = 0;
         String longestAt = "";
         int largest = 0;
@@ -67,6 +100,7 @@ public record SampleSurvey(
             for (int id : ids) {
                 largest = Math.max(largest, id);
             }
+            addShortAnswers(sample, dataset.location(index), answers);
             tokens += ids.length;
             labelled += sample.labelledTokens();
             starts.add(new Start(ids[0], ids.length > 1 ? ids[1] : -1, dataset.location(index)));
@@ -79,6 +113,27 @@ public record SampleSurvey(
             }
         }
         return new SampleSurvey(
-                looked, unreadable, unlabelled, longest, longestAt, largest, tokens, labelled, starts, ends);
+                looked, unreadable, unlabelled, longest, longestAt, largest, tokens, labelled, starts, ends, answers);
+    }
+
+    private static void addShortAnswers(Sample sample, String location, Map<List<Integer>, Place> answers) {
+        int[] labels = sample.labels();
+        int start = 0;
+        for (int i = 0; i <= labels.length; i++) {
+            if (i < labels.length && labels[i] != Sample.IGNORE_INDEX) {
+                continue;
+            }
+            int length = i - start;
+            if (length > 0 && length <= SHORT) {
+                List<Integer> answer = Ints.asList(Arrays.copyOfRange(sample.inputIds(), start, i));
+                if (answers.containsKey(answer) || answers.size() < KEPT_ANSWERS) {
+                    answers.merge(
+                            answer,
+                            new Place(location, 1),
+                            (seen, added) -> new Place(seen.first(), seen.count() + added.count()));
+                }
+            }
+            start = i + 1;
+        }
     }
 }

@@ -60,7 +60,7 @@ class MarkedSamplesTest {
     }
 
     private static Case texts(String format, String file, String content, String marked) {
-        return new Case(format, file, content, "Q: {instruction} {input}\nA: ", true, marked);
+        return new Case(format, file, content, "Q: {instruction} {input}\nA:\n", true, marked);
     }
 
     private static Case chat(String format, String file, String content, String marked) {
@@ -73,7 +73,7 @@ class MarkedSamplesTest {
                         "alpaca",
                         "a.json",
                         "[{\"instruction\": \"Add.\", \"input\": \"1 2\", \"output\": \"3\"}]",
-                        "Q: Add. 1 2\nA: ⟦3" + EOS + "⟧"),
+                        "Q: Add. 1 2\nA:\n⟦3" + EOS + "⟧"),
                 chat(
                         "alpaca",
                         "a.json",
@@ -83,13 +83,13 @@ class MarkedSamplesTest {
                         "self_instruct",
                         "seed.jsonl",
                         "{\"instruction\": \"Add.\", \"instances\": [{\"input\": \"1 2\", \"output\": \"3\"}]}",
-                        "Q: Add. 1 2\nA: ⟦3" + EOS + "⟧"),
+                        "Q: Add. 1 2\nA:\n⟦3" + EOS + "⟧"),
                 texts(
                         "super_ni",
                         "task1_sum.json",
                         "{\"Definition\": [\"Add.\"], \"Positive Examples\": [], \"Instances\":\n[{\"id\": \"t\", \"input\":"
                                 + " \"1 2\", \"output\": [\"3\", \"three\"]}]}",
-                        "Q: Add. 1 2\nA: ⟦3" + EOS + "⟧"),
+                        "Q: Add. 1 2\nA:\n⟦3" + EOS + "⟧"),
                 texts(
                         "big_bench",
                         "sums.json",
@@ -179,11 +179,11 @@ class MarkedSamplesTest {
         Path file = Files.writeString(directory.resolve("train.tsv"), "gj04\t1\t\tHe said \"no\".\n");
         DatasetSpec spec = DatasetSpec.of(file.toString())
                 .csvHeader(false)
-                .template(new FieldTemplate("{column_4} Fine? ", "{column_2}"))
+                .template(new FieldTemplate("{column_4} Fine?", " {column_2}"))
                 .build();
         try (Tokenizer tokenizer = TestTokenizers.gpt2()) {
             assertEquals(
-                    "He said \"no\". Fine? ⟦1" + EOS + "⟧",
+                    "He said \"no\". Fine?⟦ 1" + EOS + "⟧",
                     marked(LoadedExamples.open(spec), tokenizer, StringTemplate.of("{instruction}")));
         }
     }

@@ -1,0 +1,55 @@
+package org.finetune4j.data;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.finetune4j.model.TestTokenizers;
+import org.finetune4j.model.Tokenizer;
+import org.junit.jupiter.api.Named;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A prompt and its answer become the tokens and labels that TRL's SFTTrainer gives them (recorded with 1.13). */
+class PromptCompletionTokensTest {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @TempDir
+    private Path directory;
+
+    static Stream<Named<JsonNode>> cases() {
+        return TestTokenizers.recorded("prompt-completion.json")
+                .map(test -> Named.of(test.path("name").textValue(), test));
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void areTokenisedAsOneText(JsonNode test) throws IOException {
+        JsonNode rows = test.path("rows");
+        assertFalse(rows.isEmpty());
+        try (Tokenizer tokenizer = TestTokenizers.load(test, directory)) {
+            InstructionTokenizer instructions = new InstructionTokenizer(tokenizer);
+            assertAll(StreamSupport.stream(rows.spliterator(), false).map(row -> () -> {
+                String prompt = row.path("prompt").textValue();
+                String completion = row.path("completion").textValue();
+                Sample sample = new SampleMaker(1024, TruncationPolicy.ERROR)
+                        .sample(instructions.tokenize(prompt, completion), "record");
+                String shown = "'" + prompt + "' + '" + completion + "'";
+                assertArrayEquals(
+                        JSON.convertValue(row.path("ids"), int[].class), sample.inputIds(), () -> "ids of " + shown);
+                assertArrayEquals(
+                        JSON.convertValue(row.path("labels"), int[].class),
+                        sample.labels(),
+                        () -> "labels of " + shown);
+            }));
+        }
+    }
+}
