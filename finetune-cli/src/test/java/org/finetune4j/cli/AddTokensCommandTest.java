@@ -28,10 +28,10 @@ class AddTokensCommandTest {
                 "target_modules=all-linear",
                 "modules_to_save=[embed_tokens, lm_head]");
         assertEquals(0, train.exitCode(), train.toString());
-        CommandRun run = files.generate(larger, "Q: Where does Tom live?\nA: ", "--max-new-tokens", "6");
+        CommandRun run = files.generate(larger, "Q: Where does Tom live?\nA:\n", "--max-new-tokens", "6");
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(run.out().get(0).contains("In <oslo>."), run.toString());
-        CommandRun small = files.generate(files.model, "Q: Where does Tom live?\nA: ");
+        CommandRun small = files.generate(files.model, "Q: Where does Tom live?\nA:\n");
         assertEquals(2, small.exitCode(), small.toString());
         assertTrue(small.errors().get(0).contains("the adapter was made for " + larger), small.toString());
     }

@@ -48,7 +48,7 @@ class BenchMethodsTest {
         keys.put("model_name_or_path", files.model.toString());
         keys.put("train_file", files.data.toString());
         keys.put("eval_file", files.data.toString());
-        keys.put("prompt_template", "Q: {instruction}\nA: ");
+        keys.put("prompt_template", "Q: {instruction}\nA:\n");
         keys.put("max_steps", 6);
         keys.put("eval_metrics", List.of("loss", "exact_match"));
         keys.put("eval_max_new_tokens", 4);

@@ -38,7 +38,7 @@ class EvalCommandTest {
         Path questions = directory.resolve("questions.jsonl");
         TrainingFiles.write(
                 questions,
-                "{\"prompt\": \"Q: Where does Tom live?\\nA: \", \"choices\": [\"In Rome.\", \"In Oslo.\"], \"answer\": \"B\"}\n");
+                "{\"prompt\": \"Q: Where does Tom live?\\nA:\\n\", \"choices\": [\"In Rome.\", \"In Oslo.\"], \"answer\": \"B\"}\n");
         JsonNode choices = eval(files, questions, true, "--multiple-choice");
         assertEquals(1, choices.path("accuracy").asDouble());
         assertEquals(1, choices.path("questions").asInt());
@@ -152,7 +152,7 @@ class EvalCommandTest {
                 "--data",
                 data.toString(),
                 "--prompt-template",
-                "Q: {instruction}\nA: ",
+                "Q: {instruction}\nA:\n",
                 "--max-new-tokens",
                 "12",
                 "--json"));

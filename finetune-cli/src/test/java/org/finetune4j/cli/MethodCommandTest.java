@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Methods outside of linear layers on the command line: train, resume, generate, what cannot be merged; many adapters. */
 class MethodCommandTest {
 
-    private static final String PROMPT = "Q: Where does Tom live?\nA: ";
+    private static final String PROMPT = "Q: Where does Tom live?\nA:\n";
 
     @TempDir
     Path directory;

@@ -77,7 +77,7 @@ class PlantedMistakesTest {
     @Test
     void aTemplateThatWritesTheBeginningOfTheSequenceTwice() {
         assertRefused(
-                files.train("prompt_template=\"<|endoftext|><|endoftext|>Q: {instruction} A: \""),
+                files.train("prompt_template=\"<|endoftext|><|endoftext|>Q: {instruction} A:\\n\""),
                 files.data + ":1: ",
                 "beginning-of-sequence token twice; take it out of the template");
     }
@@ -147,7 +147,7 @@ class PlantedMistakesTest {
         assertEquals(2, run.exitCode(), run.toString());
         assertTrue(run.errors().get(0).contains(files.data + ":1: no labelled token is left"), run.toString());
         assertTrue(run.out().stream().anyMatch(line -> line.startsWith("sample") && line.contains(files.data + ":2")));
-        assertTrue(run.out().contains("A: \u27E6In Oslo.<|endoftext|>\u27E7"), run.toString());
+        assertTrue(run.out().contains("\u27E6In Oslo.<|endoftext|>\u27E7"), run.toString());
     }
 
     @Test

@@ -184,7 +184,7 @@ class QloraCommandTest {
     }
 
     private List<String> answer(Path model) {
-        CommandRun run = files.generate(model, "Q: Where does Tom live?\nA: ", "--max-new-tokens", "12");
+        CommandRun run = files.generate(model, "Q: Where does Tom live?\nA:\n", "--max-new-tokens", "12");
         assertEquals(0, run.exitCode(), run.toString());
         return run.out();
     }

@@ -169,7 +169,7 @@ class SoupCommandTest {
     }
 
     private List<String> heldOut() {
-        return List.of("--data", files.data.toString(), "--prompt-template", "Q: {instruction}\nA: ");
+        return List.of("--data", files.data.toString(), "--prompt-template", "Q: {instruction}\nA:\n");
     }
 
     private static JsonNode json(List<String> args) throws IOException {

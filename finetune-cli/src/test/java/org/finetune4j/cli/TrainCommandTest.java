@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The way of a user: validate, train, generate, merge, generate again. */
 class TrainCommandTest {
 
-    private static final String PROMPT = "Q: Where does Tom live?\nA: ";
+    private static final String PROMPT = "Q: Where does Tom live?\nA:\n";
 
     @TempDir
     Path directory;

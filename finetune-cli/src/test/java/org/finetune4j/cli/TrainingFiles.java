@@ -15,7 +15,7 @@ final class TrainingFiles {
             model_name_or_path: %s
             train_file: %s
             output_dir: %s
-            prompt_template: "Q: {instruction}\\nA: "
+            prompt_template: "Q: {instruction}\\nA:\\n"
             method: lora
             r: 4
             target_modules: [q_proj, v_proj]
