@@ -8,6 +8,9 @@ import java.util.Optional;
 /** Finds the valid name a user probably meant. */
 public final class Suggestions {
 
+    /** Nobody misspells a longer name; comparing one that is megabytes long would take hours. */
+    private static final int LONGEST = 300;
+
     private Suggestions() {}
 
     /**
@@ -15,11 +18,15 @@ public final class Suggestions {
      * misspelling: at most a third of the longer name's length, and at least two edits are always allowed.
      */
     public static Optional<String> nearest(String name, Collection<String> candidates) {
+        if (name.length() > LONGEST) {
+            return Optional.empty();
+        }
         String wanted = name.toLowerCase(Locale.ROOT);
         return candidates.stream()
                 .filter(candidate -> {
                     int allowed = Math.max(2, Math.max(candidate.length(), name.length()) / 3);
-                    return editDistance(wanted, candidate.toLowerCase(Locale.ROOT)) <= allowed;
+                    return Math.abs(candidate.length() - name.length()) <= allowed
+                            && editDistance(wanted, candidate.toLowerCase(Locale.ROOT)) <= allowed;
                 })
                 .min(Comparator.comparingInt(
                                 (String candidate) -> editDistance(wanted, candidate.toLowerCase(Locale.ROOT)))

@@ -1,10 +1,9 @@
 package org.finetune4j.data;
 
 import java.io.IOException;
-import java.nio.file.FileSystems;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.PathMatcher;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -12,6 +11,7 @@ import java.util.stream.Stream;
 import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.regex.Glob;
 
 /** Turns what a user wrote into the files that are meant, in an order that does not depend on the file system. */
 public final class FilePatterns {
@@ -103,7 +103,7 @@ public final class FilePatterns {
         String plain = pattern.replaceFirst("[*?\\[{].*$", "");
         int slash = plain.lastIndexOf('/');
         Path root = Path.of(slash < 0 ? "" : slash == 0 ? "/" : plain.substring(0, slash));
-        PathMatcher matcher = FileSystems.getDefault().getPathMatcher("glob:" + pattern);
+        Glob matcher = Glob.of(pattern);
         List<Path> files = Files.isDirectory(root.toString().isEmpty() ? Path.of(".") : root)
                 ? walk(root, pattern.contains("**") ? Integer.MAX_VALUE : depth(pattern, slash)).stream()
                         .filter(matcher::matches)
@@ -126,7 +126,7 @@ public final class FilePatterns {
     private static List<Path> walk(Path root, int depth) {
         try (Stream<Path> entries = Files.walk(root, depth)) {
             return entries.filter(Files::isRegularFile).sorted().toList();
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
             throw new UserErrorException("cannot read " + root + ": " + Reasons.of(e), e);
         }
     }

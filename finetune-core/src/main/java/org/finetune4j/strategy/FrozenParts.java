@@ -6,12 +6,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.regex.RegularExpression;
 
 /**
  * What full fine-tuning leaves as it is. Frozen layers at the bottom of a model cost neither gradients nor a backward pass.
@@ -49,13 +48,12 @@ public record FrozenParts(int layers, List<String> trainable) {
             network.layers().subList(0, layers).forEach(layer -> frozen.addAll(layer.allParameters()));
         }
         Map<String, Parameter> named = network.namedParameters();
-        List<Pattern> patterns =
+        List<RegularExpression> patterns =
                 trainable.stream().map(text -> compile(text, named.keySet())).toList();
         List<Parameter> left = named.entrySet().stream()
                 .filter(entry -> !frozen.contains(entry.getValue()))
-                .filter(entry -> patterns.isEmpty()
-                        || patterns.stream().anyMatch(pattern -> pattern.matcher(entry.getKey())
-                                .find()))
+                .filter(entry ->
+                        patterns.isEmpty() || patterns.stream().anyMatch(pattern -> pattern.search(entry.getKey())))
                 .map(Map.Entry::getValue)
                 .toList();
         if (left.isEmpty()) {
@@ -64,18 +62,13 @@ public record FrozenParts(int layers, List<String> trainable) {
         return left;
     }
 
-    private static Pattern compile(String text, Set<String> names) {
-        try {
-            Pattern pattern = Pattern.compile(text);
-            if (names.stream().noneMatch(name -> pattern.matcher(name).find())) {
-                throw new UserErrorException("trainable_parameters: '" + text + "' matches no parameter"
-                        + Suggestions.didYouMean(text, names));
-            }
-            return pattern;
-        } catch (PatternSyntaxException e) {
+    private static RegularExpression compile(String text, Set<String> names) {
+        RegularExpression pattern = RegularExpression.compile("trainable_parameters", text);
+        if (names.stream().noneMatch(pattern::search)) {
             throw new UserErrorException(
-                    "trainable_parameters: '" + text + "' is no regular expression: " + e.getDescription(), e);
+                    "trainable_parameters: '" + text + "' matches no parameter" + Suggestions.didYouMean(text, names));
         }
+        return pattern;
     }
 
     Map<String, Object> settings() {

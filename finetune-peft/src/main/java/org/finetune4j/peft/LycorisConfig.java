@@ -43,8 +43,8 @@ public record LycorisConfig(
                 settings.number("alpha", 8),
                 settings.number("rank_dropout", 0, 0, 0.999),
                 settings.number("module_dropout", 0, 0, 0.999),
-                settings.integersByName("rank_pattern"),
-                settings.integersByName("alpha_pattern"),
+                Patterns.checked(settings, "rank_pattern", settings.integersByName("rank_pattern")),
+                Patterns.checked(settings, "alpha_pattern", settings.integersByName("alpha_pattern")),
                 ModuleSelection.from(settings, fromFile));
     }
 

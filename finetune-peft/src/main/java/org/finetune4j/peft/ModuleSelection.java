@@ -6,12 +6,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.regex.Matcher;
+import java.util.Optional;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Module;
+import org.finetune4j.regex.RegularExpression;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -104,6 +105,7 @@ public record ModuleSelection(
             return new TargetModules.Names(names);
         }
         String text = settings.requiredText(key);
+        RegularExpression.compile(settings.origin() + ": '" + key + "'", text);
         if (!fromFile) {
             return TargetModules.of(text);
         }
@@ -148,10 +150,10 @@ public record ModuleSelection(
         }
         List<String> lists = layersPatterns.isEmpty() ? List.of("[^.]*") : layersPatterns;
         for (String list : lists) {
-            Matcher matcher = TargetModules.compile("(?:.*\\.)?" + list + "\\.(\\d+)\\..*")
-                    .matcher(path);
-            if (matcher.matches()) {
-                return layersToTransform.contains(Integer.parseInt(matcher.group(1)));
+            Optional<String> number = RegularExpression.compile(PATTERN, "(?:.*\\.)?" + list + "\\.(?P<idx>\\d+)\\.")
+                    .group(path, "idx");
+            if (number.isPresent()) {
+                return layersToTransform.contains(Integer.parseInt(number.get()));
             }
         }
         return false;

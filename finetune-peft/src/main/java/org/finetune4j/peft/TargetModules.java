@@ -6,13 +6,12 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Module;
+import org.finetune4j.regex.RegularExpression;
 
 /** Which modules of a model a method works on, with PEFT's rules. */
 public sealed interface TargetModules {
@@ -44,15 +43,19 @@ public sealed interface TargetModules {
         }
     }
 
-    /** Modules whose whole path matches a regular expression. */
+    /**
+     * Modules whose whole path matches a regular expression.
+     *
+     * @param pattern the expression, in Python's syntax
+     */
     record Regex(String pattern) implements TargetModules {
         public Regex {
-            compile(pattern);
+            RegularExpression.compile("target_modules", pattern);
         }
 
         @Override
         public boolean matches(String path) {
-            return path.matches(pattern);
+            return RegularExpression.compile("target_modules", pattern).fullMatch(path);
         }
     }
 
@@ -72,16 +75,6 @@ public sealed interface TargetModules {
     /** Whether {@code path} is {@code name}, or ends with a dot and it. */
     static boolean endsWith(String path, String name) {
         return path.equals(name) || path.endsWith("." + name);
-    }
-
-    /** A pattern as Python's {@code re} would read it. */
-    static Pattern compile(String pattern) {
-        try {
-            return Pattern.compile(pattern);
-        } catch (PatternSyntaxException e) {
-            throw new UserErrorException(
-                    "'" + pattern + "' is not a regular expression: " + e.getDescription() + " at " + e.getIndex(), e);
-        }
     }
 
     /**

@@ -10,6 +10,7 @@ import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.Patterns;
 import org.finetune4j.peft.PeftKeys;
 import org.finetune4j.peft.lora.LoraConfig.Bias;
 import org.jspecify.annotations.Nullable;
@@ -56,8 +57,8 @@ final class LoraConfigJson {
                 .alpha(settings.number("lora_alpha", 8))
                 .dropout(settings.number("lora_dropout", 0, 0, 0.999))
                 .modules(ModuleSelection.from(settings, fromFile))
-                .rankPattern(settings.integersByName("rank_pattern"))
-                .alphaPattern(numbersByName(settings, "alpha_pattern"))
+                .rankPattern(Patterns.checked(settings, "rank_pattern", settings.integersByName("rank_pattern")))
+                .alphaPattern(Patterns.checked(settings, "alpha_pattern", numbersByName(settings, "alpha_pattern")))
                 .useRslora(settings.flag("use_rslora", false))
                 .useDora(dora)
                 .loraBias(loraBias)
