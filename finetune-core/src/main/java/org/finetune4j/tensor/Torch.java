@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>System properties: {@code finetune4j.threads} (number of threads inside an operation), {@code
  * finetune4j.malloc=false} (leave glibc's allocator as it is), {@code finetune4j.onednn=false} (leave matrix products to MKL
- * on every processor), {@code finetune4j.exit=false} (let libtorch clean up when the process ends).
+ * on every processor), {@code finetune4j.shared=false} (let waiting threads spin beside other processes), {@code finetune4j.exit=false} (let libtorch clean up when the process ends).
  */
 public final class Torch {
 
@@ -63,6 +63,7 @@ public final class Torch {
                 torch.set_num_threads(Integer.parseInt(threads));
             }
             MatrixProducts.examine();
+            SharedProcessors.watch();
             loaded = true;
         } catch (FinetuneException e) {
             failure = e;
