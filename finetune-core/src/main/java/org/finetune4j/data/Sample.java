@@ -1,6 +1,8 @@
 package org.finetune4j.data;
 
 import java.util.Arrays;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.IndexRange;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -8,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * the token is trained and {@link #IGNORE_INDEX} elsewhere; the model's loss compares the output at {@code i} with the
  * label at {@code i + 1}.
  *
- * <p>The arrays are not copied; do not change them.
+ * <p>The arrays are not copied; do not change them. A number that no model can have is a {@link UserErrorException}.
  *
  * @param inputIds token ids, at least one
  * @param labels as many labels
@@ -28,6 +30,16 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds)
         if (positionIds != null && positionIds.length != inputIds.length) {
             throw new IllegalArgumentException("a sample needs as many positions as tokens, got " + inputIds.length
                     + " tokens and " + positionIds.length + " positions");
+        }
+        IndexRange.requireNotNegative("token id", inputIds, inputIds.length);
+        if (positionIds != null) {
+            IndexRange.requireNotNegative("position id", positionIds, positionIds.length);
+        }
+        for (int i = 0; i < labels.length; i++) {
+            if (labels[i] < 0 && labels[i] != IGNORE_INDEX) {
+                throw new UserErrorException("label " + labels[i] + " (position " + i
+                        + ") is out of range: it is a token" + " id, or " + IGNORE_INDEX + " where nothing is trained");
+            }
         }
     }
 

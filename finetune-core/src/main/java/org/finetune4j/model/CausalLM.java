@@ -292,8 +292,19 @@ public final class CausalLM implements AutoCloseable {
         return new ContextFactory(network, config.origin(), device, computeDType);
     }
 
-    /** Token ids as a tensor on the model's device: [batch, seq] int64. */
+    /**
+     * Token ids as a tensor on the model's device.
+     *
+     * @param inputs the batch
+     * @return [batch, seq] int64
+     * @throws UserErrorException when one of them is not in the model's table
+     */
     public Tensor inputIds(ModelInputs inputs) {
+        IndexRange.require(
+                "token id",
+                inputs.inputIds(),
+                inputs.sequenceLength(),
+                network.inputEmbedding().count());
         return Tensors.of(inputs.inputIds(), inputs.batchSize(), inputs.sequenceLength())
                 .to(DType.INT64)
                 .to(device);

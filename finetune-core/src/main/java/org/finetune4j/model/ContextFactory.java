@@ -97,6 +97,9 @@ final class ContextFactory {
             views.put(kind, new AttentionView(rotation, mask == null ? null : mask.to(device), network.isCausal()));
         }
         int[] types = inputs.tokenTypeIds();
+        if (types != null && network.tokenTypes() > 0) {
+            IndexRange.require("token type id", types, inputs.sequenceLength(), network.tokenTypes());
+        }
         return new SequenceContext(
                 onDevice(distinct, rows, seq),
                 types == null ? null : onDevice(types, inputs.batchSize(), inputs.sequenceLength()),

@@ -125,6 +125,15 @@ public abstract class DecoderModel extends Module {
         return null;
     }
 
+    /**
+     * How many kinds of tokens the model tells apart by their type ids.
+     *
+     * @return the number, 0 where it does not look at them
+     */
+    public int tokenTypes() {
+        return 0;
+    }
+
     /** The longest sequence the model can see. */
     public abstract int maxPositions();
 

@@ -1,11 +1,16 @@
 package org.finetune4j.model;
 
 import java.util.Arrays;
+import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Token ids of a batch of sequences, row-major {@code [batchSize, sequenceLength]}.
+ * Token ids of a batch of sequences, row-major {@code [batchSize, sequenceLength]}. Numbers that no model can have are
+ * refused by a {@link UserErrorException}, those that a model does not have where it is given them.
  *
+ * @param batchSize number of sequences
+ * @param sequenceLength tokens of each, padding included
+ * @param inputIds token ids
  * @param attentionMask 1 for a real token, 0 for padding, on either side
  * @param positionIds the position of each token in its own sequence, or null to count the real tokens of each row from 0.
  *     Where positions start again inside a row a new sequence starts: sequences packed in one row do not see each other.
@@ -28,6 +33,18 @@ public record ModelInputs(
                 || (tokenTypeIds != null && tokenTypeIds.length != size)) {
             throw new IllegalArgumentException("token ids, mask and positions must have the shape [" + batchSize + ", "
                     + sequenceLength + "] and not be empty");
+        }
+        IndexRange.requireNotNegative("token id", inputIds, sequenceLength);
+        if (positionIds != null) {
+            IndexRange.requireNotNegative("position id", positionIds, sequenceLength);
+        }
+        if (tokenTypeIds != null) {
+            IndexRange.requireNotNegative("token type id", tokenTypeIds, sequenceLength);
+        }
+        for (byte real : attentionMask) {
+            if (real != 0 && real != 1) {
+                throw new UserErrorException("attention mask " + real + " is neither 1, a real token, nor 0, padding");
+            }
         }
     }
 

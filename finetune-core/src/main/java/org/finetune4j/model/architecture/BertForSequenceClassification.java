@@ -106,6 +106,11 @@ public final class BertForSequenceClassification extends DecoderModel {
     }
 
     @Override
+    public int tokenTypes() {
+        return Math.toIntExact(types.count());
+    }
+
+    @Override
     public Linear outputLayer() {
         return classifier;
     }

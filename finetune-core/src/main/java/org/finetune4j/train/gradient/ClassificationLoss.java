@@ -1,5 +1,7 @@
 package org.finetune4j.train.gradient;
 
+import java.util.function.Predicate;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.Pooling;
@@ -33,10 +35,10 @@ public final class ClassificationLoss implements LossHead {
             DecoderModel network, ModelInputs inputs, Problem problem, float[] targets, int perRow, double scale) {
         Pooling pooling = network.pooling();
         if (pooling == null) {
-            throw new IllegalArgumentException("this model is no classifier of sequences");
+            throw new UserErrorException("this model is no classifier of sequences");
         }
         if (targets.length != inputs.batchSize() * perRow) {
-            throw new IllegalArgumentException(
+            throw new UserErrorException(
                     targets.length + " labels for " + inputs.batchSize() + " sequences, each of which has " + perRow);
         }
         this.network = network;
@@ -60,7 +62,8 @@ public final class ClassificationLoss implements LossHead {
         float[] targets = new float[labels.length];
         for (int i = 0; i < labels.length; i++) {
             if (labels[i] < 0 || labels[i] >= classes) {
-                throw new IllegalArgumentException("label " + labels[i] + " is not one of 0.." + (classes - 1));
+                throw new UserErrorException("label " + labels[i] + " (sequence " + i
+                        + ") is out of range: the model tells apart 0 to " + (classes - 1));
             }
             targets[i] = labels[i];
         }
@@ -74,6 +77,7 @@ public final class ClassificationLoss implements LossHead {
      */
     public static ClassificationLoss regression(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {
+        require(targets, "a number was expected", Float::isFinite);
         return new ClassificationLoss(network, inputs, Problem.REGRESSION, targets, outputs(network), scale);
     }
 
@@ -84,7 +88,17 @@ public final class ClassificationLoss implements LossHead {
      */
     public static ClassificationLoss multiLabel(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {
+        require(targets, "0 to 1 was expected", target -> target >= 0 && target <= 1);
         return new ClassificationLoss(network, inputs, Problem.MULTI_LABEL, targets, outputs(network), scale);
+    }
+
+    private static void require(float[] targets, String expected, Predicate<Float> accepted) {
+        for (int i = 0; i < targets.length; i++) {
+            if (!accepted.test(targets[i])) {
+                throw new UserErrorException(
+                        "target " + targets[i] + " (number " + i + ") is out of range: " + expected);
+            }
+        }
     }
 
     private static int outputs(DecoderModel network) {
@@ -102,8 +116,8 @@ public final class ClassificationLoss implements LossHead {
             if (wantGradient) {
                 selected.requiresGrad(true);
             }
-            Tensor logits = network.logits(network.finalNorm(selected)).to(DType.FLOAT32); // [batch, labels]
-            Tensor loss = loss(logits).mul(scale);
+            Tensor logits = network.logits(network.finalNorm(selected)); // [batch, labels]
+            Tensor loss = loss(logits.to(logits.dtype().atLeastFloat32())).mul(scale);
             if (!wantGradient) {
                 return new Result(loss.item(), null);
             }

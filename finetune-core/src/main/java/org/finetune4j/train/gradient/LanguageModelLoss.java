@@ -38,14 +38,26 @@ public final class LanguageModelLoss implements LossHead {
     /**
      * The loss of one batch: the sum over its labelled tokens times {@code scale}.
      *
+     * @param network the model's layers
+     * @param batch the tokens and their labels
      * @param scale 1 / labelled tokens of the whole accumulated batch makes it their mean
-     * @throws UserErrorException when the model is a classifier
+     * @return the head
+     * @throws UserErrorException when the model is a classifier, or a label is not in its vocabulary
      */
     public static LanguageModelLoss of(DecoderModel network, Batch batch, double scale) {
         return of(network, batch, scale, LossOptions.crossEntropy());
     }
 
-    /** The same with what the options add to the cross entropy. */
+    /**
+     * The same with what the options add to the cross entropy.
+     *
+     * @param network the model's layers
+     * @param batch the tokens and their labels
+     * @param scale what the sum is multiplied by
+     * @param options what is added to the cross entropy
+     * @return the head
+     * @throws UserErrorException when the model is a classifier, or a label is not in its vocabulary
+     */
     public static LanguageModelLoss of(DecoderModel network, Batch batch, double scale, LossOptions options) {
         if (network.pooling() != null) {
             throw new UserErrorException("this model classifies sequences: it has no next token to train on");
@@ -62,6 +74,15 @@ public final class LanguageModelLoss implements LossHead {
                     rows[next] = at;
                     targets[next++] = labels[at + 1];
                 }
+            }
+        }
+        // The next token's label stands one further than the row that foretells it.
+        long vocabulary = network.outputLayer().outFeatures();
+        for (int i = 0; i < labelled; i++) {
+            if (targets[i] < 0 || targets[i] >= vocabulary) {
+                throw new UserErrorException("label " + targets[i] + " (row " + rows[i] / batch.sequenceLength()
+                        + ", position " + (rows[i] % batch.sequenceLength() + 1)
+                        + ") is out of range: the model's output layer scores 0 to " + (vocabulary - 1));
             }
         }
         return new LanguageModelLoss(network, rows, targets, scale, options);

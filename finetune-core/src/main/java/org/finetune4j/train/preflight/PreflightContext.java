@@ -1,5 +1,6 @@
 package org.finetune4j.train.preflight;
 
+import java.util.List;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
@@ -11,10 +12,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * All that a training will use.
  *
+ * @param model the model
  * @param method the method's name in configurations
  * @param strategy the method on the model
+ * @param arguments of the training
+ * @param dataset the training samples
  * @param evaluation the held-out samples, or null
+ * @param collator makes batches of samples
  * @param survey what looking at the training samples gave
+ * @param evaluationSurvey what looking at the held-out samples gave, or null
  * @param memory what the run will need for its longest samples
  */
 public record PreflightContext(
@@ -26,13 +32,22 @@ public record PreflightContext(
         @Nullable TrainingDataset evaluation,
         Collator collator,
         SampleSurvey survey,
+        @Nullable SampleSurvey evaluationSurvey,
         MemoryPlan memory) {
 
     /**
      * Looks at the samples and plans the memory.
      *
-     * @param samples how many training samples are looked at, spread over all of them; 0 for all
+     * @param model the model
+     * @param method the method's name in configurations
+     * @param strategy the method on the model
+     * @param arguments of the training
+     * @param dataset the training samples
+     * @param evaluation the held-out samples, or null
+     * @param collator makes batches of samples
+     * @param samples how many samples of both kinds are looked at, spread over all of them; 0 for all
      * @param process bytes of the process without the model
+     * @return what the checks are given
      */
     public static PreflightContext of(
             CausalLM model,
@@ -52,6 +67,17 @@ public record PreflightContext(
                 new MemoryPlan.Load(
                         Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())),
                 process);
-        return new PreflightContext(model, method, strategy, arguments, dataset, evaluation, collator, survey, memory);
+        SampleSurvey evaluationSurvey = evaluation == null ? null : SampleSurvey.of(evaluation, samples);
+        return new PreflightContext(
+                model, method, strategy, arguments, dataset, evaluation, collator, survey, evaluationSurvey, memory);
+    }
+
+    /**
+     * What looking at samples of either kind gave.
+     *
+     * @return one or two surveys
+     */
+    public List<SampleSurvey> surveys() {
+        return evaluationSurvey == null ? List.of(survey) : List.of(survey, evaluationSurvey);
     }
 }

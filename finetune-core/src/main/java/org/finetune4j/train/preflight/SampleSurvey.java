@@ -18,7 +18,9 @@ import org.finetune4j.data.TrainingDataset;
  * @param unlabelled places of samples without a labelled token
  * @param longest tokens of the longest sample
  * @param longestAt its place
- * @param largestToken the largest token id
+ * @param largestToken the largest token id and where it is
+ * @param largestLabel the largest label and where it is; 0 without one
+ * @param largestPosition the largest position and where it is
  * @param tokens of all samples looked at
  * @param labelled tokens among them that carry a label
  * @param leading how every sample starts
@@ -31,7 +33,9 @@ public record SampleSurvey(
         List<String> unlabelled,
         int longest,
         String longestAt,
-        int largestToken,
+        Largest largestToken,
+        Largest largestLabel,
+        Largest largestPosition,
         long tokens,
         long labelled,
         List<Start> leading,
@@ -43,6 +47,22 @@ public record SampleSurvey(
 
     /** Different short answers that are kept; a dataset of labels has few. */
     private static final int KEPT_ANSWERS = 10_000;
+
+    /**
+     * The largest of some numbers.
+     *
+     * @param value the number
+     * @param location of the sample that has it
+     */
+    public record Largest(int value, String location) {
+
+        private static final Largest NONE = new Largest(0, "");
+
+        private Largest with(int[] values, String where) {
+            int largest = Arrays.stream(values).max().orElse(0);
+            return largest > value ? new Largest(largest, where) : this;
+        }
+    }
 
     /**
      * How a sample starts.
@@ -77,7 +97,9 @@ public record SampleSurvey(
         Map<List<Integer>, Place> answers = new LinkedHashMap<>();
         int longest = 0;
         String longestAt = "";
-        int largest = 0;
+        Largest token = Largest.NONE;
+        Largest label = Largest.NONE;
+        Largest position = Largest.NONE;
         long tokens = 0;
         long labelled = 0;
         for (int i = 0; i < looked; i++) {
@@ -97,8 +119,11 @@ public record SampleSurvey(
                 longest = ids.length;
                 longestAt = dataset.location(index);
             }
-            for (int id : ids) {
-                largest = Math.max(largest, id);
+            token = token.with(ids, dataset.location(index));
+            label = label.with(sample.labels(), dataset.location(index));
+            int[] positions = sample.positionIds();
+            if (positions != null) {
+                position = position.with(positions, dataset.location(index));
             }
             addShortAnswers(sample, dataset.location(index), answers);
             tokens += ids.length;
@@ -113,7 +138,19 @@ public record SampleSurvey(
             }
         }
         return new SampleSurvey(
-                looked, unreadable, unlabelled, longest, longestAt, largest, tokens, labelled, starts, ends, answers);
+                looked,
+                unreadable,
+                unlabelled,
+                longest,
+                longestAt,
+                token,
+                label,
+                position,
+                tokens,
+                labelled,
+                starts,
+                ends,
+                answers);
     }
 
     private static void addShortAnswers(Sample sample, String location, Map<List<Integer>, Place> answers) {

@@ -6,10 +6,15 @@ public final class SequenceLengthCheck implements PreflightCheck {
     @Override
     public void check(PreflightContext context, Findings findings) {
         int limit = context.model().network().maxPositions();
-        if (context.survey().longest() > limit) {
-            findings.error(context.survey().longestAt() + ": the sample has "
-                    + context.survey().longest() + " tokens, the model sees no more than " + limit
-                    + "; set max_length to " + limit + " or less");
+        for (SampleSurvey survey : context.surveys()) {
+            if (survey.longest() > limit) {
+                findings.error(survey.longestAt() + ": the sample has " + survey.longest()
+                        + " tokens, the model sees no more than " + limit + "; set max_length to " + limit
+                        + " or less");
+            } else if (survey.largestPosition().value() >= limit) {
+                findings.error(survey.largestPosition().location() + ": the sample has the position "
+                        + survey.largestPosition().value() + ", the model knows 0 to " + (limit - 1));
+            }
         }
     }
 }

@@ -3,12 +3,15 @@ package org.finetune4j.train.gradient;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Map;
 import java.util.function.Function;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.GoldenModels;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelInputs;
@@ -21,6 +24,7 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** The three losses of a classifier by their formulas, and their gradients by differences. */
 class ClassificationLossTest {
@@ -64,10 +68,36 @@ class ClassificationLossTest {
                 CausalLM model = classifier(3)) {
             ClassificationLoss loss = ClassificationLoss.singleLabel(model.network(), INPUTS, new int[] {2, 0}, 0.5);
             assertGradient(model, network -> loss);
-            assertThrows(
-                    IllegalArgumentException.class,
-                    () -> ClassificationLoss.singleLabel(model.network(), INPUTS, new int[] {3, 0}, 0.5));
         }
+    }
+
+    @Test
+    void labelsThatTheModelDoesNotHaveAreRefusedWithTheirPlace() {
+        try (CausalLM model = classifier(3)) {
+            DecoderModel network = model.network();
+            float[] targets = new float[6];
+            Map<String, Executable> wrong = Map.of(
+                    "label 3 (sequence 0)",
+                    () -> ClassificationLoss.singleLabel(network, INPUTS, new int[] {3, 0}, 1),
+                    "label -1 (sequence 1)",
+                    () -> ClassificationLoss.singleLabel(network, INPUTS, new int[] {0, -1}, 1),
+                    "1 labels for 2 sequences",
+                    () -> ClassificationLoss.singleLabel(network, INPUTS, new int[] {0}, 1),
+                    "target NaN (number 5)",
+                    () -> ClassificationLoss.regression(network, INPUTS, with(targets, Float.NaN), 1),
+                    "target 2.0 (number 5)",
+                    () -> ClassificationLoss.multiLabel(network, INPUTS, with(targets, 2), 1));
+            wrong.forEach((message, call) -> {
+                UserErrorException refused = assertThrows(UserErrorException.class, call, message);
+                assertTrue(refused.getMessage().contains(message), refused.getMessage());
+            });
+        }
+    }
+
+    private static float[] with(float[] targets, float last) {
+        float[] changed = targets.clone();
+        changed[changed.length - 1] = last;
+        return changed;
     }
 
     @Test

@@ -25,6 +25,8 @@ import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Every mistake that is planted is found, with a line that says what to do. */
 class PreflightTest {
@@ -97,6 +99,70 @@ class PreflightTest {
     @Test
     void aTokenOutsideTheEmbeddingIsAnError() {
         assertOneError(samples(labelled(5, 123_456)), "123456", "rows");
+    }
+
+    @Test
+    void aLabelOutsideTheVocabularyIsAnErrorWithItsPlace() {
+        Sample wrong = new Sample(new int[] {5, 6}, new int[] {5, 199});
+        assertOneError(samples(labelled(5, 6), wrong), "sample 1", "label 199", "199 rows");
+    }
+
+    @Test
+    void aPositionThatTheModelDoesNotKnowIsAnErrorWithItsPlace() {
+        Sample wrong = new Sample(new int[] {5, 6}, new int[] {5, 6}, new int[] {0, 100_000});
+        assertOneError(samples(wrong), "sample 0", "position 100000");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"-1, 5, 0", "5, -1, 0", "5, -99, 0", "5, 5, -1"})
+    void numbersThatNoModelHasAreAnErrorWithoutATrainingStep(int token, int label, int position) {
+        TrainingDataset wrong = new TrainingDataset() {
+            @Override
+            public int size() {
+                return 1;
+            }
+
+            @Override
+            public Sample get(int index) {
+                return new Sample(new int[] {5, token}, new int[] {5, label}, new int[] {0, position});
+            }
+        };
+        assertOneError(wrong, "out of range");
+    }
+
+    @Test
+    void heldOutSamplesAreLookedAtToo() {
+        assertTrue(errorOfEvaluation(labelled(5, 6, 7, 200)).contains("token 200"));
+        assertTrue(errorOfEvaluation(new Sample(new int[] {5, 6}, new int[] {5, 200}))
+                .contains("label 200"));
+        assertTrue(errorOfEvaluation(new Sample(new int[] {5, 6}, new int[] {-100, -100}))
+                .contains("held-out samples carries a label"));
+    }
+
+    private static String errorOfEvaluation(Sample sample) {
+        TrainingDataset evaluation = new TrainingDataset() {
+            @Override
+            public int size() {
+                return 1;
+            }
+
+            @Override
+            public Sample get(int index) {
+                return sample;
+            }
+        };
+        try (CausalLM model = CausalLM.load(LLAMA)) {
+            FineTuner tuner = FineTuner.of(model)
+                    .dataset(samples())
+                    .evaluation(evaluation)
+                    .arguments(usual().build());
+            List<String> errors = tuner.preflight().findings().errors();
+            assertEquals(1, errors.size(), errors::toString);
+            assertEquals(
+                    errors.get(0),
+                    assertThrows(UserErrorException.class, tuner::train).getMessage());
+            return errors.get(0);
+        }
     }
 
     @Test
@@ -190,6 +256,7 @@ class PreflightTest {
                 null,
                 new Collator(0, 1),
                 SampleSurvey.of(dataset, 0),
+                null,
                 memory);
     }
 
