@@ -1,7 +1,6 @@
 package org.finetune4j.nn;
 
 import org.finetune4j.nn.KeyValueCache.KeyValues;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -104,7 +103,7 @@ public record Attention(
                 .mul(scale / softCap)
                 .tanh()
                 .mul(softCap)
-                .to(DType.FLOAT32);
+                .to(q.dtype().atLeastFloat32());
         Tensor visible = causal ? lowerTriangle(q.size(2), q) : mask;
         if (visible != null) {
             scores.maskedFillInPlace(visible.logicalNot(), Double.NEGATIVE_INFINITY);

@@ -2,7 +2,6 @@ package org.finetune4j.nn;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -55,9 +54,7 @@ public final class MixtureOfExperts extends FeedForward {
         long hidden = x.size(-1);
         Tensor tokens = x.reshape(-1, hidden); // [tokens, hidden]
         Tensor logits = router.forward(tokens); // [tokens, experts]
-        // As transformers, in float32 whatever the model computes in; only float64 is not made worse.
-        DType exact = logits.dtype() == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
-        Tensor probabilities = logits.to(exact).softmax(-1);
+        Tensor probabilities = logits.to(logits.dtype().atLeastFloat32()).softmax(-1);
         Functional.TopK best = Functional.topK(probabilities, settings.perToken);
         Tensor weights = best.values(); // [tokens, perToken]
         if (settings.renormalise) {

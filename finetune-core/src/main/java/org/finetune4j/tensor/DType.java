@@ -50,6 +50,16 @@ public enum DType {
         return this == FLOAT32 || this == FLOAT64 || this == FLOAT16 || this == BFLOAT16;
     }
 
+    /**
+     * The type that probabilities and losses are calculated in, as in transformers: float32 for whatever is less exact,
+     * while float64 is not made worse.
+     *
+     * @return float32 or float64
+     */
+    public DType atLeastFloat32() {
+        return this == FLOAT64 ? FLOAT64 : FLOAT32;
+    }
+
     ScalarType scalarType() {
         return scalarType;
     }

@@ -4,7 +4,11 @@ import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
-/** The loss of scores against targets, and its derivative by formula: autograd would keep more copies of the scores. */
+/**
+ * The loss of scores against targets, and its derivative by formula: autograd would keep more copies of the scores. Both are
+ * calculated in float32 at least, whatever the model computes in: bfloat16 knows the logarithm of a likely token to two
+ * digits.
+ */
 final class TokenLoss {
 
     private final LossOptions options;
@@ -16,15 +20,21 @@ final class TokenLoss {
     /**
      * The sum of the tokens' losses.
      *
-     * @param logits [tokens, vocabulary]
+     * @param scores [tokens, vocabulary]
      * @param target [tokens, 1] int64
      */
-    double sum(Tensor logits, Tensor target) {
+    double sum(Tensor scores, Tensor target) {
+        Tensor logits = exact(scores);
         return sum(logits, Functional.logSoftmax(logits, -1), target);
     }
 
-    /** The sum of the tokens' losses together with {@code d(scale * sum) / d(logits)}. */
-    Gradient gradient(Tensor logits, Tensor target, double scale) {
+    private static Tensor exact(Tensor scores) {
+        return scores.to(scores.dtype().atLeastFloat32());
+    }
+
+    /** The sum of the tokens' losses together with {@code d(scale * sum) / d(scores)}. */
+    Gradient gradient(Tensor scores, Tensor target, double scale) {
+        Tensor logits = exact(scores);
         Tensor derivative = Functional.logSoftmax(logits, -1); // [tokens, vocabulary]
         double loss = sum(logits, derivative, target);
         Tensor normaliser = options.zLoss() == 0 ? null : normaliser(logits, derivative);
@@ -40,14 +50,14 @@ final class TokenLoss {
         if (smoothing > 0) {
             derivative.addInPlace(-smoothing / logits.size(-1));
         }
-        return new Gradient(loss, derivative.mulInPlace(scale));
+        return new Gradient(loss, derivative.mulInPlace(scale).to(scores.dtype()));
     }
 
     /**
      * A loss and where it comes from.
      *
      * @param loss not scaled
-     * @param derivative [tokens, vocabulary], scaled
+     * @param derivative [tokens, vocabulary], scaled, in the type of the scores
      */
     record Gradient(double loss, Tensor derivative) {}
 

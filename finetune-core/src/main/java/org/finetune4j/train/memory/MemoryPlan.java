@@ -104,7 +104,7 @@ public record MemoryPlan(
                 / Float.BYTES;
     }
 
-    /** Scores, their derivative and a copy of some rows; the hidden states of all rows about six times. */
+    /** Scores and their derivative of some rows, in float32 too where that is not their type; all hidden states six times. */
     private static long head(CausalLM model, Load load) {
         DecoderModel network = model.network();
         long vocabulary = network.outputLayer().outFeatures();
@@ -114,7 +114,9 @@ public record MemoryPlan(
         boolean trains = network.outputLayer().weight().isTrainable();
         boolean converts = network.outputLayer().weight().dtype() != model.computeDType();
         long table = (trains ? 1 : 0) + (converts ? 1 : 0);
-        return itemSize * (2 * rows * vocabulary + 6 * load.tokens() * hidden + table * vocabulary * hidden);
+        long exact = itemSize < Float.BYTES ? 2 * Float.BYTES : 0;
+        return itemSize * (2 * rows * vocabulary + 6 * load.tokens() * hidden + table * vocabulary * hidden)
+                + exact * rows * vocabulary;
     }
 
     /** The most that is needed at one time once the optimizer has its state: from the second step on. */

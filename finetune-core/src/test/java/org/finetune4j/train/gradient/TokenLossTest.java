@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -68,6 +69,28 @@ class TokenLossTest {
                         loss.sum(moved(values, i, step), target) - loss.sum(moved(values, i, -step), target);
                 assertEquals(0.5 * difference / (2 * step), derivative[i], 1e-8);
             }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"BFLOAT16, 0, 0", "FLOAT16, 0.1, 0.02", "BFLOAT16, 0.1, 0.02"})
+    void scoresOfFewDigitsGiveTheLossOfTheSameNumbersInFloat64(DType dtype, double smoothing, double zLoss) {
+        Torch.seed(4);
+        TokenLoss loss = new TokenLoss(new LossOptions(smoothing, zLoss));
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor scores =
+                    Tensors.randn(DType.FLOAT32, Device.CPU, 6, 300).mul(4).to(dtype);
+            Tensor target = Tensors.of(new int[] {1, 40, 0, 299, 7, 8}, 6, 1);
+            TokenLoss.Gradient exact = loss.gradient(scores.to(DType.FLOAT64), target, 0.5);
+            TokenLoss.Gradient rounded = loss.gradient(scores, target, 0.5);
+            assertEquals(exact.loss(), rounded.loss(), 1e-6 * exact.loss());
+            assertEquals(exact.loss(), loss.sum(scores, target), 1e-6 * exact.loss());
+            assertEquals(dtype, rounded.derivative().dtype());
+            // What a float32 derivative loses when it is rounded, and no more.
+            assertArrayEquals(
+                    exact.derivative().to(DType.FLOAT32).to(dtype).toFloatArray(),
+                    rounded.derivative().toFloatArray(),
+                    1e-6f);
         }
     }
 
