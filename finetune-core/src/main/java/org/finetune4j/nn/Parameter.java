@@ -3,9 +3,11 @@ package org.finetune4j.nn;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,6 +75,18 @@ public final class Parameter implements AutoCloseable {
         }
         Tensor buffered = WeightBuffers.decompressed(this, dtype);
         return buffered == null ? compressed.decompress(dtype) : buffered;
+    }
+
+    /**
+     * Whether every number is one, in whatever form it is stored.
+     *
+     * @return false with a NaN or an infinity
+     */
+    public boolean isFinite() {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            return !dtype().isFloatingPoint() || as(dtype()).isFinite();
+        }
     }
 
     /** The compressed form, or null when the value is a tensor. */

@@ -235,16 +235,19 @@ final class TrainingRun implements AutoCloseable {
     /** Saves the state before the step, if that is still good, and says where the first bad number is. */
     private UserErrorException notFinite(
             Gradients gradients, StepBatches batches, double learningRate, byte[] randomState) {
-        NonFiniteSource source = NonFiniteSource.find(trainer.model(), trainable, batches.batches());
-        optimizer.clearGradients();
+        Optional<NonFiniteSource> weights = NonFiniteSource.inWeights(trainer.model(), trainable);
         String kept = "";
-        if (checkpoints != null && !source.inWeights()) {
+        if (checkpoints != null && weights.isEmpty()) {
+            // Before anything else is tried with such numbers.
             Torch.setRandomState(randomState);
             saveCheckpoint();
             kept = "; the state before this step is in checkpoint-" + lastSaved;
         } else if (lastSaved > 0) {
             kept = "; the last good state is in checkpoint-" + lastSaved;
         }
+        NonFiniteSource source =
+                weights.orElseGet(() -> NonFiniteSource.inResults(trainer.model(), trainable, batches.batches()));
+        optimizer.clearGradients();
         return new UserErrorException("step " + (progress.step() + 1) + ": the loss is " + gradients.loss()
                 + " and the gradient norm " + gradients.norm() + ": the first number that is none is in "
                 + source.place() + kept + "; lower learning_rate (now " + learningRate + ")");

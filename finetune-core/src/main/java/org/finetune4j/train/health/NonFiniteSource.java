@@ -3,6 +3,7 @@ package org.finetune4j.train.health;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
@@ -17,33 +18,32 @@ import org.finetune4j.tensor.TensorScope;
 public record NonFiniteSource(String place, boolean inWeights) {
 
     /**
-     * Looks for the first one: in weights, then in the outputs of the segments in their order, then in gradients from
-     * the output down, as back-propagation made them.
+     * Looks for the first one in weights.
      *
+     * @param model with all its parameters, compressed ones included
+     * @param trainable the parameters that a method trains beside them
+     * @return the first weight with a number that is none, or empty
+     */
+    public static Optional<NonFiniteSource> inWeights(CausalLM model, Collection<Parameter> trainable) {
+        return Stream.concat(model.network().allParameters().stream(), trainable.stream())
+                .filter(parameter -> !parameter.isFinite())
+                .map(parameter -> new NonFiniteSource("the weight " + parameter.name(), true))
+                .findFirst();
+    }
+
+    /**
+     * Looks for the first one in what good weights gave: in the outputs of the segments in their order, then in gradients
+     * from the output down, as back-propagation made them.
+     *
+     * @param model whose weights are numbers
      * @param trainable with the gradients of the step that went wrong
      * @param batches of that step
+     * @return the place, the loss itself where nothing else has one
      */
-    public static NonFiniteSource find(CausalLM model, Collection<Parameter> trainable, List<Batch> batches) {
-        return inWeights(model, trainable)
-                .or(() -> inActivations(model, batches))
+    public static NonFiniteSource inResults(CausalLM model, Collection<Parameter> trainable, List<Batch> batches) {
+        return inActivations(model, batches)
                 .or(() -> inGradients(trainable))
                 .orElse(new NonFiniteSource("the loss itself", false));
-    }
-
-    private static Optional<NonFiniteSource> inWeights(CausalLM model, Collection<Parameter> trainable) {
-        return firstBad(model.network().allParameters())
-                .or(() -> firstBad(trainable))
-                .map(name -> new NonFiniteSource("the weight " + name, true));
-    }
-
-    private static Optional<String> firstBad(Collection<Parameter> parameters) {
-        try (TensorScope scope = TensorScope.open()) {
-            return parameters.stream()
-                    .filter(parameter -> parameter.dtype().isFloatingPoint()
-                            && !parameter.value().isFinite())
-                    .map(Parameter::name)
-                    .findFirst();
-        }
     }
 
     private static Optional<NonFiniteSource> inActivations(CausalLM model, List<Batch> batches) {
