@@ -32,6 +32,7 @@ public final class AdapterSet implements AutoCloseable {
     private final CausalLM model;
     private final Map<String, Adapter> adapters = new LinkedHashMap<>();
     private @Nullable String active;
+    private boolean closed;
 
     private AdapterSet(CausalLM model) {
         this.model = model;
@@ -69,6 +70,7 @@ public final class AdapterSet implements AutoCloseable {
 
     /** Attaches on the bare base, so that what an adapter starts from never depends on the others. */
     private Adapter add(String name, Supplier<Adapter> source) {
+        requireOpen();
         if (name.isBlank() || name.contains("/") || name.contains("\\") || name.startsWith(".")) {
             throw new UserErrorException("'" + name + "' cannot be the name of an adapter, which names a directory");
         }
@@ -91,6 +93,7 @@ public final class AdapterSet implements AutoCloseable {
 
     /** The names, in the order of adding. */
     public Set<String> names() {
+        requireOpen();
         return Collections.unmodifiableSet(adapters.keySet());
     }
 
@@ -100,6 +103,7 @@ public final class AdapterSet implements AutoCloseable {
      * @throws UserErrorException when there is none, with the nearest name
      */
     public Adapter get(String name) {
+        requireOpen();
         Adapter adapter = adapters.get(name);
         if (adapter == null) {
             throw new UserErrorException(
@@ -110,6 +114,7 @@ public final class AdapterSet implements AutoCloseable {
 
     /** The name of the active adapter, or null. */
     public @Nullable String active() {
+        requireOpen();
         return active;
     }
 
@@ -130,6 +135,7 @@ public final class AdapterSet implements AutoCloseable {
 
     /** Lets the model compute as the base alone. */
     public void deactivate() {
+        requireOpen();
         if (active != null) {
             get(active).disable();
             active = null;
@@ -148,6 +154,7 @@ public final class AdapterSet implements AutoCloseable {
 
     /** Writes all adapters as PEFT does: {@value #DEFAULT} into the directory itself, every other into one of its own. */
     public void save(Path directory) {
+        requireOpen();
         adapters.forEach((name, adapter) -> {
             if (name.equals(DEFAULT)) {
                 adapter.export(directory);
@@ -160,8 +167,18 @@ public final class AdapterSet implements AutoCloseable {
     /** Takes all adapters off the model and frees them. */
     @Override
     public void close() {
+        if (closed) {
+            return;
+        }
         deactivate();
         adapters.values().forEach(Adapter::close);
         adapters.clear();
+        closed = true;
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("set of adapters used after close: save it before");
+        }
     }
 }

@@ -6,7 +6,7 @@ import org.finetune4j.nn.Parameter;
 
 /**
  * A method on a model: owns what it added. Closing takes it off again and leaves the model as it was, but for weights of its
- * own that were trained.
+ * own that were trained. Any other use after that is an {@link IllegalStateException} before a file is touched.
  */
 public interface AttachedStrategy extends AutoCloseable {
 

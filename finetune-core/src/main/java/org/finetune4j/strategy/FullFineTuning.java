@@ -54,6 +54,7 @@ public final class FullFineTuning implements FineTuningStrategy {
 
         private final CausalLM model;
         private final List<Parameter> parameters;
+        private boolean closed;
 
         Attached(CausalLM model, FrozenParts frozen) {
             this.model = model;
@@ -63,21 +64,25 @@ public final class FullFineTuning implements FineTuningStrategy {
 
         @Override
         public Collection<Parameter> trainableParameters() {
+            requireOpen();
             return parameters;
         }
 
         @Override
         public void save(Path directory) {
+            requireOpen();
             ModelWriter.of(model).exact().write(directory);
         }
 
         @Override
         public void export(Path directory) {
+            requireOpen();
             ModelWriter.of(model).write(directory);
         }
 
         @Override
         public void restore(Path directory) {
+            requireOpen();
             try (CheckpointReader reader = CheckpointReader.open(directory);
                     Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
@@ -96,6 +101,13 @@ public final class FullFineTuning implements FineTuningStrategy {
         @Override
         public void close() {
             parameters.forEach(Parameter::freeze);
+            closed = true;
+        }
+
+        private void requireOpen() {
+            if (closed) {
+                throw new IllegalStateException("full fine-tuning used after close: save the model before");
+            }
         }
     }
 

@@ -15,18 +15,25 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.model.TinyModels;
+import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.TensorScope;
@@ -36,22 +43,26 @@ import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.TestInstance.Lifecycle;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * What every method that makes an adapter promises. A method's test extends this and says how the method is made, how many
  * numbers it trains, and what it says to a misspelt target.
  */
+@TestInstance(Lifecycle.PER_CLASS)
 public abstract class AdapterContract {
 
-    /** Rotary positions and separate projections; tied embeddings and weights that lie the other way round. */
-    protected static final List<String> FEW_MODELS = List.of("llama", "gpt2");
+    /** Rotary positions and separate projections; tied embeddings and weights the other way round; many layers. */
+    protected static final List<String> FEW_MODELS = List.of("llama", "gpt2", TinyModels.DEEP);
 
     /** Also biases on some projections, fused projections, and experts. A new kind of model is one more name here. */
-    protected static final List<String> ALL_MODELS = List.of("llama", "gpt2", "qwen2", "phi3", "qwen3_moe");
-
-    private static final Path GOLDENS = Path.of("../finetune-core/src/test/resources/goldens/arch");
+    protected static final List<String> ALL_MODELS =
+            List.of("llama", "gpt2", TinyModels.DEEP, "qwen2", "phi3", "qwen3_moe");
 
     @TempDir
     protected Path directory;
@@ -85,9 +96,10 @@ public abstract class AdapterContract {
         return true;
     }
 
-    @Test
-    void aNewAdapterChangesNothingAndAClosedOneLeavesNothing() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void aNewAdapterChangesNothingAndAClosedOneLeavesNothing(String name) {
+        on(name, model -> {
             float[] before = logits(model);
             try (AttachedStrategy attached = strategy().attach(model)) {
                 assertArrayEquals(before, logits(model), neutralTolerance());
@@ -96,9 +108,10 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void trainsAsManyNumbersAsItsFormulaSays() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void trainsAsManyNumbersAsItsFormulaSays(String name) {
+        on(name, model -> {
             try (Adapter adapter = attach(model)) {
                 Collection<Parameter> trainable = adapter.trainableParameters();
                 long numbers = trainable.stream()
@@ -111,24 +124,33 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void onlyTheAdapterGetsGradients() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void theWholeAdapterAndNothingElseGetsGradients(String name) {
+        on(name, model -> {
             Collection<Parameter> base = List.copyOf(model.network().allParameters());
             try (Adapter adapter = attach(model)) {
+                train(model, adapter);
                 backpropagate(model, adapter, GradientCheckpointing.none());
                 for (Parameter parameter : base) {
                     assertFalse(parameter.isTrainable(), parameter.name());
                     assertNull(parameter.grad(), parameter.name());
                 }
-                assertTrue(adapter.trainableParameters().stream().anyMatch(parameter -> parameter.grad() != null));
+                Map<String, float[]> gradients = gradients(adapter);
+                Set<String> trainable = adapter.parametersByKey().entrySet().stream()
+                        .filter(entry -> entry.getValue().isTrainable())
+                        .map(Map.Entry::getKey)
+                        .collect(Collectors.toSet());
+                assertEquals(trainable, gradients.keySet());
+                gradients.forEach((key, gradient) -> assertFalse(isZero(gradient), key));
             }
         });
     }
 
-    @Test
-    void trainingChangesTheAdapterAndNotTheBase() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void trainingChangesTheAdapterAndNotTheBase(String name) {
+        on(name, model -> {
             float[] before = logits(model);
             Map<String, float[]> base = values(model.network().namedParameters());
             try (AttachedStrategy attached = strategy().attach(model)) {
@@ -137,13 +159,14 @@ public abstract class AdapterContract {
             }
             assertArrayEquals(before, logits(model));
             values(model.network().namedParameters())
-                    .forEach((name, value) -> assertArrayEquals(base.get(name), value, name));
+                    .forEach((key, value) -> assertArrayEquals(base.get(key), value, key));
         });
     }
 
-    @Test
-    void aDisabledAdapterIsTheBaseExactly() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void aDisabledAdapterIsTheBaseExactly(String name) {
+        on(name, model -> {
             float[] base = logits(model);
             try (Adapter adapter = attach(model)) {
                 train(model, adapter);
@@ -158,9 +181,10 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void twoAdaptersDoNotDisturbEachOther() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void twoAdaptersDoNotDisturbEachOther(String name) {
+        on(name, model -> {
             float[] base = logits(model);
             try (AdapterSet adapters = AdapterSet.of(model)) {
                 Adapter first = adapters.add("first", strategy());
@@ -186,9 +210,10 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void twoAdaptersAtOnePlaceCannotBothBeEnabled() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void twoAdaptersAtOnePlaceCannotBothBeEnabled(String name) {
+        on(name, model -> {
             try (Adapter first = attach(model)) {
                 train(model, first);
                 float[] trained = logits(model);
@@ -198,9 +223,10 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void aSavedAdapterIsLoadedAgainBitForBit() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void aSavedAdapterIsLoadedAgainBitForBit(String name) {
+        on(name, model -> {
             Path saved = directory.resolve("adapter");
             float[] trained;
             try (AttachedStrategy attached = strategy().attach(model)) {
@@ -222,12 +248,11 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void mergingGivesTheSameResultsAndUnmergingTheSameBytes() {
-        if (!canMerge()) {
-            return;
-        }
-        forEachModelInFloat64(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void mergingGivesTheSameResultsAndUnmergingTheSameBytes(String name) {
+        assumeTrue(canMerge(), "this method is not folded in");
+        inFloat64(name, model -> {
             float[] base = logits(model);
             try (Adapter adapter = attach(model)) {
                 train(model, adapter);
@@ -248,12 +273,11 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void whatCannotBeMergedSaysSo() {
-        if (canMerge()) {
-            return;
-        }
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void whatCannotBeMergedSaysSo(String name) {
+        assumeFalse(canMerge(), "this method can be folded in");
+        on(name, model -> {
             try (Adapter adapter = attach(model)) {
                 float[] before = logits(model);
                 assertThrows(UserErrorException.class, adapter::merge);
@@ -262,39 +286,74 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void aMisspeltTargetIsRefusedWithTheNearestName() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void aMisspeltTargetIsRefusedWithTheNearestName(String name) {
+        on(name, model -> {
             String real = model.linearLayerNames().get(0);
             String leaf = real.substring(real.lastIndexOf('.') + 1);
             Optional<FineTuningStrategy> misspelt = withTarget(leaf + "x");
-            if (misspelt.isPresent()) {
-                float[] before = logits(model);
-                String message = assertThrows(
-                                UserErrorException.class, () -> misspelt.get().attach(model))
-                        .getMessage();
-                assertTrue(message.contains("did you mean '" + leaf + "'"), message);
-                assertArrayEquals(before, logits(model));
-            }
+            assumeTrue(misspelt.isPresent(), "this method has no targets");
+            float[] before = logits(model);
+            String message = assertThrows(
+                            UserErrorException.class, () -> misspelt.get().attach(model))
+                    .getMessage();
+            assertTrue(message.contains("did you mean '" + leaf + "'"), message);
+            assertArrayEquals(before, logits(model));
         });
     }
 
-    @Test
-    void checkpointedActivationsGiveTheSameGradients() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void checkpointedActivationsGiveTheSameGradients(String name) {
+        on(name, model -> {
             try (Adapter adapter = attach(model)) {
                 train(model, adapter);
-                backpropagate(model, adapter, GradientCheckpointing.none());
-                Map<String, float[]> kept = gradients(adapter);
-                backpropagate(model, adapter, GradientCheckpointing.every(1));
-                gradients(adapter).forEach((key, gradient) -> assertArrayEquals(kept.get(key), gradient, 1e-6f, key));
+                assertCheckpointingChangesNothing(model, adapter, AdapterTrial::backpropagate);
             }
         });
     }
 
-    @Test
-    void gradientsAreDerivatives() {
-        forEachModelInFloat64(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void aLayerThatRunsAgainDropsWhatItDroppedTheFirstTime(String name) {
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = TinyModels.loadWithDropout(name, directory);
+                Adapter adapter = attach(model)) {
+            train(model, adapter);
+            backpropagate(model, adapter, GradientCheckpointing.none());
+            Map<String, float[]> nothingDropped = gradients(adapter);
+            Map<String, float[]> dropped =
+                    assertCheckpointingChangesNothing(model, adapter, AdapterTrial::backpropagateWithDropout);
+            assertFalse(
+                    dropped.entrySet().stream()
+                            .allMatch(entry -> Arrays.equals(entry.getValue(), nothingDropped.get(entry.getKey()))),
+                    "nothing was dropped");
+        }
+    }
+
+    /** Runs a batch forwards and backwards. */
+    private interface Pass {
+        void run(CausalLM model, Adapter adapter, GradientCheckpointing checkpointing);
+    }
+
+    private Map<String, float[]> assertCheckpointingChangesNothing(CausalLM model, Adapter adapter, Pass pass) {
+        pass.run(model, adapter, GradientCheckpointing.none());
+        Map<String, float[]> kept = gradients(adapter);
+        for (GradientCheckpointing checkpointing : List.of(
+                GradientCheckpointing.every(1),
+                GradientCheckpointing.every(3),
+                GradientCheckpointing.every(2).offloadedTo(directory))) {
+            pass.run(model, adapter, checkpointing);
+            NamedGradients.assertSame(kept, gradients(adapter), 1e-6f);
+        }
+        return kept;
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void gradientsAreDerivatives(String name) {
+        inFloat64(name, model -> {
             try (Adapter adapter = attach(model)) {
                 train(model, adapter);
                 Batch batch = batch();
@@ -315,9 +374,10 @@ public abstract class AdapterContract {
         });
     }
 
-    @Test
-    void aResumedTrainingEndsWhereAnUninterruptedOneDoes() {
-        forEachModel(model -> {
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void aResumedTrainingEndsWhereAnUninterruptedOneDoes(String name) {
+        on(name, model -> {
             float[] whole;
             TrainingArguments.Builder arguments = arguments();
             try (Adapter adapter = attach(model)) {
@@ -340,27 +400,58 @@ public abstract class AdapterContract {
         });
     }
 
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void aClosedAdapterIsRefusedBeforeAFileIsTouched(String name) {
+        on(name, model -> {
+            Adapter adapter = attach(model);
+            Path saved = directory.resolve("saved");
+            adapter.save(saved);
+            adapter.close();
+            adapter.close();
+            Path target = directory.resolve("closed");
+            Map<String, Executable> uses = Map.of(
+                    "save", () -> adapter.save(target),
+                    "export", () -> adapter.export(target),
+                    "restore", () -> adapter.restore(saved),
+                    "enable", adapter::enable,
+                    "disable", adapter::disable,
+                    "merge", adapter::merge,
+                    "unmerge", adapter::unmerge,
+                    "trainableParameters", adapter::trainableParameters,
+                    "parametersByKey", adapter::parametersByKey);
+            uses.forEach((use, call) -> assertThrows(IllegalStateException.class, call, use));
+            assertFalse(Files.exists(target));
+        });
+    }
+
     /** Attaches with the random numbers of one seed. */
     protected final Adapter attach(CausalLM model) {
         Torch.seed(11);
         return (Adapter) strategy().attach(model);
     }
 
-    /** Gives every model to a check. */
-    protected final void forEachModel(Consumer<CausalLM> check) {
-        forEachModel(LoadOptions.defaults(), check);
+    private static void on(String name, Consumer<CausalLM> check) {
+        on(name, LoadOptions.defaults(), check);
     }
 
-    private void forEachModelInFloat64(Consumer<CausalLM> check) {
-        forEachModel(LoadOptions.defaults().withDType(DType.FLOAT64), check);
+    private static void inFloat64(String name, Consumer<CausalLM> check) {
+        on(name, LoadOptions.defaults().withDType(DType.FLOAT64), check);
     }
 
-    private void forEachModel(LoadOptions options, Consumer<CausalLM> check) {
-        for (String name : models()) {
-            try (TensorScope scope = TensorScope.open();
-                    CausalLM model = CausalLM.load(GOLDENS.resolve(name), options)) {
-                check.accept(model);
+    private static void on(String name, LoadOptions options, Consumer<CausalLM> check) {
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = TinyModels.load(name, options)) {
+            check.accept(model);
+        }
+    }
+
+    private static boolean isZero(float[] values) {
+        for (float value : values) {
+            if (value != 0) {
+                return false;
             }
         }
+        return true;
     }
 }

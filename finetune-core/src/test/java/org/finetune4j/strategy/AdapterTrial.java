@@ -13,14 +13,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.Trainer;
@@ -62,26 +65,33 @@ final class AdapterTrial {
     }
 
     static Batch batch() {
-        return new Collator(0, 1).collate(List.of(new SyntheticSamples(1, VOCABULARY, 5).get(0)));
+        SyntheticSamples samples = new SyntheticSamples(4, VOCABULARY, 5);
+        return new Collator(0, 1)
+                .collate(IntStream.range(0, samples.size())
+                        .mapToObj(samples::get)
+                        .toList());
     }
 
     static void backpropagate(CausalLM model, Adapter adapter, GradientCheckpointing checkpointing) {
+        run(model, adapter, new Backpropagation(model, checkpointing).withoutDropout());
+    }
+
+    /** The same, with the random numbers of one seed. */
+    static void backpropagateWithDropout(CausalLM model, Adapter adapter, GradientCheckpointing checkpointing) {
+        Torch.seed(13);
+        run(model, adapter, new Backpropagation(model, checkpointing));
+    }
+
+    private static void run(CausalLM model, Adapter adapter, Backpropagation backpropagation) {
         Batch batch = batch();
         adapter.trainableParameters().forEach(Parameter::clearGrad);
-        new Backpropagation(model, checkpointing)
-                .withoutDropout()
-                .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens()));
+        backpropagation.run(
+                batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens()));
         adapter.trainingHooks().penalty(true);
     }
 
     static Map<String, float[]> gradients(Adapter adapter) {
-        Map<String, float[]> gradients = new HashMap<>();
-        adapter.parametersByKey().forEach((key, parameter) -> {
-            if (parameter.isTrainable() && parameter.grad() != null) {
-                gradients.put(key, parameter.grad().contiguous().toFloatArray());
-            }
-        });
-        return gradients;
+        return NamedGradients.of(adapter.parametersByKey());
     }
 
     /** The model's answer to a fixed prompt. */

@@ -19,6 +19,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.Tensor;
@@ -96,7 +97,7 @@ class ExactnessTest {
         List<Sample> list = List.of(samples.get(0), samples.get(1), samples.get(2));
         Map<String, float[]> apart = gradients(List.of(new Collator(0, 1).collate(list)), GradientCheckpointing.none());
         Map<String, float[]> packed = gradients(List.of(packed(list)), GradientCheckpointing.none());
-        assertClose(apart, packed, 1e-5);
+        NamedGradients.assertSame(apart, packed, 1e-5f);
     }
 
     @ParameterizedTest
@@ -106,7 +107,7 @@ class ExactnessTest {
                 .collate(List.of(new SyntheticSamples(2, 199, 9).get(0), new SyntheticSamples(2, 199, 9).get(1))));
         Map<String, float[]> plain = gradients(batches, GradientCheckpointing.none());
         Map<String, float[]> checkpointed = gradients(batches, GradientCheckpointing.every(everyLayers));
-        plain.forEach((name, values) -> assertArrayEquals(values, checkpointed.get(name), name));
+        NamedGradients.assertSame(plain, checkpointed, 0);
     }
 
     @ParameterizedTest
@@ -152,7 +153,7 @@ class ExactnessTest {
         for (int layers : new int[] {1, 2}) {
             GradientCheckpointing kept = GradientCheckpointing.every(layers);
             Map<String, float[]> expected = gradients(batches, kept);
-            assertClose(expected, gradients(batches, kept.offloadedTo(directory)), 0);
+            NamedGradients.assertSame(expected, gradients(batches, kept.offloadedTo(directory)), 0);
         }
         try (Stream<Path> left = Files.list(directory)) {
             assertEquals(0, left.count(), "the files are gone");
@@ -261,16 +262,5 @@ class ExactnessTest {
             at += sample.length();
         }
         return new Batch(1, length, ids, mask, labels, positions);
-    }
-
-    private static void assertClose(Map<String, float[]> expected, Map<String, float[]> actual, double tolerance) {
-        assertEquals(expected.keySet(), actual.keySet());
-        expected.forEach((name, values) -> {
-            float[] others = actual.get(name);
-            for (int i = 0; i < values.length; i++) {
-                double difference = Math.abs(values[i] - others[i]);
-                assertTrue(difference <= tolerance, () -> name + " differs by " + difference);
-            }
-        });
     }
 }

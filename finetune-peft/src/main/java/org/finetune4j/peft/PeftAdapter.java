@@ -25,23 +25,47 @@ public abstract class PeftAdapter implements Adapter {
     private final Map<String, @Nullable Object> loadedConfiguration = new LinkedHashMap<>();
     private boolean enabled;
     private boolean merged;
+    private boolean closed;
 
-    /** @param parts not yet enabled; the adapter owns them */
+    /**
+     * An adapter of these parts.
+     *
+     * @param model the model that it is on
+     * @param parts not yet enabled; the adapter owns them
+     */
     protected PeftAdapter(CausalLM model, List<? extends AdapterPart> parts) {
         this.model = model;
         this.parts = new ArrayList<>(parts);
     }
 
-    /** The method's settings as its {@code adapter_config.json} has them, {@code peft_type} included. */
+    /**
+     * The method's settings as its {@code adapter_config.json} has them.
+     *
+     * @return the settings, {@code peft_type} included
+     */
     protected abstract Map<String, @Nullable Object> configuration();
 
-    /** The model that the adapter is on. */
+    /**
+     * The model that the adapter is on.
+     *
+     * @return the model
+     * @throws IllegalStateException when the adapter is closed
+     */
     protected final CausalLM model() {
+        requireOpen();
         return model;
+    }
+
+    /** A closed adapter has no parts: whatever it was asked to write would be empty. */
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("adapter used after close: save or export it before");
+        }
     }
 
     @Override
     public Map<String, Parameter> parametersByKey() {
+        requireOpen();
         Map<String, Parameter> parameters = new LinkedHashMap<>();
         parts.forEach(part -> parameters.putAll(part.parametersByKey()));
         return parameters;
@@ -61,6 +85,7 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void enable() {
+        requireOpen();
         if (enabled) {
             return;
         }
@@ -79,6 +104,7 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void disable() {
+        requireOpen();
         if (!enabled) {
             return;
         }
@@ -98,6 +124,7 @@ public abstract class PeftAdapter implements Adapter {
     }
 
     private void merge(boolean keepTies) {
+        requireOpen();
         if (merged) {
             return;
         }
@@ -119,6 +146,7 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void unmerge() {
+        requireOpen();
         if (merged) {
             undo(parts, AdapterPart::unmerge);
             merged = false;
@@ -147,7 +175,7 @@ public abstract class PeftAdapter implements Adapter {
 
     /** A whole configuration: PEFT's defaults and what was read with the adapter, with the method's settings over them. */
     protected final Map<String, @Nullable Object> complete(Map<String, @Nullable Object> own) {
-        return PeftKeys.complete(own, loadedConfiguration, model);
+        return PeftKeys.complete(own, loadedConfiguration, model());
     }
 
     /** Enables a new adapter, or frees it where that fails. */
@@ -163,6 +191,7 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void restore(Path directory) {
+        requireOpen();
         Settings settings = AdapterConfigFile.read(directory);
         readWeights(directory, settings.text("base_model_name_or_path").orElse("another base model"));
         parts.forEach(AdapterPart::restored);
@@ -186,8 +215,12 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void close() {
+        if (closed) {
+            return;
+        }
         disable();
         parts.forEach(AdapterPart::free);
         parts.clear();
+        closed = true;
     }
 }

@@ -31,7 +31,7 @@ class MethodContractTest {
     class VeraOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Vera.of(new VeraConfig(8, 0, 0.1, 7, true, true, modules));
+            return Vera.of(new VeraConfig(8, 0.3, 0.1, 7, true, true, modules));
         }
 
         @Override
@@ -93,7 +93,7 @@ class MethodContractTest {
     class AdaLoraOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return AdaLora.of(new AdaLoraConfig(2, 4, 8, 0, 1, 1, 1, 0.85, 0.85, 0.1, 0, true, Map.of(), modules));
+            return AdaLora.of(new AdaLoraConfig(2, 4, 8, 0.3, 1, 1, 1, 0.85, 0.85, 0.1, 0, true, Map.of(), modules));
         }
 
         @Override
@@ -106,7 +106,8 @@ class MethodContractTest {
     class LohaOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Loha.of(new LohaConfig(LycorisConfig.of(modules, 3, 6), true));
+            LycorisConfig dropping = new LycorisConfig(3, 6, 0.2, 0.2, Map.of(), Map.of(), modules);
+            return Loha.of(new LohaConfig(dropping, true));
         }
 
         @Override
@@ -134,8 +135,8 @@ class MethodContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            // 48 = 6 x 8 on both sides: w1 [6, 6], w2 = [8, 3] [3, 8], in each of the two layers.
-            return 2 * (6 * 6 + 2 * 3 * 8);
+            // 48 = 6 x 8 on both sides: w1 [6, 6], w2 = [8, 3] [3, 8], in each layer.
+            return model.network().layers().size() * (6 * 6 + 2 * 3 * 8L);
         }
     }
 
@@ -158,7 +159,7 @@ class MethodContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            return 2 * (2 * 2 * 6 + 2 * 2 * 8);
+            return model.network().layers().size() * (2 * 2 * 6 + 2 * 2 * 8L);
         }
     }
 
@@ -221,7 +222,10 @@ class MethodContractTest {
 
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
-            long top = numbers(model.network().layers().get(1).allParameters());
+            long top = model.network().layers().stream()
+                    .skip(1)
+                    .mapToLong(layer -> numbers(layer.allParameters()))
+                    .sum();
             boolean tied = model.network().isTied();
             long norm = model.network().namedModules().entrySet().stream()
                     .filter(entry -> List.of("model.norm", "transformer.ln_f").contains(entry.getKey()))

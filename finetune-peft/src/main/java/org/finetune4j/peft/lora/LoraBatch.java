@@ -32,6 +32,7 @@ public final class LoraBatch implements AutoCloseable {
     private final Map<Linear, LoraRows> layers = new LinkedHashMap<>();
     private final List<Linear> extended = new ArrayList<>();
     private @Nullable RowGroups groups;
+    private boolean closed;
 
     private LoraBatch(CausalLM model, List<String> names) {
         this.model = model;
@@ -88,8 +89,12 @@ public final class LoraBatch implements AutoCloseable {
      *
      * @param rows for each row the name of an adapter, or {@link #BASE}
      * @throws UserErrorException when there is no adapter of a name, with the nearest name
+     * @throws IllegalStateException when this is closed: the model would answer as the base alone
      */
     public void assign(String... rows) {
+        if (closed) {
+            throw new IllegalStateException("batch of adapters used after close");
+        }
         if (rows.length == 0) {
             throw new IllegalArgumentException("a batch has at least one row");
         }
@@ -123,5 +128,6 @@ public final class LoraBatch implements AutoCloseable {
         clear();
         extended.forEach(Linear::removeExtension);
         extended.clear();
+        closed = true;
     }
 }

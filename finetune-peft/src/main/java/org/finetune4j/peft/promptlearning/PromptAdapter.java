@@ -89,13 +89,14 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
 
     @Override
     public void export(Path directory) {
+        Map<String, @Nullable Object> settings = complete(configuration());
         try (TensorScope scope = TensorScope.open()) {
             SafetensorsWriter.write(
                     directory.resolve(AdapterWeights.NAME),
                     List.of(Entry.of(PRODUCT, part.product())),
                     SafetensorsWriter.PYTORCH_METADATA);
         }
-        AdapterConfigFile.write(directory, complete(configuration()));
+        AdapterConfigFile.write(directory, settings);
     }
 
     @Override

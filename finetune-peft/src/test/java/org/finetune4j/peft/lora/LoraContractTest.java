@@ -32,7 +32,7 @@ class LoraContractTest {
     class AllLinear extends Contract {
         @Override
         Lora.Builder builder() {
-            return Lora.builder().rank(4).alpha(8).targetModules("all-linear");
+            return Lora.builder().rank(4).alpha(8).dropout(0.3).targetModules("all-linear");
         }
 
         @Override
@@ -138,7 +138,7 @@ class LoraContractTest {
     class Dora extends Contract {
         @Override
         Lora.Builder builder() {
-            return Lora.builder().rank(4).useDora(true).targetModules("all-linear");
+            return Lora.builder().rank(4).useDora(true).dropout(0.2).targetModules("all-linear");
         }
 
         @Override

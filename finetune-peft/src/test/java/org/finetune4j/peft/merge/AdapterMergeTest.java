@@ -1,6 +1,7 @@
 package org.finetune4j.peft.merge;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -170,6 +171,8 @@ class AdapterMergeTest {
         Path mean = merged(CombinationType.LINEAR, new double[] {0.25, 0.75}, a, b);
         Map<String, float[]> first = values(a);
         Map<String, float[]> second = values(b);
+        assertEquals(first.keySet(), second.keySet());
+        assertEquals(first.keySet(), values(mean).keySet());
         values(mean).forEach((key, values) -> {
             for (int i = 0; i < values.length; i++) {
                 assertTrue(Math.abs(values[i] - 0.25 * first.get(key)[i] - 0.75 * second.get(key)[i]) < 1e-6, key);

@@ -1,0 +1,71 @@
+package org.finetune4j.model;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** The small models that contracts are tried on, by name: those of the goldens, and one that is deep. */
+public final class TinyModels {
+
+    /** More layers than any checkpointed group, buffer or cache of the other tiny models sees. */
+    public static final String DEEP = "llama-of-8-layers";
+
+    private static final Path GOLDENS = Path.of("../finetune-core/src/test/resources/goldens/arch");
+    private static final List<String> DROPOUTS =
+            List.of("attention_dropout", "attn_pdrop", "resid_pdrop", "hidden_dropout", "dropout");
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private TinyModels() {}
+
+    /** Loads a model. */
+    public static CausalLM load(String name, LoadOptions options) {
+        return name.equals(DEEP) ? initialize(deep(), options) : CausalLM.load(GOLDENS.resolve(name), options);
+    }
+
+    /** Loads a model whose own layers drop a third in training, wherever its architecture can. */
+    public static CausalLM loadWithDropout(String name, Path scratch) {
+        try {
+            ObjectNode config = name.equals(DEEP) ? deep() : read(GOLDENS.resolve(name));
+            DROPOUTS.forEach(key -> config.put(key, 0.3));
+            if (name.equals(DEEP)) {
+                return initialize(config, LoadOptions.defaults());
+            }
+            Path copy = Files.createDirectories(scratch.resolve(name + "-with-dropout"));
+            try (Stream<Path> files = Files.list(GOLDENS.resolve(name))) {
+                for (Path file : files.filter(TinyModels::isWeights).toList()) {
+                    Files.copy(file, copy.resolve(file.getFileName()));
+                }
+            }
+            JSON.writeValue(copy.resolve("config.json").toFile(), config);
+            return CausalLM.load(copy);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static boolean isWeights(Path file) {
+        return file.getFileName().toString().startsWith("model");
+    }
+
+    private static CausalLM initialize(ObjectNode config, LoadOptions options) {
+        return CausalLM.initialize(ModelConfig.parse(config.toString(), DEEP), null, options, 5);
+    }
+
+    /** Values as far apart as those of the goldens, so that gradients are no rounding noise. */
+    private static ObjectNode deep() {
+        return read(GOLDENS.resolve("llama")).put("num_hidden_layers", 8).put("initializer_range", 0.2);
+    }
+
+    private static ObjectNode read(Path directory) {
+        try {
+            return (ObjectNode) JSON.readTree(directory.resolve("config.json").toFile());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
