@@ -199,7 +199,8 @@ final class GenerationConfigFile {
 
     /**
      * The tokens that end a text: {@code eos_token_id} of this file, else of {@code config.json}, each one id or a list;
-     * else the tokenizer's end-of-sequence token.
+     * else the tokenizer's end-of-sequence token. An adapter that was trained with a tokenizer of its own ends its texts with
+     * that one's token.
      */
     Set<Integer> stopTokens() {
         Set<Integer> stops = new LinkedHashSet<>();
@@ -210,6 +211,7 @@ final class GenerationConfigFile {
         if (stops.isEmpty() && model.hasTokenizer()) {
             model.tokenizer().eosTokenId().ifPresent(stops::add);
         }
+        model.adaptedEosTokenId().ifPresent(stops::add);
         return stops;
     }
 

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.hub.HubClient;
@@ -48,6 +49,7 @@ public final class CausalLM implements AutoCloseable {
     private final @Nullable Path directory;
     private final @Nullable Tokenizer tokenizer;
     private @Nullable PromptExtension promptExtension;
+    private @Nullable AdapterDirectory text;
 
     private CausalLM(
             ModelConfig config,
@@ -194,29 +196,79 @@ public final class CausalLM implements AutoCloseable {
     }
 
     /**
-     * The chat template that came with the model, or empty.
+     * Reads and writes texts as an adapter was trained to, with its tokenizer and its chat template, until {@link
+     * #useOwnText()}.
      *
-     * @throws UserErrorException when its file cannot be read
+     * @param adapter what lies beside the adapter's weights; it stays the caller's
+     * @throws UserErrorException when another adapter's words are in use
      */
-    public Optional<ChatTemplate> chatTemplate() {
-        return directory == null ? Optional.empty() : ChatTemplate.load(directory);
+    public void useTextOf(AdapterDirectory adapter) {
+        if (text != null && text != adapter) {
+            throw new UserErrorException(
+                    "this model already speaks as " + text.path() + ": disable that adapter before " + adapter.path());
+        }
+        text = adapter;
     }
 
-    public boolean hasTokenizer() {
-        return tokenizer != null;
+    /** Reads and writes texts as the model alone does. */
+    public void useOwnText() {
+        text = null;
     }
 
     /**
-     * The tokenizer.
+     * The chat template that the model is used with: that of its adapter where it has one, else the one that came with the
+     * model.
      *
+     * @return the template, or empty
+     * @throws UserErrorException when its file cannot be read
+     */
+    public Optional<ChatTemplate> chatTemplate() {
+        Optional<ChatTemplate> adapted = text == null ? Optional.empty() : text.chatTemplate();
+        if (adapted.isPresent() || directory == null) {
+            return adapted;
+        }
+        return ChatTemplate.load(directory);
+    }
+
+    /**
+     * Whether there is a tokenizer.
+     *
+     * @return whether texts can be used
+     */
+    public boolean hasTokenizer() {
+        return currentTokenizer() != null;
+    }
+
+    /**
+     * The tokenizer that the model is used with: that of its adapter where it has one, else the one that came with the
+     * model.
+     *
+     * @return the tokenizer, which belongs to the model or its adapter
      * @throws UserErrorException when the model directory has none
      */
     public Tokenizer tokenizer() {
-        if (tokenizer == null) {
+        Tokenizer current = currentTokenizer();
+        if (current == null) {
             throw new UserErrorException(
                     (directory == null ? "this model" : directory) + " has no tokenizer.json: text needs a tokenizer");
         }
-        return tokenizer;
+        return current;
+    }
+
+    private @Nullable Tokenizer currentTokenizer() {
+        Tokenizer adapted = text == null ? null : text.tokenizer().orElse(null);
+        return adapted == null ? tokenizer : adapted;
+    }
+
+    /**
+     * The end-of-sequence token of an adapter's own tokenizer, which the model's generation settings do not know.
+     *
+     * @return the id, or empty where the model uses its own tokenizer or that one names no such token
+     */
+    public OptionalInt adaptedEosTokenId() {
+        return text == null
+                ? OptionalInt.empty()
+                : text.tokenizer().map(Tokenizer::eosTokenId).orElseGet(OptionalInt::empty);
     }
 
     /** What the layers need to know about a batch without earlier tokens. */

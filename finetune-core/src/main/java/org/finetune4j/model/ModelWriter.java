@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.safetensors.CheckpointWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.CompressedWeight;
@@ -17,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * above a size, configuration and tokenizer beside them. Tensors are converted and written one at a time.
  */
 public final class ModelWriter {
+
+    private static final String VOCABULARY = "vocab_size";
 
     private final CausalLM model;
     private @Nullable DType dtype;
@@ -75,20 +79,37 @@ public final class ModelWriter {
             }
         });
         CheckpointWriter.write(target, entries, maxShardBytes);
-        ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);
-        boolean tiable = model.network().pooling() == null;
-        ModelConfig described =
-                tiable ? config.withTiedEmbeddings(model.network().isTied()) : config;
-        described.withQuantization(quantization).save(target);
+        describe(quantization).save(target);
         Path source = model.directory();
         if (source != null) {
             ModelFiles.copy(ModelFiles.GENERATION, source, target);
         }
+        writeText(source, target);
+    }
+
+    private ModelConfig describe(Map<String, Object> quantization) {
+        ModelConfig config = dtype == null ? model.config() : model.config().withStorageDType(dtype);
+        int rows = (int) model.network().inputEmbedding().count();
+        if (config.positive(VOCABULARY, rows) != rows) {
+            config = config.withVocabSize(rows);
+        }
+        boolean tiable = model.network().pooling() == null;
+        ModelConfig described =
+                tiable ? config.withTiedEmbeddings(model.network().isTied()) : config;
+        return described.withQuantization(quantization);
+    }
+
+    /** The words that the model is used with: they may be those of an adapter that is merged. */
+    private void writeText(@Nullable Path source, Path target) {
         if (model.hasTokenizer()) {
             model.tokenizer().copyFilesTo(target);
         } else if (source != null) {
             ModelFiles.copy(ModelFiles.tokenizer(source), source, target);
         }
+        model.chatTemplate()
+                .filter(template -> !ChatTemplate.source(target).equals(Optional.of(template.source())))
+                .ifPresent(template -> template.save(target));
+        model.adaptedEosTokenId().ifPresent(eos -> EndTokens.add(target, eos));
     }
 
     private Entry entry(String name, Parameter parameter) {

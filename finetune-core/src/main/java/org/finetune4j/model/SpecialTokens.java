@@ -26,11 +26,17 @@ record SpecialTokens(
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    static SpecialTokens read(Path directory, TokenizerFile tokens) {
-        JsonNode tokenizerConfig = readObject(directory.resolve("tokenizer_config.json"));
+    /**
+     * Reads the files.
+     *
+     * @param directory of the tokenizer
+     * @param model directory of the model's configuration, usually the same
+     */
+    static SpecialTokens read(Path directory, Path model, TokenizerFile tokens) {
+        JsonNode tokenizerConfig = readObject(directory.resolve(Tokenizer.CONFIG));
         JsonNode specialTokensMap = readObject(directory.resolve("special_tokens_map.json"));
-        JsonNode config = readObject(directory.resolve("config.json"));
-        JsonNode generationConfig = readObject(directory.resolve("generation_config.json"));
+        JsonNode config = readObject(model.resolve(ModelConfig.FILE));
+        JsonNode generationConfig = readObject(model.resolve("generation_config.json"));
         Lookup lookup = name -> {
             for (JsonNode file : new JsonNode[] {tokenizerConfig, specialTokensMap}) {
                 OptionalInt id = idOfText(file.path(name + "_token"), tokens);

@@ -28,6 +28,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tokenizer implements AutoCloseable {
 
+    static final String FILE = "tokenizer.json";
+    static final String CONFIG = "tokenizer_config.json";
+
     private final Path directory;
     private final HuggingFaceTokenizer tokenizer;
     private final TokenizerFile tokens;
@@ -73,20 +76,33 @@ public final class Tokenizer implements AutoCloseable {
      * @throws UserErrorException when there is no {@code tokenizer.json}, or it is malformed
      */
     public static Tokenizer load(Path directory, AddedTokens added) {
-        Path path = directory.resolve("tokenizer.json");
+        return load(directory, directory, added);
+    }
+
+    /**
+     * The tokenizer of an adapter's directory.
+     *
+     * @param base directory of the model, whose configuration names special tokens where the adapter's files do not
+     */
+    static Tokenizer load(Path directory, @Nullable Path base) {
+        return load(directory, base == null ? directory : base, AddedTokens.NONE);
+    }
+
+    private static Tokenizer load(Path directory, Path model, AddedTokens added) {
+        Path path = directory.resolve(FILE);
         byte[] content = read(directory, path);
         TokenizerFile tokens = TokenizerFile.parse(path, content);
         Map<String, byte[]> changed = Map.of();
         if (!added.isEmpty()) {
             changed = TokenizerExtension.extend(directory, tokens, added);
-            content = changed.getOrDefault("tokenizer.json", content);
+            content = changed.getOrDefault(FILE, content);
             tokens = TokenizerFile.parse(path, content);
         }
         byte[] effective = TokenizerPipeline.asTransformers(directory, content, tokens);
         if (effective != content) {
             tokens = TokenizerFile.parse(path, effective);
         }
-        SpecialTokens specialTokens = SpecialTokens.read(directory, tokens);
+        SpecialTokens specialTokens = SpecialTokens.read(directory, model, tokens);
         HuggingFaceTokenizer tokenizer = open(path, effective);
         try {
             return new Tokenizer(directory, tokenizer, tokens, specialTokens, changed);
@@ -164,8 +180,12 @@ public final class Tokenizer implements AutoCloseable {
         return whileOpen(open -> tokens.id(token));
     }
 
-    /** The number of rows that an embedding needs: the largest id and one more. */
-    int rows() {
+    /**
+     * The number of rows that an embedding needs.
+     *
+     * @return the largest id and one more
+     */
+    public int rows() {
         return whileOpen(open -> tokens.largestId()) + 1;
     }
 

@@ -52,6 +52,11 @@ final class TokenizerFile {
         return file;
     }
 
+    /** All tokens by their ids. */
+    Map<Integer, String> tokens() {
+        return tokens;
+    }
+
     /** Number of distinct token ids, added tokens included. */
     int size() {
         return tokens.size();

@@ -13,7 +13,7 @@ import org.finetune4j.tensor.Tensors;
  * Gives a language model rows for new tokens. A new row is the mean of the old ones: so the new token starts about as
  * likely as an average one, where a random row would often be likelier than every real token (Hewitt 2021).
  */
-final class VocabularyGrowth {
+public final class VocabularyGrowth {
 
     private VocabularyGrowth() {}
 
@@ -36,17 +36,29 @@ final class VocabularyGrowth {
     }
 
     private static void grow(Parameter parameter, int rows) {
-        long missing = rows - parameter.size(0);
-        if (missing <= 0) {
-            return;
+        if (rows > parameter.size(0)) {
+            parameter.replace(resized(parameter.value(), rows));
         }
+    }
+
+    /**
+     * A table with so many rows: of the others the first ones, and the mean of all for new ones.
+     *
+     * @param table [count, ...]
+     * @param rows how many it is to have
+     * @return [rows, ...], a tensor of its own in the caller's scope
+     */
+    public static Tensor resized(Tensor table, long rows) {
+        long missing = rows - table.size(0);
         try (TensorScope scope = TensorScope.open()) {
-            Tensor old = parameter.value();
+            if (missing <= 0) {
+                return scope.keep(table.narrow(0, 0, rows).copy());
+            }
             // In float64: the mean of 100,000 rows in half precision would be no mean.
-            Tensor mean = old.to(DType.FLOAT64).mean(0, true).to(old.dtype()); // [1, hidden]
-            long[] shape = old.shape();
+            Tensor mean = table.to(DType.FLOAT64).mean(0, true).to(table.dtype()); // [1, hidden]
+            long[] shape = table.shape();
             shape[0] = missing;
-            parameter.replace(Tensors.cat(List.of(old, mean.expand(shape)), 0)); // [rows, hidden]
+            return scope.keep(Tensors.cat(List.of(table, mean.expand(shape)), 0)); // [rows, hidden]
         }
     }
 }

@@ -9,10 +9,9 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -40,29 +39,39 @@ public final class AdapterWeights {
         SafetensorsWriter.write(path, entries, SafetensorsWriter.PYTORCH_METADATA);
     }
 
-    /** Reads PEFT's file as {@link #readFile} does. */
-    public static void read(
-            Path directory, Map<String, Parameter> parameters, Map<String, Parameter> base, String madeFor) {
+    /**
+     * Reads PEFT's file as {@link #readFile} does.
+     *
+     * @param directory of the adapter
+     * @param parameters the adapter's own, by key
+     * @param network the model that the adapter is on
+     * @param madeFor what the adapter's configuration says about its base model, for messages
+     */
+    public static void read(Path directory, Map<String, Parameter> parameters, Module network, String madeFor) {
         refusePickled(directory);
-        readFile(directory.resolve(NAME), parameters, base, madeFor);
+        readFile(directory.resolve(NAME), parameters, network, madeFor);
     }
 
     /**
      * Reads stored values into parameters that are there.
      *
-     * @param base parameters of the base model that the file may hold as well: they must be the same there
+     * @param path the file
+     * @param parameters the adapter's own, by key
+     * @param network the model that the adapter is on, whose own parameters the file may hold as well: they must be the
+     *     same there
      * @param madeFor what the adapter's configuration says about its base model, for messages
      * @throws UserErrorException when a tensor is missing, has another shape, or belongs to no parameter: the adapter was
      *     made for another base model or with other settings
      */
-    public static void readFile(
-            Path path, Map<String, Parameter> parameters, Map<String, Parameter> base, String madeFor) {
+    public static void readFile(Path path, Map<String, Parameter> parameters, Module network, String madeFor) {
         try (SafetensorsFile file = SafetensorsFile.open(path);
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            for (String key : file.names()) {
-                if (!parameters.containsKey(key)) {
-                    checkIsBase(file, path, key, base.get(key), madeFor);
+            BaseKeys base = new BaseKeys(network);
+            List<String> names = file.names();
+            for (String key : names) {
+                if (!parameters.containsKey(key) && !BaseKeys.isCopy(key, names)) {
+                    checkIsBase(file, path, key, base.find(key), madeFor);
                 }
             }
             parameters.forEach((key, parameter) -> checkShape(file, path, key, parameter, madeFor));
@@ -97,14 +106,12 @@ public final class AdapterWeights {
     private static void checkIsBase(
             SafetensorsFile file, Path path, String key, @Nullable Parameter parameter, String madeFor) {
         if (parameter == null) {
-            throw new UserErrorException(path + ": tensor '" + key + "' fits nothing in this base model: the adapter"
-                    + " was made for " + madeFor);
+            throw new UserErrorException(path + ": tensor '" + key + "' fits nothing in this model as"
+                    + " adapter_config.json adapts it; the adapter was made for " + madeFor);
         }
         checkShape(file, path, key, parameter, madeFor);
-        Tensor own = parameter.as(DType.FLOAT32).detach();
-        Tensor stored = file.tensor(key).to(own.device()).to(parameter.dtype()).to(DType.FLOAT32);
-        double difference = own.sub(stored).abs().max().item();
-        if (!(difference <= 1e-6)) {
+        double difference = StoredBase.difference(file, key, parameter);
+        if (!(difference <= StoredBase.SAME)) {
             throw new UserErrorException(path + ": tensor '" + key + "' differs from the base model's own by "
                     + difference + ": the adapter was made for " + madeFor + " with changed weights");
         }

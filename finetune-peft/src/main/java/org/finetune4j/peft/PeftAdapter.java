@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.function.Consumer;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.Adapter;
@@ -23,6 +24,7 @@ public abstract class PeftAdapter implements Adapter {
     private final CausalLM model;
     private final List<AdapterPart> parts;
     private final Map<String, @Nullable Object> loadedConfiguration = new LinkedHashMap<>();
+    private @Nullable AdapterDirectory text;
     private boolean enabled;
     private boolean merged;
     private boolean closed;
@@ -91,12 +93,16 @@ public abstract class PeftAdapter implements Adapter {
         }
         List<AdapterPart> done = new ArrayList<>();
         try {
+            if (text != null) {
+                model.useTextOf(text);
+            }
             for (AdapterPart part : parts) {
                 part.enable();
                 done.add(part);
             }
         } catch (RuntimeException e) {
             undo(done, AdapterPart::disable);
+            useOwnText();
             throw e;
         }
         enabled = true;
@@ -110,7 +116,14 @@ public abstract class PeftAdapter implements Adapter {
         }
         unmerge();
         undo(parts, AdapterPart::disable);
+        useOwnText();
         enabled = false;
+    }
+
+    private void useOwnText() {
+        if (text != null) {
+            model.useOwnText();
+        }
     }
 
     @Override
@@ -163,7 +176,21 @@ public abstract class PeftAdapter implements Adapter {
     @Override
     public void save(Path directory) {
         AdapterWeights.write(directory, entriesToWrite());
-        AdapterConfigFile.write(directory, complete(configuration()));
+        writeConfiguration(directory, complete(configuration()));
+    }
+
+    /**
+     * Writes what lies beside the weights: {@code adapter_config.json}, and the tokenizer and the chat template that the
+     * adapter was read with.
+     *
+     * @param directory that of the adapter
+     * @param configuration the content of {@code adapter_config.json}
+     */
+    protected final void writeConfiguration(Path directory, Map<String, @Nullable Object> configuration) {
+        AdapterConfigFile.write(directory, configuration);
+        if (text != null) {
+            text.copyTo(directory);
+        }
     }
 
     /** What the file of weights holds: the adapter's parameters, and those of the base that PEFT adds. */
@@ -189,6 +216,22 @@ public abstract class PeftAdapter implements Adapter {
         }
     }
 
+    /**
+     * Takes over what the adapter's directory changes in the base itself: it is taken off with the adapter, after the rest.
+     *
+     * @param base in the model already, under the parts of this enabled adapter
+     * @param words the tokenizer and the template that the adapter was trained with
+     */
+    final void standOn(List<? extends AdapterPart> base, AdapterDirectory words) {
+        parts.addAll(0, base);
+        if (words.isPlain()) {
+            words.close();
+        } else {
+            text = words;
+            model.useTextOf(words);
+        }
+    }
+
     @Override
     public void restore(Path directory) {
         requireOpen();
@@ -205,12 +248,7 @@ public abstract class PeftAdapter implements Adapter {
      * @param madeFor what the adapter's configuration says about its base model, for messages
      */
     protected void readWeights(Path directory, String madeFor) {
-        Map<String, Parameter> base = new LinkedHashMap<>();
-        parts.forEach(part -> base.putAll(part.baseParametersByKey()));
-        model.network()
-                .namedParameters()
-                .forEach((name, parameter) -> base.putIfAbsent(AdapterWeights.PREFIX + name, parameter));
-        AdapterWeights.read(directory, parametersByKey(), base, madeFor);
+        AdapterWeights.read(directory, parametersByKey(), model.network(), madeFor);
     }
 
     @Override
@@ -222,5 +260,9 @@ public abstract class PeftAdapter implements Adapter {
         parts.forEach(AdapterPart::free);
         parts.clear();
         closed = true;
+        if (text != null) {
+            text.close();
+            text = null;
+        }
     }
 }

@@ -57,23 +57,17 @@ public abstract class PeftMethod implements StrategyProvider, AdapterFormat {
     public final Adapter attach(CausalLM model, Path directory, boolean trainable) {
         Settings settings = AdapterConfigFile.read(directory);
         PeftStrategy strategy = read(settings, true);
-        PeftAdapter adapter;
-        try {
-            adapter = strategy.attach(model, trainable);
-        } catch (UserErrorException e) {
-            throw new UserErrorException(
-                    directory + ": the adapter was made for "
-                            + settings.text("base_model_name_or_path").orElse("another base model")
-                            + " and does not fit: "
-                            + e.getMessage(),
-                    e);
-        }
-        try {
-            adapter.restore(directory);
-        } catch (RuntimeException e) {
-            adapter.close();
-            throw e;
-        }
-        return adapter;
+        return AdapterReader.read(model, directory, AdapterWeights.NAME, () -> {
+            try {
+                return strategy.attach(model, trainable);
+            } catch (UserErrorException e) {
+                throw new UserErrorException(
+                        directory + ": the adapter was made for "
+                                + settings.text("base_model_name_or_path").orElse("another base model")
+                                + " and does not fit: "
+                                + e.getMessage(),
+                        e);
+            }
+        });
     }
 }

@@ -12,7 +12,6 @@ import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.peft.AdapterConfigFile;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.LinearAdapter;
@@ -129,7 +128,7 @@ public final class AdaLoraAdapter extends LinearAdapter {
             AdapterWeights.write(directory, entries);
             Map<String, @Nullable Object> json = configuration();
             json.putAll(running.withRankPattern(kept).toJson());
-            AdapterConfigFile.write(directory, complete(json));
+            writeConfiguration(directory, complete(json));
         }
     }
 

@@ -86,7 +86,7 @@ public final class BottleneckAdapter extends PeftAdapter {
     @Override
     public void save(Path directory) {
         AdapterWeights.writeFile(directory.resolve(WEIGHTS), parametersByKey());
-        AdapterConfigFile.write(directory, configuration());
+        writeConfiguration(directory, configuration());
     }
 
     @Override
@@ -98,7 +98,10 @@ public final class BottleneckAdapter extends PeftAdapter {
         }
         Settings settings = AdapterConfigFile.read(directory);
         AdapterWeights.readFile(
-                file, parametersByKey(), Map.of(), settings.text("model_name").orElse("another base model"));
+                file,
+                parametersByKey(),
+                model().network(),
+                settings.text("model_name").orElse("another base model"));
         loaded.clear();
         loaded.putAll(settings.asMap());
     }

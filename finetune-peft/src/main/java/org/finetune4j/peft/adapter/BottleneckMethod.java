@@ -8,6 +8,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.AdapterConfigFile;
+import org.finetune4j.peft.AdapterReader;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.AdapterSet;
@@ -55,14 +56,9 @@ public final class BottleneckMethod implements StrategyProvider, AdapterFormat {
                     + settings.integer("hidden_size", 0) + ", this model has " + hidden);
         }
         String name = settings.text("name").orElse(AdapterSet.DEFAULT);
-        BottleneckAdapter adapter = new BottleneckAdapters(config, name).attach(model, trainable);
-        try {
-            adapter.restore(directory);
-        } catch (RuntimeException e) {
-            adapter.close();
-            throw e;
-        }
-        return adapter;
+        return AdapterReader.read(
+                model, directory, BottleneckAdapter.WEIGHTS, () -> new BottleneckAdapters(config, name)
+                        .attach(model, trainable));
     }
 
     @Override

@@ -14,7 +14,6 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.peft.AdapterConfigFile;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.BiasCopies;
@@ -166,8 +165,7 @@ public final class LoraAdapter extends PeftAdapter {
             layers.forEach(layer -> DoubledLora.of(layer)
                     .forEach((name, value) -> entries.put(AdapterWeights.PREFIX + layer.path() + "." + name, value)));
             AdapterWeights.write(directory, entries);
-            AdapterConfigFile.write(
-                    directory, complete(LoraConfigJson.toJson(config.doubled(), model(), paths, conv1d())));
+            writeConfiguration(directory, complete(LoraConfigJson.toJson(config.doubled(), model(), paths, conv1d())));
         }
     }
 
@@ -178,6 +176,6 @@ public final class LoraAdapter extends PeftAdapter {
         AdapterWeights.write(directory, entriesToWrite());
         Map<String, @Nullable Object> configuration = complete(configuration());
         configuration.put("base_model_name_or_path", base.toAbsolutePath().toString());
-        AdapterConfigFile.write(directory, configuration);
+        writeConfiguration(directory, configuration);
     }
 }

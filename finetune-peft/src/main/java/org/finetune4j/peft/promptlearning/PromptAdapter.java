@@ -14,7 +14,6 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Prompt;
-import org.finetune4j.peft.AdapterConfigFile;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.strategy.ReparameterizedAdapter;
@@ -96,7 +95,7 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
                     List.of(Entry.of(PRODUCT, part.product())),
                     SafetensorsWriter.PYTORCH_METADATA);
         }
-        AdapterConfigFile.write(directory, settings);
+        writeConfiguration(directory, settings);
     }
 
     @Override

@@ -1,0 +1,64 @@
+package org.finetune4j.model;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+
+/**
+ * Tells a written model that it ends its texts with another token than its base, as transformers' trainer does when a
+ * tokenizer names one that the model does not know: generation would run past it.
+ */
+final class EndTokens {
+
+    private static final String KEY = "eos_token_id";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private EndTokens() {}
+
+    /** Makes {@code eos} the model's token, and the first of those that end generation. */
+    static void add(Path directory, int eos) {
+        Path generation = directory.resolve(ModelFiles.GENERATION.get(0));
+        if (Files.isRegularFile(generation)) {
+            change(generation, eos, false);
+            change(directory.resolve(ModelConfig.FILE), eos, true);
+        } else {
+            change(directory.resolve(ModelConfig.FILE), eos, false);
+        }
+    }
+
+    private static void change(Path file, int eos, boolean only) {
+        try {
+            if (!(JSON.readTree(file.toFile()) instanceof ObjectNode root)) {
+                throw new UserErrorException(file + ": expected a JSON object");
+            }
+            ArrayNode all = JSON.createArrayNode().add(eos);
+            JsonNode known = root.path(KEY);
+            if (known.isInt()) {
+                addOther(all, known, eos);
+            } else {
+                known.forEach(id -> addOther(all, id, eos));
+            }
+            if (only || all.size() == 1) {
+                root.put(KEY, eos);
+            } else {
+                root.set(KEY, all);
+            }
+            AtomicFiles.writeString(file, root.toPrettyString() + "\n");
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        }
+    }
+
+    private static void addOther(ArrayNode all, JsonNode id, int eos) {
+        if (id.isInt() && id.asInt() != eos) {
+            all.add(id);
+        }
+    }
+}

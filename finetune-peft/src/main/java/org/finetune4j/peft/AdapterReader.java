@@ -1,0 +1,102 @@
+package org.finetune4j.peft;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Puts a stored adapter onto a model: first what it changes in the base itself (rows for its tokens, weights that it brings
+ * along), then what the method adds, then the values.
+ */
+public final class AdapterReader implements AutoCloseable {
+
+    private final CausalLM model;
+    private final Path directory;
+    private final AdapterDirectory text;
+    private final @Nullable SafetensorsFile file;
+    private final List<ReplacedWeights> base = new ArrayList<>();
+
+    private AdapterReader(CausalLM model, Path directory, String weights) {
+        this.model = model;
+        this.directory = directory;
+        Path path = directory.resolve(weights);
+        this.file = Files.isRegularFile(path) ? SafetensorsFile.open(path) : null;
+        this.text = AdapterDirectory.open(directory, model.directory());
+    }
+
+    /**
+     * Reads an adapter.
+     *
+     * @param model it goes onto
+     * @param directory it is stored in
+     * @param weights the name of its file of weights
+     * @param method attaches a new adapter with the stored settings
+     * @return the adapter, enabled
+     * @throws UserErrorException when a file is missing or broken, or does not fit the model; then nothing is changed
+     */
+    public static PeftAdapter read(
+            CausalLM model, Path directory, String weights, Supplier<? extends PeftAdapter> method) {
+        try (AdapterReader reader = new AdapterReader(model, directory, weights)) {
+            return reader.read(method);
+        }
+    }
+
+    private PeftAdapter read(Supplier<? extends PeftAdapter> method) {
+        PeftAdapter adapter;
+        try {
+            ReplacedWeights rows = VocabularyRows.of(model, text, file);
+            use(rows);
+            adapter = method.get();
+            if (file != null
+                    && hasWeightsOfTheBase(file, adapter.parametersByKey().keySet())) {
+                // What the method makes of the base must be made of the right one.
+                Set<String> own = Set.copyOf(adapter.parametersByKey().keySet());
+                adapter.close();
+                use(StoredBase.of(model.network(), file, own));
+                adapter = method.get();
+            }
+        } catch (RuntimeException e) {
+            text.close();
+            for (int i = base.size() - 1; i >= 0; i--) {
+                base.get(i).disable();
+                base.get(i).free();
+            }
+            throw e;
+        }
+        adapter.standOn(base, text);
+        try {
+            adapter.restore(directory);
+            return adapter;
+        } catch (RuntimeException e) {
+            adapter.close();
+            throw e;
+        }
+    }
+
+    private void use(@Nullable ReplacedWeights weights) {
+        if (weights != null) {
+            base.add(weights);
+            weights.enable();
+        }
+    }
+
+    private boolean hasWeightsOfTheBase(SafetensorsFile stored, Set<String> own) {
+        BaseKeys keys = new BaseKeys(model.network());
+        return stored.names().stream().anyMatch(key -> !own.contains(key) && keys.find(key) != null);
+    }
+
+    @Override
+    public void close() {
+        if (file != null) {
+            file.close();
+        }
+    }
+}
