@@ -1,5 +1,6 @@
 package org.finetune4j;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -57,6 +58,17 @@ public final class Settings {
     /** A text that must be there. */
     public String requiredText(String key) {
         return text(key).orElseThrow(() -> missing(key));
+    }
+
+    /**
+     * A path that must be there.
+     *
+     * @param key the name of the value
+     * @return the path
+     * @throws UserErrorException when it is missing or cannot be a path
+     */
+    public Path path(String key) {
+        return InputFiles.path(origin + ": '" + key + "'", requiredText(key));
     }
 
     /** A whole number, or {@code fallback}. */
@@ -203,7 +215,8 @@ public final class Settings {
 
     /** The error for a value that cannot be used. */
     public UserErrorException invalid(String key, String expected) {
-        return new UserErrorException(origin + ": '" + key + "' is " + values.get(key) + ", expected " + expected);
+        return new UserErrorException(origin + ": '" + key + "' is " + Reasons.excerpt(String.valueOf(values.get(key)))
+                + ", expected " + expected);
     }
 
     private UserErrorException missing(String key) {

@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,7 +39,7 @@ final class DatasetSettings {
             return several(datasets);
         }
         if (described) {
-            return described(DatasetInfo.read(Path.of(settings.requiredText("dataset_info"))), names);
+            return described(DatasetInfo.read(settings.path("dataset_info")), names);
         }
         if (files.isEmpty() && !sql) {
             settings.requiredText("train_file"); // says that it is missing

@@ -4,16 +4,14 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.Completion;
 import org.finetune4j.generate.GenerationOptions;
@@ -107,13 +105,7 @@ final class GenerateCommand implements Callable<Integer> {
     private List<String> prompts() {
         List<String> all = new ArrayList<>(prompts);
         if (promptsFile != null) {
-            try {
-                Files.readAllLines(promptsFile).stream()
-                        .filter(line -> !line.isBlank())
-                        .forEach(all::add);
-            } catch (IOException e) {
-                throw new UserErrorException("cannot read " + promptsFile + ": " + Reasons.of(e), e);
-            }
+            InputFiles.text(promptsFile).lines().filter(line -> !line.isBlank()).forEach(all::add);
         }
         if (all.isEmpty()) {
             throw new UserErrorException("there is nothing to continue: expected --prompt or --prompts-file");

@@ -4,6 +4,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import org.finetune4j.InputFiles;
 import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.model.hub.HubProgress;
 
@@ -16,7 +17,7 @@ final class HubModels {
 
     /** The directory that a name means; a download tells on standard error how far it is. */
     static Path directory(String nameOrPath) {
-        Path local = Path.of(nameOrPath);
+        Path local = InputFiles.path("model", nameOrPath);
         return Files.exists(local) ? local : HubClient.fromEnvironment().resolve(nameOrPath, progress(System.err));
     }
 

@@ -1,13 +1,11 @@
 package org.finetune4j.cli;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelWriter;
@@ -98,14 +96,10 @@ final class QuantisedBaseOutput {
             int words = (int) merged.network().inputEmbedding().count();
             return new SplittableRandom(0).ints(length, 0, words).toArray();
         }
-        try {
-            int[] ids = merged.tokenizer().encode(Files.readString(file), true);
-            if (ids.length < 1) {
-                throw new UserErrorException(file + ": the text has no tokens");
-            }
-            return Arrays.copyOf(ids, Math.min(ids.length, length));
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        int[] ids = merged.tokenizer().encode(InputFiles.text(file), true);
+        if (ids.length < 1) {
+            throw new UserErrorException(file + ": the text has no tokens");
         }
+        return Arrays.copyOf(ids, Math.min(ids.length, length));
     }
 }

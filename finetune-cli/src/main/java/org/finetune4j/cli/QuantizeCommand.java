@@ -1,13 +1,11 @@
 package org.finetune4j.cli;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
@@ -90,11 +88,7 @@ final class QuantizeCommand implements Callable<Integer> {
     }
 
     private static String read(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return InputFiles.text(file);
     }
 
     /** One line a weight: what its error is in parts of its own size, and what it takes. */

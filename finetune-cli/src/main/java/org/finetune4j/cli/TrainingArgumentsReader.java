@@ -118,7 +118,7 @@ final class TrainingArgumentsReader {
         if (checkpointing() == 0) {
             throw settings.invalid("activation_offloading", "gradient_checkpointing: true beside it");
         }
-        return value instanceof Boolean ? output : Path.of(settings.requiredText("activation_offloading"));
+        return value instanceof Boolean ? output : settings.path("activation_offloading");
     }
 
     /** {@code true} keeps one activation a layer, a number one for so many layers. */

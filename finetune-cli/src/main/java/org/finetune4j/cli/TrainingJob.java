@@ -39,7 +39,7 @@ record TrainingJob(
             throw new UserErrorException(settings.origin() + ": 'stage' is " + stage + ", expected sft");
         }
         String model = settings.requiredText("model_name_or_path");
-        Path output = Path.of(settings.requiredText("output_dir"));
+        Path output = settings.path("output_dir");
         FineTuningStrategy strategy =
                 StrategyProvider.named(settings.text("method").orElse("lora")).create(settings);
         TrainingJob job = new TrainingJob(

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -39,7 +40,7 @@ public final class FilePatterns {
     }
 
     private static List<Path> resolve(String text) {
-        Path path = Path.of(text);
+        Path path = InputFiles.path("data file", text);
         if (Files.isDirectory(path)) {
             return directory(path);
         }

@@ -4,9 +4,9 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
@@ -52,16 +52,10 @@ final class LineReader implements Closeable {
 
     /** Opens a file for reading; what is not a readable file is the user's mistake. */
     static InputStream open(Path path) {
-        if (Files.isDirectory(path)) {
-            throw new UserErrorException("cannot read " + path + ": it is a directory, expected a file");
+        if (!Files.exists(path)) {
+            throw new UserErrorException("no such file: " + path);
         }
-        try {
-            return Files.newInputStream(path);
-        } catch (NoSuchFileException e) {
-            throw new UserErrorException("no such file: " + path, e);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
-        }
+        return InputFiles.open(path);
     }
 
     /** Moves to the next line, or the next part of a long one; false at the end of the file. */

@@ -1,10 +1,8 @@
 package org.finetune4j.generate;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions.EarlyStopping;
 import org.finetune4j.model.CausalLM;
@@ -86,15 +84,7 @@ final class GenerationConfigFile {
     }
 
     private static JsonNode read(Path file) {
-        try {
-            JsonNode root = new ObjectMapper().readTree(Files.readString(file));
-            if (!root.isObject()) {
-                throw new UserErrorException(file + ": expected a JSON object");
-            }
-            return root;
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return InputFiles.jsonObject(file);
     }
 
     /**

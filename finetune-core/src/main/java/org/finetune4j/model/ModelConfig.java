@@ -5,12 +5,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
@@ -49,11 +49,7 @@ public final class ModelConfig {
     public static ModelConfig load(Path directory) {
         requireDirectory(directory);
         Path file = directory.resolve(FILE);
-        try {
-            return parse(Files.readString(file), file.toString());
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return new ModelConfig(InputFiles.jsonObject(file), file.toString());
     }
 
     /** Says that a directory is missing, before libtorch is loaded for it. */

@@ -1,16 +1,13 @@
 package org.finetune4j.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
-import org.finetune4j.Reasons;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.InputFiles;
 
 /**
  * The beginning-of-sequence, end-of-sequence and padding tokens of a checkpoint. The first file that names a token
@@ -82,12 +79,6 @@ record SpecialTokens(
         if (!Files.isRegularFile(path)) {
             return MissingNode.getInstance();
         }
-        try {
-            return JSON.readTree(Files.readAllBytes(path));
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(path + ": not valid JSON: " + Reasons.of(e), e);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
-        }
+        return InputFiles.jsonObject(path);
     }
 }

@@ -15,6 +15,7 @@ import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Function;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -288,11 +289,7 @@ public final class Tokenizer implements AutoCloseable {
                                     + "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
                             : ""));
         }
-        try {
-            return Files.readAllBytes(path);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
-        }
+        return InputFiles.vocabulary(path);
     }
 
     private static HuggingFaceTokenizer open(Path path, byte[] content) {

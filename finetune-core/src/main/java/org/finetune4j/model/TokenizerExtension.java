@@ -1,6 +1,5 @@
 package org.finetune4j.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -15,6 +14,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
@@ -45,12 +45,12 @@ final class TokenizerExtension {
     private Map<String, byte[]> files(Path directory) {
         Map<String, byte[]> files = new LinkedHashMap<>();
         try {
-            ObjectNode tokenizer = object(directory.resolve("tokenizer.json"));
+            ObjectNode tokenizer = InputFiles.vocabularyObject(directory.resolve("tokenizer.json"));
             Map<Integer, ObjectNode> entries = entries(tokenizer.withArray("added_tokens"));
             files.put("tokenizer.json", JSON.writeValueAsBytes(tokenizer));
             Path config = directory.resolve("tokenizer_config.json");
             if (Files.isRegularFile(config)) {
-                ObjectNode settings = object(config);
+                ObjectNode settings = InputFiles.vocabularyObject(config);
                 if (settings.path("added_tokens_decoder") instanceof ObjectNode decoder) {
                     entries.forEach((id, entry) -> decoder.set(String.valueOf(id), entry.without("id")));
                     files.put("tokenizer_config.json", JSON.writeValueAsBytes(settings));
@@ -96,16 +96,5 @@ final class TokenizerExtension {
 
     private static Stream<JsonNode> stream(ArrayNode list) {
         return StreamSupport.stream(list.spliterator(), false);
-    }
-
-    private static ObjectNode object(Path path) throws IOException {
-        try {
-            if (JSON.readTree(Files.readAllBytes(path)) instanceof ObjectNode object) {
-                return object;
-            }
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(path + ": not valid JSON: " + Reasons.of(e), e);
-        }
-        throw new UserErrorException(path + ": not a JSON object");
     }
 }

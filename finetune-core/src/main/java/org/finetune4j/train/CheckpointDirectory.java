@@ -15,6 +15,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
@@ -158,14 +159,7 @@ final class CheckpointDirectory {
     }
 
     private static ObjectNode readProgress(Path file) {
-        try {
-            if (JSON.readTree(file.toFile()) instanceof ObjectNode object) {
-                return object;
-            }
-            throw new UserErrorException(file + ": expected a JSON object");
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return InputFiles.jsonObject(file);
     }
 
     /** Complete checkpoints, the oldest first. */

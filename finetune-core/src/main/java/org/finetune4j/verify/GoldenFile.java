@@ -1,16 +1,12 @@
 package org.finetune4j.verify;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.finetune4j.Reasons;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.InputFiles;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.ModelInputs;
@@ -28,15 +24,7 @@ final class GoldenFile implements AutoCloseable {
         tensors = SafetensorsFile.open(file);
         Path json = file.resolveSibling("golden.json");
         if (Files.exists(json)) {
-            read(json).path("zero_grads").forEach(name -> zeroGradients.add(name.asText()));
-        }
-    }
-
-    private static JsonNode read(Path json) {
-        try {
-            return new ObjectMapper().readTree(json.toFile());
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + json + ": " + Reasons.of(e), e);
+            InputFiles.json(json).path("zero_grads").forEach(name -> zeroGradients.add(name.asText()));
         }
     }
 

@@ -6,14 +6,13 @@ import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.core.util.Separators;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -42,12 +41,7 @@ public final class AdapterConfigFile {
     @SuppressWarnings("unchecked")
     public static Settings read(Path directory) {
         Path file = directory.resolve(NAME);
-        try {
-            Map<String, Object> values = JSON.readValue(file.toFile(), LinkedHashMap.class);
-            return new Settings(file.toString(), values);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return new Settings(file.toString(), JSON.convertValue(InputFiles.jsonObject(file), LinkedHashMap.class));
     }
 
     /** Writes the configuration as Python's {@code json.dumps(indent=2, sort_keys=True)} lays it out. */

@@ -1,16 +1,12 @@
 package org.finetune4j.data.examples;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -41,17 +37,7 @@ public final class DatasetInfo {
 
     /** @throws UserErrorException when there is no such file, or it is not a JSON object */
     public static DatasetInfo read(Path file) {
-        try {
-            JsonNode root = new ObjectMapper().readTree(Files.readAllBytes(file));
-            if (!root.isObject()) {
-                throw new UserErrorException(file + ": expected an object of datasets by name");
-            }
-            return new DatasetInfo(file, root);
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(file + ": not valid JSON: " + Reasons.of(e), e);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return new DatasetInfo(file, InputFiles.jsonObject(file));
     }
 
     /** Names of all datasets. */
@@ -83,7 +69,8 @@ public final class DatasetInfo {
                     file + ": '" + name + "': 'formatting' is " + formatting + ", expected alpaca or sharegpt");
         }
         DatasetSpec.Builder spec = DatasetSpec.of(
-                        file.resolveSibling(fileName.textValue()).toString())
+                        file.resolveSibling(InputFiles.path(file + ": dataset '" + name + "'", fileName.textValue()))
+                                .toString())
                 .name(name)
                 .maxSamples(entry.path("num_samples").asInt(0));
         Map<String, String> columns = columns(entry.path("columns"), formatting);

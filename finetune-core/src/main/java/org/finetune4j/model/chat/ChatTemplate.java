@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -106,7 +107,7 @@ public final class ChatTemplate {
      */
     public static ChatTemplate read(Path file, @Nullable Path model) {
         Map<String, String> tokens = model == null ? Map.of() : ChatTemplateFiles.specialTokens(model);
-        return of(file.toString(), ChatTemplateFiles.readText(file), tokens);
+        return of(file.toString(), InputFiles.text(file), tokens);
     }
 
     /**
@@ -132,7 +133,7 @@ public final class ChatTemplate {
             Map<String, String> tokens = model == null ? Map.of() : ChatTemplateFiles.specialTokens(model);
             return of("chat template '" + nameOrPath + "'", BuiltInTemplates.source(nameOrPath), tokens);
         }
-        Path path = ChatTemplateFiles.path(nameOrPath);
+        Path path = InputFiles.path("chat_template", nameOrPath);
         if (Files.isDirectory(path)) {
             ChatTemplate other = load(path)
                     .orElseThrow(() -> new UserErrorException("chat_template: " + path + " has no chat template"));

@@ -1,20 +1,15 @@
 package org.finetune4j.model.chat;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
@@ -41,19 +36,17 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
     static final String OWN_FOR_TOOLS = MORE + "/" + TOOLS + ENDING;
 
     /** Far above any template, and any tokenizer_config.json. */
-    private static final int MAX_BYTES = 64 << 20;
-
     static ChatTemplateFiles read(Path directory) {
         Path own = directory.resolve(OWN);
         Path more = directory.resolve(MORE);
         Map<String, String> byName = new LinkedHashMap<>();
         if (Files.exists(own)) {
-            byName.put(DEFAULT, readText(own));
+            byName.put(DEFAULT, InputFiles.text(own));
         }
         if (Files.isDirectory(more)) {
             for (Path file : templates(more)) {
                 String name = file.getFileName().toString();
-                byName.put(name.substring(0, name.length() - ENDING.length()), readText(file));
+                byName.put(name.substring(0, name.length() - ENDING.length()), InputFiles.text(file));
             }
         }
         if (!byName.isEmpty()) {
@@ -62,7 +55,7 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
         Path json = directory.resolve("chat_template.json");
         Path file = Files.exists(json) ? json : directory.resolve("tokenizer_config.json");
         return new ChatTemplateFiles(
-                file, Files.exists(file) ? named(readJson(file).path("chat_template")) : Map.of());
+                file, Files.exists(file) ? named(InputFiles.jsonObject(file).path("chat_template")) : Map.of());
     }
 
     private static List<Path> templates(Path folder) {
@@ -98,7 +91,7 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
         Map<String, String> tokens = new LinkedHashMap<>();
         for (String name : List.of("special_tokens_map.json", "tokenizer_config.json")) {
             Path file = directory.resolve(name);
-            JsonNode config = Files.exists(file) ? readJson(file) : JSON.createObjectNode();
+            JsonNode config = Files.exists(file) ? InputFiles.jsonObject(file) : JSON.createObjectNode();
             config.fields().forEachRemaining(field -> {
                 JsonNode value = field.getValue();
                 JsonNode text = value.isObject() ? value.path("content") : value;
@@ -108,45 +101,5 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
             });
         }
         return tokens;
-    }
-
-    /** The path that a setting names. */
-    static Path path(String setting) {
-        try {
-            return Path.of(setting);
-        } catch (InvalidPathException e) {
-            throw new UserErrorException("chat_template: no path: " + Reasons.oneLine(e.getMessage()), e);
-        }
-    }
-
-    /** A device or a pipe would never end, and is no file of a model. */
-    static String readText(Path file) {
-        if (Files.exists(file) && !Files.isRegularFile(file)) {
-            throw new UserErrorException("cannot read " + file + ": it is "
-                    + (Files.isDirectory(file) ? "a directory" : "no ordinary file"));
-        }
-        try (InputStream in = Files.newInputStream(file)) {
-            byte[] bytes = in.readNBytes(MAX_BYTES + 1);
-            if (bytes.length > MAX_BYTES) {
-                throw new UserErrorException(
-                        "cannot read " + file + ": it is larger than " + (MAX_BYTES >> 20) + " MiB");
-            }
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-        } catch (CharacterCodingException e) {
-            throw new UserErrorException("cannot read " + file + ": it is no text in UTF-8", e);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
-    }
-
-    private static JsonNode readJson(Path file) {
-        try {
-            return JSON.readTree(readText(file));
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(file + ": not JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
-        }
     }
 }

@@ -1,9 +1,7 @@
 package org.finetune4j.model.gguf;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,7 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -66,14 +64,7 @@ final class GgufTokenizer {
     }
 
     private static JsonNode read(Path file) {
-        if (!Files.exists(file)) {
-            return MissingNode.getInstance();
-        }
-        try {
-            return new ObjectMapper().readTree(Files.readString(file));
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return Files.exists(file) ? InputFiles.vocabularyObject(file) : MissingNode.getInstance();
     }
 
     private void describe(GgufMetadata metadata) {

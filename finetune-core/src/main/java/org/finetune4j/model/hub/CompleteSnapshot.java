@@ -1,10 +1,10 @@
 package org.finetune4j.model.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.finetune4j.InputFiles;
+import org.finetune4j.UserErrorException;
 
 /** Whether a snapshot can be used without asking the hub what else belongs to it. */
 final class CompleteSnapshot {
@@ -27,14 +27,14 @@ final class CompleteSnapshot {
 
     private static boolean hasAllParts(Path snapshot, Path index) {
         try {
-            JsonNode map = new ObjectMapper().readTree(index.toFile()).path("weight_map");
+            JsonNode map = InputFiles.jsonObject(index).path("weight_map");
             for (JsonNode part : map) {
-                if (!Files.exists(snapshot.resolve(part.asText()))) {
+                if (!Files.exists(snapshot.resolve(InputFiles.path(index + ": 'weight_map'", part.asText())))) {
                     return false;
                 }
             }
             return !map.isEmpty();
-        } catch (IOException e) {
+        } catch (UserErrorException e) {
             return false;
         }
     }

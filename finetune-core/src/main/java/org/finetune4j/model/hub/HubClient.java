@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.FinetuneException;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
@@ -73,7 +74,7 @@ public final class HubClient {
      *     cannot be asked; the message says both
      */
     public Path resolve(String nameOrPath, HubProgress progress) {
-        Path local = Path.of(nameOrPath);
+        Path local = InputFiles.path("model", nameOrPath);
         if (Files.exists(local)) {
             return local;
         }

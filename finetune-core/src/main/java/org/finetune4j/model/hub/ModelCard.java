@@ -8,8 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.finetune4j.Reasons;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.InputFiles;
 
 /** Writes the README.md of a model or adapter from what its own files say. */
 final class ModelCard {
@@ -110,10 +109,6 @@ final class ModelCard {
         if (!Files.isRegularFile(file)) {
             return JSON.createObjectNode();
         }
-        try {
-            return JSON.readTree(file.toFile());
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
-        }
+        return InputFiles.jsonObject(file);
     }
 }

@@ -1,15 +1,13 @@
 package org.finetune4j.model.safetensors;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.Reasons;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
@@ -61,7 +59,7 @@ public final class CheckpointReader implements AutoCloseable {
         Map<String, SafetensorsFile> byTensor = new LinkedHashMap<>();
         map.fields().forEachRemaining(entry -> {
             String fileName = entry.getValue().asText();
-            Path path = directory.resolve(fileName);
+            Path path = directory.resolve(InputFiles.path(index + ": tensor '" + entry.getKey() + "'", fileName));
             if (!path.normalize().startsWith(directory.normalize()) || !Files.isRegularFile(path)) {
                 throw new UserErrorException(index + ": tensor '" + entry.getKey() + "' lies in '" + fileName
                         + "', which is not in the directory");
@@ -77,15 +75,11 @@ public final class CheckpointReader implements AutoCloseable {
     }
 
     private static JsonNode readIndex(Path index) {
-        try {
-            JsonNode map = new ObjectMapper().readTree(index.toFile()).path("weight_map");
-            if (!map.isObject() || map.isEmpty()) {
-                throw new UserErrorException(index + ": expected 'weight_map' with the file of every tensor");
-            }
-            return map;
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + index + ": " + Reasons.of(e), e);
+        JsonNode map = InputFiles.jsonObject(index).path("weight_map");
+        if (!map.isObject() || map.isEmpty()) {
+            throw new UserErrorException(index + ": expected 'weight_map' with the file of every tensor");
         }
+        return map;
     }
 
     public Path directory() {

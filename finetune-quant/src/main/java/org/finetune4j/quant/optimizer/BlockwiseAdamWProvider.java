@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.Set;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.quant.kernel.AdamKernel;
@@ -93,7 +94,8 @@ abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
     }
 
     private static Path directory(OptimizerOptions options) {
-        return Path.of(options.arguments().getOrDefault(DIRECTORY, System.getProperty("java.io.tmpdir")));
+        return InputFiles.path(
+                DIRECTORY, options.arguments().getOrDefault(DIRECTORY, System.getProperty("java.io.tmpdir")));
     }
 
     @Override
