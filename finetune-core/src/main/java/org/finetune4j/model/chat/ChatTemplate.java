@@ -13,6 +13,7 @@ import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.jinja.JinjaTemplate;
+import org.finetune4j.model.chat.jinja.RenderSession;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,17 +39,9 @@ public final class ChatTemplate {
         this.name = name;
         this.source = source;
         this.sourceForTools = sourceForTools;
-        this.template = normalized(name, source);
-        this.templateForTools = sourceForTools == null ? template : normalized(name, sourceForTools);
+        this.template = JinjaTemplate.of(name, source);
+        this.templateForTools = sourceForTools == null ? template : JinjaTemplate.of(name, sourceForTools);
         this.specialTokens = Map.copyOf(specialTokens);
-    }
-
-    private static JinjaTemplate normalized(String name, String source) {
-        try {
-            return JinjaTemplate.of(source);
-        } catch (UserErrorException e) {
-            throw new UserErrorException(name + ": " + e.getMessage() + " in a chat template", e);
-        }
     }
 
     /**
@@ -214,7 +207,7 @@ public final class ChatTemplate {
         variables.put("tools", options.tools());
         variables.put("documents", null);
         variables.putAll(options.variables());
-        return (options.tools() == null ? template : templateForTools).render(name, variables);
+        return (options.tools() == null ? template : templateForTools).render(variables, RenderSession.start());
     }
 
     private static List<Map<String, @Nullable Object>> fields(List<ChatMessage> messages) {

@@ -1,10 +1,12 @@
 package org.finetune4j.model.chat.jinja;
 
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
-/** {@code loop}: where a loop is. */
+/** {@code loop}: where a loop is. Looks ahead only as far as it is asked to, as the body may change what comes. */
 final class LoopState implements TemplateCallable {
 
     /** What goes through the elements it is given with the body of the same loop. */
@@ -13,59 +15,87 @@ final class LoopState implements TemplateCallable {
         String render(@Nullable Object elements);
     }
 
-    private static final Object NEVER = new Object();
+    private static final Object NONE_YET = new Object();
 
-    private final List<@Nullable Object> elements;
+    private Iterator<@Nullable Object> elements;
     private final int depth;
+    private final RenderBudget budget;
     private final @Nullable Recursion recursion;
-    private int index;
-    private @Nullable Object lastChecked = NEVER;
-    private boolean broken;
-    private boolean continued;
+    private long length;
+    private long index = -1;
+    private @Nullable Object previous = NONE_YET;
+    private @Nullable Object current = NONE_YET;
+    private @Nullable Object following = NONE_YET;
+    private @Nullable Object lastChecked = NONE_YET;
 
-    LoopState(List<@Nullable Object> elements, int depth, @Nullable Recursion recursion) {
+    /**
+     * A loop before its first round.
+     *
+     * @param length the number of elements, or -1 where it is not known
+     * @param depth how many loops of the same kind it is in, itself included
+     */
+    LoopState(
+            Iterator<@Nullable Object> elements,
+            long length,
+            int depth,
+            RenderBudget budget,
+            @Nullable Recursion recursion) {
         this.elements = elements;
+        this.length = length;
         this.depth = depth;
+        this.budget = budget;
         this.recursion = recursion;
     }
 
-    void moveTo(int newIndex) {
-        index = newIndex;
-        continued = false;
+    boolean hasNext() {
+        return following != NONE_YET || elements.hasNext();
     }
 
-    void breakOff() {
-        broken = true;
+    /** The next round's element. */
+    @Nullable
+    Object next() {
+        budget.step();
+        previous = current;
+        current = following != NONE_YET ? following : elements.next();
+        following = NONE_YET;
+        index++;
+        return current;
     }
 
-    void goOn() {
-        continued = true;
+    private @Nullable Object following() {
+        if (following == NONE_YET && elements.hasNext()) {
+            following = elements.next();
+        }
+        return following;
     }
 
-    boolean isBroken() {
-        return broken;
-    }
-
-    /** Whether the rest of the body is left out. */
-    boolean isLeft() {
-        return broken || continued;
+    private long length() {
+        if (length < 0) {
+            List<@Nullable Object> rest = new ArrayList<>();
+            while (elements.hasNext()) {
+                budget.elements(1);
+                rest.add(elements.next());
+            }
+            elements = rest.iterator();
+            length = index + 1 + (following == NONE_YET ? 0 : 1) + rest.size();
+        }
+        return length;
     }
 
     @Nullable
     Object member(String name) {
-        int length = elements.size();
         return switch (name) {
-            case "index" -> (long) index + 1;
-            case "index0" -> (long) index;
-            case "revindex" -> (long) length - index;
-            case "revindex0" -> (long) length - index - 1;
+            case "index" -> index + 1;
+            case "index0" -> index;
+            case "revindex" -> length() - index;
+            case "revindex0" -> length() - index - 1;
             case "first" -> index == 0;
-            case "last" -> index == length - 1;
-            case "length" -> (long) length;
+            case "last" -> following() == NONE_YET;
+            case "length" -> length();
             case "depth" -> (long) depth;
             case "depth0" -> (long) depth - 1;
-            case "previtem" -> index == 0 ? new Undefined("there is no previous item") : elements.get(index - 1);
-            case "nextitem" -> index == length - 1 ? new Undefined("there is no next item") : elements.get(index + 1);
+            case "previtem" -> previous == NONE_YET ? new Undefined("there is no previous item") : previous;
+            case "nextitem" -> following() == NONE_YET ? new Undefined("there is no next item") : following;
             case "cycle" -> (TemplateCallable) given -> cycled(given.positional());
             case "changed" -> (TemplateCallable) given -> hasChanged(given.positional());
             default -> new Undefined("a loop has no '" + name + "'");
@@ -76,12 +106,12 @@ final class LoopState implements TemplateCallable {
         if (arguments.isEmpty()) {
             throw new UserErrorException("the chat template calls 'loop.cycle' without values");
         }
-        return arguments.get(index % arguments.size());
+        return arguments.get((int) (index % arguments.size()));
     }
 
     private boolean hasChanged(List<@Nullable Object> arguments) {
         PythonTuple now = new PythonTuple(arguments);
-        boolean changed = lastChecked == NEVER || !PythonValues.equal(lastChecked, now);
+        boolean changed = lastChecked == NONE_YET || !PythonValues.equal(lastChecked, now, budget);
         lastChecked = now;
         return changed;
     }

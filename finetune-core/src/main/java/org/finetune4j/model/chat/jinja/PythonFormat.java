@@ -20,10 +20,13 @@ final class PythonFormat {
     private static final Pattern SPECIFICATION =
             Pattern.compile("(?:(.)?([<>^]))?([-+ ])?(0)?(\\d+)?(?:\\.(\\d+))?([sdfF])?");
 
+    /** Digits behind the point that a double has at most. */
+    private static final int MAX_FRACTION = 1100;
+
     private PythonFormat() {}
 
     /** {@code format % values}. */
-    static String percent(String format, @Nullable Object values) {
+    static String percent(String format, @Nullable Object values, RenderBudget budget) {
         List<?> all = values instanceof PythonTuple tuple ? tuple : Collections.singletonList(values);
         StringBuilder out = new StringBuilder();
         Matcher matcher = PERCENT.matcher(format);
@@ -33,6 +36,7 @@ final class PythonFormat {
             if (!matcher.region(next, format.length()).lookingAt()) {
                 throw unknown(format);
             }
+            budget.write((long) next - at + 1);
             out.append(format, at, next);
             at = matcher.end();
             if (matcher.group(5).equals("%")) {
@@ -47,7 +51,7 @@ final class PythonFormat {
             } else {
                 throw new UserErrorException("the chat template has too few values for the format '" + format + "'");
             }
-            out.append(converted(matcher, value, format));
+            out.append(converted(matcher, value, format, budget));
         }
         if (used < all.size() && !(values instanceof Map) && values instanceof PythonTuple | used == 0) {
             throw new UserErrorException("the chat template has too many values for the format '" + format + "'");
@@ -55,15 +59,15 @@ final class PythonFormat {
         return out.append(format.substring(at)).toString();
     }
 
-    private static String converted(Matcher matcher, @Nullable Object value, String format) {
+    private static String converted(Matcher matcher, @Nullable Object value, String format, RenderBudget budget) {
         String flags = matcher.group(2);
         String precision = matcher.group(4);
         String body =
                 switch (matcher.group(5)) {
-                    case "s" -> limited(PythonText.str(value), precision);
-                    case "r" -> limited(PythonText.repr(value), precision);
-                    case "d", "i", "u" -> decimal(value);
-                    case "f", "F" -> fixed(value, precision == null ? 6 : Integer.parseInt(precision));
+                    case "s" -> limited(PythonText.str(value, budget), precision);
+                    case "r" -> limited(PythonText.repr(value, budget), precision);
+                    case "d", "i", "u" -> decimal(value, budget);
+                    case "f", "F" -> fixed(value, count(precision, 6), budget);
                     case "x" -> PythonNumbers.integer(number(value)).toString(16);
                     default -> throw unknown(format);
                 };
@@ -71,16 +75,16 @@ final class PythonFormat {
         String signed = isNumber && !body.startsWith("-")
                 ? flags.contains("+") ? "+" + body : flags.contains(" ") ? " " + body : body
                 : body;
-        int width = matcher.group(3) == null ? 0 : Integer.parseInt(matcher.group(3));
+        int width = count(matcher.group(3), 0);
         char align = flags.contains("-") ? '<' : '>';
-        return padded(signed, width, align, ' ', isNumber && flags.contains("0") && align == '>');
+        return padded(signed, width, align, ' ', isNumber && flags.contains("0") && align == '>', budget);
     }
 
     private static String limited(String text, @Nullable String precision) {
         if (precision == null) {
             return text;
         }
-        int length = Math.min(Integer.parseInt(precision), text.codePointCount(0, text.length()));
+        int length = Math.min(count(precision, 0), text.codePointCount(0, text.length()));
         return text.substring(0, text.offsetByCodePoints(0, length));
     }
 
@@ -92,25 +96,48 @@ final class PythonFormat {
         return value;
     }
 
-    private static String decimal(@Nullable Object value) {
-        Object number = number(value);
-        return PythonNumbers.isReal(number)
-                ? new BigDecimal(PythonNumbers.real(number)).toBigInteger().toString()
-                : PythonNumbers.integer(number).toString();
+    /**
+     * A width or precision.
+     *
+     * @throws UserErrorException when it is larger than Python takes
+     */
+    private static int count(@Nullable String digits, int otherwise) {
+        if (digits == null) {
+            return otherwise;
+        }
+        if (digits.length() > 9) {
+            throw new UserErrorException("the chat template asks for a width or precision of " + digits);
+        }
+        return Integer.parseInt(digits);
     }
 
-    private static String fixed(@Nullable Object value, int digits) {
+    private static String decimal(@Nullable Object value, RenderBudget budget) {
+        Object number = number(value);
+        if (PythonNumbers.isReal(number) && !Double.isFinite(PythonNumbers.real(number))) {
+            throw new UserErrorException("the chat template writes what is no number as an integer");
+        }
+        return PythonNumbers.text(
+                PythonNumbers.isReal(number)
+                        ? new BigDecimal(PythonNumbers.real(number)).toBigInteger()
+                        : PythonNumbers.integer(number),
+                budget);
+    }
+
+    private static String fixed(@Nullable Object value, int digits, RenderBudget budget) {
         double real = PythonNumbers.real(number(value));
         if (Double.isNaN(real) || Double.isInfinite(real)) {
             return PythonNumbers.text(real);
         }
+        budget.write(digits);
+        int known = Math.min(digits, MAX_FRACTION);
         String text =
-                new BigDecimal(real).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
-        return real < 0 && !text.startsWith("-") ? "-" + text : text;
+                new BigDecimal(real).setScale(known, RoundingMode.HALF_EVEN).toPlainString();
+        return (real < 0 && !text.startsWith("-") ? "-" : "") + text + "0".repeat(digits - known);
     }
 
-    private static String padded(String text, int width, char align, char fill, boolean zeros) {
+    private static String padded(String text, int width, char align, char fill, boolean zeros, RenderBudget budget) {
         int missing = Math.max(0, width - text.codePointCount(0, text.length()));
+        budget.write((long) missing + text.length());
         if (zeros) {
             int sign = text.startsWith("-") || text.startsWith("+") || text.startsWith(" ") ? 1 : 0;
             return text.substring(0, sign) + "0".repeat(missing) + text.substring(sign);
@@ -127,6 +154,7 @@ final class PythonFormat {
         int at = 0;
         int next = 0;
         while (matcher.find()) {
+            given.budget().write((long) matcher.start() - at + 1);
             out.append(format, at, matcher.start());
             at = matcher.end();
             String found = matcher.group();
@@ -139,14 +167,14 @@ final class PythonFormat {
                 throw unknown(format);
             }
             Object value = field.isEmpty() ? given.required(next++, "argument") : field(field, given, format);
-            out.append(specified(value, matcher.group(2), matcher.group(3), format));
+            out.append(specified(value, matcher.group(2), matcher.group(3), format, given.budget()));
         }
         return out.append(format.substring(at)).toString();
     }
 
     private static @Nullable Object field(String field, TemplateArguments given, String format) {
         if (field.chars().allMatch(Character::isDigit)) {
-            return given.required(Integer.parseInt(field), field);
+            return given.required(count(field, 0), field);
         }
         if (!field.matches("\\w+")) {
             throw unknown(format);
@@ -155,11 +183,18 @@ final class PythonFormat {
     }
 
     private static String specified(
-            @Nullable Object value, @Nullable String conversion, @Nullable String specification, String format) {
-        Object converted =
-                conversion == null ? value : conversion.equals("r") ? PythonText.repr(value) : PythonText.str(value);
+            @Nullable Object value,
+            @Nullable String conversion,
+            @Nullable String specification,
+            String format,
+            RenderBudget budget) {
+        Object converted = conversion == null
+                ? value
+                : conversion.equals("r") ? PythonText.repr(value, budget) : PythonText.str(value, budget);
         if (specification == null || specification.isEmpty()) {
-            return PythonText.str(converted);
+            String text = PythonText.str(converted, budget);
+            budget.write(text.length());
+            return text;
         }
         Matcher matcher = SPECIFICATION.matcher(specification);
         boolean isText = converted instanceof CharSequence;
@@ -175,10 +210,10 @@ final class PythonFormat {
         }
         String body =
                 switch (type) {
-                    case "s" -> limited(PythonText.str(converted), precision);
-                    case "d" -> decimal(converted);
-                    case "f", "F" -> fixed(converted, precision == null ? 6 : Integer.parseInt(precision));
-                    default -> PythonText.str(converted);
+                    case "s" -> limited(PythonText.str(converted, budget), precision);
+                    case "d" -> decimal(converted, budget);
+                    case "f", "F" -> fixed(converted, count(precision, 6), budget);
+                    default -> PythonText.str(converted, budget);
                 };
         String sign = matcher.group(3);
         String signed = isNumber && sign != null && !sign.equals("-") && !body.startsWith("-") ? sign + body : body;
@@ -186,8 +221,9 @@ final class PythonFormat {
                 ? (isText ? '<' : '>')
                 : matcher.group(2).charAt(0);
         char fill = matcher.group(1) == null ? ' ' : matcher.group(1).charAt(0);
-        int width = matcher.group(5) == null ? 0 : Integer.parseInt(matcher.group(5));
-        return padded(signed, width, align, fill, isNumber && matcher.group(4) != null && matcher.group(2) == null);
+        int width = count(matcher.group(5), 0);
+        boolean zeros = isNumber && matcher.group(4) != null && matcher.group(2) == null;
+        return padded(signed, width, align, fill, zeros, budget);
     }
 
     private static UserErrorException unknown(String format) {

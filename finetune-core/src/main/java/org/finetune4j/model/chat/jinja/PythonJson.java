@@ -19,19 +19,22 @@ final class PythonJson {
     record Style(boolean ascii, @Nullable String indent, String comma, String colon, boolean sortKeys) {}
 
     private final Style style;
+    private final RenderBudget budget;
     private final StringBuilder out = new StringBuilder();
 
-    private PythonJson(Style style) {
+    private PythonJson(Style style, RenderBudget budget) {
         this.style = style;
+        this.budget = budget;
     }
 
-    static String write(@Nullable Object value, Style style) {
-        PythonJson json = new PythonJson(style);
+    static String write(@Nullable Object value, Style style, RenderBudget budget) {
+        PythonJson json = new PythonJson(style, budget);
         json.write(value, 0);
         return json.out.toString();
     }
 
     private void write(@Nullable Object value, int level) {
+        budget.enter();
         if (value instanceof CharSequence text) {
             string(text.toString());
         } else if (value instanceof Map<?, ?> map) {
@@ -46,8 +49,14 @@ final class PythonJson {
             end(written, level);
             out.append(']');
         } else {
-            out.append(scalar(value));
+            append(scalar(value));
         }
+        budget.leave();
+    }
+
+    private void append(String text) {
+        budget.write(text.length());
+        out.append(text);
     }
 
     private void map(Map<?, ?> map, int level) {
@@ -55,19 +64,19 @@ final class PythonJson {
         out.append('{');
         List<Map.Entry<?, ?>> entries = new ArrayList<>(map.entrySet());
         if (style.sortKeys()) {
-            entries.sort((a, b) -> PythonValues.compare(a.getKey(), b.getKey()));
+            entries.sort((a, b) -> PythonValues.compare(a.getKey(), b.getKey(), budget));
         }
         for (Map.Entry<?, ?> entry : entries) {
             separate(written++, level + 1);
             string(entry.getKey() instanceof CharSequence key ? key.toString() : scalar(entry.getKey()));
-            out.append(style.colon());
+            append(style.colon());
             write(entry.getValue(), level + 1);
         }
         end(written, level);
         out.append('}');
     }
 
-    private static String scalar(@Nullable Object value) {
+    private String scalar(@Nullable Object value) {
         if (value == null || value instanceof Boolean) {
             return String.valueOf(value);
         }
@@ -76,26 +85,32 @@ final class PythonJson {
             if (PythonNumbers.isReal(number) && (Double.isNaN(real) || Double.isInfinite(real))) {
                 return Double.isNaN(real) ? "NaN" : real > 0 ? "Infinity" : "-Infinity";
             }
-            return PythonText.str(number);
+            return PythonNumbers.text(number, budget);
         }
         throw new UserErrorException("the chat template writes as JSON what cannot be: a value of type '"
                 + PythonValues.typeName(value) + "'");
     }
 
     private void separate(int written, int level) {
-        out.append(written == 0 ? "" : style.comma());
-        if (style.indent() != null) {
-            out.append('\n').append(style.indent().repeat(level));
-        }
+        append(written == 0 ? "" : style.comma());
+        newLine(level);
     }
 
     private void end(int written, int level) {
-        if (style.indent() != null && written > 0) {
+        if (written > 0) {
+            newLine(level);
+        }
+    }
+
+    private void newLine(int level) {
+        if (style.indent() != null) {
+            budget.write(1 + (long) style.indent().length() * level);
             out.append('\n').append(style.indent().repeat(level));
         }
     }
 
     private void string(String text) {
+        budget.write(text.length() + 2L);
         out.append('"');
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
@@ -109,7 +124,7 @@ final class PythonJson {
                 case '\f' -> out.append("\\f");
                 default -> {
                     if (c < 0x20 || style.ascii() && c > 0x7e) {
-                        out.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
+                        append(String.format(Locale.ROOT, "\\u%04x", (int) c));
                     } else {
                         out.append(c);
                     }

@@ -1,8 +1,10 @@
 package org.finetune4j.model.chat.jinja;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -18,17 +20,22 @@ final class PythonMembers {
     }
 
     /** {@code base[key]}: an element, then a member of that name. */
-    static @Nullable Object item(@Nullable Object base, @Nullable Object key) {
+    static @Nullable Object item(@Nullable Object base, @Nullable Object key, RenderBudget budget) {
         if (base instanceof Undefined missing) {
             throw missing.error();
         }
+        if (base instanceof CharSequence text) {
+            budget.read(text.length());
+        }
+        Object known = base instanceof Map && key instanceof PythonTuple ? PythonValues.key(key, budget) : key;
         Undefined missing = missing(base, key);
-        Object element = element(base, key, missing);
+        Object element = element(base, known, missing);
         return element == missing && key instanceof CharSequence name ? member(base, name.toString()) : element;
     }
 
     private static Undefined missing(@Nullable Object base, @Nullable Object key) {
-        return new Undefined("a '" + PythonValues.typeName(base) + "' has no " + PythonText.repr(key));
+        String what = key instanceof CharSequence || key instanceof Number ? "'" + key + "'" : "such element";
+        return new Undefined("a '" + PythonValues.typeName(base) + "' has no " + what);
     }
 
     /** A method or member, but no element. */
@@ -42,7 +49,7 @@ final class PythonMembers {
         if (base instanceof LoopState loop) {
             return loop.member(name);
         }
-        if (base instanceof TemplateMacro macro) {
+        if (base instanceof Macro macro) {
             return macro.member(name);
         }
         if (base instanceof TemplateFunctions.Cycler cycler) {
@@ -62,21 +69,26 @@ final class PythonMembers {
 
     private static @Nullable Object element(@Nullable Object base, @Nullable Object key, Object otherwise) {
         if (base instanceof Map<?, ?> map) {
-            Object known = key instanceof CharSequence ? key.toString() : key;
-            return map.containsKey(known) ? map.get(known) : otherwise;
+            Object known = key instanceof CharSequence || key instanceof Integer ? textOrLong(key) : key;
+            boolean isKey = !(known instanceof Map) && (!(known instanceof Collection) || known instanceof PythonTuple);
+            return isKey && map.containsKey(known) ? map.get(known) : otherwise;
         }
         if (PythonNumbers.isNumber(key) && !PythonNumbers.isReal(key)) {
             if (base instanceof List<?> list && !(base instanceof PythonMethods.View)) {
                 int index = index(PythonNumbers.index(key), list.size());
                 return index < 0 ? otherwise : list.get(index);
             }
-            if (base instanceof CharSequence text) {
-                int[] codePoints = text.codePoints().toArray();
-                int index = index(PythonNumbers.index(key), codePoints.length);
-                return index < 0 ? otherwise : Character.toString(codePoints[index]);
+            if (base instanceof CharSequence characters) {
+                String text = characters.toString();
+                int index = index(PythonNumbers.index(key), text.codePointCount(0, text.length()));
+                return index < 0 ? otherwise : Character.toString(text.codePointAt(text.offsetByCodePoints(0, index)));
             }
         }
         return otherwise;
+    }
+
+    private static Object textOrLong(Object key) {
+        return key instanceof Integer number ? Long.valueOf(number) : key.toString();
     }
 
     private static int index(int index, int length) {
@@ -84,33 +96,54 @@ final class PythonMembers {
         return from >= 0 && from < length ? from : -1;
     }
 
-    static Object slice(@Nullable Object base, List<@Nullable Object> bounds) {
+    /** {@code base[first:behind:by]}. */
+    static Object slice(
+            @Nullable Object base,
+            @Nullable Object first,
+            @Nullable Object behind,
+            @Nullable Object by,
+            RenderBudget budget) {
         if (base instanceof Undefined missing) {
             throw missing.error();
         }
-        List<@Nullable Object> elements;
-        if (base instanceof CharSequence || base instanceof List && !(base instanceof PythonMethods.View)) {
-            elements = PythonValues.elements(base);
-        } else {
-            return missing(base, "a slice");
+        boolean isList = base instanceof List && !(base instanceof PythonMethods.View);
+        if (!isList && !(base instanceof CharSequence)) {
+            return new Undefined("a '" + PythonValues.typeName(base) + "' has no slice");
         }
-        int step = bounds.size() > 2 && bounds.get(2) != null ? PythonNumbers.index(bounds.get(2)) : 1;
+        int step = by == null ? 1 : PythonNumbers.index(by);
         if (step == 0) {
             throw new UserErrorException("the chat template asks for a slice with step 0");
         }
-        int length = elements.size();
-        int start = bound(bounds.get(0), step > 0 ? 0 : length - 1, length, step);
-        int stop = bound(bounds.get(1), step > 0 ? length : -1, length, step);
-        List<@Nullable Object> taken = new ArrayList<>();
-        for (int i = start; step > 0 ? i < stop : i > stop; i += step) {
-            taken.add(elements.get(i));
+        int length = (int) PythonValues.length(base);
+        int start = bound(first, step > 0 ? 0 : length - 1, length, step);
+        int stop = bound(behind, step > 0 ? length : -1, length, step);
+        if (base instanceof CharSequence text) {
+            budget.read(text.length());
+            return PythonMarkup.like(text, slice(text.toString(), start, stop, step, budget));
         }
-        if (base instanceof CharSequence) {
-            StringBuilder text = new StringBuilder();
-            taken.forEach(text::append);
-            return PythonMarkup.like(base, text.toString());
+        List<?> list = (List<?>) Objects.requireNonNull(base);
+        List<@Nullable Object> taken = new ArrayList<>();
+        for (long i = start; step > 0 ? i < stop : i > stop; i += step) {
+            budget.elements(1);
+            taken.add(list.get((int) i));
         }
         return base instanceof PythonTuple ? new PythonTuple(taken) : taken;
+    }
+
+    private static String slice(String text, int start, int stop, int step, RenderBudget budget) {
+        if (step == 1) {
+            int from = text.offsetByCodePoints(0, start);
+            String taken = stop <= start ? "" : text.substring(from, text.offsetByCodePoints(from, stop - start));
+            budget.write(taken.length());
+            return taken;
+        }
+        budget.write(2L * text.length());
+        int[] codePoints = text.codePoints().toArray();
+        StringBuilder taken = new StringBuilder();
+        for (long i = start; step > 0 ? i < stop : i > stop; i += step) {
+            taken.appendCodePoint(codePoints[(int) i]);
+        }
+        return taken.toString();
     }
 
     private static int bound(@Nullable Object bound, int otherwise, int length, int step) {

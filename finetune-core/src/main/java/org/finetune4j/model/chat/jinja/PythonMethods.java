@@ -32,8 +32,8 @@ final class PythonMethods {
             this.name = name;
         }
 
-        String repr() {
-            return "dict_" + name + "(" + PythonText.repr(new ArrayList<>(this)) + ")";
+        String name() {
+            return name;
         }
     }
 
@@ -68,7 +68,7 @@ final class PythonMethods {
             return onMarkup(markup, method, given);
         }
         if (base instanceof CharSequence text && PythonTextMethods.exists(method)) {
-            return new PythonTextMethods(text.toString(), given).call(method);
+            return PythonTextMethods.call(text.toString(), method, given);
         }
         if (UNSAFE.contains(method) && exists(base, method)) {
             throw new UserErrorException("the chat template calls '" + method
@@ -90,38 +90,41 @@ final class PythonMethods {
             throw new UserErrorException(
                     "the chat template calls '" + method + "' on a text that is marked safe, which is not known here");
         }
-        Object result = new PythonTextMethods(markup.text(), given).call(method);
+        Object result = PythonTextMethods.call(markup.text(), method, given);
         return result instanceof String text ? new PythonMarkup(text) : result;
     }
 
     private static Object onList(List<?> list, String method, TemplateArguments given) {
         if (method.equals("copy")) {
-            return new ArrayList<>(list);
+            return PythonValues.elements(list, given.budget());
         }
         Object element = given.required(0, "value");
-        long count =
-                list.stream().filter(each -> PythonValues.equal(each, element)).count();
+        long count = 0;
+        for (int i = 0; i < list.size(); i++) {
+            if (PythonValues.equal(list.get(i), element, given.budget())) {
+                if (method.equals("index")) {
+                    return (long) i;
+                }
+                count++;
+            }
+        }
         if (method.equals("count")) {
             return count;
         }
-        for (int i = 0; i < list.size(); i++) {
-            if (PythonValues.equal(list.get(i), element)) {
-                return (long) i;
-            }
-        }
-        throw new UserErrorException(
-                "the chat template asks where " + PythonText.repr(element) + " is: not in the list");
+        throw new UserErrorException("the chat template asks where an element is that is not in the list");
     }
 
     private static @Nullable Object onMap(Map<?, ?> map, String method, TemplateArguments given) {
+        if (!method.equals("get")) {
+            given.budget().elements(6L * map.size());
+        }
         return switch (method) {
             case "items" -> new View(method, items(map));
             case "keys" -> new View(method, map.keySet());
             case "values" -> new View(method, map.values());
             case "copy" -> new LinkedHashMap<>(map);
             default -> {
-                Object key = given.required(0, "key");
-                Object known = key instanceof CharSequence ? key.toString() : key;
+                Object known = PythonValues.key(given.required(0, "key"), given.budget());
                 yield map.containsKey(known) ? map.get(known) : given.optional(1, "default", null);
             }
         };

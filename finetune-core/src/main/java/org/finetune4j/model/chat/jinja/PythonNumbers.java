@@ -11,7 +11,12 @@ import org.jspecify.annotations.Nullable;
 /** Numbers as Python has them: integers without limits, and doubles. */
 final class PythonNumbers {
 
-    private static final int MAX_POWER = 10_000;
+    /** Python itself writes and reads no longer ones. */
+    private static final int MAX_DIGITS = 4300;
+    /** Of an integer: no template calculates with larger ones. */
+    private static final int MAX_BITS = 1 << 17;
+    /** What a double's shortest digits cost to find. */
+    private static final int STEPS_FOR_DIGITS = 50;
 
     private PythonNumbers() {}
 
@@ -35,8 +40,15 @@ final class PythonNumbers {
         return value instanceof Boolean truth ? (truth ? 1 : 0) : ((Number) value).doubleValue();
     }
 
-    /** A long where it fits. */
+    /**
+     * A long where it fits.
+     *
+     * @throws UserErrorException when it is larger than any template needs
+     */
     static Number normal(BigInteger value) {
+        if (value.bitLength() > MAX_BITS) {
+            throw tooLarge();
+        }
         return value.bitLength() < Long.SIZE ? value.longValue() : value;
     }
 
@@ -61,8 +73,11 @@ final class PythonNumbers {
     }
 
     /** {@code + - * / // % **} of two numbers. */
-    static Number calculate(String operator, Object a, Object b) {
+    static Number calculate(String operator, Object a, Object b, RenderBudget budget) {
         boolean real = isReal(a) || isReal(b);
+        if (!real) {
+            budget.steps((long) integer(a).bitLength() * integer(b).bitLength() / (Long.SIZE * Long.SIZE));
+        }
         return switch (operator) {
             case "+" -> real ? (Number) (real(a) + real(b)) : normal(integer(a).add(integer(b)));
             case "-" -> real ? (Number) (real(a) - real(b)) : normal(integer(a).subtract(integer(b)));
@@ -70,7 +85,7 @@ final class PythonNumbers {
             case "/" -> real(a) / divisor(b);
             case "//" -> real ? (Number) Math.floor(real(a) / divisor(b)) : normal(quotient(a, b));
             case "%" -> real ? (Number) remainder(real(a), divisor(b)) : normal(remainder(a, b));
-            case "**" -> power(a, b, real);
+            case "**" -> power(a, b, real, budget);
             default -> throw new IllegalArgumentException(operator);
         };
     }
@@ -102,14 +117,54 @@ final class PythonNumbers {
         return remainder != 0 && (remainder < 0) != (b < 0) ? remainder + b : remainder;
     }
 
-    private static Number power(Object a, Object b, boolean real) {
+    private static Number power(Object a, Object b, boolean real, RenderBudget budget) {
         if (real || integer(b).signum() < 0) {
             return Math.pow(real(a), real(b));
         }
-        if (integer(b).bitLength() > Integer.SIZE - 1 || integer(b).intValue() > MAX_POWER) {
-            throw new UserErrorException("the chat template asks for too high a power");
+        BigInteger base = integer(a);
+        BigInteger exponent = integer(b);
+        if (base.bitLength() <= 1 && base.signum() >= 0) {
+            return exponent.signum() == 0 ? 1L : normal(base);
         }
-        return normal(integer(a).pow(integer(b).intValue()));
+        if (exponent.bitLength() >= Integer.SIZE || (long) base.bitLength() * exponent.intValue() > 2L * MAX_BITS) {
+            throw tooLarge();
+        }
+        long words = (long) base.bitLength() * exponent.intValue() / Long.SIZE;
+        budget.steps(words * words);
+        return normal(base.pow(exponent.intValue()));
+    }
+
+    private static UserErrorException tooLarge() {
+        return new UserErrorException("the chat template calculates with numbers of more than " + MAX_BITS + " bits");
+    }
+
+    /**
+     * The integer that digits stand for.
+     *
+     * @throws UserErrorException when there are more of them than Python reads
+     * @throws NumberFormatException when they are no digits
+     */
+    static BigInteger parsed(String digits, int base) {
+        if (digits.length() > MAX_DIGITS) {
+            throw new UserErrorException("a number in a chat template has more than " + MAX_DIGITS + " digits");
+        }
+        return new BigInteger(digits, base);
+    }
+
+    /**
+     * {@code repr()} of a number.
+     *
+     * @throws UserErrorException when it has more digits than Python writes
+     */
+    static String text(Number number, RenderBudget budget) {
+        if (isReal(number)) {
+            budget.steps(STEPS_FOR_DIGITS);
+            return text(number.doubleValue());
+        }
+        if (number instanceof BigInteger big && big.bitLength() > MAX_DIGITS / Math.log10(2)) {
+            throw new UserErrorException("the chat template writes a number of more than " + MAX_DIGITS + " digits");
+        }
+        return number.toString();
     }
 
     /** {@code repr()} of a double: the shortest digits that give it back. */
@@ -141,6 +196,10 @@ final class PythonNumbers {
 
     /** {@code round(number, digits)} to the even neighbour. */
     static double round(double number, int digits, RoundingMode mode) {
-        return new BigDecimal(number).setScale(digits, mode).doubleValue();
+        // A double has no digit farther away.
+        int places = Math.max(-400, Math.min(digits, 1100));
+        return Double.isNaN(number) || Double.isInfinite(number)
+                ? number
+                : new BigDecimal(number).setScale(places, mode).doubleValue();
     }
 }

@@ -3,7 +3,6 @@ package org.finetune4j.model.chat.jinja;
 import java.util.Collection;
 import java.util.Locale;
 import java.util.Map;
-import java.util.stream.Collectors;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -49,45 +48,91 @@ public final class PythonText {
     }
 
     /** {@code str(value)}. */
-    static String str(@Nullable Object value) {
-        return value instanceof CharSequence text ? text.toString() : repr(value);
+    static String str(@Nullable Object value, RenderBudget budget) {
+        return value instanceof CharSequence text ? text.toString() : repr(value, budget);
     }
 
-    static String repr(@Nullable Object value) {
-        if (value == null) {
-            return "None";
-        }
-        if (value instanceof Boolean truth) {
-            return truth ? "True" : "False";
-        }
+    /** {@code repr(value)}. */
+    static String repr(@Nullable Object value, RenderBudget budget) {
+        StringBuilder out = new StringBuilder();
+        repr(value, out, budget);
+        return out.toString();
+    }
+
+    /** Writes what a template prints of a value. */
+    static void print(@Nullable Object value, StringBuilder out, RenderBudget budget) {
         if (value instanceof CharSequence text) {
-            return quoted(text.toString());
+            append(text, out, budget);
+        } else if (!(value instanceof Undefined)) {
+            repr(value, out, budget);
         }
-        if (value instanceof Number number) {
-            return PythonNumbers.isReal(number) ? PythonNumbers.text(number.doubleValue()) : number.toString();
+    }
+
+    /** The same as a text. */
+    static String printed(@Nullable Object value, RenderBudget budget) {
+        return value instanceof Undefined ? "" : str(value, budget);
+    }
+
+    private static void append(CharSequence text, StringBuilder out, RenderBudget budget) {
+        budget.write(text.length());
+        out.append(text);
+    }
+
+    private static void repr(@Nullable Object value, StringBuilder out, RenderBudget budget) {
+        if (value == null) {
+            append("None", out, budget);
+        } else if (value instanceof Boolean truth) {
+            append(truth ? "True" : "False", out, budget);
+        } else if (value instanceof CharSequence text) {
+            budget.write(text.length());
+            append(quoted(text.toString()), out, budget);
+        } else if (value instanceof Number number) {
+            append(PythonNumbers.text(number, budget), out, budget);
+        } else if (value instanceof PythonMethods.View view) {
+            append("dict_" + view.name() + "(", out, budget);
+            list(view, "[", "])", out, budget);
+        } else if (value instanceof Map<?, ?> map) {
+            map(map, out, budget);
+        } else if (value instanceof PythonTuple tuple) {
+            list(tuple, "(", tuple.size() == 1 ? ",)" : ")", out, budget);
+        } else if (value instanceof PythonRange range) {
+            append(range.repr(), out, budget);
+        } else if (value instanceof Collection<?> list) {
+            list(list, "[", "]", out, budget);
+        } else if (value instanceof Undefined) {
+            append("Undefined", out, budget);
+        } else {
+            throw new UserErrorException("the chat template writes a value that has no text, such as a function");
         }
-        if (value instanceof PythonMethods.View view) {
-            return view.repr();
+    }
+
+    private static void list(
+            Collection<?> list, String opening, String closing, StringBuilder out, RenderBudget budget) {
+        budget.enter();
+        append(opening, out, budget);
+        String separator = "";
+        for (Object element : list) {
+            append(separator, out, budget);
+            repr(element, out, budget);
+            separator = ", ";
         }
-        if (value instanceof Map<?, ?> map) {
-            return map.entrySet().stream()
-                    .map(entry -> repr(entry.getKey()) + ": " + repr(entry.getValue()))
-                    .collect(Collectors.joining(", ", "{", "}"));
+        append(closing, out, budget);
+        budget.leave();
+    }
+
+    private static void map(Map<?, ?> map, StringBuilder out, RenderBudget budget) {
+        budget.enter();
+        append("{", out, budget);
+        String separator = "";
+        for (Map.Entry<?, ?> entry : map.entrySet()) {
+            append(separator, out, budget);
+            repr(entry.getKey(), out, budget);
+            append(": ", out, budget);
+            repr(entry.getValue(), out, budget);
+            separator = ", ";
         }
-        if (value instanceof PythonTuple tuple) {
-            String elements = tuple.stream().map(PythonText::repr).collect(Collectors.joining(", "));
-            return tuple.size() == 1 ? "(" + elements + ",)" : "(" + elements + ")";
-        }
-        if (value instanceof TemplateFunctions.Range range) {
-            return range.repr();
-        }
-        if (value instanceof Collection<?> list) {
-            return list.stream().map(PythonText::repr).collect(Collectors.joining(", ", "[", "]"));
-        }
-        if (value instanceof Undefined) {
-            return "Undefined";
-        }
-        throw new UserErrorException("the chat template writes a value that has no text, such as a function");
+        append("}", out, budget);
+        budget.leave();
     }
 
     private static String quoted(String text) {

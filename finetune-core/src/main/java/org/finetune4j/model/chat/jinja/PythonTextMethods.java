@@ -1,12 +1,13 @@
 package org.finetune4j.model.chat.jinja;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.function.IntPredicate;
 import java.util.function.Predicate;
-import java.util.stream.Collectors;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -64,17 +65,33 @@ final class PythonTextMethods {
 
     private final String text;
     private final TemplateArguments given;
+    private final RenderBudget budget;
 
-    PythonTextMethods(String text, TemplateArguments given) {
+    private PythonTextMethods(String text, TemplateArguments given) {
         this.text = text;
         this.given = given;
+        this.budget = given.budget();
+    }
+
+    /**
+     * What a method of a text gives.
+     *
+     * @throws UserErrorException when it is not known here
+     */
+    static Object call(String text, String method, TemplateArguments given) {
+        given.budget().read(text.length());
+        Object result = new PythonTextMethods(text, given).call(method);
+        if (result instanceof String made) {
+            given.budget().text(made.length());
+        }
+        return result;
     }
 
     static boolean exists(String method) {
         return NAMES.contains(method);
     }
 
-    Object call(String method) {
+    private Object call(String method) {
         return switch (method) {
             case "strip" -> stripped(true, true);
             case "lstrip" -> stripped(true, false);
@@ -85,17 +102,18 @@ final class PythonTextMethods {
             case "capitalize" -> capitalized(text);
             case "startswith" -> affix(text::startsWith);
             case "endswith" -> affix(text::endsWith);
-            case "find", "index" -> found(text.indexOf(given.text(0, "sub"), start(1)), method);
-            case "rfind", "rindex" -> found(text.lastIndexOf(given.text(0, "sub")), method);
+            case "find", "index" -> found(search("sub").in(text, start(1)), method);
+            case "rfind", "rindex" -> found(TextSearch.last(text, given.text(0, "sub")), method);
             case "count" -> count(given.text(0, "sub"));
-            case "replace" -> replaced(text, given.text(0, "old"), given.text(1, "new"), given.integer(2, "count", -1));
+            case "replace" ->
+                replaced(text, given.text(0, "old"), given.text(1, "new"), given.integer(2, "count", -1), budget);
             case "split" -> split(given.optionalText(0, "sep"), given.integer(1, "maxsplit", -1));
             case "rsplit" -> splitFromRight(given.optionalText(0, "sep"), given.integer(1, "maxsplit", -1));
-            case "splitlines" -> lines(text, given.truth(0, "keepends", false));
+            case "splitlines" -> lines(text, given.truth(0, "keepends", false), budget);
             case "join" -> joined();
             case "format" -> PythonFormat.braces(text, given);
-            case "partition" -> partition(text.indexOf(given.text(0, "sep")), true);
-            case "rpartition" -> partition(text.lastIndexOf(given.text(0, "sep")), false);
+            case "partition" -> partition(search("sep").in(text, 0), true);
+            case "rpartition" -> partition(TextSearch.last(text, given.text(0, "sep")), false);
             case "removeprefix" ->
                 text.startsWith(given.text(0, "prefix"))
                         ? text.substring(given.text(0, "prefix").length())
@@ -124,6 +142,10 @@ final class PythonTextMethods {
                 throw new UserErrorException(
                         "the chat template calls '" + method + "' on a 'str', which is not known here");
         };
+    }
+
+    private TextSearch search(String name) {
+        return new TextSearch(given.text(0, name));
     }
 
     private int start(int place) {
@@ -183,59 +205,70 @@ final class PythonTextMethods {
             return PythonValues.length(text) + 1;
         }
         long count = 0;
-        for (int at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length())) {
+        TextSearch search = new TextSearch(part);
+        for (int at = search.in(text, 0); at >= 0; at = search.in(text, at + part.length())) {
             count++;
         }
         return count;
     }
 
-    static String replaced(String text, String old, String replacement, int count) {
-        if (count < 0) {
-            return text.replace(old, replacement);
-        }
+    static String replaced(String text, String old, String replacement, int count, RenderBudget budget) {
         StringBuilder out = new StringBuilder();
+        TextSearch search = new TextSearch(old);
         int from = 0;
-        int done = 0;
-        int at = text.indexOf(old);
-        while (done < count && at >= 0) {
+        int at = search.in(text, 0);
+        for (int done = 0; at >= 0 && (count < 0 || done < count); done++) {
+            budget.write((long) at - from + replacement.length());
             out.append(text, from, at).append(replacement);
             from = at + old.length();
-            done++;
             if (old.isEmpty() && at >= text.length()) {
                 break;
             }
-            at = text.indexOf(old, old.isEmpty() ? at + 1 : from);
+            at = search.in(text, old.isEmpty() ? text.offsetByCodePoints(at, 1) : from);
         }
-        return out.append(text.substring(from)).toString();
+        return out.append(text, from, text.length()).toString();
+    }
+
+    private void add(List<@Nullable Object> parts, String part) {
+        budget.elements(1);
+        budget.text(part.length());
+        parts.add(part);
     }
 
     private List<@Nullable Object> split(@Nullable String separator, int limit) {
         List<@Nullable Object> parts = new ArrayList<>();
         if (separator == null) {
-            String rest = PythonText.stripLeading(text);
-            while (!rest.isEmpty()) {
-                int end = 0;
-                while (end < rest.length() && !PythonText.isSpace(rest.charAt(end))) {
+            int at = behindSpace(0);
+            while (at < text.length()) {
+                int end = at;
+                while (end < text.length() && !PythonText.isSpace(text.charAt(end))) {
                     end++;
                 }
                 if (limit >= 0 && parts.size() == limit) {
-                    end = rest.length();
+                    end = text.length();
                 }
-                parts.add(rest.substring(0, end));
-                rest = PythonText.stripLeading(rest.substring(end));
+                add(parts, text.substring(at, end));
+                at = behindSpace(end);
             }
             return parts;
         }
         checkSeparator(separator);
+        TextSearch search = new TextSearch(separator);
         int from = 0;
-        for (int at = text.indexOf(separator);
-                at >= 0 && (limit < 0 || parts.size() < limit);
-                at = text.indexOf(separator, from)) {
-            parts.add(text.substring(from, at));
+        for (int at = search.in(text, 0); at >= 0 && (limit < 0 || parts.size() < limit); at = search.in(text, from)) {
+            add(parts, text.substring(from, at));
             from = at + separator.length();
         }
-        parts.add(text.substring(from));
+        add(parts, text.substring(from));
         return parts;
+    }
+
+    private int behindSpace(int from) {
+        int at = from;
+        while (at < text.length() && PythonText.isSpace(text.charAt(at))) {
+            at++;
+        }
+        return at;
     }
 
     private List<@Nullable Object> splitFromRight(@Nullable String separator, int limit) {
@@ -250,14 +283,16 @@ final class PythonTextMethods {
         List<@Nullable Object> parts = new ArrayList<>();
         int to = text.length();
         while (parts.size() < limit) {
-            int at = text.substring(0, to).lastIndexOf(separator);
-            if (at < 0) {
+            budget.read(separator.length());
+            int at = text.lastIndexOf(separator, to - separator.length());
+            if (at < 0 || to < separator.length()) {
                 break;
             }
-            parts.add(0, text.substring(at + separator.length(), to));
+            add(parts, text.substring(at + separator.length(), to));
             to = at;
         }
-        parts.add(0, text.substring(0, to));
+        add(parts, text.substring(0, to));
+        Collections.reverse(parts);
         return parts;
     }
 
@@ -267,7 +302,7 @@ final class PythonTextMethods {
         }
     }
 
-    static List<@Nullable Object> lines(String text, boolean withEnds) {
+    static List<@Nullable Object> lines(String text, boolean withEnds, RenderBudget budget) {
         List<@Nullable Object> lines = new ArrayList<>();
         int from = 0;
         while (from < text.length()) {
@@ -276,6 +311,8 @@ final class PythonTextMethods {
                 end++;
             }
             int next = Math.min(end + (text.startsWith("\r\n", end) ? 2 : 1), text.length());
+            budget.elements(1);
+            budget.text(end - from);
             lines.add(text.substring(from, withEnds ? next : end));
             from = next;
         }
@@ -287,14 +324,18 @@ final class PythonTextMethods {
     }
 
     private String joined() {
-        List<@Nullable Object> parts = PythonValues.elements(given.required(0, "iterable"));
-        for (Object part : parts) {
-            if (!(part instanceof CharSequence)) {
+        StringBuilder out = new StringBuilder();
+        Iterator<@Nullable Object> parts = PythonValues.iterator(given.required(0, "iterable"));
+        for (boolean first = true; parts.hasNext(); first = false) {
+            Object part = parts.next();
+            if (!(part instanceof CharSequence joined)) {
                 throw new UserErrorException(
                         "the chat template joins a '" + PythonValues.typeName(part) + "': only texts can be");
             }
+            budget.write((first ? 1L : text.length() + 1L) + joined.length());
+            out.append(first ? "" : text).append(joined);
         }
-        return parts.stream().map(String::valueOf).collect(Collectors.joining(text));
+        return out.toString();
     }
 
     private PythonTuple partition(int at, boolean restLast) {
@@ -308,11 +349,18 @@ final class PythonTextMethods {
 
     private String padding(int width) {
         String fill = given.has(1, "fillchar") ? given.text(1, "fillchar") : " ";
-        return fill.repeat((int) Math.max(0, width - PythonValues.length(text)));
+        if (PythonValues.length(fill) != 1) {
+            throw new UserErrorException("the chat template fills a text up with what is not one character");
+        }
+        int missing = (int) Math.max(0, width - PythonValues.length(text));
+        budget.write((long) missing * fill.length());
+        return fill.repeat(missing);
     }
 
     private String zeros() {
-        String zeros = "0".repeat((int) Math.max(0, given.integer(0, "width", 0) - PythonValues.length(text)));
+        int missing = (int) Math.max(0, given.integer(0, "width", 0) - PythonValues.length(text));
+        budget.write(missing);
+        String zeros = "0".repeat(missing);
         boolean signed = text.startsWith("-") || text.startsWith("+");
         return signed ? text.charAt(0) + zeros + text.substring(1) : zeros + text;
     }

@@ -3,12 +3,14 @@ package org.finetune4j.model.chat.jinja;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.jinja.TemplateFilters.Body;
 import org.jspecify.annotations.Nullable;
@@ -20,13 +22,13 @@ final class SequenceFilters {
 
     static Map<String, Body> all() {
         Map<String, Body> filters = new HashMap<>();
-        filters.put("list", (value, given) -> PythonValues.elements(value));
+        filters.put("list", (value, given) -> PythonValues.elements(value, given.budget()));
         filters.put("join", SequenceFilters::join);
-        filters.put("first", (value, given) -> first(PythonValues.elements(value)));
+        filters.put("first", (value, given) -> first(PythonValues.iterator(value)));
         filters.put("last", (value, given) -> {
-            List<@Nullable Object> elements = PythonValues.elements(value);
+            List<@Nullable Object> elements = PythonValues.elements(value, given.budget());
             Collections.reverse(elements);
-            return first(elements);
+            return first(elements.iterator());
         });
         filters.put("reverse", SequenceFilters::reverse);
         filters.put("items", SequenceFilters::items);
@@ -39,27 +41,28 @@ final class SequenceFilters {
         filters.put("batch", SequenceFilters::batch);
         filters.put("groupby", SequenceFilters::groupBy);
         filters.put("map", SequenceFilters::map);
-        filters.put("select", (value, given) -> selected(value, tester(given), true));
-        filters.put("reject", (value, given) -> selected(value, tester(given), false));
-        filters.put("selectattr", (value, given) -> selected(value, attributeTester(given), true));
-        filters.put("rejectattr", (value, given) -> selected(value, attributeTester(given), false));
+        filters.put("select", (value, given) -> selected(value, given, tester(given), true));
+        filters.put("reject", (value, given) -> selected(value, given, tester(given), false));
+        filters.put("selectattr", (value, given) -> selected(value, given, attributeTester(given), true));
+        filters.put("rejectattr", (value, given) -> selected(value, given, attributeTester(given), false));
         return filters;
     }
 
-    private static @Nullable Object first(List<@Nullable Object> elements) {
-        return elements.isEmpty() ? new Undefined("there is no element in an empty list") : elements.get(0);
+    private static @Nullable Object first(Iterator<@Nullable Object> elements) {
+        return elements.hasNext() ? elements.next() : new Undefined("there is no element in an empty list");
     }
 
     private static String join(@Nullable Object value, TemplateArguments given) {
-        Object attribute = given.optional(1, "attribute", null);
-        List<@Nullable Object> elements = PythonValues.elements(value);
-        if (attribute != null) {
-            Function<@Nullable Object, @Nullable Object> named = attribute(attribute);
-            List<@Nullable Object> members = new ArrayList<>();
-            elements.forEach(element -> members.add(named.apply(element)));
-            elements = members;
+        String separator = PythonText.printed(given.optional(0, "d", ""), given.budget());
+        UnaryOperator<@Nullable Object> attribute = attribute(given.optional(1, "attribute", null), given);
+        StringBuilder out = new StringBuilder();
+        Iterator<@Nullable Object> elements = PythonValues.iterator(value);
+        for (boolean first = true; elements.hasNext(); first = false) {
+            PythonText.print(first ? "" : separator, out, given.budget());
+            given.budget().step();
+            PythonText.print(attribute.apply(elements.next()), out, given.budget());
         }
-        return TemplateFilters.joined(elements, TemplateFilters.text(given.optional(0, "d", "")));
+        return out.toString();
     }
 
     private static Object reverse(@Nullable Object value, TemplateArguments given) {
@@ -71,13 +74,14 @@ final class SequenceFilters {
             }
             return reversed.toString();
         }
-        List<@Nullable Object> elements = PythonValues.elements(value);
+        List<@Nullable Object> elements = PythonValues.elements(value, given.budget());
         Collections.reverse(elements);
         return new PythonIterator(elements);
     }
 
     private static Object items(@Nullable Object value, TemplateArguments given) {
         if (value instanceof Map<?, ?> map) {
+            given.budget().elements(6L * map.size());
             return new PythonIterator(PythonMethods.items(map));
         }
         if (value instanceof Undefined) {
@@ -93,11 +97,13 @@ final class SequenceFilters {
         }
         boolean exact = given.truth(0, "case_sensitive", false);
         int part = given.has(1, "by") && given.text(1, "by").equals("value") ? 1 : 0;
+        given.budget().elements(6L * map.size());
         List<@Nullable Object> pairs = PythonMethods.items(map);
         return sorted(
                 pairs,
                 given.truth(2, "reverse", false),
-                pair -> key(((List<?>) Objects.requireNonNull(pair)).get(part), exact));
+                pair -> key(((List<?>) Objects.requireNonNull(pair)).get(part), exact),
+                given.budget());
     }
 
     private static @Nullable Object key(@Nullable Object value, boolean exact) {
@@ -105,38 +111,49 @@ final class SequenceFilters {
     }
 
     private static List<@Nullable Object> sorted(
-            List<@Nullable Object> elements, boolean reverse, Function<@Nullable Object, @Nullable Object> key) {
+            List<@Nullable Object> elements,
+            boolean reverse,
+            UnaryOperator<@Nullable Object> key,
+            RenderBudget budget) {
         // A stable order, backwards too.
-        elements.sort((a, b) -> {
-            int order = PythonValues.compare(key.apply(a), key.apply(b));
-            return reverse ? -order : order;
-        });
+        Comparator<@Nullable Object> order = (a, b) -> {
+            int compared = PythonValues.compare(key.apply(a), key.apply(b), budget);
+            return reverse ? -compared : compared;
+        };
+        try {
+            elements.sort(order);
+        } catch (IllegalArgumentException e) {
+            throw new UserErrorException("the chat template sorts values whose order contradicts itself", e);
+        }
         return elements;
     }
 
     private static Object sort(@Nullable Object value, TemplateArguments given) {
         boolean exact = given.truth(1, "case_sensitive", false);
         Object attributes = given.optional(2, "attribute", null);
-        return sorted(PythonValues.elements(value), given.truth(0, "reverse", false), element -> {
+        UnaryOperator<@Nullable Object> key = element -> {
             if (!(attributes instanceof CharSequence names) || names.toString().indexOf(',') < 0) {
-                return key(attribute(attributes).apply(element), exact);
+                return key(attribute(attributes, given).apply(element), exact);
             }
             List<@Nullable Object> keys = new ArrayList<>();
             for (String name : names.toString().split(",", -1)) {
-                keys.add(key(attribute(name).apply(element), exact));
+                keys.add(key(attribute(name, given).apply(element), exact));
             }
             return keys;
-        });
+        };
+        return sorted(
+                PythonValues.elements(value, given.budget()), given.truth(0, "reverse", false), key, given.budget());
     }
 
     private static Object unique(@Nullable Object value, TemplateArguments given) {
         boolean exact = given.truth(0, "case_sensitive", false);
-        Function<@Nullable Object, @Nullable Object> attribute = attribute(given.optional(1, "attribute", null));
+        UnaryOperator<@Nullable Object> attribute = attribute(given.optional(1, "attribute", null), given);
         List<@Nullable Object> seen = new ArrayList<>();
         List<@Nullable Object> unique = new ArrayList<>();
-        for (Object element : PythonValues.elements(value)) {
+        for (Object element : PythonValues.elements(value, given.budget())) {
             Object key = key(attribute.apply(element), exact);
-            if (!PythonValues.contains(seen, key)) {
+            if (!PythonValues.contains(seen, key, given.budget())) {
+                given.budget().elements(2);
                 seen.add(key);
                 unique.add(element);
             }
@@ -146,15 +163,15 @@ final class SequenceFilters {
 
     private static @Nullable Object extreme(@Nullable Object value, TemplateArguments given, int sign) {
         boolean exact = given.truth(0, "case_sensitive", false);
-        Function<@Nullable Object, @Nullable Object> attribute = attribute(given.optional(1, "attribute", null));
-        List<@Nullable Object> elements = PythonValues.elements(value);
+        UnaryOperator<@Nullable Object> attribute = attribute(given.optional(1, "attribute", null), given);
+        List<@Nullable Object> elements = PythonValues.elements(value, given.budget());
         if (elements.isEmpty()) {
             return new Undefined("there is no element in an empty list");
         }
         Object best = elements.get(0);
         for (Object element : elements) {
             Object key = key(attribute.apply(element), exact);
-            if (sign * PythonValues.compare(key, key(attribute.apply(best), exact)) < 0) {
+            if (sign * PythonValues.compare(key, key(attribute.apply(best), exact), given.budget()) < 0) {
                 best = element;
             }
         }
@@ -163,9 +180,9 @@ final class SequenceFilters {
 
     private static @Nullable Object sum(@Nullable Object value, TemplateArguments given) {
         Object total = given.optional(1, "start", 0L);
-        for (Object element : PythonValues.elements(value)) {
-            Object part = attribute(given.optional(0, "attribute", null)).apply(element);
-            total = PythonOperators.binary("+", total, part);
+        for (Object element : PythonValues.elements(value, given.budget())) {
+            Object part = attribute(given.optional(0, "attribute", null), given).apply(element);
+            total = PythonOperators.binary("+", total, part, given.budget());
         }
         return total;
     }
@@ -175,7 +192,7 @@ final class SequenceFilters {
         Object fill = given.optional(1, "fill_with", null);
         List<@Nullable Object> batches = new ArrayList<>();
         List<@Nullable Object> batch = new ArrayList<>();
-        for (Object element : PythonValues.elements(value)) {
+        for (Object element : PythonValues.elements(value, given.budget())) {
             if (batch.size() == size) {
                 batches.add(batch);
                 batch = new ArrayList<>();
@@ -183,6 +200,7 @@ final class SequenceFilters {
             batch.add(element);
         }
         while (fill != null && !batch.isEmpty() && batch.size() < size) {
+            given.budget().elements(1);
             batch.add(fill);
         }
         if (!batch.isEmpty()) {
@@ -195,16 +213,20 @@ final class SequenceFilters {
         Object name = given.required(0, "attribute");
         Object otherwise = given.optional(1, "default", null);
         boolean exact = given.truth(2, "case_sensitive", false);
-        Function<@Nullable Object, @Nullable Object> attribute = element -> {
-            Object found = attribute(name).apply(element);
+        UnaryOperator<@Nullable Object> attribute = element -> {
+            Object found = attribute(name, given).apply(element);
             return found instanceof Undefined && otherwise != null ? otherwise : found;
         };
         List<@Nullable Object> groups = new ArrayList<>();
         List<@Nullable Object> group = new ArrayList<>();
-        for (Object element : sorted(PythonValues.elements(value), false, each -> key(attribute.apply(each), exact))) {
+        for (Object element : sorted(
+                PythonValues.elements(value, given.budget()),
+                false,
+                each -> key(attribute.apply(each), exact),
+                given.budget())) {
             Object key = attribute.apply(element);
-            boolean same =
-                    !group.isEmpty() && PythonValues.equal(key(attribute.apply(group.get(0)), exact), key(key, exact));
+            boolean same = !group.isEmpty()
+                    && PythonValues.equal(key(attribute.apply(group.get(0)), exact), key(key, exact), given.budget());
             if (!same) {
                 group = new ArrayList<>();
                 groups.add(new PythonTuple(Arrays.asList(key, group), List.of("grouper", "list")));
@@ -215,9 +237,9 @@ final class SequenceFilters {
     }
 
     private static Object map(@Nullable Object value, TemplateArguments given) {
-        Function<@Nullable Object, @Nullable Object> change;
+        UnaryOperator<@Nullable Object> change;
         if (given.positional().isEmpty()) {
-            Function<@Nullable Object, @Nullable Object> attribute = attribute(given.required(0, "attribute"));
+            UnaryOperator<@Nullable Object> attribute = attribute(given.required(0, "attribute"), given);
             Object otherwise = given.optional(1, "default", null);
             change = element -> {
                 Object found = attribute.apply(element);
@@ -230,13 +252,14 @@ final class SequenceFilters {
             change = element -> TemplateFilters.apply(filter, element, rest);
         }
         List<@Nullable Object> changed = new ArrayList<>();
-        elementsOrNone(value).forEach(element -> changed.add(change.apply(element)));
+        elementsOrNone(value, given).forEach(element -> changed.add(change.apply(element)));
         return new PythonIterator(changed);
     }
 
-    private static Object selected(@Nullable Object value, Predicate<@Nullable Object> test, boolean wanted) {
+    private static Object selected(
+            @Nullable Object value, TemplateArguments given, Predicate<@Nullable Object> test, boolean wanted) {
         List<@Nullable Object> left = new ArrayList<>();
-        for (Object element : elementsOrNone(value)) {
+        for (Object element : elementsOrNone(value, given)) {
             if (test.test(element) == wanted) {
                 left.add(element);
             }
@@ -245,8 +268,8 @@ final class SequenceFilters {
     }
 
     /** These filters take what is false, such as None, for an empty list. */
-    private static List<@Nullable Object> elementsOrNone(@Nullable Object value) {
-        return PythonValues.truth(value) ? PythonValues.elements(value) : new ArrayList<>();
+    private static List<@Nullable Object> elementsOrNone(@Nullable Object value, TemplateArguments given) {
+        return PythonValues.truth(value) ? PythonValues.elements(value, given.budget()) : new ArrayList<>();
     }
 
     private static Predicate<@Nullable Object> tester(TemplateArguments given) {
@@ -259,23 +282,29 @@ final class SequenceFilters {
     }
 
     private static Predicate<@Nullable Object> attributeTester(TemplateArguments given) {
-        Function<@Nullable Object, @Nullable Object> attribute = attribute(given.required(0, "attribute"));
+        UnaryOperator<@Nullable Object> attribute = attribute(given.required(0, "attribute"), given);
         Predicate<@Nullable Object> test = tester(given.from(1));
         return element -> test.test(attribute.apply(element));
     }
 
     /** An element by its name, by {@code a.b} of an element, by its number, or the value itself for null. */
-    private static Function<@Nullable Object, @Nullable Object> attribute(@Nullable Object name) {
+    private static UnaryOperator<@Nullable Object> attribute(@Nullable Object name, TemplateArguments given) {
         if (name == null) {
             return element -> element;
         }
         if (!(name instanceof CharSequence)) {
-            return element -> PythonMembers.item(element, name);
+            return element -> PythonMembers.item(element, name, given.budget());
+        }
+        List<Object> path = new ArrayList<>();
+        given.budget().elements(name.toString().length());
+        for (String part : name.toString().split("\\.", -1)) {
+            path.add(part.matches("\\d{1,18}") ? Long.valueOf(part) : part);
         }
         return element -> {
             Object found = element;
-            for (String part : name.toString().split("\\.", -1)) {
-                found = PythonMembers.item(found, part.matches("\\d+") ? Long.valueOf(part) : (Object) part);
+            for (Object part : path) {
+                given.budget().step();
+                found = PythonMembers.item(found, part, given.budget());
             }
             return found;
         };

@@ -9,8 +9,10 @@ import org.jspecify.annotations.Nullable;
  * The arguments of a call, by place or by name.
  *
  * @param function what is called, for messages
+ * @param budget what the call is paid from
  */
-record TemplateArguments(String function, List<@Nullable Object> positional, Map<String, @Nullable Object> named) {
+record TemplateArguments(
+        String function, List<@Nullable Object> positional, Map<String, @Nullable Object> named, RenderBudget budget) {
 
     boolean has(int place, String name) {
         return place < positional.size() || named.containsKey(name);
@@ -50,6 +52,11 @@ record TemplateArguments(String function, List<@Nullable Object> positional, Map
         return value == null ? otherwise : PythonNumbers.index(value);
     }
 
+    /** A call without arguments. */
+    static TemplateArguments none(String function, RenderBudget budget) {
+        return new TemplateArguments(function, List.of(), Map.of(), budget);
+    }
+
     boolean truth(int place, String name, boolean otherwise) {
         return has(place, name) ? PythonValues.truth(optional(place, name, null)) : otherwise;
     }
@@ -57,6 +64,6 @@ record TemplateArguments(String function, List<@Nullable Object> positional, Map
     /** The same without the first {@code count} arguments by place. */
     TemplateArguments from(int count) {
         return new TemplateArguments(
-                function, positional.subList(Math.min(count, positional.size()), positional.size()), named);
+                function, positional.subList(Math.min(count, positional.size()), positional.size()), named, budget);
     }
 }

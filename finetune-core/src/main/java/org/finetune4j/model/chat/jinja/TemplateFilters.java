@@ -1,6 +1,5 @@
 package org.finetune4j.model.chat.jinja;
 
-import java.math.BigInteger;
 import java.math.RoundingMode;
 import java.util.HashMap;
 import java.util.List;
@@ -9,7 +8,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -38,13 +36,13 @@ final class TemplateFilters {
         filters.put("tojson", TemplateFilters::toJson);
         filters.put("default", TemplateFilters::otherwise);
         filters.put("d", TemplateFilters::otherwise);
-        filters.put("string", (value, given) -> text(value));
-        filters.put("safe", (value, given) -> new PythonMarkup(text(value)));
-        filters.put("trim", (value, given) -> method(text(value), "strip", given));
-        filters.put("upper", (value, given) -> text(value).toUpperCase(Locale.ROOT));
-        filters.put("lower", (value, given) -> text(value).toLowerCase(Locale.ROOT));
-        filters.put("capitalize", (value, given) -> PythonTextMethods.capitalized(text(value)));
-        filters.put("title", (value, given) -> title(text(value)));
+        filters.put("string", TemplateFilters::text);
+        filters.put("safe", (value, given) -> new PythonMarkup(text(value, given)));
+        filters.put("trim", (value, given) -> PythonTextMethods.call(text(value, given), "strip", given));
+        filters.put("upper", (value, given) -> text(value, given).toUpperCase(Locale.ROOT));
+        filters.put("lower", (value, given) -> text(value, given).toLowerCase(Locale.ROOT));
+        filters.put("capitalize", (value, given) -> PythonTextMethods.capitalized(text(value, given)));
+        filters.put("title", (value, given) -> title(text(value, given)));
         filters.put("center", TemplateFilters::center);
         filters.put("replace", TemplateFilters::replace);
         filters.put("indent", TemplateFilters::indent);
@@ -52,16 +50,16 @@ final class TemplateFilters {
         filters.put("format", TemplateFilters::format);
         filters.put("escape", TemplateFilters::escape);
         filters.put("e", TemplateFilters::escape);
-        filters.put("forceescape", (value, given) -> PythonMarkup.escaped(text(value)));
+        filters.put("forceescape", (value, given) -> PythonMarkup.escaped(text(value, given)));
         filters.put("wordcount", (value, given) -> (long) Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS)
-                .matcher(text(value))
+                .matcher(text(value, given))
                 .results()
                 .count());
         filters.put("length", (value, given) -> PythonValues.length(value));
         filters.put("count", (value, given) -> PythonValues.length(value));
         filters.put(
                 "abs",
-                (value, given) -> PythonValues.compare(value, 0L) < 0
+                (value, given) -> PythonValues.compare(value, 0L, given.budget()) < 0
                         ? PythonOperators.signed(value, true)
                         : PythonOperators.signed(value, false));
         filters.put("int", TemplateFilters::integer);
@@ -86,23 +84,25 @@ final class TemplateFilters {
 
     static @Nullable Object apply(String name, @Nullable Object value, TemplateArguments given) {
         check(name);
+        if (value instanceof CharSequence text) {
+            given.budget().read(text.length());
+        }
         Object result = Objects.requireNonNull(ALL.get(name)).apply(value, given);
+        if (result instanceof CharSequence made && result != value) {
+            given.budget().text(made.length());
+        }
         return value instanceof PythonMarkup && result instanceof String text && KEEPING.contains(name)
                 ? new PythonMarkup(text)
                 : result;
     }
 
     private static PythonMarkup escape(@Nullable Object value, TemplateArguments given) {
-        return value instanceof PythonMarkup markup ? markup : PythonMarkup.escaped(text(value));
+        return value instanceof PythonMarkup markup ? markup : PythonMarkup.escaped(text(value, given));
     }
 
     /** What a filter of texts makes of any value. */
-    static String text(@Nullable Object value) {
-        return TemplateRuntime.out(value);
-    }
-
-    private static @Nullable Object method(String text, String method, TemplateArguments given) {
-        return new PythonTextMethods(text, given).call(method);
+    static String text(@Nullable Object value, TemplateArguments given) {
+        return PythonText.printed(value, given.budget());
     }
 
     private static Object toJson(@Nullable Object value, TemplateArguments given) {
@@ -112,12 +112,14 @@ final class TemplateFilters {
             }
         }
         Object indent = given.optional(1, "indent", null);
-        String step = indent == null || indent instanceof CharSequence
-                ? (String) indent
-                : " ".repeat(Math.max(0, PythonNumbers.index(indent)));
+        String step = indent == null ? null : step(indent, given);
         Object separators = given.optional(2, "separators", null);
-        List<?> both =
-                separators == null ? List.of(step == null ? ", " : ",", ": ") : PythonValues.elements(separators);
+        List<?> both = separators == null
+                ? List.of(step == null ? ", " : ",", ": ")
+                : PythonValues.elements(separators, given.budget());
+        if (both.size() != 2) {
+            throw new UserErrorException("tojson's 'separators' are two texts");
+        }
         return PythonJson.write(
                 value,
                 new PythonJson.Style(
@@ -125,7 +127,18 @@ final class TemplateFilters {
                         step,
                         String.valueOf(both.get(0)),
                         String.valueOf(both.get(1)),
-                        given.truth(3, "sort_keys", false)));
+                        given.truth(3, "sort_keys", false)),
+                given.budget());
+    }
+
+    /** What lines are moved in by: a text, or so many blanks. */
+    private static String step(@Nullable Object width, TemplateArguments given) {
+        if (width instanceof CharSequence text) {
+            return text.toString();
+        }
+        int blanks = Math.max(0, PythonNumbers.index(width));
+        given.budget().write(blanks);
+        return " ".repeat(blanks);
     }
 
     private static @Nullable Object otherwise(@Nullable Object value, TemplateArguments given) {
@@ -142,31 +155,33 @@ final class TemplateFilters {
     }
 
     private static String center(@Nullable Object value, TemplateArguments given) {
-        String text = text(value);
+        String text = text(value, given);
         int width = given.integer(0, "width", 80);
         int missing = (int) Math.max(0, width - PythonValues.length(text));
+        given.budget().write(missing);
         int left = missing / 2 + (missing & width & 1);
         return " ".repeat(left) + text + " ".repeat(missing - left);
     }
 
     private static String replace(@Nullable Object value, TemplateArguments given) {
         return PythonTextMethods.replaced(
-                text(value),
-                text(given.required(0, "old")),
-                text(given.required(1, "new")),
-                given.integer(2, "count", -1));
+                text(value, given),
+                text(given.required(0, "old"), given),
+                text(given.required(1, "new"), given),
+                given.integer(2, "count", -1),
+                given.budget());
     }
 
     private static String indent(@Nullable Object value, TemplateArguments given) {
-        Object width = given.optional(0, "width", 4L);
-        String step = width instanceof CharSequence text ? text.toString() : " ".repeat(PythonNumbers.index(width));
+        String step = step(given.optional(0, "width", 4L), given);
         boolean first = given.truth(1, "first", false);
         boolean blank = given.truth(2, "blank", false);
-        Object ended = PythonOperators.binary("+", value, "\n");
-        List<@Nullable Object> lines = PythonTextMethods.lines(String.valueOf(ended), false);
+        Object ended = PythonOperators.binary("+", value, "\n", given.budget());
+        List<@Nullable Object> lines = PythonTextMethods.lines(String.valueOf(ended), false, given.budget());
         StringBuilder out = new StringBuilder();
         for (int i = 0; i < lines.size(); i++) {
             String line = String.valueOf(lines.get(i));
+            given.budget().write((long) step.length() + line.length() + 1);
             out.append(i == 0 ? "" : "\n");
             out.append(i == 0 ? (first ? step : "") : blank || !line.isEmpty() ? step : "")
                     .append(line);
@@ -175,7 +190,7 @@ final class TemplateFilters {
     }
 
     private static String truncate(@Nullable Object value, TemplateArguments given) {
-        String text = text(value);
+        String text = text(value, given);
         int length = given.integer(0, "length", 255);
         String end = given.has(2, "end") ? given.text(2, "end") : "...";
         if (PythonValues.length(text) <= length + given.integer(3, "leeway", 5)) {
@@ -189,7 +204,9 @@ final class TemplateFilters {
 
     private static String format(@Nullable Object value, TemplateArguments given) {
         return PythonFormat.percent(
-                text(value), given.named().isEmpty() ? new PythonTuple(given.positional()) : given.named());
+                text(value, given),
+                given.named().isEmpty() ? new PythonTuple(given.positional()) : given.named(),
+                given.budget());
     }
 
     private static @Nullable Object integer(@Nullable Object value, TemplateArguments given) {
@@ -198,7 +215,7 @@ final class TemplateFilters {
         if (value instanceof CharSequence text) {
             String digits = PythonText.strip(text.toString()).replace("_", "");
             try {
-                return PythonNumbers.normal(new BigInteger(digits, base));
+                return PythonNumbers.normal(PythonNumbers.parsed(digits, base));
             } catch (NumberFormatException e) {
                 Double real = parsed(digits);
                 return real == null || real.isNaN() || real.isInfinite() ? otherwise : whole(real);
@@ -256,10 +273,5 @@ final class TemplateFilters {
             case "floor" -> Math.floor(number.doubleValue() * scale) / scale;
             default -> throw new UserErrorException("the filter 'round' knows no method '" + method + "'");
         };
-    }
-
-    /** Values in one text, for {@code join}. */
-    static String joined(List<@Nullable Object> values, String separator) {
-        return values.stream().map(TemplateFilters::text).collect(Collectors.joining(separator));
     }
 }

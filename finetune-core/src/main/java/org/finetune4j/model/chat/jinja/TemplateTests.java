@@ -41,27 +41,30 @@ final class TemplateTests {
                 "iterable",
                 plain(value -> isSequence(value) || value instanceof Iterator || value instanceof PythonMethods.View));
         tests.put("callable", plain(value -> value instanceof TemplateCallable));
-        tests.put("odd", plain(value -> remainder(value, 2L) == 1));
-        tests.put("even", plain(value -> remainder(value, 2L) == 0));
-        tests.put("divisibleby", (value, given) -> remainder(value, given.required(0, "num")) == 0);
-        tests.put("lower", plain(value -> isCase(PythonText.str(value), "islower")));
-        tests.put("upper", plain(value -> isCase(PythonText.str(value), "isupper")));
-        tests.put("filter", plain(value -> TemplateFilters.isKnown(String.valueOf(value))));
-        tests.put("test", plain(value -> isKnown(String.valueOf(value))));
+        tests.put("odd", (value, given) -> remainder(value, 2L, given) == 1);
+        tests.put("even", (value, given) -> remainder(value, 2L, given) == 0);
+        tests.put("divisibleby", (value, given) -> remainder(value, given.required(0, "num"), given) == 0);
+        tests.put("lower", (value, given) -> isCase(value, "islower", given));
+        tests.put("upper", (value, given) -> isCase(value, "isupper", given));
+        tests.put("filter", plain(value -> value instanceof CharSequence && TemplateFilters.isKnown(value.toString())));
+        tests.put("test", plain(value -> value instanceof CharSequence && isKnown(value.toString())));
         tests.put("sameas", (value, given) -> isSame(value, given.required(0, "other")));
-        comparison(tests, "eq", "eq", "equalto", "==");
-        comparison(tests, "ne", "ne", "!=");
-        comparison(tests, "lt", "lt", "lessthan", "<");
-        comparison(tests, "le", "le", "<=");
-        comparison(tests, "gt", "gt", "greaterthan", ">");
-        comparison(tests, "ge", "ge", ">=");
+        comparison(tests, "==", "eq", "equalto", "==");
+        comparison(tests, "!=", "ne", "!=");
+        comparison(tests, "<", "lt", "lessthan", "<");
+        comparison(tests, "<=", "le", "<=");
+        comparison(tests, ">", "gt", "greaterthan", ">");
+        comparison(tests, ">=", "ge", ">=");
         comparison(tests, "in", "in");
         return Map.copyOf(tests);
     }
 
     private static void comparison(Map<String, Body> tests, String operator, String... names) {
         for (String name : names) {
-            tests.put(name, (value, given) -> PythonOperators.compare(operator, value, given.required(0, "other")));
+            tests.put(
+                    name,
+                    (value, given) ->
+                            PythonOperators.compare(operator, value, given.required(0, "other"), given.budget()));
         }
     }
 
@@ -77,12 +80,17 @@ final class TemplateTests {
                 || value instanceof List && !(value instanceof PythonMethods.View);
     }
 
-    private static long remainder(@Nullable Object value, @Nullable Object divisor) {
-        return ((Number) PythonOperators.binary("%", value, divisor)).longValue();
+    private static long remainder(@Nullable Object value, @Nullable Object divisor, TemplateArguments given) {
+        if (PythonOperators.binary("%", value, divisor, given.budget()) instanceof Number remainder) {
+            return remainder.longValue();
+        }
+        throw new UserErrorException(
+                "the chat template divides a '" + PythonValues.typeName(value) + "', which is no number");
     }
 
-    private static boolean isCase(String text, String method) {
-        return (Boolean) new PythonTextMethods(text, new TemplateArguments(method, List.of(), Map.of())).call(method);
+    private static boolean isCase(@Nullable Object value, String method, TemplateArguments given) {
+        TemplateArguments nothing = TemplateArguments.none(method, given.budget());
+        return Boolean.TRUE.equals(PythonTextMethods.call(PythonText.str(value, given.budget()), method, nothing));
     }
 
     private static boolean isSame(@Nullable Object value, @Nullable Object other) {

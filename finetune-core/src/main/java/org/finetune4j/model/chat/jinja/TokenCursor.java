@@ -2,8 +2,7 @@ package org.finetune4j.model.chat.jinja;
 
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.chat.jinja.JinjaLexer.Token;
-import org.finetune4j.model.chat.jinja.JinjaLexer.Type;
+import org.finetune4j.model.chat.jinja.Token.Type;
 
 /** A place in the tokens of a tag, the last of which is the end. */
 abstract class TokenCursor {
@@ -53,8 +52,12 @@ abstract class TokenCursor {
         return next().text();
     }
 
+    boolean atEnd() {
+        return current().type() == Type.END;
+    }
+
     void end() {
-        if (current().type() != Type.END) {
+        if (!atEnd()) {
             throw unexpected();
         }
     }
@@ -64,6 +67,6 @@ abstract class TokenCursor {
     }
 
     static UserErrorException unexpected(Token token) {
-        return new UserErrorException("unexpected '" + token.text() + "'");
+        return new UserErrorException("unexpected '" + token.text() + "' in a chat template");
     }
 }

@@ -1,8 +1,10 @@
 /**
- * Jinja2's language on jinjava: a template's source is read by Jinja2's grammar ({@link
- * org.finetune4j.model.chat.jinja.JinjaSource white space}, {@link org.finetune4j.model.chat.jinja.JinjaStatement blocks},
- * {@link org.finetune4j.model.chat.jinja.JinjaExpression expressions}) and written as tags and function calls that jinjava can
- * read in one way only; these ({@code Template*}) calculate with Python's values ({@code Python*}). Nothing here knows of
+ * Jinja2's language, as transformers sets it up for chat templates. A source is split into text and tags ({@link
+ * org.finetune4j.model.chat.jinja.TemplateLexer}), read as a syntax tree ({@link
+ * org.finetune4j.model.chat.jinja.TemplateParser} of {@link org.finetune4j.model.chat.jinja.Statement}, {@link
+ * org.finetune4j.model.chat.jinja.ExpressionParser} of {@link org.finetune4j.model.chat.jinja.Expression}), and the tree is run
+ * ({@link org.finetune4j.model.chat.jinja.StatementRunner}, {@link org.finetune4j.model.chat.jinja.ExpressionEvaluator}) with
+ * Python's values ({@code Python*}) within a budget ({@link org.finetune4j.model.chat.jinja.RenderBudget}). Nothing here knows of
  * conversations: that is the package above.
  */
 @NullMarked

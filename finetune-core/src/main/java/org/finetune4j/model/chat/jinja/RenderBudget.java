@@ -1,0 +1,103 @@
+package org.finetune4j.model.chat.jinja;
+
+import org.finetune4j.UserErrorException;
+
+/**
+ * What renderings may cost. A template is a program that somebody else wrote: it may loop, call itself, and make texts and
+ * numbers of any size. So all of its work is counted in steps, about what it takes to look at a value or at sixteen characters, and all
+ * that it makes in characters, before it is made. The limits are some hundred times what a conversation of 100,000 tokens
+ * takes in the templates of real models.
+ */
+final class RenderBudget {
+
+    /** Of one rendering: some seconds. */
+    private static final long MAX_STEPS = 50_000_000;
+    /** Of all renderings that belong together. */
+    private static final long MAX_STEPS_OF_ALL = 8 * MAX_STEPS;
+    /** Of one rendering: at most 256 MiB, as a character has two bytes at most. */
+    private static final long MAX_SIZE = 128L << 20;
+    /** Fits the stack of a thread of ordinary size with room to spare. */
+    private static final int MAX_DEPTH = 600;
+
+    private static final int CHARACTERS_PER_STEP = 16;
+    /** What an element of a list takes beside its value, in characters. */
+    private static final int ELEMENT = 8;
+    /** What a text takes beside its characters. */
+    private static final int OBJECT = 24;
+
+    private long stepsOfAll = MAX_STEPS_OF_ALL;
+    private long granted;
+    private long steps;
+    private long size;
+    private int depth;
+
+    /** The next of the renderings that belong together begins. */
+    void begin() {
+        stepsOfAll -= granted - steps;
+        granted = Math.min(MAX_STEPS, stepsOfAll);
+        steps = granted;
+        size = MAX_SIZE;
+        depth = 0;
+    }
+
+    /** One more step. */
+    void step() {
+        steps(1);
+    }
+
+    void steps(long count) {
+        steps -= count;
+        if (steps < 0) {
+            // What is not counted any more has been used up all the same.
+            steps = 0;
+            throw new UserErrorException(
+                    granted < MAX_STEPS
+                            ? "finding the answers in what the chat template writes takes too many steps"
+                            : "the chat template takes too many steps: more than " + MAX_STEPS / 1_000_000
+                                    + " million for one conversation");
+        }
+    }
+
+    /** Characters are looked at. */
+    void read(long characters) {
+        steps(characters / CHARACTERS_PER_STEP);
+    }
+
+    /** Characters are about to be written, into the text or into a value. */
+    void write(long characters) {
+        read(characters);
+        size -= characters;
+        if (size < 0) {
+            throw new UserErrorException("the chat template makes too much text: more than " + (MAX_SIZE >> 20)
+                    + " million characters for one conversation");
+        }
+    }
+
+    /** A text is about to be made that is a value of its own. */
+    void text(long characters) {
+        write(characters + OBJECT);
+    }
+
+    /** A list with so many elements is about to be made. */
+    void elements(long count) {
+        steps(count);
+        write(count > Long.MAX_VALUE / ELEMENT ? Long.MAX_VALUE : count * ELEMENT);
+    }
+
+    /** Something inside of something begins: {@link #leave} when it ends. */
+    void enter() {
+        step();
+        if (++depth > MAX_DEPTH) {
+            throw tooDeep();
+        }
+    }
+
+    void leave() {
+        depth--;
+    }
+
+    static UserErrorException tooDeep() {
+        return new UserErrorException(
+                "the chat template is nested too deeply: in its text, its macros that call themselves, or its values");
+    }
+}

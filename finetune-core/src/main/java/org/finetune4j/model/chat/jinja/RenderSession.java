@@ -1,0 +1,44 @@
+package org.finetune4j.model.chat.jinja;
+
+import java.time.ZonedDateTime;
+
+/**
+ * Renderings that belong together, such as those that find the answers in one conversation: they see the same time, and
+ * what they may cost is bounded as a whole. For one thread.
+ */
+public final class RenderSession {
+
+    private final ZonedDateTime now;
+    private final RenderBudget budget = new RenderBudget();
+
+    private RenderSession(ZonedDateTime now) {
+        this.now = now;
+    }
+
+    /**
+     * A session at the present time.
+     *
+     * @return a new one
+     */
+    public static RenderSession start() {
+        return at(ZonedDateTime.now());
+    }
+
+    /**
+     * A session at another time.
+     *
+     * @param now what templates are told that ask for the time
+     * @return a new one
+     */
+    public static RenderSession at(ZonedDateTime now) {
+        return new RenderSession(now);
+    }
+
+    ZonedDateTime now() {
+        return now;
+    }
+
+    RenderBudget budget() {
+        return budget;
+    }
+}
