@@ -35,7 +35,6 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
     /** Where it has the one for conversations with tools. */
     static final String OWN_FOR_TOOLS = MORE + "/" + TOOLS + ENDING;
 
-    /** Far above any template, and any tokenizer_config.json. */
     static ChatTemplateFiles read(Path directory) {
         Path own = directory.resolve(OWN);
         Path more = directory.resolve(MORE);

@@ -17,8 +17,6 @@ public final class JinjaTemplate {
     /** Where a <code>{% generation %}</code> block ends. */
     public static final char END = '\uFDD1';
 
-    private static final int LONGEST_MESSAGE = 500;
-
     private final String name;
     private final List<Statement> body;
 
@@ -39,7 +37,7 @@ public final class JinjaTemplate {
         try {
             return new JinjaTemplate(name, TemplateParser.parse(TemplateLexer.pieces(source)));
         } catch (UserErrorException e) {
-            throw new UserErrorException(shortened(name + ": " + e.getMessage()), e);
+            throw new UserErrorException(name + ": " + e.getMessage(), e);
         } catch (StackOverflowError e) {
             // The caller has left too little of the stack.
             throw new UserErrorException(name + ": " + RenderBudget.tooDeep().getMessage(), e);
@@ -72,14 +70,7 @@ public final class JinjaTemplate {
     }
 
     private UserErrorException failed(Rendering rendering, String message, Throwable cause) {
-        return new UserErrorException(shortened(name + ": " + message) + " (line " + rendering.line() + ")", cause);
-    }
-
-    /** A template may put any text into the message. */
-    private static String shortened(String message) {
-        String line = message.length() > 4 * LONGEST_MESSAGE ? message.substring(0, 4 * LONGEST_MESSAGE) : message;
-        line = line.strip().replaceAll("\\s+", " ");
-        return line.length() <= LONGEST_MESSAGE ? line : line.substring(0, LONGEST_MESSAGE) + "...";
+        return new UserErrorException(name + ": " + message + " (line " + rendering.line() + ")", cause);
     }
 
     /**
