@@ -12,6 +12,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
@@ -23,6 +25,8 @@ import java.util.stream.Stream;
 public final class AtomicFiles {
 
     private static final String PARTIAL_SUFFIX = ".partial";
+    private static final String OLD_SUFFIX = ".old";
+    private static final String DELETED_SUFFIX = ".deleted";
 
     private static final Path TEMPORARY = Path.of(System.getProperty("java.io.tmpdir"));
     private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
@@ -32,6 +36,13 @@ public final class AtomicFiles {
     /** Writes a file's content to the path it is given. */
     @FunctionalInterface
     public interface Writer {
+
+        /**
+         * Writes the content.
+         *
+         * @param path the file to make, or the directory to fill
+         * @throws IOException when that fails
+         */
         void writeTo(Path path) throws IOException;
     }
 
@@ -39,6 +50,8 @@ public final class AtomicFiles {
      * Lets {@code writer} fill a new file beside {@code target}, then renames it over {@code target}. When the writer
      * fails the partial file is deleted and {@code target} is what it was.
      *
+     * @param target the file that is there in the end
+     * @param writer writes the file that it is given
      * @throws UserErrorException when the file cannot be written: missing permission, full disk, not a directory
      */
     public static void write(Path target, Writer writer) {
@@ -63,29 +76,41 @@ public final class AtomicFiles {
         }
     }
 
-    /** Replaces {@code target} with {@code text} in UTF-8; see {@link #write}. */
+    /**
+     * Replaces {@code target} with {@code text} in UTF-8; see {@link #write}.
+     *
+     * @param target the file that is there in the end
+     * @param text its content
+     * @throws UserErrorException when the file cannot be written
+     */
     public static void writeString(Path target, String text) {
         write(target, path -> Files.writeString(path, text, StandardCharsets.UTF_8));
     }
 
     /**
      * Lets {@code writer} fill a new directory beside {@code target}, then renames it to {@code target}. An existing
-     * {@code target} is moved aside first and deleted last, so a kill leaves at least one complete directory.
+     * {@code target} is moved aside first and deleted last. A kill leaves {@code target} as it was or as it becomes, or, between
+     * the two renames, for {@link #recover} to finish.
      *
+     * @param target the directory that is there in the end
+     * @param writer fills the directory that it is given
      * @throws UserErrorException when the directory cannot be written
      */
     public static void writeDirectory(Path target, Writer writer) {
+        if (Files.exists(target) && !Files.isDirectory(target)) {
+            throw new UserErrorException("cannot write " + target + ": it is no directory");
+        }
+        recover(target);
         Path partial = sibling(target);
-        Path old = target.resolveSibling(target.getFileName() + ".old");
         UNFINISHED.add(partial);
         try {
             createParent(target);
-            deleteTree(partial);
             Files.createDirectory(partial);
             writer.writeTo(partial);
+            forceTree(partial);
             UNFINISHED.remove(partial);
-            if (Files.exists(target)) {
-                deleteTree(old);
+            Path old = sibling(target, OLD_SUFFIX);
+            if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
                 move(target, old);
             }
             move(partial, target);
@@ -99,19 +124,124 @@ public final class AtomicFiles {
     }
 
     /**
+     * Deletes a directory so that a kill leaves all of it or nothing under its name: it is renamed first. What a kill leaves
+     * under the other name goes with {@link #recover}.
+     *
+     * @param target a directory, or a path that is missing
+     * @throws UserErrorException when it cannot be deleted
+     */
+    public static void deleteDirectory(Path target) {
+        Path deleted = sibling(target, DELETED_SUFFIX);
+        try {
+            deleteTree(deleted);
+            if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+                move(target, deleted);
+                deleteTree(deleted);
+            }
+        } catch (IOException | UncheckedIOException e) {
+            throw new UserErrorException("cannot delete " + target + ": " + reason(e), e);
+        }
+    }
+
+    /**
+     * Gives a directory another name in one step.
+     *
+     * @param directory the directory
+     * @param target its new path on the same file system; nothing is there
+     * @throws UserErrorException when it cannot be moved
+     */
+    public static void moveDirectory(Path directory, Path target) {
+        try {
+            move(directory, target);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot move " + directory + " to " + target + ": " + reason(e), e);
+        }
+    }
+
+    /**
+     * Deletes the temporary directories below {@code parent} that killed processes left. Those that are in use stay, and so does
+     * everything that was not made here.
+     *
+     * @param parent where they were made
+     */
+    public static void deleteAbandoned(Path parent) {
+        TemporaryDirectory.deleteAbandoned(parent, "");
+    }
+
+    /**
+     * Finishes what a kill cut short in {@link #writeDirectory} or {@link #deleteDirectory}, and takes away what it left beside
+     * {@code target}. Nobody else may write {@code target} at that time.
+     *
+     * @param target a directory that was written or deleted here
+     * @throws UserErrorException when the files cannot be moved or deleted
+     */
+    public static void recover(Path target) {
+        Path partial = sibling(target);
+        Path old = sibling(target, OLD_SUFFIX);
+        try {
+            if (Files.exists(old) && !Files.exists(target)) {
+                // The new one was complete before the old one was moved.
+                move(Files.exists(partial) ? partial : old, target);
+            }
+            deleteTree(partial);
+            deleteTree(old);
+            deleteTree(sibling(target, DELETED_SUFFIX));
+        } catch (IOException | UncheckedIOException e) {
+            throw new UserErrorException("cannot tidy up beside " + target + ": " + reason(e), e);
+        }
+    }
+
+    /**
+     * The directory that a kill left these files of, to be given to {@link #recover}: {@code checkpoint-4} for
+     * {@code .checkpoint-4.partial}.
+     *
+     * @param path any path
+     * @return the directory beside {@code path}, or nothing when {@code path} is no leftover of one
+     */
+    public static Optional<Path> leftoverOf(Path path) {
+        String name = path.getFileName().toString();
+        for (String suffix : List.of(PARTIAL_SUFFIX, OLD_SUFFIX, DELETED_SUFFIX)) {
+            if (name.startsWith(".") && name.endsWith(suffix) && name.length() > suffix.length() + 1) {
+                return Optional.of(path.resolveSibling(name.substring(1, name.length() - suffix.length())));
+            }
+        }
+        return Optional.empty();
+    }
+
+    /**
      * A new directory below the system's for temporary files. Delete it, like all that is temporary, with {@link
-     * #deleteTemporary}; a process that is asked to end before does it.
+     * #deleteTemporary}; a process that is asked to end before does it, and what a killed process left goes when a later one
+     * makes a directory with the same prefix there.
+     *
+     * @param prefix how its name begins
+     * @return the directory
+     * @throws UserErrorException when nothing can be written there
      */
     public static Path temporaryDirectory(String prefix) {
-        return temporary(TEMPORARY, () -> Files.createTempDirectory(prefix));
+        return temporaryDirectory(TEMPORARY, prefix);
     }
 
-    /** A new temporary directory below {@code parent}, which is made where it is missing. */
+    /**
+     * A new temporary directory below another one, which is made where it is missing; see {@link #temporaryDirectory(String)}.
+     *
+     * @param parent where it goes
+     * @param prefix how its name begins
+     * @return the directory
+     * @throws UserErrorException when nothing can be written there
+     */
     public static Path temporaryDirectory(Path parent, String prefix) {
-        return temporary(parent, () -> Files.createTempDirectory(Files.createDirectories(parent), prefix));
+        TemporaryDirectory.deleteAbandoned(parent, prefix);
+        return temporary(parent, () -> TemporaryDirectory.create(parent, prefix));
     }
 
-    /** A new temporary file. */
+    /**
+     * A new temporary file; see {@link #deleteTemporary}.
+     *
+     * @param prefix how its name begins
+     * @param suffix how its name ends
+     * @return the file
+     * @throws UserErrorException when it cannot be made
+     */
     public static Path temporaryFile(String prefix, String suffix) {
         return temporary(TEMPORARY, () -> Files.createTempFile(prefix, suffix));
     }
@@ -130,8 +260,13 @@ public final class AtomicFiles {
         }
     }
 
-    /** Deletes a temporary file, or a directory with all it holds. */
+    /**
+     * Deletes a temporary file, or a directory with all it holds.
+     *
+     * @param temporary what one of the methods here made
+     */
     public static void deleteTemporary(Path temporary) {
+        TemporaryDirectory.letGo(temporary);
         deleteTree(temporary);
         UNFINISHED.remove(temporary);
     }
@@ -150,7 +285,12 @@ public final class AtomicFiles {
         }
     }
 
-    /** Deletes a file, or a directory with all it holds; a missing path is fine. */
+    /**
+     * Deletes a file, or a directory with all it holds; a missing path is fine.
+     *
+     * @param path what goes; of a link, the link alone
+     * @throws UncheckedIOException when something there cannot be deleted
+     */
     public static void deleteTree(Path path) {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
@@ -166,7 +306,22 @@ public final class AtomicFiles {
         }
     }
 
+    /** A power cut, too, leaves a directory whole: its files are on the device before it gets its name. */
+    private static void forceTree(Path directory) throws IOException {
+        try (Stream<Path> tree = Files.walk(directory)) {
+            for (Path file : tree.filter(Files::isRegularFile).toList()) {
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                    channel.force(true);
+                }
+            }
+        }
+    }
+
     private static Path sibling(Path target) {
+        return sibling(target, PARTIAL_SUFFIX);
+    }
+
+    private static Path sibling(Path target, String suffix) {
         Path name = target.getFileName();
         if (name == null) {
             throw new UserErrorException("cannot write " + target + ": it is a root directory");
@@ -174,7 +329,7 @@ public final class AtomicFiles {
         if (name.toString().isEmpty()) {
             throw new UserErrorException("cannot write to a path without a name");
         }
-        return target.resolveSibling("." + name + PARTIAL_SUFFIX);
+        return target.resolveSibling("." + name + suffix);
     }
 
     private static void createParent(Path target) throws IOException {

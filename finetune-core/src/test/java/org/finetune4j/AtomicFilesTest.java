@@ -6,13 +6,21 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole files or none. */
 class AtomicFilesTest {
@@ -83,6 +91,87 @@ class AtomicFilesTest {
         Path device = Path.of("/dev/null");
         assumeTrue(Files.exists(device), "this system has no such device");
         assertTrue(refused(device).contains("no ordinary file"));
+    }
+
+    /** All that a kill can leave of an exchange: what lies there before, and what must lie there after tidying up. */
+    @ParameterizedTest
+    @CsvSource({
+        "'d=old,.d.partial=half', 'd=old'",
+        "'.d.partial=half', ''",
+        "'.d.old=old,.d.partial=new', 'd=new'",
+        "'.d.old=old', 'd=old'",
+        "'d=new,.d.old=ol', 'd=new'",
+        "'.d.deleted=ol', ''",
+        "'d=new,.d.deleted=ol', 'd=new'",
+    })
+    void whatAKillLeavesOfADirectoryIsFinishedOrUndone(String before, String after) throws IOException {
+        for (String entry : before.split(",")) {
+            Path made = Files.createDirectory(directory.resolve(entry.split("=")[0]));
+            Files.writeString(made.resolve("content"), entry.split("=")[1]);
+            assertTrue(
+                    entry.startsWith("d=") || AtomicFiles.leftoverOf(made).equals(Optional.of(directory.resolve("d"))));
+        }
+        AtomicFiles.recover(directory.resolve("d"));
+        assertEquals(after.isEmpty() ? List.of() : List.of("d"), names());
+        if (!after.isEmpty()) {
+            assertEquals(after.split("=")[1], Files.readString(directory.resolve("d/content")));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"d", ".d", "d.partial", ".partial", ".old", ".vimrc"})
+    void otherNamesAreNoLeftovers(String name) {
+        assertEquals(Optional.empty(), AtomicFiles.leftoverOf(directory.resolve(name)));
+    }
+
+    @Test
+    void aDirectoryThatIsDeletedLosesItsNameFirst() throws IOException {
+        Path target = Files.createDirectory(directory.resolve("d"));
+        Files.writeString(target.resolve("content"), "x");
+        AtomicFiles.deleteDirectory(target);
+        AtomicFiles.deleteDirectory(target);
+        assertEquals(List.of(), names());
+    }
+
+    @Test
+    void aFileIsNotReplacedByADirectory() throws IOException {
+        Path file = Files.writeString(directory.resolve("f"), "x");
+        assertThrows(UserErrorException.class, () -> AtomicFiles.writeDirectory(file, path -> {}));
+        assertEquals("x", Files.readString(file));
+        assertEquals(List.of("f"), names());
+    }
+
+    @Test
+    void temporaryDirectoriesOfKilledProcessesGoAndThoseInUseStay() throws IOException, InterruptedException {
+        Process child = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        HoldsTemporaryDirectory.class.getName(),
+                        directory.toString())
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        String theirs =
+                new BufferedReader(new InputStreamReader(child.getInputStream(), StandardCharsets.UTF_8)).readLine();
+        Path mine = AtomicFiles.temporaryDirectory(directory, "states-");
+        Path notOurs = Files.createDirectory(directory.resolve("states-of-somebody"));
+        AtomicFiles.deleteAbandoned(directory);
+        assertTrue(Files.isDirectory(Path.of(theirs)), "it is in use");
+        child.destroyForcibly().waitFor();
+        Path next = AtomicFiles.temporaryDirectory(directory, "states-");
+        assertFalse(Files.exists(Path.of(theirs)));
+        assertTrue(Files.isDirectory(mine) && Files.isDirectory(notOurs));
+        AtomicFiles.deleteTemporary(mine);
+        AtomicFiles.deleteTemporary(next);
+        assertEquals(List.of("states-of-somebody"), names());
+    }
+
+    /** Makes a temporary directory, says which, and waits to be killed. */
+    static final class HoldsTemporaryDirectory {
+        public static void main(String[] args) throws InterruptedException {
+            System.out.println(AtomicFiles.temporaryDirectory(Path.of(args[0]), "states-"));
+            TimeUnit.MINUTES.sleep(2);
+        }
     }
 
     private static String refused(Path target) {

@@ -1,5 +1,6 @@
 package org.finetune4j.examples;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.finetune4j.data.InstructionDataset;
 import org.finetune4j.model.CausalLM;
@@ -36,7 +37,7 @@ public final class WatchATraining {
                                 .gradientAccumulationSteps(2)
                                 .outputDirectory(output)
                                 .saveSteps(50)
-                                .resume(true)
+                                .resume(Files.isDirectory(output))
                                 .build())
                         .listener(new LossPrinter())
                         .listener(new TensorBoardListener(output.resolve("runs")))

@@ -7,8 +7,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -21,6 +19,7 @@ import org.finetune4j.peft.merge.LoraCombination;
 import org.finetune4j.peft.merge.MajoritySign;
 import org.finetune4j.peft.merge.MergeMethod;
 import org.finetune4j.peft.merge.MergeSettings;
+import org.finetune4j.train.CheckpointName;
 
 /**
  * The ingredients that a soup may have: adapters of one base, or models.
@@ -29,8 +28,6 @@ import org.finetune4j.peft.merge.MergeSettings;
  * @param adapters whether they are adapters
  */
 record Candidates(List<Path> directories, boolean adapters) {
-
-    private static final Pattern CHECKPOINT = Pattern.compile("checkpoint-(\\d+)");
 
     Candidates {
         directories = List.copyOf(directories);
@@ -75,8 +72,10 @@ record Candidates(List<Path> directories, boolean adapters) {
             throw new UserErrorException("no run directory " + run);
         }
         try (Stream<Path> entries = Files.list(run)) {
-            List<Path> found = entries.filter(path -> step(path) >= 0)
-                    .sorted(Comparator.comparingLong(Candidates::step))
+            List<Path> found = entries.filter(
+                            path -> CheckpointName.stepOf(path).isPresent())
+                    .sorted(Comparator.comparingLong(
+                            path -> CheckpointName.stepOf(path).orElseThrow()))
                     .toList();
             if (found.isEmpty()) {
                 throw new UserErrorException(run + ": no checkpoint-STEP in it: is it the output_dir of a training?");
@@ -85,11 +84,6 @@ record Candidates(List<Path> directories, boolean adapters) {
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + run + ": " + Reasons.of(e), e);
         }
-    }
-
-    private static long step(Path path) {
-        Matcher matcher = CHECKPOINT.matcher(path.getFileName().toString());
-        return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
     }
 
     /**

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.FineTuner;
+import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.TrainingSummary;
 import org.finetune4j.train.memory.ProcessMemory;
@@ -26,6 +27,7 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         TrainingJob job = config.read();
+        RunDirectory.check(job.arguments());
         OutputDirectory.check(job.outputDirectory());
         Path directory = job.model();
         long process = ProcessMemory.afterStart();

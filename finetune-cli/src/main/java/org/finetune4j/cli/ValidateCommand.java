@@ -9,6 +9,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.mixture.DiversityReport;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.ProcessMemory;
 import org.finetune4j.train.preflight.PreflightReport;
@@ -33,6 +34,7 @@ final class ValidateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         TrainingJob job = config.read();
+        attempt(() -> RunDirectory.check(job.arguments()));
         attempt(() -> OutputDirectory.check(job.outputDirectory()));
         attempt(() -> {
             Path directory = job.model();

@@ -1,24 +1,18 @@
 package org.finetune4j.train;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -28,22 +22,19 @@ import org.finetune4j.tensor.Tensors;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.event.CheckpointEvent;
 import org.finetune4j.train.optimizer.Optimizer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The checkpoints of one run: {@code checkpoint-STEP} directories, each with what the method saves, the optimizer's state,
- * the random state and the place in the data. A directory gets its name when it is complete, so any that is there can be
- * resumed from.
+ * the random state, the place in the data and a {@link CheckpointManifest}. A directory gets its name when it is complete, and
+ * loses it before its first file goes, so any that is there can be resumed from. What has such a name and no manifest was made by
+ * others and is never touched.
  */
 final class CheckpointDirectory {
 
-    private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)");
     private static final String STATE_FILE = "training_state.safetensors";
-    private static final String PROGRESS_FILE = "trainer_state.json";
     private static final String RANDOM_STATE = "random_state";
     private static final String OPTIMIZER_PREFIX = "optimizer.";
     private static final String AVERAGE_PREFIX = "average.";
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path root;
 
@@ -61,15 +52,18 @@ final class CheckpointDirectory {
             int keep) {
         CheckpointEvent event = new CheckpointEvent();
         event.begin();
-        Path target = root.resolve("checkpoint-" + progress.step());
+        Path target = CheckpointName.of(root, progress.step());
         AtomicFiles.writeDirectory(target, partial -> {
             strategy.save(partial);
             writeState(partial.resolve(STATE_FILE), optimizer, average);
-            Files.writeString(partial.resolve(PROGRESS_FILE), toJson(progress, fingerprint));
+            new TrainerStateFile(progress, fingerprint).write(partial);
+            CheckpointManifest.ofDirectory(partial, progress.step()).write(partial);
         });
-        List<Path> all = all();
-        for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
-            AtomicFiles.deleteTree(old);
+        List<Path> older = complete().stream()
+                .filter(path -> CheckpointName.stepOf(path).orElseThrow() < progress.step())
+                .toList();
+        for (Path old : older.subList(0, Math.max(0, older.size() + 1 - keep))) {
+            AtomicFiles.deleteDirectory(old);
         }
         event.step = progress.step();
         event.directory = target.toString();
@@ -79,55 +73,78 @@ final class CheckpointDirectory {
 
     /** The latest checkpoint, if there is one. */
     Optional<Path> latest() {
-        List<Path> all = all();
+        List<Path> all = complete();
         return all.isEmpty() ? Optional.empty() : Optional.of(all.get(all.size() - 1));
     }
 
+    /** A directory with a checkpoint's name, whoever made it. */
+    Optional<Path> anyNamedSo() {
+        return entries().stream()
+                .filter(path -> CheckpointName.stepOf(path).isPresent())
+                .findFirst();
+    }
+
     /**
-     * Brings a run back to where a checkpoint left it.
+     * Makes sure that nothing of others lies where a run will write.
+     *
+     * @param from the last step before it
+     * @param to its last step
+     * @throws UserErrorException when there is
+     */
+    void requireRoom(long from, long to) {
+        for (Path entry : entries()) {
+            OptionalLong step = CheckpointName.parse(entry);
+            boolean inTheWay = step.isPresent() && step.getAsLong() > from && step.getAsLong() <= to;
+            if (inTheWay && Files.exists(entry) && !CheckpointManifest.isIn(entry)) {
+                throw new UserErrorException(
+                        entry + " is no checkpoint of this program, and the run will write one there:"
+                                + " move it away or choose another directory");
+            }
+        }
+    }
+
+    /** Finishes or takes away what a killed run left half done. */
+    void recover() {
+        for (Path entry : entries()) {
+            AtomicFiles.leftoverOf(entry)
+                    .filter(path -> CheckpointName.parse(path).isPresent())
+                    .ifPresent(AtomicFiles::recover);
+        }
+    }
+
+    /**
+     * How far the run of a checkpoint had come.
      *
      * @throws UserErrorException when the checkpoint is broken or belongs to a run over other data or other batches
      */
-    static TrainingProgress restore(
-            Path checkpoint,
-            String fingerprint,
-            AttachedStrategy strategy,
-            Optimizer optimizer,
-            WeightAverage average) {
-        ObjectNode json = readProgress(checkpoint.resolve(PROGRESS_FILE));
-        String saved = json.path("fingerprint").asText();
-        if (!saved.equals(fingerprint)) {
-            throw new UserErrorException(
-                    checkpoint + ": made by another run: it has " + saved + ", this run has " + fingerprint);
+    static TrainingProgress progressOf(Path checkpoint, String fingerprint) {
+        CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
+        TrainerStateFile state = TrainerStateFile.read(checkpoint);
+        long step = CheckpointName.stepOf(checkpoint).orElse(-1);
+        if (manifest.step() != step || state.progress().step() != step) {
+            throw new UserErrorException(checkpoint + ": holds step " + manifest.step() + ": give it its name back");
         }
+        if (!state.fingerprint().equals(fingerprint)) {
+            throw new UserErrorException(checkpoint + ": made by another run: it has " + state.fingerprint()
+                    + ", this run has " + fingerprint);
+        }
+        return state.progress();
+    }
+
+    /**
+     * Brings weights, optimizer, averages and random state back to where a checkpoint left them.
+     *
+     * @throws UserErrorException when the checkpoint is broken, or was made with other settings
+     */
+    static void restore(Path checkpoint, AttachedStrategy strategy, Optimizer optimizer, WeightAverage average) {
+        CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
         strategy.restore(checkpoint);
-        try (SafetensorsFile file = SafetensorsFile.open(checkpoint.resolve(STATE_FILE));
+        try (CheckpointTensors tensors = new CheckpointTensors(checkpoint, manifest);
                 TensorScope scope = TensorScope.open()) {
-            optimizer.restore(withPrefix(file, OPTIMIZER_PREFIX));
-            average.restore(withPrefix(file, AVERAGE_PREFIX));
-            Torch.setRandomState(file.tensor(RANDOM_STATE).toByteArray());
+            optimizer.restore(tensors.withPrefix(OPTIMIZER_PREFIX));
+            average.restore(tensors.withPrefix(AVERAGE_PREFIX));
+            Torch.setRandomState(tensors.tensor(RANDOM_STATE).toByteArray());
         }
-        return new TrainingProgress(
-                json.path("global_step").asLong(),
-                json.path("epoch").asInt(),
-                json.path("next_batch").asInt(),
-                optional(json, "best_eval_loss"),
-                optional(json, "best_metric"),
-                json.path("evaluations_since_best").asInt());
-    }
-
-    private static @Nullable Double optional(ObjectNode json, String key) {
-        return json.hasNonNull(key) ? json.get(key).asDouble() : null;
-    }
-
-    private static Map<String, Tensor> withPrefix(SafetensorsFile file, String prefix) {
-        Map<String, Tensor> state = new LinkedHashMap<>();
-        for (String name : file.names()) {
-            if (name.startsWith(prefix)) {
-                state.put(name.substring(prefix.length()), file.tensor(name));
-            }
-        }
-        return state;
     }
 
     private static void writeState(Path file, Optimizer optimizer, WeightAverage average) {
@@ -137,47 +154,32 @@ final class CheckpointDirectory {
             add(entries, AVERAGE_PREFIX, average.state());
             byte[] random = Torch.randomState();
             add(entries, "", Map.of(RANDOM_STATE, Tensors.of(random, random.length)));
-            SafetensorsWriter.write(file, entries, Map.of("format", "pt"));
+            SafetensorsWriter.write(file, entries, SafetensorsWriter.PYTORCH_METADATA);
         }
     }
 
     private static void add(List<Entry> entries, String prefix, Map<String, Tensor> tensors) {
-        tensors.forEach((name, tensor) ->
-                entries.add(new Entry(prefix + name, tensor.dtype(), tensor.shape(), tensor::detach)));
-    }
-
-    private static String toJson(TrainingProgress progress, String fingerprint) {
-        ObjectNode json = JSON.createObjectNode();
-        json.put("global_step", progress.step());
-        json.put("epoch", progress.epoch());
-        json.put("next_batch", progress.batch());
-        json.put("best_eval_loss", progress.bestEvaluationLoss());
-        json.put("best_metric", progress.bestMetric());
-        json.put("evaluations_since_best", progress.evaluationsSinceBest());
-        json.put("fingerprint", fingerprint);
-        return json.toPrettyString() + "\n";
-    }
-
-    private static ObjectNode readProgress(Path file) {
-        return InputFiles.jsonObject(file);
+        tensors.forEach((name, tensor) -> entries.add(Entry.of(prefix + name, tensor)));
     }
 
     /** Complete checkpoints, the oldest first. */
-    private List<Path> all() {
+    private List<Path> complete() {
+        return entries().stream()
+                .filter(path -> CheckpointName.stepOf(path).isPresent())
+                .filter(CheckpointManifest::isIn)
+                .sorted(Comparator.comparingLong(
+                        path -> CheckpointName.stepOf(path).orElseThrow()))
+                .toList();
+    }
+
+    private List<Path> entries() {
         if (!Files.isDirectory(root)) {
             return List.of();
         }
         try (Stream<Path> entries = Files.list(root)) {
-            return entries.filter(path -> stepOf(path) >= 0)
-                    .sorted(Comparator.comparingLong(CheckpointDirectory::stepOf))
-                    .toList();
+            return entries.sorted().toList();
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + root + ": " + Reasons.of(e), e);
         }
-    }
-
-    private static long stepOf(Path path) {
-        Matcher matcher = NAME.matcher(path.getFileName().toString());
-        return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
     }
 }

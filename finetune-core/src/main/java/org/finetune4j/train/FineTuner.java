@@ -209,6 +209,7 @@ public final class FineTuner {
      * @throws UserErrorException when data, settings and model do not fit together; the message says what to change
      */
     public TrainingResult train() {
+        RunDirectory.check(arguments);
         Data data = data();
         Torch.seed(arguments.seed());
         AttachedStrategy attached = strategy.attach(model, batches(data));
@@ -218,6 +219,12 @@ public final class FineTuner {
             messages.accept("memory: " + context.memory().describe());
             List<TrainingListener> told = new ArrayList<>(listeners);
             told.add(new MemoryListener(context.memory(), messages));
+            told.add(new TrainingListener() {
+                @Override
+                public void onWarning(String message) {
+                    messages.accept("warning: " + message);
+                }
+            });
             Trainer prepared =
                     new Trainer(model, attached, arguments, data.train, data.evaluation, context.collator(), told);
             prepared.describe(description());

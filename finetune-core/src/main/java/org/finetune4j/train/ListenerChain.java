@@ -13,7 +13,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Passes every event on to several listeners, in their order. A listener that throws does not stop training nor the
  * listeners after it: its first failure is logged, later ones are not, and it goes on getting events, since what failed
- * (a full disk, a viewer that held the file) may pass. An {@link Error} is passed on to the caller.
+ * (a full disk, a viewer that held the file) may pass. An {@link Error} is passed on to the caller. A failure before the start is
+ * not passed on: that run was refused, and what listeners wrote of an earlier one stays.
  */
 public final class ListenerChain implements TrainingListener {
 
@@ -21,6 +22,7 @@ public final class ListenerChain implements TrainingListener {
 
     private final List<TrainingListener> listeners;
     private final Set<TrainingListener> failed = Collections.newSetFromMap(new IdentityHashMap<>());
+    private boolean started;
 
     public ListenerChain(List<? extends TrainingListener> listeners) {
         this.listeners = List.copyOf(listeners);
@@ -31,7 +33,13 @@ public final class ListenerChain implements TrainingListener {
     }
 
     @Override
+    public void onWarning(String message) {
+        tellAll(listener -> listener.onWarning(message));
+    }
+
+    @Override
     public void onStart(TrainingPlan plan) {
+        started = true;
         tellAll(listener -> listener.onStart(plan));
     }
 
@@ -68,7 +76,9 @@ public final class ListenerChain implements TrainingListener {
 
     @Override
     public void onFailure(Throwable failure) {
-        tellAll(listener -> listener.onFailure(failure));
+        if (started) {
+            tellAll(listener -> listener.onFailure(failure));
+        }
     }
 
     private void tellAll(Consumer<TrainingListener> event) {

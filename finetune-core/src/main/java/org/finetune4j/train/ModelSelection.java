@@ -89,10 +89,10 @@ public record ModelSelection(
         return metrics.stream().anyMatch(Set.copyOf(GENERATED)::contains);
     }
 
-    /** Whether {@code value} is better than {@code best} by more than {@code margin}. */
+    /** Whether {@code value} is better than {@code best} by more than {@code margin}; what is no finite number never is. */
     boolean improves(double value, @Nullable Double best, double margin) {
-        if (best == null) {
-            return !Double.isNaN(value);
+        if (best == null || !Double.isFinite(value)) {
+            return Double.isFinite(value);
         }
         return greaterIsBetter ? value - best > margin : best - value > margin;
     }

@@ -7,6 +7,7 @@ import org.finetune4j.data.LengthGrouped;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.train.optimizer.OptimizerProvider;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What must be the same for a resumed run to go on as the first one would have: the batches that it sees, and the optimizer
@@ -21,10 +22,24 @@ final class RunFingerprint {
 
     static String of(TrainingDataset dataset, TrainingArguments arguments) {
         String order = arguments.shuffle() ? "seed " + arguments.seed() : "not shuffled";
-        return dataset.size() + " samples (" + contentOf(dataset) + "), batches of "
+        return of(dataset) + ", batches of "
                 + arguments.perDeviceTrainBatchSize() + " x " + arguments.gradientAccumulationSteps() + ", " + order
                 + (dataset instanceof LengthGrouped ? ", grouped by length" : "") + ", optim "
                 + OptimizerProvider.named(arguments.optimizer().name()).names().get(0);
+    }
+
+    /** What a model is judged on: the held-out samples, and how much of them is answered where the metric needs that. */
+    static String heldOut(@Nullable TrainingDataset evaluation, ModelSelection selection) {
+        if (evaluation == null) {
+            return "no held-out samples";
+        }
+        boolean answered = ModelSelection.GENERATED.contains(selection.metricForBest());
+        String part = selection.generatedSamples() == 0 ? "" : ", the first " + selection.generatedSamples();
+        return of(evaluation) + (answered ? part + ", answers of up to " + selection.maxNewTokens() + " tokens" : "");
+    }
+
+    private static String of(TrainingDataset dataset) {
+        return dataset.size() + " samples (" + contentOf(dataset) + ")";
     }
 
     private static String contentOf(TrainingDataset dataset) {

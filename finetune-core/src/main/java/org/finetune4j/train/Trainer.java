@@ -23,6 +23,7 @@ public final class Trainer {
     private final AttachedStrategy strategy;
     private final TrainingArguments arguments;
     private final TrainingDataset dataset;
+    private final @Nullable TrainingDataset evaluationDataset;
     private final @Nullable Evaluator evaluator;
     private final Collator collator;
     private final TrainingListener listener;
@@ -48,6 +49,7 @@ public final class Trainer {
         this.strategy = strategy;
         this.arguments = arguments;
         this.dataset = dataset;
+        this.evaluationDataset = evaluationDataset;
         this.evaluator = evaluationDataset == null
                 ? null
                 : new Evaluator(
@@ -91,7 +93,8 @@ public final class Trainer {
      * @throws org.finetune4j.FinetuneException when the loss is no longer a number
      */
     public TrainingSummary train() {
-        try (TrainingRun run = new TrainingRun(this)) {
+        try (RunDirectory directory = RunDirectory.enter(arguments);
+                TrainingRun run = new TrainingRun(this)) {
             TrainingSummary summary = run.execute();
             listener.onEnd(summary);
             return summary;
@@ -131,6 +134,11 @@ public final class Trainer {
 
     TrainingListener listener() {
         return listener;
+    }
+
+    @Nullable
+    TrainingDataset evaluationDataset() {
+        return evaluationDataset;
     }
 
     @Nullable

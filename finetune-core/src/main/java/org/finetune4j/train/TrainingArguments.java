@@ -42,7 +42,7 @@ import org.jspecify.annotations.Nullable;
  * @param saveSteps steps between checkpoints; 0 saves after every epoch
  * @param saveTotalLimit how many of the latest checkpoints are kept
  * @param outputDirectory where checkpoints go, or null to write none
- * @param resume whether to go on from the latest checkpoint there, if there is one
+ * @param resume whether to go on from the latest checkpoint there, which must be there
  */
 public record TrainingArguments(
         double epochs,

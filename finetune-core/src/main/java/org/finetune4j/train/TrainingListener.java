@@ -8,10 +8,17 @@ import org.finetune4j.train.health.TrainingStatistics;
  * Is told what happens during training: progress bars, reports and metric stores are listeners.
  *
  * <p>All methods are called on the training thread, in the order in which things happen: {@link #onStart} first, then
- * steps, evaluations, checkpoints and samples, and exactly one of {@link #onEnd} and {@link #onFailure} last. A
- * listener delays training by as long as it takes.
+ * steps, evaluations, checkpoints and samples, and exactly one of {@link #onEnd} and {@link #onFailure} last. A run
+ * that is refused before it starts is not told of, but for its warnings. A listener delays training by as long as it takes.
  */
 public interface TrainingListener {
+
+    /**
+     * Something that is probably not meant, or that people should know. It may come before {@link #onStart}.
+     *
+     * @param message one line
+     */
+    default void onWarning(String message) {}
 
     /** Training is about to run its first step, or its first step after {@link TrainingPlan#startStep()}. */
     default void onStart(TrainingPlan plan) {}

@@ -2,6 +2,7 @@ package org.finetune4j.train;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -41,10 +42,8 @@ final class TrainingRun implements AutoCloseable {
     private final @Nullable CheckpointDirectory checkpoints;
     private final long started = System.nanoTime();
     private TrainingProgress progress = TrainingProgress.start();
-    private double lastLoss = Double.NaN;
     private long tokens;
     private long lastSaved = -1;
-    private boolean interrupted;
 
     TrainingRun(Trainer trainer) {
         this.trainer = trainer;
@@ -71,45 +70,87 @@ final class TrainingRun implements AutoCloseable {
         Path output = arguments.outputDirectory();
         this.checkpoints = output == null ? null : new CheckpointDirectory(output);
         this.fingerprint = RunFingerprint.of(trainer.dataset(), arguments);
-        this.best = new BestModel(arguments.selection(), output, trainer.strategy());
+        this.best = new BestModel(
+                arguments.selection(),
+                output,
+                trainer.strategy(),
+                fingerprint,
+                RunFingerprint.heldOut(trainer.evaluationDataset(), arguments.selection()));
     }
 
     TrainingSummary execute() {
         Torch.seed(arguments.seed());
-        SamplePreview preview = trainer.preview();
+        Optional<Path> checkpoint = checkpoints == null ? Optional.empty() : checkpoints.latest();
+        checkpoint.ifPresent(latest -> progress = adopt(CheckpointDirectory.progressOf(latest, fingerprint)));
+        long startStep = progress.step();
+        if (checkpoints != null) {
+            checkpoints.requireRoom(startStep, plan.totalSteps());
+        }
+        // A run that is complete is not shown again: what its reports hold stays.
+        SamplePreview preview = goesOn() ? trainer.preview() : null;
         if (preview != null) {
             preview.before();
         }
         hooks.beforeTraining(plan.totalSteps());
-        resumeOrStart();
-        lastSaved = progress.step();
+        checkpoint.ifPresent(latest -> {
+            CheckpointDirectory.restore(latest, trainer.strategy(), optimizer, average);
+            LOG.info("resuming from {}", latest);
+        });
+        lastSaved = startStep;
         trainer.listener()
                 .onStart(TrainingPlans.of(
-                        trainer.model().network(),
-                        trainable,
-                        arguments,
-                        plan,
-                        progress.step(),
-                        trainer.configuration()));
-        if (trainer.evaluator() != null && progress.step() == 0) {
+                        trainer.model().network(), trainable, arguments, plan, startStep, trainer.configuration()));
+        if (trainer.evaluator() != null && startStep == 0) {
             trainer.listener().onEvaluation(trainer.evaluate(0));
         }
         while (goesOn()) {
             runEpoch();
         }
-        interrupted = progress.step() < plan.totalSteps() && !best.isExhausted(progress);
         saveCheckpoint();
-        if (!interrupted) {
+        EndReason reason = reason();
+        if (reason != EndReason.INTERRUPTED) {
             finish(preview);
         }
         Duration elapsed = elapsed();
         return new TrainingSummary(
                 progress.step(),
-                lastLoss,
+                progress.lastLoss(),
                 progress.bestEvaluationLoss(),
                 elapsed,
                 tokens / Math.max(1e-9, elapsed.toNanos() / 1e9),
-                interrupted);
+                reason,
+                explain(reason, startStep));
+    }
+
+    /** Goes on from the progress of a checkpoint, as far as it still holds. */
+    private TrainingProgress adopt(TrainingProgress saved) {
+        List<String> warnings = new ArrayList<>();
+        TrainingProgress adopted = best.adopt(saved, warnings::add);
+        boolean bestIsLost = saved.best() != null && adopted.best() == null;
+        if (bestIsLost && arguments.selection().loadBestAtEnd() && !isToGoOn(adopted)) {
+            throw new UserErrorException(warnings.get(0)
+                    + "; but the run is complete: give it more steps, or set load_best_model_at_end to false");
+        }
+        warnings.forEach(trainer.listener()::onWarning);
+        return adopted;
+    }
+
+    private EndReason reason() {
+        if (progress.step() >= plan.totalSteps()) {
+            return EndReason.COMPLETED;
+        }
+        return best.isExhausted(progress) ? EndReason.EARLY_STOPPING : EndReason.INTERRUPTED;
+    }
+
+    private String explain(EndReason reason, long startStep) {
+        String why =
+                switch (reason) {
+                    case COMPLETED -> "all " + plan.totalSteps() + " steps are done";
+                    case EARLY_STOPPING -> best.explain(progress);
+                    case INTERRUPTED -> "stopped on request after step " + progress.step() + " of " + plan.totalSteps();
+                };
+        boolean nothingDone = reason != EndReason.INTERRUPTED && startStep > 0 && startStep == progress.step();
+        return nothingDone ? why + "; the run was complete already, nothing was trained" : why;
     }
 
     /** Puts the weights that the run gives in place: the average, or the best. */
@@ -117,8 +158,8 @@ final class TrainingRun implements AutoCloseable {
         if (average.isOn()) {
             average.swap();
         }
-        if (arguments.selection().loadBestAtEnd() && best.exists()) {
-            best.load();
+        if (arguments.selection().loadBestAtEnd()) {
+            best.load(progress, trainer.listener()::onWarning);
         }
         if (preview != null) {
             trainer.listener().onSamples(preview.after());
@@ -126,23 +167,11 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private boolean goesOn() {
-        return progress.step() < plan.totalSteps() && !trainer.isStopRequested() && !best.isExhausted(progress);
+        return isToGoOn(progress) && !trainer.isStopRequested();
     }
 
-    private void resumeOrStart() {
-        if (checkpoints == null) {
-            return;
-        }
-        Optional<Path> latest = checkpoints.latest();
-        if (latest.isPresent() && !arguments.resume()) {
-            throw new UserErrorException(
-                    arguments.outputDirectory() + " holds " + latest.get().getFileName()
-                            + " of an earlier run: resume it (resume_from_checkpoint=true) or choose another directory");
-        }
-        if (latest.isPresent()) {
-            progress = CheckpointDirectory.restore(latest.get(), fingerprint, trainer.strategy(), optimizer, average);
-            LOG.info("resuming from {}", latest.get());
-        }
+    private boolean isToGoOn(TrainingProgress reached) {
+        return reached.step() < plan.totalSteps() && !best.isExhausted(reached);
     }
 
     /** Runs the rest of the present epoch, or as much of it as the run still needs. */
@@ -197,9 +226,8 @@ final class TrainingRun implements AutoCloseable {
         hooks.afterUpdate(progress.step());
         optimizer.clearGradients();
         average.update();
-        lastLoss = gradients.loss();
         tokens += batches.tokens();
-        progress = progress.advance(batches.batches().size(), plan.batchesPerEpoch());
+        progress = progress.advance(batches.batches().size(), plan.batchesPerEpoch(), gradients.loss());
         event.step = step;
         event.loss = gradients.loss();
         event.gradientNorm = gradients.norm();
@@ -271,6 +299,7 @@ final class TrainingRun implements AutoCloseable {
         Path written = checkpoints.write(
                 progress, fingerprint, trainer.strategy(), optimizer, average, arguments.saveTotalLimit());
         lastSaved = progress.step();
+        best.checkpointed();
         trainer.listener().onCheckpoint(written, progress.step());
     }
 

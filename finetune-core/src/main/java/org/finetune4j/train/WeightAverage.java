@@ -62,7 +62,12 @@ final class WeightAverage implements AutoCloseable {
         return state;
     }
 
+    /** @throws UserErrorException when the run that is resumed kept averages of other parameters, or this one keeps none */
     void restore(Map<String, Tensor> state) {
+        if (averages.isEmpty() && !state.isEmpty()) {
+            throw new UserErrorException(
+                    "the checkpoint has averages of its weights: set ema_decay as the run that is resumed had it");
+        }
         averages.forEach((parameter, average) -> {
             Tensor saved = state.get(parameter.name());
             if (saved == null) {

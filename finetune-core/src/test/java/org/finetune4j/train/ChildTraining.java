@@ -41,7 +41,7 @@ public final class ChildTraining {
                 .learningRate(5e-3)
                 .saveSteps(1)
                 .outputDirectory(Path.of(args[0]))
-                .resume(true)
+                .resume(new CheckpointDirectory(Path.of(args[0])).latest().isPresent())
                 .build();
         TrainingListener pause = new TrainingListener() {
             @Override

@@ -29,7 +29,7 @@ class ListenerChainTest {
         chain.onEvaluation(new EvaluationMetrics(1, 1.0, 4, null));
         chain.onCheckpoint(Path.of("checkpoint-1"), 1);
         chain.onSamples(List.of());
-        chain.onEnd(new TrainingSummary(2, 1.0, null, Duration.ZERO, 1, false));
+        chain.onEnd(new TrainingSummary(2, 1.0, null, Duration.ZERO, 1, EndReason.COMPLETED, "done"));
         chain.onFailure(new IllegalStateException());
 
         assertEquals(
@@ -72,6 +72,13 @@ class ListenerChainTest {
         assertEquals(List.of("b step", "b step", "b step"), heard);
         assertEquals(3, calls[0]);
         assertEquals(1, log.split("disk full", -1).length - 1, "the failure is logged once: " + log);
+    }
+
+    @Test
+    void aRunThatIsRefusedBeforeItStartsIsNotToldOf() {
+        ListenerChain chain = ListenerChain.of(new Recorder("a"));
+        chain.onFailure(new IllegalStateException("refused"));
+        assertEquals(List.of(), heard);
     }
 
     @Test

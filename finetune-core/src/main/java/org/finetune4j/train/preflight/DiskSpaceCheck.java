@@ -60,7 +60,9 @@ public final class DiskSpaceCheck implements PreflightCheck {
         TrainingArguments arguments = context.arguments();
         long model = context.method().equals("full") ? memory.weights() : memory.gradients();
         long checkpoint = model + memory.optimizerState() + memory.average();
-        return (arguments.saveTotalLimit() + 1L) * checkpoint + 2 * model;
+        // The best model, the one that the latest checkpoint refers to, and the one that is being written or the
+        // result.
+        return (arguments.saveTotalLimit() + 1L) * checkpoint + 3 * model;
     }
 
     private void check(String what, Path directory, long needed, String remedy, Findings findings) {

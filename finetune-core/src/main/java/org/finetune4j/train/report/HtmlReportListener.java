@@ -71,8 +71,11 @@ public final class HtmlReportListener implements TrainingListener {
     @Override
     public void onEnd(TrainingSummary summary) {
         history.onEnd(summary);
+        boolean unchanged = log.isUnchanged();
         log.onEnd(summary);
-        HtmlReport.write(report, history);
+        if (!unchanged) {
+            HtmlReport.write(report, history);
+        }
     }
 
     @Override

@@ -12,6 +12,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.StepMetrics;
@@ -82,7 +83,8 @@ final class MetricsEvent {
         event.json.put("labelled_tokens", metrics.labelledTokens());
         event.optionalNumber("exact_match", metrics.exactMatch());
         if (!metrics.scores().isEmpty()) {
-            event.json.set("scores", JSON.valueToTree(metrics.scores()));
+            MetricsEvent scores = new MetricsEvent(event.json.putObject("scores"));
+            metrics.scores().forEach(scores::number);
         }
         return event;
     }
@@ -108,11 +110,12 @@ final class MetricsEvent {
 
     static MetricsEvent end(TrainingSummary summary) {
         MetricsEvent event = of("end", summary.steps());
-        event.number("final_loss", summary.finalLoss());
+        event.optionalNumber("final_loss", summary.finalLoss());
         event.optionalNumber("best_evaluation_loss", summary.bestEvaluationLoss());
         event.seconds("elapsed_seconds", summary.elapsed());
         event.number("tokens_per_second", summary.tokensPerSecond());
-        event.json.put("interrupted", summary.interrupted());
+        event.json.put("reason", summary.reason().key());
+        event.json.put("explanation", summary.explanation());
         return event;
     }
 
@@ -141,6 +144,12 @@ final class MetricsEvent {
         return json.toString();
     }
 
+    /** Whether it says that a run came to its end in good order, not to be resumed. */
+    boolean isFinalEnd() {
+        return json.path("event").asText().equals("end")
+                && EndReason.ofKey(json.path("reason").asText()) != EndReason.INTERRUPTED;
+    }
+
     /** Optimizer steps done when it happened. */
     long step() {
         return json.path("step").longValue();
@@ -164,11 +173,12 @@ final class MetricsEvent {
             case "end" ->
                 listener.onEnd(new TrainingSummary(
                         step(),
-                        number("final_loss"),
+                        optionalNumber("final_loss"),
                         optionalNumber("best_evaluation_loss"),
                         seconds("elapsed_seconds"),
                         number("tokens_per_second"),
-                        json.path("interrupted").booleanValue()));
+                        EndReason.ofKey(json.path("reason").asText()),
+                        json.path("explanation").asText()));
             case "failure" ->
                 listener.onFailure(new LoggedFailure(json.path("failure").asText()));
             default -> {
@@ -187,10 +197,10 @@ final class MetricsEvent {
 
     private Map<String, Double> scores() {
         Map<String, Double> scores = new LinkedHashMap<>();
-        json.path("scores")
-                .fields()
-                .forEachRemaining(
-                        entry -> scores.put(entry.getKey(), entry.getValue().doubleValue()));
+        if (json.path("scores") instanceof ObjectNode object) {
+            MetricsEvent values = new MetricsEvent(object);
+            object.fieldNames().forEachRemaining(name -> scores.put(name, values.number(name)));
+        }
         return scores;
     }
 
@@ -283,6 +293,9 @@ final class MetricsEvent {
             items.forEach(item -> copy.add(plain(item)));
             return copy;
         }
-        return value == null || value instanceof Number || value instanceof Boolean ? value : value.toString();
+        boolean finite =
+                !(value instanceof Double || value instanceof Float) || Double.isFinite(((Number) value).doubleValue());
+        boolean known = value == null || value instanceof Number || value instanceof Boolean;
+        return known && finite ? value : String.valueOf(value);
     }
 }

@@ -28,12 +28,13 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Every event is appended in one write, so a kill can leave no more than a last line without its line end, which
  * readers skip. When a run starts, what the file holds for steps after {@link TrainingPlan#startStep()} is dropped; a
- * run that starts at 0 begins a new file.
+ * run that starts at 0 begins a new file. A run that is resumed when it is complete adds nothing.
  */
 public final class MetricsLog implements TrainingListener {
 
     private final Path file;
     private @Nullable OutputStream out;
+    private @Nullable MetricsEvent start;
     private long lastStep;
 
     public MetricsLog(Path file) {
@@ -64,26 +65,39 @@ public final class MetricsLog implements TrainingListener {
 
     /**
      * Drops all events after {@code lastStep}; the file is replaced as a whole. With 0, a start from scratch, nothing
-     * is kept. A missing file is left missing.
+     * is kept. A missing file is left missing, and one that holds nothing to drop as it is.
      *
+     * @param file the log
+     * @param lastStep the last step to keep
      * @throws UserErrorException when a line is not an event, with its number, or the file cannot be written
      */
     public static void truncate(Path file, long lastStep) {
         if (!Files.exists(file)) {
             return;
         }
-        AtomicFiles.write(file, partial -> {
-            try (BufferedWriter writer = Files.newBufferedWriter(partial, StandardCharsets.UTF_8)) {
-                if (lastStep > 0) {
+        boolean[] drops = {!endsCompletely(file)};
+        readLines(file, (number, line) -> drops[0] |= !isKept(file, number, line, lastStep));
+        if (drops[0]) {
+            AtomicFiles.write(file, partial -> {
+                try (BufferedWriter writer = Files.newBufferedWriter(partial, StandardCharsets.UTF_8)) {
                     readLines(file, (number, line) -> {
-                        if (parse(file, number, line).step() <= lastStep) {
+                        if (isKept(file, number, line, lastStep)) {
                             writer.write(line);
                             writer.write('\n');
                         }
                     });
                 }
-            }
-        });
+            });
+        }
+    }
+
+    private static boolean isKept(Path file, long number, String line, long lastStep) {
+        return lastStep > 0 && parse(file, number, line).step() <= lastStep;
+    }
+
+    /** Whether nothing was added since the run started. */
+    boolean isUnchanged() {
+        return start != null;
     }
 
     @Override
@@ -97,7 +111,28 @@ public final class MetricsLog implements TrainingListener {
         } catch (IOException e) {
             throw new UserErrorException("cannot write " + file + ": " + e, e);
         }
-        append(MetricsEvent.start(plan));
+        start = MetricsEvent.start(plan);
+        if (plan.startStep() == 0 || !endsFinally(file)) {
+            addStart();
+        }
+    }
+
+    /** Whether the last event is the end of a run that is complete. */
+    private static boolean endsFinally(Path file) {
+        boolean[] last = {false};
+        if (Files.exists(file)) {
+            readLines(
+                    file, (number, line) -> last[0] = parse(file, number, line).isFinalEnd());
+        }
+        return last[0];
+    }
+
+    private void addStart() {
+        MetricsEvent added = start;
+        start = null;
+        if (added != null) {
+            append(added);
+        }
     }
 
     @Override
@@ -123,7 +158,10 @@ public final class MetricsLog implements TrainingListener {
 
     @Override
     public void onEnd(TrainingSummary summary) {
-        append(MetricsEvent.end(summary));
+        // A start that waits until now did nothing, and the end is there already.
+        if (!isUnchanged()) {
+            append(MetricsEvent.end(summary));
+        }
         close();
     }
 
@@ -134,6 +172,7 @@ public final class MetricsLog implements TrainingListener {
     }
 
     private void append(MetricsEvent event) {
+        addStart();
         if (out == null) {
             return;
         }
@@ -171,7 +210,7 @@ public final class MetricsLog implements TrainingListener {
 
     private static void readLines(Path file, LineConsumer consumer) {
         try (BufferedReader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
-            boolean lastLineIsComplete = endsWithLineFeed(file);
+            boolean lastLineIsComplete = endsCompletely(file);
             long number = 1;
             String line = reader.readLine();
             while (line != null) {
@@ -187,13 +226,16 @@ public final class MetricsLog implements TrainingListener {
         }
     }
 
-    private static boolean endsWithLineFeed(Path file) throws IOException {
+    /** Whether the last line has its line end. */
+    private static boolean endsCompletely(Path file) {
         try (RandomAccessFile bytes = new RandomAccessFile(file.toFile(), "r")) {
             if (bytes.length() == 0) {
                 return true;
             }
             bytes.seek(bytes.length() - 1);
             return bytes.read() == '\n';
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + file + ": " + e, e);
         }
     }
 }

@@ -2,6 +2,7 @@ package org.finetune4j.train.report;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingPlan;
@@ -39,15 +40,18 @@ final class ProgressText {
     }
 
     static String end(TrainingSummary summary) {
+        Double loss = summary.finalLoss();
         Double best = summary.bestEvaluationLoss();
-        return "%s after %s steps in %s: loss %s%s, %s tokens/s"
+        boolean trained = summary.tokensPerSecond() > 0;
+        return "%s after %s steps in %s%s%s%s%s"
                 .formatted(
                         summary.interrupted() ? "interrupted" : "done",
                         MetricFormat.count(summary.steps()),
                         MetricFormat.duration(summary.elapsed()),
-                        MetricFormat.decimal(summary.finalLoss()),
+                        loss == null ? "" : ": loss " + MetricFormat.decimal(loss),
                         best == null ? "" : ", best evaluation loss " + MetricFormat.decimal(best),
-                        MetricFormat.count(summary.tokensPerSecond()));
+                        trained ? ", " + MetricFormat.count(summary.tokensPerSecond()) + " tokens/s" : "",
+                        trained && summary.reason() == EndReason.COMPLETED ? "" : "; " + summary.explanation());
     }
 
     /** What the steps still to do take at the mean pace since this start, evaluations included. */

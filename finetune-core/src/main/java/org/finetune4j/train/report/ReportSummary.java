@@ -4,6 +4,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingPlan;
@@ -31,9 +32,11 @@ final class ReportSummary {
         if (summary == null) {
             return "<span class=\"status warn\">Not finished</span>";
         }
-        return summary.interrupted()
-                ? "<span class=\"status warn\">Interrupted</span>"
-                : "<span class=\"status good\">Completed</span>";
+        return switch (summary.reason()) {
+            case INTERRUPTED -> "<span class=\"status warn\">Interrupted</span>";
+            case EARLY_STOPPING -> "<span class=\"status good\">Stopped early</span>";
+            case COMPLETED -> "<span class=\"status good\">Completed</span>";
+        };
     }
 
     private static String lead(TrainingHistory history) {
@@ -85,6 +88,9 @@ final class ReportSummary {
                         + ")";
         if (history.failure() != null) {
             return notice("bad", history.failure() + (resume.isEmpty() ? "" : "\n" + resume));
+        }
+        if (summary != null && summary.reason() == EndReason.EARLY_STOPPING) {
+            return notice("good", summary.explanation());
         }
         return resume.isEmpty() ? "" : notice("warn", resume);
     }

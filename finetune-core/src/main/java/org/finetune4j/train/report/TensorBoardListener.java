@@ -15,11 +15,13 @@ import org.jspecify.annotations.Nullable;
  * Writes the run to TensorBoard event files: {@code train/loss}, {@code train/learning_rate}, {@code train/grad_norm},
  * {@code train/tokens_per_second} and {@code train/epoch} at each step, {@code eval/loss}, {@code eval/perplexity} and,
  * where measured, {@code eval/exact_match} at each evaluation, and the configuration as a text. A resumed run goes on
- * in a new file of the same directory, and what was logged after the point of resumption disappears.
+ * in a new file of the same directory, and what was logged after the point of resumption disappears. A file is made when there is
+ * something to write: a run that was complete already leaves none.
  */
 public final class TensorBoardListener implements TrainingListener {
 
     private final Path directory;
+    private @Nullable TrainingPlan plan;
     private @Nullable TensorBoardWriter writer;
 
     /** @param directory where the event files go; one run each */
@@ -28,13 +30,24 @@ public final class TensorBoardListener implements TrainingListener {
     }
 
     @Override
-    public void onStart(TrainingPlan plan) {
+    public void onStart(TrainingPlan newPlan) {
         close();
-        TensorBoardWriter opened = TensorBoardWriter.open(directory);
-        writer = opened;
-        // A new run in a used directory replaces all of the old one; a resumed run keeps its steps so far.
-        opened.sessionStart(plan.startStep() == 0 ? 0 : plan.startStep() + 1);
-        opened.text(plan.startStep(), "configuration", configurationTable(plan));
+        plan = newPlan;
+        if (newPlan.startStep() == 0) {
+            writer();
+        }
+    }
+
+    private @Nullable TensorBoardWriter writer() {
+        TrainingPlan run = plan;
+        if (writer == null && run != null) {
+            TensorBoardWriter opened = TensorBoardWriter.open(directory);
+            writer = opened;
+            // A new run in a used directory replaces all of the old one; a resumed run keeps its steps so far.
+            opened.sessionStart(run.startStep() == 0 ? 0 : run.startStep() + 1);
+            opened.text(run.startStep(), "configuration", configurationTable(run));
+        }
+        return writer;
     }
 
     @Override
@@ -87,8 +100,9 @@ public final class TensorBoardListener implements TrainingListener {
     }
 
     private void scalars(long step, Map<String, Double> values) {
-        if (writer != null) {
-            writer.scalars(step, values);
+        TensorBoardWriter opened = writer();
+        if (opened != null) {
+            opened.scalars(step, values);
         }
     }
 
@@ -97,6 +111,7 @@ public final class TensorBoardListener implements TrainingListener {
             writer.close();
             writer = null;
         }
+        plan = null;
     }
 
     private static String configurationTable(TrainingPlan plan) {

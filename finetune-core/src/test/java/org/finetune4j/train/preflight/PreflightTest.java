@@ -273,13 +273,13 @@ class PreflightTest {
                 AttachedStrategy nothing = new NothingTrains()) {
             PreflightContext context = context(model, nothing, arguments, memory);
             Findings enough = new Findings();
-            new DiskSpaceCheck(directory -> 1400 * megabyte).check(context, enough);
+            new DiskSpaceCheck(directory -> 1500 * megabyte).check(context, enough);
             assertEquals(List.of(), enough.errors());
             Findings full = new Findings();
-            new DiskSpaceCheck(directory -> 1399 * megabyte).check(context, full);
+            new DiskSpaceCheck(directory -> 1499 * megabyte).check(context, full);
             assertEquals(1, full.errors().size());
             assertTrue(
-                    full.errors().get(0).contains("writes up to 1400 MB, 1399 MB are free; make room"),
+                    full.errors().get(0).contains("writes up to 1500 MB, 1499 MB are free; make room"),
                     full.errors()::toString);
         }
     }

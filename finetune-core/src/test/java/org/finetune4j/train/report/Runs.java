@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.StepMetrics;
@@ -71,7 +72,14 @@ final class Runs {
     }
 
     static TrainingSummary summary(long steps, boolean interrupted) {
-        return new TrainingSummary(steps, 0.4512, 0.6577, Duration.ofMillis(250 * steps + 4000), 4096, interrupted);
+        return new TrainingSummary(
+                steps,
+                0.4512,
+                0.6577,
+                Duration.ofMillis(250 * steps + 4000),
+                4096,
+                interrupted ? EndReason.INTERRUPTED : EndReason.COMPLETED,
+                interrupted ? "stopped on request" : "all steps are done");
     }
 
     /** Steps {@code from} (exclusive) to {@code to}, with an evaluation and a checkpoint every tenth of the run. */

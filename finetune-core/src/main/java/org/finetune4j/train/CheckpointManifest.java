@@ -1,0 +1,265 @@
+package org.finetune4j.train;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.model.safetensors.TensorInfo;
+
+/**
+ * The table of contents of a checkpoint, {@code checkpoint.json}: the version of the format, every file with its length, and
+ * every tensor with its whole shape and the pieces that it is stored in. A run on several devices writes a piece from each, so
+ * a run on another number of them reads the same checkpoint.
+ *
+ * @param step optimizer steps that it holds
+ * @param worldSize how many processes wrote it
+ * @param files their lengths in bytes, by their path in the checkpoint
+ * @param tensors by name; one that lies in a subdirectory has its path before it
+ */
+record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map<String, Entry> tensors) {
+
+    static final String FILE = "checkpoint.json";
+
+    private static final String FORMAT = "finetune4j-checkpoint";
+    private static final int VERSION = 1;
+
+    /** Names joined by slashes, none of which begins with a dot. */
+    private static final Pattern INSIDE =
+            Pattern.compile("[^/.\\x00\\\\][^/\\x00\\\\]*(/[^/.\\x00\\\\][^/\\x00\\\\]*)*");
+
+    private static final String SAFETENSORS = ".safetensors";
+
+    /**
+     * A tensor.
+     *
+     * @param dtype safetensors' name of it
+     * @param shape of the whole
+     * @param pieces that give the whole when they are put together
+     */
+    record Entry(String dtype, long[] shape, List<Piece> pieces) {
+
+        /** Whether the pieces lie inside of the whole, have as many numbers as it, and do not overlap. */
+        boolean isComplete() {
+            long stored = 0;
+            for (int i = 0; i < pieces.size(); i++) {
+                Piece piece = pieces.get(i);
+                if (!piece.liesIn(shape) || pieces.subList(0, i).stream().anyMatch(piece::overlaps)) {
+                    return false;
+                }
+                stored += product(piece.shape());
+            }
+            return stored == product(shape);
+        }
+    }
+
+    /**
+     * A block of a tensor.
+     *
+     * @param file where it is stored, under the tensor's name
+     * @param offset of its first number in the whole, an index a dimension
+     * @param shape of the block
+     */
+    record Piece(String file, long[] offset, long[] shape) {
+
+        boolean liesIn(long[] whole) {
+            if (offset.length != whole.length || shape.length != whole.length) {
+                return false;
+            }
+            for (int i = 0; i < whole.length; i++) {
+                if (offset[i] < 0 || shape[i] < 0 || shape[i] > whole[i] - offset[i]) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /** Whether they have a number in common. */
+        boolean overlaps(Piece other) {
+            for (int i = 0; i < offset.length; i++) {
+                if (offset[i] >= other.offset[i] + other.shape[i] || other.offset[i] >= offset[i] + shape[i]) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+
+    private static long product(long[] shape) {
+        return Arrays.stream(shape).reduce(1, (left, right) -> left * right);
+    }
+
+    /** What lies in a directory that one process filled: every tensor is one piece. */
+    static CheckpointManifest ofDirectory(Path directory, long step) throws IOException {
+        Map<String, Long> files = new TreeMap<>();
+        Map<String, Entry> tensors = new TreeMap<>();
+        try (Stream<Path> tree = Files.walk(directory)) {
+            for (Path file : tree.filter(Files::isRegularFile).toList()) {
+                String path = directory.relativize(file).toString().replace('\\', '/');
+                files.put(path, Files.size(file));
+                if (path.endsWith(SAFETENSORS)) {
+                    addTensors(file, path, tensors);
+                }
+            }
+        }
+        return new CheckpointManifest(step, 1, files, tensors);
+    }
+
+    private static void addTensors(Path file, String path, Map<String, Entry> tensors) {
+        String parent = path.substring(0, path.lastIndexOf('/') + 1);
+        try (SafetensorsFile content = SafetensorsFile.open(file)) {
+            for (String name : content.names()) {
+                TensorInfo info = content.info(name);
+                Piece whole = new Piece(path, new long[info.shape().length], info.shape());
+                tensors.put(parent + name, new Entry(info.dtype().safetensorsName(), info.shape(), List.of(whole)));
+            }
+        }
+    }
+
+    void write(Path directory) throws IOException {
+        ObjectNode json = Json.object();
+        json.put("format", FORMAT).put("version", VERSION).put("step", step).put("world_size", worldSize);
+        ObjectNode lengths = json.putObject("files");
+        files.forEach(lengths::put);
+        ObjectNode table = json.putObject("tensors");
+        tensors.forEach((name, entry) -> {
+            ObjectNode node = table.putObject(name).put("dtype", entry.dtype());
+            put(node, "shape", entry.shape());
+            ArrayNode pieces = node.putArray("pieces");
+            for (Piece piece : entry.pieces()) {
+                ObjectNode item = pieces.addObject().put("file", piece.file());
+                put(item, "offset", piece.offset());
+                put(item, "shape", piece.shape());
+            }
+        });
+        Files.writeString(directory.resolve(FILE), Json.write(json) + "\n");
+    }
+
+    private static void put(ObjectNode node, String key, long[] values) {
+        ArrayNode array = node.putArray(key);
+        Arrays.stream(values).forEach(array::add);
+    }
+
+    /** Whether a directory says that it is a checkpoint of this program. */
+    static boolean isIn(Path directory) {
+        return Files.isRegularFile(directory.resolve(FILE));
+    }
+
+    /**
+     * Reads and checks the table.
+     *
+     * @throws UserErrorException when it is missing, of an unknown version, contradicts itself, or files have other lengths
+     */
+    static CheckpointManifest read(Path directory) {
+        Path file = directory.resolve(FILE);
+        if (!isIn(directory)) {
+            throw new UserErrorException(directory + ": no " + FILE
+                    + " in it: another program or an earlier version made it, or it is not complete");
+        }
+        ObjectNode json = Json.readObject(file);
+        String format = json.path("format").asText();
+        if (!format.equals(FORMAT)) {
+            throw new UserErrorException(file + ": 'format' is '" + format + "', expected '" + FORMAT + "'");
+        }
+        if (!json.path("version").isInt() || json.path("version").intValue() != VERSION) {
+            throw new UserErrorException(file + ": version " + json.path("version")
+                    + " of the checkpoint format is unknown, this program reads version " + VERSION
+                    + ": resume with the version of Finetune4j that wrote it");
+        }
+        CheckpointManifest manifest = new CheckpointManifest(
+                natural(file, json, "step"),
+                (int) natural(file, json, "world_size"),
+                lengths(file, json.path("files")),
+                tensors(file, json.path("tensors")));
+        manifest.checkFiles(directory);
+        manifest.checkTensors(file);
+        return manifest;
+    }
+
+    private static long natural(Path file, JsonNode json, String key) {
+        JsonNode value = json.path(key);
+        if (!value.isIntegralNumber() || !value.canConvertToLong() || value.longValue() < 0) {
+            throw new UserErrorException(file + ": '" + key + "' is " + value + ", expected a number of at least 0");
+        }
+        return value.longValue();
+    }
+
+    private static Map<String, Long> lengths(Path file, JsonNode json) {
+        Map<String, Long> lengths = new LinkedHashMap<>();
+        json.fieldNames().forEachRemaining(name -> {
+            if (!INSIDE.matcher(name).matches()) {
+                throw new UserErrorException(file + ": '" + name + "' is no path inside of the checkpoint");
+            }
+            lengths.put(name, natural(file, json, name));
+        });
+        return Collections.unmodifiableMap(lengths);
+    }
+
+    private static Map<String, Entry> tensors(Path file, JsonNode json) {
+        Map<String, Entry> tensors = new LinkedHashMap<>();
+        json.fields().forEachRemaining(field -> {
+            JsonNode node = field.getValue();
+            List<Piece> pieces = new ArrayList<>();
+            node.path("pieces")
+                    .forEach(piece -> pieces.add(new Piece(
+                            piece.path("file").asText(),
+                            naturals(file, piece, "offset"),
+                            naturals(file, piece, "shape"))));
+            tensors.put(
+                    field.getKey(),
+                    new Entry(node.path("dtype").asText(), naturals(file, node, "shape"), List.copyOf(pieces)));
+        });
+        return Collections.unmodifiableMap(tensors);
+    }
+
+    private static long[] naturals(Path file, JsonNode json, String key) {
+        JsonNode array = json.path(key);
+        long[] values = new long[array.size()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = array.get(i).asLong(-1);
+            if (values[i] < 0) {
+                throw new UserErrorException(file + ": '" + key + "' is " + array + ", expected numbers of at least 0");
+            }
+        }
+        return values;
+    }
+
+    private void checkFiles(Path directory) {
+        files.forEach((name, length) -> {
+            Path file = directory.resolve(name);
+            long found;
+            try {
+                found = Files.size(file);
+            } catch (IOException e) {
+                throw new UserErrorException(directory + ": incomplete: " + name + " is missing", e);
+            }
+            if (found != length) {
+                throw new UserErrorException(
+                        directory + ": incomplete: " + name + " has " + found + " bytes, " + FILE + " says " + length);
+            }
+        });
+    }
+
+    private void checkTensors(Path file) {
+        tensors.forEach((name, entry) -> {
+            boolean known = entry.pieces().stream().map(Piece::file).allMatch(files::containsKey);
+            if (!known || !entry.isComplete()) {
+                throw new UserErrorException(file + ": the pieces of '" + name + "' do not make its shape "
+                        + Arrays.toString(entry.shape()));
+            }
+        });
+    }
+}
