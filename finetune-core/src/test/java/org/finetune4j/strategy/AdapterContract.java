@@ -385,16 +385,15 @@ public abstract class AdapterContract {
                 whole = logits(model);
             }
             Path output = directory.resolve("run-" + Math.abs(Arrays.hashCode(whole)));
-            TrainingArguments resumable =
-                    arguments.outputDirectory(output).resume(true).build();
+            arguments.outputDirectory(output);
             try (Adapter adapter = attach(model)) {
                 AdapterTrial.StopAfter stop = new AdapterTrial.StopAfter(2);
-                Trainer interrupted = trainer(model, adapter, resumable, stop);
+                Trainer interrupted = trainer(model, adapter, arguments.build(), stop);
                 stop.trainer = interrupted;
                 assertTrue(interrupted.train().interrupted());
             }
             try (Adapter adapter = attach(model)) {
-                trainer(model, adapter, resumable).train();
+                trainer(model, adapter, arguments.resume(true).build()).train();
                 assertArrayEquals(whole, logits(model));
             }
         });
