@@ -1,9 +1,6 @@
 package org.finetune4j;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
@@ -25,8 +22,6 @@ public final class InputFiles {
 
     /** A vocabulary with a million entries has less. */
     private static final int LARGEST_VOCABULARY = 1 << 30;
-
-    private static final ObjectMapper JSON = new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private InputFiles() {}
 
@@ -113,7 +108,7 @@ public final class InputFiles {
      * @throws UserErrorException when it cannot be read, is too large or too deep, or is not JSON
      */
     public static JsonNode json(Path file) {
-        return parse(file, bytes(file, LARGEST_TEXT));
+        return Json.parse(bytes(file, LARGEST_TEXT), file);
     }
 
     /**
@@ -124,7 +119,7 @@ public final class InputFiles {
      * @throws UserErrorException when it cannot be read, is too large or too deep, or is not a JSON object
      */
     public static ObjectNode jsonObject(Path file) {
-        return object(file, json(file));
+        return Json.object(json(file), file);
     }
 
     /**
@@ -135,26 +130,7 @@ public final class InputFiles {
      * @throws UserErrorException when it cannot be read, is too large or too deep, or is not a JSON object
      */
     public static ObjectNode vocabularyObject(Path file) {
-        return object(file, parse(file, vocabulary(file)));
-    }
-
-    private static ObjectNode object(Path file, JsonNode json) {
-        if (json instanceof ObjectNode object) {
-            return object;
-        }
-        String kind =
-                json.isMissingNode() ? "nothing" : json.getNodeType().toString().toLowerCase(java.util.Locale.ROOT);
-        throw new UserErrorException(file + ": expected a JSON object, it holds " + kind);
-    }
-
-    private static JsonNode parse(Path file, byte[] content) {
-        try {
-            return JSON.readTree(content);
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(file + ": not valid JSON: " + Reasons.of(e), e);
-        } catch (IOException e) {
-            throw unreadable(file, e);
-        }
+        return Json.object(Json.parse(vocabulary(file), file), file);
     }
 
     private static byte[] bytes(Path file, int most) {

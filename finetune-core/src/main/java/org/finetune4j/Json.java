@@ -10,8 +10,6 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -83,31 +81,21 @@ public final class Json {
     }
 
     /**
-     * Reads a file.
+     * Reads the content of a file.
      *
-     * @param file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark
+     * @param content JSON in UTF-8, or in UTF-16 or UTF-32 with a byte order mark
+     * @param origin where it comes from, for messages
      * @return its value
-     * @throws UserErrorException when it cannot be read or is not JSON, with file, line and column
+     * @throws UserErrorException when it is not JSON, with origin, line and column
      */
-    public static JsonNode read(Path file) {
+    static JsonNode parse(byte[] content, Object origin) {
         try {
-            return present(MAPPER.readTree(Files.readAllBytes(file)), file);
+            return present(MAPPER.readTree(content), origin);
         } catch (JsonProcessingException e) {
-            throw notJson(file, e);
+            throw notJson(origin, e);
         } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+            throw new UserErrorException("cannot read " + origin + ": " + Reasons.of(e), e);
         }
-    }
-
-    /**
-     * Reads a file that must hold an object.
-     *
-     * @param file the file
-     * @return its keys and values
-     * @throws UserErrorException when it cannot be read, is not JSON, or is not an object
-     */
-    public static ObjectNode readObject(Path file) {
-        return object(read(file), file);
     }
 
     /**
@@ -155,15 +143,16 @@ public final class Json {
         return node;
     }
 
-    private static ObjectNode object(JsonNode node, Object origin) {
+    /** The value where it is an object. */
+    static ObjectNode object(JsonNode node, Object origin) {
         if (node instanceof ObjectNode object) {
             return object;
         }
-        throw new UserErrorException(origin + ": expected a JSON object, found "
+        throw new UserErrorException(origin + ": expected a JSON object, it holds "
                 + node.getNodeType().name().toLowerCase(Locale.ROOT));
     }
 
     private static UserErrorException notJson(Object origin, JsonProcessingException e) {
-        return new UserErrorException(origin + ": not JSON: " + Reasons.of(e), e);
+        return new UserErrorException(origin + ": not valid JSON: " + Reasons.of(e), e);
     }
 }

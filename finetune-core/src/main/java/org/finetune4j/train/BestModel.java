@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -118,11 +119,14 @@ final class BestModel {
 
     private boolean belongsToRun(Path place) {
         return Files.isRegularFile(place.resolve(PROVENANCE))
-                && Json.readObject(place.resolve(PROVENANCE)).path(RUN).asText().equals(run);
+                && InputFiles.jsonObject(place.resolve(PROVENANCE))
+                        .path(RUN)
+                        .asText()
+                        .equals(run);
     }
 
     private boolean holds(Path place, BestEvaluation best) {
-        return belongsToRun(place) && best.equals(BestEvaluation.of(Json.readObject(place.resolve(PROVENANCE))));
+        return belongsToRun(place) && best.equals(BestEvaluation.of(InputFiles.jsonObject(place.resolve(PROVENANCE))));
     }
 
     /** Whether the run has not got better for as long as it may. */

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
@@ -169,7 +170,7 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
             throw new UserErrorException(directory + ": no " + FILE
                     + " in it: another program or an earlier version made it, or it is not complete");
         }
-        ObjectNode json = Json.readObject(file);
+        ObjectNode json = InputFiles.jsonObject(file);
         String format = json.path("format").asText();
         if (!format.equals(FORMAT)) {
             throw new UserErrorException(file + ": 'format' is '" + format + "', expected '" + FORMAT + "'");

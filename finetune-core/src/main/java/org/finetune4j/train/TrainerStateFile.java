@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -36,7 +37,7 @@ record TrainerStateFile(TrainingProgress progress, String fingerprint) {
     /** @throws UserErrorException when the file is missing, is not JSON, or lacks a key */
     static TrainerStateFile read(Path directory) {
         Path file = directory.resolve(NAME);
-        ObjectNode json = Json.readObject(file);
+        ObjectNode json = InputFiles.jsonObject(file);
         JsonNode best = json.path("best");
         if (!best.isNull() && BestEvaluation.of(best) == null) {
             throw new UserErrorException(file + ": 'best' is " + best + ", expected an evaluation or null");

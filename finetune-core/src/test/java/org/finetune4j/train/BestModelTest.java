@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.report.HtmlReportListener;
@@ -48,7 +49,7 @@ class BestModelTest {
     }
 
     private BestEvaluation best() {
-        return BestEvaluation.of(Json.readObject(output.resolve("best/best_model.json")));
+        return BestEvaluation.of(InputFiles.jsonObject(output.resolve("best/best_model.json")));
     }
 
     @Test
@@ -58,7 +59,7 @@ class BestModelTest {
         assertTrue(
                 best().rules().heldOut().startsWith("5 samples ("),
                 best().rules().heldOut());
-        String fingerprint = Json.readObject(output.resolve("best/best_model.json"))
+        String fingerprint = InputFiles.jsonObject(output.resolve("best/best_model.json"))
                 .path("run")
                 .asText();
         assertTrue(fingerprint.startsWith("13 samples ("), fingerprint);
@@ -105,7 +106,7 @@ class BestModelTest {
     void aBestModelOfAnotherRunIsNotUsed() throws IOException {
         run.steps(4).train();
         Path provenance = output.resolve("best/best_model.json");
-        ObjectNode json = Json.readObject(provenance);
+        ObjectNode json = InputFiles.jsonObject(provenance);
         Files.writeString(provenance, Json.write(json.put("run", "another")));
         run.steps(6).resume().train();
         only("is not there but another one");
@@ -133,7 +134,7 @@ class BestModelTest {
         Files.move(output.resolve("best"), output.resolve(".best-of-checkpoint"));
         copy(known, Files.createDirectory(output.resolve("best")));
         Path provenance = output.resolve("best/best_model.json");
-        ObjectNode later = Json.readObject(provenance);
+        ObjectNode later = InputFiles.jsonObject(provenance);
         Files.writeString(provenance, Json.write(later.put("step", 3).put("value", 0.1)));
         run.resume().train();
         assertEquals(List.of(), run.warnings());

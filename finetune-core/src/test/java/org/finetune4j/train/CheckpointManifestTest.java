@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
@@ -159,7 +160,7 @@ class CheckpointManifestTest {
     void aManifestThatIsWrongIsRefusedInOneLine(Change change) throws IOException {
         Path checkpoint = checkpoint();
         Path file = checkpoint.resolve("checkpoint.json");
-        ObjectNode json = Json.readObject(file);
+        ObjectNode json = InputFiles.jsonObject(file);
         change.change().accept(json);
         Files.writeString(file, Json.write(json));
         UserErrorException e = assertThrows(

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.report.HtmlReportListener;
@@ -227,7 +228,7 @@ class RunDirectoryTest {
     void aFormatOfALaterVersionIsRefusedByItsNumber() throws IOException {
         run.steps(3).train();
         Path manifest = output.resolve("checkpoint-3/checkpoint.json");
-        ObjectNode json = Json.readObject(manifest);
+        ObjectNode json = InputFiles.jsonObject(manifest);
         Files.writeString(manifest, Json.write(json.put("version", 2)));
         String message = refusal(() -> run.resume().train());
         assertTrue(message.contains("version 2 of the checkpoint format is unknown"), message);
