@@ -24,6 +24,8 @@ final class CachedDecoder implements AutoCloseable {
     /** How long the sequences were that the cached keys were rotated for. */
     private int rotatedLength;
 
+    private boolean closed;
+
     /** @param capacity how many tokens a row is going to have, padding included */
     CachedDecoder(CausalLM model, int capacity) {
         this.model = model;
@@ -152,7 +154,11 @@ final class CachedDecoder implements AutoCloseable {
     }
 
     private Tensor run(ModelInputs inputs) {
-        try (TensorScope scope = TensorScope.open()) {
+        try (CausalLM.Entry entry = model.enter();
+                TensorScope scope = TensorScope.open()) {
+            if (closed) {
+                throw new IllegalStateException("session used after close");
+            }
             SequenceContext context = model.context(inputs, cache, seen);
             Tensor hidden = model.hiddenStates(inputs, context); // [rows, virtual + seq, hidden]
             cache.advance((int) hidden.size(1));
@@ -164,6 +170,7 @@ final class CachedDecoder implements AutoCloseable {
 
     @Override
     public void close() {
+        closed = true;
         cache.close();
     }
 }

@@ -48,7 +48,7 @@ public final class GenerationSession implements AutoCloseable {
      * @throws IllegalStateException when the session is closed
      * @throws UserErrorException when beams or several continuations are asked for, or the tokens do not fit the model
      */
-    public Completion generate(int[] tokens, GenerationOptions options, Consumer<String> onText) {
+    public synchronized Completion generate(int[] tokens, GenerationOptions options, Consumer<String> onText) {
         if (closed) {
             throw new IllegalStateException("session used after close");
         }
@@ -89,9 +89,9 @@ public final class GenerationSession implements AutoCloseable {
         return mismatch < 0 ? tokens.length : mismatch;
     }
 
-    /** Frees the keys and values. */
+    /** Frees the keys and values, after a call that another thread has under way. */
     @Override
-    public void close() {
+    public synchronized void close() {
         closed = true;
         decoder.close();
     }

@@ -6,10 +6,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.model.safetensors.MappedFile;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
@@ -19,6 +21,7 @@ import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.NativeAllocator;
@@ -38,7 +41,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * Weights are native memory: close the model. It is not thread-safe.
+ * Weights are native memory: close the model. Several threads may compute with one model at once; {@link #close} waits for
+ * those that are inside, and whoever comes later gets an {@link IllegalStateException}. Weights stay mapped from the
+ * checkpoint's files, which must keep their length as long as the model is open: one that was cut short is refused before
+ * the next pass.
  */
 public final class CausalLM implements AutoCloseable {
 
@@ -48,7 +54,9 @@ public final class CausalLM implements AutoCloseable {
     private final DType computeDType;
     private final @Nullable Path directory;
     private final @Nullable Tokenizer tokenizer;
-    private @Nullable PromptExtension promptExtension;
+    private final Set<MappedFile> mappedFiles;
+    private final ModelUse use = new ModelUse();
+    private volatile @Nullable PromptExtension promptExtension;
     private @Nullable AdapterDirectory text;
 
     private CausalLM(
@@ -57,13 +65,15 @@ public final class CausalLM implements AutoCloseable {
             Device device,
             DType computeDType,
             @Nullable Path directory,
-            @Nullable Tokenizer tokenizer) {
+            @Nullable Tokenizer tokenizer,
+            Set<MappedFile> mappedFiles) {
         this.config = config;
         this.network = network;
         this.device = device;
         this.computeDType = computeDType;
         this.directory = directory;
         this.tokenizer = tokenizer;
+        this.mappedFiles = mappedFiles;
     }
 
     /** Loads a model directory onto the best device, in the dtype it is stored in; see {@link #load(Path, LoadOptions)}. */
@@ -102,6 +112,7 @@ public final class CausalLM implements AutoCloseable {
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
+                Construction construction = Construction.begin();
                 TensorScope scope = TensorScope.open()) {
             WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
             if (compression != null) {
@@ -117,11 +128,21 @@ public final class CausalLM implements AutoCloseable {
             Tokenizer tokenizer = added.isEmpty() && !Files.exists(directory.resolve("tokenizer.json"))
                     ? null
                     : Tokenizer.load(directory, added);
+            if (tokenizer != null) {
+                Construction.own(tokenizer::close);
+            }
             if (tokenizer != null && !added.isEmpty()) {
                 VocabularyGrowth.grow(network, tokenizer.rows());
                 stored = stored.withVocabSize((int) network.inputEmbedding().count());
             }
-            return new CausalLM(stored, network, device, computeDType(options, stored), directory, tokenizer);
+            return construction.complete(new CausalLM(
+                    stored,
+                    network,
+                    device,
+                    computeDType(options, stored),
+                    directory,
+                    tokenizer,
+                    source.mappedFiles()));
         }
     }
 
@@ -145,7 +166,8 @@ public final class CausalLM implements AutoCloseable {
         Torch.seed(seed);
         Device device = options.device();
         DType dtype = options.dtype();
-        try (TensorScope scope = TensorScope.open()) {
+        try (Construction construction = Construction.begin();
+                TensorScope scope = TensorScope.open()) {
             DecoderModel network = Architecture.of(config).build(config, Weights.of(new InitialWeights(device)));
             if (dtype != null) {
                 network.allParameters()
@@ -153,7 +175,8 @@ public final class CausalLM implements AutoCloseable {
                                 parameter -> parameter.replace(parameter.value().to(dtype)));
             }
             ModelConfig stored = dtype == null ? config : config.withStorageDType(dtype);
-            return new CausalLM(stored, network, device, computeDType(options, stored), null, tokenizer);
+            DType compute = computeDType(options, stored);
+            return construction.complete(new CausalLM(stored, network, device, compute, null, tokenizer, Set.of()));
         }
     }
 
@@ -311,9 +334,10 @@ public final class CausalLM implements AutoCloseable {
      * @throws UserErrorException when another one is there, or the model is not causal
      */
     public void extendPrompt(PromptExtension extension) {
-        if (promptExtension != null) {
+        PromptExtension present = promptExtension;
+        if (present != null) {
             throw new UserErrorException(
-                    "this model already carries " + promptExtension + ": disable that adapter before another");
+                    "this model already carries " + present + ": disable that adapter before another");
         }
         if (!network.isCausal()) {
             throw new UserErrorException(config.architecture() + " is no causal model: it takes no virtual tokens");
@@ -333,11 +357,13 @@ public final class CausalLM implements AutoCloseable {
 
     /** How many virtual tokens stand before those of every sequence, in a key-value cache too. */
     public int virtualTokens() {
-        return promptExtension == null ? 0 : promptExtension.virtualTokens();
+        PromptExtension present = promptExtension;
+        return present == null ? 0 : present.virtualTokens();
     }
 
     private @Nullable Prompt prompt() {
-        return promptExtension == null ? null : promptExtension.prompt(computeDType);
+        PromptExtension present = promptExtension;
+        return present == null ? null : present.prompt(computeDType);
     }
 
     private ContextFactory contexts() {
@@ -368,7 +394,8 @@ public final class CausalLM implements AutoCloseable {
      * @return [batch, virtual + seq, hidden] with the virtual embeddings of the context, which belongs to the caller's scope
      */
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Entry entry = enter();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor hidden = network.embed(inputIds(inputs), context, computeDType); // [batch, seq, hidden]
             for (DecoderLayer layer : network.layers()) {
@@ -385,7 +412,8 @@ public final class CausalLM implements AutoCloseable {
      * @return [batch, seq, vocabulary] or [batch, labels], which belongs to the caller's scope
      */
     public Tensor logits(ModelInputs inputs) {
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Entry entry = enter();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor all = hiddenStates(inputs, context(inputs)); // [batch, virtual + seq, hidden]
             int seq = inputs.sequenceLength();
@@ -421,12 +449,54 @@ public final class CausalLM implements AutoCloseable {
                 .toList();
     }
 
-    /** Frees weights and tokenizer. */
+    /** The stay of a thread inside a model, which ends when it is closed, by the same thread. */
+    public interface Entry extends AutoCloseable {
+
+        @Override
+        void close();
+    }
+
+    /**
+     * Lets the calling thread work with the weights, in a pass or a step: until it leaves, nothing is freed or exchanged. The
+     * model's own methods do this themselves; whoever drives {@link #network()} does it for each pass.
+     *
+     * @return to be closed when the thread is done
+     * @throws IllegalStateException when the model is closed
+     * @throws UserErrorException when a file that weights are mapped from was cut short
+     */
+    public Entry enter() {
+        Entry entry = use.enter();
+        try {
+            mappedFiles.forEach(MappedFile::requireUnchanged);
+            return entry;
+        } catch (RuntimeException e) {
+            entry.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Changes the model, as when an adapter is put on or taken off, when no other thread is inside.
+     *
+     * @param action what is to be done
+     * @throws IllegalStateException when this thread and another one are inside
+     */
+    public void alone(Runnable action) {
+        use.alone(action);
+    }
+
+    /**
+     * Frees weights and tokenizer, after all threads that are inside have left. Closing twice is fine.
+     *
+     * @throws IllegalStateException when the calling thread is inside itself
+     */
     @Override
     public void close() {
-        network.close();
-        if (tokenizer != null) {
-            tokenizer.close();
-        }
+        use.close(() -> {
+            network.close();
+            if (tokenizer != null) {
+                tokenizer.close();
+            }
+        });
     }
 }

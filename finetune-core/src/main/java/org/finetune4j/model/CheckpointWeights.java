@@ -4,11 +4,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.model.safetensors.MappedFile;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.Parameter;
@@ -29,6 +31,7 @@ final class CheckpointWeights implements Weights.Source {
     private final boolean otherHead;
     private final @Nullable WeightCompression compression;
     private final Set<String> used = new HashSet<>();
+    private final Set<MappedFile> mapped = new LinkedHashSet<>();
 
     /**
      * @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new
@@ -69,9 +72,24 @@ final class CheckpointWeights implements Weights.Source {
                     + Arrays.toString(reader.shape(stored)) + ", but config.json asks for "
                     + Arrays.toString(shape));
         }
+        if (!reader.dtype(stored).isFloatingPoint()) {
+            throw new UserErrorException(reader.directory() + ": tensor '" + stored + "' holds "
+                    + reader.dtype(stored) + ", but weights are float32, bfloat16 or float16: this looks like a"
+                    + " quantised checkpoint without a quantization_config that is known");
+        }
         used.add(stored);
-        Tensor tensor = reader.tensor(stored).to(device);
-        return storageDType == null ? tensor : tensor.to(storageDType);
+        Tensor read = reader.tensor(stored);
+        Tensor tensor = read.to(device);
+        Tensor converted = storageDType == null ? tensor : tensor.to(storageDType);
+        if (converted.isSame(read)) {
+            mapped.add(reader.fileOf(stored));
+        }
+        return converted;
+    }
+
+    /** The files that tensors of the model still lie in. */
+    Set<MappedFile> mappedFiles() {
+        return mapped;
     }
 
     @Override
@@ -108,6 +126,7 @@ final class CheckpointWeights implements Weights.Source {
                     ? compression.compress(name, tensor(name, Initialization.ZEROS, shape))
                     : compression.read(reader, stored, shape, device);
             if (weight != null) {
+                parts.forEach(part -> mapped.add(reader.fileOf(part)));
                 (parts.isEmpty() ? Set.of(stored) : parts).forEach(reader::release);
             }
             return weight;

@@ -64,9 +64,17 @@ public final class ModelWriter {
     /**
      * Writes the directory; what was there under the same names is replaced only when everything is written.
      *
+     * @param target the directory
      * @throws org.finetune4j.UserErrorException when it cannot be written
+     * @throws IllegalStateException when the model is closed
      */
     public void write(Path target) {
+        try (CausalLM.Entry entry = model.enter()) {
+            writeAll(target);
+        }
+    }
+
+    private void writeAll(Path target) {
         List<Entry> entries = new ArrayList<>();
         Map<String, Object> quantization = new LinkedHashMap<>();
         model.network().namedParameters().forEach((name, parameter) -> {

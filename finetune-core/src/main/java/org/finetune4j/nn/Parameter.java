@@ -4,6 +4,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -29,12 +30,14 @@ public final class Parameter implements AutoCloseable {
     public Parameter(String name, Tensor value) {
         this.name = name;
         this.value = value.unscoped();
+        Construction.own(this::close);
     }
 
     /** A frozen parameter that is stored compressed; takes over {@code compressed}. */
     public Parameter(String name, CompressedWeight compressed) {
         this.name = name;
         this.compressed = compressed;
+        Construction.own(this::close);
     }
 
     /**

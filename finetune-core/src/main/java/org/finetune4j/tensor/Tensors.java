@@ -1,5 +1,6 @@
 package org.finetune4j.tensor;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -12,6 +13,8 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
 
 /** Makes tensors: from values, filled, random, from others, from a file. */
 public final class Tensors {
@@ -126,8 +129,25 @@ public final class Tensors {
         return mapped(file, bytes, false);
     }
 
-    /** Maps a file's bytes as a uint8 vector; what is written to the tensor is written to the file. */
-    public static Tensor mappedForWriting(Path file, long bytes) {
+    /**
+     * Makes a new file of zeros and maps it as a uint8 vector: what is written to the tensor is written to the file. All
+     * blocks of the file are reserved first, so that a disk that fills later cannot end the process.
+     *
+     * @param file where it goes; there must be nothing
+     * @param bytes its length, at least 1
+     * @return a vector over the whole file, which belongs to the scope
+     * @throws UserErrorException when the file cannot be made, or the disk has no room for it; there is no file then
+     */
+    public static Tensor mappedNew(Path file, long bytes) {
+        return mappedNew(file, bytes, FileBlocks::reserve);
+    }
+
+    static Tensor mappedNew(Path file, long bytes, FileBlocks.Reservation reservation) {
+        try {
+            FileBlocks.create(file, bytes, reservation);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot make " + file + " of " + bytes + " bytes: " + Reasons.of(e), e);
+        }
         return mapped(file, bytes, true);
     }
 

@@ -10,6 +10,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BatchIterator;
 import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.DataLoader;
+import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Torch;
@@ -155,9 +156,7 @@ final class TrainingRun implements AutoCloseable {
 
     /** Puts the weights that the run gives in place: the average, or the best. */
     private void finish(@Nullable SamplePreview preview) {
-        if (average.isOn()) {
-            average.swap();
-        }
+        swapAverage();
         if (arguments.selection().loadBestAtEnd()) {
             best.load(progress, trainer.listener()::onWarning);
         }
@@ -200,6 +199,13 @@ final class TrainingRun implements AutoCloseable {
 
     /** Whether the step was done; it is not when a stop was asked for in its middle. */
     private boolean runStep(BatchIterator iterator) {
+        // Nobody frees the weights between the gradients and the update.
+        try (CausalLM.Entry entry = trainer.model().enter()) {
+            return stepInside(iterator);
+        }
+    }
+
+    private boolean stepInside(BatchIterator iterator) {
         StepEvent event = new StepEvent();
         event.begin();
         long stepStarted = System.nanoTime();
@@ -285,11 +291,17 @@ final class TrainingRun implements AutoCloseable {
         if (trainer.evaluator() == null) {
             return;
         }
-        average.swap();
+        swapAverage();
         EvaluationMetrics metrics = trainer.evaluate(progress.step());
         progress = best.consider(progress, metrics);
-        average.swap();
+        swapAverage();
         trainer.listener().onEvaluation(metrics);
+    }
+
+    private void swapAverage() {
+        try (CausalLM.Entry entry = trainer.model().enter()) {
+            average.swap();
+        }
     }
 
     private void saveCheckpoint() {

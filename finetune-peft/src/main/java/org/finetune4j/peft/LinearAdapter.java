@@ -10,6 +10,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -62,12 +63,14 @@ public class LinearAdapter extends PeftAdapter {
             boolean trainable,
             LayerFactory factory) {
         Map<String, Linear> targets = targets(model, peftType, modules);
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             List<AdapterPart> parts = new ArrayList<>();
             targets.forEach((path, linear) -> parts.add(factory.make(path, linear)));
             parts.addAll(modules.savedModules(model, trainable));
-            return enabled(new LinearAdapter(model, peftType, modules, settings, targets, parts));
+            return construction.complete(
+                    enabled(new LinearAdapter(model, peftType, modules, settings, targets, parts)));
         }
     }
 

@@ -88,6 +88,10 @@ public abstract class PeftAdapter implements Adapter {
     @Override
     public void enable() {
         requireOpen();
+        model.alone(this::enableParts);
+    }
+
+    private void enableParts() {
         if (enabled) {
             return;
         }
@@ -111,13 +115,14 @@ public abstract class PeftAdapter implements Adapter {
     @Override
     public void disable() {
         requireOpen();
-        if (!enabled) {
-            return;
-        }
-        unmerge();
-        undo(parts, AdapterPart::disable);
-        useOwnText();
-        enabled = false;
+        model.alone(() -> {
+            if (enabled) {
+                unmerge();
+                undo(parts, AdapterPart::disable);
+                useOwnText();
+                enabled = false;
+            }
+        });
     }
 
     private void useOwnText() {
@@ -128,12 +133,12 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void merge() {
-        merge(false);
+        model.alone(() -> merge(false));
     }
 
     @Override
     public void mergeKeepingTies() {
-        merge(true);
+        model.alone(() -> merge(true));
     }
 
     private void merge(boolean keepTies) {
@@ -160,10 +165,12 @@ public abstract class PeftAdapter implements Adapter {
     @Override
     public void unmerge() {
         requireOpen();
-        if (merged) {
-            undo(parts, AdapterPart::unmerge);
-            merged = false;
-        }
+        model.alone(() -> {
+            if (merged) {
+                undo(parts, AdapterPart::unmerge);
+                merged = false;
+            }
+        });
     }
 
     /** In the reverse order, so that what stood on something else goes first. */
@@ -256,10 +263,12 @@ public abstract class PeftAdapter implements Adapter {
         if (closed) {
             return;
         }
-        disable();
-        parts.forEach(AdapterPart::free);
-        parts.clear();
-        closed = true;
+        model.alone(() -> {
+            disable();
+            parts.forEach(AdapterPart::free);
+            parts.clear();
+            closed = true;
+        });
         if (text != null) {
             text.close();
             text = null;

@@ -104,6 +104,17 @@ public final class CheckpointReader implements AutoCloseable {
         return file(name).tensor(name);
     }
 
+    /**
+     * The file that holds a tensor, as it was opened.
+     *
+     * @param name of the tensor
+     * @return the file's length and what the system knows it by
+     * @throws UserErrorException when there is no such tensor, with the nearest name
+     */
+    public MappedFile fileOf(String name) {
+        return file(name).stored();
+    }
+
     /** Gives the memory back that reading a tensor took; it is read again when it is used again. */
     public void release(String name) {
         file(name).release(name);

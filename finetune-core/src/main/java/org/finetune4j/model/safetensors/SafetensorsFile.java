@@ -22,11 +22,13 @@ public final class SafetensorsFile implements AutoCloseable {
 
     private final Path path;
     private final SafetensorsHeader header;
+    private final MappedFile stored;
     private @Nullable Tensor mapping;
 
-    private SafetensorsFile(Path path, SafetensorsHeader header) {
+    private SafetensorsFile(Path path, SafetensorsHeader header, MappedFile stored) {
         this.path = path;
         this.header = header;
+        this.stored = stored;
     }
 
     /**
@@ -38,7 +40,8 @@ public final class SafetensorsFile implements AutoCloseable {
         if (!Files.isRegularFile(path)) {
             throw new UserErrorException("no file " + path);
         }
-        return new SafetensorsFile(path, SafetensorsHeader.read(path));
+        MappedFile stored = MappedFile.of(path);
+        return new SafetensorsFile(path, SafetensorsHeader.read(path), stored);
     }
 
     /** The names of all tensors, in the order of the file. */
@@ -68,9 +71,25 @@ public final class SafetensorsFile implements AutoCloseable {
         return info;
     }
 
-    /** The tensor of this name; it shares the mapping unless it is not aligned to its item size, or empty. */
+    /**
+     * The file as it was opened: whoever reads its tensors later looks first whether it still has its length.
+     *
+     * @return its length and what the system knows it by
+     */
+    public MappedFile stored() {
+        return stored;
+    }
+
+    /**
+     * The tensor of this name; it shares the mapping unless it is not aligned to its item size, or empty.
+     *
+     * @param name as in the file
+     * @return the tensor, which belongs to the scope
+     * @throws UserErrorException when there is none, or the file has another length than when it was opened
+     */
     public Tensor tensor(String name) {
         TensorInfo info = info(name);
+        stored.requireUnchanged();
         long length = info.end() - info.begin();
         if (length == 0) {
             return Tensors.zeros(info.dtype(), Device.CPU, info.shape());

@@ -1,13 +1,11 @@
 package org.finetune4j.train.gradient;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Device;
@@ -67,15 +65,17 @@ final class ActivationFiles implements AutoCloseable {
         }
     }
 
-    /** Writes an activation, which the caller may close then. */
+    /**
+     * Writes an activation, which the caller may close then.
+     *
+     * @throws UserErrorException when the disk has no room for it
+     */
     Stored store(Tensor activation) {
         long bytes = activation.numel() * activation.dtype().itemSize();
         Path file = directory.resolve("activation-" + files++);
-        try (RandomAccessFile created = new RandomAccessFile(file.toFile(), "rw");
-                Autograd.Mode mode = Autograd.disabled();
+        try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            created.setLength(bytes);
-            Tensor mapping = Tensors.mappedForWriting(file, bytes).unscoped();
+            Tensor mapping = Tensors.mappedNew(file, bytes).unscoped();
             Tensor values =
                     mapping.viewAs(activation.dtype()).view(activation.shape()).unscoped();
             values.copyInPlace(activation.detach());
@@ -83,8 +83,6 @@ final class ActivationFiles implements AutoCloseable {
             Stored stored = new Stored(file, mapping, values, activation.device());
             open.add(stored);
             return stored;
-        } catch (IOException e) {
-            throw new UserErrorException("cannot write activations to " + file + ": " + Reasons.of(e), e);
         }
     }
 

@@ -71,7 +71,8 @@ public final class Backpropagation {
      */
     public double run(ModelInputs inputs, LossHead head) {
         Path offload = checkpointing.offloadDirectory();
-        try (Dropout.Mode mode = Dropout.mode(dropout);
+        try (CausalLM.Entry entry = model.enter();
+                Dropout.Mode mode = Dropout.mode(dropout);
                 ActivationFiles files = offload == null ? null : new ActivationFiles(offload);
                 TensorScope scope = TensorScope.open()) {
             TrainedPrompt prompt = TrainedPrompt.of(model);
@@ -112,7 +113,8 @@ public final class Backpropagation {
 
     /** Runs a batch forwards only, without dropout and without extra losses. */
     public double evaluate(ModelInputs inputs, LossHead head) {
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (CausalLM.Entry entry = model.enter();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             SequenceContext context = model.context(inputs);
             Tensor hidden = network.embed(model.inputIds(inputs), context, model.computeDType());

@@ -17,6 +17,7 @@ import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.LinearAdapter;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -52,13 +53,14 @@ public final class AdaLoraAdapter extends LinearAdapter {
 
     static AdaLoraAdapter attach(CausalLM model, AdaLoraConfig config, boolean trainable) {
         Map<String, Linear> targets = targets(model, AdaLoraConfig.PEFT_TYPE, config.modules());
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             List<AdaLoraLayer> layers = new ArrayList<>();
             targets.forEach((path, linear) -> layers.add(new AdaLoraLayer(model, config, path, linear, trainable)));
             List<AdapterPart> parts = new ArrayList<>(layers);
             parts.addAll(config.modules().savedModules(model, trainable));
-            return enabled(new AdaLoraAdapter(model, config, targets, layers, parts));
+            return construction.complete(enabled(new AdaLoraAdapter(model, config, targets, layers, parts)));
         }
     }
 

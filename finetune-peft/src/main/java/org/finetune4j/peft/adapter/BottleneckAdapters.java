@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.strategy.AdapterSet;
 import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 
 /**
@@ -50,9 +51,10 @@ public final class BottleneckAdapters implements PeftStrategy {
 
     @Override
     public BottleneckAdapter attach(CausalLM model, boolean trainable) {
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            return BottleneckAdapter.attach(model, config, name, trainable);
+            return construction.complete(BottleneckAdapter.attach(model, config, name, trainable));
         }
     }
 

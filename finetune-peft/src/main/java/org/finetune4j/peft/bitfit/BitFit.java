@@ -19,6 +19,7 @@ import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -56,7 +57,8 @@ public final class BitFit implements PeftStrategy {
 
     @Override
     public PeftAdapter attach(CausalLM model, boolean trainable) {
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             List<TrainedCopy> copies = new ArrayList<>();
             Set<String> used = new LinkedHashSet<>();
@@ -78,7 +80,7 @@ public final class BitFit implements PeftStrategy {
             Map<String, @Nullable Object> json = new LinkedHashMap<>();
             json.put("peft_type", TYPE);
             json.put(TARGETS, PeftKeys.orNull(targets));
-            return CopyAdapter.of(model, copies, json);
+            return construction.complete(CopyAdapter.of(model, copies, json));
         }
     }
 

@@ -19,6 +19,7 @@ import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 
 /**
@@ -63,7 +64,8 @@ public final class Freeze implements PeftStrategy {
                     FreezeConfig.LAYERS + " is " + config.frozenLayers() + ", the model has " + count + " layers");
         }
         Set<Parameter> still = frozen(network, frozen);
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             List<TrainedCopy> copies = new ArrayList<>();
             network.namedParameters().forEach((name, parameter) -> {
@@ -76,7 +78,7 @@ public final class Freeze implements PeftStrategy {
                 throw new UserErrorException("nothing is left to train: lower " + FreezeConfig.LAYERS + " or set "
                         + FreezeConfig.HEAD + " or " + FreezeConfig.EMBEDDINGS + " to false");
             }
-            return CopyAdapter.of(model, copies, config.toJson());
+            return construction.complete(CopyAdapter.of(model, copies, config.toJson()));
         }
     }
 

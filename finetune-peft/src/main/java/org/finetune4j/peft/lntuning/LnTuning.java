@@ -16,6 +16,7 @@ import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -50,7 +51,8 @@ public final class LnTuning implements PeftStrategy {
     @Override
     public PeftAdapter attach(CausalLM model, boolean trainable) {
         Map<String, Module> norms = modules.select(model, PEFT_TYPE, NORMS);
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             List<TrainedCopy> copies = new ArrayList<>();
             norms.forEach((path, norm) -> norm.ownParameters().keySet().forEach(name -> {
@@ -61,7 +63,7 @@ public final class LnTuning implements PeftStrategy {
             Map<String, @Nullable Object> json = new LinkedHashMap<>();
             json.put("peft_type", PEFT_TYPE);
             json.putAll(modules.toJson(PEFT_TYPE, model, norms.keySet()));
-            return CopyAdapter.of(model, copies, json);
+            return construction.complete(CopyAdapter.of(model, copies, json));
         }
     }
 

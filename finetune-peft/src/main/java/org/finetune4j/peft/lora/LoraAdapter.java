@@ -21,6 +21,7 @@ import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -70,7 +71,8 @@ public final class LoraAdapter extends PeftAdapter {
     /** Adapts the layers and tables that {@code config} targets, with new matrices. */
     static LoraAdapter attach(CausalLM model, LoraConfig config, boolean trainable) {
         Map<String, Module> modules = config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             List<AdapterPart> parts = new ArrayList<>();
             modules.forEach((path, module) -> {
@@ -90,7 +92,7 @@ public final class LoraAdapter extends PeftAdapter {
                     config.bias() == LoraConfig.Bias.ALL,
                     trainable));
             parts.addAll(config.modules().savedModules(model, trainable));
-            return enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts));
+            return construction.complete(enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts)));
         }
     }
 

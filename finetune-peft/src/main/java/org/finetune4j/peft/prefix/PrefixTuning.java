@@ -15,6 +15,7 @@ import org.finetune4j.peft.promptlearning.PromptInitialization.Kind;
 import org.finetune4j.peft.promptlearning.TableEncoder;
 import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 
@@ -56,17 +57,18 @@ public final class PrefixTuning implements PeftStrategy {
 
     @Override
     public PromptAdapter attach(CausalLM model, boolean trainable) {
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             PrefixShape shape = PrefixShape.of(model);
             config.madeFor().check(shape.sizes());
-            return PromptAdapter.attach(
+            return construction.complete(PromptAdapter.attach(
                     model,
                     () -> encoder(model, shape, trainable),
                     shape::layout,
                     config.toJson(shape),
                     stored,
-                    trainable);
+                    trainable));
         }
     }
 

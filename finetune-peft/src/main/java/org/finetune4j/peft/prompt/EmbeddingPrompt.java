@@ -11,6 +11,7 @@ import org.finetune4j.peft.promptlearning.PromptKeys;
 import org.finetune4j.peft.promptlearning.PromptKeys.Sizes;
 import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -59,16 +60,17 @@ abstract class EmbeddingPrompt implements PeftStrategy {
 
     @Override
     public final PromptAdapter attach(CausalLM model, boolean trainable) {
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             madeFor.check(PromptKeys.ofEmbeddings(model));
-            return PromptAdapter.attach(
+            return construction.complete(PromptAdapter.attach(
                     model,
                     () -> encoder(model, trainable),
                     Prompt.Embeddings::new,
                     configuration(model),
                     stored,
-                    trainable);
+                    trainable));
         }
     }
 }

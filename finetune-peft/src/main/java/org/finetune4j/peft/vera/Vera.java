@@ -12,6 +12,7 @@ import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.strategy.DeltaKind;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 
 /**
@@ -44,7 +45,8 @@ public final class Vera implements PeftStrategy {
     @Override
     public PeftAdapter attach(CausalLM model, boolean trainable) {
         Map<String, Linear> targets = LinearAdapter.targets(model, VeraConfig.PEFT_TYPE, config.modules());
-        try (Autograd.Mode mode = Autograd.disabled();
+        try (Construction construction = Construction.begin();
+                Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             long in = targets.values().stream()
                     .mapToLong(Linear::inFeatures)
@@ -60,7 +62,7 @@ public final class Vera implements PeftStrategy {
                     (path, linear) -> parts.add(new VeraLayer(model, config, projection, path, linear, trainable)));
             parts.add(projection);
             parts.addAll(config.modules().savedModules(model, trainable));
-            return Adapter.enabledOn(model, config, targets, parts);
+            return construction.complete(Adapter.enabledOn(model, config, targets, parts));
         }
     }
 

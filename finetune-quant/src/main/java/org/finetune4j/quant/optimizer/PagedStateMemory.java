@@ -1,13 +1,10 @@
 package org.finetune4j.quant.optimizer;
 
-import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.quant.memory.BlockStore;
 import org.finetune4j.quant.memory.MemoryScheduler;
@@ -51,15 +48,11 @@ public final class PagedStateMemory implements StateMemory {
         }
         long bytes = Math.max(1, count * dtype.itemSize());
         Path file = directory.resolve("state-" + mappings.size());
-        try (RandomAccessFile created = new RandomAccessFile(file.toFile(), "rw");
-                TensorScope scope = TensorScope.open()) {
-            created.setLength(bytes);
-            Tensor mapping = Tensors.mappedForWriting(file, bytes).unscoped();
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor mapping = Tensors.mappedNew(file, bytes).unscoped();
             Tensor state = mapping.viewAs(dtype).view(shape).unscoped();
             mappings.put(state, mapping);
             return state;
-        } catch (IOException e) {
-            throw new UserErrorException("cannot write optimizer states to " + file + ": " + Reasons.of(e), e);
         }
     }
 
