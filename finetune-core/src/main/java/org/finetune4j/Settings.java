@@ -19,6 +19,7 @@ public final class Settings {
 
     private final String origin;
     private final Map<String, @Nullable Object> values;
+    private final Map<String, String> written;
     private final Set<String> known = new LinkedHashSet<>();
 
     /**
@@ -26,8 +27,20 @@ public final class Settings {
      * @param values numbers, texts, truth values, lists and maps; null is as good as missing
      */
     public Settings(String origin, Map<String, ? extends @Nullable Object> values) {
+        this(origin, values, Map.of());
+    }
+
+    /**
+     * Settings of which some were written under other names, which messages then use.
+     *
+     * @param origin what messages call the place of these values, such as the path of a file
+     * @param values numbers, texts, truth values, lists and maps; null is as good as missing
+     * @param written for a name among {@code values} the one that the user wrote
+     */
+    public Settings(String origin, Map<String, ? extends @Nullable Object> values, Map<String, String> written) {
         this.origin = origin;
         this.values = new LinkedHashMap<>(values);
+        this.written = Map.copyOf(written);
     }
 
     public String origin() {
@@ -166,6 +179,15 @@ public final class Settings {
     }
 
     /**
+     * The names that the user wrote instead of ours.
+     *
+     * @return ours and theirs
+     */
+    public Map<String, String> written() {
+        return written;
+    }
+
+    /**
      * The names that were asked for so far.
      *
      * @return names, in the order of the questions
@@ -215,8 +237,8 @@ public final class Settings {
 
     /** The error for a value that cannot be used. */
     public UserErrorException invalid(String key, String expected) {
-        return new UserErrorException(origin + ": '" + key + "' is " + Reasons.excerpt(String.valueOf(values.get(key)))
-                + ", expected " + expected);
+        return new UserErrorException(origin + ": '" + written.getOrDefault(key, key) + "' is "
+                + Reasons.excerpt(String.valueOf(values.get(key))) + ", expected " + expected);
     }
 
     private UserErrorException missing(String key) {

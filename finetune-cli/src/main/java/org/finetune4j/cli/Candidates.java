@@ -67,7 +67,8 @@ record Candidates(List<Path> directories, boolean adapters) {
                 + " or " + ModelConfig.FILE);
     }
 
-    private static List<Path> checkpoints(Path run) {
+    /** The checkpoints of a run, from the first to the last. */
+    static List<Path> checkpoints(Path run) {
         if (!Files.isDirectory(run)) {
             throw new UserErrorException("no run directory " + run);
         }

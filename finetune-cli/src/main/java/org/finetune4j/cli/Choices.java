@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Supplier;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -11,6 +12,15 @@ import org.finetune4j.UserErrorException;
 final class Choices {
 
     private Choices() {}
+
+    /** Looks something up whose errors do not know the key that the name stands under. */
+    static <T> T naming(Settings settings, String key, Supplier<T> lookup) {
+        try {
+            return lookup.get();
+        } catch (UserErrorException e) {
+            throw new UserErrorException(settings.origin() + ": '" + key + "': " + e.getMessage(), e);
+        }
+    }
 
     /** @throws UserErrorException when the value is none of the constants' names in lower case */
     static <E extends Enum<E>> E of(Settings settings, String key, E[] values, E fallback) {

@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param evaluationFraction part of the training data to hold out where nothing else is
  * @param mixture how datasets become one
  * @param text how plain text is read, or null where the data is not plain text
- * @param maxLength tokens of a sample, or 0 for as many as the model sees, but 1024 at most
+ * @param maxLength tokens of a sample, 0 for as many as the model sees, but 1024 at most, or {@link #WHOLE} for no such limit
  * @param template the prompt of instructions, or null for the chat template
  * @param chatTemplate name, file or directory of the chat template, or null for the model's own
  * @param chosenOnly whether of preference pairs the chosen answer is learned
@@ -58,6 +58,9 @@ record DataJob(
         boolean groupByLength,
         long seed) {
 
+    /** Samples as long as the model sees. */
+    static final int WHOLE = -1;
+
     private static final String CHAT = "chat";
 
     static DataJob of(Settings settings) {
@@ -76,7 +79,7 @@ record DataJob(
                 settings.number("eval_fraction", 0, 0, 0.99),
                 MixtureSettings.of(settings),
                 text,
-                settings.integer("max_length", 0, 2),
+                maxLength(settings),
                 Choices.of(settings, "truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
                 template(settings),
                 settings.text("chat_template").orElse(null),
@@ -85,6 +88,12 @@ record DataJob(
                 packing,
                 grouped,
                 settings.integer("seed", 42));
+    }
+
+    /** As in TRL, {@code max_length: null} cuts nothing off but what the model cannot see. */
+    private static int maxLength(Settings settings) {
+        boolean unlimited = !settings.has("max_length") && settings.asMap().containsKey("max_length");
+        return unlimited ? WHOLE : settings.integer("max_length", 0, 2);
     }
 
     private static @Nullable PromptTemplate template(Settings settings) {
@@ -215,6 +224,9 @@ record DataJob(
     /** The most tokens that a sample has. */
     int maxLength(CausalLM model) {
         int longest = model.network().maxPositions();
+        if (maxLength == WHOLE) {
+            return longest;
+        }
         if (maxLength > longest) {
             throw new UserErrorException("max_length is " + maxLength + ", but the model sees no more than " + longest
                     + " tokens (max_position_embeddings)");

@@ -23,6 +23,7 @@ final class LoadSettings {
     private final int threads;
     private final @Nullable DType dtype;
     private final @Nullable DType gpuDType;
+    private final boolean bf16;
     private final @Nullable Quantization quantization;
     private final AddedTokens addedTokens;
 
@@ -37,6 +38,7 @@ final class LoadSettings {
         Device.checkName(device);
         this.threads = settings.integer("threads", 0, 0);
         this.dtype = settings.text("dtype").map(DType::parse).orElse(null);
+        this.bf16 = settings.flag("bf16", false);
         this.quantization = Quantization.of(settings).orElse(null);
         this.gpuDType =
                 settings.text("bnb_4bit_compute_dtype").map(DType::parse).orElse(null);
@@ -68,7 +70,12 @@ final class LoadSettings {
         Quantization.checkComputeDType(settings, found);
         // A GPU calculates in the type that the rest of the model is stored in.
         DType stored = dtype == null && found.type() == Device.Type.CUDA ? gpuDType : dtype;
+        DType computed = bf16 && found.type() == Device.Type.CUDA ? DType.BFLOAT16 : null;
+        if (bf16 && computed == null) {
+            System.err.println("note: bf16: a CPU calculates in float32 here, which is more exact and faster");
+        }
         return new LoadOptions(found, stored)
+                .withComputeDType(computed)
                 .withCompression(quantization == null ? null : quantization.compression())
                 .withAddedTokens(addedTokens);
     }

@@ -8,9 +8,6 @@ import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.TrainingSummary;
 import org.finetune4j.train.memory.ProcessMemory;
-import org.finetune4j.train.report.HtmlReportListener;
-import org.finetune4j.train.report.ProgressListener;
-import org.finetune4j.train.report.TensorBoardListener;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -34,13 +31,8 @@ final class TrainCommand implements Callable<Integer> {
         try (CausalLM model = CausalLM.load(directory, job.load().options())) {
             JobData data = job.data().load(model);
             data.notes().forEach(note -> System.err.println("data: " + note));
-            FineTuner tuner = job.tuner(model, data, process).listener(ProgressListener.console());
-            if (job.reportTo().contains("tensorboard")) {
-                tuner.listener(new TensorBoardListener(job.outputDirectory().resolve("runs")));
-            }
-            if (job.reportTo().contains("html")) {
-                tuner.listener(new HtmlReportListener(job.outputDirectory().resolve("report.html")));
-            }
+            FineTuner tuner = job.tuner(model, data, process);
+            job.reports().listeners(job.outputDirectory()).forEach(tuner::listener);
             try (InterruptGuard guard = new InterruptGuard(tuner::requestStop);
                     TrainingResult result = tuner.train()) {
                 return finish(job, result);

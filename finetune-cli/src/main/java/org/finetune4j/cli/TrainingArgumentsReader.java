@@ -1,12 +1,13 @@
 package org.finetune4j.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.Settings;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DataLoader;
+import org.finetune4j.train.CheckpointName;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.gradient.LossOptions;
@@ -34,6 +35,7 @@ final class TrainingArgumentsReader {
     }
 
     private TrainingArguments arguments(Path output, double defaultLearningRate) {
+        StepIntervals intervals = StepIntervals.of(settings);
         int batch = settings.integer("per_device_train_batch_size", 8, 1);
         double learningRate = settings.number("learning_rate", defaultLearningRate, 0, 1e6);
         return TrainingArguments.builder()
@@ -44,8 +46,8 @@ final class TrainingArgumentsReader {
                 .gradientAccumulationSteps(settings.integer("gradient_accumulation_steps", 1, 1))
                 .learningRate(learningRate)
                 .schedule(schedule(learningRate))
-                .warmupSteps(settings.integer("warmup_steps", 0, 0))
-                .warmupRatio(settings.number("warmup_ratio", 0, 0, 1))
+                .warmupSteps(warmupIsShare() ? 0 : settings.integer("warmup_steps", 0, 0))
+                .warmupRatio(settings.number(warmupIsShare() ? "warmup_steps" : "warmup_ratio", 0, 0, 1))
                 .optimizer(optimizer())
                 .weightDecay(settings.number("weight_decay", 0, 0, 1e6))
                 .decayNormsAndBiases(settings.flag("decay_norms_and_biases", false))
@@ -58,39 +60,76 @@ final class TrainingArgumentsReader {
                 .emaDecay(settings.number("ema_decay", 0, 0, 0.999999))
                 .selection(selection())
                 .statisticsSteps(settings.integer("statistics_steps", 0, 0))
-                .seed(settings.integer("seed", 42))
+                .seed(seed())
                 .shuffle(settings.flag("shuffle", true))
                 .dataloaderNumWorkers(settings.integer("dataloader_num_workers", DataLoader.DEFAULT_WORKERS, 0))
                 .dataloaderPrefetchFactor(
                         settings.integer("dataloader_prefetch_factor", DataLoader.DEFAULT_PREFETCH, 1))
-                .evalSteps(settings.integer("eval_steps", 0, 0))
-                .saveSteps(settings.integer("save_steps", 0, 0))
+                .evaluation(intervals.evaluation())
+                .checkpoints(intervals.checkpoints())
                 .saveTotalLimit(settings.integer("save_total_limit", 1, 1))
                 .outputDirectory(output)
-                .resume(settings.flag("resume_from_checkpoint", false))
+                .resume(resume(output))
                 .build();
     }
 
+    /** As in transformers, fewer steps than one are a share of all. */
+    private boolean warmupIsShare() {
+        settings.number("warmup_ratio", 0, 0, 1); // checked and known even where the other one decides
+        double steps = settings.number("warmup_steps", 0, 0, Integer.MAX_VALUE);
+        return steps > 0 && steps < 1;
+    }
+
+    /** One seed decides everything here, also what transformers gives a seed of its own. */
+    private long seed() {
+        int seed = settings.integer("seed", 42);
+        if (settings.integer("data_seed", seed) != seed) {
+            throw settings.invalid(
+                    "data_seed", "the value of seed, " + seed + ": it decides the order of the data too");
+        }
+        return seed;
+    }
+
+    /** {@code true}, or transformers' path of the checkpoint to go on from, which is the latest of this run. */
+    private boolean resume(Path output) {
+        String value = settings.text("resume_from_checkpoint").orElse("false");
+        if (value.equals("true") || value.equals("false")) {
+            return Boolean.parseBoolean(value);
+        }
+        Path named = Path.of(value).toAbsolutePath().normalize();
+        boolean isLatest = CheckpointName.stepOf(named).isPresent()
+                && output.toAbsolutePath().normalize().equals(named.getParent())
+                && Files.isDirectory(named)
+                && named.equals(latest(named.getParent()));
+        if (!isLatest) {
+            throw settings.invalid(
+                    "resume_from_checkpoint",
+                    "true, or the latest checkpoint of " + output + ", where a run always goes on");
+        }
+        return true;
+    }
+
+    private static Path latest(Path run) {
+        List<Path> checkpoints = Candidates.checkpoints(run);
+        return checkpoints.get(checkpoints.size() - 1);
+    }
+
     private LearningRateSchedule schedule(double learningRate) {
-        return LearningRateSchedule.named(
-                settings.text("lr_scheduler_type").orElse("linear"),
-                new ScheduleOptions(texts("lr_scheduler_kwargs"), learningRate));
+        String name = settings.text("lr_scheduler_type").orElse("linear");
+        ScheduleOptions options = new ScheduleOptions(texts("lr_scheduler_kwargs"), learningRate);
+        return Choices.naming(settings, "lr_scheduler_type", () -> LearningRateSchedule.named(name, options));
     }
 
     private OptimizerOptions optimizer() {
         String name = settings.text("optim").orElse("adamw");
-        try {
-            OptimizerProvider provider = OptimizerProvider.named(name);
-            return new OptimizerOptions(
-                    provider.names().get(0),
-                    settings.number("adam_beta1", 0.9, 0, 1),
-                    settings.number("adam_beta2", 0.999, 0, 1),
-                    settings.number("adam_epsilon", 1e-8, 0, 1),
-                    settings.number("momentum", 0, 0, 1),
-                    texts("optim_args"));
-        } catch (UserErrorException e) {
-            throw new UserErrorException(settings.origin() + ": 'optim': " + e.getMessage(), e);
-        }
+        OptimizerProvider provider = Choices.naming(settings, "optim", () -> OptimizerProvider.named(name));
+        return new OptimizerOptions(
+                provider.names().get(0),
+                settings.number("adam_beta1", 0.9, 0, 1),
+                settings.number("adam_beta2", 0.999, 0, 1),
+                settings.number("adam_epsilon", 1e-8, 0, 1),
+                settings.number("momentum", 0, 0, 1),
+                texts("optim_args"));
     }
 
     private ModelSelection selection() {
@@ -134,6 +173,9 @@ final class TrainingArgumentsReader {
     private Map<String, String> texts(String key) {
         Map<String, String> texts = new LinkedHashMap<>();
         Object value = settings.value(key).orElse(Map.of());
+        if (value instanceof String text && text.strip().startsWith("{")) {
+            value = TrainingConfig.value(key, text); // transformers takes JSON in a text, too
+        }
         if (value instanceof Map<?, ?> map) {
             map.forEach((name, element) -> texts.put(String.valueOf(name), String.valueOf(element)));
             return texts;

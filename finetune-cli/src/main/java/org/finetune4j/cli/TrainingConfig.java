@@ -19,11 +19,12 @@ import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
 
 /** A training configuration: a YAML file, and {@code key=value} arguments that go before it. */
 final class TrainingConfig {
 
-    private static final ObjectMapper YAML = YAMLMapper.builder(new YAMLFactory())
+    static final ObjectMapper YAML = YAMLMapper.builder(new YAMLFactory())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 
@@ -40,15 +41,22 @@ final class TrainingConfig {
 
     /** Settings that are not in a file, with {@code key=value} arguments that go before them. */
     static Settings with(String origin, Map<String, ?> given, List<String> overrides) {
-        Map<String, Object> values = new LinkedHashMap<>(given);
+        Settings base = FamiliarKeys.translate(new Settings(origin, given));
+        Map<String, @Nullable Object> values = base.asMap();
+        Map<String, String> written = new LinkedHashMap<>(base.written());
+        Map<String, Object> first = new LinkedHashMap<>();
         for (String override : overrides) {
             int equals = override.indexOf('=');
             if (equals < 1) {
                 throw new UserErrorException("'" + override + "': expected key=value");
             }
-            values.put(override.substring(0, equals), value(override, override.substring(equals + 1)));
+            first.put(override.substring(0, equals), value(override, override.substring(equals + 1)));
         }
-        return new Settings(origin, values);
+        Settings before = FamiliarKeys.translate(new Settings(origin, first));
+        values.putAll(before.asMap());
+        written.keySet().removeAll(before.asMap().keySet());
+        written.putAll(before.written());
+        return FamiliarKeys.translate(new Settings(origin, values, written));
     }
 
     /** The keys of a file with their values. */
@@ -97,7 +105,8 @@ final class TrainingConfig {
         }
     }
 
-    private static Object value(String override, String text) {
+    /** What a text says as YAML. */
+    static Object value(String override, String text) {
         try {
             Object value = YAML.readValue(text, Object.class);
             return value == null ? text : value;

@@ -1,9 +1,7 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
-import java.util.List;
 import org.finetune4j.Settings;
-import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.FineTuningStrategy;
@@ -23,10 +21,8 @@ record TrainingJob(
         DataJob data,
         TrainingArguments arguments,
         Path outputDirectory,
-        List<String> reportTo,
+        ReportSettings reports,
         int previews) {
-
-    private static final List<String> REPORTS = List.of("html", "tensorboard", "none");
 
     /**
      * Reads a configuration.
@@ -40,8 +36,9 @@ record TrainingJob(
         }
         String model = settings.requiredText("model_name_or_path");
         Path output = settings.path("output_dir");
-        FineTuningStrategy strategy =
-                StrategyProvider.named(settings.text("method").orElse("lora")).create(settings);
+        String method = settings.text("method").orElse("lora");
+        FineTuningStrategy strategy = Choices.naming(settings, "method", () -> StrategyProvider.named(method))
+                .create(settings);
         TrainingJob job = new TrainingJob(
                 model,
                 new LoadSettings(settings, strategy),
@@ -49,9 +46,9 @@ record TrainingJob(
                 DataJob.of(settings),
                 TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate()),
                 output,
-                reports(settings),
+                ReportSettings.of(settings),
                 settings.integer("num_preview_samples", 3, 0));
-        settings.refuseUnknown();
+        settings.refuseUnknown(new ForeignKeys(settings.known(), strategy.method()));
         return job;
     }
 
@@ -78,22 +75,14 @@ record TrainingJob(
                 .previews(previews)
                 .processBytes(process)
                 .messages(System.err::println);
+        if (reports.runName() != null) {
+            tuner.describe("run_name", reports.runName());
+        }
         tuner.dataset(loadedData.train().batches());
         JobData.Part heldOut = loadedData.evaluation();
         if (heldOut != null) {
             tuner.evaluation(heldOut.samples());
         }
         return tuner;
-    }
-
-    private static List<String> reports(Settings settings) {
-        List<String> names = settings.has("report_to") ? settings.texts("report_to") : List.of("html", "tensorboard");
-        for (String name : names) {
-            if (!REPORTS.contains(name)) {
-                throw new UserErrorException(
-                        settings.origin() + ": 'report_to' is " + name + Suggestions.didYouMean(name, REPORTS));
-            }
-        }
-        return names;
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -94,6 +95,38 @@ class TrainCommandTest {
         assertEquals(
                 0, files.train("max_steps=4", "resume_from_checkpoint=true").exitCode());
         assertTrue(Files.exists(files.output.resolve("checkpoint-4")));
+    }
+
+    @Test
+    void strategiesAndLoggingStepsOfTransformersAreObeyed() throws IOException {
+        TrainingFiles files = new TrainingFiles(directory);
+        CommandRun run = files.train(
+                "logging_steps=2",
+                "save_strategy=no",
+                "eval_file=" + files.data,
+                "eval_strategy=steps",
+                "eval_steps=0.5",
+                "report_to=html",
+                "disable_tqdm=true");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertEquals(
+                List.of("step 2/4", "step 4/4"),
+                run.err().stream()
+                        .filter(line -> line.startsWith("step "))
+                        .map(line -> line.substring(0, "step 2/4".length()))
+                        .toList());
+        assertEquals(
+                List.of("after step 0", "after step 2", "after step 4"),
+                run.err().stream()
+                        .filter(line -> line.startsWith("evaluation "))
+                        .map(line -> line.substring("evaluation ".length(), line.indexOf(':')))
+                        .toList());
+        try (var left = Files.list(files.output)) {
+            assertEquals(
+                    List.of(),
+                    left.filter(path -> path.getFileName().toString().startsWith("checkpoint-"))
+                            .toList());
+        }
     }
 
     @Test

@@ -33,7 +33,7 @@ public interface StrategyProvider {
                 .filter(provider -> provider.method().equals(method))
                 .findFirst()
                 .orElseThrow(() -> new UserErrorException("unknown method '" + method + "'"
-                        + Suggestions.didYouMean(
+                        + Suggestions.among(
                                 method,
                                 all.stream().map(StrategyProvider::method).toList())));
     }

@@ -38,8 +38,8 @@ import org.jspecify.annotations.Nullable;
  * @param shuffle whether every epoch has a random order of its own
  * @param dataloaderNumWorkers threads that make batches ahead; 0 makes each when it is needed. It changes no result
  * @param dataloaderPrefetchFactor batches that each of them makes ahead
- * @param evalSteps steps between evaluations; 0 evaluates after every epoch
- * @param saveSteps steps between checkpoints; 0 saves after every epoch
+ * @param evaluation how often the held-out samples are measured
+ * @param checkpoints how often a checkpoint is written; a run that is stopped always writes one
  * @param saveTotalLimit how many of the latest checkpoints are kept
  * @param outputDirectory where checkpoints go, or null to write none
  * @param resume whether to go on from the latest checkpoint there, which must be there
@@ -69,8 +69,8 @@ public record TrainingArguments(
         boolean shuffle,
         int dataloaderNumWorkers,
         int dataloaderPrefetchFactor,
-        long evalSteps,
-        long saveSteps,
+        StepInterval evaluation,
+        StepInterval checkpoints,
         int saveTotalLimit,
         @Nullable Path outputDirectory,
         boolean resume) {
@@ -93,8 +93,6 @@ public record TrainingArguments(
         notNegative("warmupRatio", warmupRatio);
         notNegative("weightDecay", weightDecay);
         notNegative("maxGradNorm", maxGradNorm);
-        notNegative("evalSteps", evalSteps);
-        notNegative("saveSteps", saveSteps);
         notNegative("gradientCheckpointingLayers", gradientCheckpointingLayers);
         if (activationOffloadDirectory != null && gradientCheckpointingLayers == 0) {
             throw new UserErrorException(
@@ -192,8 +190,8 @@ public record TrainingArguments(
         private boolean shuffle = true;
         private int dataloaderNumWorkers = DataLoader.DEFAULT_WORKERS;
         private int dataloaderPrefetchFactor = DataLoader.DEFAULT_PREFETCH;
-        private long evalSteps;
-        private long saveSteps;
+        private StepInterval evaluation = StepInterval.EPOCH;
+        private StepInterval checkpoints = StepInterval.EPOCH;
         private int saveTotalLimit = 1;
         private @Nullable Path outputDirectory;
         private boolean resume;
@@ -353,13 +351,45 @@ public record TrainingArguments(
             return this;
         }
 
+        /**
+         * Measures the held-out samples every so many steps.
+         *
+         * @param value steps from one evaluation to the next; 0 for the end of every epoch
+         * @return this builder
+         */
         public Builder evalSteps(long value) {
-            evalSteps = value;
+            return evaluation(StepInterval.every(value));
+        }
+
+        /**
+         * How often the held-out samples are measured; at the end of every epoch unless set.
+         *
+         * @param value the interval
+         * @return this builder
+         */
+        public Builder evaluation(StepInterval value) {
+            evaluation = value;
             return this;
         }
 
+        /**
+         * Writes a checkpoint every so many steps.
+         *
+         * @param value steps from one checkpoint to the next; 0 for the end of every epoch
+         * @return this builder
+         */
         public Builder saveSteps(long value) {
-            saveSteps = value;
+            return checkpoints(StepInterval.every(value));
+        }
+
+        /**
+         * How often a checkpoint is written; at the end of every epoch unless set.
+         *
+         * @param value the interval
+         * @return this builder
+         */
+        public Builder checkpoints(StepInterval value) {
+            checkpoints = value;
             return this;
         }
 
@@ -404,8 +434,8 @@ public record TrainingArguments(
                     shuffle,
                     dataloaderNumWorkers,
                     dataloaderPrefetchFactor,
-                    evalSteps,
-                    saveSteps,
+                    evaluation,
+                    checkpoints,
                     saveTotalLimit,
                     outputDirectory,
                     resume);

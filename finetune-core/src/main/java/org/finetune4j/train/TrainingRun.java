@@ -101,14 +101,18 @@ final class TrainingRun implements AutoCloseable {
         trainer.listener()
                 .onStart(TrainingPlans.of(
                         trainer.model().network(), trainable, arguments, plan, startStep, trainer.configuration()));
-        if (trainer.evaluator() != null && startStep == 0) {
+        boolean measures =
+                trainer.evaluator() != null && !arguments.evaluation().equals(StepInterval.NEVER);
+        if (measures && startStep == 0) {
             trainer.listener().onEvaluation(trainer.evaluate(0));
         }
         while (goesOn()) {
             runEpoch();
         }
-        saveCheckpoint();
         EndReason reason = reason();
+        if (reason == EndReason.INTERRUPTED || !arguments.checkpoints().equals(StepInterval.NEVER)) {
+            saveCheckpoint();
+        }
         if (reason != EndReason.INTERRUPTED) {
             finish(preview);
         }
@@ -183,18 +187,18 @@ final class TrainingRun implements AutoCloseable {
                 }
                 boolean epochEnds = progress.epoch() > epoch;
                 boolean runEnds = progress.step() == plan.totalSteps();
-                if (isDue(arguments.evalSteps(), epochEnds || runEnds)) {
+                if (isDue(arguments.evaluation(), epochEnds || runEnds)) {
                     evaluate();
                 }
-                if (isDue(arguments.saveSteps(), epochEnds)) {
+                if (isDue(arguments.checkpoints(), epochEnds)) {
                     saveCheckpoint();
                 }
             }
         }
     }
 
-    private boolean isDue(long everySteps, boolean atBoundary) {
-        return everySteps > 0 ? progress.step() % everySteps == 0 : atBoundary;
+    private boolean isDue(StepInterval interval, boolean atBoundary) {
+        return interval.isDue(progress.step(), plan.totalSteps(), atBoundary);
     }
 
     /** Whether the step was done; it is not when a stop was asked for in its middle. */

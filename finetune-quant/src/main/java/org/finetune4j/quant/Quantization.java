@@ -81,7 +81,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
         }
         for (String key :
                 List.of("bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_blocksize", COMPUTE_DTYPE)) {
-            if (settings.has(key) && !four) {
+            if (settings.has(key) && !four && !settings.text(key).equals(Optional.of("false"))) {
                 throw settings.invalid(key, "load_in_4bit: true beside it");
             }
         }

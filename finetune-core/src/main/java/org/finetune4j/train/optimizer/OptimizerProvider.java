@@ -66,7 +66,7 @@ public interface OptimizerProvider {
                 .filter(provider -> provider.names().contains(wanted))
                 .findFirst()
                 .orElseThrow(() -> new UserErrorException("unknown optimizer '" + name + "'"
-                        + Suggestions.didYouMean(
+                        + Suggestions.among(
                                 wanted,
                                 all.stream()
                                         .flatMap(provider -> provider.names().stream())

@@ -58,7 +58,7 @@ final class Schedules {
         Entry entry = ALL.get(name);
         if (entry == null) {
             throw new UserErrorException(
-                    "unknown learning rate schedule '" + name + "'" + Suggestions.didYouMean(name, ALL.keySet()));
+                    "unknown learning rate schedule '" + name + "'" + Suggestions.among(name, ALL.keySet()));
         }
         options.allow(name, entry.settings);
         return entry.make.apply(options);

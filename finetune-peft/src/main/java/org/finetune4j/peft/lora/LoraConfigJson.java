@@ -53,7 +53,7 @@ final class LoraConfigJson {
             throw new UserErrorException(settings.origin() + ": 'lora_bias' and 'use_dora' cannot be combined");
         }
         Lora.Builder builder = Lora.builder()
-                .rank(settings.integer("r", fromFile ? 8 : settings.integer("lora_r", 8, 1), 1))
+                .rank(settings.integer("r", 8, 1))
                 .alpha(settings.number("lora_alpha", 8))
                 .dropout(settings.number("lora_dropout", 0, 0, 0.999))
                 .modules(ModuleSelection.from(settings, fromFile))

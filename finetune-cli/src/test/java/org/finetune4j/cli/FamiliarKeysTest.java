@@ -1,0 +1,361 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.supervised.TrainOn;
+import org.finetune4j.train.StepInterval;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Every key of transformers' TrainingArguments, TRL's SFTConfig, ModelConfig and ScriptArguments and PEFT's configurations
+ * is obeyed or refused by its name with a reason. The lists were written by transformers 5.18, TRL 1.13 and PEFT 0.21.
+ */
+class FamiliarKeysTest {
+
+    private static final Map<String, Map<String, Object>> REFERENCE = reference();
+
+    /** The configurations of PEFT whose methods are built here. */
+    private static final Map<String, String> METHODS = Map.of(
+            "peft.LoraConfig", "lora",
+            "peft.AdaLoraConfig", "adalora",
+            "peft.IA3Config", "ia3",
+            "peft.LNTuningConfig", "ln_tuning",
+            "peft.LoHaConfig", "loha",
+            "peft.LoKrConfig", "lokr",
+            "peft.VeraConfig", "vera",
+            "peft.PrefixTuningConfig", "prefix_tuning",
+            "peft.PromptTuningConfig", "prompt_tuning",
+            "peft.PromptEncoderConfig", "p_tuning");
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, Map<String, Object>> reference() {
+        try (InputStream in = FamiliarKeysTest.class.getResourceAsStream("reference-keys.json")) {
+            return new ObjectMapper().readValue(in, LinkedHashMap.class);
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    static Set<String> configurations() {
+        return REFERENCE.keySet();
+    }
+
+    private static Settings settings(String method, Map<String, ?> given) {
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("model_name_or_path", "model");
+        values.put("output_dir", "out");
+        values.put("train_file", "data.jsonl");
+        if (method.equals("prefix_tuning") || method.equals("prompt_tuning") || method.equals("p_tuning")) {
+            values.put("num_virtual_tokens", 4);
+        }
+        if (!given.containsKey("peft_type") && !given.containsKey("use_peft")) {
+            values.put("method", method);
+        }
+        values.putAll(given);
+        return TrainingConfig.with("a.yaml", values, List.of());
+    }
+
+    private static TrainingJob job(Map<String, ?> given) {
+        return TrainingJob.of(settings("lora", given));
+    }
+
+    /** What a key with this value is told, or null where it is accepted. */
+    private static String problem(String method, String key, Object value) {
+        Map<String, Object> given = new LinkedHashMap<>();
+        given.put(key, value);
+        try {
+            TrainingJob.of(settings(method, given));
+            return null;
+        } catch (UserErrorException e) {
+            return e.getMessage();
+        }
+    }
+
+    /** Another value of the same type. */
+    private static Object other(Object value) {
+        if (value instanceof Boolean flag) {
+            return !flag;
+        }
+        if (value instanceof Number number) {
+            return number.doubleValue() + 1;
+        }
+        return "something";
+    }
+
+    @ParameterizedTest
+    @MethodSource("configurations")
+    void everyKeyIsObeyedOrRefusedByItsName(String configuration) {
+        String method = METHODS.getOrDefault(configuration, "lora");
+        List<String> wrong = new ArrayList<>();
+        REFERENCE.get(configuration).forEach((key, standard) -> {
+            for (Object value : new Object[] {standard, other(standard)}) {
+                String problem = value == null ? null : problem(method, key, value);
+                if (problem != null && (!problem.contains(key) || problem.contains("unknown key"))) {
+                    wrong.add(key + "=" + value + ": " + problem);
+                }
+            }
+        });
+        assertEquals(List.of(), wrong);
+    }
+
+    @ParameterizedTest
+    @MethodSource("configurations")
+    void defaultsThatSayWhatIsDoneAnywayAreAccepted(String configuration) {
+        // PEFT ignores r for AdaLoRA, nothing is quantised without load_in_4bit, and only experts have a balance.
+        Set<String> unused = Set.of("router_aux_loss_coef", "bnb_4bit_quant_type", "r", "loftq_config");
+        if (configuration.startsWith("peft.") && !METHODS.containsKey(configuration)) {
+            return;
+        }
+        List<String> wrong = new ArrayList<>();
+        REFERENCE.get(configuration).forEach((key, standard) -> {
+            String problem = standard == null || unused.contains(key)
+                    ? null
+                    : problem(METHODS.getOrDefault(configuration, "lora"), key, standard);
+            if (problem != null) {
+                wrong.add(problem);
+            }
+        });
+        assertEquals(List.of(), wrong);
+    }
+
+    @Test
+    void aWholeDumpOfTrainingArgumentsIsAccepted() {
+        Map<String, Object> all = new LinkedHashMap<>(REFERENCE.get("TrainingArguments"));
+        all.put("output_dir", "out");
+        TrainingJob job = job(all);
+        assertEquals("adamw", job.arguments().optimizer().name());
+        assertEquals(StepInterval.NEVER, job.arguments().evaluation());
+        assertEquals(StepInterval.every(500), job.arguments().checkpoints());
+        assertEquals(StepInterval.every(500), job.reports().intervals().logging());
+        assertEquals(List.of(), job.reports().reportTo());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "eval_strategy: steps, eval_steps: 20, 20",
+        "eval_strategy: steps, logging_steps: 10, 10",
+        "eval_strategy: steps, seed: 1, 500",
+        "eval_strategy: epoch, eval_steps: 20, 0",
+        "evaluation_strategy: epoch, seed: 1, 0",
+        "eval_strategy: no, eval_steps: 20, Infinity",
+        "eval_steps: 0.25, seed: 1, 0.25",
+        "seed: 1, max_steps: 4, 0"
+    })
+    void evaluationsComeWhenStrategyAndStepsSay(String first, String second, double steps) {
+        assertEquals(steps, job(yaml(first, second)).arguments().evaluation().steps());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "save_strategy: steps, save_steps: 20, 20",
+        "save_strategy: epoch, save_steps: 20, 0",
+        "save_strategy: no, seed: 1, Infinity",
+        "save_steps: 50, seed: 1, 50"
+    })
+    void checkpointsComeWhenStrategyAndStepsSay(String first, String second, double steps) {
+        assertEquals(steps, job(yaml(first, second)).arguments().checkpoints().steps());
+    }
+
+    private static Map<String, Object> yaml(String... lines) {
+        Map<String, Object> values = new LinkedHashMap<>();
+        for (String line : lines) {
+            String[] parts = line.split(": ", 2);
+            values.put(parts[0], TrainingConfig.value(line, parts[1]));
+        }
+        return values;
+    }
+
+    @Test
+    void fewerWarmupStepsThanOneAreAShareOfAll() {
+        assertEquals(0.1, job(Map.of("warmup_steps", 0.1)).arguments().warmupRatio());
+        assertEquals(0, job(Map.of("warmup_steps", 0.1)).arguments().warmupSteps());
+        assertEquals(10, job(Map.of("warmup_steps", 10.0)).arguments().warmupSteps());
+        assertEquals(0.03, job(Map.of("warmup_ratio", 0.03)).arguments().warmupRatio());
+        assertTrue(problem("lora", "warmup_steps", 1.5).contains("'warmup_steps' is 1.5, expected a whole number"));
+    }
+
+    @Test
+    void namesOfTrlAreThoseOfTheConfiguration() {
+        TrainingJob job = job(yaml(
+                "lora_target_modules: [q_proj, v_proj]",
+                "lora_r: 4",
+                "lora_modules_to_save: [norm]",
+                "max_seq_length: 77",
+                "truncation_mode: keep_end",
+                "assistant_only_loss: true",
+                "packing_strategy: bfd",
+                "load_in_4bit: true",
+                "use_bnb_nested_quant: true",
+                "bnb_4bit_quant_type: nf4",
+                "train_sampling_strategy: group_by_length"));
+        assertEquals(4, job.strategy().settings().get("r"));
+        assertEquals(77, job.data().maxLength());
+        assertEquals("LEFT", job.data().truncation().name());
+        assertEquals(TrainOn.ASSISTANT, job.data().trainOn());
+        assertTrue(job.data().groupByLength());
+        assertEquals(
+                TrainOn.ALL, job(Map.of("completion_only_loss", false)).data().trainOn());
+        assertFalse(
+                job(Map.of("train_sampling_strategy", "sequential")).arguments().shuffle());
+        assertEquals("full", job(Map.of("use_peft", false)).strategy().method());
+        assertEquals("vera", job(Map.of("peft_type", "VERA")).strategy().method());
+        assertEquals(
+                "org/name@v1",
+                job(yaml("model_name_or_path: org/name", "model_revision: v1")).modelNameOrPath());
+        assertEquals(
+                "org/name",
+                job(yaml("model_name_or_path: org/name", "model_revision: main"))
+                        .modelNameOrPath());
+    }
+
+    @Test
+    void aLengthOfNullCutsNothingOff() {
+        Map<String, Object> given = new LinkedHashMap<>();
+        given.put("max_length", null);
+        assertEquals(DataJob.WHOLE, job(given).data().maxLength());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_32bit", "adafactor", "lion_32bit"
+            })
+    void optimizersHaveTheirUsualNames(String name) {
+        assertNull(problem("lora", "optim", name));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "bf16: true",
+                "tf32: false",
+                "report_to: [tensorboard]",
+                "report_to: all",
+                "report_to: none",
+                "lr_scheduler_kwargs: '{\"num_cycles\": 2}'",
+                "max_steps: -1",
+                "target_modules: all-linear",
+                "target_modules: '.*q_proj'",
+                "gradient_checkpointing_kwargs: {use_reentrant: false}",
+                "dataloader_pin_memory: false",
+                "ddp_find_unused_parameters: false",
+                "eval_strategy: no",
+                "save_strategy: 'no'",
+                "logging_first_step: true",
+                "task_type: CAUSAL_LM",
+                "dtype: auto",
+                "torch_dtype: bfloat16",
+                "attn_implementation: sdpa",
+                "use_cpu: true",
+                "disable_tqdm: true",
+                "run_name: first"
+            })
+    void usualValuesAreAccepted(String line) {
+        String scheduler = line.startsWith("lr_scheduler_kwargs") ? "cosine" : "linear";
+        assertEquals(
+                scheduler,
+                job(yaml(line, "lr_scheduler_type: " + scheduler))
+                        .arguments()
+                        .schedule()
+                        .schedulerType());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "fp16: true|'fp16' cannot be used: there is no loss scaling",
+                "torch_compile: true|'torch_compile' cannot be used: nothing is compiled here",
+                "report_to: wandb|'report_to' is wandb, and reports are files here; there are html, tensorboard",
+                "deepspeed: ds.json|'deepspeed' cannot be used: there is one device",
+                "optim: galore_adamw|unknown optimizer 'galore_adamw'; there are ",
+                "lr_scheduler_type: greedy|unknown learning rate schedule 'greedy'; there are ",
+                "save_strategy: best|'save_strategy' is best, expected steps, epoch or no",
+                "eval_strategy: step|'eval_strategy' is step; there are no, steps, epoch; did you mean 'steps'?",
+                "loging_steps: 5|unknown key 'loging_steps'; did you mean 'logging_steps'?",
+                "assistant_only_los: true|unknown key 'assistant_only_los'; did you mean 'assistant_only_loss'?",
+                "cutoff_len: 5|unknown key 'cutoff_len': here it is 'max_length'",
+                "num_virtual_tokens: 5|'num_virtual_tokens' belongs to method prefix_tuning, prompt_tuning, p_tuning, ptuning_v2, and this is method lora",
+                "oft_block_size: 32|'oft_block_size' is a key of PEFT's OFTConfig, which is not built here",
+                "rho: 2|'rho' is a key inside 'eva_config'",
+                "method: oft|unknown method 'oft'; there are ",
+                "model_revision: v1|'model_revision' is for a model on the hub, and . is a directory here",
+                "data_seed: 7|'data_seed' is 7, expected the value of seed, 42",
+                "resume_from_checkpoint: out/checkpoint-5|'resume_from_checkpoint' is out/checkpoint-5, expected true, or the latest"
+            })
+    void othersAreRefusedByNameWithAReason(String line, String expected) {
+        Map<String, Object> given = yaml(line);
+        if (line.startsWith("model_revision")) {
+            given.put("model_name_or_path", ".");
+        }
+        String message =
+                assertThrows(UserErrorException.class, () -> job(given)).getMessage();
+        assertTrue(message.startsWith("a.yaml: "), message);
+        assertTrue(message.contains(expected), message);
+        assertFalse(message.contains("?;") || message.contains("?."), message);
+    }
+
+    @Test
+    void aKeyOfLoraWithFullFineTuningSaysWhoseItIs() {
+        String message = problem("full", "r", 8);
+        assertTrue(message.startsWith("a.yaml: 'r' belongs to method "), message);
+        assertTrue(message.contains("lora") && message.endsWith(", and this is method full"), message);
+    }
+
+    @Test
+    void aTokenIsNeverPrinted() {
+        assertFalse(problem("lora", "hub_token", "hf_secret").contains("hf_secret"));
+    }
+
+    @Test
+    void twoNamesForOneThingMayNotSayDifferentThings() {
+        String message = assertThrows(UserErrorException.class, () -> job(Map.of("lora_r", 4, "r", 8)))
+                .getMessage();
+        assertEquals("a.yaml: 'lora_r' and 'r' say different things: give one of them", message);
+        assertEquals(
+                16,
+                TrainingConfig.with("a.yaml", Map.of("lora_r", 4), List.of("r=16"))
+                        .integer("r", 0));
+    }
+
+    @Test
+    void theDocumentationShowsEveryKey() throws IOException {
+        String page = Files.readString(Path.of("../docs/configuration.md"));
+        Set<String> missing = new TreeSet<>();
+        REFERENCE.forEach((configuration, keys) -> {
+            if (!configuration.startsWith("peft.")) {
+                keys.keySet().stream()
+                        .filter(key -> !page.contains("`" + key + "`"))
+                        .forEach(missing::add);
+            }
+        });
+        REFERENCE.get("peft.LoraConfig").keySet().stream()
+                .filter(key -> !page.contains("`" + key + "`"))
+                .forEach(missing::add);
+        ForeignKeys.names().stream()
+                .filter(key -> !page.contains("| `" + key + "` | ") || !page.contains(ForeignKeys.reason(key)))
+                .forEach(missing::add);
+        assertEquals(Set.of(), missing);
+    }
+}

@@ -1,0 +1,121 @@
+package org.finetune4j.train.report;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.ListenerChain;
+import org.finetune4j.train.SampleComparison;
+import org.finetune4j.train.StepInterval;
+import org.finetune4j.train.StepMetrics;
+import org.finetune4j.train.TrainingListener;
+import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.health.TrainingStatistics;
+
+/**
+ * Tells other listeners of some steps only, as transformers' {@code logging_steps} does: the loss is then the mean over the
+ * steps since the last one they were told of, tokens and times are added up, and everything else is the step's own.
+ */
+public final class LoggedSteps implements TrainingListener {
+
+    private final StepInterval interval;
+    private final boolean first;
+    private final TrainingListener told;
+
+    private long steps;
+    private double losses;
+    private long tokens;
+    private long labelledTokens;
+    private double seconds;
+    private Duration waited = Duration.ZERO;
+    private double lastEpoch;
+
+    /**
+     * A listener in front of others.
+     *
+     * @param interval which steps they are told of
+     * @param first whether they are told of the first step of this start as well
+     * @param listeners who is told
+     */
+    public LoggedSteps(StepInterval interval, boolean first, List<? extends TrainingListener> listeners) {
+        this.interval = interval;
+        this.first = first;
+        this.told = new ListenerChain(listeners);
+    }
+
+    @Override
+    public void onStart(TrainingPlan plan) {
+        forget();
+        lastEpoch = -1;
+        told.onStart(plan);
+    }
+
+    @Override
+    public void onStep(StepMetrics metrics) {
+        boolean firstOfStart = lastEpoch < 0;
+        boolean epochEnds = !firstOfStart && Math.floor(metrics.epoch()) > Math.floor(lastEpoch)
+                || metrics.step() == metrics.totalSteps();
+        lastEpoch = metrics.epoch();
+        steps++;
+        losses += metrics.loss();
+        tokens += metrics.tokens();
+        labelledTokens += metrics.labelledTokens();
+        seconds += metrics.tokens() / metrics.tokensPerSecond();
+        waited = waited.plus(metrics.dataWait());
+        if (first && firstOfStart || interval.isDue(metrics.step(), metrics.totalSteps(), epochEnds)) {
+            told.onStep(new StepMetrics(
+                    metrics.step(),
+                    metrics.totalSteps(),
+                    metrics.epoch(),
+                    losses / steps,
+                    metrics.learningRate(),
+                    metrics.gradientNorm(),
+                    tokens,
+                    labelledTokens,
+                    tokens / seconds,
+                    metrics.elapsed(),
+                    waited));
+            forget();
+        }
+    }
+
+    private void forget() {
+        steps = 0;
+        losses = 0;
+        tokens = 0;
+        labelledTokens = 0;
+        seconds = 0;
+        waited = Duration.ZERO;
+    }
+
+    @Override
+    public void onStatistics(TrainingStatistics statistics) {
+        told.onStatistics(statistics);
+    }
+
+    @Override
+    public void onEvaluation(EvaluationMetrics metrics) {
+        told.onEvaluation(metrics);
+    }
+
+    @Override
+    public void onCheckpoint(Path directory, long step) {
+        told.onCheckpoint(directory, step);
+    }
+
+    @Override
+    public void onSamples(List<SampleComparison> samples) {
+        told.onSamples(samples);
+    }
+
+    @Override
+    public void onEnd(TrainingSummary summary) {
+        told.onEnd(summary);
+    }
+
+    @Override
+    public void onFailure(Throwable failure) {
+        told.onFailure(failure);
+    }
+}
