@@ -1,7 +1,6 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -225,7 +224,7 @@ final class FamiliarKeys {
         if (revision == null || revision.equals("main")) {
             return; // the main branch is meant by a name alone
         }
-        if (Files.exists(Path.of(model.toString()))) {
+        if (Files.exists(given.path("model_name_or_path"))) {
             throw new UserErrorException(given.origin() + ": 'model_revision' is for a model on the hub, and " + model
                     + " is a directory here");
         }

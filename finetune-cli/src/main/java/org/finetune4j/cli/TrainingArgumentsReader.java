@@ -96,8 +96,8 @@ final class TrainingArgumentsReader {
         if (value.equals("true") || value.equals("false")) {
             return Boolean.parseBoolean(value);
         }
-        Path named = Path.of(value).toAbsolutePath().normalize();
-        boolean isLatest = CheckpointName.stepOf(named).isPresent()
+        Path named = settings.path("resume_from_checkpoint").toAbsolutePath().normalize();
+        boolean isLatest = Files.isDirectory(named)
                 && output.toAbsolutePath().normalize().equals(named.getParent())
                 && Files.isDirectory(named)
                 && named.equals(latest(named.getParent()));
