@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.Settings;
 import org.finetune4j.data.DataLoader;
-import org.finetune4j.train.CheckpointName;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.gradient.LossOptions;

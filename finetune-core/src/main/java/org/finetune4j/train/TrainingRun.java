@@ -112,6 +112,8 @@ final class TrainingRun implements AutoCloseable {
         EndReason reason = reason();
         if (reason == EndReason.INTERRUPTED || !arguments.checkpoints().equals(StepInterval.NEVER)) {
             saveCheckpoint();
+        } else {
+            best.checkpointed(); // there is no checkpoint that an earlier best belongs to
         }
         if (reason != EndReason.INTERRUPTED) {
             finish(preview);
