@@ -245,9 +245,8 @@ class FamiliarKeysTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
+    @ValueSource(
+            strings = {
                 "bf16: true",
                 "tf32: false",
                 "report_to: [tensorboard]",
@@ -284,6 +283,7 @@ class FamiliarKeysTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '`',
             value = {
                 "fp16: true|'fp16' cannot be used: there is no loss scaling",
                 "torch_compile: true|'torch_compile' cannot be used: nothing is compiled here",
