@@ -16,6 +16,9 @@ final class HubAnswers {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int LONGEST_REFUSAL = 2000;
 
+    /** A list of 100,000 files takes a quarter of it. */
+    private static final int LARGEST_ANSWER = 64 << 20;
+
     private HubAnswers() {}
 
     /**
@@ -29,7 +32,11 @@ final class HubAnswers {
             if (response.statusCode() / 100 != 2) {
                 throw refusal(response, repository, what);
             }
-            byte[] bytes = body.readAllBytes();
+            byte[] bytes = body.readNBytes(LARGEST_ANSWER + 1);
+            if (bytes.length > LARGEST_ANSWER) {
+                throw new FinetuneException(repository + ": the answer about " + what + " is larger than "
+                        + (LARGEST_ANSWER >> 20) + " MiB");
+            }
             return bytes.length == 0 ? JSON.createObjectNode() : JSON.readTree(bytes);
         } catch (IOException e) {
             throw new HubUnreachableException(
@@ -73,7 +80,8 @@ final class HubAnswers {
     private static String said(HttpResponse<InputStream> response) {
         String message = response.headers().firstValue("X-Error-Message").orElse("");
         if (message.isEmpty()) {
-            try (InputStream body = response.body()) {
+            try (InputStream body = response.body();
+                    StallGuard guard = StallGuard.watch(body)) {
                 String text = new String(body.readNBytes(LONGEST_REFUSAL), StandardCharsets.UTF_8);
                 message =
                         text.startsWith("{") ? JSON.readTree(text).path("error").asText("") : "";

@@ -86,11 +86,11 @@ public final class HubClient {
                         missing + ", and it is no name on a hub (ORG/NAME, optionally @REVISION)"));
         try {
             return download(repository, progress);
-        } catch (UserErrorException e) {
-            throw new UserErrorException(missing + ", and " + e.getMessage(), e);
         } catch (HubUnreachableException e) {
             throw new UserErrorException(
                     missing + ", and no repository " + repository + " can be had: " + e.getMessage(), e);
+        } catch (FinetuneException e) {
+            throw new UserErrorException(missing + ", and " + e.getMessage(), e);
         }
     }
 

@@ -12,6 +12,10 @@ import org.finetune4j.FinetuneException;
  */
 record HubFile(String path, String etag, long size) {
 
+    /** Characters that lead elsewhere or that no name has, and what Windows takes for a device or cuts off. */
+    private static final Pattern NO_NAME =
+            Pattern.compile("[\\\\:\\x00-\\x1f\\x7f]|[. ]$|^(?i:con|prn|aux|nul|com\\d|lpt\\d)(\\.|$)");
+
     private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
 
     /** Refuses names with which a hub could make us write elsewhere. */
@@ -24,7 +28,10 @@ record HubFile(String path, String etag, long size) {
 
     static void checkPath(String path) {
         for (String part : path.split("/", -1)) {
-            if (part.isEmpty() || part.equals(".") || part.equals("..") || part.contains("\\") || part.contains(":")) {
+            if (part.isEmpty()
+                    || part.equals(".")
+                    || part.equals("..")
+                    || NO_NAME.matcher(part).find()) {
                 throw new FinetuneException("the hub lists a file '" + path + "', which cannot be one");
             }
         }

@@ -7,12 +7,12 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
-import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -120,7 +120,7 @@ final class HubHttp {
     }
 
     private static boolean isNoConnection(IOException e) {
-        return e instanceof ConnectException || e instanceof HttpConnectTimeoutException;
+        return e instanceof ConnectException || e instanceof HttpTimeoutException;
     }
 
     /** Waits before another try of something that {@link #send} does not see the end of. */
@@ -143,11 +143,12 @@ final class HubHttp {
             response.body().close();
             uri = next;
         }
-        throw new IOException("more than " + MOST_REDIRECTS + " redirects from " + call.uri());
+        throw new FinetuneException(settings.endpoint() + " sends on more than " + MOST_REDIRECTS + " times from "
+                + call.uri().getPath());
     }
 
     /** Where a redirect leads; characters that an address cannot have are escaped, as browsers do. */
-    static URI target(URI from, String location) throws IOException {
+    static URI target(URI from, String location) {
         StringBuilder address = new StringBuilder();
         for (byte octet : location.strip().getBytes(StandardCharsets.UTF_8)) {
             char character = (char) (octet & 0xff);
@@ -156,13 +157,20 @@ final class HubHttp {
         }
         try {
             URI next = from.resolve(new URI(address.toString()));
-            if (next.getHost() != null && Set.of("http", "https").contains(String.valueOf(next.getScheme()))) {
+            String scheme = String.valueOf(next.getScheme()).toLowerCase(Locale.ROOT);
+            if (next.getHost() != null && (scheme.equals("https") || scheme.equals("http") && !isEncrypted(from))) {
                 return next;
             }
         } catch (URISyntaxException e) {
-            throw new IOException("the hub sends on to an address that is none", e);
+            throw new FinetuneException("the hub sends on to an address that is none", e);
         }
-        throw new IOException("the hub sends on to an address that is neither http nor https");
+        // To ask once more would bring the same.
+        throw new FinetuneException("the hub at " + from.getHost() + " sends on to an address that is not "
+                + (isEncrypted(from) ? "https" : "http or https") + ": " + Reasons.excerpt(location));
+    }
+
+    private static boolean isEncrypted(URI uri) {
+        return "https".equalsIgnoreCase(uri.getScheme());
     }
 
     /** How long an answer is waited for: the time counts while the body is sent. */

@@ -32,6 +32,8 @@ final class NeededFiles {
     private static final Pattern PICKLED = Pattern.compile("(pytorch|adapter)_model.*\\.bin(\\.index\\.json)?");
     private static final List<String> WHOLE = List.of("model.safetensors", "adapter_model.safetensors");
 
+    private static final int MOST_FILES = 10_000;
+
     private NeededFiles() {}
 
     /**
@@ -60,6 +62,10 @@ final class NeededFiles {
         }
         // Small ones first: what is wrong with a configuration shows before gigabytes have come.
         needed.addAll(weights);
+        if (needed.size() > MOST_FILES) {
+            throw new UserErrorException(
+                    origin + " lists " + needed.size() + " files, at most " + MOST_FILES + " are fetched");
+        }
         return needed;
     }
 

@@ -25,6 +25,9 @@ final class Transfer {
     /** A name of our own: versions of huggingface_hub exist that append to {@code ETAG.incomplete} without our lock. */
     private static final String INCOMPLETE = ".finetune4j.incomplete";
 
+    /** The largest file of which a hub need not say how large it is. */
+    private static final long LARGEST_UNKNOWN = 128L << 20;
+
     private final HubHttp http;
     private final HubRepository repository;
     private final HubFile file;
@@ -47,7 +50,13 @@ final class Transfer {
      * @throws FinetuneException when the content is twice not what the hub said it is, or the connection always breaks
      */
     void run(URI address) throws IOException {
-        Files.createDirectories(blob.resolveSibling(""));
+        Path directory = blob.resolveSibling("");
+        Files.createDirectories(directory);
+        long room = Files.getFileStore(directory).getUsableSpace() + arrived();
+        if (file.size() > room) {
+            throw new UserErrorException(repository + ": " + file.path() + " has " + file.size() + " bytes, and "
+                    + directory + " has room for " + room);
+        }
         boolean resumed = arrived() > 0;
         for (boolean again = true; ; again = false) {
             fetchAll(address);
@@ -71,7 +80,12 @@ final class Transfer {
         return Files.exists(incomplete) ? Files.size(incomplete) : 0;
     }
 
-    /** Asks for what is missing until nothing is. Only tries that bring nothing are counted. */
+    /** What one try has to bring, or a hub could break off after every byte for years. */
+    private long worthwhile() {
+        return Math.min(1 << 20, 1 + file.size() / 100);
+    }
+
+    /** Asks for what is missing until nothing is. Only tries that bring next to nothing are counted. */
     private void fetchAll(URI address) throws IOException {
         int fruitless = 0;
         while (file.size() < 0 || arrived() != file.size() || !Files.exists(incomplete)) {
@@ -84,7 +98,7 @@ final class Transfer {
             if (broken == null && (file.size() < 0 || arrived() == file.size())) {
                 return;
             }
-            fruitless = arrived() > before ? 1 : fruitless + 1;
+            fruitless = arrived() - before >= worthwhile() ? 1 : fruitless + 1;
             if (fruitless == HubHttp.TRIES) {
                 throw new HubUnreachableException(
                         repository + ": the transfer of " + file.path() + " breaks off at byte " + arrived()
@@ -144,11 +158,24 @@ final class Transfer {
                 if (count < 0) {
                     return null;
                 }
-                guard.alive();
-                write(out, buffer, count);
+                guard.received(count);
                 done += count;
+                checkLength(done);
+                write(out, buffer, count);
                 progress.transferred(file.path(), done, file.size());
             }
+        }
+    }
+
+    /** A body without an end would fill the disk. */
+    private void checkLength(long length) throws IOException {
+        if (length > (file.size() < 0 ? LARGEST_UNKNOWN : file.size())) {
+            Files.delete(incomplete);
+            throw new FinetuneException(repository + ": " + file.path() + " is longer than "
+                    + (file.size() < 0
+                            ? (LARGEST_UNKNOWN >> 20) + " MiB, and the hub did not say how long it would be"
+                            : "the " + file.size() + " bytes that the hub announced")
+                    + "; nothing was kept");
         }
     }
 

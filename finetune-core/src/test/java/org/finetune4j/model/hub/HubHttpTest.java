@@ -4,12 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.time.Duration;
 import java.time.Instant;
+import org.finetune4j.FinetuneException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -39,7 +39,7 @@ class HubHttpTest {
     }
 
     @Test
-    void anAddressWithCharactersThatNoneHasIsEscaped() throws IOException {
+    void anAddressWithCharactersThatNoneHasIsEscaped() {
         assertEquals(
                 "https://cdn.example/x%20y?name=%C3%A4%7C%25&sig=a%2Bb~",
                 HubHttp.target(FROM, "https://cdn.example/x y?name=\u00e4|%25&sig=a%2Bb~")
@@ -50,8 +50,18 @@ class HubHttpTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"::::", "ftp://host/file", "file:///etc/passwd", "http://", "https:///x"})
-    void anAddressThatCannotBeAskedIsAnErrorOfTheConnection(String location) {
-        assertThrows(IOException.class, () -> HubHttp.target(FROM, location));
+    @ValueSource(
+            strings = {
+                "::::",
+                "ftp://host/file",
+                "file:///etc/passwd",
+                "http://",
+                "https:///x",
+                "http://hub.example/",
+                "data:,x",
+                "javascript:1"
+            })
+    void anAddressThatCannotBeAskedIsRefusedAtOnce(String location) {
+        assertThrows(FinetuneException.class, () -> HubHttp.target(FROM, location));
     }
 }
