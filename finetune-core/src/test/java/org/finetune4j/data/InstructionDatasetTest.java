@@ -39,6 +39,7 @@ class InstructionDatasetTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '`',
             value = {
                 "{'instruction': 5, 'output': ''}         | 'instruction' must be a string, got number",
                 "{'instruction': 'x', 'output': null}     | 'output' must be a string, got null",

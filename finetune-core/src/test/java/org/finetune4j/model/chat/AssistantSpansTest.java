@@ -46,7 +46,7 @@ class AssistantSpansTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '#', textBlock = """
+    @CsvSource(delimiter = '#', commentCharacter = '\0', textBlock = """
             llama3.2-instruct # A1<|eot_id|> # A2<|eot_id|>
             qwen2.5 # A1<|im_end|> # A2<|im_end|>
             qwen3 # A1<|im_end|> # <think>~~</think>~~A2<|im_end|>
@@ -73,7 +73,7 @@ class AssistantSpansTest {
 
     /** What templates of real models do that the text before an answer is no beginning of the whole. */
     @ParameterizedTest
-    @CsvSource(delimiter = '#', quoteCharacter = '`', textBlock = """
+    @CsvSource(delimiter = '#', commentCharacter = '\0', quoteCharacter = '`', textBlock = """
             <a>{{ '<think>~' if add_generation_prompt }} # {{ m.content }}<end>~ # # A1<end> # A2<end>
             <a>{{ '<think>~' if add_generation_prompt }} # <think></think>{{ m.content }}<end>~ # # </think>A1<end> # </think>A2<end>
             <a>~ # ~{{ m.content }}<end> # {% if not add_generation_prompt %}<eos>{% endif %} # A1<end> # A2<end>
@@ -130,7 +130,7 @@ class AssistantSpansTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '#', quoteCharacter = '`', textBlock = """
+    @CsvSource(delimiter = '#', commentCharacter = '\0', quoteCharacter = '`', textBlock = """
             {% for m in messages %}<{{ m.role }}>{% for part in m.content %}{{ part.text }}{% endfor %}<end>{% endfor %} # one piece
             {% for m in messages %}<{{ m.role }}>{{ m.content }}{{ m.content }}<end>{% endfor %}{{ messages|length }} # one piece
             {% for m in messages %}({{ m.role }}){{ m.content }}{% endfor %}</s> # ends otherwise
@@ -161,7 +161,7 @@ class AssistantSpansTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '#', quoteCharacter = '`', textBlock = """
+    @CsvSource(delimiter = '#', commentCharacter = '\0', quoteCharacter = '`', textBlock = """
             {{ ''.getClass() }}
             {{ messages.getClass().forName('java.lang.Runtime') }}
             {{ messages[0].content.getBytes() }}
