@@ -25,10 +25,10 @@ import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.NativeAllocator;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
-import org.finetune4j.tensor.Torch;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -163,11 +163,11 @@ public final class CausalLM implements AutoCloseable {
      */
     public static CausalLM initialize(
             ModelConfig config, @Nullable Tokenizer tokenizer, LoadOptions options, long seed) {
-        Torch.seed(seed);
         Device device = options.device();
         DType dtype = options.dtype();
         try (Construction construction = Construction.begin();
-                TensorScope scope = TensorScope.open()) {
+                TensorScope scope = TensorScope.open();
+                RandomGenerator.Use use = RandomGenerator.of(seed).use()) {
             DecoderModel network = Architecture.of(config).build(config, Weights.of(new InitialWeights(device)));
             if (dtype != null) {
                 network.allParameters()

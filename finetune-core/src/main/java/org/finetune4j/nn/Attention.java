@@ -92,17 +92,15 @@ public record Attention(
 
     private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal) {
         double dropped = Dropout.probability(dropout);
-        return softCap == 0
-                ? Functional.scaledDotProductAttention(q, k, v, mask, dropped, causal, scale)
-                : capped(q, k, v, mask, dropped, causal);
+        return softCap == 0 && dropped == 0
+                ? Functional.scaledDotProductAttention(q, k, v, mask, causal, scale)
+                : plain(q, k, v, mask, dropped, causal);
     }
 
-    /** The plain formula: no fused kernel knows a cap on the scores. */
-    private Tensor capped(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, double dropped, boolean causal) {
-        Tensor scores = q.matmul(k.transpose(2, 3)) // [batch, heads, seq, keys]
-                .mul(scale / softCap)
-                .tanh()
-                .mul(softCap)
+    /** The plain formula: no fused kernel knows a cap on the scores, or draws from a run's own random generator. */
+    private Tensor plain(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, double dropped, boolean causal) {
+        Tensor products = q.matmul(k.transpose(2, 3)).mul(scale); // [batch, heads, seq, keys]
+        Tensor scores = (softCap == 0 ? products : products.div(softCap).tanh().mul(softCap))
                 .to(q.dtype().atLeastFloat32());
         Tensor visible = causal ? lowerTriangle(q.size(2), q) : mask;
         if (visible != null) {

@@ -8,7 +8,7 @@ import org.finetune4j.tensor.Tensors;
 /** What a parameter starts from when no checkpoint gives it a value. */
 public sealed interface Initialization {
 
-    /** Draws or fills a float32 tensor; random values come from the default generator. */
+    /** Draws or fills a float32 tensor; random values come from the generator in use on this thread. */
     Tensor create(Device device, long... shape);
 
     /** Normal with mean 0. */

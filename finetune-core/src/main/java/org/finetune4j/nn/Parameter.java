@@ -25,6 +25,7 @@ public final class Parameter implements AutoCloseable {
     private @Nullable Tensor value;
     private @Nullable CompressedWeight compressed;
     private @Nullable Supplier<Tensor> uncompressed;
+    private boolean standsForAnother;
 
     /** Takes over {@code value}: it is closed with this parameter, not with the scope it was made in. */
     public Parameter(String name, Tensor value) {
@@ -38,6 +39,28 @@ public final class Parameter implements AutoCloseable {
         this.name = name;
         this.compressed = compressed;
         Construction.own(this::close);
+    }
+
+    /**
+     * A parameter that a method puts in the place of one of the model's own.
+     *
+     * @param name the name in the model
+     * @param value taken over
+     * @return the parameter
+     */
+    public static Parameter inPlaceOf(String name, Tensor value) {
+        Parameter copy = new Parameter(name, value);
+        copy.standsForAnother = true;
+        return copy;
+    }
+
+    /**
+     * Whether this is no parameter of the model's own, but one that a method has put in its place.
+     *
+     * @return true for what {@link #inPlaceOf} made
+     */
+    public boolean standsForAnother() {
+        return standsForAnother;
     }
 
     /**

@@ -15,7 +15,7 @@ public interface FineTuningStrategy {
 
     /**
      * Prepares a model: freezes it, adds what the method adds, and marks what trains. Random initial values come from the
-     * default generator.
+     * random generator in use on this thread.
      *
      * @throws org.finetune4j.UserErrorException when the settings do not fit the model
      */

@@ -59,6 +59,16 @@ public record Device(Type type, int index) {
         return new Device(Type.CUDA, index);
     }
 
+    /** Whether {@link #parse} gives a device for the name here. */
+    static boolean isAvailable(String name) {
+        try {
+            parse(name);
+            return true;
+        } catch (UserErrorException e) {
+            return false;
+        }
+    }
+
     /**
      * Checks a device's name before there is a libtorch to ask which devices there are.
      *

@@ -138,30 +138,39 @@ public final class Functional {
         return Tensor.wrap(new org.bytedeco.pytorch.Tensor(element));
     }
 
-    /** Zeroes elements with the given probability and scales the others up, from the default generator. */
+    /**
+     * Zeroes elements with the given probability and scales the others up, by the {@link RandomGenerator} in use. libtorch's
+     * own takes no generator.
+     *
+     * @param x of any shape
+     * @param probability of an element to be dropped
+     * @return what is left
+     */
     public static Tensor dropout(Tensor x, double probability) {
-        return Tensor.wrap(torch.dropout(x.handle(), probability, true));
+        if (probability >= 1) {
+            return x.mul(0);
+        }
+        Tensor kept = Tensors.zeros(x.dtype(), x.device(), x.shape()).bernoulliInPlace(1 - probability);
+        return x.mul(kept.div(1 - probability));
     }
 
     /**
-     * A long short-term memory over sequences, from a zero state (Hochreiter and Schmidhuber 1997), in both directions.
+     * One layer of a long short-term memory over sequences, from a zero state (Hochreiter and Schmidhuber 1997), in both
+     * directions.
      *
      * @param x [batch, seq, in]
-     * @param weights for each layer and direction (forwards first): [4 hidden, in], [4 hidden, hidden], [4 hidden], [4
-     *     hidden]; a higher layer's {@code in} is 2 hidden
+     * @param weights for each direction (forwards first): [4 hidden, in], [4 hidden, hidden], [4 hidden], [4 hidden]
      * @param hidden size of the state of one direction
-     * @param dropout share of what each layer but the last gives the next that is dropped
      * @return [batch, seq, 2 hidden]
      */
-    public static Tensor bidirectionalLstm(Tensor x, List<Tensor> weights, long hidden, double dropout) {
-        long layers = weights.size() / 8;
-        Tensor zeros = Tensors.zeros(x.dtype(), x.device(), 2 * layers, x.size(0), hidden);
+    public static Tensor bidirectionalLstm(Tensor x, List<Tensor> weights, long hidden) {
+        Tensor zeros = Tensors.zeros(x.dtype(), x.device(), 2, x.size(0), hidden);
         org.bytedeco.pytorch.Tensor[] natives =
                 weights.stream().map(Tensor::handle).toArray(org.bytedeco.pytorch.Tensor[]::new);
         try (TensorVector state = new TensorVector(zeros.handle(), zeros.handle());
                 TensorVector parameters = new TensorVector(natives);
                 T_TensorTensorTensor_T result =
-                        torch.lstm(x.handle(), state, parameters, true, layers, dropout, dropout > 0, true, true)) {
+                        torch.lstm(x.handle(), state, parameters, true, 1, 0, false, true, true)) {
             return owned(result.get0());
         } catch (RuntimeException e) {
             throw TensorException.of("bidirectionalLstm", e, x);
@@ -169,7 +178,8 @@ public final class Functional {
     }
 
     /**
-     * {@code softmax(scale q k^T + mask) v} by libtorch's fused kernel (Dao et al. 2022).
+     * {@code softmax(scale q k^T + mask) v} by libtorch's fused kernel (Dao et al. 2022), without dropout, for which it takes
+     * no generator.
      *
      * @param query [batch, heads, queryLength, headDim]
      * @param key [batch, heads, keyLength, headDim]
@@ -180,17 +190,11 @@ public final class Functional {
      * @return [batch, heads, queryLength, headDim]
      */
     public static Tensor scaledDotProductAttention(
-            Tensor query,
-            Tensor key,
-            Tensor value,
-            @Nullable Tensor mask,
-            double dropout,
-            boolean causal,
-            double scale) {
+            Tensor query, Tensor key, Tensor value, @Nullable Tensor mask, boolean causal, double scale) {
         try (TensorOptional optionalMask = mask == null ? new TensorOptional() : new TensorOptional(mask.handle());
                 DoubleOptional optionalScale = new DoubleOptional(scale)) {
             return Tensor.wrap(torch.scaled_dot_product_attention(
-                    query.handle(), key.handle(), value.handle(), optionalMask, dropout, causal, optionalScale, false));
+                    query.handle(), key.handle(), value.handle(), optionalMask, 0, causal, optionalScale, false));
         } catch (RuntimeException e) {
             throw TensorException.of("scaledDotProductAttention", e, query, key, value, mask);
         }

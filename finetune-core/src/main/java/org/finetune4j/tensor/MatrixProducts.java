@@ -28,43 +28,57 @@ public final class MatrixProducts {
 
     private static boolean oneDnnIsBetter;
 
-    /** How many guards ask for oneDNN now: the choice is libtorch's, one for all threads. */
-    private static int asking;
+    /**
+     * Who holds libtorch's choice, which is one for all threads: guards of one kind together, so that a training's last digits
+     * do not depend on what runs beside it. A guard of the kind that holds it never waits: its thread may be one of several
+     * that wait for each other.
+     */
+    private static final Object TURN = new Object();
 
+    private static int holding;
+    private static boolean heldForOneDnn;
     private static Float32MatmulPrecision before = Float32MatmulPrecision.HIGHEST;
+
+    /** Open guards of this thread, the first of which has decided for all. */
+    private static final ThreadLocal<Integer> OPEN = ThreadLocal.withInitial(() -> 0);
 
     private MatrixProducts() {}
 
     /** A choice that ends when closed. Guards may lie within each other, and overlap on several threads. */
     public static final class Mode implements AutoCloseable {
 
-        private boolean asks;
+        private boolean holds;
 
-        private Mode(boolean asks) {
-            this.asks = asks;
-            if (asks) {
-                ask(1);
+        private Mode(boolean takesTurn, boolean asksOneDnn) {
+            this.holds = takesTurn;
+            if (takesTurn) {
+                take(asksOneDnn);
+                OPEN.set(OPEN.get() + 1);
             }
         }
 
+        /** Ends the choice, on the thread that made it. */
         @Override
         public void close() {
-            if (asks) {
-                asks = false;
-                ask(-1);
+            if (holds) {
+                holds = false;
+                OPEN.set(OPEN.get() - 1);
+                giveBack();
             }
         }
     }
 
     /**
-     * Has products calculated by whoever is faster until the guard closes. Products of other threads may meanwhile go to
-     * either; both give float32's numbers.
+     * Has products calculated by whoever is faster until the guard closes, and waits for guards of other threads that have
+     * chosen otherwise: both give float32's numbers, but not the same last digits. A guard within another one of this thread
+     * changes nothing. Products outside of any guard may go to either.
      *
      * @param recurring whether the same shapes come again, so that compiling kernels for them is worth it
+     * @return ends the choice
      */
     public static Mode ofShapes(boolean recurring) {
         Torch.ensureLoaded();
-        return new Mode(recurring && oneDnnIsBetter);
+        return new Mode(oneDnnIsBetter, recurring);
     }
 
     /** Finds out about this processor; called while libtorch is loaded. */
@@ -74,7 +88,7 @@ public final class MatrixProducts {
             return;
         }
         if (prefersOneDnn()) {
-            try (Mode mode = new Mode(true)) {
+            try (Mode mode = new Mode(true, true)) {
                 double error = largestError();
                 oneDnnIsBetter = error <= LARGEST_ERROR;
                 LOG.debug("products of oneDNN err by {}: {}", error, oneDnnIsBetter ? "taken" : "left to MKL");
@@ -82,13 +96,43 @@ public final class MatrixProducts {
         }
     }
 
-    /** The first guard asks oneDNN, the last one leaves what the first has found. */
-    private static synchronized void ask(int more) {
-        if (asking == 0) {
-            before = torch.globalContext().float32MatmulPrecision();
+    /** The first guard asks for what it wants, the last one leaves what the first has found. */
+    private static void take(boolean oneDnn) {
+        synchronized (TURN) {
+            if (OPEN.get() == 0) {
+                waitForTurn(oneDnn);
+            }
+            if (holding++ == 0) {
+                before = torch.globalContext().float32MatmulPrecision();
+                heldForOneDnn = oneDnn;
+                if (oneDnn) {
+                    torch.globalContext().setFloat32MatmulPrecision(Float32MatmulPrecision.MEDIUM);
+                }
+            }
         }
-        asking += more;
-        torch.globalContext().setFloat32MatmulPrecision(asking > 0 ? Float32MatmulPrecision.MEDIUM : before);
+    }
+
+    private static void waitForTurn(boolean oneDnn) {
+        boolean interrupted = false;
+        while (holding > 0 && heldForOneDnn != oneDnn) {
+            try {
+                TURN.wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void giveBack() {
+        synchronized (TURN) {
+            if (--holding == 0) {
+                torch.globalContext().setFloat32MatmulPrecision(before);
+                TURN.notifyAll();
+            }
+        }
     }
 
     /** AVX-512 by another maker than Intel. */

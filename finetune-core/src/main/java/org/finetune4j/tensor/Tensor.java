@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.function.BiConsumer;
 import java.util.function.BinaryOperator;
 import java.util.function.UnaryOperator;
-import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -20,8 +19,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tensor extends NativeArray {
 
-    private static final GeneratorOptional DEFAULT_GENERATOR = emptyGenerator();
-
     private Tensor(org.bytedeco.pytorch.Tensor handle) {
         super(handle);
         TensorScope innermost = TensorScope.innermost();
@@ -32,11 +29,6 @@ public final class Tensor extends NativeArray {
 
     static Tensor wrap(org.bytedeco.pytorch.Tensor handle) {
         return new Tensor(handle);
-    }
-
-    private static GeneratorOptional emptyGenerator() {
-        Torch.ensureLoaded();
-        return new GeneratorOptional();
     }
 
     /** Takes this tensor out of its scope: it lives until {@link #close()}. */
@@ -267,12 +259,32 @@ public final class Tensor extends NativeArray {
         });
     }
 
+    /**
+     * Fills this tensor with numbers from the {@link RandomGenerator} in use.
+     *
+     * @param from the least
+     * @param to above the largest
+     * @return this
+     */
     public Tensor uniformInPlace(double from, double to) {
-        return inPlace("uniformInPlace", this, (x, y) -> x.uniform_(from, to, DEFAULT_GENERATOR));
+        return inPlace("uniformInPlace", this, (x, y) -> x.uniform_(from, to, RandomGenerator.on(device())));
     }
 
+    /**
+     * Fills this tensor with normal numbers from the {@link RandomGenerator} in use.
+     *
+     * @param mean their mean
+     * @param standardDeviation how far they lie from it
+     * @return this
+     */
     public Tensor normalInPlace(double mean, double standardDeviation) {
-        return inPlace("normalInPlace", this, (x, y) -> x.normal_(mean, standardDeviation, DEFAULT_GENERATOR));
+        return inPlace(
+                "normalInPlace", this, (x, y) -> x.normal_(mean, standardDeviation, RandomGenerator.on(device())));
+    }
+
+    /** Fills this tensor with 1 with the given probability and 0 else, from the {@link RandomGenerator} in use. */
+    Tensor bernoulliInPlace(double probability) {
+        return inPlace("bernoulliInPlace", this, (x, y) -> x.bernoulli_(probability, RandomGenerator.on(device())));
     }
 
     public Tensor neg() {

@@ -46,9 +46,16 @@ public final class Tensors {
         return zeros(dtype, device, shape).fillInPlace(value);
     }
 
-    /** Standard normal values from the default generator, see {@link Torch#seed}. */
+    /**
+     * Standard normal values from the {@link RandomGenerator} in use.
+     *
+     * @param dtype a floating-point type
+     * @param device where the tensor lives
+     * @param shape the length of every dimension
+     * @return a new tensor
+     */
     public static Tensor randn(DType dtype, Device device, long... shape) {
-        return make("randn", dtype, device, shape, options -> torch.randn(shape, options));
+        return make("randn", dtype, device, shape, options -> torch.randn(shape, RandomGenerator.on(device), options));
     }
 
     /** {@code 0, 1, ... end - 1} as int64. */

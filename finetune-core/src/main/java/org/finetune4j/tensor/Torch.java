@@ -4,7 +4,6 @@ import ai.djl.engine.Engine;
 import ai.djl.pytorch.jni.LibUtils;
 import java.util.concurrent.CountDownLatch;
 import org.bytedeco.javacpp.Loader;
-import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.global.torch;
 import org.finetune4j.FinetuneException;
 import org.jspecify.annotations.Nullable;
@@ -176,28 +175,13 @@ public final class Torch {
         torch.set_num_threads(threads);
     }
 
-    /** Seeds libtorch's default random generator: initial weights and dropout. */
+    /**
+     * Starts the random generator in use on this thread anew: initial weights, dropout, noise. See {@link RandomGenerator}.
+     *
+     * @param seed decides all its numbers from here on
+     */
     public static void seed(long seed) {
         ensureLoaded();
-        torch.manual_seed(seed);
-    }
-
-    /** The state of the default CPU generator, to be given to {@link #setRandomState} later. */
-    public static byte[] randomState() {
-        ensureLoaded();
-        Generator generator = torch.getDefaultCPUGenerator();
-        try (Tensor state = Tensor.wrap(generator.get_state()).unscoped()) {
-            return state.toByteArray();
-        }
-    }
-
-    /** Restores what {@link #randomState()} returned. */
-    public static void setRandomState(byte[] state) {
-        ensureLoaded();
-        try (Tensor tensor = Tensors.of(state, state.length).unscoped()) {
-            torch.getDefaultCPUGenerator().set_state(tensor.handle());
-        } catch (RuntimeException e) {
-            throw new FinetuneException("not a random state of this libtorch: " + state.length + " bytes", e);
-        }
+        RandomGenerator.current().restart(seed);
     }
 }

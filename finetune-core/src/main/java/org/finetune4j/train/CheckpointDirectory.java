@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -16,10 +17,10 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
-import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.event.CheckpointEvent;
 import org.finetune4j.train.optimizer.Optimizer;
 
@@ -143,8 +144,16 @@ final class CheckpointDirectory {
                 TensorScope scope = TensorScope.open()) {
             optimizer.restore(tensors.withPrefix(OPTIMIZER_PREFIX));
             average.restore(tensors.withPrefix(AVERAGE_PREFIX));
-            Torch.setRandomState(tensors.tensor(RANDOM_STATE).toByteArray());
+            RandomGenerator.current().restore(randomState(tensors));
         }
+    }
+
+    /** The state of every device's random numbers: the CPU's has the plain name. */
+    private static Map<String, byte[]> randomState(CheckpointTensors tensors) {
+        Map<String, byte[]> states = new LinkedHashMap<>();
+        states.put("cpu", tensors.tensor(RANDOM_STATE).toByteArray());
+        tensors.withPrefix(RANDOM_STATE + ".").forEach((device, state) -> states.put(device, state.toByteArray()));
+        return states;
     }
 
     private static void writeState(Path file, Optimizer optimizer, WeightAverage average) {
@@ -152,8 +161,14 @@ final class CheckpointDirectory {
             List<Entry> entries = new ArrayList<>();
             add(entries, OPTIMIZER_PREFIX, optimizer.state());
             add(entries, AVERAGE_PREFIX, average.state());
-            byte[] random = Torch.randomState();
-            add(entries, "", Map.of(RANDOM_STATE, Tensors.of(random, random.length)));
+            RandomGenerator.current()
+                    .state()
+                    .forEach((device, random) -> add(
+                            entries,
+                            "",
+                            Map.of(
+                                    device.equals("cpu") ? RANDOM_STATE : RANDOM_STATE + "." + device,
+                                    Tensors.of(random, random.length))));
             SafetensorsWriter.write(file, entries, SafetensorsWriter.PYTORCH_METADATA);
         }
     }

@@ -21,7 +21,8 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
-import org.finetune4j.tensor.Torch;
+import org.finetune4j.tensor.MatrixProducts;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.train.memory.MemoryListener;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.preflight.Preflight;
@@ -173,8 +174,7 @@ public final class FineTuner {
      */
     public PreflightReport preflight() {
         Data data = data();
-        Torch.seed(arguments.seed());
-        try (AttachedStrategy attached = strategy.attach(model, batches(data))) {
+        try (AttachedStrategy attached = attach(data)) {
             PreflightContext context = context(data, attached, 0);
             int shown = firstReadable(data.train);
             String sample = model.hasTokenizer() && shown >= 0
@@ -211,8 +211,7 @@ public final class FineTuner {
     public TrainingResult train() {
         RunDirectory.check(arguments);
         Data data = data();
-        Torch.seed(arguments.seed());
-        AttachedStrategy attached = strategy.attach(model, batches(data));
+        AttachedStrategy attached = attach(data);
         try {
             PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
             Preflight.require(context).warnings().forEach(warning -> messages.accept("warning: " + warning));
@@ -239,6 +238,14 @@ public final class FineTuner {
         } catch (RuntimeException | Error e) {
             attached.close();
             throw e;
+        }
+    }
+
+    /** The method with initial values of the arguments' seed. */
+    private AttachedStrategy attach(Data data) {
+        try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
+                MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            return strategy.attach(model, batches(data));
         }
     }
 

@@ -101,7 +101,9 @@ final class StepRunner {
                         batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale, arguments.loss()));
             }
         }
-        loss += hooks.penalty(true);
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            loss += hooks.penalty(true);
+        }
         return new Gradients(loss, GradientClipping.globalNorm(trainable));
     }
 

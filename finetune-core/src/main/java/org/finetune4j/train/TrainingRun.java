@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.UserErrorException;
@@ -13,7 +14,8 @@ import org.finetune4j.data.DataLoader;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
-import org.finetune4j.tensor.Torch;
+import org.finetune4j.tensor.MatrixProducts;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.train.StepRunner.Gradients;
 import org.finetune4j.train.StepRunner.StepBatches;
 import org.finetune4j.train.event.StepEvent;
@@ -40,6 +42,7 @@ final class TrainingRun implements AutoCloseable {
     private final StepPlan plan;
     private final BestModel best;
     private final String fingerprint;
+    private final RandomGenerator random;
     private final @Nullable CheckpointDirectory checkpoints;
     private final long started = System.nanoTime();
     private TrainingProgress progress = TrainingProgress.start();
@@ -70,6 +73,7 @@ final class TrainingRun implements AutoCloseable {
         this.plan = StepPlan.of(arguments, loader.batchesPerEpoch());
         Path output = arguments.outputDirectory();
         this.checkpoints = output == null ? null : new CheckpointDirectory(output);
+        this.random = RandomGenerator.of(arguments.seed());
         this.fingerprint = RunFingerprint.of(trainer.dataset(), arguments);
         this.best = new BestModel(
                 arguments.selection(),
@@ -80,7 +84,12 @@ final class TrainingRun implements AutoCloseable {
     }
 
     TrainingSummary execute() {
-        Torch.seed(arguments.seed());
+        try (RandomGenerator.Use use = random.use()) {
+            return run();
+        }
+    }
+
+    private TrainingSummary run() {
         Optional<Path> checkpoint = checkpoints == null ? Optional.empty() : checkpoints.latest();
         checkpoint.ifPresent(latest -> progress = adopt(CheckpointDirectory.progressOf(latest, fingerprint)));
         long startStep = progress.step();
@@ -215,13 +224,13 @@ final class TrainingRun implements AutoCloseable {
         StepEvent event = new StepEvent();
         event.begin();
         long stepStarted = System.nanoTime();
-        byte[] randomState = Torch.randomState();
+        Map<String, byte[]> randomState = random.state();
         long step = progress.step() + 1;
         StepBatches batches = steps.read(iterator, plan.batchesOfStep(progress.batch()), step);
         Gradients gradients = steps.run(batches);
         if (gradients == null) {
             optimizer.clearGradients();
-            Torch.setRandomState(randomState);
+            random.restore(randomState);
             return false;
         }
         double learningRate = learningRate();
@@ -234,8 +243,10 @@ final class TrainingRun implements AutoCloseable {
                             step, trainer.model(), trainable, batches.batches().get(0)));
         }
         steps.clip(gradients);
-        optimizer.step(learningRate);
-        hooks.afterUpdate(progress.step());
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            optimizer.step(learningRate);
+            hooks.afterUpdate(progress.step());
+        }
         optimizer.clearGradients();
         average.update();
         tokens += batches.tokens();
@@ -274,12 +285,12 @@ final class TrainingRun implements AutoCloseable {
 
     /** Saves the state before the step, if that is still good, and says where the first bad number is. */
     private UserErrorException notFinite(
-            Gradients gradients, StepBatches batches, double learningRate, byte[] randomState) {
+            Gradients gradients, StepBatches batches, double learningRate, Map<String, byte[]> randomState) {
         Optional<NonFiniteSource> weights = NonFiniteSource.inWeights(trainer.model(), trainable);
         String kept = "";
         if (checkpoints != null && weights.isEmpty()) {
             // Before anything else is tried with such numbers.
-            Torch.setRandomState(randomState);
+            random.restore(randomState);
             saveCheckpoint();
             kept = "; the state before this step is in checkpoint-" + lastSaved;
         } else if (lastSaved > 0) {

@@ -3,6 +3,10 @@ package org.finetune4j.tensor;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
 import org.junit.jupiter.api.Test;
@@ -40,6 +44,38 @@ class MatrixProductsTest {
         assertEquals(asked, precision(), "the second still asks");
         second.close();
         assertEquals(found, precision());
+    }
+
+    @Test
+    void aGuardWithinAnotherChangesNothing() {
+        Float32MatmulPrecision found = precision();
+        try (MatrixProducts.Mode outer = MatrixProducts.ofShapes(false);
+                MatrixProducts.Mode inner = MatrixProducts.ofShapes(true)) {
+            assertEquals(found, precision());
+        }
+        assertEquals(found, precision());
+    }
+
+    /** Threads whose guards want different things see what they have asked for, and all of them come to an end. */
+    @Test
+    void everyThreadSeesItsOwnChoice() {
+        Float32MatmulPrecision plain = seenIn(false);
+        Float32MatmulPrecision recurring = seenIn(true);
+        List<CompletableFuture<Void>> threads = IntStream.range(0, 4)
+                .mapToObj(number -> CompletableFuture.runAsync(() -> {
+                    for (int i = 0; i < 200; i++) {
+                        assertEquals(number % 2 == 0 ? plain : recurring, seenIn(number % 2 == 1));
+                    }
+                }))
+                .toList();
+        threads.forEach(thread -> thread.orTimeout(60, TimeUnit.SECONDS).join());
+        assertEquals(plain, precision());
+    }
+
+    private static Float32MatmulPrecision seenIn(boolean recurring) {
+        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring)) {
+            return precision();
+        }
     }
 
     private static Float32MatmulPrecision precision() {

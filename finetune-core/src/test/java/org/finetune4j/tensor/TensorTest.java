@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -125,11 +126,11 @@ class TensorTest {
         try (TensorScope scope = TensorScope.open()) {
             Torch.seed(7);
             float[] first = Tensors.randn(DType.FLOAT32, Device.CPU, 4).toFloatArray();
-            byte[] state = Torch.randomState();
+            Map<String, byte[]> state = RandomGenerator.current().state();
             float[] second = Tensors.randn(DType.FLOAT32, Device.CPU, 4).toFloatArray();
             Torch.seed(7);
             assertArrayEquals(first, Tensors.randn(DType.FLOAT32, Device.CPU, 4).toFloatArray());
-            Torch.setRandomState(state);
+            RandomGenerator.current().restore(state);
             assertArrayEquals(
                     second, Tensors.randn(DType.FLOAT32, Device.CPU, 4).toFloatArray());
         }

@@ -7,7 +7,7 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
-/** Makes an adapter's parameters. Random values are drawn in float32 from the default generator, as in PEFT. */
+/** Makes an adapter's parameters. Random values are drawn in float32, as in PEFT, from the generator in use. */
 public final class InitialValues {
 
     private InitialValues() {}

@@ -1,9 +1,6 @@
 package org.finetune4j.peft;
 
-import java.util.Collections;
 import java.util.Map;
-import java.util.Set;
-import java.util.WeakHashMap;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
@@ -13,10 +10,6 @@ import org.finetune4j.tensor.DType;
  * A parameter of the base model that a method trains as a whole, in a copy of its own: the base keeps its value.
  */
 public final class TrainedCopy implements AdapterPart {
-
-    /** The copies that exist now: what is one of them in a model belongs to an enabled adapter. */
-    private static final Set<Parameter> COPIES =
-            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
     private final String key;
     private final ReplacedParameter replaced;
@@ -50,12 +43,11 @@ public final class TrainedCopy implements AdapterPart {
     }
 
     private static Parameter copy(String name, Parameter original, DType dtype, boolean trainable) {
-        if (COPIES.contains(original)) {
+        if (original.standsForAnother()) {
             throw new UserErrorException(
                     "'" + name + "' trains in another adapter already: disable that adapter before another");
         }
-        Parameter copy = new Parameter(name, original.as(dtype).detach().copy());
-        COPIES.add(copy);
+        Parameter copy = Parameter.inPlaceOf(name, original.as(dtype).detach().copy());
         if (trainable) {
             copy.train(dtype);
         }
@@ -94,7 +86,6 @@ public final class TrainedCopy implements AdapterPart {
 
     @Override
     public void free() {
-        COPIES.remove(replaced.replacement());
         replaced.replacement().close();
     }
 }

@@ -13,6 +13,7 @@ import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -115,6 +116,7 @@ public final class Backpropagation {
     public double evaluate(ModelInputs inputs, LossHead head) {
         try (CausalLM.Entry entry = model.enter();
                 Autograd.Mode mode = Autograd.disabled();
+                MatrixProducts.Mode products = MatrixProducts.ofShapes(false);
                 TensorScope scope = TensorScope.open()) {
             SequenceContext context = model.context(inputs);
             Tensor hidden = network.embed(model.inputIds(inputs), context, model.computeDType());

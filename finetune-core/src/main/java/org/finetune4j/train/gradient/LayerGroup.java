@@ -3,12 +3,13 @@ package org.finetune4j.train.gradient;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.Torch;
 import org.jspecify.annotations.Nullable;
 
 /** Consecutive layers that are kept, or computed again, together, for one forward and one backward pass. */
@@ -31,7 +32,7 @@ final class LayerGroup {
     private final @Nullable ActivationFiles files;
     private @Nullable Tensor keptInput;
     private ActivationFiles.@Nullable Stored storedInput;
-    private byte[] randomState = {};
+    private Map<String, byte[]> randomState = Map.of();
 
     /**
      * @param inputNeedsGradient whether anything below these layers trains
@@ -63,7 +64,7 @@ final class LayerGroup {
             return record(input, context);
         }
         if (recorded) {
-            randomState = Torch.randomState();
+            randomState = RandomGenerator.current().state();
             if (files == null) {
                 keptInput = input;
             } else {
@@ -150,9 +151,10 @@ final class LayerGroup {
 
     /** Runs the group again, recording, with the random numbers of the first time. */
     private void recompute(Tensor input, SequenceContext context) {
-        byte[] after = Torch.randomState();
-        Torch.setRandomState(randomState);
+        RandomGenerator random = RandomGenerator.current();
+        Map<String, byte[]> after = random.state();
+        random.restore(randomState);
         record(input, context).close();
-        Torch.setRandomState(after);
+        random.restore(after);
     }
 }

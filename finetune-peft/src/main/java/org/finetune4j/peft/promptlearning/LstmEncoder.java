@@ -12,6 +12,9 @@ import org.finetune4j.tensor.Tensor;
 /** The encoder of P-tuning (Liu et al. 2021): a bidirectional LSTM over the virtual tokens, then a small MLP. */
 public final class LstmEncoder implements PromptEncoder {
 
+    /** Two matrices and two biases for each of two directions. */
+    private static final int PER_LAYER = 8;
+
     private final EncoderParameters parameters;
     private final Parameter table;
     private final List<Parameter> lstm = new ArrayList<>();
@@ -55,7 +58,11 @@ public final class LstmEncoder implements PromptEncoder {
     public Tensor encode() {
         Tensor sequence = table.value().unsqueeze(0); // [1, tokens, width]
         List<Tensor> weights = lstm.stream().map(Parameter::value).toList();
-        Tensor states = Functional.bidirectionalLstm(sequence, weights, hidden, Dropout.probability(dropout));
+        Tensor states = sequence; // [1, tokens, width or 2 hidden]
+        for (int first = 0; first < weights.size(); first += PER_LAYER) {
+            Tensor given = first == 0 ? states : Dropout.apply(states, dropout);
+            states = Functional.bidirectionalLstm(given, weights.subList(first, first + PER_LAYER), hidden);
+        }
         return head.forward(states.squeeze(0)); // [tokens, width]
     }
 }

@@ -7,8 +7,8 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.Torch;
 
 /**
  * The two frozen random matrices that all layers share, large enough for the largest. PyTorch's generator draws them from
@@ -22,15 +22,12 @@ final class VeraProjection implements AdapterPart {
 
     /** Draws A [rank, in] and B [out, rank] for the largest {@code in} and {@code out}. */
     VeraProjection(CausalLM model, VeraConfig config, long largestIn, long largestOut) {
-        byte[] before = Torch.randomState();
-        try {
-            Torch.seed(config.projectionKey());
+        try (RandomGenerator.Use use =
+                RandomGenerator.of(config.projectionKey()).use()) {
             this.matrixA = InitialValues.parameter(
                     model, "vera_A", kaiming(config.rank(), largestIn).to(model.device()), false);
             this.matrixB = InitialValues.parameter(
                     model, "vera_B", kaiming(largestOut, config.rank()).to(model.device()), false);
-        } finally {
-            Torch.setRandomState(before);
         }
         this.saved = config.saveProjection();
     }

@@ -1,0 +1,120 @@
+package org.finetune4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CyclicBarrier;
+import org.finetune4j.data.PackedDataset;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.TinyModels;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.TensorScope;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A training's result is its own, whatever else happens in the process meanwhile. */
+class TwoTrainingsTest {
+
+    private static final int STEPS = 12;
+
+    @TempDir
+    Path directory;
+
+    /** Dropout, noise on the embeddings, and layers that are computed again. */
+    private float[] dropping(String scratch, TrainingListener listener) {
+        return train(
+                "gpt2",
+                scratch,
+                TrainingArguments.builder()
+                        .gradientCheckpointingLayers(1)
+                        .neftuneNoiseAlpha(5)
+                        .seed(3),
+                new SyntheticSamples(16, 199, 2),
+                listener);
+    }
+
+    /** Rows of one length, for which matrix products may be calculated by another library. */
+    private float[] packed(String scratch, TrainingListener listener) {
+        return train(
+                "llama",
+                scratch,
+                TrainingArguments.builder().optimizer("muon").seed(8),
+                PackedDataset.of(new SyntheticSamples(64, 199, 4), 32),
+                listener);
+    }
+
+    private float[] train(
+            String model,
+            String scratch,
+            TrainingArguments.Builder arguments,
+            TrainingDataset samples,
+            TrainingListener listener) {
+        try (TensorScope scope = TensorScope.open();
+                CausalLM loaded = TinyModels.loadWithDropout(model, directory.resolve(scratch));
+                TrainingResult result = FineTuner.of(loaded)
+                        .dataset(samples)
+                        .arguments(arguments
+                                .batchSize(2)
+                                .maxSteps(STEPS)
+                                .learningRate(1e-2)
+                                .build())
+                        .listener(listener)
+                        .train()) {
+            return weights(loaded);
+        }
+    }
+
+    private static float[] weights(CausalLM model) {
+        Map<String, Parameter> parameters = model.network().namedParameters();
+        float[] all = new float[0];
+        for (Parameter parameter : parameters.values()) {
+            float[] values = parameter.value().detach().contiguous().toFloatArray();
+            int at = all.length;
+            all = Arrays.copyOf(all, at + values.length);
+            System.arraycopy(values, 0, all, at, values.length);
+        }
+        return all;
+    }
+
+    @Test
+    void inTwoThreadsEndWhereEachEndsAlone() {
+        float[] droppingAlone = dropping("a", new TrainingListener() {});
+        float[] packedAlone = packed("b", new TrainingListener() {});
+        assertFalse(Arrays.equals(droppingAlone, packedAlone));
+        // Every step of one is followed by a step of the other, or runs beside it.
+        CyclicBarrier barrier = new CyclicBarrier(2);
+        TrainingListener together = new TrainingListener() {
+            @Override
+            public void onStep(StepMetrics metrics) {
+                try {
+                    barrier.await();
+                } catch (Exception e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+        };
+        CompletableFuture<float[]> first = CompletableFuture.supplyAsync(() -> dropping("c", together));
+        CompletableFuture<float[]> second = CompletableFuture.supplyAsync(() -> packed("d", together));
+        assertArrayEquals(droppingAlone, first.join());
+        assertArrayEquals(packedAlone, second.join());
+    }
+
+    @Test
+    void oneInsideOfTheOtherChangesNothingOfIt() {
+        float[] alone = dropping("a", new TrainingListener() {});
+        float[] around = dropping("b", new TrainingListener() {
+            @Override
+            public void onStep(StepMetrics metrics) {
+                if (metrics.step() == 4) {
+                    packed("c", new TrainingListener() {});
+                }
+            }
+        });
+        assertArrayEquals(alone, around);
+    }
+}
