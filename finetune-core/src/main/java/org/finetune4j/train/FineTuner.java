@@ -214,8 +214,7 @@ public final class FineTuner {
         AttachedStrategy attached = attach(data);
         try {
             PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
-            Preflight.require(context).warnings().forEach(warning -> messages.accept("warning: " + warning));
-            messages.accept("memory: " + context.memory().describe());
+            List<String> warnings = Preflight.require(context).warnings();
             List<TrainingListener> told = new ArrayList<>(listeners);
             told.add(new MemoryListener(context.memory(), messages));
             told.add(new TrainingListener() {
@@ -227,6 +226,8 @@ public final class FineTuner {
             Trainer prepared =
                     new Trainer(model, attached, arguments, data.train, data.evaluation, context.collator(), told);
             prepared.describe(description());
+            warnings.forEach(prepared.listener()::onWarning);
+            messages.accept("memory: " + context.memory().describe());
             if (previews > 0 && data.evaluation instanceof InstructionSamples heldOut) {
                 prepared.preview(new GeneratedPreview(model, heldOut, previews, PREVIEW_TOKENS));
             }

@@ -1,34 +1,68 @@
 package org.finetune4j.train.memory;
 
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.TrainingSummary;
 
-/** Compares the plan with what the process took, after the second step of a start: the optimizer's state is there then. */
+/**
+ * Compares the plan with what the process took: after the second step of a start, when the optimizer's state is there, and at the
+ * end where the longest batches came later and took more.
+ */
 public final class MemoryListener implements TrainingListener {
+
+    /** A peak that grew by less says nothing new. */
+    private static final double GROWN = 1.05;
 
     private final MemoryPlan plan;
     private final Consumer<String> sink;
+    private final LongSupplier peak;
     private long firstStep;
+    private long compared;
 
-    /** @param sink is given one line */
+    /**
+     * A listener for one run.
+     *
+     * @param plan of the run
+     * @param sink is given one line, or two
+     */
     public MemoryListener(MemoryPlan plan, Consumer<String> sink) {
+        this(plan, sink, ProcessMemory::peakMegabytes);
+    }
+
+    MemoryListener(MemoryPlan plan, Consumer<String> sink, LongSupplier peak) {
         this.plan = plan;
         this.sink = sink;
+        this.peak = peak;
     }
 
     @Override
     public void onStart(TrainingPlan training) {
         firstStep = training.startStep() + 1;
+        compared = 0;
     }
 
     @Override
     public void onStep(StepMetrics metrics) {
-        long peak = ProcessMemory.peakMegabytes();
-        boolean due = metrics.step() == Math.min(firstStep + 1, metrics.totalSteps());
-        if (due && peak > 0) {
-            sink.accept(plan.compare(peak));
+        if (metrics.step() == Math.min(firstStep + 1, metrics.totalSteps())) {
+            compare();
+        }
+    }
+
+    @Override
+    public void onEnd(TrainingSummary summary) {
+        if (compared > 0 && peak.getAsLong() > GROWN * compared) {
+            compare();
+        }
+    }
+
+    private void compare() {
+        long megabytes = peak.getAsLong();
+        if (megabytes > 0) {
+            compared = megabytes;
+            sink.accept(plan.compare(megabytes));
         }
     }
 }

@@ -10,6 +10,7 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -59,10 +60,36 @@ public record MemoryPlan(
     /**
      * Plans a training of a method that is attached to its model.
      *
+     * @param model the model
+     * @param strategy the method on it
+     * @param arguments of the training
+     * @param load its largest batch
      * @param process bytes of the process without the model
+     * @return the plan
      */
     public static MemoryPlan of(
             CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, Load load, long process) {
+        return of(model, strategy, arguments, arguments.checkpointing(), load, process);
+    }
+
+    /**
+     * Plans the same training with other activations kept.
+     *
+     * @param model the model
+     * @param strategy the method on it
+     * @param arguments of the training
+     * @param checkpointing which activations are kept, in place of what the arguments say
+     * @param load its largest batch
+     * @param process bytes of the process without the model
+     * @return the plan
+     */
+    public static MemoryPlan of(
+            CausalLM model,
+            AttachedStrategy strategy,
+            TrainingArguments arguments,
+            GradientCheckpointing checkpointing,
+            Load load,
+            long process) {
         DecoderModel network = model.network();
         Collection<Parameter> trained = strategy.trainableParameters();
         Set<Parameter> all = identitySet(network.allParameters());
@@ -71,7 +98,7 @@ public record MemoryPlan(
         tables.addAll(network.outputLayer().allParameters());
         OptimizerOptions optimizer = arguments.optimizer();
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
-        AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), arguments.checkpointing());
+        AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), checkpointing);
         long gradients = trained.stream().mapToLong(MemoryPlan::bytes).sum();
         long states = trained.stream()
                 .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
@@ -139,7 +166,11 @@ public record MemoryPlan(
         return parameter.bytes();
     }
 
-    /** One line for people. */
+    /**
+     * One line for people.
+     *
+     * @return the peak and its parts
+     */
     public String describe() {
         String files = optimizerResident < optimizerState
                 ? String.format(Locale.ROOT, " (and %,d in files)", megabytes(optimizerState - optimizerResident))

@@ -16,6 +16,7 @@ import org.finetune4j.data.TrainingDataset;
  * @param looked how many were looked at
  * @param unreadable why samples could not be made, one line each with their place
  * @param unlabelled places of samples without a labelled token
+ * @param lengths tokens of each sample
  * @param longest tokens of the longest sample
  * @param longestAt its place
  * @param largestToken the largest token id and where it is
@@ -31,6 +32,7 @@ public record SampleSurvey(
         int looked,
         List<String> unreadable,
         List<String> unlabelled,
+        List<Integer> lengths,
         int longest,
         String longestAt,
         Largest largestToken,
@@ -92,6 +94,7 @@ public record SampleSurvey(
         int looked = limit == 0 ? dataset.size() : Math.min(limit, dataset.size());
         List<String> unreadable = new ArrayList<>();
         List<String> unlabelled = new ArrayList<>();
+        List<Integer> lengths = new ArrayList<>();
         List<Start> starts = new ArrayList<>();
         List<Integer> ends = new ArrayList<>();
         Map<List<Integer>, Place> answers = new LinkedHashMap<>();
@@ -126,6 +129,7 @@ public record SampleSurvey(
                 position = position.with(positions, dataset.location(index));
             }
             addShortAnswers(sample, dataset.location(index), answers);
+            lengths.add(ids.length);
             tokens += ids.length;
             labelled += sample.labelledTokens();
             starts.add(new Start(ids[0], ids.length > 1 ? ids[1] : -1, dataset.location(index)));
@@ -141,6 +145,7 @@ public record SampleSurvey(
                 looked,
                 unreadable,
                 unlabelled,
+                lengths,
                 longest,
                 longestAt,
                 token,

@@ -30,6 +30,7 @@ public final class HtmlReportListener implements TrainingListener {
 
     @Override
     public void onStart(TrainingPlan plan) {
+        List<String> early = history.plan() == null ? history.warnings() : List.of();
         history = new TrainingHistory();
         try {
             MetricsLog.truncate(log.file(), plan.startStep());
@@ -37,8 +38,15 @@ public final class HtmlReportListener implements TrainingListener {
         } finally {
             // Even without its past the run gets a report.
             history.onStart(plan);
+            early.forEach(history::onWarning);
         }
         log.onStart(plan);
+    }
+
+    @Override
+    public void onWarning(String message) {
+        history.onWarning(message);
+        log.onWarning(message);
     }
 
     @Override

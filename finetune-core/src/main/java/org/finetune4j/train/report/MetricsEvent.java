@@ -62,6 +62,12 @@ final class MetricsEvent {
         return event;
     }
 
+    static MetricsEvent warning(long step, String message) {
+        MetricsEvent event = of("warning", step);
+        event.json.put("message", message);
+        return event;
+    }
+
     static MetricsEvent step(StepMetrics metrics) {
         MetricsEvent event = of("step", metrics.step());
         event.json.put("total_steps", metrics.totalSteps());
@@ -159,6 +165,7 @@ final class MetricsEvent {
     void tell(TrainingListener listener) {
         switch (json.path("event").asText()) {
             case "start" -> listener.onStart(toPlan());
+            case "warning" -> listener.onWarning(json.path("message").asText());
             case "step" -> listener.onStep(toStepMetrics());
             case "evaluation" ->
                 listener.onEvaluation(new EvaluationMetrics(

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
@@ -23,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the history of a run as JSON lines ({@code metrics.jsonl}): one object an event, with {@code event} (start,
- * step, evaluation, checkpoint, samples, end, failure) and {@code step} first. Numbers that JSON cannot hold are the
+ * warning, step, evaluation, checkpoint, samples, end, failure) and {@code step} first. Numbers that JSON cannot hold are the
  * strings {@code "NaN"}, {@code "Infinity"} and {@code "-Infinity"}.
  *
  * <p>Every event is appended in one write, so a kill can leave no more than a last line without its line end, which
@@ -35,6 +36,7 @@ public final class MetricsLog implements TrainingListener {
     private final Path file;
     private @Nullable OutputStream out;
     private @Nullable MetricsEvent start;
+    private final List<String> earlyWarnings = new ArrayList<>();
     private long lastStep;
 
     public MetricsLog(Path file) {
@@ -132,6 +134,18 @@ public final class MetricsLog implements TrainingListener {
         start = null;
         if (added != null) {
             append(added);
+            earlyWarnings.forEach(message -> append(MetricsEvent.warning(added.step(), message)));
+            earlyWarnings.clear();
+        }
+    }
+
+    /** A warning comes before the start as well; it is written after it. */
+    @Override
+    public void onWarning(String message) {
+        if (out == null || start != null) {
+            earlyWarnings.add(message);
+        } else {
+            append(MetricsEvent.warning(lastStep, message));
         }
     }
 

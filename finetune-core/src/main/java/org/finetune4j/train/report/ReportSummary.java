@@ -20,7 +20,9 @@ final class ReportSummary {
         html.append("<div class=\"title\"><h1>").append(Html.escape(name)).append("</h1>");
         html.append(status(history)).append("</div>\n");
         html.append("<p class=\"lead\">").append(Html.escape(lead(history))).append("</p>\n");
-        html.append(notice(history)).append("</header>\n");
+        html.append(notice(history));
+        history.warnings().forEach(warning -> html.append(notice("warn", warning)));
+        html.append("</header>\n");
         return html.append(figures(history)).toString();
     }
 

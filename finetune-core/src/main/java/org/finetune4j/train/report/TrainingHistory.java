@@ -4,7 +4,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.StepMetrics;
@@ -24,6 +26,7 @@ public final class TrainingHistory implements TrainingListener {
 
     private final List<StepMetrics> steps = new ArrayList<>();
     private final List<EvaluationMetrics> evaluations = new ArrayList<>();
+    private final Set<String> warnings = new LinkedHashSet<>();
     private List<SampleComparison> samples = List.of();
     private @Nullable TrainingPlan plan;
     private @Nullable Checkpoint lastCheckpoint;
@@ -39,6 +42,11 @@ public final class TrainingHistory implements TrainingListener {
         failure = null;
         earlierStarts = elapsed();
         thisStart = Duration.ZERO;
+    }
+
+    @Override
+    public void onWarning(String message) {
+        warnings.add(message);
     }
 
     @Override
@@ -71,6 +79,15 @@ public final class TrainingHistory implements TrainingListener {
     @Override
     public void onFailure(Throwable newFailure) {
         failure = newFailure.toString();
+    }
+
+    /**
+     * What all starts warned of.
+     *
+     * @return each warning once, the oldest first
+     */
+    public List<String> warnings() {
+        return List.copyOf(warnings);
     }
 
     /** The plan of the latest start. */

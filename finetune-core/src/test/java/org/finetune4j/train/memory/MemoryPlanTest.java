@@ -4,13 +4,18 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FrozenParts;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.report.Runs;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class MemoryPlanTest {
 
@@ -52,7 +57,7 @@ class MemoryPlanTest {
     @Test
     void whatIsFrozenNeedsNoGradientAndKeepsLess() {
         MemoryPlan all = plan(FrozenParts.none(), "adamw", 2, 16, 0);
-        MemoryPlan some = plan(new FrozenParts(1, java.util.List.of()), "adamw", 2, 16, 0);
+        MemoryPlan some = plan(new FrozenParts(1, List.of()), "adamw", 2, 16, 0);
         assertTrue(some.gradients() < all.gradients());
         assertTrue(some.activations() < all.activations());
         assertTrue(some.peak() < all.peak());
@@ -61,7 +66,7 @@ class MemoryPlanTest {
     @Test
     void anAverageOfTheWeightsIsOneMoreCopyOfWhatTrains() {
         try (CausalLM model = CausalLM.load(LLAMA);
-                AttachedStrategy full = new FullFineTuning(new FrozenParts(1, java.util.List.of())).attach(model)) {
+                AttachedStrategy full = new FullFineTuning(new FrozenParts(1, List.of())).attach(model)) {
             TrainingArguments.Builder arguments = TrainingArguments.builder();
             MemoryPlan.Load load = new MemoryPlan.Load(2, 16);
             MemoryPlan plain = MemoryPlan.of(model, full, arguments.build(), load, 1000);
@@ -98,5 +103,25 @@ class MemoryPlanTest {
     void theComparisonSaysHowFarOffThePlanWas() {
         MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         assertEquals("memory: 110 MB at the peak so far, 100 MB planned (+10%)", plan.compare(110));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"110, 110, 1", "110, 114, 1", "110, 150, 2"})
+    void aPeakThatComesLaterIsComparedToo(long afterTwoSteps, long atTheEnd, int lines) {
+        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        List<String> heard = new ArrayList<>();
+        long[] peak = {50};
+        MemoryListener listener = new MemoryListener(plan, heard::add, () -> peak[0]);
+        listener.onStart(Runs.plan(4, 0));
+        listener.onStep(Runs.step(1, 4));
+        peak[0] = afterTwoSteps;
+        listener.onStep(Runs.step(2, 4));
+        listener.onStep(Runs.step(3, 4));
+        peak[0] = atTheEnd;
+        listener.onStep(Runs.step(4, 4));
+        listener.onEnd(Runs.summary(4, false));
+        assertEquals(lines, heard.size(), heard::toString);
+        assertEquals(plan.compare(afterTwoSteps), heard.get(0));
+        assertEquals(plan.compare(lines == 1 ? afterTwoSteps : atTheEnd), heard.get(lines - 1));
     }
 }

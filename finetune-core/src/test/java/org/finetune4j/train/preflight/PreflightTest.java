@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
@@ -301,5 +302,74 @@ class PreflightTest {
                     1L << 50));
             assertTrue(findings.errors().get(0).contains("gradient_checkpointing"), findings.errors()::toString);
         }
+    }
+
+    /** @param lengths of the samples, in their order */
+    private static Findings batchLengths(boolean common, int... lengths) {
+        long megabyte = 1 << 20;
+        MemoryPlan large = new MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0, 900 * megabyte, 0, 100 * megabyte, megabyte);
+        TrainingDataset dataset = new TrainingDataset() {
+            @Override
+            public int size() {
+                return lengths.length;
+            }
+
+            @Override
+            public Sample get(int index) {
+                return labelled(IntStream.range(0, lengths[index]).map(i -> 5).toArray());
+            }
+
+            @Override
+            public OptionalInt commonLength() {
+                return common ? OptionalInt.of(64) : OptionalInt.empty();
+            }
+        };
+        try (CausalLM model = CausalLM.load(LLAMA);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            PreflightContext small = PreflightContext.of(
+                    model, "full", full, usual().batchSize(2).build(), dataset, null, new Collator(0, 1), 0, megabyte);
+            Findings findings = new Findings();
+            new BatchLengthsCheck().check(small, findings);
+            assertEquals(List.of(), findings.warnings(), "little memory is soon fetched");
+            new BatchLengthsCheck()
+                    .check(
+                            new PreflightContext(
+                                    model,
+                                    "full",
+                                    full,
+                                    small.arguments(),
+                                    dataset,
+                                    null,
+                                    small.collator(),
+                                    small.survey(),
+                                    null,
+                                    large),
+                            findings);
+            return findings;
+        }
+    }
+
+    @Test
+    void batchesOfVeryDifferentLengthsAreAWarningWithWhatPackingTakes() {
+        int[] lengths =
+                IntStream.range(0, 40).map(i -> i % 10 == 0 ? 64 : 4 + i % 7).toArray();
+        List<String> warnings = batchLengths(false, lengths).warnings();
+        assertEquals(1, warnings.size());
+        String warning = warnings.get(0);
+        assertTrue(warning.contains("up to 1,000 MB"), warning);
+        assertTrue(warning.contains("128 tokens"), warning);
+        assertTrue(
+                warning.contains("packing: true with gradient_checkpointing: true and per_device_train_batch_size: 1"),
+                warning);
+        assertTrue(warning.endsWith("in place of 1,001"), warning);
+        assertEquals(List.of(), batchLengths(true, lengths).warnings());
+    }
+
+    @Test
+    void batchesOfLikeLengthsAreNoWarning() {
+        assertEquals(
+                List.of(),
+                batchLengths(false, IntStream.range(0, 40).map(i -> 50 + i % 14).toArray())
+                        .warnings());
     }
 }

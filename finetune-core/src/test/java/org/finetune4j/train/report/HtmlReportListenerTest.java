@@ -62,6 +62,23 @@ class HtmlReportListenerTest {
     }
 
     @Test
+    void warningsAreInTheReportOnceWheneverTheyCome() throws IOException {
+        for (int start : List.of(0, 30)) {
+            TrainingListener listener = new HtmlReportListener(report);
+            listener.onWarning("learning_rate is <large>");
+            listener.onStart(Runs.plan(100, start));
+            listener.onWarning("best is gone");
+            Runs.steps(listener, start, start + 30, 100);
+        }
+        String html = Files.readString(report);
+        assertEquals(2, html.split("learning_rate is &lt;large&gt;", -1).length);
+        assertEquals(2, html.split("best is gone", -1).length);
+        assertEquals(
+                List.of("learning_rate is <large>", "best is gone"),
+                MetricsLog.read(directory.resolve("metrics.jsonl")).warnings());
+    }
+
+    @Test
     void nothingButReportAndLogIsLeft() throws IOException {
         Runs.complete(new HtmlReportListener(report), 20);
 

@@ -17,12 +17,16 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.TrainingSummary;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MetricsLogTest {
 
@@ -203,5 +207,34 @@ class MetricsLogTest {
         assertEquals(
                 "java.lang.IllegalStateException: out of memory",
                 MetricsLog.read(file).failure());
+    }
+
+    /** Whatever a run measures, the log is JSON as the standard has it. */
+    @ParameterizedTest
+    @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, 1e300})
+    void everyLineIsJsonForEveryParser(double value) throws IOException {
+        MetricsLog log = new MetricsLog(file);
+        log.onStart(new TrainingPlan("run", 1, value, 0, 1, 1, Map.of("rate", value, "list", List.of((float) value))));
+        log.onStep(new StepMetrics(1, 1, value, value, value, value, 8, 4, value, Duration.ZERO));
+        log.onEvaluation(new EvaluationMetrics(1, value, 5, value, Map.of("bleu", value)));
+        log.onEnd(new TrainingSummary(1, value, value, Duration.ZERO, value, EndReason.EARLY_STOPPING, "why"));
+        for (String line : Files.readAllLines(file)) {
+            String bare = line.replaceAll("\"(\\\\.|[^\"])*\"", "");
+            assertFalse(bare.contains("NaN") || bare.contains("Infinity"), line);
+        }
+        TrainingHistory history = MetricsLog.read(file);
+        assertEquals(value, history.steps().get(0).loss());
+        assertEquals(value, history.evaluations().get(0).scores().get("bleu"));
+        assertEquals(EndReason.EARLY_STOPPING, history.summary().reason());
+        assertEquals("why", history.summary().explanation());
+    }
+
+    @Test
+    void aRunThatNeverTookAStepHasNoLoss() throws IOException {
+        MetricsLog log = new MetricsLog(file);
+        log.onStart(Runs.plan(20, 0));
+        log.onEnd(new TrainingSummary(0, null, null, Duration.ZERO, 0, EndReason.INTERRUPTED, "stopped"));
+        assertFalse(Files.readString(file).contains("final_loss"));
+        assertNull(MetricsLog.read(file).summary().finalLoss());
     }
 }

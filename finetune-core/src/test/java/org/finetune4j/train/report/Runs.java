@@ -15,11 +15,11 @@ import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
 
 /** Training runs as a trainer would report them. */
-final class Runs {
+public final class Runs {
 
     private Runs() {}
 
-    static TrainingPlan plan(long totalSteps, long startStep) {
+    public static TrainingPlan plan(long totalSteps, long startStep) {
         Map<String, Object> configuration = new LinkedHashMap<>();
         configuration.put("model", Path.of("models", "stories15M"));
         configuration.put("method", "lora");
@@ -32,7 +32,7 @@ final class Runs {
     }
 
     /** A step of a plausible run: noisy exponential decay, warm-up and cosine. */
-    static StepMetrics step(long step, long totalSteps) {
+    public static StepMetrics step(long step, long totalSteps) {
         double progress = (double) step / totalSteps;
         double noise = new Random(step).nextGaussian();
         double loss = 0.45 + 3.6 * Math.exp(-5 * progress) + 0.12 * noise * (0.4 + Math.exp(-3 * progress));
@@ -71,7 +71,7 @@ final class Runs {
                         "The sea lies grey, the sea lies wide,\nand carries morning on its tide."));
     }
 
-    static TrainingSummary summary(long steps, boolean interrupted) {
+    public static TrainingSummary summary(long steps, boolean interrupted) {
         return new TrainingSummary(
                 steps,
                 0.4512,
