@@ -53,7 +53,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
                     "bench generate needs --batch, --prompt-tokens, --new-tokens and --runs above 0");
         }
         List<Double> seconds = new ArrayList<>();
-        DType type = DType.parse(dtype);
+        DType type = DType.parseChoice("--dtype", dtype).orElse(DType.FLOAT32);
         LoadOptions types = LoadOptions.defaults().withDType(type).withComputeDType(type);
         try (CausalLM model = CausalLM.initialize(shape.config(), null, types, 0)) {
             SplittableRandom random = new SplittableRandom(0);

@@ -42,7 +42,7 @@ final class BenchMakeModelCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        DType stored = DType.parse(dtype);
+        DType stored = DType.parseChoice("--dtype", dtype).orElse(DType.BFLOAT16);
         ModelConfig config = (layers > 0 ? shape.config(layers) : shape.config()).withStorageDType(stored);
         Torch.seed(seed);
         List<Entry> entries = new ArrayList<>();

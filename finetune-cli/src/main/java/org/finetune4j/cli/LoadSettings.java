@@ -37,12 +37,17 @@ final class LoadSettings {
         this.device = settings.text("device").orElse("auto");
         Device.checkName(device);
         this.threads = settings.integer("threads", 0, 0);
-        this.dtype = settings.text("dtype").map(DType::parse).orElse(null);
+        this.dtype = dtype(settings, "dtype");
         this.bf16 = settings.flag("bf16", false);
         this.quantization = Quantization.of(settings).orElse(null);
-        this.gpuDType =
-                settings.text("bnb_4bit_compute_dtype").map(DType::parse).orElse(null);
+        this.gpuDType = dtype(settings, "bnb_4bit_compute_dtype");
         this.addedTokens = addedTokens(settings, strategy);
+    }
+
+    private static @Nullable DType dtype(Settings settings, String key) {
+        return settings.text(key)
+                .flatMap(name -> DType.parseChoice(settings.origin() + ": '" + key + "'", name))
+                .orElse(null);
     }
 
     /** An adapter does not hold the new rows and would not fit the base model, so only full models grow in training. */

@@ -1,5 +1,6 @@
 package org.finetune4j.model;
 
+import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.jspecify.annotations.Nullable;
@@ -8,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * How to load a model.
  *
  * @param device where its weights go
- * @param dtype the type they are stored in, or null to keep the checkpoint's
+ * @param dtype the type they are stored in (float32, bfloat16 or float16), or null to keep the checkpoint's
  * @param labels loads the backbone of whatever the checkpoint is as a classifier of sequences with so many labels, whose
  *     head starts new where the checkpoint has none; null loads what the checkpoint is
  * @param compression how the weights of linear layers are compressed while they are read, or null
@@ -22,6 +23,23 @@ public record LoadOptions(
         @Nullable WeightCompression compression,
         AddedTokens addedTokens,
         @Nullable DType computeDType) {
+
+    /**
+     * Checks the types: a user chooses among float32, bfloat16 and float16. In float64 a model is held and calculated with
+     * for checks of its mathematics, see {@link #inDoublePrecision()}.
+     *
+     * @throws UserErrorException for any other type
+     */
+    public LoadOptions {
+        if (dtype != DType.FLOAT64 || computeDType != DType.FLOAT64) {
+            if (dtype != null) {
+                dtype.requireForModels("dtype");
+            }
+            if (computeDType != null) {
+                computeDType.requireForModels("the type to calculate in");
+            }
+        }
+    }
 
     /** Loads what the checkpoint is, with nothing compressed. */
     public LoadOptions(Device device, @Nullable DType dtype) {
@@ -39,6 +57,15 @@ public record LoadOptions(
 
     public LoadOptions withDType(DType newDType) {
         return new LoadOptions(device, newDType, labels, compression, addedTokens, computeDType);
+    }
+
+    /**
+     * Held and calculated with in float64, for checks of derivatives and of what merging changes.
+     *
+     * @return the options
+     */
+    public LoadOptions inDoublePrecision() {
+        return new LoadOptions(device, DType.FLOAT64, labels, compression, addedTokens, DType.FLOAT64);
     }
 
     /** As a classifier of sequences; 1 label makes it a model of one number, such as a reward. */

@@ -91,10 +91,15 @@ public final class ModelConfig {
         return names.get(0).asText();
     }
 
-    /** The element type that the checkpoint is stored in; float32 where the file does not say. */
+    /**
+     * The element type that the checkpoint is stored in.
+     *
+     * @return a type with fractions; float32 where the file does not say
+     * @throws UserErrorException when the file says another one, or one that is not known
+     */
     public DType storageDType() {
         String name = text("dtype", text("torch_dtype", "float32"));
-        return DType.parse(name);
+        return DType.parseStored(origin + ": key 'dtype'", name);
     }
 
     /** A copy that says the weights are stored as {@code dtype}. */

@@ -37,9 +37,15 @@ public final class ModelWriter {
         return new ModelWriter(model);
     }
 
-    /** Writes floating-point weights as {@code newDType}. */
+    /**
+     * Writes floating-point weights as {@code newDType}.
+     *
+     * @param newDType float32, bfloat16 or float16
+     * @return this
+     * @throws org.finetune4j.UserErrorException for any other type
+     */
     public ModelWriter dtype(DType newDType) {
-        dtype = newDType;
+        dtype = newDType.requireForModels("the type to write");
         return this;
     }
 

@@ -2,6 +2,7 @@ package org.finetune4j.tensor;
 
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -18,6 +19,8 @@ public enum DType {
     INT8("int8", "I8", 1, ScalarType.Char),
     UINT8("uint8", "U8", 1, ScalarType.Byte),
     BOOL("bool", "BOOL", 1, ScalarType.Bool);
+
+    private static final String MODEL_NAMES = "float32, bfloat16 or float16";
 
     private final String torchName;
     private final String safetensorsName;
@@ -100,6 +103,55 @@ public enum DType {
         throw new UserErrorException("unknown dtype '" + name + "'"
                 + Suggestions.didYouMean(
                         plain, Arrays.stream(values()).map(DType::torchName).toList()));
+    }
+
+    /**
+     * The type that a file says weights have: {@code config.json}, or what a quantiser writes.
+     *
+     * @param where what says so, for the message
+     * @param name as {@link #parse} takes it
+     * @return a type with fractions
+     * @throws UserErrorException for any other name or type
+     */
+    public static DType parseStored(String where, String name) {
+        try {
+            DType parsed = parse(name);
+            if (parsed.isFloatingPoint()) {
+                return parsed;
+            }
+        } catch (UserErrorException e) {
+            throw new UserErrorException(where + ": " + e.getMessage(), e);
+        }
+        throw new UserErrorException(where + ": '" + name + "' cannot hold weights: expected " + MODEL_NAMES);
+    }
+
+    /**
+     * The type that a user wants a model held or calculated in: float32, bfloat16 or float16.
+     *
+     * @param where the key or option, for the message
+     * @param name as {@link #parse} takes it, or {@code auto}
+     * @return the type; empty for {@code auto}, which leaves it open
+     * @throws UserErrorException for any other name or type
+     */
+    public static Optional<DType> parseChoice(String where, String name) {
+        return name.equalsIgnoreCase("auto")
+                ? Optional.empty()
+                : Optional.of(parseStored(where, name).requireForModels(where));
+    }
+
+    /**
+     * Checks that a model can be held and calculated in this type.
+     *
+     * @param where what asks for it, for the message
+     * @return this type
+     * @throws UserErrorException when it is none of float32, bfloat16 and float16
+     */
+    public DType requireForModels(String where) {
+        if (this != FLOAT32 && this != BFLOAT16 && this != FLOAT16) {
+            throw new UserErrorException(
+                    where + ": " + this + " cannot hold a model's weights: expected " + MODEL_NAMES);
+        }
+        return this;
     }
 
     @Override

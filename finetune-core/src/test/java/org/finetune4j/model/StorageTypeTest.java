@@ -2,9 +2,23 @@ package org.finetune4j.model;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.api.function.Executable;
+import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.Trainer;
+import org.finetune4j.train.SyntheticSamples;
+import org.finetune4j.data.Collator;
+import org.finetune4j.UserErrorException;
+import java.util.Optional;
+import java.util.List;
+import java.util.HashMap;
+import java.nio.file.Files;
+import java.io.IOException;
 import java.util.Map;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -72,5 +86,90 @@ class StorageTypeTest {
             full.export(directory);
             assertEquals(stored, ModelConfig.load(directory).storageDType());
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"BFLOAT16", "FLOAT16"})
+    void onACpuTrainingGivesTheNumbersOfTheSameCheckpointInFloat32(DType stored) {
+        Path checkpoint = directory.resolve("stored");
+        try (CausalLM model = CausalLM.load(GoldenModels.directory("llama"))) {
+            ModelWriter.of(model).dtype(stored).write(checkpoint);
+        }
+        LoadOptions asStored = LoadOptions.defaults().withDevice(Device.CPU);
+        Map<String, float[]> expected = trained(checkpoint, asStored.withDType(DType.FLOAT32));
+        Map<String, float[]> found = trained(checkpoint, asStored);
+        assertEquals(expected.keySet(), found.keySet());
+        expected.forEach((name, values) -> assertArrayEquals(values, found.get(name), name));
+    }
+
+    private static Map<String, float[]> trained(Path checkpoint, LoadOptions options) {
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = CausalLM.load(checkpoint, options);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            TrainingArguments arguments = TrainingArguments.builder()
+                    .batchSize(4)
+                    .maxSteps(5)
+                    .learningRate(1e-2)
+                    .build();
+            Double loss = new Trainer(
+                            model,
+                            full,
+                            arguments,
+                            new SyntheticSamples(12, 199, 3),
+                            null,
+                            new Collator(0, 1),
+                            List.of())
+                    .train()
+                    .finalLoss();
+            assertTrue(loss != null && Double.isFinite(loss), String.valueOf(loss));
+            Map<String, float[]> values = new HashMap<>();
+            model.network().namedParameters().forEach((name, parameter) -> {
+                float[] numbers = parameter.value().detach().contiguous().toFloatArray();
+                values.put(name, numbers);
+            });
+            return values;
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = EnumSource.Mode.EXCLUDE,
+            names = {"FLOAT32", "BFLOAT16", "FLOAT16"})
+    void everyOtherTypeIsRefusedWhereverAUserAsksForOne(DType other) {
+        LoadOptions options = LoadOptions.defaults();
+        for (Executable asking : List.<Executable>of(
+                () -> options.withDType(other),
+                () -> options.withComputeDType(other),
+                () -> new LoadOptions(Device.CPU, other),
+                () -> DType.parseChoice("--dtype", other.torchName()),
+                () -> DType.parseChoice("--dtype", "torch." + other.torchName()))) {
+            String message = assertThrows(UserErrorException.class, asking).getMessage();
+            assertTrue(message.contains(other.torchName()), message);
+            assertTrue(message.contains("expected float32, bfloat16 or float16"), message);
+        }
+        try (CausalLM model = CausalLM.load(GoldenModels.directory("llama"))) {
+            assertThrows(
+                    UserErrorException.class, () -> ModelWriter.of(model).dtype(other));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"int8", "bool", "torch.uint8", "int64", "float23", ""})
+    void aConfigurationThatSaysSuchATypeIsRefused(String name) throws IOException {
+        for (String file : new String[] {"config.json", "model.safetensors"}) {
+            Files.copy(GoldenModels.directory("llama").resolve(file), directory.resolve(file));
+        }
+        Path config = directory.resolve("config.json");
+        String text = Files.readString(config);
+        Files.writeString(config, text.replace("\"dtype\": \"float32\"", "\"dtype\": \"" + name + "\""));
+        String message = assertThrows(UserErrorException.class, () -> CausalLM.load(directory))
+                .getMessage();
+        assertTrue(message.contains("config.json") && message.contains("'dtype'"), message);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"auto,", "fp32,FLOAT32", "half,FLOAT16", "bf16,BFLOAT16", "torch.bfloat16,BFLOAT16", "AUTO,"})
+    void theUsualSpellingsAreKnown(String name, DType expected) {
+        assertEquals(Optional.ofNullable(expected), DType.parseChoice("--dtype", name));
     }
 }

@@ -35,7 +35,6 @@ import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.TinyModels;
 import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.Trainer;
@@ -435,7 +434,7 @@ public abstract class AdapterContract {
     }
 
     private static void inFloat64(String name, Consumer<CausalLM> check) {
-        on(name, LoadOptions.defaults().withDType(DType.FLOAT64), check);
+        on(name, LoadOptions.defaults().inDoublePrecision(), check);
     }
 
     private static void on(String name, LoadOptions options, Consumer<CausalLM> check) {

@@ -121,7 +121,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
         }
         DType computed = device.equals(Device.CPU)
                 ? DType.FLOAT32
-                : settings.text("dtype").map(DType::parse).orElse(wanted);
+                : choice(settings, "dtype").orElse(wanted);
         if (wanted != computed) {
             throw settings.invalid(
                     COMPUTE_DTYPE,
@@ -130,11 +130,11 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
     }
 
     private static Optional<DType> computeDType(Settings settings) {
-        Optional<DType> wanted = settings.text(COMPUTE_DTYPE).map(DType::parse);
-        if (wanted.isPresent() && !wanted.get().isFloatingPoint()) {
-            throw settings.invalid(COMPUTE_DTYPE, "float32, bfloat16 or float16");
-        }
-        return wanted;
+        return choice(settings, COMPUTE_DTYPE);
+    }
+
+    private static Optional<DType> choice(Settings settings, String key) {
+        return settings.text(key).flatMap(name -> DType.parseChoice(settings.origin() + ": '" + key + "'", name));
     }
 
     /** Whether the weight of this name is quantised. */

@@ -119,7 +119,8 @@ public final class Delta {
             checkBelongs(file, delta, before);
             Set<String> changed = new TreeSet<>();
             file.names().forEach(key -> changed.add(TensorDelta.tensorOf(key)));
-            DType dtype = DType.parse(file.metadata().getOrDefault(DTYPE, "float32"));
+            DType dtype = DType.parseStored(
+                    delta + ": '" + DTYPE + "'", file.metadata().getOrDefault(DTYPE, "float32"));
             List<Entry> entries = new ArrayList<>();
             for (String name : before.names()) {
                 DType stored = before.dtype(name).isFloatingPoint() ? dtype : before.dtype(name);

@@ -22,7 +22,7 @@ class DoraGradientTest {
     @ParameterizedTest
     @CsvSource({"llama, model.layers.0.mlp.up_proj", "gpt2, transformer.h.0.attn.c_attn"})
     void normsAreConstantsOfTheGradient(String base, String path) {
-        LoadOptions options = LoadOptions.defaults().withDType(DType.FLOAT64);
+        LoadOptions options = LoadOptions.defaults().inDoublePrecision();
         try (TensorScope scope = TensorScope.open();
                 CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve(base), options);
                 LoraAdapter adapter = Lora.builder()

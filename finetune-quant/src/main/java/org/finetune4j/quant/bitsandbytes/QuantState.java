@@ -40,7 +40,7 @@ record QuantState(
             return new QuantState(
                     QuantizationType.named(json.path("quant_type").asText(), where + ": 'quant_type'"),
                     json.path("blocksize").asInt(),
-                    DType.parse(json.path("dtype").asText()),
+                    DType.parseStored(where + ": 'dtype'", json.path("dtype").asText()),
                     shape,
                     nested,
                     json.path("nested_blocksize").asInt(),
