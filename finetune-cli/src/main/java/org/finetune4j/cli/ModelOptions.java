@@ -33,7 +33,10 @@ final class ModelOptions {
             description = "auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
     private String device;
 
-    @Option(names = "--dtype", paramLabel = "NAME", description = "Type to hold the weights in: float32, bfloat16, float16.")
+    @Option(
+            names = "--dtype",
+            paramLabel = "NAME",
+            description = "Type to hold the weights in: float32, bfloat16, float16.")
     private @Nullable String dtype;
 
     @Option(
@@ -48,7 +51,8 @@ final class ModelOptions {
     CausalLM load() {
         // Everything that needs no libtorch comes first: a misspelt name is told at once.
         Device.checkName(device);
-        DType stored = dtype == null ? null : DType.parseChoice("--dtype", dtype).orElse(null);
+        DType stored =
+                dtype == null ? null : DType.parseChoice("--dtype", dtype).orElse(null);
         DType computed = computeDType == null
                 ? null
                 : DType.parseChoice("--compute-dtype", computeDType).orElse(null);

@@ -52,6 +52,8 @@ public final class Torch {
         }
         loading = true;
         try {
+            NativePlatform.check(
+                    System.getProperty("os.name"), System.getProperty("os.arch"), NativePlatform.classPath());
             configureBindings();
             checkBindingVersion();
             NativeAllocator.tune();
@@ -72,8 +74,7 @@ public final class Torch {
             failure = new FinetuneException(
                     "cannot load libtorch " + VERSION + " on " + platform + ": " + e.getMessage()
                             + "; the class path needs ai.djl.pytorch:pytorch-native-cpu:" + VERSION
-                            + " and org.bytedeco:pytorch with this platform's classifier"
-                            + " (Linux x86-64, macOS arm64 and Windows x86-64 have them)",
+                            + " and org.bytedeco:pytorch with this platform's classifier",
                     e);
             throw failure;
         } finally {

@@ -5,21 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Path;
-import org.junit.jupiter.params.provider.ValueSource;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.api.function.Executable;
-import org.finetune4j.train.TrainingArguments;
-import org.finetune4j.train.Trainer;
-import org.finetune4j.train.SyntheticSamples;
-import org.finetune4j.data.Collator;
-import org.finetune4j.UserErrorException;
-import java.util.Optional;
-import java.util.List;
-import java.util.HashMap;
-import java.nio.file.Files;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Collator;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
@@ -27,9 +21,15 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.SyntheticSamples;
+import org.finetune4j.train.Trainer;
+import org.finetune4j.train.TrainingArguments;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A checkpoint in any floating-point type is loaded, calculated with, trained and saved in any other. */
 class StorageTypeTest {
@@ -148,8 +148,7 @@ class StorageTypeTest {
             assertTrue(message.contains("expected float32, bfloat16 or float16"), message);
         }
         try (CausalLM model = CausalLM.load(GoldenModels.directory("llama"))) {
-            assertThrows(
-                    UserErrorException.class, () -> ModelWriter.of(model).dtype(other));
+            assertThrows(UserErrorException.class, () -> ModelWriter.of(model).dtype(other));
         }
     }
 
