@@ -172,6 +172,28 @@ public final class Settings {
         return numbers;
     }
 
+    /**
+     * Numbers by name.
+     *
+     * @param key the name of the value
+     * @return the numbers, empty when the value is missing
+     * @throws UserErrorException when the value is no map of finite numbers
+     */
+    public Map<String, Double> numbersByName(String key) {
+        String expected = "names with numbers, such as {q_proj: 16}";
+        if (!(value(key).orElse(Map.of()) instanceof Map<?, ?> map)) {
+            throw invalid(key, expected);
+        }
+        Map<String, Double> numbers = new LinkedHashMap<>();
+        map.forEach((name, value) -> {
+            if (!(value instanceof Number number) || !Double.isFinite(number.doubleValue())) {
+                throw invalid(key, expected);
+            }
+            numbers.put(String.valueOf(name), number.doubleValue());
+        });
+        return numbers;
+    }
+
     /** The value as it was given, if there is one. */
     public Optional<Object> value(String key) {
         known.add(key);

@@ -68,7 +68,7 @@ public class LinearAdapter extends PeftAdapter {
                 TensorScope scope = TensorScope.open()) {
             List<AdapterPart> parts = new ArrayList<>();
             targets.forEach((path, linear) -> parts.add(factory.make(path, linear)));
-            parts.addAll(modules.savedModules(model, trainable));
+            parts.addAll(modules.savedModules(model, targets.keySet(), trainable));
             return construction.complete(
                     enabled(new LinearAdapter(model, peftType, modules, settings, targets, parts)));
         }

@@ -23,7 +23,7 @@ public record LycorisConfig(
         double rankDropout,
         double moduleDropout,
         Map<String, Integer> rankPattern,
-        Map<String, Integer> alphaPattern,
+        Map<String, Double> alphaPattern,
         ModuleSelection modules) {
 
     public LycorisConfig {
@@ -44,7 +44,7 @@ public record LycorisConfig(
                 settings.number("rank_dropout", 0, 0, 0.999),
                 settings.number("module_dropout", 0, 0, 0.999),
                 Patterns.checked(settings, "rank_pattern", settings.integersByName("rank_pattern")),
-                Patterns.checked(settings, "alpha_pattern", settings.integersByName("alpha_pattern")),
+                Patterns.checked(settings, "alpha_pattern", settings.numbersByName("alpha_pattern")),
                 ModuleSelection.from(settings, fromFile));
     }
 
@@ -55,7 +55,7 @@ public record LycorisConfig(
 
     /** {@code alpha / rank} of the layer at this path. */
     public double scaleOf(String path) {
-        return Patterns.firstMatch(alphaPattern, path).map(Integer::doubleValue).orElse(alpha) / rankOf(path);
+        return Patterns.firstMatch(alphaPattern, path).orElse(alpha) / rankOf(path);
     }
 
     /** The shared keys, without those of {@link #modules()}. */
@@ -66,7 +66,7 @@ public record LycorisConfig(
         json.put("rank_dropout", rankDropout);
         json.put("module_dropout", moduleDropout);
         json.put("rank_pattern", rankPattern);
-        json.put("alpha_pattern", alphaPattern);
+        json.put("alpha_pattern", PeftKeys.numbers(alphaPattern));
         return json;
     }
 

@@ -1,14 +1,10 @@
 package org.finetune4j.peft;
 
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Optional;
 import org.finetune4j.Settings;
-import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Module;
@@ -20,75 +16,101 @@ import org.jspecify.annotations.Nullable;
  *
  * @param targets which modules, or null for those that PEFT takes by default
  * @param exclude modules to leave out, or null
- * @param layersToTransform numbers of the layers to work on; empty for all
- * @param layersPatterns names that the list of layers may have; empty for any
- * @param modulesToSave names of modules that train as a whole
+ * @param layers the layers to work on
+ * @param saved modules that train as a whole
  */
 public record ModuleSelection(
-        @Nullable TargetModules targets,
-        @Nullable TargetModules exclude,
-        List<Integer> layersToTransform,
-        List<String> layersPatterns,
-        List<String> modulesToSave) {
-
-    /** PEFT names both for a classifier of any architecture, which has one of them. */
-    private static final List<String> PEFT_HEADS = List.of("classifier", "score");
+        @Nullable TargetModules targets, @Nullable TargetModules exclude, LayerNumbers layers, SavedModules saved) {
 
     private static final String TARGETS = "target_modules";
     private static final String EXCLUDE = "exclude_modules";
-    private static final String LAYERS = "layers_to_transform";
-    private static final String PATTERN = "layers_pattern";
-    private static final String SAVE = "modules_to_save";
 
+    /**
+     * Checks that the settings go together.
+     *
+     * @throws UserErrorException when layers are chosen by number and targets by a regular expression, which PEFT refuses
+     */
     public ModuleSelection {
-        layersToTransform = List.copyOf(layersToTransform);
-        layersPatterns = List.copyOf(layersPatterns);
-        modulesToSave = List.copyOf(modulesToSave);
+        if (targets instanceof TargetModules.Regex && !layers.numbers().isEmpty()) {
+            throw new UserErrorException(LayerNumbers.NUMBERS + " chooses among names of " + TARGETS
+                    + ", which is one regular expression here: put the layers into it");
+        }
     }
 
-    /** PEFT's default targets and nothing else. */
+    /**
+     * PEFT's default targets and nothing else.
+     *
+     * @return the selection
+     */
     public static ModuleSelection defaults() {
         return of((TargetModules) null);
     }
 
-    /** These targets in all layers. */
+    /**
+     * These targets in all layers.
+     *
+     * @param targets which modules, or null for PEFT's default
+     * @return the selection
+     */
     public static ModuleSelection of(@Nullable TargetModules targets) {
-        return new ModuleSelection(targets, null, List.of(), List.of(), List.of());
+        return new ModuleSelection(targets, null, LayerNumbers.all(), new SavedModules(List.of()));
     }
 
-    /** Other targets, else the same. */
+    /**
+     * Other targets, else the same.
+     *
+     * @param newTargets which modules, or null for PEFT's default
+     * @return the selection
+     */
     public ModuleSelection withTargets(@Nullable TargetModules newTargets) {
-        return new ModuleSelection(newTargets, exclude, layersToTransform, layersPatterns, modulesToSave);
+        return new ModuleSelection(newTargets, exclude, layers, saved);
     }
 
-    /** Other exclusions, else the same. */
+    /**
+     * Other exclusions, else the same.
+     *
+     * @param newExclude modules to leave out, or null
+     * @return the selection
+     */
     public ModuleSelection withExclude(@Nullable TargetModules newExclude) {
-        return new ModuleSelection(targets, newExclude, layersToTransform, layersPatterns, modulesToSave);
+        return new ModuleSelection(targets, newExclude, layers, saved);
     }
 
-    /** Other layers, else the same. */
-    public ModuleSelection withLayers(List<Integer> numbers, List<String> patterns) {
-        return new ModuleSelection(targets, exclude, numbers, patterns, modulesToSave);
+    /**
+     * Other layers, else the same.
+     *
+     * @param newLayers the layers to work on
+     * @return the selection
+     */
+    public ModuleSelection withLayers(LayerNumbers newLayers) {
+        return new ModuleSelection(targets, exclude, newLayers, saved);
     }
 
-    /** Other modules that train as a whole, else the same. */
+    /**
+     * Other modules that train as a whole, else the same.
+     *
+     * @param names as PEFT's {@code modules_to_save}
+     * @return the selection
+     */
     public ModuleSelection withModulesToSave(List<String> names) {
-        return new ModuleSelection(targets, exclude, layersToTransform, layersPatterns, names);
+        return new ModuleSelection(targets, exclude, layers, new SavedModules(names));
     }
 
     /**
      * Reads PEFT's keys.
      *
+     * @param settings a user's or an adapter's
      * @param fromFile whether the settings are PEFT's own file, in which a single text is a regular expression; users
      *     mean a name by a text that looks like one
+     * @return what they say
+     * @throws UserErrorException when they cannot be used
      */
     public static ModuleSelection from(Settings settings, boolean fromFile) {
         return new ModuleSelection(
                 modules(settings, TARGETS, fromFile),
                 modules(settings, EXCLUDE, fromFile),
-                layers(settings),
-                settings.texts(PATTERN),
-                settings.texts(SAVE));
+                LayerNumbers.from(settings),
+                new SavedModules(settings.texts(SavedModules.KEY)));
     }
 
     /** Modules by names or by one regular expression, or null where the setting is missing. */
@@ -109,105 +131,75 @@ public record ModuleSelection(
         if (!fromFile) {
             return TargetModules.of(text);
         }
-        return text.equals(TargetModules.ALL_LINEAR) ? new TargetModules.AllLinear() : new TargetModules.Regex(text);
-    }
-
-    private static List<Integer> layers(Settings settings) {
-        List<Integer> layers = new ArrayList<>();
-        for (String text : settings.texts(LAYERS)) {
-            try {
-                layers.add(Integer.parseInt(text));
-            } catch (NumberFormatException e) {
-                throw settings.invalid(LAYERS, "numbers of layers");
-            }
-        }
-        return layers;
+        return text.equalsIgnoreCase(TargetModules.ALL_LINEAR)
+                ? new TargetModules.AllLinear()
+                : new TargetModules.Regex(text);
     }
 
     /**
      * The modules to work on, without those that are trained as a whole.
      *
+     * @param model whose modules are chosen
      * @param peftType the method, for PEFT's default targets
+     * @param kinds what can be a target
+     * @return the modules by path
      * @throws UserErrorException when nothing is left, or a name matches nothing; with the nearest name
      */
     public Map<String, Module> select(CausalLM model, String peftType, List<Class<? extends Module>> kinds) {
+        Map<String, @Nullable Object> known = PeftKeys.defaults(peftType);
+        if (!layers.numbers().isEmpty() && !known.isEmpty() && !known.containsKey(LayerNumbers.NUMBERS)) {
+            throw new UserErrorException(LayerNumbers.NUMBERS + " is no setting of " + peftType
+                    + ", whose adapter could" + " not say it: choose the layers by a regular expression in " + TARGETS);
+        }
         TargetModules wanted = targets == null ? DefaultTargets.of(peftType, model) : targets;
         Map<String, Module> modules = wanted.modules(model, TARGETS, kinds);
-        modules.keySet().removeIf(path -> !includes(path) || isSaved(path));
+        modules.keySet().removeIf(path -> !includes(path));
         if (modules.isEmpty()) {
-            throw new UserErrorException(
-                    TARGETS + ": no module is left after " + EXCLUDE + ", " + LAYERS + " and " + SAVE);
+            throw new UserErrorException(TARGETS + ": no module is left after " + EXCLUDE + ", " + LayerNumbers.NUMBERS
+                    + " and " + SavedModules.KEY);
         }
         return modules;
     }
 
     private boolean includes(String path) {
-        if (exclude != null && exclude.matches(path)) {
+        if (exclude != null && exclude.matches(path) || saved.hold(path)) {
             return false;
         }
-        if (layersToTransform.isEmpty()) {
-            return true;
-        }
-        List<String> lists = layersPatterns.isEmpty() ? List.of("[^.]*") : layersPatterns;
-        for (String list : lists) {
-            Optional<String> number = RegularExpression.compile(PATTERN, "(?:.*\\.)?" + list + "\\.(?P<idx>\\d+)\\.")
-                    .group(path, "idx");
-            if (number.isPresent()) {
-                return layersToTransform.contains(Integer.parseInt(number.get()));
-            }
-        }
-        return false;
+        // A whole path names its layer itself.
+        boolean exact =
+                targets instanceof TargetModules.Names list && list.names().contains(path);
+        return exact || layers.include(path);
     }
 
-    /** What a report shows. */
+    /**
+     * What a report shows.
+     *
+     * @return the targets as a user writes them
+     */
     public String describeTargets() {
-        return targets == null ? "default" : targets.toString();
+        return targets == null ? "default" : targets.describe();
     }
 
-    /** The keys that this reads. */
+    /**
+     * The keys that this reads.
+     *
+     * @return PEFT's names
+     */
     public static List<String> keys() {
-        return List.of(TARGETS, EXCLUDE, LAYERS, PATTERN, SAVE);
-    }
-
-    /** Whether the module at this path trains as a whole. */
-    public boolean isSaved(String path) {
-        return modulesToSave.stream().anyMatch(name -> TargetModules.endsWith(path, name));
+        return List.of(TARGETS, EXCLUDE, LayerNumbers.NUMBERS, LayerNumbers.LISTS, SavedModules.KEY);
     }
 
     /**
      * The copies of the modules that train as a whole, under the keys that PEFT has them under.
      *
-     * @throws UserErrorException when a name matches nothing, with the nearest name
+     * @param model whose modules they are
+     * @param adapted paths of the modules that the method adapts
+     * @param trainable whether they train
+     * @return the copies
+     * @throws UserErrorException when a name matches nothing, with the nearest name, or means an adapted module
      */
-    public List<TrainedCopy> savedModules(CausalLM model, boolean trainable) {
-        Map<String, Module> modules = model.network().namedModules();
-        boolean heads = modulesToSave.containsAll(PEFT_HEADS);
-        for (String name : modulesToSave) {
-            if (!(heads && PEFT_HEADS.contains(name))
-                    && modules.keySet().stream().noneMatch(path -> TargetModules.endsWith(path, name))) {
-                throw new UserErrorException(SAVE + ": '" + name + "' matches no module of this model"
-                        + Suggestions.didYouMean(name, modules.keySet()));
-            }
-        }
-        List<TrainedCopy> copies = new ArrayList<>();
-        modules.forEach((path, module) -> {
-            if (isSaved(path)) {
-                // A whole block may be named: PEFT keeps all of its parameters.
-                module.namedParameters().forEach((name, parameter) -> {
-                    String inner = name.contains(".") ? path + "." + name.substring(0, name.lastIndexOf('.')) : path;
-                    Module owner = inner.equals(path) ? module : modules.get(inner);
-                    String leaf = name.substring(name.lastIndexOf('.') + 1);
-                    copies.add(TrainedCopy.of(
-                            AdapterWeights.PREFIX + path + "." + name,
-                            inner,
-                            Objects.requireNonNull(owner),
-                            leaf,
-                            AdapterDType.of(model),
-                            trainable));
-                });
-            }
-        });
-        return copies;
+    public List<TrainedCopy> savedModules(CausalLM model, Collection<String> adapted, boolean trainable) {
+        return saved.copies(model, adapted, trainable);
     }
 
     /**
@@ -223,9 +215,10 @@ public record ModuleSelection(
                 targets == null ? DefaultTargets.find(peftType, model).orElse(new TargetModules.AllLinear()) : targets;
         json.put(TARGETS, written(wanted, paths));
         json.put(EXCLUDE, exclude == null ? null : written(exclude, List.of()));
-        json.put(LAYERS, PeftKeys.orNull(layersToTransform));
-        json.put(PATTERN, layersPatterns.size() == 1 ? layersPatterns.get(0) : PeftKeys.orNull(layersPatterns));
-        json.put(SAVE, PeftKeys.orNull(modulesToSave));
+        json.put(LayerNumbers.NUMBERS, PeftKeys.orNull(layers.numbers()));
+        List<String> lists = layers.lists();
+        json.put(LayerNumbers.LISTS, lists.size() == 1 ? lists.get(0) : PeftKeys.orNull(lists));
+        json.put(SavedModules.KEY, PeftKeys.orNull(saved.names()));
         Map<String, @Nullable Object> known = PeftKeys.defaults(peftType);
         json.keySet().removeIf(key -> !known.isEmpty() && !known.containsKey(key));
         return json;

@@ -124,6 +124,18 @@ public final class PeftKeys {
         return value;
     }
 
+    /**
+     * Numbers by name as JSON is to show them.
+     *
+     * @param values by name
+     * @return the same, each as {@link #number} gives it
+     */
+    public static Map<String, Object> numbers(Map<String, Double> values) {
+        Map<String, Object> shown = new LinkedHashMap<>();
+        values.forEach((name, value) -> shown.put(name, number(value)));
+        return shown;
+    }
+
     /** Null in the place of an empty list, as PEFT writes it. */
     public static @Nullable Object orNull(Collection<?> values) {
         return values.isEmpty() ? null : new ArrayList<>(values);

@@ -19,22 +19,49 @@ public sealed interface TargetModules {
     /** PEFT's word for {@link AllLinear}. */
     String ALL_LINEAR = "all-linear";
 
-    /** Whether the module at this path is meant. */
+    /**
+     * Whether the module at a path is meant.
+     *
+     * @param path the module's path in the model
+     * @return whether it is a target
+     */
     boolean matches(String path);
+
+    /**
+     * The targets as a user writes them.
+     *
+     * @return for messages and reports
+     */
+    String describe();
 
     /** Every linear layer but the output layer. */
     record AllLinear() implements TargetModules {
-        /** Whether the module is not the output layer; only linear layers are asked about. */
+        /** Only linear layers other than the output layer are asked about. */
         @Override
         public boolean matches(String path) {
-            return !path.equals("lm_head");
+            return true;
+        }
+
+        @Override
+        public String describe() {
+            return ALL_LINEAR;
         }
     }
 
-    /** Modules whose path is one of these names, or ends with a dot and one of them. */
+    /**
+     * Modules whose path is one of these names, or ends with a dot and one of them.
+     *
+     * @param names of modules, or ends of their paths
+     */
     record Names(List<String> names) implements TargetModules {
+        /** Keeps a copy of the list. */
         public Names {
             names = List.copyOf(names);
+        }
+
+        @Override
+        public String describe() {
+            return String.join(", ", names);
         }
 
         @Override
@@ -49,8 +76,14 @@ public sealed interface TargetModules {
      * @param pattern the expression, in Python's syntax
      */
     record Regex(String pattern) implements TargetModules {
+        /** Reads the expression, which may be none. */
         public Regex {
             RegularExpression.compile("target_modules", pattern);
+        }
+
+        @Override
+        public String describe() {
+            return pattern;
         }
 
         @Override
@@ -65,7 +98,7 @@ public sealed interface TargetModules {
      * @throws UserErrorException when the expression is not one
      */
     static TargetModules of(String... targets) {
-        if (targets.length == 1 && targets[0].equals(ALL_LINEAR)) {
+        if (targets.length == 1 && targets[0].equalsIgnoreCase(ALL_LINEAR)) {
             return new AllLinear();
         }
         boolean isName = targets.length != 1 || targets[0].matches("[\\w.]+");
@@ -90,7 +123,8 @@ public sealed interface TargetModules {
         List<String> others = new ArrayList<>();
         Map<String, Module> modules = model.network().namedModules();
         modules.forEach((path, module) -> {
-            if (matches(path)) {
+            boolean output = module == model.network().outputLayer();
+            if (matches(path) && !(output && this instanceof AllLinear)) {
                 if (kinds.stream().anyMatch(kind -> kind.isInstance(module))) {
                     found.put(path, module);
                 } else if (!(this instanceof AllLinear)) {
@@ -105,8 +139,10 @@ public sealed interface TargetModules {
             throw new UserErrorException(setting + ": " + others.get(0) + ", a target must be a " + names(kinds));
         }
         if (found.isEmpty()) {
+            Set<String> names = leafNames(modules, kinds);
+            names.add(ALL_LINEAR);
             throw new UserErrorException(
-                    setting + ": " + this + " matches no module; there are " + leafNames(modules, kinds));
+                    setting + ": '" + describe() + "' matches no module" + Suggestions.among(describe(), names));
         }
         return found;
     }
@@ -119,6 +155,7 @@ public sealed interface TargetModules {
             String setting, String name, Map<String, Module> modules, List<Class<? extends Module>> kinds) {
         if (modules.keySet().stream().noneMatch(path -> endsWith(path, name))) {
             Set<String> leaves = leafNames(modules, kinds);
+            leaves.add(ALL_LINEAR);
             throw new UserErrorException(
                     setting + ": '" + name + "' matches no module of this model" + Suggestions.among(name, leaves));
         }

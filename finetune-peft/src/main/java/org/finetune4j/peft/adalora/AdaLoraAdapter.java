@@ -59,7 +59,7 @@ public final class AdaLoraAdapter extends LinearAdapter {
             List<AdaLoraLayer> layers = new ArrayList<>();
             targets.forEach((path, linear) -> layers.add(new AdaLoraLayer(model, config, path, linear, trainable)));
             List<AdapterPart> parts = new ArrayList<>(layers);
-            parts.addAll(config.modules().savedModules(model, trainable));
+            parts.addAll(config.modules().savedModules(model, targets.keySet(), trainable));
             return construction.complete(enabled(new AdaLoraAdapter(model, config, targets, layers, parts)));
         }
     }

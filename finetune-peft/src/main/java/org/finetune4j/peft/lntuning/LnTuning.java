@@ -59,7 +59,7 @@ public final class LnTuning implements PeftStrategy {
                 String key = AdapterWeights.PREFIX + path + ".ln_tuning_layers." + name;
                 copies.add(TrainedCopy.of(key, path, norm, name, AdapterDType.of(model), trainable));
             }));
-            copies.addAll(modules.savedModules(model, trainable));
+            copies.addAll(modules.savedModules(model, norms.keySet(), trainable));
             Map<String, @Nullable Object> json = new LinkedHashMap<>();
             json.put("peft_type", PEFT_TYPE);
             json.putAll(modules.toJson(PEFT_TYPE, model, norms.keySet()));

@@ -6,6 +6,7 @@ import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.LayerNumbers;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TargetModules;
@@ -148,7 +149,8 @@ public final class Lora implements PeftStrategy {
         }
 
         public Builder layersToTransform(List<Integer> layers) {
-            modules = modules.withLayers(layers, modules.layersPatterns());
+            modules =
+                    modules.withLayers(new LayerNumbers(layers, modules.layers().lists()));
             return this;
         }
 

@@ -91,7 +91,7 @@ public final class LoraAdapter extends PeftAdapter {
                     config.bias() != LoraConfig.Bias.NONE,
                     config.bias() == LoraConfig.Bias.ALL,
                     trainable));
-            parts.addAll(config.modules().savedModules(model, trainable));
+            parts.addAll(config.modules().savedModules(model, modules.keySet(), trainable));
             return construction.complete(enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts)));
         }
     }

@@ -58,7 +58,7 @@ final class LoraConfigJson {
                 .dropout(settings.number("lora_dropout", 0, 0, 0.999))
                 .modules(ModuleSelection.from(settings, fromFile))
                 .rankPattern(Patterns.checked(settings, "rank_pattern", settings.integersByName("rank_pattern")))
-                .alphaPattern(Patterns.checked(settings, "alpha_pattern", numbersByName(settings, "alpha_pattern")))
+                .alphaPattern(Patterns.checked(settings, "alpha_pattern", settings.numbersByName("alpha_pattern")))
                 .useRslora(settings.flag("use_rslora", false))
                 .useDora(dora)
                 .loraBias(loraBias)
@@ -89,21 +89,6 @@ final class LoraConfigJson {
         int iterations = own.integer("loftq_iter", 1, 1);
         own.refuseUnknown();
         return builder.loftq(bits, iterations);
-    }
-
-    private static Map<String, Double> numbersByName(Settings settings, String key) {
-        Object value = settings.value(key).orElse(Map.of());
-        Map<String, Double> numbers = new LinkedHashMap<>();
-        if (value instanceof Map<?, ?> map) {
-            map.forEach((name, number) -> {
-                if (!(number instanceof Number)) {
-                    throw settings.invalid(key, "names with numbers, such as {q_proj: 16}");
-                }
-                numbers.put(String.valueOf(name), ((Number) number).doubleValue());
-            });
-            return numbers;
-        }
-        throw settings.invalid(key, "names with numbers, such as {q_proj: 16}");
     }
 
     static Bias bias(Settings settings) {
@@ -137,9 +122,7 @@ final class LoraConfigJson {
             json.put(EvaConfig.KEY, config.eva().toJson());
         }
         json.put("rank_pattern", config.rankPattern());
-        Map<String, Object> alphas = new LinkedHashMap<>();
-        config.alphaPattern().forEach((pattern, alpha) -> alphas.put(pattern, PeftKeys.number(alpha)));
-        json.put("alpha_pattern", alphas);
+        json.put("alpha_pattern", PeftKeys.numbers(config.alphaPattern()));
         json.putAll(config.modules().toJson(PEFT_TYPE, model, paths));
         return json;
     }

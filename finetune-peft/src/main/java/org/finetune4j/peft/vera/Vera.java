@@ -61,7 +61,7 @@ public final class Vera implements PeftStrategy {
             targets.forEach(
                     (path, linear) -> parts.add(new VeraLayer(model, config, projection, path, linear, trainable)));
             parts.add(projection);
-            parts.addAll(config.modules().savedModules(model, trainable));
+            parts.addAll(config.modules().savedModules(model, targets.keySet(), trainable));
             return construction.complete(Adapter.enabledOn(model, config, targets, parts));
         }
     }

@@ -1,0 +1,107 @@
+package org.finetune4j.peft;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Module;
+
+/**
+ * PEFT's {@code modules_to_save}: modules that train as a whole, in copies. A name means every module whose path ends with its
+ * letters, in the middle of a word too: {@code norm} means {@code model.norm} and every {@code input_layernorm}.
+ *
+ * @param names the setting
+ */
+public record SavedModules(List<String> names) {
+
+    static final String KEY = "modules_to_save";
+
+    /** PEFT names both for a classifier of any architecture, which has one of them. */
+    private static final List<String> PEFT_HEADS = List.of("classifier", "score");
+
+    /**
+     * Keeps a copy of the list.
+     *
+     * @throws UserErrorException for an empty name, which would mean every module
+     */
+    public SavedModules {
+        names = List.copyOf(names);
+        if (names.contains("")) {
+            throw new UserErrorException(KEY + ": a name is empty, expected such as lm_head");
+        }
+    }
+
+    /**
+     * Whether a method must leave the module at this path alone: a part of the path is one of the names.
+     *
+     * @param path the module's path in the model
+     * @return whether it trains as a whole, or lies in a module that does
+     */
+    boolean hold(String path) {
+        String parts = "." + path + ".";
+        return names.stream().anyMatch(name -> parts.contains("." + name + "."));
+    }
+
+    /** The modules that train as a whole, without those that lie in others. */
+    private Map<String, Module> in(Map<String, Module> modules) {
+        Map<String, Module> saved = new LinkedHashMap<>();
+        modules.forEach((path, module) -> {
+            boolean inside = saved.keySet().stream().anyMatch(outer -> path.startsWith(outer + "."));
+            if (!inside && names.stream().anyMatch(path::endsWith)) {
+                saved.put(path, module);
+            }
+        });
+        return saved;
+    }
+
+    /**
+     * The copies, under the keys that PEFT has them under.
+     *
+     * @param model whose modules they are
+     * @param adapted paths of the modules that the method adapts
+     * @param trainable whether they train
+     * @return copies of all parameters of the modules
+     * @throws UserErrorException when a name matches nothing, with the nearest name, or means an adapted module
+     */
+    List<TrainedCopy> copies(CausalLM model, Collection<String> adapted, boolean trainable) {
+        Map<String, Module> modules = model.network().namedModules();
+        boolean heads = names.containsAll(PEFT_HEADS);
+        for (String name : names) {
+            if (!(heads && PEFT_HEADS.contains(name))
+                    && modules.keySet().stream().noneMatch(path -> path.endsWith(name))) {
+                throw new UserErrorException(KEY + ": '" + name + "' matches no module of this model"
+                        + Suggestions.didYouMean(name, modules.keySet()));
+            }
+        }
+        List<TrainedCopy> copies = new ArrayList<>();
+        in(modules).forEach((path, module) -> {
+            adapted.stream()
+                    .filter(other -> other.equals(path) || other.startsWith(path + "."))
+                    .findFirst()
+                    .ifPresent(other -> {
+                        throw new UserErrorException(KEY + ": a name means every module that ends so, '" + path
+                                + "' too, and '" + other + "' is adapted already: write more of the path, or leave it"
+                                + " out of target_modules");
+                    });
+            // A whole block may be named: PEFT keeps all of its parameters.
+            module.namedParameters().forEach((name, parameter) -> {
+                String inner = name.contains(".") ? path + "." + name.substring(0, name.lastIndexOf('.')) : path;
+                Module owner = inner.equals(path) ? module : modules.get(inner);
+                String leaf = name.substring(name.lastIndexOf('.') + 1);
+                copies.add(TrainedCopy.of(
+                        AdapterWeights.PREFIX + path + "." + name,
+                        inner,
+                        Objects.requireNonNull(owner),
+                        leaf,
+                        AdapterDType.of(model),
+                        trainable));
+            });
+        });
+        return copies;
+    }
+}
