@@ -73,7 +73,7 @@ public final class AdapterReader implements AutoCloseable {
         }
         adapter.standOn(base, text);
         try {
-            adapter.restore(directory);
+            adapter.load(directory);
             return adapter;
         } catch (RuntimeException e) {
             adapter.close();

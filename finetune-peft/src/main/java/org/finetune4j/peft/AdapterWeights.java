@@ -93,13 +93,15 @@ public final class AdapterWeights {
 
     private static void checkShape(SafetensorsFile file, Path path, String key, Parameter parameter, String madeFor) {
         if (!file.contains(key)) {
-            throw new UserErrorException(path + ": no tensor '" + key + "': the adapter was made for " + madeFor);
+            throw new UserErrorException(path + ": no tensor '" + key + "'; the adapter was made for " + madeFor);
         }
         long[] stored = file.info(key).shape();
         long[] wanted = parameter.shape();
         if (!Arrays.equals(stored, wanted)) {
             throw new UserErrorException(path + ": tensor '" + key + "' has the shape " + Arrays.toString(stored)
-                    + ", this base model needs " + Arrays.toString(wanted) + ": the adapter was made for " + madeFor);
+                    + ", this model with these settings needs " + Arrays.toString(wanted)
+                    + "; the adapter was made for "
+                    + madeFor);
         }
     }
 
@@ -113,7 +115,7 @@ public final class AdapterWeights {
         double difference = StoredBase.difference(file, key, parameter);
         if (!(difference <= StoredBase.SAME)) {
             throw new UserErrorException(path + ": tensor '" + key + "' differs from the base model's own by "
-                    + difference + ": the adapter was made for " + madeFor + " with changed weights");
+                    + difference + "; the adapter was made for " + madeFor + " with changed weights");
         }
     }
 }

@@ -242,6 +242,17 @@ public abstract class PeftAdapter implements Adapter {
     @Override
     public void restore(Path directory) {
         requireOpen();
+        PeftKeys.requireSame(AdapterConfigFile.read(directory), configuration());
+        load(directory);
+    }
+
+    /**
+     * Reads the values of a directory whose settings this adapter was made with.
+     *
+     * @param directory of the stored adapter
+     * @throws UserErrorException when a file is missing, broken or does not fit
+     */
+    protected void load(Path directory) {
         Settings settings = AdapterConfigFile.read(directory);
         readWeights(directory, settings.text("base_model_name_or_path").orElse("another base model"));
         parts.forEach(AdapterPart::restored);

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
@@ -33,6 +34,32 @@ public final class PeftKeys {
             "use_effective_conv2d",
             "eva_config",
             "loftq_config");
+
+    /** Keys that say which numbers a file of weights holds and what is computed with them. */
+    private static final Set<String> SHAPING = Set.of(
+            "peft_type",
+            "r",
+            "init_r",
+            "target_r",
+            "lora_alpha",
+            "alpha",
+            "target_modules",
+            "exclude_modules",
+            "feedforward_modules",
+            "layers_to_transform",
+            "layers_pattern",
+            "modules_to_save",
+            "alpha_pattern",
+            "use_rslora",
+            "use_dora",
+            "lora_bias",
+            "bias",
+            "num_virtual_tokens",
+            "encoder_hidden_size",
+            "prefix_projection",
+            "decompose_both",
+            "decompose_factor",
+            "projection_prng_key");
 
     private static final Map<String, Map<String, Object>> DEFAULTS = load("config-defaults.json");
 
@@ -69,6 +96,28 @@ public final class PeftKeys {
                         settings.origin() + ": '" + key + "': " + value + " is not implemented for " + peftType);
             }
         });
+    }
+
+    /**
+     * Refuses to read a stored adapter into one of other settings.
+     *
+     * @param stored the settings of the stored one
+     * @param own those of the one that is to take its values
+     * @throws UserErrorException for the first setting that differs, by its name
+     */
+    static void requireSame(Settings stored, Map<String, @Nullable Object> own) {
+        for (String key : new TreeSet<>(own.keySet())) {
+            Object before = stored.value(key).orElse(null);
+            if (SHAPING.contains(key) && !same(before, own.get(key))) {
+                throw new UserErrorException(stored.origin() + ": '" + key + "' is " + Reasons.excerpt(shown(before))
+                        + ", and " + Reasons.excerpt(shown(own.get(key)))
+                        + " now: go on with the settings that it was begun with");
+            }
+        }
+    }
+
+    private static String shown(@Nullable Object value) {
+        return value == null ? "not there" : value.toString();
     }
 
     private static boolean isOff(@Nullable Object value) {

@@ -62,10 +62,8 @@ public abstract class PeftMethod implements StrategyProvider, AdapterFormat {
                 return strategy.attach(model, trainable);
             } catch (UserErrorException e) {
                 throw new UserErrorException(
-                        directory + ": the adapter was made for "
-                                + settings.text("base_model_name_or_path").orElse("another base model")
-                                + " and does not fit: "
-                                + e.getMessage(),
+                        directory + ": " + e.getMessage() + "; the adapter was made for "
+                                + settings.text("base_model_name_or_path").orElse("another base model"),
                         e);
             }
         });

@@ -17,6 +17,7 @@ import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.AdapterSet;
+import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.StrategyProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import org.jspecify.annotations.Nullable;
@@ -61,6 +62,30 @@ class AdapterDirectoryTest {
                     .getMessage();
             assertTrue(message.contains(key) && message.contains(value), message);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"r, 4, 2", "lora_alpha, 8, 16", "use_rslora, false, true", "target_modules, '[q_proj]', '[k_proj]'"})
+    void goingOnWithOtherSettingsIsRefusedByTheirName(String key, String before, String now) throws IOException {
+        Path stored = directory.resolve("stored");
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"))) {
+            try (Adapter first = (Adapter) lora(key, before).attach(model)) {
+                first.save(stored);
+            }
+            try (Adapter second = (Adapter) lora(key, now).attach(model)) {
+                String message = assertThrows(UserErrorException.class, () -> second.restore(stored))
+                        .getMessage();
+                assertTrue(message.contains("'" + key + "'") && message.contains("adapter_config.json"), message);
+                assertTrue(!message.contains("base"), message);
+            }
+        }
+    }
+
+    private static FineTuningStrategy lora(String key, String value) {
+        Map<String, Object> settings =
+                new LinkedHashMap<>(Map.of("r", 4, "lora_alpha", 8, "target_modules", List.of("q_proj")));
+        settings.put(key, value.startsWith("[") ? List.of(value.substring(1, value.length() - 1)) : (Object) value);
+        return StrategyProvider.named("lora").create(new Settings("config.yaml", settings));
     }
 
     @Test

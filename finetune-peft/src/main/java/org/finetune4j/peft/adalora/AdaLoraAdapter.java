@@ -135,8 +135,8 @@ public final class AdaLoraAdapter extends LinearAdapter {
     }
 
     @Override
-    public void restore(Path directory) {
-        super.restore(directory);
+    protected void load(Path directory) {
+        super.load(directory);
         Path file = directory.resolve(STATE_FILE);
         if (!Files.exists(file)) {
             return;

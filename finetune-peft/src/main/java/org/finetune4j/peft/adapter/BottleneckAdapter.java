@@ -90,7 +90,7 @@ public final class BottleneckAdapter extends PeftAdapter {
     }
 
     @Override
-    public void restore(Path directory) {
+    protected void load(Path directory) {
         Path file = directory.resolve(WEIGHTS);
         if (!Files.exists(file) && Files.exists(directory.resolve(PICKLED))) {
             throw new UserErrorException(directory + ": the weights are pickled (" + PICKLED + "), which can run code"

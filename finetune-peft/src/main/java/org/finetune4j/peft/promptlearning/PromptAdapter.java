@@ -132,7 +132,7 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
         if (!Arrays.equals(product.shape(), wanted)) {
             throw new UserErrorException(path + ": tensor '" + PRODUCT + "' has the shape "
                     + Arrays.toString(product.shape()) + ", this base model and configuration need "
-                    + Arrays.toString(wanted) + ": the adapter was made for " + madeFor);
+                    + Arrays.toString(wanted) + "; the adapter was made for " + madeFor);
         }
         if (part.encoder().isTable()) {
             part.useParameters(path.toString(), Map.of(KEY_PREFIX + PromptEncoder.TABLE, product));
