@@ -87,10 +87,7 @@ record MixtureSettings(
     static LoadedExamples open(DatasetSpec spec, List<String> notes) {
         LoadedExamples examples = LoadedExamples.open(spec);
         notes.add(spec.name() + ": " + examples.size() + " records, format " + examples.format());
-        if (examples.badRecords().count() > 0) {
-            notes.add(spec.name() + ": " + examples.badRecords().count() + " bad records skipped, the first: "
-                    + examples.badRecords().messages().get(0));
-        }
+        examples.warnings().forEach(warning -> notes.add("warning: " + warning));
         return examples;
     }
 

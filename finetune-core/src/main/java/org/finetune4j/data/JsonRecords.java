@@ -6,7 +6,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.MissingNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -41,10 +43,11 @@ final class JsonRecords {
      * Parses one record that fills {@code bytes[0, length)}.
      *
      * @param location for messages
-     * @throws UserErrorException when it is not exactly one JSON object
+     * @return the record; a list of messages as {@code {"messages": [...]}}
+     * @throws UserErrorException when it is not exactly one JSON object, or list of messages
      */
     static JsonNode parse(byte[] bytes, int length, String location) {
-        return requireObject(parseText(text(bytes, length, location), location), location);
+        return record(parseText(text(bytes, length, location), location), location);
     }
 
     /** Parses one value of any kind; see {@link #parse}. */
@@ -83,11 +86,23 @@ final class JsonRecords {
         }
     }
 
-    static JsonNode requireObject(JsonNode node, String location) {
-        if (!node.isObject()) {
-            throw new UserErrorException(location + ": a record must be a JSON object, got "
-                    + node.getNodeType().name().toLowerCase(Locale.ROOT));
+    /** An object is a record; a list of objects is a conversation whose messages have no name. */
+    private static JsonNode record(JsonNode node, String location) {
+        if (node.isObject()) {
+            return node;
         }
-        return node;
+        boolean messages = node.isArray() && !node.isEmpty();
+        for (JsonNode element : node) {
+            messages &= element.isObject();
+        }
+        if (!messages) {
+            throw new UserErrorException(location + ": a record must be a JSON object, or a list of messages, got "
+                    + (node.isArray()
+                            ? "another list"
+                            : node.getNodeType().name().toLowerCase(Locale.ROOT)));
+        }
+        ObjectNode conversation = JsonNodeFactory.instance.objectNode();
+        conversation.set("messages", node);
+        return conversation;
     }
 }

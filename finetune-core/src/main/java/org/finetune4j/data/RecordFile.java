@@ -10,8 +10,8 @@ import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
 
 /**
- * Random access to the records of a JSON file that stays on disk: JSON Lines (one object a line), a JSON array of
- * objects, objects over several lines, or one object that holds the records in an array. The content decides which,
+ * Random access to the records of a JSON file that stays on disk: JSON Lines (one object, or one list of messages, a
+ * line), a JSON array of those, objects over several lines, or one object that holds the records in an array. The content decides which,
  * whatever the file's name.
  *
  * <p>Opening reads the file once and checks every record; {@link #get} reads one record. Thread-safe; no file is held
@@ -108,7 +108,7 @@ public final class RecordFile implements RecordSource {
                 first++;
             }
             if (reader.bytes()[first] == '[') {
-                return true;
+                return !reader.isComplete() || !isConversation(reader);
             }
             if (reader.bytes()[first] != '{' || !reader.isComplete()) {
                 return false;
@@ -123,13 +123,32 @@ public final class RecordFile implements RecordSource {
             } catch (IOException e) {
                 return false;
             }
-            return holdsRecords && !nextLineBeginsAnObject(reader);
+            return holdsRecords && !nextLineBegins(reader, '{');
         }
 
-        private static boolean nextLineBeginsAnObject(LineReader reader) {
+        /** Whether a line is a list of messages, and not the one list that holds all records. */
+        private static boolean isConversation(LineReader reader) {
+            JsonNode list;
+            try (JsonParser parser = JsonRecords.parser(reader.bytes(), reader.length())) {
+                list = parser.readValueAsTree();
+                if (parser.nextToken() != null) {
+                    return false;
+                }
+            } catch (IOException e) {
+                return false; // The list goes on in the next line.
+            }
+            return nextLineBegins(reader, '[') || isMessage(list.path(0));
+        }
+
+        private static boolean isMessage(JsonNode element) {
+            return (element.path("role").isTextual() && (element.has("content") || element.has("tool_calls")))
+                    || (element.path("from").isTextual() && element.has("value"));
+        }
+
+        private static boolean nextLineBegins(LineReader reader, char first) {
             while (reader.next()) {
                 if (!reader.isBlank()) {
-                    return reader.bytes()[0] == '{';
+                    return reader.bytes()[0] == first;
                 }
             }
             return false;

@@ -8,7 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.finetune4j.Suggestions;
+import java.util.TreeSet;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecords;
 import org.finetune4j.data.ReadOptions;
@@ -16,13 +16,12 @@ import org.finetune4j.data.RecordFiles;
 import org.finetune4j.data.RecordSource;
 import org.finetune4j.data.SeededShuffle;
 import org.finetune4j.data.format.Example;
-import org.finetune4j.data.format.RecordFormat;
-import org.finetune4j.data.format.RecordFormats;
 
 /** The examples of files. Every record is checked when they are opened, and stays in its file. */
 public final class LoadedExamples implements ExampleDataset {
 
-    private static final List<String> TASK_KEYS = List.of("task", "task_name");
+    /** Names of unused keys that are kept. */
+    private static final int MOST_UNUSED = 20;
 
     private final DatasetSpec spec;
     private final RecordSource records;
@@ -30,6 +29,7 @@ public final class LoadedExamples implements ExampleDataset {
     private final Tasks tasks;
     private final BadRecords bad;
     private final Set<Class<? extends Example>> kinds;
+    private final Set<String> unusedKeys;
 
     private LoadedExamples(
             DatasetSpec spec,
@@ -37,13 +37,15 @@ public final class LoadedExamples implements ExampleDataset {
             RecordParser parser,
             Tasks tasks,
             BadRecords bad,
-            Set<Class<? extends Example>> kinds) {
+            Set<Class<? extends Example>> kinds,
+            Set<String> unusedKeys) {
         this.spec = spec;
         this.records = records;
         this.parser = parser;
         this.tasks = tasks;
         this.bad = bad;
         this.kinds = kinds;
+        this.unusedKeys = unusedKeys;
     }
 
     /**
@@ -57,15 +59,19 @@ public final class LoadedExamples implements ExampleDataset {
         Tasks.Builder tasks = new Tasks.Builder();
         BadRecords bad = new BadRecords(spec.onBadRecord());
         Set<Class<? extends Example>> kinds = new HashSet<>();
+        Set<String> unused = new TreeSet<>();
         RecordSource records = RecordFiles.open(
                 spec.paths(),
                 new ReadOptions(spec.csvHeader(), spec.sql()),
                 record -> {
                     kinds.add(parser.parse(record, 0).getClass());
                     tasks.add(record);
+                    if (unused.size() < MOST_UNUSED) {
+                        unused.addAll(parser.unusedKeys(record));
+                    }
                 },
                 bad);
-        return new LoadedExamples(spec, records, parser, tasks.build(), bad, Set.copyOf(kinds));
+        return new LoadedExamples(spec, records, parser, tasks.build(), bad, Set.copyOf(kinds), unused);
     }
 
     @Override
@@ -106,68 +112,36 @@ public final class LoadedExamples implements ExampleDataset {
         return spec;
     }
 
-    /** The format that its records are in; {@code "templates"} where templates put them into words. */
+    /**
+     * The format that its records are in.
+     *
+     * @return its name, with the columns where they were found without being named; {@code "templates"} where templates
+     *     put records into words
+     */
     public String format() {
         return parser.formatName();
+    }
+
+    /**
+     * What a user should know of how the records were read: keys that nothing reads, records that were left out.
+     *
+     * @return one line each
+     */
+    public List<String> warnings() {
+        List<String> warnings = new ArrayList<>();
+        if (!unusedKeys.isEmpty()) {
+            warnings.add(spec.name() + ": keys of the records that are not used: " + String.join(", ", unusedKeys));
+        }
+        if (bad.count() > 0) {
+            warnings.add(spec.name() + ": " + bad.count() + " bad records skipped, the first: "
+                    + bad.messages().get(0));
+        }
+        return warnings;
     }
 
     /** Records that were left out because they are wrong. */
     public BadRecords badRecords() {
         return bad;
-    }
-
-    /** Turns records into examples; the first record decides the format where the user did not. */
-    private static final class RecordParser {
-
-        private final DatasetSpec spec;
-        private final RecordMapping mapping;
-        private volatile RecordFormat format;
-
-        @SuppressWarnings("NullAway.Init") // The first record sets the format, before there is a dataset.
-        RecordParser(DatasetSpec spec) {
-            this.spec = spec;
-            this.mapping = new RecordMapping(spec.columns(), spec.tags());
-            String name = spec.format();
-            if (name != null) {
-                choose(RecordFormats.named(name));
-            }
-        }
-
-        Example parse(JsonNode record, long draw) {
-            JsonNode mapped = mapping.apply(record);
-            try {
-                if (!spec.templates().isEmpty()) {
-                    int chosen =
-                            (int) Long.remainderUnsigned(draw, spec.templates().size());
-                    return spec.templates().get(chosen).apply(mapped);
-                }
-                if (format == null) {
-                    choose(RecordFormats.detect(mapped));
-                }
-                return format.parse(mapped);
-            } catch (UserErrorException e) {
-                throw new UserErrorException(e.getMessage() + mapping.missing(record), e);
-            }
-        }
-
-        boolean tasksAreFiles() {
-            return format != null && !spec.columns().containsKey("task") && format.recordsOfAFileAreOneTask();
-        }
-
-        String formatName() {
-            return spec.templates().isEmpty() ? format.name() : "templates";
-        }
-
-        private void choose(RecordFormat chosen) {
-            for (String key : spec.columns().keySet()) {
-                if (!chosen.keys().contains(key) && !TASK_KEYS.contains(key)) {
-                    throw new UserErrorException("columns names '" + key + "', but the format " + chosen.name()
-                            + " has " + String.join(", ", chosen.keys())
-                            + Suggestions.didYouMean(key, chosen.keys()));
-                }
-            }
-            format = chosen;
-        }
     }
 
     /** The tasks that records name, each name kept once. */
@@ -184,7 +158,7 @@ public final class LoadedExamples implements ExampleDataset {
             private final ImmutableIntArray.Builder ofRecord = ImmutableIntArray.builder();
 
             void add(JsonNode record) {
-                String name = TASK_KEYS.stream()
+                String name = RecordParser.TASK_KEYS.stream()
                         .map(key -> record.path(key).asText(""))
                         .filter(task -> !task.isEmpty())
                         .findFirst()

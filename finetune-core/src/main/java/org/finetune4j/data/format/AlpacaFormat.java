@@ -8,7 +8,8 @@ import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.RecordFields;
 
 /**
- * Stanford Alpaca: {@code instruction}, optional {@code input}, {@code output} (or {@code response}). With {@code system} or {@code history}
+ * Stanford Alpaca: {@code instruction}, optional {@code input} (Dolly: {@code context}), {@code output} (or
+ * {@code response}). With {@code system} or {@code history}
  * (LLaMA-Factory's additions, earlier pairs of question and answer) the record is a conversation.
  */
 public final class AlpacaFormat implements RecordFormat {
@@ -20,7 +21,7 @@ public final class AlpacaFormat implements RecordFormat {
 
     @Override
     public List<String> keys() {
-        return List.of("instruction", "output", "input", "response", "system", "history");
+        return List.of("instruction", "output", "input", "response", "context", "system", "system_prompt", "history");
     }
 
     @Override
@@ -38,9 +39,10 @@ public final class AlpacaFormat implements RecordFormat {
         String answer = record.has("output") || !record.has("response") ? "output" : "response";
         Instruction instruction = new Instruction(new InstructionRecord(
                 RecordFields.requiredString(record, "instruction"),
-                RecordFields.optionalString(record, "input"),
+                RecordFields.optionalString(
+                        record, record.has("context") && !record.has("input") ? "context" : "input"),
                 RecordFields.requiredString(record, answer)));
-        String system = RecordFields.optionalString(record, "system");
+        String system = PromptedAnswers.system(record);
         List<Turn> history = history(record.path("history"));
         if (system.isEmpty() && history.isEmpty()) {
             return instruction;

@@ -1,27 +1,27 @@
 package org.finetune4j.data.format;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.finetune4j.Reasons;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.RecordFields;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads lists of messages, in OpenAI's words ({@code role}, {@code content}) or ShareGPT's ({@code from},
- * {@code value}), and tools.
+ * {@code value}). A key whose value is null counts as absent. A key that is a known one misspelt, or asks for what is not
+ * possible, is an error; others that are not known are told by {@link UnusedKeys}.
  */
 final class MessageReader {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private static final Map<String, String> ROLES = Map.ofEntries(
             Map.entry("system", Turn.SYSTEM),
@@ -38,6 +38,30 @@ final class MessageReader {
             Map.entry("tool", Turn.TOOL),
             Map.entry("function", Turn.TOOL),
             Map.entry("observation", Turn.TOOL));
+
+    /** Axolotl's train, OpenAI's weight, LLaMA-Factory's loss_weight, AgentInstruct's loss. */
+    private static final List<String> TRAIN = List.of("train", "training", "weight", "loss_weight", "loss");
+
+    private static final List<String> REASONING = List.of("reasoning_content", "reasoning", "thinking");
+
+    /** Keys that ask for what is not possible; without a word they would change what is learned. */
+    private static final Map<String, String> REFUSED = Map.of(
+            "train_detail", "parts of a message cannot be learned apart; set 'train' for the whole message",
+            "training_detail", "parts of a message cannot be learned apart; set 'train' for the whole message",
+            "refusal", "write the refusal as the message's 'content'",
+            "audio", "messages are text only",
+            "images", "messages are text only",
+            "videos", "messages are text only");
+
+    /** Keys that a message may have; a misspelling of one that it must have is found as that is missing. */
+    private static final List<String> OPTIONAL_KEYS = Stream.of(
+                    List.of("name", "tool_calls", "tool_call_id", "function_call"), REASONING, TRAIN)
+            .flatMap(List::stream)
+            .toList();
+
+    /** What is read of a message. */
+    static final Set<String> KEYS = Stream.concat(Stream.of("role", "from", "content", "value"), OPTIONAL_KEYS.stream())
+            .collect(Collectors.toUnmodifiableSet());
 
     private MessageReader() {}
 
@@ -56,7 +80,14 @@ final class MessageReader {
         }
         List<Turn> turns = new ArrayList<>();
         for (int i = 0; i < list.size(); i++) {
-            turns.add(message(list.get(i), key + "[" + i + "]"));
+            JsonNode element = RecordFields.withoutNulls(list.get(i));
+            KnownColumns.Pair pair = element.has("role") || element.has("from") ? null : KnownColumns.onlyPair(element);
+            if (pair == null) {
+                turns.add(message(element, key + "[" + i + "]"));
+            } else {
+                turns.add(Turn.user(element.path(pair.prompt()).textValue()));
+                turns.add(Turn.assistant(element.path(pair.answer()).textValue()));
+            }
         }
         return turns;
     }
@@ -67,19 +98,26 @@ final class MessageReader {
         if (value.isTextual()) {
             return List.of(Turn.of(role, value.textValue()));
         }
-        return value.isObject() ? List.of(message(value, key)) : messages(record, key);
+        return value.isObject() ? List.of(message(RecordFields.withoutNulls(value), key)) : messages(record, key);
+    }
+
+    /** The role that a message's {@code role} or {@code from} means, or null when it is none that is known. */
+    static @Nullable String role(JsonNode message) {
+        JsonNode said = message.path(message.has("from") ? "from" : "role");
+        return said.isTextual() ? ROLES.get(said.textValue().toLowerCase(Locale.ROOT)) : null;
     }
 
     private static Turn message(JsonNode message, String place) {
         if (!message.isObject()) {
             throw new UserErrorException(place + " must be a message, got " + kind(message));
         }
+        checkKeys(message, place);
         String roleKey = message.has("from") ? "from" : "role";
         JsonNode said = message.path(roleKey);
         if (!said.isTextual()) {
             throw new UserErrorException(place + " has no 'role' (or 'from')" + nearest(message, "role"));
         }
-        String role = ROLES.get(said.textValue().toLowerCase(Locale.ROOT));
+        String role = role(message);
         if (role == null) {
             throw new UserErrorException(place + ": '" + roleKey + "' is " + said.textValue()
                     + ", expected system, user, assistant or tool"
@@ -87,47 +125,99 @@ final class MessageReader {
         }
         boolean isCall = said.textValue().equals("function_call");
         Parts parts = Parts.of(message, place);
-        JsonNode calls =
-                isCall ? parseCalls(parts.text(), place) : array(message.path("tool_calls"), parts.toolCalls());
+        JsonNode calls = isCall ? ToolReader.parseCalls(parts.text(), place) : calls(message, role, parts, place);
         if (parts.isMissing() && calls == null) {
             throw new UserErrorException(place + " has no 'content' (or 'value')" + nearest(message, "content"));
         }
+        Boolean train = train(message, place);
         return new Turn(
                 role,
                 isCall ? "" : parts.text(),
-                parts.reasoning() != null ? parts.reasoning() : text(message, "reasoning_content"),
+                parts.reasoning() != null ? parts.reasoning() : reasoning(message, place),
                 calls,
                 text(message, "name"),
                 text(message, "tool_call_id"),
-                train(message, place));
+                role.equals(Turn.ASSISTANT) ? train : null);
     }
 
-    private static @Nullable JsonNode array(JsonNode calls, @Nullable ArrayNode otherwise) {
-        if (!calls.isArray() || calls.isEmpty()) {
-            return otherwise;
-        }
-        JsonNode copy = calls.deepCopy();
-        for (JsonNode call : copy) {
-            argumentsAsObject(call.path("function"));
-        }
-        return copy;
+    private static void checkKeys(JsonNode message, String place) {
+        message.fieldNames().forEachRemaining(key -> {
+            String reason = REFUSED.get(key);
+            if (reason != null) {
+                throw new UserErrorException(place + ": '" + key + "': " + reason);
+            }
+            if (!KEYS.contains(key)) {
+                UnusedKeys.misspelt(key, KEYS)
+                        .filter(known -> !message.has(known))
+                        .ifPresent(known -> {
+                            throw new UserErrorException(place + ": unknown key '" + RecordFields.shortened(key)
+                                    + "'; did you mean '" + known + "'?");
+                        });
+            }
+        });
     }
 
-    /** Whether a message says that it is learned: axolotl's train, OpenAI's weight, LLaMA-Factory's loss_weight. */
+    private static @Nullable JsonNode calls(JsonNode message, String role, Parts parts, String place) {
+        JsonNode calls = ToolReader.calls(message.path("tool_calls"), place);
+        if (message.has("function_call")) {
+            if (calls != null) {
+                throw new UserErrorException(place + ": give one of 'tool_calls' and 'function_call'");
+            }
+            calls = ToolReader.formerCall(message.path("function_call"), place);
+        }
+        calls = calls == null ? parts.toolCalls() : calls;
+        if (calls != null && !role.equals(Turn.ASSISTANT)) {
+            throw new UserErrorException(place + ": only the assistant calls tools, this message is of the " + role);
+        }
+        return calls;
+    }
+
+    /** Whether a message says that it is learned; null where it does not say. */
     private static @Nullable Boolean train(JsonNode message, String place) {
-        for (String key : List.of("train", "weight", "loss_weight")) {
-            JsonNode value = message.path(key);
-            if (value.isBoolean()) {
-                return value.booleanValue();
+        Boolean train = null;
+        String decided = "";
+        for (String key : TRAIN) {
+            if (!message.has(key)) {
+                continue;
             }
-            if (value.isNumber() && (value.doubleValue() == 0 || value.doubleValue() == 1)) {
-                return value.doubleValue() == 1;
+            boolean value = flag(message.path(key), key, place);
+            if (train != null && train != value) {
+                throw new UserErrorException(place + ": '" + decided + "' and '" + key + "' say different things");
             }
-            if (!value.isMissingNode() && !value.isNull()) {
-                throw new UserErrorException(place + ": '" + key + "' must be true, false, 0 or 1, got " + value);
-            }
+            train = value;
+            decided = key;
         }
-        return null;
+        return train;
+    }
+
+    private static boolean flag(JsonNode value, String key, String place) {
+        if (value.isBoolean()) {
+            return value.booleanValue();
+        }
+        if (value.isNumber() && (value.doubleValue() == 0 || value.doubleValue() == 1)) {
+            return value.doubleValue() == 1;
+        }
+        throw new UserErrorException(
+                place + ": '" + key + "' must be true, false, 0 or 1, got " + RecordFields.shortened(value.toString()));
+    }
+
+    private static @Nullable String reasoning(JsonNode message, String place) {
+        List<String> texts = REASONING.stream()
+                .map(key -> text(message, key))
+                .filter(Objects::nonNull)
+                .distinct()
+                .toList();
+        if (texts.size() > 1) {
+            throw new UserErrorException(place + ": give one of " + String.join(", ", REASONING));
+        }
+        return texts.isEmpty() ? null : texts.get(0);
+    }
+
+    /** Whether a message asks to be learned. */
+    static boolean asksToBeLearned(JsonNode message) {
+        return TRAIN.stream()
+                .map(message::path)
+                .anyMatch(value -> value.isBoolean() ? value.booleanValue() : value.isNumber() && value.asInt() == 1);
     }
 
     /**
@@ -143,7 +233,7 @@ final class MessageReader {
 
         static Parts of(JsonNode message, String place) {
             JsonNode content = message.has("value") ? message.path("value") : message.path("content");
-            if (content.isMissingNode() || content.isNull()) {
+            if (content.isMissingNode()) {
                 return new Parts("", null, null, true);
             }
             if (content.isTextual()) {
@@ -162,9 +252,10 @@ final class MessageReader {
                 switch (type) {
                     case "text", "input_text", "output_text" -> text.append(value);
                     case "reasoning", "thinking" -> reasoning.append(value);
-                    case "tool_call" -> calls.addAll(parseCalls(value, place));
+                    case "tool_call" -> calls.addAll(ToolReader.parseCalls(value, place));
                     default ->
-                        throw new UserErrorException(place + ": a part of type '" + type + "', expected text only");
+                        throw new UserErrorException(
+                                place + ": a part of type '" + RecordFields.shortened(type) + "', expected text only");
                 }
             }
             return new Parts(
@@ -175,86 +266,16 @@ final class MessageReader {
         }
     }
 
-    /** Calls written as JSON: <code>{"name": ..., "arguments": {...}}</code>, or a list of these. */
-    private static ArrayNode parseCalls(String text, String place) {
-        JsonNode parsed = parse(text, place + ": a tool call");
-        ArrayNode calls = JsonNodeFactory.instance.arrayNode();
-        for (JsonNode call :
-                parsed.isArray() ? parsed : JsonNodeFactory.instance.arrayNode().add(parsed)) {
-            if (!call.path("name").isTextual()) {
-                throw new UserErrorException(place + ": a tool call has no 'name'" + nearest(call, "name"));
-            }
-            ObjectNode wrapped = calls.addObject().put("type", "function");
-            argumentsAsObject(call);
-            wrapped.set("function", call);
-        }
-        return calls;
-    }
-
-    /** OpenAI writes arguments as JSON in a text; chat templates expect them as an object. */
-    private static void argumentsAsObject(JsonNode function) {
-        JsonNode arguments = function.path("arguments");
-        if (function instanceof ObjectNode object && arguments.isTextual()) {
-            try {
-                JsonNode parsed = JSON.readTree(arguments.textValue());
-                if (parsed.isObject()) {
-                    object.set("arguments", parsed);
-                }
-            } catch (JsonProcessingException e) {
-                // A text that is no JSON stays what it is.
-            }
-        }
-    }
-
-    /**
-     * The tools under {@code tools}: OpenAI's array, bare functions, or either written as text; null when there are none.
-     */
-    static @Nullable JsonNode tools(JsonNode record) {
-        JsonNode tools = record.path("tools");
-        if (tools.isTextual()) {
-            tools = tools.textValue().isBlank()
-                    ? JsonNodeFactory.instance.nullNode()
-                    : parse(tools.textValue(), "'tools'");
-        }
-        if (tools.isMissingNode() || tools.isNull() || tools.isEmpty()) {
-            return null;
-        }
-        if (!tools.isArray()) {
-            throw new UserErrorException("'tools' must be a list of functions, got " + kind(tools));
-        }
-        ArrayNode all = JsonNodeFactory.instance.arrayNode();
-        for (JsonNode tool : tools) {
-            if (tool.has("function")) {
-                all.add(tool);
-            } else {
-                all.addObject().put("type", "function").set("function", tool);
-            }
-        }
-        return all;
-    }
-
-    private static JsonNode parse(String text, String what) {
-        try {
-            return JSON.readTree(text);
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(what + " is not JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
-        }
-    }
-
     private static @Nullable String text(JsonNode message, String key) {
         JsonNode value = message.path(key);
         return value.isTextual() ? value.textValue() : null;
     }
 
-    private static String nearest(JsonNode record, String key) {
-        List<String> keys = new ArrayList<>();
-        record.fieldNames().forEachRemaining(keys::add);
-        return Suggestions.nearest(key, keys)
-                .map(name -> ", but a '" + name + "'")
-                .orElse("; its keys are " + keys);
+    static String nearest(JsonNode record, String key) {
+        return RecordFields.nearest(record, key);
     }
 
-    private static String kind(JsonNode node) {
+    static String kind(JsonNode node) {
         return node.getNodeType().name().toLowerCase(Locale.ROOT);
     }
 }

@@ -17,7 +17,7 @@ public final class MessagesFormat implements RecordFormat {
 
     @Override
     public List<String> keys() {
-        return List.of("messages", "system", "tools");
+        return List.of("messages", "system", "system_prompt", "tools", "functions");
     }
 
     @Override
@@ -35,7 +35,7 @@ public final class MessagesFormat implements RecordFormat {
         if (!record.has("messages")) {
             RecordFields.requiredString(record, "messages"); // says what there is instead
         }
-        return new Conversation(MessageReader.messages(record, "messages"), 0, MessageReader.tools(record))
-                .withSystem(RecordFields.optionalString(record, "system"));
+        return new Conversation(MessageReader.messages(record, "messages"), 0, ToolReader.tools(record))
+                .withSystem(PromptedAnswers.system(record));
     }
 }

@@ -13,7 +13,7 @@ import org.finetune4j.data.RecordFields;
  */
 public final class PreferenceFormat implements RecordFormat {
 
-    private static final List<String> PROMPT_KEYS = List.of("prompt", "conversations", "messages", "instruction");
+    static final List<String> PROMPT_KEYS = List.of("prompt", "conversations", "messages", "instruction");
     private static final String ASSISTANT_MARK = "\n\nAssistant:";
 
     @Override
@@ -34,7 +34,9 @@ public final class PreferenceFormat implements RecordFormat {
                 "chosen_messages",
                 "rejected_messages",
                 "system",
-                "tools");
+                "system_prompt",
+                "tools",
+                "functions");
     }
 
     @Override
@@ -94,7 +96,7 @@ public final class PreferenceFormat implements RecordFormat {
         if (common == Math.min(chosen.size(), rejected.size())) {
             throw new UserErrorException("'" + chosenKey + "' and '" + rejectedKey + "' do not differ in an answer");
         }
-        JsonNode tools = MessageReader.tools(record);
+        JsonNode tools = ToolReader.tools(record);
         return new PreferencePair(new Conversation(chosen, common, tools), new Conversation(rejected, common, tools));
     }
 

@@ -17,7 +17,15 @@ public final class PromptCompletionFormat implements RecordFormat {
 
     @Override
     public List<String> keys() {
-        return List.of("prompt", "completion", "response", "chain_of_thought", "system", "tools");
+        return List.of(
+                "prompt",
+                "completion",
+                "response",
+                "chain_of_thought",
+                "system",
+                "system_prompt",
+                "tools",
+                "functions");
     }
 
     @Override

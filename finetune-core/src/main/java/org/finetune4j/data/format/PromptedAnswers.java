@@ -35,7 +35,7 @@ final class PromptedAnswers {
                     RecordFields.requiredString(record, answerKey)));
         }
         String prompt = RecordFields.requiredString(record, "prompt");
-        String system = RecordFields.optionalString(record, "system");
+        String system = system(record);
         JsonNode answer = record.path(answerKey);
         if (answer.isTextual() && system.isEmpty()) {
             return new PromptCompletion(prompt, answer.textValue());
@@ -43,14 +43,19 @@ final class PromptedAnswers {
         List<Turn> turns = new ArrayList<>();
         turns.add(Turn.user(prompt));
         turns.addAll(MessageReader.messagesOrText(record, answerKey, Turn.ASSISTANT));
-        return new Conversation(turns, 1, MessageReader.tools(record)).withSystem(system);
+        return new Conversation(turns, 1, ToolReader.tools(record)).withSystem(system);
     }
 
     private static Conversation conversation(JsonNode record, String promptKey, String answerKey) {
         List<Turn> prompt = MessageReader.messages(record, promptKey);
         List<Turn> turns = new ArrayList<>(prompt);
         turns.addAll(MessageReader.messagesOrText(record, answerKey, Turn.ASSISTANT));
-        return new Conversation(turns, prompt.size(), MessageReader.tools(record))
-                .withSystem(RecordFields.optionalString(record, "system"));
+        return new Conversation(turns, prompt.size(), ToolReader.tools(record)).withSystem(system(record));
+    }
+
+    /** The system message of a record, which some datasets call {@code system_prompt}; empty when there is none. */
+    static String system(JsonNode record) {
+        return RecordFields.optionalString(
+                record, record.has("system_prompt") && !record.has("system") ? "system_prompt" : "system");
     }
 }

@@ -2,6 +2,7 @@ package org.finetune4j.data.format;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
+import java.util.Set;
 
 /**
  * One format of records. Implementations are listed in {@code META-INF/services}, have no state and are thread-safe.
@@ -26,6 +27,16 @@ public interface RecordFormat {
     /** Whether a file holds one task, so that its name is the task's. */
     default boolean recordsOfAFileAreOneTask() {
         return false;
+    }
+
+    /**
+     * The keys of a record, and of the messages in it, that this format does not read.
+     *
+     * @param record a record without nulls
+     * @return their names, each with the key that it may be a misspelling of; task files have many and name none
+     */
+    default Set<String> unusedKeys(JsonNode record) {
+        return recordsOfAFileAreOneTask() ? Set.of() : UnusedKeys.of(record, keys());
     }
 
     /**

@@ -1,12 +1,12 @@
 package org.finetune4j.data.format;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.RecordFields;
 
 /** All formats that are on the class path. */
 public final class RecordFormats {
@@ -42,20 +42,17 @@ public final class RecordFormats {
      * @throws UserErrorException when it is in none
      */
     public static RecordFormat detect(JsonNode record) {
-        return ALL.stream()
-                .filter(format -> format.matches(record))
-                .findFirst()
-                .orElseThrow(() -> new UserErrorException("no format fits a record with the keys " + keys(record)
-                        + "; map them, such as columns: {prompt: KEY, completion: KEY}, or set dataset_format"));
+        return ALL.stream().filter(format -> format.matches(record)).findFirst().orElseThrow(() -> {
+            if (MessageReader.role(record) != null) {
+                return new UserErrorException("a message stands where a record is expected: write the messages of each"
+                        + " conversation as a list on one line, or under 'messages'");
+            }
+            return new UserErrorException("no format fits a record with the keys " + RecordFields.keys(record)
+                    + "; map them, such as columns: {prompt: KEY, completion: KEY}, or set dataset_format");
+        });
     }
 
     public static List<String> names() {
         return ALL.stream().map(RecordFormat::name).toList();
-    }
-
-    private static List<String> keys(JsonNode record) {
-        List<String> keys = new ArrayList<>();
-        record.fieldNames().forEachRemaining(keys::add);
-        return keys;
     }
 }

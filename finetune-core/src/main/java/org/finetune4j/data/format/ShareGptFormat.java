@@ -17,7 +17,7 @@ public final class ShareGptFormat implements RecordFormat {
 
     @Override
     public List<String> keys() {
-        return List.of("conversations", "system", "tools");
+        return List.of("conversations", "system", "system_prompt", "tools", "functions");
     }
 
     @Override
@@ -35,7 +35,7 @@ public final class ShareGptFormat implements RecordFormat {
         if (!record.has("conversations")) {
             RecordFields.requiredString(record, "conversations"); // says what there is instead
         }
-        return new Conversation(MessageReader.messages(record, "conversations"), 0, MessageReader.tools(record))
-                .withSystem(RecordFields.optionalString(record, "system"));
+        return new Conversation(MessageReader.messages(record, "conversations"), 0, ToolReader.tools(record))
+                .withSystem(PromptedAnswers.system(record));
     }
 }

@@ -19,7 +19,17 @@ public final class UnpairedPreferenceFormat implements RecordFormat {
 
     @Override
     public List<String> keys() {
-        return List.of("label", "prompt", "completion", "messages", "conversations", "kto_tag", "system", "tools");
+        return List.of(
+                "label",
+                "prompt",
+                "completion",
+                "messages",
+                "conversations",
+                "kto_tag",
+                "system",
+                "system_prompt",
+                "tools",
+                "functions");
     }
 
     @Override
@@ -59,6 +69,7 @@ public final class UnpairedPreferenceFormat implements RecordFormat {
         if (!turns.get(turns.size() - 1).isAssistant()) {
             throw new UserErrorException("the last message must be the assistant's, it is the answer that was judged");
         }
-        return new Conversation(turns, turns.size() - 1, MessageReader.tools(record));
+        return new Conversation(turns, turns.size() - 1, ToolReader.tools(record))
+                .withSystem(PromptedAnswers.system(record));
     }
 }
