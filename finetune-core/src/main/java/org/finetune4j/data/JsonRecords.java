@@ -91,18 +91,20 @@ final class JsonRecords {
         if (node.isObject()) {
             return node;
         }
-        boolean messages = node.isArray() && !node.isEmpty();
-        for (JsonNode element : node) {
-            messages &= element.isObject();
-        }
-        if (!messages) {
-            throw new UserErrorException(location + ": a record must be a JSON object, or a list of messages, got "
-                    + (node.isArray()
-                            ? "another list"
-                            : node.getNodeType().name().toLowerCase(Locale.ROOT)));
+        if (!node.isArray() || !isMessage(node.path(0))) {
+            throw new UserErrorException(location + ": a record must be a JSON object"
+                    + ", got " + node.getNodeType().name().toLowerCase(Locale.ROOT)
+                    + (node.isArray() ? ", which is no list of messages" : ""));
         }
         ObjectNode conversation = JsonNodeFactory.instance.objectNode();
         conversation.set("messages", node);
         return conversation;
+    }
+
+    /** Whether this is one message of a conversation. */
+    static boolean isMessage(JsonNode element) {
+        return (element.path("role").isTextual()
+                        && (element.has("content") || element.has("tool_calls") || element.has("function_call")))
+                || (element.path("from").isTextual() && element.has("value"));
     }
 }

@@ -137,12 +137,7 @@ public final class RecordFile implements RecordSource {
             } catch (IOException e) {
                 return false; // The list goes on in the next line.
             }
-            return nextLineBegins(reader, '[') || isMessage(list.path(0));
-        }
-
-        private static boolean isMessage(JsonNode element) {
-            return (element.path("role").isTextual() && (element.has("content") || element.has("tool_calls")))
-                    || (element.path("from").isTextual() && element.has("value"));
+            return nextLineBegins(reader, '[') || JsonRecords.isMessage(list.path(0));
         }
 
         private static boolean nextLineBegins(LineReader reader, char first) {
