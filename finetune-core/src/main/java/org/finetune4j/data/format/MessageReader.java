@@ -147,7 +147,7 @@ final class MessageReader {
                 throw new UserErrorException(place + ": '" + key + "': " + reason);
             }
             if (!KEYS.contains(key)) {
-                UnusedKeys.misspelt(key, KEYS)
+                UnusedKeys.misspelt(key, OPTIONAL_KEYS)
                         .filter(known -> !message.has(known))
                         .ifPresent(known -> {
                             throw new UserErrorException(place + ": unknown key '" + RecordFields.shortened(key)

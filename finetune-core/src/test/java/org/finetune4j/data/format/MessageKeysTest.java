@@ -90,6 +90,7 @@ class MessageKeysTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '"',
             value = {
                 "'wieght': 0 | did you mean 'weight'?",
                 "'toolCalls': [] | did you mean 'tool_calls'?",
