@@ -13,6 +13,9 @@ import org.finetune4j.UserErrorException;
  */
 final class DataFile {
 
+    /** Disk space that is left to others. */
+    private static final long SPARED_BYTES = 256L << 20;
+
     private static final Cleaner CLEANER = Cleaner.create();
 
     private final Path shown;
@@ -51,6 +54,20 @@ final class DataFile {
             Files.deleteIfExists(temporary);
         } catch (IOException e) {
             // It goes when the process ends.
+        }
+    }
+
+    /**
+     * Refuses to write on where the disk is nearly full: a small file may unpack to a huge one, a query give any number of rows.
+     *
+     * @param temporary the file that is written
+     * @param shown what messages call its content
+     * @throws UserErrorException when others need the room that is left
+     */
+    static void requireRoom(Path temporary, Path shown) throws IOException {
+        if (Files.getFileStore(temporary).getUsableSpace() < SPARED_BYTES) {
+            throw new UserErrorException(shown + ": no room to unpack it in " + temporary.getParent()
+                    + "; set -Djava.io.tmpdir to a larger disk");
         }
     }
 

@@ -21,9 +21,6 @@ final class Decompression {
     private static final byte[] GZIP = {0x1F, (byte) 0x8B};
     private static final byte[] ZSTD = {0x28, (byte) 0xB5, 0x2F, (byte) 0xFD};
 
-    /** Disk space that is left to others: a small file may unpack to a huge one. */
-    private static final long SPARED_BYTES = 256L << 20;
-
     private Decompression() {}
 
     /**
@@ -83,10 +80,7 @@ final class Decompression {
             if (read == 0) {
                 return;
             }
-            if (Files.getFileStore(target).getUsableSpace() < SPARED_BYTES) {
-                throw new UserErrorException(path + ": no room to unpack it in " + target.getParent()
-                        + "; set -Djava.io.tmpdir to a larger disk");
-            }
+            DataFile.requireRoom(target, path);
             out.write(buffer, 0, read);
         }
     }

@@ -1,18 +1,18 @@
 package org.finetune4j.data;
 
-import java.io.BufferedWriter;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Driver;
 import java.sql.DriverManager;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Collections;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Properties;
+import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -25,7 +25,10 @@ import org.finetune4j.UserErrorException;
 final class DuckDb {
 
     /** What a query calls the configured files. */
-    static final String VIEW = "data";
+    private static final String VIEW = "data";
+
+    /** Names of files in a query: what stands in quotes. */
+    private static final Pattern QUOTED = Pattern.compile("'([^']+)'|\"([^\"]+)\"");
 
     private DuckDb() {}
 
@@ -35,39 +38,66 @@ final class DuckDb {
      * @throws UserErrorException when DuckDB is missing, or the file is not Parquet
      */
     static DataFile parquet(Path path) {
-        return query(path, "SELECT * FROM read_parquet(" + quoted(path.toString()) + ")", List.of());
+        return rows(path, parquetRows(List.of(path)), ReadOptions.defaults(), tables -> {});
     }
 
     /**
      * The rows that a query selects.
      *
      * @param shown what messages call the result
+     * @param sql the query; files that it names itself are read as those that are configured, and may be patterns
      * @param files where the query may select from as {@code data}; may be empty
      * @throws UserErrorException when DuckDB is missing, or refuses the query
      */
-    static DataFile query(Path shown, String sql, List<Path> files) {
-        Path target = DataFile.temporary();
-        try (Connection connection = connect(shown);
-                Statement statement = connection.createStatement()) {
-            // No extension is fetched, and nothing but reading is possible afterwards.
-            statement.execute("SET autoinstall_known_extensions = false");
-            statement.execute("SET preserve_insertion_order = true");
+    static DataFile query(Path shown, String sql, List<Path> files, ReadOptions options) {
+        return rows(shown, sql.strip().replaceFirst(";$", ""), options, tables -> {
             if (!files.isEmpty()) {
-                statement.execute("CREATE VIEW " + VIEW + " AS SELECT * FROM " + table(files));
+                tables.create(VIEW, files);
             }
-            try (ResultSet rows = statement.executeQuery("SELECT to_json(r)::VARCHAR FROM (" + sql + ") AS r");
-                    BufferedWriter out = Files.newBufferedWriter(target)) {
-                while (rows.next()) {
-                    out.write(rows.getString(1));
-                    out.write('\n');
+            Set<String> named = new LinkedHashSet<>();
+            QUOTED.matcher(sql)
+                    .results()
+                    .forEach(match -> named.add(match.group(1) != null ? match.group(1) : match.group(2)));
+            for (String name : named) {
+                List<Path> meant = FilePatterns.recordsNamed(name);
+                if (!meant.isEmpty()) {
+                    tables.create(name, meant);
                 }
             }
+        });
+    }
+
+    /** Shows a query its tables. */
+    @FunctionalInterface
+    private interface Tables {
+        void create(QueryTables tables) throws SQLException, IOException;
+    }
+
+    private static DataFile rows(Path shown, String sql, ReadOptions options, Tables tables) {
+        Path target = DataFile.temporary();
+        try (Connection connection = connect(shown);
+                Statement statement = connection.createStatement();
+                QueryTables created = new QueryTables(statement, options)) {
+            // No extension is fetched, and what needs more memory than this goes to a disk.
+            statement.execute("SET autoinstall_known_extensions = false");
+            statement.execute("SET preserve_insertion_order = true");
+            statement.execute("SET memory_limit = '1GB'");
+            statement.execute("SET threads = 2");
+            statement.execute("SET temp_directory = " + literal(target + ".spill"));
+            tables.create(created);
+            QueryRows.write(statement, sql, target, shown);
         } catch (SQLException | IOException | RuntimeException e) {
             DataFile.delete(target);
             if (e instanceof UserErrorException already) {
                 throw already;
             }
-            throw new UserErrorException(shown + ": DuckDB cannot read this: " + Reasons.of(e), e);
+            String reason = Reasons.of(e);
+            throw new UserErrorException(
+                    shown + ": DuckDB cannot read this: " + reason
+                            + (reason.contains("explicit cast")
+                                    ? " (a text is compared as a number by CAST(column AS DOUBLE))"
+                                    : ""),
+                    e);
         }
         return DataFile.spooled(shown, target);
     }
@@ -87,16 +117,19 @@ final class DuckDb {
         return driver.getClass().getName().startsWith("org.duckdb.");
     }
 
-    private static String table(List<Path> files) {
-        String names = files.stream().map(file -> quoted(file.toString())).collect(Collectors.joining(", ", "[", "]"));
-        String first = files.get(0).toString();
-        String function = first.endsWith(".parquet")
-                ? "read_parquet"
-                : first.matches(".*\\.[ct]sv(\\.gz|\\.zst)?") ? "read_csv" : "read_json";
-        return function + "(" + names + ")";
+    /** A query for all rows of Parquet files. */
+    static String parquetRows(List<Path> files) {
+        String names = files.stream().map(file -> literal(file.toString())).collect(Collectors.joining(", ", "[", "]"));
+        return "SELECT * FROM read_parquet(" + names + ", union_by_name = true)";
     }
 
-    private static String quoted(String text) {
+    /** A text as a query writes it. */
+    static String literal(String text) {
         return "'" + text.replace("'", "''") + "'";
+    }
+
+    /** A name as a query writes it. */
+    static String identifier(String name) {
+        return '"' + name.replace("\"", "\"\"") + '"';
     }
 }

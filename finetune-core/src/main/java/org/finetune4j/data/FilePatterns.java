@@ -3,6 +3,7 @@ package org.finetune4j.data;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +20,7 @@ public final class FilePatterns {
 
     private static final List<String> DATA_ENDINGS =
             List.of(".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".text");
+    private static final List<String> QUERY_ENDINGS = List.of(".json", ".jsonl", ".ndjson", ".csv", ".tsv");
     private static final List<String> PACKINGS = List.of(".gz", ".zst");
     private static final String DATASET_INFO = "dataset_info.json";
 
@@ -39,12 +41,28 @@ public final class FilePatterns {
         return files;
     }
 
+    /** The files of records that a text in a query names; empty where it is another text, or names Parquet files. */
+    static List<Path> recordsNamed(String text) {
+        try {
+            String name = nameWithoutPacking(Path.of(text));
+            boolean records = QUERY_ENDINGS.stream().anyMatch(name::endsWith);
+            boolean present = records && (isPattern(text) || Files.isRegularFile(Path.of(text)));
+            return present ? resolve(text) : List.of();
+        } catch (InvalidPathException | UserErrorException e) {
+            return List.of(); // It is no file's name.
+        }
+    }
+
+    private static boolean isPattern(String text) {
+        return text.matches(".*[*?\\[{].*");
+    }
+
     private static List<Path> resolve(String text) {
         Path path = InputFiles.path("data file", text);
         if (Files.isDirectory(path)) {
             return directory(path);
         }
-        if (Files.exists(path) || !text.matches(".*[*?\\[{].*")) {
+        if (Files.exists(path) || !isPattern(text)) {
             return List.of(existing(path));
         }
         return matching(text);

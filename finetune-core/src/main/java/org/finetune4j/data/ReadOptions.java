@@ -11,6 +11,16 @@ import org.jspecify.annotations.Nullable;
  */
 public record ReadOptions(boolean csvHeader, @Nullable String sql) {
 
+    /** The same for files that a query selects from. */
+    ReadOptions withoutQuery() {
+        return new ReadOptions(csvHeader, null);
+    }
+
+    /**
+     * What holds where a user says nothing.
+     *
+     * @return a header, no query
+     */
     public static ReadOptions defaults() {
         return new ReadOptions(true, null);
     }

@@ -31,7 +31,7 @@ public final class RecordFiles {
         if (sql != null) {
             List<Path> files = paths.isEmpty() ? List.of() : FilePatterns.resolve(paths);
             Path shown = files.isEmpty() ? Path.of("dataset_sql") : files.get(0);
-            sources.add(RecordFile.open(DuckDb.query(shown, sql, files), records));
+            sources.add(RecordFile.open(DuckDb.query(shown, sql, files, options), records));
         } else {
             for (Path file : FilePatterns.resolve(paths)) {
                 sources.add(open(file, options, records));
@@ -49,9 +49,14 @@ public final class RecordFiles {
         return all;
     }
 
+    /** Whether a file is read by DuckDB. */
+    static boolean isParquet(Path file) {
+        return FilePatterns.nameWithoutPacking(file).endsWith(".parquet");
+    }
+
     private static RecordSource open(Path file, ReadOptions options, RecordCheck check) {
         String name = FilePatterns.nameWithoutPacking(file);
-        if (name.endsWith(".parquet")) {
+        if (isParquet(file)) {
             return RecordFile.open(DuckDb.parquet(file), check);
         }
         DataFile unpacked = Decompression.open(file);
