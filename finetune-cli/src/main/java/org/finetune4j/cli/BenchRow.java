@@ -38,8 +38,8 @@ record BenchRow(String name, String formula, Map<String, Object> settings) {
             for (JsonNode node : yaml.readTree(in)) {
                 Map<String, Object> settings = new LinkedHashMap<>();
                 node.path("settings")
-                        .fields()
-                        .forEachRemaining(entry ->
+                        .properties()
+                        .forEach(entry ->
                                 settings.put(entry.getKey(), yaml.convertValue(entry.getValue(), Object.class)));
                 rows.add(new BenchRow(
                         node.path("name").asText(), node.path("formula").asText(), settings));

@@ -100,7 +100,7 @@ public final class RotaryConfig {
      */
     private static void refuseContradiction(ModelConfig config, JsonNode parameters) {
         JsonNode scaling = config.node("rope_scaling");
-        scaling.fields().forEachRemaining(field -> {
+        scaling.properties().forEach(field -> {
             String name = field.getKey();
             JsonNode value = field.getValue();
             JsonNode other = parameters.path(name);
@@ -223,7 +223,7 @@ public final class RotaryConfig {
     private void refuseOthers(String type, Set<String> settings) {
         List<String> known =
                 Stream.concat(COMMON.stream(), settings.stream()).sorted().collect(Collectors.toList());
-        scaling.fields().forEachRemaining(field -> {
+        scaling.properties().forEach(field -> {
             if (!field.getValue().isNull() && !known.contains(field.getKey())) {
                 throw new UserErrorException(config.origin() + ": '" + where + "': '" + field.getKey()
                         + "' is not implemented for rope_type '" + type + "'"

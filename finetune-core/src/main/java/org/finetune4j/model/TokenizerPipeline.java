@@ -134,7 +134,7 @@ final class TokenizerPipeline {
 
     private void setAddedTokens(JsonNode decoder, ArrayNode present, TokenizerFile tokens) {
         Map<Integer, JsonNode> wanted = new TreeMap<>();
-        decoder.fields().forEachRemaining(entry -> {
+        decoder.properties().forEach(entry -> {
             if (entry.getValue().path("content").isTextual()) {
                 wanted.put(number(entry.getKey()), entry.getValue());
             }

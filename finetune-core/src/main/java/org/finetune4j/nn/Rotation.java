@@ -32,7 +32,7 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
         for (int p = 0; p < positions.length; p++) {
             for (int i = 0; i < half; i++) {
                 // float32 as in the reference: at large positions a double angle would give other logits.
-                double angle = (float) ((float) speeds[i] * positions[p]);
+                double angle = (float) speeds[i] * positions[p];
                 float c = (float) (Math.cos(angle) * factor);
                 float s = (float) (Math.sin(angle) * factor);
                 int at = p * rotaryDim + i;

@@ -211,7 +211,7 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
 
     private static Map<String, Entry> tensors(Path file, JsonNode json) {
         Map<String, Entry> tensors = new LinkedHashMap<>();
-        json.fields().forEachRemaining(field -> {
+        json.properties().forEach(field -> {
             JsonNode node = field.getValue();
             List<Piece> pieces = new ArrayList<>();
             node.path("pieces")

@@ -102,7 +102,7 @@ public final class DatasetInfo {
 
     private static Map<String, String> columns(JsonNode columns, String formatting) {
         Map<String, String> mapped = new HashMap<>();
-        columns.fields().forEachRemaining(column -> {
+        columns.properties().forEach(column -> {
             String key = ALPACA_COLUMNS.getOrDefault(column.getKey(), column.getKey());
             boolean media = key.equals("images") || key.equals("videos") || key.equals("audios");
             if (!media) {

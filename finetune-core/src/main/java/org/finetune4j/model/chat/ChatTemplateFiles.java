@@ -91,7 +91,7 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
         for (String name : List.of("special_tokens_map.json", "tokenizer_config.json")) {
             Path file = directory.resolve(name);
             JsonNode config = Files.exists(file) ? InputFiles.jsonObject(file) : JSON.createObjectNode();
-            config.fields().forEachRemaining(field -> {
+            config.properties().forEach(field -> {
                 JsonNode value = field.getValue();
                 JsonNode text = value.isObject() ? value.path("content") : value;
                 if (field.getKey().endsWith("_token") && text.isTextual()) {

@@ -120,7 +120,7 @@ final class GgufTokenizer {
         }
         types.addAll(Collections.nCopies(size, UNUSED));
         String unknown = model.path("unk_token").asText("");
-        model.path("vocab").fields().forEachRemaining(entry -> {
+        model.path("vocab").properties().forEach(entry -> {
             String token = entry.getKey();
             boolean isByte = bytes && token.matches("<0x[0-9A-F]{2}>");
             set(entry.getValue().asInt(), token, isByte ? BYTE : bytes && token.equals(unknown) ? UNKNOWN : NORMAL);

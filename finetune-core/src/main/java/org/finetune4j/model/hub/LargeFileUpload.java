@@ -61,8 +61,8 @@ final class LargeFileUpload {
 
     private static Map<String, String> headers(JsonNode given) {
         Map<String, String> headers = new LinkedHashMap<>();
-        given.fields()
-                .forEachRemaining(
+        given.properties()
+                .forEach(
                         field -> headers.put(field.getKey(), field.getValue().asText()));
         return headers;
     }
@@ -91,7 +91,7 @@ final class LargeFileUpload {
     }
 
     private static String partAddress(JsonNode header, int number) {
-        var fields = header.fields();
+        var fields = header.properties().iterator();
         while (fields.hasNext()) {
             var field = fields.next();
             if (field.getKey().matches("\\d{1,9}") && Integer.parseInt(field.getKey()) == number) {

@@ -80,7 +80,7 @@ final class ModelCard {
 
     private static List<String> metrics(JsonNode results) {
         List<String> rows = new ArrayList<>();
-        results.fields().forEachRemaining(field -> {
+        results.properties().forEach(field -> {
             if (field.getValue().isNumber()) {
                 rows.add("| " + field.getKey().replace("|", "\\|") + " | " + field.getValue() + " |\n");
             }

@@ -57,7 +57,7 @@ public final class CheckpointReader implements AutoCloseable {
         JsonNode map = readIndex(index);
         Map<String, SafetensorsFile> byName = new LinkedHashMap<>();
         Map<String, SafetensorsFile> byTensor = new LinkedHashMap<>();
-        map.fields().forEachRemaining(entry -> {
+        map.properties().forEach(entry -> {
             String fileName = entry.getValue().asText();
             Path path = directory.resolve(InputFiles.path(index + ": tensor '" + entry.getKey() + "'", fileName));
             if (!path.normalize().startsWith(directory.normalize()) || !Files.isRegularFile(path)) {

@@ -80,11 +80,11 @@ record SafetensorsHeader(long dataStart, Map<String, TensorInfo> tensors, Map<St
         }
         Map<String, String> metadata = new LinkedHashMap<>();
         root.path(METADATA)
-                .fields()
-                .forEachRemaining(
+                .properties()
+                .forEach(
                         entry -> metadata.put(entry.getKey(), entry.getValue().asText()));
         List<TensorInfo> infos = new ArrayList<>();
-        root.fields().forEachRemaining(entry -> {
+        root.properties().forEach(entry -> {
             if (!entry.getKey().equals(METADATA)) {
                 infos.add(info(file, entry.getKey(), entry.getValue()));
             }

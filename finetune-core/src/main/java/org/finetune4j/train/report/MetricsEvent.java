@@ -196,8 +196,8 @@ final class MetricsEvent {
 
     private static Map<String, @Nullable Object> configuration(JsonNode node) {
         Map<String, @Nullable Object> values = new LinkedHashMap<>();
-        node.fields()
-                .forEachRemaining(
+        node.properties()
+                .forEach(
                         entry -> values.put(entry.getKey(), JSON.convertValue(entry.getValue(), Object.class)));
         return values;
     }
