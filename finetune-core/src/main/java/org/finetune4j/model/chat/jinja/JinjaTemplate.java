@@ -2,6 +2,7 @@ package org.finetune4j.model.chat.jinja;
 
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -64,6 +65,8 @@ public final class JinjaTemplate {
             return out.toString();
         } catch (UserErrorException e) {
             throw failed(rendering, String.valueOf(e.getMessage()), e);
+        } catch (RuntimeException e) {
+            throw failed(rendering, "the chat template cannot be rendered: " + Reasons.of(e), e);
         } catch (StackOverflowError e) {
             throw failed(rendering, String.valueOf(RenderBudget.tooDeep().getMessage()), e);
         }

@@ -34,7 +34,7 @@ final class PythonJson {
     }
 
     private void write(@Nullable Object value, int level) {
-        budget.enter();
+        budget.descend();
         if (value instanceof CharSequence text) {
             string(text.toString());
         } else if (value instanceof Map<?, ?> map) {

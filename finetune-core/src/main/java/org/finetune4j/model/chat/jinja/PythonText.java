@@ -108,7 +108,7 @@ public final class PythonText {
 
     private static void list(
             Collection<?> list, String opening, String closing, StringBuilder out, RenderBudget budget) {
-        budget.enter();
+        budget.descend();
         append(opening, out, budget);
         String separator = "";
         for (Object element : list) {
@@ -121,7 +121,7 @@ public final class PythonText {
     }
 
     private static void map(Map<?, ?> map, StringBuilder out, RenderBudget budget) {
-        budget.enter();
+        budget.descend();
         append("{", out, budget);
         String separator = "";
         for (Map.Entry<?, ?> entry : map.entrySet()) {

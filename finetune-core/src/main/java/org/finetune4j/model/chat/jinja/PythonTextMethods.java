@@ -252,14 +252,21 @@ final class PythonTextMethods {
             }
             return parts;
         }
+        return split(text, separator, limit);
+    }
+
+    private List<@Nullable Object> split(String whole, String separator, int limit) {
         checkSeparator(separator);
+        List<@Nullable Object> parts = new ArrayList<>();
         TextSearch search = new TextSearch(separator);
         int from = 0;
-        for (int at = search.in(text, 0); at >= 0 && (limit < 0 || parts.size() < limit); at = search.in(text, from)) {
-            add(parts, text.substring(from, at));
+        for (int at = search.in(whole, 0);
+                at >= 0 && (limit < 0 || parts.size() < limit);
+                at = search.in(whole, from)) {
+            add(parts, whole.substring(from, at));
             from = at + separator.length();
         }
-        add(parts, text.substring(from));
+        add(parts, whole.substring(from));
         return parts;
     }
 
@@ -279,19 +286,9 @@ final class PythonTextMethods {
             throw new UserErrorException(
                     "the chat template calls 'rsplit' without a separator, which is not known here");
         }
-        checkSeparator(separator);
-        List<@Nullable Object> parts = new ArrayList<>();
-        int to = text.length();
-        while (parts.size() < limit) {
-            budget.read(separator.length());
-            int at = text.lastIndexOf(separator, to - separator.length());
-            if (at < 0 || to < separator.length()) {
-                break;
-            }
-            add(parts, text.substring(at + separator.length(), to));
-            to = at;
-        }
-        add(parts, text.substring(0, to));
+        // Seen in a mirror, it is a split from the left.
+        List<@Nullable Object> parts = split(TextSearch.mirrored(text), TextSearch.mirrored(separator), limit);
+        parts.replaceAll(part -> TextSearch.mirrored(String.valueOf(part)));
         Collections.reverse(parts);
         return parts;
     }

@@ -57,7 +57,7 @@ final class PythonValues {
     }
 
     static boolean equal(@Nullable Object a, @Nullable Object b, RenderBudget budget) {
-        budget.enter();
+        budget.descend();
         boolean equal = isEqual(a, b, budget);
         budget.leave();
         return equal;
@@ -98,7 +98,7 @@ final class PythonValues {
 
     /** Less than, equal to or greater than zero; what has no order is an error, as in Python. */
     static int compare(@Nullable Object a, @Nullable Object b, RenderBudget budget) {
-        budget.enter();
+        budget.descend();
         int order = order(a, b, budget);
         budget.leave();
         return order;
@@ -174,7 +174,7 @@ final class PythonValues {
             return text.toString();
         }
         if (value instanceof PythonTuple tuple) {
-            budget.enter();
+            budget.descend();
             for (Object element : tuple) {
                 key(element, budget);
             }

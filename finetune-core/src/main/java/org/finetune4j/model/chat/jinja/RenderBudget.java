@@ -11,33 +11,52 @@ import org.finetune4j.UserErrorException;
 final class RenderBudget {
 
     /** Of one rendering: some seconds. */
-    private static final long MAX_STEPS = 50_000_000;
-    /** Of all renderings that belong together. */
-    private static final long MAX_STEPS_OF_ALL = 8 * MAX_STEPS;
+    private static final long MAX_STEPS = 40_000_000;
+    /** Of all renderings that belong together, in steps of one. */
+    private static final int RENDERINGS = 10;
     /** Of one rendering: at most 256 MiB, as a character has two bytes at most. */
     private static final long MAX_SIZE = 128L << 20;
     /** Fits the stack of a thread of ordinary size with room to spare. */
     private static final int MAX_DEPTH = 600;
 
     private static final int CHARACTERS_PER_STEP = 16;
+    private static final int STEPS_FOR_VALUE = 5;
     /** What an element of a list takes beside its value, in characters. */
     private static final int ELEMENT = 8;
     /** What a text takes beside its characters. */
     private static final int OBJECT = 24;
 
-    private long stepsOfAll = MAX_STEPS_OF_ALL;
+    private final long maxSteps;
+    private final long maxSize;
+    private long stepsOfAll;
     private long granted;
     private long steps;
     private long size;
     private int depth;
 
+    RenderBudget() {
+        this(MAX_STEPS, MAX_SIZE);
+    }
+
+    /** A budget with other limits for one rendering. */
+    RenderBudget(long maxSteps, long maxSize) {
+        this.maxSteps = maxSteps;
+        this.maxSize = maxSize;
+        this.stepsOfAll = RENDERINGS * maxSteps;
+    }
+
     /** The next of the renderings that belong together begins. */
     void begin() {
         stepsOfAll -= granted - steps;
-        granted = Math.min(MAX_STEPS, stepsOfAll);
+        granted = Math.min(maxSteps, stepsOfAll);
         steps = granted;
-        size = MAX_SIZE;
+        size = maxSize;
         depth = 0;
+    }
+
+    /** The part of what one rendering may cost that is left. */
+    double left() {
+        return Math.min((double) steps / maxSteps, (double) size / maxSize);
     }
 
     /** One more step. */
@@ -48,13 +67,13 @@ final class RenderBudget {
     void steps(long count) {
         steps -= count;
         if (steps < 0) {
-            // What is not counted any more has been used up all the same.
+            // What it would take has not been done.
             steps = 0;
             throw new UserErrorException(
-                    granted < MAX_STEPS
+                    granted < maxSteps
                             ? "finding the answers in what the chat template writes takes too many steps"
-                            : "the chat template takes too many steps: more than " + MAX_STEPS / 1_000_000
-                                    + " million for one conversation");
+                            : "the chat template takes too many steps: more than " + maxSteps
+                                    + " for one conversation");
         }
     }
 
@@ -65,12 +84,12 @@ final class RenderBudget {
 
     /** Characters are about to be written, into the text or into a value. */
     void write(long characters) {
-        read(characters);
         size -= characters;
         if (size < 0) {
-            throw new UserErrorException("the chat template makes too much text: more than " + (MAX_SIZE >> 20)
-                    + " million characters for one conversation");
+            throw new UserErrorException("the chat template makes too much text: more than " + maxSize
+                    + " characters for one conversation");
         }
+        read(characters);
     }
 
     /** A text is about to be made that is a value of its own. */
@@ -80,8 +99,14 @@ final class RenderBudget {
 
     /** A list with so many elements is about to be made. */
     void elements(long count) {
+        write(count * ELEMENT);
         steps(count);
-        write(count > Long.MAX_VALUE / ELEMENT ? Long.MAX_VALUE : count * ELEMENT);
+    }
+
+    /** A value inside of a value is looked at: {@link #leave} when that ends. */
+    void descend() {
+        steps(STEPS_FOR_VALUE);
+        enter();
     }
 
     /** Something inside of something begins: {@link #leave} when it ends. */

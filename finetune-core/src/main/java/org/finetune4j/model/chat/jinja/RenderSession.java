@@ -9,10 +9,11 @@ import java.time.ZonedDateTime;
 public final class RenderSession {
 
     private final ZonedDateTime now;
-    private final RenderBudget budget = new RenderBudget();
+    private final RenderBudget budget;
 
-    private RenderSession(ZonedDateTime now) {
+    RenderSession(ZonedDateTime now, RenderBudget budget) {
         this.now = now;
+        this.budget = budget;
     }
 
     /**
@@ -31,7 +32,7 @@ public final class RenderSession {
      * @return a new one
      */
     public static RenderSession at(ZonedDateTime now) {
-        return new RenderSession(now);
+        return new RenderSession(now, new RenderBudget());
     }
 
     ZonedDateTime now() {

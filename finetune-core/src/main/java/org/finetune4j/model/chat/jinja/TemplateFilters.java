@@ -21,6 +21,9 @@ final class TemplateFilters {
         Object apply(@Nullable Object value, TemplateArguments given);
     }
 
+    /** Of a text that is read as a number; Python reads no more. */
+    private static final int MAX_DIGITS = 4300;
+
     private static final Pattern WORD_START = Pattern.compile("(?<=[-\\s({\\[<])(?![-\\s({\\[<])");
 
     /** What these make of a text that is marked safe is safe too. */
@@ -214,6 +217,10 @@ final class TemplateFilters {
         int base = given.integer(1, "base", 10);
         if (value instanceof CharSequence text) {
             String digits = PythonText.strip(text.toString()).replace("_", "");
+            if (digits.length() > MAX_DIGITS) {
+                return otherwise;
+            }
+            given.budget().steps((long) digits.length() * digits.length() / 64);
             try {
                 return PythonNumbers.normal(PythonNumbers.parsed(digits, base));
             } catch (NumberFormatException e) {
@@ -224,7 +231,12 @@ final class TemplateFilters {
         if (value instanceof Undefined missing) {
             throw missing.error();
         }
-        return value == null || !PythonNumbers.isNumber(value)
+        if (value != null && PythonNumbers.isReal(value) && Double.isInfinite(PythonNumbers.real(value))) {
+            throw new UserErrorException("the chat template makes an integer of an infinite number");
+        }
+        return value == null
+                        || !PythonNumbers.isNumber(value)
+                        || PythonNumbers.isReal(value) && Double.isNaN(PythonNumbers.real(value))
                 ? otherwise
                 : PythonNumbers.isReal(value)
                         ? whole(PythonNumbers.real(value))
@@ -237,7 +249,7 @@ final class TemplateFilters {
 
     private static @Nullable Double parsed(String text) {
         try {
-            return text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?") ? Double.valueOf(text) : null;
+            return text.length() <= MAX_DIGITS && text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?") ? Double.valueOf(text) : null;
         } catch (NumberFormatException e) {
             return null;
         }
@@ -264,7 +276,7 @@ final class TemplateFilters {
             return PythonNumbers.isReal(number)
                     ? (Number) PythonNumbers.round(number.doubleValue(), digits, RoundingMode.HALF_EVEN)
                     : PythonNumbers.normal(new java.math.BigDecimal(PythonNumbers.integer(number))
-                            .setScale(Math.min(digits, 0), RoundingMode.HALF_EVEN)
+                            .setScale(Math.max(-MAX_DIGITS, Math.min(digits, 0)), RoundingMode.HALF_EVEN)
                             .toBigInteger());
         }
         double scale = Math.pow(10, digits);

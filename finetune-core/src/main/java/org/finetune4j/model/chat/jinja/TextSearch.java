@@ -47,7 +47,8 @@ final class TextSearch {
         return fromEnd < 0 ? -1 : text.length() - fromEnd - part.length();
     }
 
-    private static String mirrored(String text) {
+    /** The characters from the last to the first. */
+    static String mirrored(String text) {
         char[] characters = new char[text.length()];
         for (int i = 0; i < characters.length; i++) {
             characters[i] = text.charAt(characters.length - 1 - i);
