@@ -76,7 +76,7 @@ final class PythonNumbers {
     static Number calculate(String operator, Object a, Object b, RenderBudget budget) {
         boolean real = isReal(a) || isReal(b);
         if (!real) {
-            budget.steps((long) integer(a).bitLength() * integer(b).bitLength() / (Long.SIZE * Long.SIZE));
+            budget.steps(product(integer(a).bitLength(), integer(b).bitLength()));
         }
         return switch (operator) {
             case "+" -> real ? (Number) (real(a) + real(b)) : normal(integer(a).add(integer(b)));
@@ -129,9 +129,14 @@ final class PythonNumbers {
         if (exponent.bitLength() >= Integer.SIZE || (long) base.bitLength() * exponent.intValue() > 2L * MAX_BITS) {
             throw tooLarge();
         }
-        long words = (long) base.bitLength() * exponent.intValue() / Long.SIZE;
-        budget.steps(words * words);
+        int bits = base.bitLength() * exponent.intValue();
+        budget.steps(product(bits, bits));
         return normal(base.pow(exponent.intValue()));
+    }
+
+    /** What a product of numbers with so many bits costs. */
+    private static long product(int bits, int otherBits) {
+        return (long) bits * otherBits / (16 * Long.SIZE * Long.SIZE);
     }
 
     private static UserErrorException tooLarge() {

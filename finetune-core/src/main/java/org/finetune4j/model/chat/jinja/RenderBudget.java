@@ -86,8 +86,8 @@ final class RenderBudget {
     void write(long characters) {
         size -= characters;
         if (size < 0) {
-            throw new UserErrorException("the chat template makes too much text: more than " + maxSize
-                    + " characters for one conversation");
+            throw new UserErrorException(
+                    "the chat template makes too much text: more than " + maxSize + " characters for one conversation");
         }
         read(characters);
     }

@@ -249,7 +249,9 @@ final class TemplateFilters {
 
     private static @Nullable Double parsed(String text) {
         try {
-            return text.length() <= MAX_DIGITS && text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?") ? Double.valueOf(text) : null;
+            return text.length() <= MAX_DIGITS && text.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?")
+                    ? Double.valueOf(text)
+                    : null;
         } catch (NumberFormatException e) {
             return null;
         }
