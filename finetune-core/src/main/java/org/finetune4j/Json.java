@@ -1,16 +1,27 @@
 package org.finetune4j;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.core.util.Separators;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +40,6 @@ public final class Json {
                             .build())
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
     private Json() {}
@@ -61,11 +71,7 @@ public final class Json {
      * @throws UserErrorException when it is not JSON, with origin, line and column
      */
     public static JsonNode parse(String text, Object origin) {
-        try {
-            return present(MAPPER.readTree(text), origin);
-        } catch (JsonProcessingException e) {
-            throw notJson(origin, e);
-        }
+        return parse(factory -> factory.createParser(text), origin);
     }
 
     /**
@@ -88,14 +94,8 @@ public final class Json {
      * @return its value
      * @throws UserErrorException when it is not JSON, with origin, line and column
      */
-    static JsonNode parse(byte[] content, Object origin) {
-        try {
-            return present(MAPPER.readTree(content), origin);
-        } catch (JsonProcessingException e) {
-            throw notJson(origin, e);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + origin + ": " + Reasons.of(e), e);
-        }
+    public static JsonNode parse(byte[] content, Object origin) {
+        return parse(factory -> factory.createParser(content), origin);
     }
 
     /**
@@ -136,11 +136,88 @@ public final class Json {
         }
     }
 
-    private static JsonNode present(@Nullable JsonNode node, Object origin) {
-        if (node == null || node.isMissingNode()) {
-            throw new UserErrorException(origin + ": empty, expected JSON");
+    /**
+     * The text of a value on one line, in UTF-8.
+     *
+     * @param value what {@link #of} takes, or a node
+     * @return JSON that any parser reads
+     */
+    public static byte[] bytes(@Nullable Object value) {
+        return write(value).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /**
+     * The text of a map as Python's {@code json.dumps(indent=2, sort_keys=True)} lays it out.
+     *
+     * @param values the map
+     * @return JSON that any parser reads
+     */
+    public static String writeAsPython(Map<String, ? extends @Nullable Object> values) {
+        DefaultPrettyPrinter printer = new DefaultPrettyPrinter(Separators.createDefaultInstance()
+                        .withObjectFieldValueSpacing(Separators.Spacing.AFTER)
+                        .withArrayEmptySeparator("")
+                        .withObjectEmptySeparator(""))
+                .withArrayIndenter(DefaultIndenter.SYSTEM_LINEFEED_INSTANCE);
+        try {
+            return MAPPER.writer(printer)
+                    .with(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS)
+                    .writeValueAsString(new TreeMap<>(values));
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException("cannot be written as JSON: " + values, e);
         }
-        return node;
+    }
+
+    /**
+     * An object as Java's maps, lists, texts and numbers.
+     *
+     * @param object the object
+     * @return its keys in their order
+     */
+    public static Map<String, @Nullable Object> toMap(JsonNode object) {
+        return MAPPER.convertValue(object, new TypeReference<LinkedHashMap<String, @Nullable Object>>() {});
+    }
+
+    /**
+     * An array as Java's maps, lists, texts and numbers.
+     *
+     * @param array the array
+     * @return its elements
+     */
+    public static List<Object> toList(JsonNode array) {
+        return MAPPER.convertValue(array, new TypeReference<List<Object>>() {});
+    }
+
+    /**
+     * For what is too large to be read or written as a whole: parsers and generators that keep the same rules, but for what
+     * follows the value, which the caller looks for.
+     *
+     * @return makes parsers and generators; its trees are those of this class
+     */
+    public static JsonFactory factory() {
+        return MAPPER.getFactory();
+    }
+
+    private interface Source {
+        JsonParser parser(JsonFactory factory) throws IOException;
+    }
+
+    private static JsonNode parse(Source source, Object origin) {
+        try (JsonParser parser = source.parser(MAPPER.getFactory())) {
+            JsonNode node = MAPPER.readTree(parser);
+            if (node == null || node.isMissingNode()) {
+                throw new UserErrorException(origin + ": empty, expected JSON");
+            }
+            if (parser.nextToken() != null) {
+                JsonLocation place = parser.currentTokenLocation();
+                throw new UserErrorException(origin + ": not valid JSON: there is more after the value (line "
+                        + place.getLineNr() + ", column " + place.getColumnNr() + ")");
+            }
+            return node;
+        } catch (JsonProcessingException e) {
+            throw new UserErrorException(origin + ": not valid JSON: " + Reasons.of(e), e);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + origin + ": " + Reasons.of(e), e);
+        }
     }
 
     /** The value where it is an object. */
@@ -150,9 +227,5 @@ public final class Json {
         }
         throw new UserErrorException(origin + ": expected a JSON object, it holds "
                 + node.getNodeType().name().toLowerCase(Locale.ROOT));
-    }
-
-    private static UserErrorException notJson(Object origin, JsonProcessingException e) {
-        return new UserErrorException(origin + ": not valid JSON: " + Reasons.of(e), e);
     }
 }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
+import java.util.regex.Pattern;
 
 /** Turns what libraries say into a part of the one line that users are shown. */
 public final class Reasons {
@@ -12,13 +13,16 @@ public final class Reasons {
     private static final int LONGEST_LINE = 1800;
     private static final int LONGEST_EXCERPT = 120;
 
+    /** Where something began that does not end, as the parser writes it. */
+    private static final Pattern SOURCE = Pattern.compile("\\[Source: [^\\]]*; (line: \\d+, column: \\d+)\\]");
+
     private Reasons() {}
 
     /** Why something failed, in one line; with line and column when a JSON parser knows them. */
     public static String of(Throwable cause) {
         if (cause instanceof JsonProcessingException json) {
             JsonLocation at = json.getLocation();
-            String reason = oneLine(json.getOriginalMessage());
+            String reason = oneLine(SOURCE.matcher(json.getOriginalMessage()).replaceAll("$1"));
             return at == null ? reason : reason + " (line " + at.getLineNr() + ", column " + at.getColumnNr() + ")";
         }
         if (cause instanceof NoSuchFileException) {

@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -10,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
@@ -53,7 +53,7 @@ final class BenchAdaptersCommand implements Callable<Integer> {
         if (directories.size() < 2 || switches < 1 || seq < 1) {
             throw new UserErrorException("bench adapters needs two --adapters, --switches 1 and --seq 1 at least");
         }
-        ObjectNode result = new ObjectMapper().createObjectNode();
+        ObjectNode result = Json.object();
         try (CausalLM model = CausalLM.load(modelDirectory);
                 AdapterSet adapters = AdapterSet.of(model)) {
             result.put("adapters", directories.size());
@@ -64,7 +64,7 @@ final class BenchAdaptersCommand implements Callable<Integer> {
             result.put("slowest_switch_ms", rounded(switched.get(switched.size() - 1)));
             measureBatch(model, adapters, result);
         }
-        System.out.println(json ? new ObjectMapper().writeValueAsString(result) : result.toPrettyString());
+        System.out.println(json ? Json.write(result) : Json.writePretty(result));
         return 0;
     }
 

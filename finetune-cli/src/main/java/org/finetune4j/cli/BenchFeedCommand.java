@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -8,6 +7,7 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.locks.LockSupport;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.Batch;
@@ -83,7 +83,7 @@ final class BenchFeedCommand implements Callable<Integer> {
         if ((modelDirectory == null) == (tokenizerDirectory == null)) {
             throw new UserErrorException("bench feed needs one of --model and --tokenizer");
         }
-        ObjectNode result = new ObjectMapper().createObjectNode();
+        ObjectNode result = Json.object();
         if (given == null) {
             Path made = AtomicFiles.temporaryFile("finetune4j-feed", ".jsonl");
             try {
@@ -95,7 +95,7 @@ final class BenchFeedCommand implements Callable<Integer> {
         } else {
             measure(given, result);
         }
-        System.out.println(json ? new ObjectMapper().writeValueAsString(result) : result.toPrettyString());
+        System.out.println(json ? Json.write(result) : Json.writePretty(result));
         return 0;
     }
 

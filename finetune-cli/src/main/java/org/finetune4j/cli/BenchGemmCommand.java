@@ -1,9 +1,9 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
@@ -42,7 +42,7 @@ final class BenchGemmCommand implements Callable<Integer> {
                         Architecture.of(shape.config()).build(shape.config(), Weights.of(new ShapesOnly()))) {
             double limit = FloatingPointLimit.measure(network, batch * seq);
             long perToken = FloatingPointLimit.Work.of(network, List.of(), seq).perToken();
-            ObjectNode report = new ObjectMapper().createObjectNode();
+            ObjectNode report = Json.object();
             report.put("shape", shape.toString());
             report.put("threads", Torch.threads());
             report.put("gflop_per_s", Math.round(limit / 1e8) / 10.0);

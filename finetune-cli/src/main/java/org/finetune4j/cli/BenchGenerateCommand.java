@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -9,6 +8,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
@@ -75,7 +75,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
         List<Double> counted =
                 seconds.subList(1, seconds.size()).stream().sorted().toList();
         double median = counted.get(counted.size() / 2);
-        ObjectNode result = new ObjectMapper().createObjectNode();
+        ObjectNode result = Json.object();
         result.put("shape", shape.toString());
         result.put("dtype", type.torchName());
         result.put("batch", batch);
@@ -84,7 +84,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
         result.put("median_s", rounded(median, 3));
         result.put("min_s", rounded(counted.get(0), 3));
         result.put("tokens_per_s", rounded(batch * newTokens / median, 1));
-        System.out.println(json ? new ObjectMapper().writeValueAsString(result) : result.toPrettyString());
+        System.out.println(json ? Json.write(result) : Json.writePretty(result));
         return 0;
     }
 

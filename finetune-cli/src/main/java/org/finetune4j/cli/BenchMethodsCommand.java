@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -13,6 +12,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.FinetuneException;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.cli.quickstart.QuickstartTask;
 import org.jspecify.annotations.Nullable;
@@ -80,7 +80,7 @@ final class BenchMethodsCommand implements Callable<Integer> {
                 BenchRow row = measure.equals(BASE) ? null : BenchRow.named(measure);
                 Path run = Files.createTempDirectory(directory, "run");
                 ObjectNode result = new MethodMeasurement(configuration(directory), rateScale).run(row, run);
-                System.out.println(new ObjectMapper().writeValueAsString(result));
+                System.out.println(Json.write(result));
                 return 0;
             }
             return compare(directory);
@@ -154,7 +154,7 @@ final class BenchMethodsCommand implements Callable<Integer> {
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         int exitCode = process.waitFor();
         if (exitCode == 0) {
-            return (ObjectNode) new ObjectMapper().readTree(out.lines().reduce("", (a, b) -> b));
+            return Json.parseObject(out.lines().reduce("", (a, b) -> b), row);
         }
         String reason = Files.readAllLines(errors).stream()
                 .filter(line -> line.startsWith("error: "))

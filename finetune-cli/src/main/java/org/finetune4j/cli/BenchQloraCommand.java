@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -10,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
@@ -91,7 +91,7 @@ final class BenchQloraCommand implements Callable<Integer> {
                         .targetModules("all-linear")
                         .build()
                         .attach(loaded)) {
-            ObjectNode report = new ObjectMapper().createObjectNode();
+            ObjectNode report = Json.object();
             report.put("load_s", since(start));
             report.put("loaded_peak_mb", ProcessMemory.peakMegabytes());
             report.put(
@@ -124,7 +124,7 @@ final class BenchQloraCommand implements Callable<Integer> {
                 optimizer.step(1e-4);
                 optimizer.clearGradients();
                 best = Math.min(best, since(start));
-                ObjectNode line = new ObjectMapper().createObjectNode();
+                ObjectNode line = Json.object();
                 line.put("step", step);
                 line.put("loss", loss);
                 line.put("seconds", since(start));
@@ -144,7 +144,7 @@ final class BenchQloraCommand implements Callable<Integer> {
         long perToken = FloatingPointLimit.Work.of(loaded.network(), attached.trainableParameters(), seq)
                 .perToken();
         double tokens = batch * seq / seconds;
-        ObjectNode report = new ObjectMapper().createObjectNode();
+        ObjectNode report = Json.object();
         report.put("threads", Torch.threads());
         report.put("gflop_per_token", Math.round(perToken / 1e6) / 1e3);
         report.put("gemm_gflop_per_s", Math.round(limit / 1e8) / 10.0);

@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -9,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
@@ -92,7 +92,7 @@ final class BenchStepCommand implements Callable<Integer> {
             throw new UserErrorException("bench step needs --steps 2, --batch 1 and --seq 2 at least");
         }
         ObjectNode result = measure(chosen);
-        System.out.println(json ? new ObjectMapper().writeValueAsString(result) : result.toPrettyString());
+        System.out.println(json ? Json.write(result) : Json.writePretty(result));
         return 0;
     }
 
@@ -136,7 +136,7 @@ final class BenchStepCommand implements Callable<Integer> {
     private ObjectNode result(Mode chosen, List<Double> seconds, long base, MemoryPlan plan) {
         List<Double> sorted = seconds.stream().sorted().toList();
         double median = sorted.get(sorted.size() / 2);
-        ObjectNode result = new ObjectMapper().createObjectNode();
+        ObjectNode result = Json.object();
         result.put("shape", shape.toString());
         result.put("batch", batch);
         result.put("seq", seq);

@@ -1,7 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -10,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
@@ -76,7 +75,7 @@ final class EvalCommand implements Callable<Integer> {
     private List<String> keys = new ArrayList<>();
 
     @Override
-    public Integer call() throws JsonProcessingException {
+    public Integer call() {
         heldOut.check();
         if (heldOut.data().isEmpty() == (config == null)) {
             throw new UserErrorException("eval needs --data or --config, one of them");
@@ -136,9 +135,9 @@ final class EvalCommand implements Callable<Integer> {
         return values;
     }
 
-    private void print(Map<String, Object> values) throws JsonProcessingException {
+    private void print(Map<String, Object> values) {
         if (json) {
-            System.out.println(new ObjectMapper().writeValueAsString(values));
+            System.out.println(Json.write(values));
         } else {
             print("", values);
         }

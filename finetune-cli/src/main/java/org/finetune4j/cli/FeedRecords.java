@@ -1,6 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.MinimalPrettyPrinter;
 import java.io.BufferedOutputStream;
@@ -9,6 +8,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
+import org.finetune4j.Json;
 
 /**
  * Instructions of the size of Alpaca's: on average 60 characters of instruction, in four of ten records an input of 55, and
@@ -30,9 +30,8 @@ final class FeedRecords {
     /** Writes {@code count} records as JSON Lines; the same ones every time. */
     static void write(Path file, int count) throws IOException {
         SplittableRandom random = new SplittableRandom(0);
-        JsonFactory json = JsonFactory.builder().build();
         try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file), 1 << 16);
-                JsonGenerator generator = json.createGenerator(out)) {
+                JsonGenerator generator = Json.factory().createGenerator(out)) {
             generator.setPrettyPrinter(new MinimalPrettyPrinter("\n"));
             for (int i = 0; i < count; i++) {
                 generator.writeStartObject();

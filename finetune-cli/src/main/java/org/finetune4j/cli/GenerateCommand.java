@@ -1,7 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintStream;
@@ -12,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.Completion;
 import org.finetune4j.generate.GenerationOptions;
@@ -34,8 +33,6 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         description = "Continues texts; prints the continuations only, one prompt's as it is made.")
 final class GenerateCommand implements Callable<Integer> {
-
-    private final ObjectMapper mapper = new ObjectMapper();
 
     @Mixin
     private ModelOptions model;
@@ -114,7 +111,7 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private String line(Completion completion, List<String> all, Tokenizer tokenizer) {
-        ObjectNode line = mapper.createObjectNode();
+        ObjectNode line = Json.object();
         line.put("prompt", all.get(completion.prompt()));
         line.put("text", completion.text());
         ArrayNode ids = line.putArray("ids");
@@ -127,11 +124,7 @@ final class GenerateCommand implements Callable<Integer> {
             ArrayNode logprobs = line.putArray("logprobs");
             completion.logprobs().forEach(logprob -> logprobs.add(node(logprob, tokenizer)));
         }
-        try {
-            return mapper.writeValueAsString(line);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a tree always becomes text", e);
-        }
+        return Json.write(line);
     }
 
     private ObjectNode node(TokenLogprob logprob, Tokenizer tokenizer) {
@@ -142,7 +135,7 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private ObjectNode node(int token, double logprob, Tokenizer tokenizer) {
-        ObjectNode node = mapper.createObjectNode();
+        ObjectNode node = Json.object();
         node.put("id", token);
         node.put("token", tokenizer.decode(new int[] {token}, false));
         node.put("logprob", logprob);

@@ -1,11 +1,11 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Collator;
@@ -65,7 +65,7 @@ final class MethodMeasurement {
                 throw new UserErrorException(
                         "bench methods: set eval_file or eval_fraction: there is nothing to score");
             }
-            ObjectNode result = new ObjectMapper().createObjectNode();
+            ObjectNode result = Json.object();
             result.put("model_numbers", numbers(model.network().allParameters()));
             Evaluator evaluator = new Evaluator(
                     model,

@@ -1,7 +1,5 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
@@ -9,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.merge.GreedySoup;
@@ -82,7 +81,7 @@ final class SoupCommand implements Callable<Integer> {
     private boolean json;
 
     @Override
-    public Integer call() throws JsonProcessingException {
+    public Integer call() {
         heldOut.check();
         Candidates all = Candidates.of(candidates, runs);
         if (all.adapters() == (model == null)) {
@@ -94,7 +93,7 @@ final class SoupCommand implements Callable<Integer> {
         try (CausalLM base = model == null ? null : CausalLM.load(HubModels.directory(model))) {
             SoupScores scores = new SoupScores(all, base, heldOut, metric, rank);
             ObjectNode report = cook(all, scores);
-            System.out.println(json ? new ObjectMapper().writeValueAsString(report) : table(report));
+            System.out.println(json ? Json.write(report) : table(report));
         }
         return 0;
     }
@@ -132,7 +131,7 @@ final class SoupCommand implements Callable<Integer> {
     }
 
     private ObjectNode report(Candidates all, double[] alone, GreedySoup soup, SoupScores scores) {
-        ObjectNode report = new ObjectMapper().createObjectNode();
+        ObjectNode report = Json.object();
         report.put("recipe", recipe.name().toLowerCase(Locale.ROOT));
         report.put("metric", metric);
         ArrayNode rows = report.putArray("candidates");

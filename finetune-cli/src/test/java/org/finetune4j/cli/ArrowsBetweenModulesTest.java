@@ -2,6 +2,7 @@ package org.finetune4j.cli;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
@@ -52,4 +53,26 @@ class ArrowsBetweenModulesTest {
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.finetune4j.quant.cuda", "org.bytedeco.cuda..");
+
+    /** YAML, which is read by the same library, and what DuckDB writes, where NaN is a number, are the exceptions. */
+    @ArchTest
+    static final ArchRule jsonIsReadAndWrittenInOneWay = noClasses()
+            .that()
+            .doNotHaveFullyQualifiedName("org.finetune4j.Json")
+            .and()
+            .doNotHaveFullyQualifiedName("org.finetune4j.data.QueryRows")
+            .and()
+            .resideOutsideOfPackage("org.finetune4j.cli")
+            .should()
+            .dependOnClassesThat()
+            .haveFullyQualifiedName("com.fasterxml.jackson.databind.ObjectMapper");
+
+    @ArchTest
+    static final ArchRule commandsReadYamlInOneWay = noClasses()
+            .that()
+            .resideInAPackage("org.finetune4j.cli..")
+            .and()
+            .doNotHaveFullyQualifiedName("org.finetune4j.cli.TrainingConfig")
+            .should()
+            .callConstructor(ObjectMapper.class);
 }

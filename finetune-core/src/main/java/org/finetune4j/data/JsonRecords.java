@@ -1,11 +1,8 @@
 package org.finetune4j.data;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -16,27 +13,23 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
 /** Strict reading of JSON records: UTF-8 only, no key twice, nothing after the value, nesting and lengths bounded. */
 final class JsonRecords {
 
-    private static final JsonFactory FACTORY = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .build()
-            .setCodec(new ObjectMapper());
-
     private JsonRecords() {}
 
     /** For records that are read one after the other from a stream. */
     static JsonParser parser(InputStream stream) throws IOException {
-        return FACTORY.createParser(stream);
+        return Json.factory().createParser(stream);
     }
 
     /** For bytes that are not known to be a record. */
     static JsonParser parser(byte[] bytes, int length) throws IOException {
-        return FACTORY.createParser(bytes, 0, length);
+        return Json.factory().createParser(bytes, 0, length);
     }
 
     /**
@@ -69,7 +62,7 @@ final class JsonRecords {
     }
 
     private static JsonNode parseText(String text, String location) {
-        try (JsonParser parser = FACTORY.createParser(text)) {
+        try (JsonParser parser = Json.factory().createParser(text)) {
             JsonNode node = parser.readValueAsTree();
             if (parser.nextToken() != null) {
                 throw new UserErrorException(location + ": there is more on the line after the JSON object (column "

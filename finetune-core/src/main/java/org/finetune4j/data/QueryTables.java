@@ -1,7 +1,6 @@
 package org.finetune4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedWriter;
@@ -16,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +28,6 @@ final class QueryTables implements AutoCloseable {
 
     /** A dataset has some dozens; each one is a column of every row. */
     private static final int MOST_COLUMNS = 2000;
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     /** What a column's values are, and how its JSON becomes them. */
     private enum Kind {
@@ -100,7 +98,7 @@ final class QueryTables implements AutoCloseable {
                     }
                 });
                 requireColumns(columns, source.location(i));
-                String line = JSON.writeValueAsString(row);
+                String line = Json.write(row);
                 longest = Math.max(longest, line.length());
                 out.write(line);
                 out.write('\n');

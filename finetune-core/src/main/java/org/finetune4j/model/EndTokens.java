@@ -1,15 +1,13 @@
 package org.finetune4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.Reasons;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
 
 /**
  * Tells a written model that it ends its texts with another token than its base, as transformers' trainer does when a
@@ -18,7 +16,6 @@ import org.finetune4j.UserErrorException;
 final class EndTokens {
 
     private static final String KEY = "eos_token_id";
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private EndTokens() {}
 
@@ -34,26 +31,20 @@ final class EndTokens {
     }
 
     private static void change(Path file, int eos, boolean only) {
-        try {
-            if (!(JSON.readTree(file.toFile()) instanceof ObjectNode root)) {
-                throw new UserErrorException(file + ": expected a JSON object");
-            }
-            ArrayNode all = JSON.createArrayNode().add(eos);
-            JsonNode known = root.path(KEY);
-            if (known.isInt()) {
-                addOther(all, known, eos);
-            } else {
-                known.forEach(id -> addOther(all, id, eos));
-            }
-            if (only || all.size() == 1) {
-                root.put(KEY, eos);
-            } else {
-                root.set(KEY, all);
-            }
-            AtomicFiles.writeString(file, root.toPrettyString() + "\n");
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
+        ObjectNode root = InputFiles.jsonObject(file);
+        ArrayNode all = Json.array().add(eos);
+        JsonNode known = root.path(KEY);
+        if (known.isInt()) {
+            addOther(all, known, eos);
+        } else {
+            known.forEach(id -> addOther(all, id, eos));
         }
+        if (only || all.size() == 1) {
+            root.put(KEY, eos);
+        } else {
+            root.set(KEY, all);
+        }
+        AtomicFiles.writeString(file, root.toPrettyString() + "\n");
     }
 
     private static void addOther(ArrayNode all, JsonNode id, int eos) {

@@ -1,8 +1,6 @@
 package org.finetune4j.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import java.nio.file.Files;
@@ -11,7 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
-import org.finetune4j.Reasons;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.jspecify.annotations.Nullable;
@@ -30,8 +28,6 @@ public final class ModelConfig {
 
     /** How the names of classes that classify sequences end. */
     static final String SEQUENCE_CLASSIFIER = "ForSequenceClassification";
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private final ObjectNode root;
     private final String origin;
@@ -61,14 +57,7 @@ public final class ModelConfig {
 
     /** Reads a configuration from JSON text; {@code origin} is what messages call it. */
     public static ModelConfig parse(String json, String origin) {
-        try {
-            if (JSON.readTree(json) instanceof ObjectNode object) {
-                return new ModelConfig(object, origin);
-            }
-            throw new UserErrorException(origin + ": expected a JSON object");
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(origin + ": not JSON: " + Reasons.of(e), e);
-        }
+        return new ModelConfig(Json.parseObject(json, origin), origin);
     }
 
     /** Writes the configuration as transformers lays it out: sorted as it was read, two spaces of indentation. */
@@ -143,7 +132,7 @@ public final class ModelConfig {
         if (quantization.isEmpty()) {
             copy.remove(QUANTIZATION);
         } else {
-            copy.set(QUANTIZATION, JSON.valueToTree(quantization));
+            copy.set(QUANTIZATION, Json.of(quantization));
         }
         return new ModelConfig(copy, origin);
     }
@@ -154,7 +143,7 @@ public final class ModelConfig {
      */
     public ModelConfig withDefaults(Map<String, ? extends Number> defaults) {
         ObjectNode copy = root.deepCopy();
-        defaults.forEach((key, value) -> copy.putIfAbsent(key, JSON.valueToTree(value)));
+        defaults.forEach((key, value) -> copy.putIfAbsent(key, Json.of(value)));
         return new ModelConfig(copy, origin);
     }
 

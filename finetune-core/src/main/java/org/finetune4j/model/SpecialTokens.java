@@ -1,7 +1,6 @@
 package org.finetune4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,8 +19,6 @@ import org.finetune4j.InputFiles;
  */
 record SpecialTokens(
         OptionalInt bos, OptionalInt eos, OptionalInt pad, Optional<Boolean> addBos, Optional<Boolean> addEos) {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
      * Reads the files.

@@ -1,11 +1,9 @@
 package org.finetune4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -15,13 +13,11 @@ import java.util.OptionalInt;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.finetune4j.InputFiles;
-import org.finetune4j.Reasons;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 
 /** Rewrites the files of a tokenizer so that it has more tokens, as {@code tokenizer.add_tokens} in transformers does. */
 final class TokenizerExtension {
-
-    private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
     private final AddedTokens added;
     private final TokenizerFile known;
@@ -44,20 +40,16 @@ final class TokenizerExtension {
 
     private Map<String, byte[]> files(Path directory) {
         Map<String, byte[]> files = new LinkedHashMap<>();
-        try {
-            ObjectNode tokenizer = InputFiles.vocabularyObject(directory.resolve("tokenizer.json"));
-            Map<Integer, ObjectNode> entries = entries(tokenizer.withArray("added_tokens"));
-            files.put("tokenizer.json", JSON.writeValueAsBytes(tokenizer));
-            Path config = directory.resolve("tokenizer_config.json");
-            if (Files.isRegularFile(config)) {
-                ObjectNode settings = InputFiles.vocabularyObject(config);
-                if (settings.path("added_tokens_decoder") instanceof ObjectNode decoder) {
-                    entries.forEach((id, entry) -> decoder.set(String.valueOf(id), entry.without("id")));
-                    files.put("tokenizer_config.json", JSON.writeValueAsBytes(settings));
-                }
+        ObjectNode tokenizer = InputFiles.vocabularyObject(directory.resolve("tokenizer.json"));
+        Map<Integer, ObjectNode> entries = entries(tokenizer.withArray("added_tokens"));
+        files.put("tokenizer.json", Json.writePretty(tokenizer).getBytes(StandardCharsets.UTF_8));
+        Path config = directory.resolve("tokenizer_config.json");
+        if (Files.isRegularFile(config)) {
+            ObjectNode settings = InputFiles.vocabularyObject(config);
+            if (settings.path("added_tokens_decoder") instanceof ObjectNode decoder) {
+                entries.forEach((id, entry) -> decoder.set(String.valueOf(id), entry.without("id")));
+                files.put("tokenizer_config.json", Json.writePretty(settings).getBytes(StandardCharsets.UTF_8));
             }
-        } catch (IOException e) {
-            throw new UserErrorException("cannot add tokens to " + directory + ": " + Reasons.of(e), e);
         }
         return files;
     }

@@ -1,16 +1,15 @@
 package org.finetune4j.model;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +21,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class TokenizerFile {
 
-    private static final JsonFactory JSON = new JsonFactory().setCodec(new ObjectMapper());
     private static final Set<String> SECTIONS = Set.of("normalizer", "pre_tokenizer", "post_processor", "decoder");
 
     private final Map<Integer, String> tokens = new HashMap<>();
@@ -38,7 +36,7 @@ final class TokenizerFile {
      */
     static TokenizerFile parse(Path path, byte[] content) {
         TokenizerFile file = new TokenizerFile();
-        try (JsonParser parser = JSON.createParser(content)) {
+        try (JsonParser parser = Json.factory().createParser(content)) {
             file.readRoot(parser);
             if (!file.continuingSubwordPrefix.isEmpty()) {
                 checkMerges(content, file.continuingSubwordPrefix);
@@ -168,7 +166,7 @@ final class TokenizerFile {
 
     /** A second pass, which few files need: the prefix may come after the merges. Only BPE models have merges. */
     private static void checkMerges(byte[] content, String prefix) throws IOException {
-        try (JsonParser parser = JSON.createParser(content)) {
+        try (JsonParser parser = Json.factory().createParser(content)) {
             while (parser.nextToken() != null) {
                 boolean inMerges =
                         parser.currentToken() == JsonToken.START_ARRAY && "merges".equals(parser.currentName());

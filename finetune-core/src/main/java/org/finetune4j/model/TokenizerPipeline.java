@@ -1,11 +1,9 @@
 package org.finetune4j.model;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.MissingNode;
@@ -17,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -30,9 +29,6 @@ import org.jspecify.annotations.Nullable;
  * {@code added_tokens_decoder} of {@code tokenizer_config.json} says about a token goes before {@code tokenizer.json}.
  */
 final class TokenizerPipeline {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
-    private static final JsonFactory FACTORY = new JsonFactory().setCodec(JSON);
 
     private static final Set<String> LLAMA_CLASSES = Set.of("LlamaTokenizer", "LlamaTokenizerFast");
 
@@ -186,8 +182,8 @@ final class TokenizerPipeline {
     /** Copies the file with other sections; those that it lacks are added. */
     private byte[] rewrite(byte[] content) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream(content.length + 1024);
-        try (JsonParser parser = FACTORY.createParser(content);
-                JsonGenerator generator = FACTORY.createGenerator(out)) {
+        try (JsonParser parser = Json.factory().createParser(content);
+                JsonGenerator generator = Json.factory().createGenerator(out)) {
             parser.nextToken();
             generator.writeStartObject();
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
@@ -222,7 +218,7 @@ final class TokenizerPipeline {
             JsonNode preTokenizer = MissingNode.getInstance();
             ArrayNode added = JsonNodeFactory.instance.arrayNode();
             boolean merges = false;
-            try (JsonParser parser = FACTORY.createParser(content)) {
+            try (JsonParser parser = Json.factory().createParser(content)) {
                 parser.nextToken();
                 while (parser.nextToken() == JsonToken.FIELD_NAME) {
                     String key = parser.currentName();

@@ -1,18 +1,11 @@
 package org.finetune4j.peft;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.util.DefaultIndenter;
-import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
-import com.fasterxml.jackson.core.util.Separators;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.TreeMap;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -22,8 +15,6 @@ public final class AdapterConfigFile {
 
     /** The file's name. */
     public static final String NAME = "adapter_config.json";
-
-    private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
 
     private AdapterConfigFile() {}
 
@@ -38,24 +29,13 @@ public final class AdapterConfigFile {
      *
      * @throws UserErrorException when the file is missing or is not a JSON object
      */
-    @SuppressWarnings("unchecked")
     public static Settings read(Path directory) {
         Path file = directory.resolve(NAME);
-        return new Settings(file.toString(), JSON.convertValue(InputFiles.jsonObject(file), LinkedHashMap.class));
+        return new Settings(file.toString(), Json.toMap(InputFiles.jsonObject(file)));
     }
 
     /** Writes the configuration as Python's {@code json.dumps(indent=2, sort_keys=True)} lays it out. */
     public static void write(Path directory, Map<String, ? extends @Nullable Object> values) {
-        try {
-            DefaultPrettyPrinter printer = new DefaultPrettyPrinter(Separators.createDefaultInstance()
-                            .withObjectFieldValueSpacing(Separators.Spacing.AFTER)
-                            .withArrayEmptySeparator("")
-                            .withObjectEmptySeparator(""))
-                    .withArrayIndenter(DefaultIndenter.SYSTEM_LINEFEED_INSTANCE);
-            String text = JSON.writer(printer).writeValueAsString(new TreeMap<>(values));
-            AtomicFiles.writeString(directory.resolve(NAME), text);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("cannot write an adapter's configuration", e);
-        }
+        AtomicFiles.writeString(directory.resolve(NAME), Json.writeAsPython(values));
     }
 }

@@ -1,6 +1,5 @@
 package org.finetune4j.peft;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -12,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
@@ -68,7 +68,8 @@ public final class PeftKeys {
     @SuppressWarnings("unchecked")
     static Map<String, Map<String, Object>> load(String resource) {
         try (InputStream in = PeftKeys.class.getResourceAsStream(resource)) {
-            return new ObjectMapper().readValue(Objects.requireNonNull(in, resource), LinkedHashMap.class);
+            return (Map)
+                    Json.toMap(Json.parse(Objects.requireNonNull(in, resource).readAllBytes(), resource));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -1,7 +1,5 @@
 package org.finetune4j.cli.quickstart;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
 import org.finetune4j.cli.quickstart.data.TaskGenerator;
 import org.finetune4j.data.InstructionRecord;
 
@@ -51,15 +50,10 @@ public record QuickstartTask(Path base, Path train, Path heldOut) {
     }
 
     private static void writeJsonl(Path file, List<InstructionRecord> records) {
-        ObjectMapper json = new ObjectMapper();
         List<String> lines = new ArrayList<>();
-        try {
-            for (InstructionRecord record : records) {
-                lines.add(json.writeValueAsString(Map.of(
-                        "instruction", record.instruction(), "input", record.input(), "output", record.output())));
-            }
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a record cannot be written as JSON", e);
+        for (InstructionRecord record : records) {
+            lines.add(Json.write(
+                    Map.of("instruction", record.instruction(), "input", record.input(), "output", record.output())));
         }
         AtomicFiles.write(file, path -> Files.write(path, lines));
     }

@@ -1,19 +1,15 @@
 package org.finetune4j.data.format;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import org.finetune4j.Reasons;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /** Reads tools and calls of tools, in OpenAI's present and former words and in ShareGPT's. */
 final class ToolReader {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private ToolReader() {}
 
@@ -95,21 +91,17 @@ final class ToolReader {
         JsonNode arguments = function.path("arguments");
         if (function instanceof ObjectNode object && arguments.isTextual()) {
             try {
-                JsonNode parsed = JSON.readTree(arguments.textValue());
+                JsonNode parsed = Json.parse(arguments.textValue(), "arguments");
                 if (parsed.isObject()) {
                     object.set("arguments", parsed);
                 }
-            } catch (JsonProcessingException e) {
+            } catch (UserErrorException e) {
                 // A text that is no JSON stays what it is.
             }
         }
     }
 
     private static JsonNode parse(String text, String what) {
-        try {
-            return JSON.readTree(text);
-        } catch (JsonProcessingException e) {
-            throw new UserErrorException(what + " is not JSON: " + Reasons.oneLine(e.getOriginalMessage()), e);
-        }
+        return Json.parse(text, what);
     }
 }

@@ -1,11 +1,10 @@
 package org.finetune4j.data.supervised;
 
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.Json;
 import org.finetune4j.data.format.Conversation;
 import org.finetune4j.data.format.Turn;
 import org.finetune4j.model.chat.ChatMessage;
@@ -16,9 +15,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Puts conversations into the words of a model's own chat template. */
 public final class ChatTemplateRenderer implements ConversationRenderer {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
-    private static final TypeReference<List<Object>> LIST = new TypeReference<>() {};
 
     private final ChatTemplate template;
 
@@ -58,6 +54,6 @@ public final class ChatTemplateRenderer implements ConversationRenderer {
     }
 
     private static @Nullable List<Object> list(@Nullable JsonNode array) {
-        return array == null ? null : JSON.convertValue(array, LIST);
+        return array == null ? null : Json.toList(array);
     }
 }

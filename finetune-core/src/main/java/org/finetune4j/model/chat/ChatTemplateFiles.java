@@ -1,7 +1,6 @@
 package org.finetune4j.model.chat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
@@ -26,7 +26,6 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
     /** The one that is used where a conversation comes with tools. */
     static final String TOOLS = "tool_use";
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final String ENDING = ".jinja";
     private static final String MORE = "additional_chat_templates";
 
@@ -90,7 +89,7 @@ record ChatTemplateFiles(Path origin, Map<String, String> byName) {
         Map<String, String> tokens = new LinkedHashMap<>();
         for (String name : List.of("special_tokens_map.json", "tokenizer_config.json")) {
             Path file = directory.resolve(name);
-            JsonNode config = Files.exists(file) ? InputFiles.jsonObject(file) : JSON.createObjectNode();
+            JsonNode config = Files.exists(file) ? InputFiles.jsonObject(file) : Json.object();
             config.properties().forEach(field -> {
                 JsonNode value = field.getValue();
                 JsonNode text = value.isObject() ? value.path("content") : value;

@@ -1,19 +1,18 @@
 package org.finetune4j.model.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import org.finetune4j.FinetuneException;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
 /** Reads what a hub answers, and says in one line what a refusal means. */
 final class HubAnswers {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int LONGEST_REFUSAL = 2000;
 
     /** A list of 100,000 files takes a quarter of it. */
@@ -37,10 +36,18 @@ final class HubAnswers {
                 throw new FinetuneException(repository + ": the answer about " + what + " is larger than "
                         + (LARGEST_ANSWER >> 20) + " MiB");
             }
-            return bytes.length == 0 ? JSON.createObjectNode() : JSON.readTree(bytes);
+            return bytes.length == 0 ? Json.object() : parsed(bytes, what);
         } catch (IOException e) {
             throw new HubUnreachableException(
                     repository + ": the answer about " + what + " broke off: " + Reasons.of(e), e);
+        }
+    }
+
+    private static JsonNode parsed(byte[] bytes, String what) throws IOException {
+        try {
+            return Json.parse(bytes, what);
+        } catch (UserErrorException e) {
+            throw new IOException(e.getMessage(), e);
         }
     }
 
@@ -83,9 +90,10 @@ final class HubAnswers {
             try (InputStream body = response.body();
                     StallGuard guard = StallGuard.watch(body)) {
                 String text = new String(body.readNBytes(LONGEST_REFUSAL), StandardCharsets.UTF_8);
-                message =
-                        text.startsWith("{") ? JSON.readTree(text).path("error").asText("") : "";
-            } catch (IOException e) {
+                message = text.startsWith("{")
+                        ? Json.parse(text, "answer").path("error").asText("")
+                        : "";
+            } catch (IOException | UserErrorException e) {
                 return "";
             }
         }

@@ -1,7 +1,6 @@
 package org.finetune4j.model.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -16,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.FinetuneException;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 
@@ -26,7 +26,6 @@ import org.finetune4j.UserErrorException;
  */
 public final class HubUpload {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final String JSON_TYPE = "application/json";
     private static final int SAMPLE_BYTES = 512;
     private static final int CONFLICT = 409;
@@ -80,7 +79,7 @@ public final class HubUpload {
     }
 
     private void createRepository(boolean hidden) throws IOException {
-        ObjectNode wanted = JSON.createObjectNode();
+        ObjectNode wanted = Json.object();
         int slash = repository.id().indexOf('/');
         if (slash > 0) {
             wanted.put("organization", repository.id().substring(0, slash));
@@ -92,13 +91,13 @@ public final class HubUpload {
         if (!repository.revision().equals(HubRepository.MAIN)
                 && !repository.revision().startsWith("refs/")) {
             URI branch = http.address("api/models/" + repository.id() + "/branch", repository.revision());
-            create(branch, JSON.createObjectNode(), "the new branch");
+            create(branch, Json.object(), "the new branch");
         }
     }
 
     /** What exists already is as good as made. */
     private void create(URI address, ObjectNode wanted, String what) throws IOException {
-        HttpResponse<InputStream> response = post(address, JSON_TYPE, JSON.writeValueAsBytes(wanted));
+        HttpResponse<InputStream> response = post(address, JSON_TYPE, Json.bytes(wanted));
         if (response.statusCode() == CONFLICT) {
             response.body().close();
         } else {
@@ -107,18 +106,18 @@ public final class HubUpload {
     }
 
     private void askForModes(List<UploadFile> files) throws IOException {
-        ArrayNode asked = JSON.createArrayNode();
+        ArrayNode asked = Json.array();
         for (UploadFile file : files) {
             asked.addObject()
                     .put("path", file.path())
                     .put("size", file.size())
                     .put("sample", Base64.getEncoder().encodeToString(file.start(SAMPLE_BYTES)));
         }
-        ObjectNode question = JSON.createObjectNode();
+        ObjectNode question = Json.object();
         question.set("files", asked);
         URI address = http.address("api/models/" + repository.id() + "/preupload", repository.revision());
-        JsonNode answer = HubAnswers.json(
-                post(address, JSON_TYPE, JSON.writeValueAsBytes(question)), repository, "the list of files");
+        JsonNode answer =
+                HubAnswers.json(post(address, JSON_TYPE, Json.bytes(question)), repository, "the list of files");
         Map<String, JsonNode> modes = new LinkedHashMap<>();
         answer.path("files").forEach(mode -> modes.put(mode.path("path").asText(), mode));
         for (UploadFile file : files) {
@@ -135,7 +134,7 @@ public final class HubUpload {
 
     private void uploadLarge(List<UploadFile> files) throws IOException {
         Map<String, UploadFile> byHash = new LinkedHashMap<>();
-        ObjectNode question = JSON.createObjectNode().put("operation", "upload").put("hash_algo", "sha256");
+        ObjectNode question = Json.object().put("operation", "upload").put("hash_algo", "sha256");
         question.putArray("transfers").add("basic").add("multipart");
         question.putObject("ref").put("name", repository.revision());
         ArrayNode objects = question.putArray("objects");
@@ -148,7 +147,7 @@ public final class HubUpload {
                 "POST",
                 http.address(repository.id() + ".git/info/lfs/objects/batch"),
                 LargeFileUpload.HEADERS,
-                BodyPublishers.ofByteArray(JSON.writeValueAsBytes(question)),
+                BodyPublishers.ofByteArray(Json.bytes(question)),
                 true));
         LargeFileUpload upload = new LargeFileUpload(http, repository, progress);
         for (JsonNode object :

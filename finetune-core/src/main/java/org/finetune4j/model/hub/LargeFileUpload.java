@@ -1,7 +1,6 @@
 package org.finetune4j.model.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -17,14 +16,13 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.FinetuneException;
+import org.finetune4j.Json;
 
 /** Sends one file to large file storage the way the hub asked for: whole, or in parts. */
 final class LargeFileUpload {
 
     static final Map<String, String> HEADERS =
             Map.of("Accept", "application/vnd.git-lfs+json", "Content-Type", "application/vnd.git-lfs+json");
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private final HubHttp http;
     private final HubRepository repository;
@@ -54,7 +52,7 @@ final class LargeFileUpload {
         progress.transferred(file.path(), file.size(), file.size());
         JsonNode verify = object.path("actions").path("verify");
         if (verify.has("href")) {
-            ObjectNode body = JSON.createObjectNode().put("oid", file.sha256()).put("size", file.size());
+            ObjectNode body = Json.object().put("oid", file.sha256()).put("size", file.size());
             post(URI.create(verify.path("href").asText()), body, file);
         }
     }
@@ -62,8 +60,7 @@ final class LargeFileUpload {
     private static Map<String, String> headers(JsonNode given) {
         Map<String, String> headers = new LinkedHashMap<>();
         given.properties()
-                .forEach(
-                        field -> headers.put(field.getKey(), field.getValue().asText()));
+                .forEach(field -> headers.put(field.getKey(), field.getValue().asText()));
         return headers;
     }
 
@@ -73,7 +70,7 @@ final class LargeFileUpload {
         if (size < 1) {
             throw new FinetuneException(repository + ": the hub wants " + file.path() + " in parts of no size");
         }
-        ObjectNode done = JSON.createObjectNode().put("oid", file.sha256());
+        ObjectNode done = Json.object().put("oid", file.sha256());
         ArrayNode parts = done.putArray("parts");
         int number = 0;
         for (long from = 0; from < file.size(); from += size) {
@@ -125,8 +122,8 @@ final class LargeFileUpload {
     }
 
     private void post(URI address, ObjectNode body, UploadFile file) throws IOException {
-        HttpResponse<InputStream> response = http.send(new HubHttp.Call(
-                "POST", address, HEADERS, BodyPublishers.ofByteArray(JSON.writeValueAsBytes(body)), true));
+        HttpResponse<InputStream> response = http.send(
+                new HubHttp.Call("POST", address, HEADERS, BodyPublishers.ofByteArray(Json.bytes(body)), true));
         if (response.statusCode() / 100 != 2) {
             throw HubAnswers.refusal(response, repository, "the end of the upload of " + file.path());
         }

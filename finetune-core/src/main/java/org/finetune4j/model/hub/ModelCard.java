@@ -1,7 +1,6 @@
 package org.finetune4j.model.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,11 +8,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
 
 /** Writes the README.md of a model or adapter from what its own files say. */
 final class ModelCard {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private ModelCard() {}
 
@@ -90,24 +89,24 @@ final class ModelCard {
 
     /** How the training ended, from its log of events. */
     private static JsonNode lastEvent(Path log) {
-        JsonNode end = JSON.createObjectNode();
+        JsonNode end = Json.object();
         if (!Files.isRegularFile(log)) {
             return end;
         }
         try {
             for (String line : Files.readAllLines(log)) {
-                JsonNode event = JSON.readTree(line);
+                JsonNode event = Json.parse(line, log);
                 end = event.path("event").asText().equals("end") ? event : end;
             }
             return end;
-        } catch (IOException e) {
+        } catch (IOException | UserErrorException e) {
             return end; // A log that a kill cut off: what was read before counts.
         }
     }
 
     private static JsonNode read(Path file) {
         if (!Files.isRegularFile(file)) {
-            return JSON.createObjectNode();
+            return Json.object();
         }
         return InputFiles.jsonObject(file);
     }

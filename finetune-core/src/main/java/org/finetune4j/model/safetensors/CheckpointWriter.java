@@ -1,6 +1,5 @@
 package org.finetune4j.model.safetensors;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,6 +13,7 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
@@ -40,7 +40,7 @@ public final class CheckpointWriter {
         if (shards.size() == 1) {
             writeShard(directory, CheckpointReader.SINGLE_FILE, shards.get(0), written);
         } else {
-            ObjectNode index = new ObjectMapper().createObjectNode();
+            ObjectNode index = Json.object();
             TreeMap<String, String> fileByTensor = new TreeMap<>();
             for (int i = 0; i < shards.size(); i++) {
                 String name = String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());

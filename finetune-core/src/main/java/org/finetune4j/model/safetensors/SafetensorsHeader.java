@@ -1,7 +1,6 @@
 package org.finetune4j.model.safetensors;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,6 +14,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -34,8 +34,6 @@ record SafetensorsHeader(long dataStart, Map<String, TensorInfo> tensors, Map<St
     static final int LENGTH_BYTES = 8;
 
     private static final long LONGEST = 100_000_000;
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     /**
      * Reads and checks the header.
      *
@@ -74,15 +72,14 @@ record SafetensorsHeader(long dataStart, Map<String, TensorInfo> tensors, Map<St
     }
 
     private static SafetensorsHeader parse(Path file, String text, long dataStart, long fileSize) throws IOException {
-        JsonNode root = JSON.readTree(text);
+        JsonNode root = Json.parse(text, file + ", its header");
         if (!root.isObject()) {
             throw new UserErrorException(file + ": the header is not a JSON object");
         }
         Map<String, String> metadata = new LinkedHashMap<>();
         root.path(METADATA)
                 .properties()
-                .forEach(
-                        entry -> metadata.put(entry.getKey(), entry.getValue().asText()));
+                .forEach(entry -> metadata.put(entry.getKey(), entry.getValue().asText()));
         List<TensorInfo> infos = new ArrayList<>();
         root.properties().forEach(entry -> {
             if (!entry.getKey().equals(METADATA)) {

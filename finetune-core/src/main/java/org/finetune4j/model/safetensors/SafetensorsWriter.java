@@ -1,7 +1,6 @@
 package org.finetune4j.model.safetensors;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -18,6 +17,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -33,8 +33,6 @@ public final class SafetensorsWriter {
     public static final Map<String, String> PYTORCH_METADATA = Map.of("format", "pt");
 
     private static final int BUFFER = 1 << 20;
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     // The reference implementation sorts by this order of types, descending, then by name.
     private static final List<DType> ORDER = List.of(
             DType.INT64,
@@ -113,7 +111,7 @@ public final class SafetensorsWriter {
     }
 
     private static byte[] header(List<Entry> sorted, Map<String, String> metadata) throws JsonProcessingException {
-        ObjectNode root = JSON.createObjectNode();
+        ObjectNode root = Json.object();
         if (!metadata.isEmpty()) {
             ObjectNode node = root.putObject(SafetensorsHeader.METADATA);
             new TreeMap<>(metadata).forEach(node::put);
@@ -128,7 +126,7 @@ public final class SafetensorsWriter {
             node.putArray("data_offsets").add(begin).add(end);
             begin = end;
         }
-        byte[] json = JSON.writeValueAsBytes(root);
+        byte[] json = Json.bytes(root);
         byte[] padded = Arrays.copyOf(json, (json.length + 7) / 8 * 8);
         Arrays.fill(padded, json.length, padded.length, " ".getBytes(StandardCharsets.US_ASCII)[0]);
         return padded;

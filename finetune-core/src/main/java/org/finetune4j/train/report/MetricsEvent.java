@@ -1,8 +1,6 @@
 package org.finetune4j.train.report;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
@@ -12,6 +10,8 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.SampleComparison;
@@ -24,7 +24,6 @@ import org.jspecify.annotations.Nullable;
 /** One line of a {@link MetricsLog}: a listener's event as a JSON object, and back. */
 final class MetricsEvent {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final double NANOS = 1e9;
 
     /** Stands for the exception of an earlier process, of which only the text is known. */
@@ -48,7 +47,7 @@ final class MetricsEvent {
     }
 
     private static MetricsEvent of(String event, long step) {
-        return new MetricsEvent(JSON.createObjectNode().put("event", event).put("step", step));
+        return new MetricsEvent(Json.object().put("event", event).put("step", step));
     }
 
     static MetricsEvent start(TrainingPlan plan) {
@@ -58,7 +57,7 @@ final class MetricsEvent {
         event.number("total_epochs", plan.totalEpochs());
         event.json.put("trainable_parameters", plan.trainableParameters());
         event.json.put("total_parameters", plan.totalParameters());
-        event.json.set("configuration", JSON.valueToTree(plain(plan.configuration())));
+        event.json.set("configuration", Json.of(plain(plan.configuration())));
         return event;
     }
 
@@ -134,20 +133,20 @@ final class MetricsEvent {
     /** @throws IllegalArgumentException when the line is no JSON object with an event and a step */
     static MetricsEvent parse(String line) {
         try {
-            JsonNode node = JSON.readTree(line);
+            JsonNode node = Json.parse(line, "event");
             if (node instanceof ObjectNode object
                     && object.has("event")
                     && object.path("step").isIntegralNumber()) {
                 return new MetricsEvent(object);
             }
             throw new IllegalArgumentException("expected an object with event and step");
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException(e.getOriginalMessage(), e);
+        } catch (UserErrorException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
         }
     }
 
     String toJson() {
-        return json.toString();
+        return Json.write(json);
     }
 
     /** Whether it says that a run came to its end in good order, not to be resumed. */
@@ -194,14 +193,6 @@ final class MetricsEvent {
         }
     }
 
-    private static Map<String, @Nullable Object> configuration(JsonNode node) {
-        Map<String, @Nullable Object> values = new LinkedHashMap<>();
-        node.properties()
-                .forEach(
-                        entry -> values.put(entry.getKey(), JSON.convertValue(entry.getValue(), Object.class)));
-        return values;
-    }
-
     private Map<String, Double> scores() {
         Map<String, Double> scores = new LinkedHashMap<>();
         if (json.path("scores") instanceof ObjectNode object) {
@@ -212,8 +203,7 @@ final class MetricsEvent {
     }
 
     private TrainingPlan toPlan() {
-        JsonNode configuration =
-                json.path("configuration").isObject() ? json.path("configuration") : JSON.createObjectNode();
+        JsonNode configuration = json.path("configuration").isObject() ? json.path("configuration") : Json.object();
         return new TrainingPlan(
                 json.path("run_name").asText(),
                 json.path("total_steps").longValue(),
@@ -221,7 +211,7 @@ final class MetricsEvent {
                 step(),
                 json.path("trainable_parameters").longValue(),
                 json.path("total_parameters").longValue(),
-                configuration(configuration));
+                Json.toMap(configuration));
     }
 
     private StepMetrics toStepMetrics() {

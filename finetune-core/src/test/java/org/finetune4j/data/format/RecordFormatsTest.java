@@ -209,7 +209,7 @@ class RecordFormatsTest {
                 "sharegpt | {'conversations': [{'from': 'human', 'value': 'x'}]} | no assistant message",
                 "messages | {'messages': [{'role': 'user', 'content': [{'type': 'image_url'}]}]} | expected text only",
                 "messages | {'messages': [{'role': 'user', 'content': 'x', 'train': 'yes'}]} | must be true, false, 0 or 1",
-                "messages | {'messages': [{'role': 'assistant', 'content': 'x'}], 'tools': '[{'} | 'tools' is not JSON",
+                "messages | {'messages': [{'role': 'assistant', 'content': 'x'}], 'tools': '[{'} | 'tools': not valid JSON",
                 "prompt_completion | {'prompt': 'x', 'completions': 'y'} | but a 'completions'",
                 "super_ni | {'Definition': ['x'], 'Instances': [{'input': 'y'}]} | the instance has no 'output'",
                 "self_instruct | {'instruction': 'x', 'instances': [{'output': 'y'}, {'output': 'z'}]} | got 2 of them: write each",

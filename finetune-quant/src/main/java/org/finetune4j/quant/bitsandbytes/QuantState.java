@@ -1,14 +1,12 @@
 package org.finetune4j.quant.bitsandbytes;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.stream.Collectors;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.Json;
 import org.finetune4j.quant.QuantizationType;
 import org.finetune4j.tensor.DType;
 
@@ -29,25 +27,21 @@ record QuantState(
 
     /** Reads it; {@code where} says in messages whose it is. */
     static QuantState parse(byte[] text, String where) {
-        try {
-            JsonNode json = new ObjectMapper().readTree(text);
-            JsonNode lengths = json.path("shape");
-            long[] shape = new long[lengths.size()];
-            for (int i = 0; i < shape.length; i++) {
-                shape[i] = lengths.get(i).asLong();
-            }
-            boolean nested = json.hasNonNull("nested_blocksize");
-            return new QuantState(
-                    QuantizationType.named(json.path("quant_type").asText(), where + ": 'quant_type'"),
-                    json.path("blocksize").asInt(),
-                    DType.parseStored(where + ": 'dtype'", json.path("dtype").asText()),
-                    shape,
-                    nested,
-                    json.path("nested_blocksize").asInt(),
-                    (float) json.path("nested_offset").asDouble());
-        } catch (IOException e) {
-            throw new UserErrorException(where + ": expected the JSON of a quantisation state", e);
+        JsonNode json = Json.parse(text, where);
+        JsonNode lengths = json.path("shape");
+        long[] shape = new long[lengths.size()];
+        for (int i = 0; i < shape.length; i++) {
+            shape[i] = lengths.get(i).asLong();
         }
+        boolean nested = json.hasNonNull("nested_blocksize");
+        return new QuantState(
+                QuantizationType.named(json.path("quant_type").asText(), where + ": 'quant_type'"),
+                json.path("blocksize").asInt(),
+                DType.parseStored(where + ": 'dtype'", json.path("dtype").asText()),
+                shape,
+                nested,
+                json.path("nested_blocksize").asInt(),
+                (float) json.path("nested_offset").asDouble());
     }
 
     /** Byte for byte what Python's {@code json.dumps} makes of it. */

@@ -1,14 +1,12 @@
 package org.finetune4j.cli.quickstart.tokenizer;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
 
 /**
  * A trained byte-level BPE tokenizer, to be written for others to load.
@@ -19,8 +17,6 @@ import org.finetune4j.AtomicFiles;
  */
 public record BytePairTokenizer(
         Map<String, Integer> vocabulary, List<List<String>> merges, List<String> specialTokens) {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     /** @throws IllegalArgumentException when a special token is not in the vocabulary */
     public BytePairTokenizer {
@@ -111,10 +107,6 @@ public record BytePairTokenizer(
     }
 
     private static void write(Path file, Map<String, Object> content) {
-        try {
-            AtomicFiles.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(content) + "\n");
-        } catch (JsonProcessingException e) {
-            throw new UncheckedIOException(e);
-        }
+        AtomicFiles.writeString(file, Json.writePretty(content) + "\n");
     }
 }
