@@ -4,12 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.FilePatterns;
+import org.finetune4j.data.InstructionChatTemplate;
 import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.LengthGrouped;
 import org.finetune4j.data.PackedDataset;
@@ -21,6 +23,7 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.TruncationPolicy;
 import org.finetune4j.data.examples.DatasetSpec;
 import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.SupervisedSamples;
@@ -38,7 +41,8 @@ import org.jspecify.annotations.Nullable;
  * @param mixture how datasets become one
  * @param text how plain text is read, or null where the data is not plain text
  * @param maxLength tokens of a sample, 0 for as many as the model sees, but 1024 at most, or {@link #WHOLE} for no such limit
- * @param template the prompt of instructions, or null for the chat template
+ * @param promptTemplate the prompt of instructions: {@value #ALPACA}, {@value #CHAT} for the chat template, {@value #TRAINED}
+ *     for what the model was trained with, or a text with placeholders
  * @param chatTemplate name, file or directory of the chat template, or null for the model's own
  * @param chosenOnly whether of preference pairs the chosen answer is learned
  */
@@ -50,7 +54,7 @@ record DataJob(
         @Nullable TextSettings text,
         int maxLength,
         TruncationPolicy truncation,
-        @Nullable PromptTemplate template,
+        String promptTemplate,
         @Nullable String chatTemplate,
         TrainOn trainOn,
         boolean chosenOnly,
@@ -61,7 +65,14 @@ record DataJob(
     /** Samples as long as the model sees. */
     static final int WHOLE = -1;
 
-    private static final String CHAT = "chat";
+    /** Stanford's prompt of instructions. */
+    static final String ALPACA = "alpaca";
+
+    /** Instructions go into the chat template. */
+    static final String CHAT = "chat";
+
+    /** Instructions are put as in the training of the model or adapter, and as Alpaca does where that is not known. */
+    static final String TRAINED = "trained";
 
     static DataJob of(Settings settings) {
         DatasetSettings datasets = new DatasetSettings(settings);
@@ -81,7 +92,7 @@ record DataJob(
                 text,
                 maxLength(settings),
                 Choices.of(settings, "truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
-                template(settings),
+                settings.text("prompt_template").orElse(ALPACA),
                 settings.text("chat_template").orElse(null),
                 Choices.of(settings, "train_on", TrainOn.values(), TrainOn.COMPLETIONS),
                 settings.flag("preference_chosen_only", false),
@@ -96,12 +107,36 @@ record DataJob(
         return unlimited ? WHOLE : settings.integer("max_length", 0, 2);
     }
 
-    private static @Nullable PromptTemplate template(Settings settings) {
-        String text = settings.text("prompt_template").orElse("alpaca");
-        if (text.equals(CHAT)) {
-            return null;
+    /** Refuses a text that is no template. */
+    DataJob {
+        training = List.copyOf(training);
+        evaluation = List.copyOf(evaluation);
+        if (!List.of(ALPACA, CHAT, TRAINED).contains(promptTemplate)) {
+            StringTemplate.of(promptTemplate);
         }
-        return text.equals("alpaca") ? new AlpacaTemplate() : StringTemplate.of(text);
+    }
+
+    /** The prompt of instructions, or null where they go into the chat template. */
+    @Nullable
+    PromptTemplate promptTemplate(CausalLM model) {
+        return switch (promptTemplate) {
+            case CHAT -> null;
+            case ALPACA -> new AlpacaTemplate();
+            case TRAINED ->
+                model.chatTemplate()
+                        .flatMap(InstructionChatTemplate::promptTemplate)
+                        .orElseGet(AlpacaTemplate::new);
+            default -> StringTemplate.of(promptTemplate);
+        };
+    }
+
+    /** The form that a model trained on these examples is to be asked in, where it is not the model's own. */
+    private @Nullable ChatTemplate form(ExampleDataset examples, CausalLM model) {
+        PromptTemplate template = promptTemplate(model);
+        if (template != null && examples.kinds().equals(Set.of(Instruction.class))) {
+            return InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);
+        }
+        return chatTemplate == null ? null : chatTemplate(model).orElse(null);
     }
 
     /**
@@ -137,6 +172,7 @@ record DataJob(
         return new JobData(
                 new JobData.Part(name(training), train, train, null),
                 heldOut == null ? null : new JobData.Part(evaluationName(), heldOut, heldOut, null),
+                null,
                 notes);
     }
 
@@ -165,6 +201,7 @@ record DataJob(
                                 samples(heldOut, model, options),
                                 samples(heldOut, model, options),
                                 heldOut),
+                form(train, model),
                 notes);
     }
 
@@ -200,7 +237,7 @@ record DataJob(
         return SupervisedOptions.builder()
                 .maxLength(maxLength(model))
                 .truncation(truncation)
-                .promptTemplate(template)
+                .promptTemplate(promptTemplate(model))
                 .renderer(chatTemplate(model).map(ChatTemplateRenderer::new).orElse(null))
                 .trainOn(trainOn)
                 .chosenOnly(chosenOnly)

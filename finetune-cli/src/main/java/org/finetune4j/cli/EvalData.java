@@ -84,7 +84,7 @@ record EvalData(DataJob job, boolean heldOut) {
             throw new UserErrorException("plain text has no choices: leave out --multiple-choice");
         }
         List<PromptCompletion> texts = IntStream.range(0, examples.size())
-                .mapToObj(i -> text(examples.get(i), examples.location(i)))
+                .mapToObj(i -> text(examples.get(i), examples.location(i), model))
                 .toList();
         List<String> choices = texts.stream()
                 .map(PromptCompletion::completion)
@@ -100,11 +100,11 @@ record EvalData(DataJob job, boolean heldOut) {
                 .toList();
     }
 
-    private PromptCompletion text(Example example, String location) {
+    private PromptCompletion text(Example example, String location, CausalLM model) {
         if (example instanceof PromptCompletion text) {
             return text;
         }
-        @Nullable PromptTemplate template = job.template();
+        @Nullable PromptTemplate template = job.promptTemplate(model);
         if (example instanceof Instruction instruction && template != null) {
             return new PromptCompletion(
                     template.prompt(instruction.record()), template.completion(instruction.record()));

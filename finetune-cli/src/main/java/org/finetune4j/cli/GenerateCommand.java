@@ -19,7 +19,6 @@ import org.finetune4j.generate.TokenLogprob;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.model.chat.ChatMessage;
-import org.finetune4j.model.chat.ChatOptions;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.strategy.Adapter;
 import org.jspecify.annotations.Nullable;
@@ -49,8 +48,17 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON line a continuation.")
     private boolean json;
 
-    @Option(names = "--chat", description = "Ask the prompt as a user's message, in the model's chat template.")
+    @Option(
+            names = "--chat",
+            description = "Ask the prompt as a user's message, in the form that the model or adapter was trained in.")
     private boolean chat;
+
+    @Option(
+            names = "--chat-template",
+            paramLabel = "TEMPLATE",
+            description =
+                    "As --chat, in another template: alpaca, chatml, llama3, ..., a file, or a directory that has one.")
+    private @Nullable String template;
 
     @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: the system message before it.")
     private @Nullable String system;
@@ -61,14 +69,21 @@ final class GenerateCommand implements Callable<Integer> {
         if (settings.hasLogprobs() && !json) {
             throw new UserErrorException("--logprobs needs --json: plain output has no place for them");
         }
+        if (system != null && !chat && template == null) {
+            throw new UserErrorException("--system needs --chat: a text to continue has no place for it");
+        }
         GenerationOptions options = settings.options();
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
+            if (template != null) {
+                loaded.useChatTemplate(ChatTemplate.named(template, loaded.directory()));
+            }
             TextGenerator generator = TextGenerator.of(loaded);
-            if (chat) {
-                List<int[]> asked =
-                        all.stream().map(prompt -> asked(loaded, prompt)).toList();
+            if (chat || template != null) {
+                List<int[]> asked = all.stream()
+                        .map(prompt -> generator.encode(messages(prompt)))
+                        .toList();
                 for (Completion completion : generator.completeTokens(asked, options)) {
                     out.println(json ? line(completion, all, loaded.tokenizer()) : completion.text());
                 }
@@ -86,17 +101,13 @@ final class GenerateCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** The tokens of a message to the model, in the words of its chat template, which writes all special tokens itself. */
-    private int[] asked(CausalLM loaded, String prompt) {
-        ChatTemplate template = loaded.chatTemplate()
-                .orElseThrow(
-                        () -> new UserErrorException(model.directory() + " has no chat template: leave out --chat"));
+    private List<ChatMessage> messages(String prompt) {
         List<ChatMessage> messages = new ArrayList<>();
         if (system != null) {
             messages.add(ChatMessage.system(system));
         }
         messages.add(ChatMessage.user(prompt));
-        return loaded.tokenizer().encode(template.render(messages, ChatOptions.generation()), false);
+        return messages;
     }
 
     private List<String> prompts() {

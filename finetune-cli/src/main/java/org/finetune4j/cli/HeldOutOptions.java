@@ -38,9 +38,11 @@ final class HeldOutOptions {
 
     @Option(
             names = "--prompt-template",
-            defaultValue = "alpaca",
+            defaultValue = DataJob.TRAINED,
             paramLabel = "TEXT",
-            description = "alpaca, chat, or a text with {instruction} and {input}.")
+            description =
+                    "trained (what the model or adapter was trained with, else alpaca), alpaca, chat, or a text with"
+                            + " {instruction} and {input} (default: ${DEFAULT-VALUE}).")
     private String template;
 
     /** The files that were named, perhaps none. */

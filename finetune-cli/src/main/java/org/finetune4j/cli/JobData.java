@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.util.List;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,9 +11,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param train what is trained on
  * @param evaluation what is held out, or null
+ * @param form the chat template that the trained model is to be asked in, or null where it is the model's own or none
  * @param notes what was read and left out, one line each
  */
-record JobData(Part train, @Nullable Part evaluation, List<String> notes) {
+record JobData(
+        Part train, @Nullable Part evaluation, @Nullable ChatTemplate form, List<String> notes) {
 
     JobData {
         notes = List.copyOf(notes);

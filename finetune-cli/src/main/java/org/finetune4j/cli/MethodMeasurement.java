@@ -77,7 +77,7 @@ final class MethodMeasurement {
                 score(result, selection, evaluator);
             } else {
                 result.put("kind", job.strategy().deltaKind().label());
-                JobData trainOnly = new JobData(data.train(), null, data.notes());
+                JobData trainOnly = new JobData(data.train(), null, data.form(), data.notes());
                 train(job.tuner(model, trainOnly, process), selection, evaluator, result);
             }
             return result;

@@ -78,6 +78,7 @@ record TrainingJob(
         if (reports.runName() != null) {
             tuner.describe("run_name", reports.runName());
         }
+        tuner.chatTemplate(loadedData.form());
         tuner.dataset(loadedData.train().batches());
         JobData.Part heldOut = loadedData.evaluation();
         if (heldOut != null) {

@@ -1,5 +1,7 @@
 package org.finetune4j.data;
 
+import java.util.Optional;
+
 /**
  * The prompt of Stanford Alpaca (Taori et al., 2023), character for character; records without input get the shorter
  * form.
@@ -29,7 +31,12 @@ public final class AlpacaTemplate implements PromptTemplate {
             ### Response:
             """;
 
-    private static final PromptTemplate TEXT = StringTemplate.of(WITH_INPUT, WITHOUT_INPUT);
+    private static final StringTemplate TEXT = StringTemplate.of(WITH_INPUT, WITHOUT_INPUT);
+
+    @Override
+    public Optional<StringTemplate> text() {
+        return Optional.of(TEXT);
+    }
 
     @Override
     public String prompt(InstructionRecord record) {

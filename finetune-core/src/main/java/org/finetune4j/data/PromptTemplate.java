@@ -1,11 +1,22 @@
 package org.finetune4j.data;
 
+import java.util.Optional;
+
 /** Turns a record into the text that the model is given; what it should answer is {@link #completion}. */
 @FunctionalInterface
 public interface PromptTemplate {
 
     /** The text before the answer, up to and with the last character that the model does not write itself. */
     String prompt(InstructionRecord record);
+
+    /**
+     * The template as text with placeholders, so that it can be written beside what was trained with it.
+     *
+     * @return the text, or empty where this template is code
+     */
+    default Optional<StringTemplate> text() {
+        return Optional.empty();
+    }
 
     /** The text to learn, without the end-of-sequence token. */
     default String completion(InstructionRecord record) {

@@ -1,6 +1,7 @@
 package org.finetune4j.data;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.finetune4j.Suggestions;
@@ -36,6 +37,21 @@ public final class StringTemplate implements PromptTemplate {
     /** One template for records with an input and one for those without; see {@link #of(String)}. */
     public static StringTemplate of(String withInput, String withoutInput) {
         return new StringTemplate(withInput, withoutInput);
+    }
+
+    @Override
+    public Optional<StringTemplate> text() {
+        return Optional.of(this);
+    }
+
+    /** The text for records with an input. */
+    String withInput() {
+        return withInput;
+    }
+
+    /** The text for records without one. */
+    String withoutInput() {
+        return withoutInput;
     }
 
     @Override

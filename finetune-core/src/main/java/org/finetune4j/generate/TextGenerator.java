@@ -5,6 +5,9 @@ import java.util.function.Consumer;
 import java.util.function.ObjIntConsumer;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.chat.ChatMessage;
+import org.finetune4j.model.chat.ChatOptions;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.tensor.Autograd;
 
 /**
@@ -92,6 +95,46 @@ public final class TextGenerator {
     /** Continues sequences of token ids; see {@link #complete(List, GenerationOptions, ObjIntConsumer)}. */
     public List<Completion> completeTokens(List<int[]> prompts, GenerationOptions options) {
         return run(prompts, options, GenerationListener.NONE);
+    }
+
+    /**
+     * Answers a question in the form that the model was trained in: the question becomes a user's message in the model's chat
+     * template, which a training here has written.
+     *
+     * @param question what a user says
+     * @return the answer alone, without special tokens
+     * @throws UserErrorException when the model has no chat template, or the question does not fit its context
+     */
+    public String ask(String question) {
+        return chat(
+                List.of(ChatMessage.user(question)), GenerationOptions.builder().build());
+    }
+
+    /**
+     * Answers a conversation.
+     *
+     * @param messages the last one is answered
+     * @param options how; one answer is given whatever they say
+     * @return the answer alone, without special tokens
+     * @throws UserErrorException when the model has no chat template, which refuses the messages, or they do not fit
+     */
+    public String chat(List<ChatMessage> messages, GenerationOptions options) {
+        GenerationOptions single = options.toBuilder().numReturnSequences(1).build();
+        return completeTokens(List.of(encode(messages)), single).get(0).text();
+    }
+
+    /**
+     * The tokens that a conversation is asked with: the chat template writes all special tokens itself.
+     *
+     * @param messages the last one is to be answered
+     * @return token ids
+     * @throws UserErrorException when the model has no chat template, or it refuses the messages
+     */
+    public int[] encode(List<ChatMessage> messages) {
+        ChatTemplate template = model.chatTemplate()
+                .orElseThrow(() -> new UserErrorException(
+                        model.nameOrPath() + " has no chat template: continue a text, or name a template"));
+        return model.tokenizer().encode(template.render(messages, ChatOptions.generation()), false);
     }
 
     /** Is told of every new token. */

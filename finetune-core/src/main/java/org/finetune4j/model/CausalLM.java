@@ -58,6 +58,7 @@ public final class CausalLM implements AutoCloseable {
     private final ModelUse use = new ModelUse();
     private volatile @Nullable PromptExtension promptExtension;
     private @Nullable AdapterDirectory text;
+    private @Nullable ChatTemplate trainedTemplate;
 
     private CausalLM(
             ModelConfig config,
@@ -239,13 +240,35 @@ public final class CausalLM implements AutoCloseable {
     }
 
     /**
-     * The chat template that the model is used with: that of its adapter where it has one, else the one that came with the
-     * model.
+     * Sets the form that the model is asked in from now on, such as the one that it was just trained in. It is written with
+     * the model, and with adapters on it.
+     *
+     * @param template before those of adapters and of the model's own files, or null for theirs again
+     */
+    public void useChatTemplate(@Nullable ChatTemplate template) {
+        trainedTemplate = template;
+    }
+
+    /**
+     * What {@link #useChatTemplate} set.
+     *
+     * @return the template, or empty where those of files count
+     */
+    public Optional<ChatTemplate> usedChatTemplate() {
+        return Optional.ofNullable(trainedTemplate);
+    }
+
+    /**
+     * The chat template that the model is used with: the one that was set, that of its adapter where it has one, else the
+     * one that came with the model.
      *
      * @return the template, or empty
      * @throws UserErrorException when its file cannot be read
      */
     public Optional<ChatTemplate> chatTemplate() {
+        if (trainedTemplate != null) {
+            return usedChatTemplate();
+        }
         Optional<ChatTemplate> adapted = text == null ? Optional.empty() : text.chatTemplate();
         if (adapted.isPresent() || directory == null) {
             return adapted;

@@ -12,12 +12,14 @@ import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.DatasetSplit;
+import org.finetune4j.data.InstructionChatTemplate;
 import org.finetune4j.data.InstructionDataset;
 import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.SampleInspector;
 import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
@@ -59,6 +61,7 @@ public final class FineTuner {
     private FineTuningStrategy strategy = new FullFineTuning();
     private TrainingArguments arguments = TrainingArguments.defaults();
     private @Nullable TokenizationOptions tokenization;
+    private @Nullable ChatTemplate chatTemplate;
     private @Nullable InstructionDataset instructions;
     private @Nullable InstructionDataset evaluationInstructions;
     private @Nullable TrainingDataset samples;
@@ -120,6 +123,18 @@ public final class FineTuner {
     /** How instructions become token ids; the Alpaca prompt when nothing is set. */
     public FineTuner tokenization(TokenizationOptions value) {
         tokenization = value;
+        return this;
+    }
+
+    /**
+     * The form that samples were made in, where they are token ids already: it is written with the result, which is then
+     * asked in it. Instructions tell theirs by themselves.
+     *
+     * @param value a chat template, or null for none but the model's own
+     * @return this fine-tuner
+     */
+    public FineTuner chatTemplate(@Nullable ChatTemplate value) {
+        chatTemplate = value;
         return this;
     }
 
@@ -211,8 +226,13 @@ public final class FineTuner {
     public TrainingResult train() {
         RunDirectory.check(arguments);
         Data data = data();
+        ChatTemplate before = model.usedChatTemplate().orElse(null);
+        ChatTemplate form = form();
         AttachedStrategy attached = attach(data);
         try {
+            if (form != null) {
+                model.useChatTemplate(form);
+            }
             PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
             List<String> warnings = Preflight.require(context).warnings();
             List<TrainingListener> told = new ArrayList<>(listeners);
@@ -235,8 +255,9 @@ public final class FineTuner {
             if (stopRequested) {
                 prepared.requestStop();
             }
-            return new TrainingResult(prepared.train(), attached);
+            return new TrainingResult(prepared.train(), attached, model, before);
         } catch (RuntimeException | Error e) {
+            model.useChatTemplate(before);
             attached.close();
             throw e;
         }
@@ -302,6 +323,15 @@ public final class FineTuner {
             return new Data(split.train(), split.evaluation());
         }
         return new Data(samples, evaluationSamples);
+    }
+
+    /** The form that the result is to be asked in, where it is another than the model's own. */
+    private @Nullable ChatTemplate form() {
+        if (chatTemplate != null || instructions == null) {
+            return chatTemplate;
+        }
+        TokenizationOptions options = tokenization == null ? defaultTokenization() : tokenization;
+        return InstructionChatTemplate.of(options.template(), model.tokenizer()).orElse(null);
     }
 
     private InstructionSamples tokenize(InstructionDataset dataset) {

@@ -2,8 +2,11 @@ package org.finetune4j.train;
 
 import java.nio.file.Path;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a training made. The method stays on the model, which generates with it, until this is closed; after that only the
@@ -13,11 +16,20 @@ public final class TrainingResult implements AutoCloseable {
 
     private final TrainingSummary summary;
     private final AttachedStrategy strategy;
+    private final CausalLM model;
+    private final @Nullable ChatTemplate formBefore;
     private boolean closed;
 
-    TrainingResult(TrainingSummary summary, AttachedStrategy strategy) {
+    /**
+     * @param model that was trained, which is asked in the form of the training
+     * @param formBefore the form that it was asked in before
+     */
+    TrainingResult(
+            TrainingSummary summary, AttachedStrategy strategy, CausalLM model, @Nullable ChatTemplate formBefore) {
         this.summary = summary;
         this.strategy = strategy;
+        this.model = model;
+        this.formBefore = formBefore;
     }
 
     /**
@@ -48,17 +60,26 @@ public final class TrainingResult implements AutoCloseable {
      * @throws UserErrorException when it cannot be written
      */
     public void save(Path directory) {
-        strategy().export(directory);
+        if (strategy() instanceof Adapter) {
+            saveAdapter(directory);
+        } else {
+            strategy().export(directory);
+        }
     }
 
     /**
-     * Writes the adapter in PEFT's format.
+     * Writes the adapter in PEFT's format; where the training had a form of its own, with the tokenizer and the chat template
+     * to ask it in.
      *
      * @param directory where it goes
      * @throws UserErrorException when the method makes no adapter
      */
     public void saveAdapter(Path directory) {
         adapter().export(directory);
+        model.usedChatTemplate().ifPresent(form -> {
+            model.tokenizer().copyFilesTo(directory);
+            form.save(directory);
+        });
     }
 
     /**
@@ -74,9 +95,12 @@ public final class TrainingResult implements AutoCloseable {
         throw new UserErrorException("full fine-tuning makes no adapter: save the model instead");
     }
 
-    /** Takes the method off the model. */
+    /** Takes the method off the model; without an adapter the model is asked in the form of before, too. */
     @Override
     public void close() {
+        if (!closed && strategy instanceof Adapter) {
+            model.useChatTemplate(formBefore);
+        }
         closed = true;
         strategy.close();
     }

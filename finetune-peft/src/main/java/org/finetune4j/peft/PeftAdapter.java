@@ -187,8 +187,8 @@ public abstract class PeftAdapter implements Adapter {
     }
 
     /**
-     * Writes what lies beside the weights: {@code adapter_config.json}, and the tokenizer and the chat template that the
-     * adapter was read with.
+     * Writes what lies beside the weights: {@code adapter_config.json}, the tokenizer and the chat template that the adapter
+     * was read with, and over them the form that the model is trained in.
      *
      * @param directory that of the adapter
      * @param configuration the content of {@code adapter_config.json}
@@ -198,6 +198,7 @@ public abstract class PeftAdapter implements Adapter {
         if (text != null) {
             text.copyTo(directory);
         }
+        model().usedChatTemplate().ifPresent(template -> template.save(directory));
     }
 
     /** What the file of weights holds: the adapter's parameters, and those of the base that PEFT adds. */

@@ -38,6 +38,8 @@ public final class QuickstartCommand implements Callable<Integer> {
     @Option(names = "--only-files", description = "Write the model and the task and do not train.")
     private boolean onlyFiles;
 
+    private final SamplePrinter samples = new SamplePrinter();
+
     @Override
     public Integer call() {
         long started = System.nanoTime();
@@ -59,7 +61,12 @@ public final class QuickstartCommand implements Callable<Integer> {
                 result.adapter().merge();
                 model.save(out.resolve("merged"));
                 Duration elapsed = Duration.ofNanos(System.nanoTime() - started);
-                printResult(before, after, questions.size(), elapsed);
+                printResult(
+                        before,
+                        after,
+                        questions.size(),
+                        elapsed,
+                        heldOut.record(0).instruction());
             }
         }
         return 0;
@@ -76,7 +83,7 @@ public final class QuickstartCommand implements Callable<Integer> {
                 .listener(ProgressListener.console())
                 .listener(new TensorBoardListener(out.resolve("runs")))
                 .listener(new HtmlReportListener(out.resolve("report.html")))
-                .listener(new SamplePrinter())
+                .listener(samples)
                 .train();
     }
 
@@ -84,7 +91,14 @@ public final class QuickstartCommand implements Callable<Integer> {
         return ExactMatch.of(model, questions, QuickstartRecipe.EVALUATION_BATCH, QuickstartRecipe.MAX_ANSWER_TOKENS);
     }
 
-    private void printResult(double before, double after, int questions, Duration elapsed) {
+    /** A path as a shell takes it. */
+    private static String quoted(Path path) {
+        String text = path.toString();
+        return text.matches("[\\w./\\\\:-]+") ? text : "\"" + text + "\"";
+    }
+
+    private void printResult(double before, double after, int questions, Duration elapsed, String any) {
+        String question = samples.answered.isEmpty() ? any : samples.answered;
         System.out.printf(
                 Locale.ROOT,
                 "%nheld-out questions answered exactly: %.1f%% before, %.1f%% after (%d questions, %d s)%n",
@@ -95,14 +109,25 @@ public final class QuickstartCommand implements Callable<Integer> {
         System.out.println("adapter  " + out.resolve("adapter"));
         System.out.println("merged   " + out.resolve("merged"));
         System.out.println("report   " + out.resolve("report.html"));
+        System.out.println();
+        System.out.println("ask it:");
+        System.out.println("./finetune generate --model " + quoted(out.resolve("base")) + " --adapter "
+                + quoted(out.resolve("adapter")) + " --chat --prompt \"" + question + "\"");
     }
 
     /** Shows answers from before and after the run. */
     private static final class SamplePrinter implements TrainingListener {
+
+        /** The first question with the right answer, to ask again; empty where there is none. */
+        private String answered = "";
+
         @Override
         public void onSamples(List<SampleComparison> samples) {
             for (SampleComparison sample : samples) {
                 String question = sample.prompt().lines().skip(1).findFirst().orElse("");
+                if (answered.isEmpty() && sample.after().strip().equals(sample.expected())) {
+                    answered = question;
+                }
                 System.out.println();
                 System.out.println("question  " + question);
                 System.out.println("before    " + oneLine(sample.before()));
