@@ -36,17 +36,25 @@ public final class Autograd {
         }
     }
 
-    /** Records operations on this thread until the guard closes. */
+    /**
+     * Records operations on this thread until the guard closes.
+     *
+     * @return the guard
+     */
     public static Mode enabled() {
         return new Mode(true);
     }
 
-    /** Records nothing on this thread until the guard closes. */
+    /**
+     * Records nothing on this thread until the guard closes.
+     *
+     * @return the guard
+     */
     public static Mode disabled() {
         return new Mode(false);
     }
 
-    /** Whether this thread records operations now. */
+    /** {@return whether this thread records operations now} */
     public static boolean isEnabled() {
         Torch.ensureLoaded();
         return GradMode.is_enabled();
@@ -63,15 +71,21 @@ public final class Autograd {
     }
 
     /**
-     * Back-propagates {@code gradient} through the graph that made {@code output} and frees the graph.
+     * Back-propagates a gradient through the graph that made a tensor, and frees the graph.
      *
-     * @param gradient d(loss)/d(output), of {@code output}'s shape
+     * @param output what the graph made
+     * @param gradient d(loss)/d(output), of the output's shape
      */
     public static void backward(Tensor output, Tensor gradient) {
         run("backward", new Tensor[] {output}, new Tensor[] {gradient});
     }
 
-    /** Back-propagates several outputs of one graph at once, each with its own gradient. */
+    /**
+     * Back-propagates several outputs of one graph at once, each with its own gradient.
+     *
+     * @param outputs of one graph
+     * @param gradients of the outputs' shapes, in their order
+     */
     public static void backward(Tensor[] outputs, Tensor[] gradients) {
         run("backward", outputs, gradients);
     }

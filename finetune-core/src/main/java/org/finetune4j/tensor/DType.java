@@ -9,15 +9,25 @@ import org.finetune4j.UserErrorException;
 
 /** Element types of a {@link Tensor}, with the names that safetensors and Hugging Face configurations give them. */
 public enum DType {
+    /** IEEE 754 single precision. */
     FLOAT32("float32", "F32", 4, ScalarType.Float),
+    /** IEEE 754 double precision. */
     FLOAT64("float64", "F64", 8, ScalarType.Double),
+    /** IEEE 754 half precision. */
     FLOAT16("float16", "F16", 2, ScalarType.Half),
+    /** The upper half of a float32: its range, with eight bits of precision. */
     BFLOAT16("bfloat16", "BF16", 2, ScalarType.BFloat16),
+    /** Signed, eight bytes: token ids and positions. */
     INT64("int64", "I64", 8, ScalarType.Long),
+    /** Signed, four bytes. */
     INT32("int32", "I32", 4, ScalarType.Int),
+    /** Signed, two bytes. */
     INT16("int16", "I16", 2, ScalarType.Short),
+    /** Signed, one byte. */
     INT8("int8", "I8", 1, ScalarType.Char),
+    /** Unsigned, one byte: raw bytes and packed weights. */
     UINT8("uint8", "U8", 1, ScalarType.Byte),
+    /** Truth values, a byte each. */
     BOOL("bool", "BOOL", 1, ScalarType.Bool);
 
     private static final String MODEL_NAMES = "float32, bfloat16 or float16";
@@ -34,21 +44,30 @@ public enum DType {
         this.scalarType = scalarType;
     }
 
-    /** The name in PyTorch and in {@code config.json}: {@code float32}, {@code bfloat16} and so on. */
+    /**
+     * The name in PyTorch and in {@code config.json}: {@code float32}, {@code bfloat16} and so on.
+     *
+     * @return the name
+     */
     public String torchName() {
         return torchName;
     }
 
-    /** The name in a safetensors header: {@code F32}, {@code BF16} and so on. */
+    /**
+     * The name in a safetensors header: {@code F32}, {@code BF16} and so on.
+     *
+     * @return the name
+     */
     public String safetensorsName() {
         return safetensorsName;
     }
 
-    /** Bytes of one element. */
+    /** {@return bytes of one element} */
     public int itemSize() {
         return itemSize;
     }
 
+    /** {@return whether values can have fractions} */
     public boolean isFloatingPoint() {
         return this == FLOAT32 || this == FLOAT64 || this == FLOAT16 || this == BFLOAT16;
     }
@@ -81,6 +100,8 @@ public enum DType {
      * The type a user or a {@code config.json} names, with or without {@code torch.}, short forms ({@code bf16},
      * {@code fp16}, {@code fp32}) included.
      *
+     * @param name in any letters
+     * @return the type
      * @throws UserErrorException for any other name, with the nearest valid one
      */
     public static DType parse(String name) {

@@ -14,6 +14,7 @@ import org.finetune4j.UserErrorException;
  */
 public record Device(Type type, int index) {
 
+    /** The processor. */
     public static final Device CPU = new Device(Type.CPU, 0);
 
     /** More digits than any machine has cards would not fit a number. */
@@ -21,17 +22,26 @@ public record Device(Type type, int index) {
 
     /** Kinds of devices. */
     public enum Type {
+        /** The processor and its memory. */
         CPU,
+        /** An NVIDIA card. */
         CUDA
     }
 
+    /**
+     * Names a device, which need not exist.
+     *
+     * @param type CPU or CUDA
+     * @param index number of the card, 0 for the CPU
+     * @throws IllegalArgumentException for a negative number, or another processor than the first
+     */
     public Device {
         if (index < 0 || (type == Type.CPU && index != 0)) {
             throw new IllegalArgumentException("no device " + type + ":" + index);
         }
     }
 
-    /** The first GPU where libtorch sees one, else the CPU. */
+    /** {@return the first GPU where libtorch sees one, else the CPU} */
     public static Device best() {
         Torch.ensureLoaded();
         return torch.cuda_is_available() ? new Device(Type.CUDA, 0) : CPU;
@@ -40,6 +50,8 @@ public record Device(Type type, int index) {
     /**
      * The device that {@code cpu}, {@code cuda}, {@code cuda:1} or {@code auto} names.
      *
+     * @param name one of those
+     * @return the device
      * @throws UserErrorException for anything else, or a GPU this machine or this libtorch does not have
      */
     public static Device parse(String name) {
@@ -84,6 +96,9 @@ public record Device(Type type, int index) {
     /**
      * The dtype to calculate in for weights stored as {@code storage}: a GPU calculates in the storage type; a CPU in
      * float32, because its half-precision matrix products are far slower than converting the weight first.
+     *
+     * @param storage what the weights are stored as
+     * @return what to calculate in
      */
     public DType computeDType(DType storage) {
         if (type == Type.CUDA || storage == DType.FLOAT64) {

@@ -19,6 +19,8 @@ public final class DeviceMemory {
     /**
      * The address of a tensor's first value, on whatever device it is. It is valid as long as a tensor holds the memory.
      *
+     * @param tensor contiguous
+     * @return the address
      * @throws TensorException when the tensor is not contiguous
      */
     public static long address(Tensor tensor) {
@@ -32,7 +34,10 @@ public final class DeviceMemory {
      * A tensor over memory that somebody else owns and frees, after this tensor and its views are closed.
      *
      * @param address of the first value
+     * @param dtype of the values
      * @param device that may read and write it
+     * @param shape the length of every dimension
+     * @return the tensor
      */
     public static Tensor tensorAt(long address, DType dtype, Device device, long... shape) {
         Torch.ensureLoaded();
@@ -43,7 +48,12 @@ public final class DeviceMemory {
         }
     }
 
-    /** The number by which libtorch knows the stream that this thread uses on a device; 0 is the default stream. */
+    /**
+     * The number by which libtorch knows the stream that this thread uses on a device; 0 is the default stream.
+     *
+     * @param device which one
+     * @return the number; 0 on a CPU
+     */
     public static long currentStream(Device device) {
         Torch.ensureLoaded();
         if (device.type() == Device.Type.CPU) {
@@ -55,7 +65,11 @@ public final class DeviceMemory {
         }
     }
 
-    /** Waits for the work of this thread's stream on a device. */
+    /**
+     * Waits for the work of this thread's stream on a device.
+     *
+     * @param device which one; nothing happens on a CPU
+     */
     public static void synchronize(Device device) {
         if (device.type() == Device.Type.CPU) {
             return;
@@ -70,7 +84,7 @@ public final class DeviceMemory {
         return torch.getDeviceGuardImpl(torch.DeviceType.CUDA);
     }
 
-    /** Where this process's libtorch and what came with it lie. */
+    /** {@return the directory of this process's libtorch and of what came with it} */
     public static Path libtorchDirectory() {
         Torch.ensureLoaded();
         return Path.of(LibUtils.getLibtorchPath());

@@ -41,6 +41,7 @@ public final class Functional {
      * @param bias [out]
      * @param x [rows, in]
      * @param weight [in, out]
+     * @return [rows, out]
      */
     public static Tensor addmm(Tensor bias, Tensor x, Tensor weight) {
         try {
@@ -65,7 +66,14 @@ public final class Functional {
         }
     }
 
-    /** {@link #embedding(Tensor, Tensor)} whose row {@code frozenRow} gets no gradient; -1 for none. */
+    /**
+     * Rows of a table, of which one is never trained.
+     *
+     * @param weight [vocabulary, hidden]
+     * @param ids int64, any shape, every value within the vocabulary
+     * @param frozenRow the row that gets no gradient; -1 for none
+     * @return [..., hidden]
+     */
     public static Tensor embedding(Tensor weight, Tensor ids, long frozenRow) {
         try {
             return Tensor.wrap(torch.embedding(weight.handle(), ids.handle(), frozenRow, false, false));
@@ -77,6 +85,12 @@ public final class Functional {
     /**
      * Normalisation to zero mean and unit variance over the last dimension, then scale and shift where they are given (Ba et
      * al. 2016).
+     *
+     * @param x [..., hidden]
+     * @param weight [hidden] or null
+     * @param bias [hidden] or null
+     * @param epsilon added to the variance
+     * @return x's shape
      */
     public static Tensor layerNorm(Tensor x, @Nullable Tensor weight, @Nullable Tensor bias, double epsilon) {
         try (TensorOptional scale = weight == null ? new TensorOptional() : new TensorOptional(weight.handle());
@@ -87,7 +101,14 @@ public final class Functional {
         }
     }
 
-    /** {@code weight * x / sqrt(mean(x^2) + epsilon)} over the last dimension (Zhang and Sennrich 2019). */
+    /**
+     * {@code weight * x / sqrt(mean(x^2) + epsilon)} over the last dimension (Zhang and Sennrich 2019).
+     *
+     * @param x [..., hidden]
+     * @param weight [hidden]
+     * @param epsilon added to the mean of squares
+     * @return x's shape
+     */
     public static Tensor rmsNorm(Tensor x, Tensor weight, double epsilon) {
         try (TensorOptional scale = new TensorOptional(weight.handle());
                 DoubleOptional optionalEpsilon = new DoubleOptional(epsilon)) {
@@ -97,21 +118,44 @@ public final class Functional {
         }
     }
 
-    /** The logarithm of {@link Tensor#softmax}, in one pass. */
+    /**
+     * The logarithm of {@link Tensor#softmax}, in one pass.
+     *
+     * @param x of any shape
+     * @param dimension along which probabilities add up to 1
+     * @return x's shape
+     */
     public static Tensor logSoftmax(Tensor x, int dimension) {
         return Tensor.wrap(torch.log_softmax(x.handle(), dimension));
     }
 
-    /** {@code x * sigmoid(x)}. */
+    /**
+     * The sigmoid-weighted linear unit, {@code x * sigmoid(x)} (Elfwing et al. 2017).
+     *
+     * @param x of any shape
+     * @return x's shape
+     */
     public static Tensor silu(Tensor x) {
         return Tensor.wrap(torch.silu(x.handle()));
     }
 
-    /** Gaussian error linear unit, exact or by the tanh approximation (Hendrycks and Gimpel 2016). */
+    /**
+     * Gaussian error linear unit, exact or by the tanh approximation (Hendrycks and Gimpel 2016).
+     *
+     * @param x of any shape
+     * @param tanhApproximation whether to approximate
+     * @return x's shape
+     */
     public static Tensor gelu(Tensor x, boolean tanhApproximation) {
         return Tensor.wrap(torch.gelu(x.handle(), tanhApproximation ? "tanh" : "none"));
     }
 
+    /**
+     * {@code max(x, 0)}.
+     *
+     * @param x of any shape
+     * @return x's shape
+     */
     public static Tensor relu(Tensor x) {
         return Tensor.wrap(torch.relu(x.handle()));
     }
@@ -124,7 +168,13 @@ public final class Functional {
      */
     public record TopK(Tensor values, Tensor indices) {}
 
-    /** The {@code k} largest elements along the last dimension and where they are. */
+    /**
+     * The {@code k} largest elements along the last dimension and where they are.
+     *
+     * @param x [..., n]
+     * @param k how many, at most n
+     * @return values and places
+     */
     public static TopK topK(Tensor x, long k) {
         try (T_TensorTensor_T both = torch.topk(x.handle(), k, -1, true, true)) {
             return new TopK(owned(both.get0()), owned(both.get1()));

@@ -27,6 +27,11 @@ public final class FusedAdamW {
      * @param firstMoments of the parameters' shapes, updated
      * @param secondMoments of the parameters' shapes, updated
      * @param step number of this step, from 1, for the bias correction
+     * @param learningRate of this step
+     * @param beta1 decay of the first moments
+     * @param beta2 decay of the second moments
+     * @param weightDecay share of the weights, times the learning rate, that goes
+     * @param epsilon added to the root of the second moments
      */
     public static void step(
             List<Tensor> parameters,

@@ -8,7 +8,13 @@ public final class LargestValues {
 
     private LargestValues() {}
 
-    /** The places [count] (int64) of the {@code count} largest values of a vector [length], the largest first. */
+    /**
+     * Finds the largest values of a vector.
+     *
+     * @param vector [length]
+     * @param count how many, at most the length
+     * @return their places, [count] int64, that of the largest first
+     */
     public static Tensor indices(Tensor vector, long count) {
         try (T_TensorTensor_T parts = torch.topk(vector.handle(), count, -1, true, true)) {
             return Tensor.wrap(parts.get1().detach());

@@ -21,7 +21,12 @@ public final class LinearAlgebra {
     /** {@code matrix = q r}: q [rows, k] with orthonormal columns, r [k, columns] upper triangular. */
     public record Qr(Tensor q, Tensor r) {}
 
-    /** The thin singular value decomposition of a matrix [rows, columns]. Signs of pairs of vectors are arbitrary. */
+    /**
+     * The thin singular value decomposition of a matrix [rows, columns]. Signs of pairs of vectors are arbitrary.
+     *
+     * @param matrix [rows, columns]
+     * @return its three factors
+     */
     public static Svd svd(Tensor matrix) {
         try (org.bytedeco.pytorch.StringViewOptional driver = new org.bytedeco.pytorch.StringViewOptional();
                 T_TensorTensorTensor_T parts = torch.linalg_svd(matrix.handle(), false, driver)) {
@@ -34,7 +39,12 @@ public final class LinearAlgebra {
         }
     }
 
-    /** The reduced QR decomposition of a matrix [rows, columns]. */
+    /**
+     * The reduced QR decomposition of a matrix [rows, columns].
+     *
+     * @param matrix [rows, columns]
+     * @return its two factors
+     */
     public static Qr qr(Tensor matrix) {
         try (T_TensorTensor_T parts = torch.linalg_qr(matrix.handle())) {
             return new Qr(Tensor.wrap(owned(parts.get0())), Tensor.wrap(owned(parts.get1())));

@@ -15,10 +15,13 @@ public final class NDArrayBridge {
     private NDArrayBridge() {}
 
     /**
-     * A DJL array over {@code tensor}'s memory, owned by {@code manager}.
+     * A DJL array over a tensor's memory.
      *
-     * @throws TensorException for bfloat16, which DJL's native code cannot name (it would end the JVM), and for a
-     *     manager of another engine
+     * @param tensor whose memory it is
+     * @param manager which owns the array
+     * @return the array
+     * @throws TensorException for bfloat16, which DJL's native code cannot name (it would end the JVM), and for a manager
+     *     of another engine
      */
     public static NDArray toNDArray(Tensor tensor, NDManager manager) {
         if (tensor.dtype() == DType.BFLOAT16) {
@@ -32,7 +35,12 @@ public final class NDArrayBridge {
         return new PtNDArray(torchManager, copy.disown());
     }
 
-    /** A tensor over {@code array}'s memory, which stays valid when the array is closed. */
+    /**
+     * A tensor over an array's memory, which stays valid when the array is closed.
+     *
+     * @param array of DJL's PyTorch engine
+     * @return the tensor, which belongs to the scope
+     */
     public static Tensor fromNDArray(NDArray array) {
         if (!(array instanceof PtNDArray torchArray)) {
             throw new TensorException("the array is of " + array.getClass().getSimpleName() + ", not a PyTorch array");

@@ -24,7 +24,11 @@ public final class NativeAllocator {
 
     private NativeAllocator() {}
 
-    /** Blocks of so many bytes and more are mapped on their own, and leave no gaps when they are freed. */
+    /**
+     * Blocks of this size and more are mapped on their own, and leave no gaps when they are freed.
+     *
+     * @return bytes
+     */
     public static int smallestMappedBlock() {
         return mapped;
     }

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * The part of a {@link Tensor} that is not arithmetic: who owns the native memory and until when, what shape and dtype
  * it has, and how its values come to the heap.
  */
-public abstract sealed class NativeArray implements AutoCloseable permits Tensor {
+public abstract sealed class NativeArray implements AutoCloseable permits NativeCalls {
 
     private org.bytedeco.pytorch.@Nullable Tensor handle;
     private @Nullable TensorScope scope;
@@ -61,7 +61,11 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
         }
     }
 
-    /** Whether {@link #close()} was called, by the caller or by a scope. */
+    /**
+     * Whether {@link #close()} was called, by the caller or by a scope.
+     *
+     * @return true from then on
+     */
     public boolean isClosed() {
         return handle == null;
     }
@@ -80,7 +84,11 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
 
     // ---- what it is ----
 
-    /** The length of every dimension; the caller may change the returned array. */
+    /**
+     * The length of every dimension; the caller may change the returned array.
+     *
+     * @return a new array
+     */
     public long[] shape() {
         org.bytedeco.pytorch.Tensor live = handle();
         if (shape == null) {
@@ -93,12 +101,17 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
         return shape.clone();
     }
 
-    /** The number of dimensions. */
+    /** {@return the number of dimensions} */
     public int dim() {
         return (int) handle().dim();
     }
 
-    /** The length of one dimension; negative numbers count from the last. */
+    /**
+     * The length of one dimension; negative numbers count from the last.
+     *
+     * @param dimension which one
+     * @return its length
+     */
     public long size(int dimension) {
         long[] sizes = shape == null ? shape() : shape;
         int index = dimension < 0 ? dimension + sizes.length : dimension;
@@ -109,15 +122,17 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
         return sizes[index];
     }
 
-    /** The number of elements. */
+    /** {@return the number of elements} */
     public long numel() {
         return handle().numel();
     }
 
+    /** {@return the type of the elements} */
     public DType dtype() {
         return DType.of(handle().scalar_type());
     }
 
+    /** {@return where the elements are} */
     public Device device() {
         org.bytedeco.pytorch.Tensor live = handle();
         if (!live.is_cuda()) {
@@ -128,6 +143,7 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
         }
     }
 
+    /** {@return whether the elements lie in row-major order without gaps} */
     public boolean isContiguous() {
         return handle().is_contiguous();
     }
@@ -143,7 +159,11 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
 
     // ---- to the heap ----
 
-    /** The value of a one-element tensor. */
+    /**
+     * The value of a one-element tensor.
+     *
+     * @return the value
+     */
     public double item() {
         if (numel() != 1) {
             throw new TensorException("item() needs one element, not " + describe());
@@ -153,28 +173,28 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
                 : dtype().isFloatingPoint() ? handle().item_float() : handle().item_long();
     }
 
-    /** All elements in row-major order as float32. */
+    /** {@return all elements in row-major order as float32} */
     public float[] toFloatArray() {
         float[] values = new float[heapLength()];
         read(DType.FLOAT32, data -> new FloatPointer(data).get(values, 0, values.length));
         return values;
     }
 
-    /** All elements in row-major order as float64. */
+    /** {@return all elements in row-major order as float64} */
     public double[] toDoubleArray() {
         double[] values = new double[heapLength()];
         read(DType.FLOAT64, data -> new DoublePointer(data).get(values, 0, values.length));
         return values;
     }
 
-    /** All elements in row-major order as int64. */
+    /** {@return all elements in row-major order as int64} */
     public long[] toLongArray() {
         long[] values = new long[heapLength()];
         read(DType.INT64, data -> new LongPointer(data).get(values, 0, values.length));
         return values;
     }
 
-    /** All elements of a uint8 tensor. */
+    /** {@return all elements of a uint8 tensor in row-major order} */
     public byte[] toByteArray() {
         byte[] values = new byte[heapLength()];
         read(DType.UINT8, data -> new BytePointer(data).get(values, 0, values.length));
@@ -185,6 +205,8 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
      * Copies raw bytes of a contiguous CPU tensor to the heap.
      *
      * @param offset first byte
+     * @param destination where they go, from its start
+     * @param length how many
      */
     public void readBytes(long offset, byte[] destination, int length) {
         long size = numel() * dtype().itemSize();
@@ -208,6 +230,7 @@ public abstract sealed class NativeArray implements AutoCloseable permits Tensor
      *
      * @param offset first byte
      * @param length of the view in bytes, at most {@link Integer#MAX_VALUE}
+     * @return the view, in the machine's byte order
      * @throws TensorException when the tensor is not contiguous, not on the CPU, or smaller than that
      */
     public ByteBuffer memory(long offset, long length) {

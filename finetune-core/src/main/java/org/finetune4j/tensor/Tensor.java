@@ -1,9 +1,6 @@
 package org.finetune4j.tensor;
 
 import java.util.Arrays;
-import java.util.function.BiConsumer;
-import java.util.function.BinaryOperator;
-import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -17,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * {@link #close()}. Any use after that is an {@link IllegalStateException}. Shapes and dtypes that do not fit are a
  * {@link TensorException} that names every operand. Instances are not thread-safe.
  */
-public final class Tensor extends NativeArray {
+public final class Tensor extends ElementwiseOperations {
 
     private Tensor(org.bytedeco.pytorch.Tensor handle) {
         super(handle);
@@ -31,30 +28,49 @@ public final class Tensor extends NativeArray {
         return new Tensor(handle);
     }
 
-    /** Takes this tensor out of its scope: it lives until {@link #close()}. */
+    /**
+     * Takes this tensor out of its scope: it lives until {@link #close()}.
+     *
+     * @return this
+     */
     public Tensor unscoped() {
         detachFromScope();
         return this;
     }
 
-    /** Whether both are views of the very same native tensor. */
+    /**
+     * Whether both are views of the very same native tensor.
+     *
+     * @param other another tensor
+     * @return true for two handles of one tensor, false for two views of one memory
+     */
     public boolean isSame(Tensor other) {
         return handle().is_same(other.handle());
     }
 
     // ---- autograd ----
 
+    /** {@return whether autograd records what is done with this tensor} */
     public boolean requiresGrad() {
         return handle().requires_grad();
     }
 
-    /** Marks a leaf as (not) wanting a gradient. Returns this. */
+    /**
+     * Marks a leaf as (not) wanting a gradient.
+     *
+     * @param requiresGrad whether it does
+     * @return this
+     */
     public Tensor requiresGrad(boolean requiresGrad) {
         handle().set_requires_grad(requiresGrad);
         return this;
     }
 
-    /** The accumulated gradient, sharing memory with the real one, or null where there is none. */
+    /**
+     * The accumulated gradient, which shares memory with the real one.
+     *
+     * @return the gradient, or null where there is none
+     */
     public @Nullable Tensor grad() {
         org.bytedeco.pytorch.Tensor gradient = handle().mutable_grad();
         return gradient.defined() ? wrap(gradient.detach()) : null;
@@ -68,74 +84,153 @@ public final class Tensor extends NativeArray {
         }
     }
 
-    /** The same memory, cut off from the graph. */
+    /**
+     * The same memory, cut off from the graph.
+     *
+     * @return a view without history
+     */
     public Tensor detach() {
         return wrap(handle().detach());
     }
 
     // ---- shape ----
 
-    /** The same elements in another shape; copies only when a view cannot do it. One length may be -1. */
+    /**
+     * The same elements in another shape; copies only when a view cannot do it. One length may be -1.
+     *
+     * @param newShape its dimensions
+     * @return a view or a copy
+     */
     public Tensor reshape(long... newShape) {
         return unary("reshape" + Arrays.toString(newShape), x -> x.reshape(newShape));
     }
 
-    /** A view in another shape. */
+    /**
+     * A view in another shape.
+     *
+     * @param newShape its dimensions; one length may be -1
+     * @return the view
+     */
     public Tensor view(long... newShape) {
         return unary("view" + Arrays.toString(newShape), x -> x.view(newShape));
     }
 
-    /** The bytes seen as another dtype. */
+    /**
+     * The bytes seen as another dtype.
+     *
+     * @param dtype of the view
+     * @return the view; its last dimension is longer or shorter where the sizes of the types differ
+     */
     public Tensor viewAs(DType dtype) {
         return unary("viewAs " + dtype, x -> x.view(dtype.scalarType()));
     }
 
+    /**
+     * Exchanges two dimensions.
+     *
+     * @param dimension0 one of them
+     * @param dimension1 the other one
+     * @return a view
+     */
     public Tensor transpose(int dimension0, int dimension1) {
         return unary("transpose", x -> x.transpose(dimension0, dimension1));
     }
 
-    /** The transpose of a matrix, as a view. */
+    /**
+     * The transpose of a matrix, as a view.
+     *
+     * @return a view
+     */
     public Tensor t() {
         return unary("t", org.bytedeco.pytorch.Tensor::t);
     }
 
+    /**
+     * Puts the dimensions in another order.
+     *
+     * @param dimensions for each new dimension, which one it is now
+     * @return a view
+     */
     public Tensor permute(long... dimensions) {
         return unary("permute" + Arrays.toString(dimensions), x -> x.permute(dimensions));
     }
 
+    /**
+     * Adds a dimension of length 1.
+     *
+     * @param dimension its place
+     * @return a view
+     */
     public Tensor unsqueeze(int dimension) {
         return unary("unsqueeze", x -> x.unsqueeze(dimension));
     }
 
+    /**
+     * Takes a dimension away if its length is 1.
+     *
+     * @param dimension its place
+     * @return a view
+     */
     public Tensor squeeze(int dimension) {
         return unary("squeeze", x -> x.squeeze(dimension));
     }
 
-    /** A view that repeats dimensions of length 1; -1 leaves a dimension as it is. */
+    /**
+     * A view that repeats dimensions of length 1; -1 leaves a dimension as it is.
+     *
+     * @param newShape its dimensions
+     * @return the view
+     */
     public Tensor expand(long... newShape) {
         return unary("expand" + Arrays.toString(newShape), x -> x.expand(newShape));
     }
 
-    /** The view {@code [start, start + length)} of one dimension. */
+    /**
+     * The view {@code [start, start + length)} of one dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param start first element of it
+     * @param length how many
+     * @return the view
+     */
     public Tensor narrow(int dimension, long start, long length) {
         return unary("narrow " + dimension + ":" + start + "+" + length, x -> x.narrow(dimension, start, length));
     }
 
-    /** Element {@code index} of one dimension, which disappears. */
+    /**
+     * Element {@code index} of one dimension, which disappears.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param index which element of it
+     * @return a view with one dimension less
+     */
     public Tensor select(int dimension, long index) {
         return unary("select " + dimension + ":" + index, x -> x.select(dimension, index));
     }
 
+    /** {@return this tensor when its elements lie in row-major order without gaps, else such a copy} */
     public Tensor contiguous() {
         return unary("contiguous", org.bytedeco.pytorch.Tensor::contiguous);
     }
 
-    /** Elements move along a dimension and re-enter at its start. */
+    /**
+     * Elements move along a dimension and re-enter at its start.
+     *
+     * @param shift how far
+     * @param dimension along which dimension
+     * @return a new tensor
+     */
     public Tensor roll(long shift, int dimension) {
         return unary("roll", x -> x.roll(new long[] {shift}, dimension));
     }
 
-    /** Each element of a dimension {@code times} times in a row. */
+    /**
+     * Each element of a dimension {@code times} times in a row.
+     *
+     * @param times how often each
+     * @param dimension which dimension
+     * @return a new tensor
+     */
     public Tensor repeatInterleave(long times, int dimension) {
         return unary("repeatInterleave", x -> {
             try (LongOptional along = new LongOptional(dimension);
@@ -147,12 +242,22 @@ public final class Tensor extends NativeArray {
 
     // ---- dtype, device, copies ----
 
-    /** This tensor when it already has the dtype, else a converted copy (round to nearest even). */
+    /**
+     * This tensor when it already has the dtype, else a converted copy (round to nearest even).
+     *
+     * @param dtype the type wanted
+     * @return this or a copy
+     */
     public Tensor to(DType dtype) {
         return dtype() == dtype ? this : unary("to " + dtype, x -> x.to(dtype.scalarType()));
     }
 
-    /** This tensor when it is already there, else a copy on {@code device}. */
+    /**
+     * This tensor when it is already there, else a copy on {@code device}.
+     *
+     * @param device the device wanted
+     * @return this or a copy
+     */
     public Tensor to(Device device) {
         if (device().equals(device)) {
             return this;
@@ -164,232 +269,55 @@ public final class Tensor extends NativeArray {
         });
     }
 
-    /** A copy with its own memory. */
+    /**
+     * A copy with its own memory.
+     *
+     * @return a new tensor of the same values
+     */
     public Tensor copy() {
         return unary("copy", org.bytedeco.pytorch.Tensor::clone);
     }
 
-    /** Copies {@code source}'s values into this tensor, converting and broadcasting. Returns this. */
+    /**
+     * Copies another tensor's values into this one, converting and broadcasting.
+     *
+     * @param source where they come from
+     * @return this
+     */
     public Tensor copyInPlace(Tensor source) {
         return inPlace("copyInPlace", source, (x, y) -> x.copy_(y));
     }
 
-    // ---- arithmetic ----
-
-    public Tensor add(Tensor other) {
-        return binary("add", other, (x, y) -> x.add(y));
-    }
-
-    public Tensor add(double value) {
-        return scalar("add", value, (x, s) -> x.add(s));
-    }
-
-    public Tensor sub(Tensor other) {
-        return binary("sub", other, (x, y) -> x.sub(y));
-    }
-
-    public Tensor mul(Tensor other) {
-        return binary("mul", other, (x, y) -> x.mul(y));
-    }
-
-    public Tensor mul(double value) {
-        return scalar("mul", value, (x, s) -> x.mul(s));
-    }
-
-    public Tensor div(Tensor other) {
-        return binary("div", other, (x, y) -> x.div(y));
-    }
-
-    public Tensor div(double value) {
-        return scalar("div", value, (x, s) -> x.div(s));
-    }
-
-    /** {@code this + scale * other}. */
-    public Tensor addScaled(Tensor other, double scale) {
-        return binary("addScaled", other, (x, y) -> {
-            try (Scalar alpha = new Scalar(scale)) {
-                return x.add(y, alpha);
-            }
-        });
-    }
-
-    public Tensor addInPlace(Tensor other) {
-        return inPlace("addInPlace", other, (x, y) -> x.add_(y));
-    }
-
-    /** {@code this += scale * other}. */
-    public Tensor addScaledInPlace(Tensor other, double scale) {
-        return inPlace("addScaledInPlace", other, (x, y) -> {
-            try (Scalar alpha = new Scalar(scale)) {
-                x.add_(y, alpha);
-            }
-        });
-    }
-
-    public Tensor subInPlace(Tensor other) {
-        return inPlace("subInPlace", other, (x, y) -> x.sub_(y));
-    }
-
-    public Tensor mulInPlace(Tensor other) {
-        return inPlace("mulInPlace", other, (x, y) -> x.mul_(y));
-    }
-
-    public Tensor mulInPlace(double value) {
-        return scalarInPlace("mulInPlace", value, (x, s) -> x.mul_(s));
-    }
-
-    public Tensor addInPlace(double value) {
-        return scalarInPlace("addInPlace", value, (x, s) -> x.add_(s));
-    }
-
-    public Tensor zeroInPlace() {
-        return inPlace("zeroInPlace", this, (x, y) -> x.zero_());
-    }
-
-    public Tensor fillInPlace(double value) {
-        return scalarInPlace("fillInPlace", value, (x, s) -> x.fill_(s));
-    }
-
-    /** Sets {@code value} where the boolean mask holds. */
-    public Tensor maskedFillInPlace(Tensor mask, double value) {
-        return inPlace("maskedFillInPlace", mask, (x, m) -> {
-            try (Scalar s = new Scalar(value)) {
-                x.masked_fill_(m, s);
-            }
-        });
-    }
-
-    /**
-     * Fills this tensor with numbers from the {@link RandomGenerator} in use.
-     *
-     * @param from the least
-     * @param to above the largest
-     * @return this
-     */
-    public Tensor uniformInPlace(double from, double to) {
-        return inPlace("uniformInPlace", this, (x, y) -> x.uniform_(from, to, RandomGenerator.on(device())));
-    }
-
-    /**
-     * Fills this tensor with normal numbers from the {@link RandomGenerator} in use.
-     *
-     * @param mean their mean
-     * @param standardDeviation how far they lie from it
-     * @return this
-     */
-    public Tensor normalInPlace(double mean, double standardDeviation) {
-        return inPlace(
-                "normalInPlace", this, (x, y) -> x.normal_(mean, standardDeviation, RandomGenerator.on(device())));
-    }
-
-    /** Fills this tensor with 1 with the given probability and 0 else, from the {@link RandomGenerator} in use. */
-    Tensor bernoulliInPlace(double probability) {
-        return inPlace("bernoulliInPlace", this, (x, y) -> x.bernoulli_(probability, RandomGenerator.on(device())));
-    }
-
-    public Tensor neg() {
-        return unary("neg", org.bytedeco.pytorch.Tensor::neg);
-    }
-
-    public Tensor exp() {
-        return unary("exp", org.bytedeco.pytorch.Tensor::exp);
-    }
-
-    public Tensor expInPlace() {
-        return inPlace("expInPlace", this, (x, y) -> x.exp_());
-    }
-
-    public Tensor log() {
-        return unary("log", org.bytedeco.pytorch.Tensor::log);
-    }
-
-    public Tensor abs() {
-        return unary("abs", org.bytedeco.pytorch.Tensor::abs);
-    }
-
-    /** -1, 0 or 1. */
-    public Tensor sign() {
-        return unary("sign", org.bytedeco.pytorch.Tensor::sign);
-    }
-
-    public Tensor sqrt() {
-        return unary("sqrt", org.bytedeco.pytorch.Tensor::sqrt);
-    }
-
-    public Tensor rsqrt() {
-        return unary("rsqrt", org.bytedeco.pytorch.Tensor::rsqrt);
-    }
-
-    public Tensor square() {
-        return unary("square", org.bytedeco.pytorch.Tensor::square);
-    }
-
-    public Tensor tanh() {
-        return unary("tanh", org.bytedeco.pytorch.Tensor::tanh);
-    }
-
-    public Tensor sigmoid() {
-        return unary("sigmoid", org.bytedeco.pytorch.Tensor::sigmoid);
-    }
-
-    public Tensor cos() {
-        return unary("cos", org.bytedeco.pytorch.Tensor::cos);
-    }
-
-    public Tensor sin() {
-        return unary("sin", org.bytedeco.pytorch.Tensor::sin);
-    }
-
-    // ---- comparison ----
-
-    public Tensor eq(double value) {
-        return scalar("eq", value, (x, s) -> x.eq(s));
-    }
-
-    public Tensor eq(Tensor other) {
-        return binary("eq", other, (x, y) -> x.eq(y));
-    }
-
-    public Tensor lessThan(Tensor other) {
-        return binary("lessThan", other, (x, y) -> x.lt(y));
-    }
-
-    public Tensor lessThan(double value) {
-        return scalar("lessThan", value, (x, s) -> x.lt(s));
-    }
-
-    public Tensor lessOrEqual(Tensor other) {
-        return binary("lessOrEqual", other, (x, y) -> x.le(y));
-    }
-
-    public Tensor greaterThan(double value) {
-        return scalar("greaterThan", value, (x, s) -> x.gt(s));
-    }
-
-    public Tensor logicalAnd(Tensor other) {
-        return binary("logicalAnd", other, (x, y) -> x.logical_and(y));
-    }
-
-    public Tensor logicalOr(Tensor other) {
-        return binary("logicalOr", other, (x, y) -> x.logical_or(y));
-    }
-
-    public Tensor logicalNot() {
-        return unary("logicalNot", org.bytedeco.pytorch.Tensor::logical_not);
-    }
-
     // ---- products ----
 
+    /**
+     * The product of matrices, of stacks of matrices, or with vectors, as {@code torch.matmul}.
+     *
+     * @param other the right factor, [..., k, n]
+     * @return [..., m, n] for this tensor of [..., m, k]
+     */
     public Tensor matmul(Tensor other) {
         return binary("matmul", other, (x, y) -> x.matmul(y));
     }
 
-    /** Product of two matrices. */
+    /**
+     * Product of two matrices.
+     *
+     * @param other the right factor, [k, n]
+     * @return [m, n] for this tensor of [m, k]
+     */
     public Tensor mm(Tensor other) {
         return binary("mm", other, (x, y) -> x.mm(y));
     }
 
-    /** {@code this += scale * left x right}, all matrices. */
+    /**
+     * {@code this += scale * left x right}, all matrices.
+     *
+     * @param left [m, k]
+     * @param right [k, n]
+     * @param scale factor of the product
+     * @return this, [m, n]
+     */
     public Tensor addMatrixProductInPlace(Tensor left, Tensor right, double scale) {
         try (Scalar beta = new Scalar(1.0);
                 Scalar alpha = new Scalar(scale)) {
@@ -402,10 +330,18 @@ public final class Tensor extends NativeArray {
 
     // ---- reductions ----
 
+    /** {@return the sum of all elements, without dimensions} */
     public Tensor sum() {
         return unary("sum", x -> x.sum());
     }
 
+    /**
+     * Sums along one dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param keepDimension whether the dimension stays, with length 1
+     * @return the sums
+     */
     public Tensor sum(int dimension, boolean keepDimension) {
         return unary("sum", x -> {
             try (ScalarTypeOptional same = new ScalarTypeOptional()) {
@@ -414,10 +350,18 @@ public final class Tensor extends NativeArray {
         });
     }
 
+    /** {@return the mean of all elements, without dimensions} */
     public Tensor mean() {
         return unary("mean", x -> x.mean());
     }
 
+    /**
+     * Averages along one dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param keepDimension whether the dimension stays, with length 1
+     * @return the means
+     */
     public Tensor mean(int dimension, boolean keepDimension) {
         return unary("mean", x -> {
             try (ScalarTypeOptional same = new ScalarTypeOptional()) {
@@ -426,10 +370,17 @@ public final class Tensor extends NativeArray {
         });
     }
 
+    /** {@return the largest element, without dimensions} */
     public Tensor max() {
         return unary("max", x -> x.max());
     }
 
+    /**
+     * Finds the largest elements along one dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @return where they are, int64, with that dimension gone
+     */
     public Tensor argmax(int dimension) {
         return unary("argmax", x -> {
             try (LongOptional along = new LongOptional(dimension)) {
@@ -438,24 +389,42 @@ public final class Tensor extends NativeArray {
         });
     }
 
-    /** Euclidean norm of all elements. */
+    /** {@return the Euclidean norm of all elements, without dimensions} */
     public Tensor norm() {
         return unary("norm", x -> x.norm());
     }
 
+    /**
+     * The logarithm of the sum of exponentials along one dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @return the logarithms, with that dimension gone
+     */
     public Tensor logSumExp(int dimension) {
         return unary("logSumExp", x -> x.logsumexp(new long[] {dimension}, false));
     }
 
+    /**
+     * Exponentials divided by their sum along one dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @return a tensor of the same shape
+     */
     public Tensor softmax(int dimension) {
         return unary("softmax", x -> x.softmax(dimension));
     }
 
+    /**
+     * Sums of all elements up to each one along a dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @return a tensor of the same shape
+     */
     public Tensor cumulativeSum(int dimension) {
         return unary("cumulativeSum", x -> x.cumsum(dimension));
     }
 
-    /** Whether no element is NaN or infinite. */
+    /** {@return whether no element is NaN or infinite} */
     public boolean isFinite() {
         try (org.bytedeco.pytorch.Tensor finite = handle().isfinite();
                 org.bytedeco.pytorch.Tensor all = finite.all()) {
@@ -463,7 +432,12 @@ public final class Tensor extends NativeArray {
         }
     }
 
-    /** Whether the other tensor has this one's shape and, element by element, its values; the types may differ. */
+    /**
+     * Whether the other tensor has this one's shape and, element by element, its values; the types may differ.
+     *
+     * @param other what this is compared with
+     * @return true when all agree
+     */
     public boolean hasValuesOf(Tensor other) {
         try (org.bytedeco.pytorch.Tensor same = other.handle().to(handle().scalar_type())) {
             return Arrays.equals(shape(), other.shape()) && handle().equal(same);
@@ -472,17 +446,36 @@ public final class Tensor extends NativeArray {
 
     // ---- indexing ----
 
-    /** Rows (or other slices) of one dimension by an int64 vector of positions. */
+    /**
+     * Rows (or other slices) of one dimension by an int64 vector of positions.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param index [n] int64
+     * @return a copy with length n in that dimension
+     */
     public Tensor indexSelect(int dimension, Tensor index) {
         return binary("indexSelect", index, (x, i) -> x.index_select(dimension, i));
     }
 
-    /** {@code result[i][j] = this[i][index[i][j]]} for dimension 1, and likewise for others. */
+    /**
+     * {@code result[i][j] = this[i][index[i][j]]} for dimension 1, and likewise for others.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param index int64, as many dimensions as this
+     * @return a tensor of the index's shape
+     */
     public Tensor gather(int dimension, Tensor index) {
         return binary("gather", index, (x, i) -> x.gather(dimension, i));
     }
 
-    /** Adds {@code source}'s slices to this tensor's slices at {@code index}. */
+    /**
+     * Adds slices of another tensor to this tensor's slices at given positions.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param index [n] int64, repetitions allowed
+     * @param source as this tensor, with length n in that dimension
+     * @return this
+     */
     public Tensor indexAddInPlace(int dimension, Tensor index, Tensor source) {
         try {
             handle().index_add_(dimension, index.handle(), source.handle());
@@ -492,7 +485,14 @@ public final class Tensor extends NativeArray {
         }
     }
 
-    /** Adds {@code source}'s elements to this tensor's elements at {@code index}, as {@code torch.scatter_add_}. */
+    /**
+     * Adds another tensor's elements to this tensor's at given positions, as {@code torch.scatter_add_}.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param index int64, of the source's shape
+     * @param source what is added
+     * @return this
+     */
     public Tensor scatterAddInPlace(int dimension, Tensor index, Tensor source) {
         try {
             handle().scatter_add_(dimension, index.handle(), source.handle());
@@ -500,60 +500,5 @@ public final class Tensor extends NativeArray {
         } catch (RuntimeException e) {
             throw TensorException.of("scatterAddInPlace", e, this, index, source);
         }
-    }
-
-    // ---- plumbing ----
-
-    @FunctionalInterface
-    private interface ScalarOperation {
-        org.bytedeco.pytorch.Tensor apply(org.bytedeco.pytorch.Tensor tensor, Scalar scalar);
-    }
-
-    private Tensor unary(String name, UnaryOperator<org.bytedeco.pytorch.Tensor> operation) {
-        try {
-            return wrap(operation.apply(handle()));
-        } catch (RuntimeException e) {
-            throw TensorException.of(name, e, this);
-        }
-    }
-
-    private Tensor binary(String name, Tensor other, BinaryOperator<org.bytedeco.pytorch.Tensor> operation) {
-        try {
-            return wrap(operation.apply(handle(), other.handle()));
-        } catch (RuntimeException e) {
-            throw TensorException.of(name, e, this, other);
-        }
-    }
-
-    private Tensor scalar(String name, double value, ScalarOperation operation) {
-        try (Scalar scalar = scalarOf(value)) {
-            return wrap(operation.apply(handle(), scalar));
-        } catch (RuntimeException e) {
-            throw TensorException.of(name + " " + value, e, this);
-        }
-    }
-
-    private Tensor inPlace(
-            String name, Tensor other, BiConsumer<org.bytedeco.pytorch.Tensor, org.bytedeco.pytorch.Tensor> operation) {
-        try {
-            operation.accept(handle(), other.handle());
-            return this;
-        } catch (RuntimeException e) {
-            throw TensorException.of(name, e, this, other);
-        }
-    }
-
-    private Tensor scalarInPlace(String name, double value, ScalarOperation operation) {
-        try (Scalar scalar = scalarOf(value)) {
-            operation.apply(handle(), scalar);
-            return this;
-        } catch (RuntimeException e) {
-            throw TensorException.of(name + " " + value, e, this);
-        }
-    }
-
-    /** A whole number stays one, so that integer tensors keep their dtype. */
-    private Scalar scalarOf(double value) {
-        return dtype().isFloatingPoint() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
     }
 }

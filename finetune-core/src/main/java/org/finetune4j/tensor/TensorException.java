@@ -8,10 +8,21 @@ public class TensorException extends FinetuneException {
 
     private static final long serialVersionUID = 1L;
 
+    /**
+     * Says what cannot be done.
+     *
+     * @param message one line with every shape
+     */
     public TensorException(String message) {
         super(message);
     }
 
+    /**
+     * Says what cannot be done, and what libtorch said.
+     *
+     * @param message one line with every shape
+     * @param cause the native error, or null
+     */
     public TensorException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }

@@ -33,7 +33,11 @@ public final class TensorScope implements AutoCloseable {
         this.owner = Thread.currentThread();
     }
 
-    /** Opens a scope inside the current thread's innermost one. */
+    /**
+     * Opens a scope inside the current thread's innermost one.
+     *
+     * @return the scope, which the same thread closes
+     */
     public static TensorScope open() {
         TensorScope scope = new TensorScope(INNERMOST.get());
         INNERMOST.set(scope);
@@ -45,8 +49,11 @@ public final class TensorScope implements AutoCloseable {
     }
 
     /**
-     * Lets {@code tensor} outlive this scope: it belongs to the enclosing scope from now on, or to nobody when there is
-     * none. A tensor that does not belong to this scope is left as it is.
+     * Lets a tensor outlive this scope: it belongs to the enclosing scope from now on, or to nobody when there is none. A tensor
+     * that does not belong to this scope is left as it is.
+     *
+     * @param tensor what is kept
+     * @return the same tensor
      */
     public Tensor keep(Tensor tensor) {
         if (tensor.scope() == this) {
@@ -58,7 +65,7 @@ public final class TensorScope implements AutoCloseable {
         return tensor;
     }
 
-    /** How many tensors the scope would free if it closed now. */
+    /** {@return how many tensors the scope would free if it closed now} */
     public int size() {
         return size;
     }

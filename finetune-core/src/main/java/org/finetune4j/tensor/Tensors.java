@@ -34,14 +34,36 @@ public final class Tensors {
         }
     }
 
+    /**
+     * {@return a new tensor of zeros}
+     *
+     * @param dtype of the elements
+     * @param device where the tensor lives
+     * @param shape the length of every dimension
+     */
     public static Tensor zeros(DType dtype, Device device, long... shape) {
         return make("zeros", dtype, device, shape, options -> torch.zeros(shape, options));
     }
 
+    /**
+     * {@return a new tensor of ones}
+     *
+     * @param dtype of the elements
+     * @param device where the tensor lives
+     * @param shape the length of every dimension
+     */
     public static Tensor ones(DType dtype, Device device, long... shape) {
         return make("ones", dtype, device, shape, options -> torch.ones(shape, options));
     }
 
+    /**
+     * {@return a new tensor of one value}
+     *
+     * @param value of every element
+     * @param dtype of the elements
+     * @param device where the tensor lives
+     * @param shape the length of every dimension
+     */
     public static Tensor full(double value, DType dtype, Device device, long... shape) {
         return zeros(dtype, device, shape).fillInPlace(value);
     }
@@ -58,7 +80,13 @@ public final class Tensors {
         return make("randn", dtype, device, shape, options -> torch.randn(shape, RandomGenerator.on(device), options));
     }
 
-    /** {@code 0, 1, ... end - 1} as int64. */
+    /**
+     * {@code 0, 1, ... end - 1} as int64.
+     *
+     * @param end one more than the last
+     * @param device where the tensor lives
+     * @return [end]
+     */
     public static Tensor arange(long end, Device device) {
         return make("arange", DType.INT64, device, new long[] {end}, options -> {
             try (Scalar limit = new Scalar(end)) {
@@ -67,12 +95,24 @@ public final class Tensors {
         });
     }
 
-    /** A float32 CPU tensor with a copy of {@code values} in row-major order. */
+    /**
+     * A float32 CPU tensor with a copy of {@code values} in row-major order.
+     *
+     * @param values what is copied
+     * @param shape the length of every dimension
+     * @return a new tensor
+     */
     public static Tensor of(float[] values, long... shape) {
         return shaped(make("of", DType.FLOAT32, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
     }
 
-    /** A float64 CPU tensor with a copy of {@code values} in row-major order. */
+    /**
+     * A float64 CPU tensor with a copy of {@code values} in row-major order.
+     *
+     * @param values what is copied
+     * @param shape the length of every dimension
+     * @return a new tensor
+     */
     public static Tensor of(double[] values, long... shape) {
         return shaped(
                 make("of", DType.FLOAT64, Device.CPU, shape, options -> {
@@ -85,17 +125,35 @@ public final class Tensors {
                 shape);
     }
 
-    /** An int64 CPU tensor with a copy of {@code values} in row-major order. */
+    /**
+     * An int64 CPU tensor with a copy of {@code values} in row-major order.
+     *
+     * @param values what is copied
+     * @param shape the length of every dimension
+     * @return a new tensor
+     */
     public static Tensor of(long[] values, long... shape) {
         return shaped(make("of", DType.INT64, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
     }
 
-    /** An int64 CPU tensor with a copy of {@code values} in row-major order: token ids, labels, positions. */
+    /**
+     * An int64 CPU tensor with a copy of {@code values} in row-major order: token ids, labels, positions.
+     *
+     * @param values what is copied
+     * @param shape the length of every dimension
+     * @return a new tensor
+     */
     public static Tensor of(int[] values, long... shape) {
         return shaped(make("of", DType.INT64, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
     }
 
-    /** A uint8 CPU tensor with a copy of {@code values} in row-major order. */
+    /**
+     * A uint8 CPU tensor with a copy of {@code values} in row-major order.
+     *
+     * @param values what is copied
+     * @param shape the length of every dimension
+     * @return a new tensor
+     */
     public static Tensor of(byte[] values, long... shape) {
         return shaped(make("of", DType.UINT8, Device.CPU, shape, options -> torch.tensor(values, options)), shape);
     }
@@ -104,12 +162,24 @@ public final class Tensors {
         return shape.length == 1 ? flat : flat.view(shape);
     }
 
-    /** Joins tensors along an existing dimension. */
+    /**
+     * Joins tensors along an existing dimension.
+     *
+     * @param tensors of the same shape but for that dimension
+     * @param dimension along which they follow one another
+     * @return a new tensor
+     */
     public static Tensor cat(List<Tensor> tensors, int dimension) {
         return joined("cat", tensors, vector -> torch.cat(vector, dimension));
     }
 
-    /** Joins tensors of one shape along a new dimension. */
+    /**
+     * Joins tensors of one shape along a new dimension.
+     *
+     * @param tensors at least one
+     * @param dimension the place of the new dimension
+     * @return a new tensor
+     */
     public static Tensor stack(List<Tensor> tensors, int dimension) {
         return joined("stack", tensors, vector -> torch.stack(vector, dimension));
     }
@@ -130,7 +200,9 @@ public final class Tensors {
      * Maps a file's bytes as a uint8 vector without reading them. Writing to the tensor changes private pages of memory,
      * never the file.
      *
+     * @param file an existing file
      * @param bytes length of the mapping; the file must be at least that long and must not shrink while it is mapped
+     * @return [bytes], which belongs to the scope
      */
     public static Tensor mapped(Path file, long bytes) {
         return mapped(file, bytes, false);

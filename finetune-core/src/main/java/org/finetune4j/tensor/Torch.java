@@ -161,13 +161,17 @@ public final class Torch {
         }
     }
 
-    /** Threads that one operation may use. */
+    /** {@return threads that one operation may use} */
     public static int threads() {
         ensureLoaded();
         return torch.get_num_threads();
     }
 
-    /** Sets how many threads one operation may use; at least 1. */
+    /**
+     * Sets how many threads one operation may use.
+     *
+     * @param threads at least 1
+     */
     public static void setThreads(int threads) {
         if (threads < 1) {
             throw new IllegalArgumentException("threads must be at least 1, not " + threads);
