@@ -19,16 +19,16 @@ final class AssistantSpans {
 
     private final ChatTemplate template;
     private final List<ChatMessage> messages;
-    private final ChatOptions options;
+    private final TemplateProbe probe;
     private final String text;
     private final MessagePlaces places;
 
-    AssistantSpans(ChatTemplate template, List<ChatMessage> messages, ChatOptions options, String text) {
+    AssistantSpans(ChatTemplate template, List<ChatMessage> messages, TemplateProbe probe, String text) {
         this.template = template;
         this.messages = messages;
-        this.options = options;
+        this.probe = probe;
         this.text = text;
-        this.places = new MessagePlaces(messages, text, part -> render(part, false));
+        this.places = new MessagePlaces(messages, text, probe);
     }
 
     /** Reads the marks of a template that has its own. */
@@ -103,14 +103,14 @@ final class AssistantSpans {
     }
 
     private int startOf(int index) {
-        String before = render(messages.subList(0, index), true);
-        if (text.startsWith(before)) {
-            return before.length();
+        List<ChatMessage> before = messages.subList(0, index);
+        Optional<String> asked = probe.text(before, true);
+        if (asked.isPresent() && text.startsWith(asked.get())) {
+            return asked.get().length();
         }
         MessagePlaces.Place place =
                 places.of(index).orElseThrow(() -> refused(index, "does not appear in the text as one piece"));
-        String plain = render(messages.subList(0, index), false);
-        String header = before.substring(commonPrefix(before, plain));
+        String header = header(before).orElseGet(this::anyHeader);
         int from = places.endBefore(index);
         if (from > place.start()) {
             throw refused(index, "stands among the words of the message before it");
@@ -129,18 +129,85 @@ final class AssistantSpans {
         return place.start();
     }
 
+    /** What the template writes behind a conversation to ask for an answer; empty where it does not say. */
+    private Optional<String> header(List<ChatMessage> conversation) {
+        Optional<String> asked = probe.text(conversation, true);
+        Optional<String> plain = conversation.isEmpty() ? Optional.of("") : probe.text(conversation, false);
+        return asked.flatMap(with -> plain.map(without -> with.substring(commonPrefix(with, without))))
+                .filter(header -> !PythonText.isBlank(header));
+    }
+
+    /**
+     * The same behind any conversation that the template accepts: a beginning of this one that waits for an answer, all of
+     * it, or all of it with one more question.
+     */
+    private String anyHeader() {
+        List<ChatMessage> more = new ArrayList<>(messages);
+        more.add(ChatMessage.user(MessagePlaces.MARK));
+        List<List<ChatMessage>> conversations = new ArrayList<>(List.of(messages, more));
+        for (int end = 1; end < messages.size(); end++) {
+            if (!messages.get(end - 1).role().equals(ASSISTANT)
+                    && messages.get(end).role().equals(ASSISTANT)) {
+                conversations.add(0, messages.subList(0, end));
+                break;
+            }
+        }
+        return conversations.stream()
+                .map(this::header)
+                .flatMap(Optional::stream)
+                .findFirst()
+                .orElse("");
+    }
+
     /** Whether a marker, word or line of the header ends there, so that no token is cut in two. */
     private static boolean partsAfter(String header, int length) {
         return ">]:\n".indexOf(header.charAt(length - 1)) >= 0 || " \n<[".indexOf(header.charAt(length)) >= 0;
     }
 
     private int endOf(int index, int start) {
-        String through = render(messages.subList(0, index + 1), false);
-        if (text.startsWith(through) && through.length() > start) {
-            int written = beforeOpening(index, start, start + trimmedEnd(text.substring(start, through.length())));
+        Optional<String> through = through(index);
+        if (through.isEmpty()) {
+            return endByOthers(index);
+        }
+        int length = through.get().length();
+        if (text.startsWith(through.get()) && length > start) {
+            int written = beforeOpening(index, start, start + trimmedEnd(text.substring(start, length)));
             return index == messages.size() - 1 ? Math.min(written, endInTheMiddle(index, written)) : written;
         }
-        return endByContent(index, through);
+        return endByContent(index, through.get());
+    }
+
+    private Optional<String> through(int index) {
+        return probe.text(messages.subList(0, index + 1), false);
+    }
+
+    /**
+     * Where a template refuses a conversation that ends with this answer, such as with a call that no tool has answered: what
+     * ends another answer ends this one, if it stands before the next message's words.
+     */
+    private int endByOthers(int index) {
+        MessagePlaces.Place place =
+                places.of(index).orElseThrow(() -> refused(index, "does not appear in the text as one piece"));
+        int limit = index + 1 < messages.size()
+                ? places.of(index + 1).map(MessagePlaces.Place::start).orElse(text.length())
+                : text.length();
+        for (int other = messages.size() - 1; other >= 0; other--) {
+            Optional<MessagePlaces.Place> words = places.of(other);
+            if (other == index
+                    || words.isEmpty()
+                    || !messages.get(other).role().equals(ASSISTANT)
+                    || callsTools(other)
+                    || through(other).isEmpty()) {
+                continue;
+            }
+            int end = endOf(other, startOf(other));
+            String ending = words.get().end() < end ? text.substring(words.get().end(), end) : "";
+            int at = PythonText.isBlank(ending) ? -1 : text.indexOf(ending, place.end());
+            if (at >= 0 && at + ending.length() <= limit) {
+                return at + ending.length();
+            }
+        }
+        return endByOpening(index, place.end());
     }
 
     /** A template may open the next message at once: that is not the turn's. */
@@ -165,20 +232,19 @@ final class AssistantSpans {
         List<ChatMessage> longer = new ArrayList<>(messages);
         longer.add(ChatMessage.user(MessagePlaces.MARK));
         String ending = text.substring(place.get().end(), written);
-        try {
-            String more = render(longer, false);
-            longer.set(
-                    index,
-                    messages.get(index)
-                            .withContent(
-                                    MessagePlaces.otherThan(messages.get(index).content())));
-            int end = more.length() - MessagePlaces.commonSuffix(more, render(longer, false));
-            String shared = shared(index, ending, more.substring(end));
-            return PythonText.isBlank(shared) ? written : place.get().end() + trimmedEnd(shared);
-        } catch (UserErrorException e) {
+        Optional<String> more = probe.text(longer, false);
+        longer.set(
+                index,
+                messages.get(index)
+                        .withContent(MessagePlaces.otherThan(messages.get(index).content())));
+        Optional<String> changed = more.flatMap(accepted -> probe.text(longer, false));
+        if (more.isEmpty() || changed.isEmpty()) {
             // The template refuses another message here.
             return written;
         }
+        int end = more.get().length() - MessagePlaces.commonSuffix(more.get(), changed.get());
+        String shared = shared(index, ending, more.get().substring(end));
+        return PythonText.isBlank(shared) ? written : place.get().end() + trimmedEnd(shared);
     }
 
     private int endByContent(int index, String through) {
@@ -186,8 +252,11 @@ final class AssistantSpans {
                 places.of(index).orElseThrow(() -> refused(index, "does not appear in the text as one piece"));
         List<ChatMessage> changed = new ArrayList<>(messages.subList(0, index + 1));
         changed.set(index, places.changed(index));
-        String ending =
-                through.substring(through.length() - MessagePlaces.commonSuffix(through, render(changed, false)));
+        Optional<String> other = probe.text(changed, false);
+        if (other.isEmpty()) {
+            return endByOpening(index, place.end());
+        }
+        String ending = through.substring(through.length() - MessagePlaces.commonSuffix(through, other.get()));
         String shared = shared(index, ending, text.substring(place.end()));
         if (PythonText.isBlank(shared) && !PythonText.isBlank(ending)) {
             return endByOpening(index, place.end());
@@ -241,13 +310,6 @@ final class AssistantSpans {
     private static int trimmedEnd(String turn) {
         int end = turn.stripTrailing().length();
         return end == 0 ? turn.length() : end;
-    }
-
-    private String render(List<ChatMessage> part, boolean generationPrompt) {
-        if (part.isEmpty() && !generationPrompt) {
-            return "";
-        }
-        return JinjaTemplate.withoutMarks(template.renderMarked(part, options.withGenerationPrompt(generationPrompt)));
     }
 
     private static int commonPrefix(String a, String b) {

@@ -13,6 +13,7 @@ import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.jinja.JinjaTemplate;
+import org.finetune4j.model.chat.jinja.PythonText;
 import org.finetune4j.model.chat.jinja.RenderSession;
 import org.jspecify.annotations.Nullable;
 
@@ -183,8 +184,11 @@ public final class ChatTemplate {
      * @throws UserErrorException when the template refuses the conversation
      */
     public String render(List<ChatMessage> messages, ChatOptions options) {
-        String text = JinjaTemplate.withoutMarks(renderMarked(messages, options));
-        return options.continueFinalMessage() ? untilFinalContent(text, messages, options) : text;
+        RenderSession session = RenderSession.start();
+        String text = JinjaTemplate.withoutMarks(renderMarked(messages, options, session));
+        return options.continueFinalMessage()
+                ? untilFinalContent(text, messages, new TemplateProbe(this, options, session))
+                : text;
     }
 
     /**
@@ -194,20 +198,25 @@ public final class ChatTemplate {
      * @throws UserErrorException when the template refuses the conversation, or an answer's place depends on what follows it
      */
     public RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options) {
+        return renderWithSpans(messages, options, RenderSession.start());
+    }
+
+    RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options, RenderSession session) {
         ChatOptions finished = options.withGenerationPrompt(false);
-        String marked = renderMarked(messages, finished);
-        AssistantSpans spans = new AssistantSpans(this, messages, finished, JinjaTemplate.withoutMarks(marked));
+        String marked = renderMarked(messages, finished, session);
+        AssistantSpans spans = new AssistantSpans(
+                this, messages, new TemplateProbe(this, finished, session), JinjaTemplate.withoutMarks(marked));
         return marked.indexOf(JinjaTemplate.START) >= 0 ? spans.marked(marked) : spans.found();
     }
 
-    String renderMarked(List<ChatMessage> messages, ChatOptions options) {
+    String renderMarked(List<ChatMessage> messages, ChatOptions options, RenderSession session) {
         Map<String, @Nullable Object> variables = new LinkedHashMap<>(specialTokens);
         variables.put("messages", fields(messages));
         variables.put("add_generation_prompt", options.addGenerationPrompt());
         variables.put("tools", options.tools());
         variables.put("documents", null);
         variables.putAll(options.variables());
-        return (options.tools() == null ? template : templateForTools).render(variables, RenderSession.start());
+        return (options.tools() == null ? template : templateForTools).render(variables, session);
     }
 
     private static List<Map<String, @Nullable Object>> fields(List<ChatMessage> messages) {
@@ -224,13 +233,20 @@ public final class ChatTemplate {
     }
 
     /** Cuts what the template writes behind the last message's own words: what stays when they are others. */
-    private String untilFinalContent(String text, List<ChatMessage> messages, ChatOptions options) {
+    private String untilFinalContent(String text, List<ChatMessage> messages, TemplateProbe probe) {
         List<ChatMessage> changed = new ArrayList<>(messages);
         ChatMessage last = messages.get(messages.size() - 1);
         changed.set(messages.size() - 1, last.withContent(MessagePlaces.otherThan(last.content())));
-        String other = JinjaTemplate.withoutMarks(renderMarked(changed, options));
-        int end = text.length() - MessagePlaces.commonSuffix(text, other);
-        if (other.indexOf(MessagePlaces.otherThan(last.content())) < 0) {
+        Optional<String> other = probe.text(changed, false);
+        String content = PythonText.strip(last.content());
+        // The template may refuse other words: then the last place is meant where the message's own stand.
+        int end = other.isPresent()
+                ? text.length() - MessagePlaces.commonSuffix(text, other.get())
+                : text.lastIndexOf(content) + content.length();
+        boolean appears = other.isPresent()
+                ? other.get().contains(MessagePlaces.otherThan(last.content()))
+                : !content.isEmpty() && text.contains(content);
+        if (!appears) {
             throw new UserErrorException(name + ": the last message does not appear in the rendered conversation,"
                     + " so it cannot be continued");
         }

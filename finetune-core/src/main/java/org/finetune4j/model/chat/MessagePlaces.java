@@ -5,8 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.jinja.PythonText;
 
 /** Where the words of messages lie in a rendered conversation: what changes in the text when they do. */
 final class MessagePlaces {
@@ -24,14 +23,14 @@ final class MessagePlaces {
 
     private final List<ChatMessage> messages;
     private final String text;
-    private final Function<List<ChatMessage>, String> rendering;
+    private final TemplateProbe probe;
     private final Map<Integer, Optional<Place>> found = new HashMap<>();
     private final Map<Integer, ChatMessage> changes = new HashMap<>();
 
-    MessagePlaces(List<ChatMessage> messages, String text, Function<List<ChatMessage>, String> rendering) {
+    MessagePlaces(List<ChatMessage> messages, String text, TemplateProbe probe) {
         this.messages = messages;
         this.text = text;
-        this.rendering = rendering;
+        this.probe = probe;
     }
 
     /** Empty where the words do not appear, appear twice, or cannot be others. */
@@ -62,12 +61,11 @@ final class MessagePlaces {
     private Optional<Place> find(int index, ChatMessage change, String other) {
         List<ChatMessage> changed = new ArrayList<>(messages);
         changed.set(index, change);
-        String changedText;
-        try {
-            changedText = rendering.apply(changed);
-        } catch (UserErrorException e) {
-            return Optional.empty();
+        Optional<String> rendered = probe.text(changed, false);
+        if (rendered.isEmpty()) {
+            return ownWords(PythonText.strip(messages.get(index).content()));
         }
+        String changedText = rendered.get();
         int at = changedText.indexOf(other);
         if (at < 0 || changedText.indexOf(other, at + 1) >= 0) {
             return Optional.empty();
@@ -79,6 +77,14 @@ final class MessagePlaces {
         }
         int end = text.length() - commonSuffix(text, changedText);
         return Optional.of(new Place(Math.min(start, end), end));
+    }
+
+    /** Where the template refuses other words: the only place where a message's own stand. */
+    private Optional<Place> ownWords(String words) {
+        int at = words.isEmpty() ? -1 : text.indexOf(words);
+        return at < 0 || text.indexOf(words, at + 1) >= 0
+                ? Optional.empty()
+                : Optional.of(new Place(at, at + words.length()));
     }
 
     /** Where the words of the messages before one end, as far as they can be found. */

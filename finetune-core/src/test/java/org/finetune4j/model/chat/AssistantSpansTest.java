@@ -9,14 +9,19 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.jinja.RenderSession;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Where the answers lie in a rendered conversation: what the model itself would have to write, no more and no less. */
 class AssistantSpansTest {
@@ -181,5 +186,118 @@ class AssistantSpansTest {
                 () -> mistral.render(List.of(ChatMessage.user("a"), ChatMessage.user("b")), ChatOptions.none()));
         assertTrue(
                 String.valueOf(e.getMessage()).startsWith("mistral-v0.3: the chat template refuses"), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiterString = "=>", textBlock = """
+            llama3.2-instruct => Welcome!<|eot_id|> => Hi.<|eot_id|>
+            qwen2.5 => Welcome!<|im_end|> => Hi.<|im_end|>
+            qwen3 => Welcome!<|im_end|> => <think>~~</think>~~Hi.<|im_end|>
+            phi3 => Welcome!<|end|> => Hi.<|end|>
+            """)
+    void anAssistantMaySpeakFirst(String family, String first, String last) throws IOException {
+        List<ChatMessage> messages =
+                List.of(ChatMessage.assistant("Welcome!"), ChatMessage.user("Hello"), ChatMessage.assistant("Hi."));
+        assertEquals(List.of(first, last), answers(template(family), messages));
+        assertEquals(
+                List.of(first),
+                answers(template(family), messages.subList(0, 1)).stream()
+                        .map(answer -> answer.replace("<think>~~</think>~~", ""))
+                        .toList());
+    }
+
+    /** Templates that refuse what nobody wrote: no question yet, no message of the system, a question in another place. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{% if messages[0].role != 'system' %}{{ raise_exception('system!') }}{% endif %}",
+                "{% if not tools %}{{ raise_exception('tools!') }}{% endif %}",
+                "{% if messages[1].role != 'user' %}{{ raise_exception('user!') }}{% endif %}",
+                "{% if messages|length < 3 %}{{ raise_exception('short!') }}{% endif %}",
+                "{% if messages|length != 5 %}{{ raise_exception('others!') }}{% endif %}",
+                "{% if messages[-1].role == 'user' and not add_generation_prompt %}{{ raise_exception('ask!') }}{% endif %}",
+                "{% if messages[-1].role != 'user' and add_generation_prompt %}{{ raise_exception('wait!') }}{% endif %}",
+                "{% for m in messages %}{% if m.content not in ['S', 'Q1', 'A1', 'Q2', 'A2'] %}"
+                        + "{{ raise_exception('words!') }}{% endif %}{% endfor %}",
+                "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 is odd) %}"
+                        + "{{ raise_exception('turns!') }}{% endif %}{% endfor %}",
+                "{{ strftime_now('%H:%M:%S') if messages|length > 0 }}"
+            })
+    void aTemplateThatRefusesWhatNobodyWroteIsAskedOtherwise(String demand) {
+        ChatTemplate template = ChatTemplate.of(
+                "demanding",
+                demand + "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<end>{% endfor %}"
+                        + "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+                Map.of());
+        List<ChatMessage> messages = List.of(
+                ChatMessage.system("S"),
+                ChatMessage.user("Q1"),
+                ChatMessage.assistant("A1"),
+                ChatMessage.user("Q2"),
+                ChatMessage.assistant("A2"));
+        RenderedChat chat =
+                template.renderWithSpans(messages, ChatOptions.none().withTools(List.of(Map.of("name", "f"))));
+        List<String> answers = chat.spans().stream()
+                .map(span -> chat.text().substring(span.start(), span.end()))
+                .toList();
+        assertEquals(List.of("A1<end>", "A2<end>"), answers);
+    }
+
+    @Test
+    void aCallWhoseAnswerTheTemplateDemandsEndsAsOtherAnswersDo() {
+        ChatTemplate template = ChatTemplate.of(
+                "demanding",
+                "{% if messages[-1].tool_calls %}{{ raise_exception('no answer of the tool') }}{% endif %}"
+                        + "{% for m in messages %}<|{{ m.role }}|>{{ m.tool_calls|tojson if m.tool_calls else m.content }}"
+                        + "<end>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}",
+                Map.of());
+        Map<String, Object> call = new LinkedHashMap<>();
+        call.put("role", "assistant");
+        call.put("tool_calls", List.of(Map.of("function", Map.of("name", "f"))));
+        assertEquals(
+                List.of("[{\"function\": {\"name\": \"f\"}}]<end>", "A<end>"),
+                answers(
+                        template,
+                        List.of(
+                                ChatMessage.user("Q"),
+                                new ChatMessage(call),
+                                ChatMessage.of("tool", "3"),
+                                ChatMessage.assistant("A"))));
+    }
+
+    @Test
+    void aMessageIsContinuedThoughTheTemplateRefusesOtherWords() {
+        ChatTemplate template = ChatTemplate.of(
+                "strict",
+                "{% for m in messages %}{% if m.content not in ['Q', 'A'] %}{{ raise_exception('no') }}{% endif %}"
+                        + "<{{ m.role }}>{{ m.content }}<end>{% endfor %}",
+                Map.of());
+        assertEquals(
+                "<user>Q<end><assistant>A",
+                template.render(
+                        List.of(ChatMessage.user("Q"), ChatMessage.assistant("A")),
+                        ChatOptions.none().continuingFinalMessage()));
+    }
+
+    @Test
+    @Timeout(value = 2, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void whatAnswersAreFoundByIsBoundedAsAWhole() {
+        ChatTemplate template = ChatTemplate.of(
+                "slow",
+                "{% for a in range(1000) %}{% for b in range(300) %}{% endfor %}{% endfor %}"
+                        + "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>{% endfor %}",
+                Map.of());
+        List<ChatMessage> messages = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            messages.add(ChatMessage.user("Q" + i));
+            messages.add(ChatMessage.assistant("A" + i));
+        }
+        UserErrorException e = assertThrows(
+                UserErrorException.class,
+                () -> template.renderWithSpans(
+                        messages, ChatOptions.none(), RenderSession.limited(2_000_000, 6_000_000)));
+        assertTrue(
+                String.valueOf(e.getMessage()).startsWith("slow: finding the answers in what the chat template writes"),
+                e.getMessage());
     }
 }

@@ -11,7 +11,7 @@ public final class RenderSession {
     private final ZonedDateTime now;
     private final RenderBudget budget;
 
-    RenderSession(ZonedDateTime now, RenderBudget budget) {
+    private RenderSession(ZonedDateTime now, RenderBudget budget) {
         this.now = now;
         this.budget = budget;
     }
@@ -33,6 +33,26 @@ public final class RenderSession {
      */
     public static RenderSession at(ZonedDateTime now) {
         return new RenderSession(now, new RenderBudget());
+    }
+
+    /**
+     * A session at the present time with other limits than the usual ones.
+     *
+     * @param maxSteps of one rendering, about so many values looked at; all together may take 25 times as many
+     * @param maxSize of one rendering, in characters made
+     * @return a new one
+     */
+    public static RenderSession limited(long maxSteps, long maxSize) {
+        return new RenderSession(ZonedDateTime.now(), new RenderBudget(maxSteps, maxSize));
+    }
+
+    /**
+     * Whether its renderings together have taken all that they may cost.
+     *
+     * @return true when no other one can be made
+     */
+    public boolean isExhausted() {
+        return budget.isExhausted();
     }
 
     ZonedDateTime now() {

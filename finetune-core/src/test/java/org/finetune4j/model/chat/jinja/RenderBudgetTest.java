@@ -5,8 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.time.ZoneOffset;
-import java.time.ZonedDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -27,7 +25,7 @@ class RenderBudgetTest {
 
     /** A twentieth of the usual limits, which are reached in the same way. */
     private static RenderSession session() {
-        return new RenderSession(ZonedDateTime.now(ZoneOffset.UTC), new RenderBudget(2_000_000, 6_000_000));
+        return RenderSession.limited(2_000_000, 6_000_000);
     }
 
     private static String render(String source, RenderSession session) {
