@@ -13,11 +13,13 @@ import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.peft.lora.LoraAdapter;
 import org.finetune4j.peft.lora.LoraBatch;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterSet;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -98,22 +100,22 @@ final class BenchAdaptersCommand implements Callable<Integer> {
     private void measureBatch(CausalLM model, AdapterSet adapters, ObjectNode result) {
         adapters.deactivate();
         ModelInputs inputs = randomBatch(model);
-        result.put("base_batch_ms", median(forward(model, inputs)));
+        result.put("base_batch_ms", median(forward(model, inputs, null)));
         if (!adapters.names().stream().allMatch(name -> adapters.get(name) instanceof LoraAdapter)) {
             return;
         }
         try (LoraBatch batch = LoraBatch.of(model, adapters)) {
-            batch.assign(adapters.names().toArray(String[]::new));
-            result.put("mixed_batch_ms", median(forward(model, inputs)));
+            RowAdapters rows = batch.assign(adapters.names().toArray(String[]::new));
+            result.put("mixed_batch_ms", median(forward(model, inputs, rows)));
         }
     }
 
-    private static List<Double> forward(CausalLM model, ModelInputs inputs) {
+    private static List<Double> forward(CausalLM model, ModelInputs inputs, @Nullable RowAdapters rows) {
         List<Double> times = new ArrayList<>();
         for (int run = 0; run < 6; run++) {
             double time = milliseconds(() -> {
                 try (TensorScope scope = TensorScope.open()) {
-                    model.logits(inputs);
+                    model.logits(inputs, rows);
                 }
             });
             // The first run also pays for what is made once.

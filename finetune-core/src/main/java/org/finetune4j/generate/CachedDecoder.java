@@ -5,9 +5,11 @@ import java.util.List;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs a model over sequences that grow: tokens go in, the scores of the next one come out. Nothing is computed twice, but
@@ -16,6 +18,7 @@ import org.finetune4j.tensor.TensorScope;
 final class CachedDecoder implements AutoCloseable {
 
     private final CausalLM model;
+    private final @Nullable RowAdapters rowAdapters;
     private final GrowingKeyValueCache cache;
     private int[] ids = new int[0];
     private byte[] seen = new byte[0];
@@ -26,9 +29,13 @@ final class CachedDecoder implements AutoCloseable {
 
     private boolean closed;
 
-    /** @param capacity how many tokens a row is going to have, padding included */
-    CachedDecoder(CausalLM model, int capacity) {
+    /**
+     * @param rowAdapters which adapter each row uses, or null where all use what the model has
+     * @param capacity how many tokens a row is going to have, padding included
+     */
+    CachedDecoder(CausalLM model, @Nullable RowAdapters rowAdapters, int capacity) {
         this.model = model;
+        this.rowAdapters = rowAdapters;
         this.cache = new GrowingKeyValueCache(model.virtualTokens() + capacity);
     }
 
@@ -159,12 +166,15 @@ final class CachedDecoder implements AutoCloseable {
             if (closed) {
                 throw new IllegalStateException("session used after close");
             }
-            SequenceContext context = model.context(inputs, cache, seen);
+            SequenceContext plain = model.context(inputs, cache, seen);
+            SequenceContext context = rowAdapters == null
+                    ? plain
+                    : plain.withRowGroups(rowAdapters.of(inputs.batchSize(), model.device()));
             Tensor hidden = model.hiddenStates(inputs, context); // [rows, virtual + seq, hidden]
             cache.advance((int) hidden.size(1));
             rotatedLength = longest();
             Tensor last = hidden.select(1, hidden.size(1) - 1); // [rows, hidden]
-            return scope.keep(model.network().logits(last)); // [rows, vocabulary]
+            return scope.keep(model.network().logits(last, context)); // [rows, vocabulary]
         }
     }
 

@@ -4,7 +4,9 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.tensor.Autograd;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Continues a text again and again as it grows, as in a conversation. The session keeps the keys and values of what the
@@ -26,9 +28,9 @@ public final class GenerationSession implements AutoCloseable {
     private int computed;
     private boolean closed;
 
-    GenerationSession(TextGenerator generator, CausalLM model) {
+    GenerationSession(TextGenerator generator, CausalLM model, @Nullable RowAdapters rowAdapters) {
         this.generator = generator;
-        this.decoder = new CachedDecoder(model, 256);
+        this.decoder = new CachedDecoder(model, rowAdapters, 256);
     }
 
     /**

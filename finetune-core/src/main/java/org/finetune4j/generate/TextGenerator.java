@@ -8,7 +8,9 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatMessage;
 import org.finetune4j.model.chat.ChatOptions;
 import org.finetune4j.model.chat.ChatTemplate;
+import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.tensor.Autograd;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Continues texts with a model: greedily, by sampling or by beam search, with a key-value cache. What the options leave
@@ -22,15 +24,32 @@ public final class TextGenerator {
 
     private final CausalLM model;
     private final GenerationConfigFile config;
+    private final @Nullable RowAdapters rowAdapters;
 
-    private TextGenerator(CausalLM model) {
+    private TextGenerator(CausalLM model, GenerationConfigFile config, @Nullable RowAdapters rowAdapters) {
         this.model = model;
-        this.config = GenerationConfigFile.of(model);
+        this.config = config;
+        this.rowAdapters = rowAdapters;
     }
 
-    /** A generator for {@code model}, which stays the caller's. */
+    /**
+     * A generator for a model.
+     *
+     * @param model stays the caller's
+     * @return the generator, which several threads may use
+     */
     public static TextGenerator of(CausalLM model) {
-        return new TextGenerator(model);
+        return new TextGenerator(model, GenerationConfigFile.of(model), null);
+    }
+
+    /**
+     * A generator whose prompts use adapters of their own.
+     *
+     * @param rows which adapter each prompt of a batch uses
+     * @return the generator
+     */
+    public TextGenerator withRows(RowAdapters rows) {
+        return new TextGenerator(model, config, rows);
     }
 
     /** Continues a text; see {@link #generate(String, GenerationOptions, Consumer)}. */
@@ -160,7 +179,7 @@ public final class TextGenerator {
 
     /** A session that reads what grows only once. */
     public GenerationSession session() {
-        return new GenerationSession(this, model);
+        return new GenerationSession(this, model, rowAdapters);
     }
 
     private List<Completion> run(List<int[]> prompts, GenerationOptions options, GenerationListener listener) {
@@ -177,7 +196,7 @@ public final class TextGenerator {
         int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
         GenerationOptions complete = complete(options, longest);
         try (Autograd.Mode mode = Autograd.disabled();
-                CachedDecoder decoder = new CachedDecoder(model, longest + complete.maxNewTokens())) {
+                CachedDecoder decoder = new CachedDecoder(model, rowAdapters, longest + complete.maxNewTokens())) {
             if (complete.numBeams() == 1) {
                 return loop(complete, listener).run(prompts, decoder);
             }

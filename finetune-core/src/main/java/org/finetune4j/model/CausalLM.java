@@ -18,6 +18,7 @@ import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.PrefixCache;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
+import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
@@ -435,10 +436,24 @@ public final class CausalLM implements AutoCloseable {
      * @return [batch, seq, vocabulary] or [batch, labels], which belongs to the caller's scope
      */
     public Tensor logits(ModelInputs inputs) {
+        return logits(inputs, null);
+    }
+
+    /**
+     * The scores of {@link #logits(ModelInputs)} for rows that use adapters of their own.
+     *
+     * @param inputs the batch
+     * @param rowAdapters which adapter each row uses, or null where all use what the layers have
+     * @return [batch, seq, vocabulary] or [batch, labels], which belongs to the caller's scope
+     */
+    public Tensor logits(ModelInputs inputs, @Nullable RowAdapters rowAdapters) {
         try (Entry entry = enter();
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            Tensor all = hiddenStates(inputs, context(inputs)); // [batch, virtual + seq, hidden]
+            SequenceContext plain = context(inputs);
+            SequenceContext context =
+                    rowAdapters == null ? plain : plain.withRowGroups(rowAdapters.of(inputs.batchSize(), device));
+            Tensor all = hiddenStates(inputs, context); // [batch, virtual + seq, hidden]
             int seq = inputs.sequenceLength();
             Tensor hidden = all.narrow(1, all.size(1) - seq, seq); // [batch, seq, hidden]
             Pooling pooling = network.pooling();
@@ -447,7 +462,7 @@ public final class CausalLM implements AutoCloseable {
                         Tensors.of(rowsOf(pooling, inputs), inputs.batchSize()).to(device);
                 hidden = hidden.reshape(-1, hidden.size(-1)).indexSelect(0, rows); // [batch, hidden]
             }
-            return scope.keep(network.logits(hidden));
+            return scope.keep(network.logits(hidden, context));
         }
     }
 

@@ -106,6 +106,7 @@ final class ContextFactory {
                 views,
                 cache,
                 null,
+                null,
                 null);
     }
 

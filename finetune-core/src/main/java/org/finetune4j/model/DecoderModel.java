@@ -138,11 +138,24 @@ public abstract class DecoderModel extends Module {
     public abstract int maxPositions();
 
     /**
-     * The scores of every token of the vocabulary, or of every label, from hidden states after the final norm: [...,
-     * vocabulary or labels].
+     * The scores of every token of the vocabulary, or of every label.
+     *
+     * @param normalised [..., hidden], hidden states after the final norm
+     * @return [..., vocabulary or labels]
      */
-    public Tensor logits(Tensor normalised) {
-        return outputLayer().forward(normalised);
+    public final Tensor logits(Tensor normalised) {
+        return logits(normalised, null);
+    }
+
+    /**
+     * The scores of every token of the vocabulary, or of every label.
+     *
+     * @param normalised [..., hidden], hidden states after the final norm
+     * @param context what is known about the batch whose rows these are; null where they are tokens by themselves
+     * @return [..., vocabulary or labels]
+     */
+    public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
+        return outputLayer().forward(normalised, context);
     }
 
     /** Whether the output layer's weight is the embedding's. */

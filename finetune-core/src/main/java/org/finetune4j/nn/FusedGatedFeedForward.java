@@ -21,9 +21,9 @@ public final class FusedGatedFeedForward extends FeedForward {
 
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
-        Tensor both = gateUp.forward(x); // [batch, seq, 2 * inner]
+        Tensor both = gateUp.forward(x, context); // [batch, seq, 2 * inner]
         Tensor gate = both.narrow(2, 0, inner); // [batch, seq, inner]
         Tensor up = both.narrow(2, inner, inner);
-        return down.forward(activation.apply(gate).mul(up)); // [batch, seq, hidden]
+        return down.forward(activation.apply(gate).mul(up), context); // [batch, seq, hidden]
     }
 }

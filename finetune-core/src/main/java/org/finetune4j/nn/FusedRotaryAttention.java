@@ -30,13 +30,13 @@ public final class FusedRotaryAttention extends SelfAttention {
 
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
-        Tensor all = queryKeyValue.forward(x); // [batch, seq, queries + 2 * keys]
+        Tensor all = queryKeyValue.forward(x, context); // [batch, seq, queries + 2 * keys]
         Tensor attended = attention.forward(
                 all.narrow(2, 0, queries()), // [batch, seq, queries]
                 all.narrow(2, queries(), keys()), // [batch, seq, keys]
                 all.narrow(2, queries() + keys(), keys()),
                 layer,
                 context);
-        return output.forward(attended);
+        return output.forward(attended, context);
     }
 }

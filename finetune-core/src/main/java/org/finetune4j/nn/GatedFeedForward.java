@@ -1,6 +1,7 @@
 package org.finetune4j.nn;
 
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** {@code down(activation(gate(x)) * up(x))}, the feed-forward block of the Llama family (Shazeer 2020). */
 public final class GatedFeedForward extends FeedForward {
@@ -38,14 +39,16 @@ public final class GatedFeedForward extends FeedForward {
         this.activation = activation;
     }
 
+    /**
+     * Applies the block.
+     *
+     * @param x [..., hidden]
+     * @param context what is known about the batch whose rows {@code x} has; null where {@code x} has tokens by themselves
+     * @return [..., hidden]
+     */
     @Override
-    public Tensor forward(Tensor x, SequenceContext context) {
-        return forward(x);
-    }
-
-    /** [..., hidden] to [..., hidden]. */
-    public Tensor forward(Tensor x) {
-        Tensor gated = activation.apply(gate.forward(x)).mul(up.forward(x)); // [..., inner]
-        return down.forward(gated); // [..., hidden]
+    public Tensor forward(Tensor x, @Nullable SequenceContext context) {
+        Tensor gated = activation.apply(gate.forward(x, context)).mul(up.forward(x, context)); // [..., inner]
+        return down.forward(gated, context); // [..., hidden]
     }
 }

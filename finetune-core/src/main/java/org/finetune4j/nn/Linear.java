@@ -58,10 +58,16 @@ public final class Linear extends Module {
         return new Linear(Layout.OUT_IN, weight, null);
     }
 
-    /** Applies the layer with its extension. */
-    public Tensor forward(Tensor x) {
+    /**
+     * Applies the layer with its extension.
+     *
+     * @param x [..., in]
+     * @param context what is known about the batch whose rows {@code x} has; null where {@code x} has tokens by themselves
+     * @return [..., out]
+     */
+    public Tensor forward(Tensor x, @Nullable SequenceContext context) {
         LinearExtension active = extension;
-        return active == null ? project(x) : active.forward(this, x);
+        return active == null ? project(x) : active.forward(this, x, context);
     }
 
     /** Applies the layer alone, as if it had no extension: [..., in] to [..., out]. */

@@ -2,6 +2,7 @@ package org.finetune4j.nn;
 
 import java.util.Collection;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** What a parameter-efficient method adds to a {@link Linear} layer. */
 public interface LinearExtension {
@@ -9,10 +10,13 @@ public interface LinearExtension {
     /**
      * The extended layer's output. {@link Linear#project} gives the base layer's own.
      *
+     * @param base the layer
      * @param x [..., in]
+     * @param context what is known about the batch whose rows {@code x} has; null where {@code x} has tokens by themselves,
+     *     as those of an expert or those that have a label
      * @return [..., out]
      */
-    Tensor forward(Linear base, Tensor x);
+    Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context);
 
     /** The parameters that the method adds. They belong to the method, not to the layer. */
     Collection<Parameter> parameters();

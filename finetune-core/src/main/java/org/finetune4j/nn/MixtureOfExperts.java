@@ -53,7 +53,7 @@ public final class MixtureOfExperts extends FeedForward {
     public Tensor forward(Tensor x, SequenceContext context) {
         long hidden = x.size(-1);
         Tensor tokens = x.reshape(-1, hidden); // [tokens, hidden]
-        Tensor logits = router.forward(tokens); // [tokens, experts]
+        Tensor logits = router.forward(tokens, null); // [tokens, experts]
         Tensor probabilities = logits.to(logits.dtype().atLeastFloat32()).softmax(-1);
         Functional.TopK best = Functional.topK(probabilities, settings.perToken);
         Tensor weights = best.values(); // [tokens, perToken]
@@ -87,7 +87,7 @@ public final class MixtureOfExperts extends FeedForward {
         for (int expert = 0; expert < settings.experts; expert++) {
             int count = starts[expert + 1] - starts[expert];
             if (count > 0) {
-                outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count)));
+                outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), null));
             }
         }
         Tensor weighted = Tensors.cat(outputs, 0) // [tokens * perToken, hidden], grouped by expert

@@ -67,10 +67,10 @@ public final class RotaryAttention extends SelfAttention {
 
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
-        Tensor q = normalised(queryNorm, query.forward(x));
-        Tensor k = normalised(keyNorm, key.forward(x));
-        Tensor attended = attention.forward(q, k, value.forward(x), layer, context);
-        return output.forward(attended);
+        Tensor q = normalised(queryNorm, query.forward(x, context));
+        Tensor k = normalised(keyNorm, key.forward(x, context));
+        Tensor attended = attention.forward(q, k, value.forward(x, context), layer, context);
+        return output.forward(attended, context);
     }
 
     /** Normalises [batch, seq, heads * headDim], each head by itself or all together. */

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param routerListener is told how experts were chosen, or null
  * @param virtualEmbeddings [virtual, hidden], vectors to put before the token embeddings of every row, or null; the other
  *     components count them in
+ * @param rowGroups which rows use which of several adapters, or null where all rows use what the layers have
  */
 public record SequenceContext(
         Tensor positionIds,
@@ -21,12 +22,20 @@ public record SequenceContext(
         Map<AttentionKind, AttentionView> views,
         @Nullable KeyValueCache cache,
         @Nullable RouterListener routerListener,
-        @Nullable Tensor virtualEmbeddings) {
+        @Nullable Tensor virtualEmbeddings,
+        @Nullable RowGroups rowGroups) {
 
     /** The context of a causal model whose layers are all alike. */
     public SequenceContext(
             Tensor positionIds, @Nullable Rotation rotation, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
-        this(positionIds, null, Map.of(AttentionKind.FULL, new AttentionView(rotation, mask, true)), cache, null, null);
+        this(
+                positionIds,
+                null,
+                Map.of(AttentionKind.FULL, new AttentionView(rotation, mask, true)),
+                cache,
+                null,
+                null,
+                null);
     }
 
     /** What layers of this kind see. */
@@ -40,16 +49,28 @@ public record SequenceContext(
 
     /** The same context, which tells {@code listener} how experts are chosen. */
     public SequenceContext withRouterListener(RouterListener listener) {
-        return new SequenceContext(positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings);
+        return new SequenceContext(positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings, rowGroups);
     }
 
     /** The same context, whose layers hand their keys and values to {@code newCache}. */
     public SequenceContext withCache(KeyValueCache newCache) {
-        return new SequenceContext(positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings);
+        return new SequenceContext(
+                positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings, rowGroups);
     }
 
     /** The same context with vectors before the token embeddings. */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
-        return new SequenceContext(positionIds, tokenTypeIds, views, cache, routerListener, embeddings);
+        return new SequenceContext(positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups);
+    }
+
+    /**
+     * The same context for rows that use adapters of their own.
+     *
+     * @param newGroups which rows use which adapter
+     * @return the context
+     */
+    public SequenceContext withRowGroups(RowGroups newGroups) {
+        return new SequenceContext(
+                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, newGroups);
     }
 }

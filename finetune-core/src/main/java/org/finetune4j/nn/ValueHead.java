@@ -25,6 +25,6 @@ public final class ValueHead extends Module {
     /** [batch, seq, hidden] after the final norm to [batch, seq]. */
     public Tensor forward(Tensor normalised) {
         Tensor input = Dropout.apply(normalised.to(DType.FLOAT32), dropout);
-        return summary.forward(input).squeeze(-1); // [batch, seq]
+        return summary.forward(input, null).squeeze(-1); // [batch, seq]
     }
 }

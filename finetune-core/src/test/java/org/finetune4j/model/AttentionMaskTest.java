@@ -105,6 +105,7 @@ class AttentionMaskTest {
                     Map.of(AttentionKind.SLIDING, new AttentionView(null, mask, causal)),
                     null,
                     null,
+                    null,
                     null);
             float[] actual = new Attention(HEADS, KV_HEADS, HEAD_DIM, SCALE, 0, AttentionKind.SLIDING, cap)
                     .forward(query, key, value, 0, context)

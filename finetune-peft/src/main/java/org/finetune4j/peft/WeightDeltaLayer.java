@@ -3,10 +3,12 @@ package org.finetune4j.peft;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + D x} with a dense matrix D that is computed from a few parameters in every pass. */
 public abstract class WeightDeltaLayer extends AdaptedLinear {
@@ -25,7 +27,7 @@ public abstract class WeightDeltaLayer extends AdaptedLinear {
     protected abstract boolean scalesRankDropout();
 
     @Override
-    public final Tensor forward(Linear linear, Tensor x) {
+    public final Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         Tensor output = linear.project(x);
         double leftOut = Dropout.probability(config.moduleDropout());
         if (leftOut > 0

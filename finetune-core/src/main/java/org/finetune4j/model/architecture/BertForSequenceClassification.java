@@ -21,6 +21,7 @@ import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * BERT (Devlin et al. 2019) as a classifier of sequences: tokens see each other in both directions, norms follow each
@@ -121,9 +122,9 @@ public final class BertForSequenceClassification extends DecoderModel {
     }
 
     @Override
-    public Tensor logits(Tensor normalised) {
-        Tensor pooled = pooler.forward(normalised).tanh(); // [..., hidden]
-        return classifier.forward(Dropout.apply(pooled, shape.classifierDropout)); // [..., labels]
+    public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
+        Tensor pooled = pooler.forward(normalised, context).tanh(); // [..., hidden]
+        return classifier.forward(Dropout.apply(pooled, shape.classifierDropout), context); // [..., labels]
     }
 
     @Override
@@ -175,15 +176,15 @@ public final class BertForSequenceClassification extends DecoderModel {
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attention = shape.attention.forward(
-                    query.forward(hiddenStates),
-                    key.forward(hiddenStates),
-                    value.forward(hiddenStates),
+                    query.forward(hiddenStates, context),
+                    key.forward(hiddenStates, context),
+                    value.forward(hiddenStates, context),
                     index,
                     context);
-            Tensor output = Dropout.apply(attentionOutput.forward(attention), shape.dropout);
+            Tensor output = Dropout.apply(attentionOutput.forward(attention, context), shape.dropout);
             Tensor attended = attentionNorm.forward(join(Block.ATTENTION, hiddenStates, output));
-            Tensor inner = shape.activation.apply(up.forward(attended)); // [batch, seq, inner]
-            Tensor fed = Dropout.apply(down.forward(inner), shape.dropout);
+            Tensor inner = shape.activation.apply(up.forward(attended, context)); // [batch, seq, inner]
+            Tensor fed = Dropout.apply(down.forward(inner, context), shape.dropout);
             return outputNorm.forward(join(Block.FEED_FORWARD, attended, fed));
         }
     }

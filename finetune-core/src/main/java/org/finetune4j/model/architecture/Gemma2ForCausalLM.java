@@ -9,9 +9,11 @@ import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention.Style;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gemma 2 (Gemma team 2024): capped scores, every other layer sees a window only, and norms before and after each block.
@@ -50,8 +52,8 @@ public final class Gemma2ForCausalLM extends RotaryDecoder {
 
     /** Caps the scores of the vocabulary; a classifier's stay as they are. */
     @Override
-    public Tensor logits(Tensor normalised) {
-        Tensor logits = super.logits(normalised);
+    public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
+        Tensor logits = super.logits(normalised, context);
         return finalSoftCap == 0 || pooling() != null
                 ? logits
                 : logits.div(finalSoftCap).tanh().mul(finalSoftCap);

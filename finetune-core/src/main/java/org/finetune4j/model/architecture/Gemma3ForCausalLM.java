@@ -12,9 +12,11 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.RotaryEmbedding;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gemma 3 for text (Gemma team 2025): five layers that see a window to one that sees everything, each kind with its own
@@ -62,8 +64,8 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
 
     /** Caps the scores of the vocabulary; a classifier's stay as they are. */
     @Override
-    public Tensor logits(Tensor normalised) {
-        Tensor logits = super.logits(normalised);
+    public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
+        Tensor logits = super.logits(normalised, context);
         return finalSoftCap == 0 || pooling() != null
                 ? logits
                 : logits.div(finalSoftCap).tanh().mul(finalSoftCap);

@@ -122,20 +122,22 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attended = join(Block.ATTENTION, hiddenStates, attend(attentionNorm.forward(hiddenStates), context));
-            Tensor inner = shape.activation.apply(up.forward(feedForwardNorm.forward(attended))); // [batch, seq, inner]
-            return join(Block.FEED_FORWARD, attended, Dropout.apply(down.forward(inner), shape.residualDropout));
+            Tensor inner = shape.activation.apply(
+                    up.forward(feedForwardNorm.forward(attended), context)); // [batch, seq, inner]
+            return join(
+                    Block.FEED_FORWARD, attended, Dropout.apply(down.forward(inner, context), shape.residualDropout));
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {
             long hidden = shape.hidden;
-            Tensor all = queryKeyValue.forward(x); // [batch, seq, 3 * hidden]
+            Tensor all = queryKeyValue.forward(x, context); // [batch, seq, 3 * hidden]
             Tensor attended = attention.forward(
                     all.narrow(2, 0, hidden), // [batch, seq, hidden]
                     all.narrow(2, hidden, hidden),
                     all.narrow(2, 2 * hidden, hidden),
                     index,
                     context);
-            return Dropout.apply(attentionOutput.forward(attended), shape.residualDropout);
+            return Dropout.apply(attentionOutput.forward(attended, context), shape.residualDropout);
         }
     }
 

@@ -131,14 +131,15 @@ public final class GptNeoxForCausalLM extends DecoderModel {
             Tensor attention = Dropout.apply(attend(inputNorm.forward(hiddenStates), context), shape.dropout);
             Tensor attended = join(Block.ATTENTION, hiddenStates, attention);
             Tensor input = shape.parallel ? hiddenStates : attended;
-            Tensor inner = shape.activation.apply(up.forward(postAttentionNorm.forward(input))); // [batch, seq, inner]
-            return join(Block.FEED_FORWARD, attended, Dropout.apply(down.forward(inner), shape.dropout));
+            Tensor inner = shape.activation.apply(
+                    up.forward(postAttentionNorm.forward(input), context)); // [batch, seq, inner]
+            return join(Block.FEED_FORWARD, attended, Dropout.apply(down.forward(inner, context), shape.dropout));
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {
             int headDim = shape.attention.headDim();
             Tensor all = queryKeyValue
-                    .forward(x) // [batch, seq, 3 * hidden]: the query, key and value of each head side by side
+                    .forward(x, context) // [batch, seq, 3 * hidden]: the query, key and value of each head side by side
                     .view(x.size(0), x.size(1), shape.attention.heads(), 3L * headDim);
             Tensor attended = shape.attention.forward(
                     all.narrow(3, 0, headDim), // [batch, seq, heads, headDim]
@@ -146,7 +147,7 @@ public final class GptNeoxForCausalLM extends DecoderModel {
                     all.narrow(3, 2L * headDim, headDim),
                     index,
                     context);
-            return attentionOutput.forward(attended);
+            return attentionOutput.forward(attended, context);
         }
     }
 

@@ -76,7 +76,7 @@ public final class OptForCausalLM extends DecoderModel {
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
         Tensor token = allVectors(inputIds, context, computeDType); // [batch, seq, embedded]
         if (projectIn != null) {
-            token = projectIn.forward(token); // [batch, seq, hidden]
+            token = projectIn.forward(token, context); // [batch, seq, hidden]
         }
         Tensor position = positions.forward(context.positionIds().add(POSITION_OFFSET), computeDType);
         return token.add(position); // [batch, seq, hidden]
@@ -90,7 +90,7 @@ public final class OptForCausalLM extends DecoderModel {
     @Override
     public Tensor finalNorm(Tensor hiddenStates) {
         Tensor normalised = norm == null ? hiddenStates : norm.forward(hiddenStates);
-        return projectOut == null ? normalised : projectOut.forward(normalised); // [..., embedded]
+        return projectOut == null ? normalised : projectOut.forward(normalised, null); // [..., embedded]
     }
 
     @Override
@@ -156,8 +156,9 @@ public final class OptForCausalLM extends DecoderModel {
             Tensor attention = attend(before(attentionNorm, hiddenStates), context);
             Tensor attended =
                     after(attentionNorm, join(Block.ATTENTION, hiddenStates, Dropout.apply(attention, shape.dropout)));
-            Tensor inner = shape.activation.apply(up.forward(before(feedForwardNorm, attended))); // [batch, seq, inner]
-            Tensor fed = Dropout.apply(down.forward(inner), shape.dropout);
+            Tensor inner = shape.activation.apply(
+                    up.forward(before(feedForwardNorm, attended), context)); // [batch, seq, inner]
+            Tensor fed = Dropout.apply(down.forward(inner, context), shape.dropout);
             return after(feedForwardNorm, join(Block.FEED_FORWARD, attended, fed));
         }
 
@@ -170,9 +171,9 @@ public final class OptForCausalLM extends DecoderModel {
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {
-            Tensor attended =
-                    shape.attention.forward(query.forward(x), key.forward(x), value.forward(x), index, context);
-            return output.forward(attended);
+            Tensor attended = shape.attention.forward(
+                    query.forward(x, context), key.forward(x, context), value.forward(x, context), index, context);
+            return output.forward(attended, context);
         }
     }
 

@@ -8,6 +8,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.tensor.DType;
@@ -15,6 +16,7 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + scale * B (E * (A dropout(x)))}: a singular value decomposition with values E (Zhang et al. 2023). */
 final class AdaLoraLayer extends AdaptedLinear {
@@ -48,7 +50,7 @@ final class AdaLoraLayer extends AdaptedLinear {
     }
 
     @Override
-    public Tensor forward(Linear linear, Tensor x) {
+    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         DType dtype = x.dtype();
         Tensor scaledA = loraA.as(dtype).mul(loraE.as(dtype)); // [rank, in]
         Tensor low = Functional.linear(Dropout.apply(x, dropout), scaledA, null); // [..., rank]

@@ -4,6 +4,7 @@ import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.tensor.Tensor;
@@ -27,7 +28,7 @@ final class Ia3Layer extends AdaptedLinear {
     }
 
     @Override
-    public Tensor forward(Linear linear, Tensor x) {
+    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         Tensor vector = scales.as(x.dtype()).view(-1); // [in] or [out]
         return ofInput ? linear.project(x.mul(vector)) : linear.project(x).mul(vector);
     }

@@ -5,6 +5,7 @@ import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
 import org.finetune4j.tensor.Autograd;
@@ -36,7 +37,7 @@ final class DoraLayer extends LoraLayer {
     }
 
     @Override
-    public Tensor forward(Linear linear, Tensor x) {
+    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         long[] shape = x.shape();
         DType dtype = x.dtype();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]

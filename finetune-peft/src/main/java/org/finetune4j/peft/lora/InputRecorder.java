@@ -13,6 +13,7 @@ import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -142,7 +143,7 @@ final class InputRecorder implements AutoCloseable {
         }
 
         @Override
-        public Tensor forward(Linear base, Tensor x) {
+        public Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context) {
             if (lastInput != null && lastLeader != null && !lastInput.isClosed() && lastInput.isSame(x)) {
                 leaders.put(path, lastLeader);
             } else {

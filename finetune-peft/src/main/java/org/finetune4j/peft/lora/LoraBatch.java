@@ -8,8 +8,12 @@ import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.RowAdapters;
+import org.finetune4j.nn.RowGroups;
 import org.finetune4j.strategy.AdapterSet;
-import org.jspecify.annotations.Nullable;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensors;
 
 /**
  * Lets every row of a batch use a LoRA adapter of its own: the base computes all rows at once, and each adapter adds to its
@@ -17,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * try (LoraBatch batch = LoraBatch.of(model, adapters)) {
- *     batch.assign("legal", "medical", LoraBatch.BASE);
- *     generator.completeTokens(List.of(contract, symptoms, question), options);
+ *     RowAdapters rows = batch.assign("legal", "medical", LoraBatch.BASE);
+ *     TextGenerator.of(model).withRows(rows).completeTokens(List.of(contract, symptoms, question), options);
  * }
  * }</pre>
  */
@@ -31,8 +35,7 @@ public final class LoraBatch implements AutoCloseable {
     private final List<String> names;
     private final Map<Linear, LoraRows> layers = new LinkedHashMap<>();
     private final List<Linear> extended = new ArrayList<>();
-    private @Nullable RowGroups groups;
-    private boolean closed;
+    private volatile boolean closed;
 
     private LoraBatch(CausalLM model, List<String> names) {
         this.model = model;
@@ -67,34 +70,43 @@ public final class LoraBatch implements AutoCloseable {
 
     private void add(int number, String name, LoraAdapter adapter) {
         for (LoraLayer layer : adapter.layersAlone(name)) {
-            if (layer.path().contains(".experts.")) {
-                throw new UserErrorException("adapter '" + name + "' adapts the expert " + layer.path()
-                        + ", which sees tokens and not rows: it cannot be used side by side with others");
+            if (!seesRows(layer)) {
+                throw new UserErrorException("adapter '" + name + "' adapts " + layer.path()
+                        + ", which sees tokens by themselves and not rows: it cannot be used side by side with others");
             }
-            layers.computeIfAbsent(layer.base(), linear -> new LoraRows(this, layer.path()))
-                    .add(number, layer);
+            layers.computeIfAbsent(layer.base(), linear -> new LoraRows(this)).add(number, layer);
         }
+    }
+
+    /** Whether the layer is told whose rows it works on: those of the blocks are, but for experts, and the output layer. */
+    private boolean seesRows(LoraLayer layer) {
+        if (layer.base() == model.network().outputLayer()) {
+            return true;
+        }
+        return !layer.path().contains(".experts.")
+                && model.network().layers().stream()
+                        .anyMatch(block -> block.namedModules().containsValue(layer.base()));
     }
 
     private void extend() {
-        layers.forEach((linear, rows) -> {
+        model.alone(() -> layers.forEach((linear, rows) -> {
             linear.extend(rows);
             extended.add(linear);
-        });
+        }));
     }
 
     /**
-     * Says which adapter each row of the following batches uses. With beams or several answers to a prompt, all rows of
-     * one prompt use its adapter.
+     * Says which adapter each row of a batch uses; the result goes with the batch, to {@code TextGenerator.withRows} or {@code
+     * CausalLM.logits}. Batches without one are computed as the base alone. With beams or several answers to a prompt, all
+     * rows of one prompt use its adapter.
      *
      * @param rows for each row the name of an adapter, or {@link #BASE}
+     * @return what several batches may use, of several threads too
      * @throws UserErrorException when there is no adapter of a name, with the nearest name
      * @throws IllegalStateException when this is closed: the model would answer as the base alone
      */
-    public void assign(String... rows) {
-        if (closed) {
-            throw new IllegalStateException("batch of adapters used after close");
-        }
+    public RowAdapters assign(String... rows) {
+        requireOpen();
         if (rows.length == 0) {
             throw new IllegalArgumentException("a batch has at least one row");
         }
@@ -106,28 +118,45 @@ public final class LoraBatch implements AutoCloseable {
                         "there is no adapter '" + rows[row] + "'" + Suggestions.didYouMean(rows[row], names));
             }
         }
-        clear();
-        groups = new RowGroups(numbers, model.device());
+        return (batchRows, device) -> groups(numbers, batchRows, device);
     }
 
-    @Nullable
-    RowGroups groups() {
-        return groups;
-    }
-
-    private void clear() {
-        if (groups != null) {
-            groups.close();
-            groups = null;
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("batch of adapters used after close");
         }
+    }
+
+    private RowGroups groups(int[] adapterOfRow, int batchRows, Device device) {
+        requireOpen();
+        if (batchRows % adapterOfRow.length != 0) {
+            throw new UserErrorException(
+                    "the batch has " + batchRows + " rows, adapters are assigned to " + adapterOfRow.length);
+        }
+        int repeat = batchRows / adapterOfRow.length;
+        Map<Integer, List<Integer>> byAdapter = new LinkedHashMap<>();
+        for (int row = 0; row < batchRows; row++) {
+            int adapter = adapterOfRow[row / repeat];
+            if (adapter >= 0) {
+                byAdapter.computeIfAbsent(adapter, key -> new ArrayList<>()).add(row);
+            }
+        }
+        List<RowGroups.Group> groups = new ArrayList<>();
+        byAdapter.forEach((adapter, members) -> {
+            int[] index = members.stream().mapToInt(Integer::intValue).toArray();
+            groups.add(new RowGroups.Group(
+                    adapter, Tensors.of(index, index.length).to(DType.INT64).to(device)));
+        });
+        return new RowGroups(this, groups);
     }
 
     /** Lets the model compute as the base alone again. The adapters stay in their set. */
     @Override
     public void close() {
-        clear();
-        extended.forEach(Linear::removeExtension);
-        extended.clear();
-        closed = true;
+        model.alone(() -> {
+            extended.forEach(Linear::removeExtension);
+            extended.clear();
+            closed = true;
+        });
     }
 }

@@ -8,6 +8,7 @@ import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
@@ -62,7 +63,7 @@ class LoraLayer extends AdaptedLinear {
     }
 
     @Override
-    public Tensor forward(Linear linear, Tensor x) {
+    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
         Tensor output = linear.project(rows); // [rows, out]

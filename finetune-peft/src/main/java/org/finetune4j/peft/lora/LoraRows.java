@@ -4,23 +4,23 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.RowGroups;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** One layer of a model whose batches use several LoRA adapters: the base once for all rows, each adapter for its own. */
 final class LoraRows implements LinearExtension {
 
     private final LoraBatch batch;
-    private final String path;
     private final Map<Integer, LoraLayer> layers = new LinkedHashMap<>();
 
-    LoraRows(LoraBatch batch, String path) {
+    LoraRows(LoraBatch batch) {
         this.batch = batch;
-        this.path = path;
     }
 
     void add(int adapter, LoraLayer layer) {
@@ -28,26 +28,24 @@ final class LoraRows implements LinearExtension {
     }
 
     @Override
-    public Tensor forward(Linear linear, Tensor x) {
+    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         Tensor output = linear.project(x); // [rows, ..., out]
-        RowGroups groups = batch.groups();
+        RowGroups groups = context == null ? null : context.rowGroups();
         if (groups == null) {
             return output;
         }
         if (Autograd.isEnabled()) {
             throw new IllegalStateException("rows with adapters of their own are for inference: train one at a time");
         }
-        long rows = x.size(0);
-        if (rows % groups.assigned() != 0) {
-            throw new UserErrorException(
-                    path + ": the batch has " + rows + " rows, adapters are assigned to " + groups.assigned());
+        if (groups.owner() != batch) {
+            throw new IllegalStateException("these rows were assigned by another batch of adapters than the model has");
         }
-        for (RowGroups.Group group : groups.of(rows)) {
+        for (RowGroups.Group group : groups.groups()) {
             LoraLayer layer = layers.get(group.adapter());
             if (layer == null) {
                 continue;
             }
-            if (group.index().size(0) == rows) {
+            if (group.index().size(0) == x.size(0)) {
                 output.addInPlace(layer.added(x));
             } else {
                 Tensor own = x.indexSelect(0, group.index()); // [own rows, ..., in]

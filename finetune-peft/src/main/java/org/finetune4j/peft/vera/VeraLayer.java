@@ -6,12 +6,14 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + b * (B[:out] (d * (A[:, :in] dropout(x))))} with trained vectors b and d (Kopiczko et al. 2024). */
 final class VeraLayer extends AdaptedLinear {
@@ -43,7 +45,7 @@ final class VeraLayer extends AdaptedLinear {
     }
 
     @Override
-    public Tensor forward(Linear linear, Tensor x) {
+    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         DType dtype = x.dtype();
         Tensor low = Functional.linear(Dropout.apply(x, dropout), matrixA(dtype), null); // [..., rank]
         Tensor high = Functional.linear(low.mul(lambdaD.as(dtype)), matrixB(dtype), null); // [..., out]

@@ -44,7 +44,7 @@ class DoraGradientTest {
             Tensor weight = PartedWeight.dense(linear);
             Tensor norm = whole(weight, a, b).square().sum(1, false).sqrt();
             try (Autograd.Mode mode = Autograd.enabled()) {
-                Autograd.backward(linear.forward(x).mul(direction).sum());
+                Autograd.backward(linear.forward(x, null).mul(direction).sum());
             }
             for (Parameter parameter : new Parameter[] {a, b, magnitude}) {
                 DirectionalDerivative.assertIsGradient(parameter, () -> {

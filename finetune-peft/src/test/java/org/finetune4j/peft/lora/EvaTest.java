@@ -24,6 +24,7 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.PeftParityTest;
 import org.finetune4j.peft.TargetModules;
@@ -45,6 +46,7 @@ import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.TrainingResult;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -121,7 +123,7 @@ class EvaTest {
             if (module instanceof Linear linear) {
                 linear.extend(new LinearExtension() {
                     @Override
-                    public Tensor forward(Linear base, Tensor x) {
+                    public Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context) {
                         Tensor rows = x.detach().reshape(-1, x.size(x.dim() - 1));
                         inputs.put(path, rows.indexSelect(0, places).unscoped());
                         return base.project(x);

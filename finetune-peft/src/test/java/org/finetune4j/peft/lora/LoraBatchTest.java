@@ -5,18 +5,24 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.peft.PeftParityTest;
 import org.finetune4j.strategy.AdapterSet;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -61,8 +67,12 @@ class LoraBatchTest {
     }
 
     private static float[] logits(CausalLM model, ModelInputs inputs) {
+        return logits(model, inputs, null);
+    }
+
+    private static float[] logits(CausalLM model, ModelInputs inputs, @Nullable RowAdapters rows) {
         try (TensorScope scope = TensorScope.open()) {
-            return model.logits(inputs).toFloatArray();
+            return model.logits(inputs, rows).toFloatArray();
         }
     }
 
@@ -73,8 +83,7 @@ class LoraBatchTest {
                 AdapterSet adapters = adapters(model)) {
             float[] mixed;
             try (LoraBatch batch = LoraBatch.of(model, adapters)) {
-                batch.assign(ROWS);
-                mixed = logits(model, repeated(ROWS.length));
+                mixed = logits(model, repeated(ROWS.length), batch.assign(ROWS));
                 assertThrows(UserErrorException.class, () -> adapters.activate("wide"));
             }
             adapters.deactivate();
@@ -104,8 +113,7 @@ class LoraBatchTest {
             TextGenerator generator = TextGenerator.of(model);
             List<int[]> mixed;
             try (LoraBatch batch = LoraBatch.of(model, adapters)) {
-                batch.assign(rows);
-                mixed = generator.completeTokens(prompts, options).stream()
+                mixed = generator.withRows(batch.assign(rows)).completeTokens(prompts, options).stream()
                         .map(completion -> completion.tokens())
                         .toList();
             }
@@ -128,8 +136,8 @@ class LoraBatchTest {
                 String unknown = assertThrows(UserErrorException.class, () -> batch.assign("wid"))
                         .getMessage();
                 assertTrue(unknown.contains("did you mean 'wide'"), unknown);
-                batch.assign("wide", "narrow");
-                String rows = assertThrows(UserErrorException.class, () -> logits(model, repeated(3)))
+                RowAdapters two = batch.assign("wide", "narrow");
+                String rows = assertThrows(UserErrorException.class, () -> logits(model, repeated(3), two))
                         .getMessage();
                 assertTrue(rows.contains("3 rows, adapters are assigned to 2"), rows);
             }
@@ -142,6 +150,62 @@ class LoraBatchTest {
             String message = assertThrows(UserErrorException.class, () -> LoraBatch.of(model, adapters))
                     .getMessage();
             assertTrue(message.contains("'biased'"), message);
+        }
+    }
+
+    @Test
+    void severalThreadsUseRowsOfTheirOwnOnOneModel() throws Exception {
+        String[][] assignments = {
+            {"wide", "narrow"}, {"narrow", LoraBatch.BASE}, {LoraBatch.BASE, "wide"}, {"wide", "wide"}
+        };
+        GenerationOptions options =
+                GenerationOptions.greedy(5).toBuilder().stopTokens(Set.of()).build();
+        List<int[]> prompts = List.of(TOKENS, new int[] {71, 12});
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                AdapterSet adapters = adapters(model);
+                LoraBatch batch = LoraBatch.of(model, adapters)) {
+            TextGenerator generator = TextGenerator.of(model);
+            List<RowAdapters> rows =
+                    Arrays.stream(assignments).map(batch::assign).toList();
+            List<List<int[]>> expected = new ArrayList<>();
+            rows.forEach(each -> expected.add(answers(generator.withRows(each), prompts, options)));
+            ExecutorService threads = Executors.newFixedThreadPool(4);
+            try {
+                List<Future<List<int[]>>> running = new ArrayList<>();
+                for (int turn = 0; turn < 40; turn++) {
+                    RowAdapters own = rows.get(turn % rows.size());
+                    running.add(threads.submit(() -> answers(generator.withRows(own), prompts, options)));
+                }
+                for (int turn = 0; turn < running.size(); turn++) {
+                    List<int[]> found = running.get(turn).get();
+                    for (int row = 0; row < prompts.size(); row++) {
+                        assertArrayEquals(expected.get(turn % rows.size()).get(row), found.get(row));
+                    }
+                }
+            } finally {
+                threads.shutdownNow();
+            }
+        }
+    }
+
+    private static List<int[]> answers(TextGenerator generator, List<int[]> prompts, GenerationOptions options) {
+        return generator.completeTokens(prompts, options).stream()
+                .map(completion -> completion.tokens())
+                .toList();
+    }
+
+    @Test
+    void rowsOfAnotherBatchOrAClosedOneAreRefused() {
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                AdapterSet adapters = adapters(model)) {
+            RowAdapters before;
+            try (LoraBatch first = LoraBatch.of(model, adapters)) {
+                before = first.assign("wide");
+            }
+            assertThrows(IllegalStateException.class, () -> logits(model, repeated(1), before));
+            try (LoraBatch second = LoraBatch.of(model, adapters)) {
+                assertThrows(IllegalStateException.class, () -> logits(model, repeated(1), before));
+            }
         }
     }
 }
