@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Settings {
 
+    /** The largest rank, number of virtual tokens or width that an adapter may ask for. */
+    public static final int LARGEST_SIZE = 1 << 16;
+
     private final String origin;
     private final Map<String, @Nullable Object> values;
     private final Map<String, String> written;
@@ -102,17 +105,54 @@ public final class Settings {
         return number;
     }
 
-    /** A number, or {@code fallback}; texts such as {@code 2e-4}, which YAML does not take for numbers, are read too. */
+    /**
+     * A whole number within bounds, or {@code fallback}.
+     *
+     * @param key the name of the value
+     * @param fallback what is given where there is no value
+     * @param minimum the smallest number that is meant by anybody
+     * @param maximum the largest one: what would take more memory or time than any machine has is a mistake
+     * @return the number
+     * @throws UserErrorException when it is not a whole number, or is outside of the bounds
+     */
+    public int integer(String key, int fallback, int minimum, int maximum) {
+        int number = integer(key, fallback);
+        if (has(key) && (number < minimum || number > maximum)) {
+            throw invalid(key, "a whole number from " + minimum + " to " + maximum);
+        }
+        return number;
+    }
+
+    /**
+     * A number, or {@code fallback}; texts such as {@code 2e-4}, which YAML does not take for numbers, are read too.
+     *
+     * @param key the name of the value
+     * @param fallback what is given where there is no value
+     * @return the number, which a float32 can hold
+     * @throws UserErrorException when it is no number, or not one that can be calculated with
+     */
     public double number(String key, double fallback) {
         Object value = value(key).orElse(fallback);
-        if (value instanceof Number number) {
-            return number.doubleValue();
-        }
+        double number;
         try {
-            return Double.parseDouble(value.toString());
+            number = value instanceof Number given ? given.doubleValue() : Double.parseDouble(value.toString());
         } catch (NumberFormatException e) {
             throw invalid(key, "a number");
         }
+        if (has(key) && !isCalculable(number)) {
+            throw invalid(key, "a number that a float32 can hold");
+        }
+        return number;
+    }
+
+    /**
+     * Whether tensors can be calculated with a number: it is one, and no larger than a float32 can be.
+     *
+     * @param number any number
+     * @return whether it is finite as a float32
+     */
+    public static boolean isCalculable(double number) {
+        return Math.abs(number) <= Float.MAX_VALUE;
     }
 
     /** A number within bounds, or {@code fallback}. */
@@ -164,8 +204,8 @@ public final class Settings {
         }
         Map<String, Integer> numbers = new LinkedHashMap<>();
         map.forEach((name, number) -> {
-            if (!(number instanceof Integer integer) || integer < 1) {
-                throw invalid(key, "names with positive whole numbers, such as {q_proj: 4}");
+            if (!(number instanceof Integer integer) || integer < 1 || integer > LARGEST_SIZE) {
+                throw invalid(key, "names with whole numbers from 1 to " + LARGEST_SIZE + ", such as {q_proj: 4}");
             }
             numbers.put(String.valueOf(name), integer);
         });

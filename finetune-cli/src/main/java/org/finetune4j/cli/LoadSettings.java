@@ -36,7 +36,7 @@ final class LoadSettings {
         this.settings = settings;
         this.device = settings.text("device").orElse("auto");
         Device.checkName(device);
-        this.threads = settings.integer("threads", 0, 0);
+        this.threads = settings.integer("threads", 0, 0, 1024);
         this.dtype = dtype(settings, "dtype");
         this.bf16 = settings.flag("bf16", false);
         this.quantization = Quantization.of(settings).orElse(null);

@@ -85,10 +85,10 @@ public final class Main {
     private static String message(Exception exception) {
         String message = exception.getMessage();
         String text = message == null ? exception.getClass().getSimpleName() : message;
-        return exception instanceof FinetuneException
-                ? text.replace('\n', ' ')
-                : exception.getClass().getSimpleName() + ": "
-                        + text.lines().findFirst().orElse("");
+        return Reasons.line(
+                exception instanceof FinetuneException
+                        ? text
+                        : exception.getClass().getSimpleName() + ": " + text);
     }
 
     private static boolean isVerbose(String... args) {

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.TrainingArguments;
@@ -35,14 +36,14 @@ final class TrainingArgumentsReader {
 
     private TrainingArguments arguments(Path output, double defaultLearningRate) {
         StepIntervals intervals = StepIntervals.of(settings);
-        int batch = settings.integer("per_device_train_batch_size", 8, 1);
+        int batch = settings.integer("per_device_train_batch_size", 8, 1, 1 << 16);
         double learningRate = settings.number("learning_rate", defaultLearningRate, 0, 1e6);
         return TrainingArguments.builder()
                 .epochs(settings.number("num_train_epochs", 3, 1e-9, 1e9))
                 .maxSteps(settings.integer("max_steps", -1))
                 .perDeviceTrainBatchSize(batch)
-                .perDeviceEvalBatchSize(settings.integer("per_device_eval_batch_size", batch, 1))
-                .gradientAccumulationSteps(settings.integer("gradient_accumulation_steps", 1, 1))
+                .perDeviceEvalBatchSize(settings.integer("per_device_eval_batch_size", batch, 1, 1 << 16))
+                .gradientAccumulationSteps(settings.integer("gradient_accumulation_steps", 1, 1, 1 << 20))
                 .learningRate(learningRate)
                 .schedule(schedule(learningRate))
                 .warmupSteps(warmupIsShare() ? 0 : settings.integer("warmup_steps", 0, 0))
@@ -50,7 +51,7 @@ final class TrainingArgumentsReader {
                 .optimizer(optimizer())
                 .weightDecay(settings.number("weight_decay", 0, 0, 1e6))
                 .decayNormsAndBiases(settings.flag("decay_norms_and_biases", false))
-                .maxGradNorm(settings.number("max_grad_norm", 1, 0, Double.MAX_VALUE))
+                .maxGradNorm(settings.number("max_grad_norm", 1, 0, Float.MAX_VALUE))
                 .gradientCheckpointingLayers(checkpointing())
                 .activationOffloadDirectory(offloading(output))
                 .loss(new LossOptions(
@@ -61,9 +62,9 @@ final class TrainingArgumentsReader {
                 .statisticsSteps(settings.integer("statistics_steps", 0, 0))
                 .seed(seed())
                 .shuffle(settings.flag("shuffle", true))
-                .dataloaderNumWorkers(settings.integer("dataloader_num_workers", DataLoader.DEFAULT_WORKERS, 0))
+                .dataloaderNumWorkers(settings.integer("dataloader_num_workers", DataLoader.DEFAULT_WORKERS, 0, 256))
                 .dataloaderPrefetchFactor(
-                        settings.integer("dataloader_prefetch_factor", DataLoader.DEFAULT_PREFETCH, 1))
+                        settings.integer("dataloader_prefetch_factor", DataLoader.DEFAULT_PREFETCH, 1, 4096))
                 .evaluation(intervals.evaluation())
                 .checkpoints(intervals.checkpoints())
                 .saveTotalLimit(settings.integer("save_total_limit", 1, 1))
@@ -143,7 +144,7 @@ final class TrainingArgumentsReader {
                 settings.flag("load_best_model_at_end", false),
                 settings.integer("early_stopping_patience", 0, 0),
                 settings.number("early_stopping_threshold", 0, 0, 1e9),
-                settings.integer("eval_max_new_tokens", 64, 1),
+                settings.integer("eval_max_new_tokens", 64, 1, 1 << 20),
                 settings.integer("eval_generated_samples", 0, 0));
     }
 

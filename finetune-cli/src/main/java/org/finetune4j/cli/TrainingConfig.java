@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
@@ -64,7 +65,7 @@ final class TrainingConfig {
     static Map<String, Object> parse(Path file) {
         requireFile(file);
         try {
-            JsonNode root = YAML.readTree(file.toFile());
+            JsonNode root = YAML.readTree(InputFiles.text(file));
             if (!(root instanceof ObjectNode)) {
                 throw new UserErrorException(file + ": expected keys with values, such as learning_rate: 2e-4");
             }

@@ -47,7 +47,7 @@ record TrainingJob(
                 TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate()),
                 output,
                 ReportSettings.of(settings),
-                settings.integer("num_preview_samples", 3, 0));
+                settings.integer("num_preview_samples", 3, 0, 1000));
         settings.refuseUnknown(new ForeignKeys(settings.known(), strategy.method()));
         return job;
     }

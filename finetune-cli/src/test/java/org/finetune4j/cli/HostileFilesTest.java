@@ -8,7 +8,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
@@ -21,17 +20,20 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.train.memory.ProcessMemory;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Whatever is in a file, a command ends: done, or with exit code 2 and one line that can be read. Hundreds of files are made
- * hostile by fixed random numbers. {@code -Dfinetune4j.hostile.cases=5000 -Dfinetune4j.hostile.seed=7} tries others.
+ * hostile by fixed random numbers. {@code -Dfinetune4j.hostile.cases=5000 -Dfinetune4j.hostile.seed=7} tries others, and
+ * {@code -Dfinetune4j.hostile.sweep=config.json} every hostile value for every key of a file.
  */
 class HostileFilesTest {
 
     private static final int CASES = Integer.getInteger("finetune4j.hostile.cases", 300);
     private static final int SEED = Integer.getInteger("finetune4j.hostile.seed", 1);
+    private static final @Nullable String SWEEP = System.getProperty("finetune4j.hostile.sweep");
     private static final int ONLY = Integer.getInteger("finetune4j.hostile.only", -1);
 
     /** Against work without an end; a case takes a tenth of a second. */
@@ -39,6 +41,10 @@ class HostileFilesTest {
 
     /** What one case may add to the largest size that the process has ever had. */
     private static final long BYTES = 700L << 20;
+
+    /** Words of libraries that mean nothing to a user. */
+    private static final List<String> FOREIGN =
+            List.of("Exception", "c10", "at::", "java.", "jackson", "org.finetune4j", "libtorch", "Frame #");
 
     private static final String CONFIG = """
             model_name_or_path: %s
@@ -109,6 +115,9 @@ class HostileFilesTest {
 
     @TempDir
     Path directory;
+
+    private final List<String> faults = new ArrayList<>();
+    private boolean ended;
 
     /** A file that is made hostile, how, and the commands that read it. */
     private record Target(Path file, BiFunction<Mutations, byte[], byte[]> mutation, List<List<String>> commands) {}
@@ -226,38 +235,56 @@ class HostileFilesTest {
                 assertEquals(0, good.exitCode(), command + ": " + good);
             }
         }
-        List<String> faults = new ArrayList<>();
         int refused = 0;
-        for (int i = 0; i < CASES; i++) {
-            if (ONLY >= 0 && i != ONLY) {
-                continue;
-            }
+        for (int i = 0; i < CASES && !ended; i++) {
             Random random = new Random(SEED * 1_000_003L + i);
             Target target = targets.get(i % targets.size());
-            byte[] good = Files.readAllBytes(target.file());
-            byte[] hostile = target.mutation().apply(new Mutations(random), good);
+            byte[] hostile = target.mutation().apply(new Mutations(random), Files.readAllBytes(target.file()));
             List<String> command =
                     target.commands().get(random.nextInt(target.commands().size()));
-            Files.write(target.file(), hostile);
-            long peak = ProcessMemory.peakMegabytes();
-            try {
-                CommandRun run = run(command);
-                String fault = fault(run, (ProcessMemory.peakMegabytes() - peak) << 20);
-                refused += run.exitCode() == 2 ? 1 : 0;
-                if (fault != null) {
-                    keep(i, target, hostile);
-                    faults.add("case " + i + ", " + target.file().getFileName() + ", " + command.get(0) + ": " + fault);
+            if (ONLY < 0 || i == ONLY) {
+                refused += attack(i, target, hostile, command);
+            }
+        }
+        if (SWEEP != null) {
+            for (Target target : targets) {
+                List<byte[]> files =
+                        target.file().endsWith(SWEEP) ? Mutations.each(Files.readAllBytes(target.file())) : List.of();
+                for (int i = 0; i < files.size() && !ended; i++) {
+                    attack(
+                            i,
+                            target,
+                            files.get(i),
+                            target.commands().get(i % target.commands().size()));
                 }
-            } catch (TimeoutException e) {
-                keep(i, target, hostile);
-                faults.add("case " + i + ", " + target.file().getFileName() + ", " + command.get(0) + ": no end");
-                break;
-            } finally {
-                Files.write(target.file(), good);
             }
         }
         assertTrue(faults.isEmpty(), faults.size() + " faults with seed " + SEED + ":\n" + String.join("\n", faults));
-        assertTrue(ONLY >= 0 || refused > CASES / 4, "only " + refused + " files were hostile enough to be refused");
+        assertTrue(ONLY >= 0 || refused >= CASES / 4, "only " + refused + " files were hostile enough to be refused");
+    }
+
+    /** Runs a command on a hostile file and puts the good one back; 1 when it was refused. */
+    private int attack(int number, Target target, byte[] hostile, List<String> command) throws Exception {
+        byte[] good = Files.readAllBytes(target.file());
+        Files.write(target.file(), hostile);
+        long peak = ProcessMemory.peakMegabytes();
+        int exitCode = 0;
+        String fault;
+        try {
+            CommandRun run = run(command);
+            exitCode = run.exitCode();
+            fault = fault(command.get(0), run, (ProcessMemory.peakMegabytes() - peak) << 20);
+        } catch (TimeoutException e) {
+            fault = "no end";
+            ended = true;
+        } finally {
+            Files.write(target.file(), good);
+        }
+        if (fault != null) {
+            faults.add("case " + number + ", " + target.file().getFileName() + ", " + command.get(0) + ": " + fault);
+            keep(number, target, hostile);
+        }
+        return exitCode == 2 ? 1 : 0;
     }
 
     private CommandRun run(List<String> command) throws Exception {
@@ -278,7 +305,7 @@ class HostileFilesTest {
     }
 
     /** What is wrong with how a command ended, or null. */
-    private static String fault(CommandRun run, long bytes) {
+    private static @Nullable String fault(String command, CommandRun run, long bytes) {
         if (bytes > BYTES) {
             return "took " + (bytes >> 20) + " MiB";
         }
@@ -286,18 +313,20 @@ class HostileFilesTest {
             return null;
         }
         List<String> errors = run.errors();
-        if (run.exitCode() != 2 || errors.size() != 1) {
+        // Only validate goes on after an error, to tell all of them.
+        if (run.exitCode() != 2 || errors.size() != 1 && !command.equals("validate")) {
             return "exit code " + run.exitCode() + " with "
                     + shortened(run.err().toString());
         }
-        String line = errors.get(0);
-        if (line.length() >= 2000 || line.chars().anyMatch(Character::isISOControl)) {
-            return "no line that can be read: " + line.length() + " characters " + shortened(line);
+        for (String line : errors) {
+            if (line.length() >= 2000 || line.chars().anyMatch(Character::isISOControl)) {
+                return "no line that can be read: " + line.length() + " characters " + shortened(line);
+            }
+            if (FOREIGN.stream().anyMatch(line::contains)) {
+                return "an error that is not ours: " + shortened(line);
+            }
         }
-        boolean foreign =
-                Arrays.asList("Exception", "c10", "at::", "java.", "org.finetune4j", "libtorch", "Frame #").stream()
-                        .anyMatch(line::contains);
-        return foreign ? "an error that is not ours: " + shortened(line) : null;
+        return null;
     }
 
     private static String shortened(String text) {

@@ -83,7 +83,7 @@ final class Mutations {
             "'",
             "\\",
             "&a [*a, *a]",
-            "!!java.lang.Thread {}",
+            "!!python/object:os.system {}",
             "<<: *b",
             "{{ 'a' * 1000000000 }}",
             "{{ 9**9999**9999 }}",
@@ -256,6 +256,31 @@ final class Mutations {
                 }
                 return changed;
         }
+    }
+
+    /** Every hostile value in the place of every value of a JSON object or of {@code key: value} lines. */
+    static List<byte[]> each(byte[] content) {
+        String text = new String(content, StandardCharsets.UTF_8);
+        List<byte[]> all = new ArrayList<>();
+        if (text.startsWith("{") && text.strip().lines().count() != 3) {
+            parse(content)
+                    .fieldNames()
+                    .forEachRemaining(name -> VALUES.forEach(value -> {
+                        ObjectNode changed = (ObjectNode) parse(content);
+                        changed.set(name, value);
+                        all.add(changed.toString().getBytes(StandardCharsets.UTF_8));
+                    }));
+        } else {
+            List<String> lines = text.lines().toList();
+            for (int i = 0; i < lines.size(); i++) {
+                for (JsonNode value : VALUES) {
+                    List<String> changed = new ArrayList<>(lines);
+                    changed.set(i, lines.get(i).split(":", 2)[0] + ": " + value);
+                    all.add(String.join("\n", changed).getBytes(StandardCharsets.UTF_8));
+                }
+            }
+        }
+        return all;
     }
 
     private static JsonNode parse(byte[] content) {

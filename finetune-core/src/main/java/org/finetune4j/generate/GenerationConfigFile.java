@@ -120,7 +120,11 @@ final class GenerationConfigFile {
     }
 
     private void sampling(Set<String> explicit, GenerationOptions.Builder builder) {
-        boolean asked = root.path("do_sample").asBoolean(false);
+        JsonNode sample = root.path("do_sample");
+        if (!sample.isBoolean() && !sample.isMissingNode() && !sample.isNull()) {
+            throw invalid("do_sample", "true or false");
+        }
+        boolean asked = sample.asBoolean(false);
         if (!explicit.contains("temperature") && asked) {
             builder.temperature(1);
             number("temperature", explicit, value -> builder.temperature(value.asDouble()));
@@ -154,10 +158,12 @@ final class GenerationConfigFile {
             return;
         }
         List<String> texts = new ArrayList<>();
-        if (value.isTextual()) {
-            texts.add(value.asText());
+        for (JsonNode text : value.isArray() ? value : List.of(value)) {
+            if (!text.isTextual()) {
+                throw invalid("stop_strings", "a text or a list of texts");
+            }
+            texts.add(text.textValue());
         }
-        value.forEach(element -> texts.add(element.asText()));
         builder.stopStrings(texts);
     }
 
@@ -194,9 +200,9 @@ final class GenerationConfigFile {
      */
     Set<Integer> stopTokens() {
         Set<Integer> stops = new LinkedHashSet<>();
-        addAll(stops, root.path("eos_token_id"));
+        addAll(stops, origin, root.path("eos_token_id"));
         if (stops.isEmpty()) {
-            addAll(stops, model.config().node("eos_token_id"));
+            addAll(stops, model.config().origin(), model.config().node("eos_token_id"));
         }
         if (stops.isEmpty() && model.hasTokenizer()) {
             model.tokenizer().eosTokenId().ifPresent(stops::add);
@@ -205,11 +211,18 @@ final class GenerationConfigFile {
         return stops;
     }
 
-    private static void addAll(Set<Integer> stops, JsonNode node) {
-        if (node.isInt()) {
-            stops.add(node.asInt());
+    /** One id or a list; what the model has no word for, such as -1 for "none", never comes and ends nothing. */
+    private void addAll(Set<Integer> stops, String where, JsonNode node) {
+        for (JsonNode id : node.isArray() ? node : List.of(node)) {
+            if (!id.isInt() && !id.isMissingNode() && !id.isNull()) {
+                throw new UserErrorException(where + ": 'eos_token_id' is " + node + ", expected ids of tokens");
+            }
+            if (id.isInt()
+                    && id.asInt() >= 0
+                    && id.asInt() < model.network().inputEmbedding().count()) {
+                stops.add(id.asInt());
+            }
         }
-        node.forEach(element -> stops.add(element.asInt()));
     }
 
     private void refuseUnknown(GenerationOptions options) {

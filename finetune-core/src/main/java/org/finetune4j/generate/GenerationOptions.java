@@ -56,6 +56,9 @@ public record GenerationOptions(
     /** How many tokens are added at most when nothing else is said. */
     public static final int DEFAULT_MAX_NEW_TOKENS = 128;
 
+    /** How many sequences of one prompt are continued at once: each has a row of the cache and of the logits. */
+    private static final int MOST_SEQUENCES = 1024;
+
     /** When beam search ends; transformers' {@code early_stopping}. */
     public enum EarlyStopping {
         /** {@code false}: when the best running beam is not likely to become better than the worst finished one. */
@@ -70,20 +73,24 @@ public record GenerationOptions(
         check(maxNewTokens >= 1, "maxNewTokens must be positive: " + maxNewTokens);
         check(minNewTokens >= 0, "minNewTokens must not be negative: " + minNewTokens);
         check(
-                temperature >= 0 && temperature < Double.POSITIVE_INFINITY,
+                temperature >= 0 && temperature <= Float.MAX_VALUE,
                 "temperature must be a number not below 0: " + temperature);
         check(topK >= 0, "topK must not be negative: " + topK);
         check(topP > 0 && topP <= 1, "topP must be above 0 and at most 1: " + topP);
         check(minP >= 0 && minP <= 1, "minP must be from 0 to 1: " + minP);
         check(typicalP > 0 && typicalP <= 1, "typicalP must be above 0 and at most 1: " + typicalP);
         check(
-                repetitionPenalty > 0 && repetitionPenalty < Double.POSITIVE_INFINITY,
+                repetitionPenalty > 0 && repetitionPenalty <= Float.MAX_VALUE,
                 "repetitionPenalty must be positive: " + repetitionPenalty);
         check(noRepeatNgramSize >= 0, "noRepeatNgramSize must not be negative: " + noRepeatNgramSize);
         check(stopStrings.stream().noneMatch(String::isEmpty), "a stop string must not be empty");
-        check(numReturnSequences >= 1, "numReturnSequences must be positive: " + numReturnSequences);
-        check(numBeams >= 1, "numBeams must be positive: " + numBeams);
-        check(Double.isFinite(lengthPenalty), "lengthPenalty must be a number: " + lengthPenalty);
+        check(
+                numReturnSequences >= 1 && numReturnSequences <= MOST_SEQUENCES,
+                "num_return_sequences must be from 1 to " + MOST_SEQUENCES + ": " + numReturnSequences);
+        check(
+                numBeams >= 1 && numBeams <= MOST_SEQUENCES,
+                "num_beams must be from 1 to " + MOST_SEQUENCES + ": " + numBeams);
+        check(Math.abs(lengthPenalty) <= 1000, "length_penalty must be from -1000 to 1000: " + lengthPenalty);
         check(logprobs >= -1, "logprobs must not be negative: " + logprobs);
         stopTokens = stopTokens == null ? null : Set.copyOf(stopTokens);
         stopStrings = List.copyOf(stopStrings);

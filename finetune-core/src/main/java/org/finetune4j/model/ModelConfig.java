@@ -10,6 +10,7 @@ import java.util.Set;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
+import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,9 @@ public final class ModelConfig {
 
     /** How the names of classes that classify sequences end. */
     static final String SEQUENCE_CLASSIFIER = "ForSequenceClassification";
+
+    /** No vocabulary, width or context is larger; products of two fit into 64 bits. */
+    private static final int LARGEST = 1 << 28;
 
     private final ObjectNode root;
     private final String origin;
@@ -177,8 +181,8 @@ public final class ModelConfig {
     /** A whole number that must be there and be positive. */
     public int positive(String key) {
         JsonNode node = root.path(key);
-        if (!node.isInt() || node.asInt() <= 0) {
-            throw invalid(key, "a positive whole number");
+        if (!node.isInt() || node.asInt() <= 0 || node.asInt() > LARGEST) {
+            throw invalid(key, "a positive whole number" + (node.isIntegralNumber() ? " up to " + LARGEST : ""));
         }
         return node.asInt();
     }
@@ -202,8 +206,8 @@ public final class ModelConfig {
         if (!has(key)) {
             return fallback;
         }
-        if (!root.path(key).isNumber()) {
-            throw invalid(key, "a number");
+        if (!root.path(key).isNumber() || !Settings.isCalculable(root.path(key).asDouble())) {
+            throw invalid(key, "a number that a float32 can hold");
         }
         return root.path(key).asDouble();
     }

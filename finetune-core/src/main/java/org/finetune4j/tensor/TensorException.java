@@ -1,6 +1,7 @@
 package org.finetune4j.tensor;
 
 import org.finetune4j.FinetuneException;
+import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /** An operation on tensors that cannot be done: shapes, dtypes or devices that do not fit. The message names them all. */
@@ -38,6 +39,11 @@ public class TensorException extends FinetuneException {
             message.append(i == 0 ? "" : ", ").append(operand == null ? "-" : operand.describe());
         }
         String reason = String.valueOf(cause.getMessage());
+        if (reason.contains("allocate memory") || reason.contains("out of memory")) {
+            return new UserErrorException(
+                    "there is not enough memory for " + message + "): ask for less at once, or for a smaller model",
+                    cause);
+        }
         int end = reason.indexOf('\n');
         return new TensorException(
                 message.append("): ")

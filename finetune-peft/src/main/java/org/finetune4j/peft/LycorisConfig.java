@@ -39,7 +39,7 @@ public record LycorisConfig(
     /** Reads the shared keys. */
     public static LycorisConfig from(Settings settings, boolean fromFile) {
         return new LycorisConfig(
-                settings.integer("r", 8, 1),
+                settings.integer("r", 8, 1, Settings.LARGEST_SIZE),
                 settings.number("alpha", 8),
                 settings.number("rank_dropout", 0, 0, 0.999),
                 settings.number("module_dropout", 0, 0, 0.999),

@@ -80,7 +80,7 @@ final class GgufTokenizer {
         model.path("merges")
                 .forEach(merge -> merges.add(
                         merge.isArray()
-                                ? merge.get(0).asText() + " " + merge.get(1).asText()
+                                ? merge.path(0).asText() + " " + merge.path(1).asText()
                                 : merge.asText()));
         GgufPreTokenizer.requireNormalizer(tokenizer, directory, bytes);
         String splitting = bytes ? "default" : GgufPreTokenizer.name(tokenizer, directory);

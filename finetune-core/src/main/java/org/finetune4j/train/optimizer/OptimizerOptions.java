@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
@@ -38,10 +39,15 @@ public record OptimizerOptions(
     public double number(String key, double fallback) {
         String text = arguments.get(key);
         try {
-            return text == null ? fallback : Double.parseDouble(text);
+            double number = text == null ? fallback : Double.parseDouble(text);
+            if (Settings.isCalculable(number)) {
+                return number;
+            }
         } catch (NumberFormatException e) {
-            throw new UserErrorException("optim_args: '" + key + "' is " + text + ", expected a number", e);
+            // said below
         }
+        throw new UserErrorException(
+                "optim_args: '" + key + "' is " + text + ", expected a number that a float32 can hold");
     }
 
     /** An argument as a truth value, or {@code fallback}; {@code True} and {@code False} are fine too. */

@@ -3,6 +3,7 @@ package org.finetune4j.train.optimizer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
@@ -26,10 +27,15 @@ public record ScheduleOptions(Map<String, String> values, double learningRate) {
     double number(String key, double fallback) {
         String text = values.get(key);
         try {
-            return text == null ? fallback : Double.parseDouble(text);
+            double number = text == null ? fallback : Double.parseDouble(text);
+            if (Settings.isCalculable(number)) {
+                return number;
+            }
         } catch (NumberFormatException e) {
-            throw new UserErrorException("lr_scheduler_kwargs: '" + key + "' is " + text + ", expected a number", e);
+            // said below
         }
+        throw new UserErrorException(
+                "lr_scheduler_kwargs: '" + key + "' is " + text + ", expected a number that a float32 can hold");
     }
 
     String text(String key, String fallback) {

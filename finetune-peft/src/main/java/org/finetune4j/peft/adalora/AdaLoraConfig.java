@@ -59,8 +59,8 @@ public record AdaLoraConfig(
 
     static AdaLoraConfig from(Settings settings, boolean fromFile) {
         AdaLoraConfig config = new AdaLoraConfig(
-                settings.integer("target_r", 8, 1),
-                settings.integer("init_r", 12, 1),
+                settings.integer("target_r", 8, 1, Settings.LARGEST_SIZE),
+                settings.integer("init_r", 12, 1, Settings.LARGEST_SIZE),
                 settings.number("lora_alpha", 8),
                 settings.number("lora_dropout", 0, 0, 0.999),
                 settings.integer("tinit", 0, 0),

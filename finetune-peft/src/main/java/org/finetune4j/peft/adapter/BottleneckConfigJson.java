@@ -78,9 +78,9 @@ final class BottleneckConfigJson {
             if (settings.has(REDUCTION)) {
                 throw settings.invalid(REDUCTION, "nothing, since there is a bottleneck_size");
             }
-            return new Bottleneck.Size(settings.integer("bottleneck_size", 1, 1));
+            return new Bottleneck.Size(settings.integer("bottleneck_size", 1, 1, Settings.LARGEST_SIZE));
         }
-        return new Bottleneck.Reduction(settings.number(REDUCTION, standard, 1e-6, 1e9));
+        return new Bottleneck.Reduction(settings.number(REDUCTION, standard, 0.01, 1e9));
     }
 
     /** Reads the {@code config} object of an adapter's file. */
@@ -100,7 +100,7 @@ final class BottleneckConfigJson {
         Input input = settings.flag("is_parallel", false)
                 ? Input.STREAM
                 : settings.flag("original_ln_before", false) ? Input.SUM : Input.BLOCK;
-        Bottleneck bottleneck = new Bottleneck.Reduction(settings.number(REDUCTION, 16, 1e-6, 1e9));
+        Bottleneck bottleneck = new Bottleneck.Reduction(settings.number(REDUCTION, 16, 0.01, 1e9));
         BottleneckConfig standard =
                 new BottleneckConfig(true, true, input, bottleneck, "relu", 1, 0, Start.BERT, List.of());
         return read(settings, standard, "dropout");

@@ -53,8 +53,8 @@ public record EvaConfig(double rho, double tau, boolean useLabelMask, boolean wh
         map.forEach((key, inner) -> values.put(String.valueOf(key), inner));
         Settings own = new Settings(settings.origin() + ": " + KEY, values);
         EvaConfig config = new EvaConfig(
-                own.number("rho", DEFAULTS.rho),
-                own.number("tau", DEFAULTS.tau),
+                own.number("rho", DEFAULTS.rho, 1, 1000),
+                own.number("tau", DEFAULTS.tau, -1, 1),
                 own.flag("use_label_mask", DEFAULTS.useLabelMask),
                 own.flag("whiten", DEFAULTS.whiten),
                 own.flag("adjust_scaling_factors", DEFAULTS.adjustScalingFactors));

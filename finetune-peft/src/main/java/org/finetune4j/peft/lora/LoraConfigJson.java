@@ -53,7 +53,7 @@ final class LoraConfigJson {
             throw new UserErrorException(settings.origin() + ": 'lora_bias' and 'use_dora' cannot be combined");
         }
         Lora.Builder builder = Lora.builder()
-                .rank(settings.integer("r", 8, 1))
+                .rank(settings.integer("r", 8, 1, Settings.LARGEST_SIZE))
                 .alpha(settings.number("lora_alpha", 8))
                 .dropout(settings.number("lora_dropout", 0, 0, 0.999))
                 .modules(ModuleSelection.from(settings, fromFile))
@@ -86,7 +86,7 @@ final class LoraConfigJson {
         map.forEach((key, entry) -> known.put(String.valueOf(key), entry));
         Settings own = new Settings(settings.origin() + ": " + LOFTQ, known);
         int bits = own.integer("loftq_bits", 4, 4);
-        int iterations = own.integer("loftq_iter", 1, 1);
+        int iterations = own.integer("loftq_iter", 1, 1, 1000);
         own.refuseUnknown();
         return builder.loftq(bits, iterations);
     }

@@ -63,7 +63,7 @@ public record PrefixTuningConfig(
         return new PrefixTuningConfig(
                 PromptKeys.virtualTokens(settings),
                 projection,
-                settings.has(HIDDEN) ? settings.integer(HIDDEN, 1, 1) : null,
+                settings.has(HIDDEN) ? settings.integer(HIDDEN, 1, 1, Settings.LARGEST_SIZE) : null,
                 fromFile ? stored(settings) : initialization(settings, projection),
                 fromFile ? Sizes.from(settings) : Sizes.unknown());
     }

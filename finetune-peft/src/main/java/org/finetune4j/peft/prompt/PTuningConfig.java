@@ -57,8 +57,8 @@ public record PTuningConfig(
         return new PTuningConfig(
                 PromptKeys.virtualTokens(settings),
                 encoder(settings),
-                settings.has(HIDDEN) ? settings.integer(HIDDEN, 1, 1) : null,
-                settings.integer(LAYERS, 2, 1),
+                settings.has(HIDDEN) ? settings.integer(HIDDEN, 1, 1, Settings.LARGEST_SIZE) : null,
+                settings.integer(LAYERS, 2, 1, 1000),
                 settings.number(DROPOUT, 0, 0, 0.999),
                 fromFile ? Sizes.from(settings) : Sizes.unknown());
     }

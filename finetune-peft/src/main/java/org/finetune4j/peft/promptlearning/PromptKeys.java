@@ -26,7 +26,7 @@ public final class PromptKeys {
 
     /** The number of virtual tokens. */
     public static int virtualTokens(Settings settings) {
-        return settings.integer(TOKENS, DEFAULT_VIRTUAL_TOKENS, 1);
+        return settings.integer(TOKENS, DEFAULT_VIRTUAL_TOKENS, 1, Settings.LARGEST_SIZE);
     }
 
     /**

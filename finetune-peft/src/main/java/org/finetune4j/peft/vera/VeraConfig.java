@@ -38,7 +38,7 @@ public record VeraConfig(
 
     static VeraConfig from(Settings settings, boolean fromFile) {
         VeraConfig config = new VeraConfig(
-                settings.integer("r", 256, 1),
+                settings.integer("r", 256, 1, Settings.LARGEST_SIZE),
                 settings.number("vera_dropout", 0, 0, 0.999),
                 settings.number("d_initial", 0.1),
                 settings.integer("projection_prng_key", 0),
