@@ -226,7 +226,7 @@ public final class Settings {
         }
         Map<String, Double> numbers = new LinkedHashMap<>();
         map.forEach((name, value) -> {
-            if (!(value instanceof Number number) || !Double.isFinite(number.doubleValue())) {
+            if (!(value instanceof Number number) || !isCalculable(number.doubleValue())) {
                 throw invalid(key, expected);
             }
             numbers.put(String.valueOf(name), number.doubleValue());
