@@ -245,7 +245,7 @@ class GenerationGoldenTest {
     @Test
     void moreBeamsThanTokensAreRefused() {
         try (CausalLM model = CausalLM.load(LLAMA)) {
-            for (int beams : new int[] {200, Integer.MAX_VALUE}) {
+            for (int beams : new int[] {200, 1024}) {
                 GenerationOptions options =
                         GenerationOptions.builder().numBeams(beams).build();
                 String message =
