@@ -1,8 +1,5 @@
 package org.finetune4j.data;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import org.finetune4j.UserErrorException;
-
 /**
  * One example in the Alpaca format.
  *
@@ -12,22 +9,13 @@ import org.finetune4j.UserErrorException;
  */
 public record InstructionRecord(String instruction, String input, String output) {
 
-    /** An example whose instruction needs no input. */
+    /**
+     * An example whose instruction needs no input.
+     *
+     * @param instruction what to do
+     * @param output the answer to learn
+     */
     public InstructionRecord(String instruction, String output) {
         this(instruction, "", output);
-    }
-
-    /**
-     * Reads {@code {"instruction": ..., "input": ..., "output": ...}}; {@code input} may be missing or null, other keys
-     * are ignored.
-     *
-     * @throws UserErrorException when a key is missing or its value is not a string; without the place, which the
-     *     reader of the file adds
-     */
-    static InstructionRecord of(JsonNode node) {
-        return new InstructionRecord(
-                RecordFields.requiredString(node, "instruction"),
-                RecordFields.optionalString(node, "input"),
-                RecordFields.requiredString(node, "output"));
     }
 }

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
@@ -18,6 +20,10 @@ import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.SampleInspector;
 import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.supervised.ChatTemplateRenderer;
+import org.finetune4j.data.supervised.SupervisedOptions;
+import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -247,6 +253,9 @@ public final class FineTuner {
                     new Trainer(model, attached, arguments, data.train, data.evaluation, context.collator(), told);
             prepared.describe(description());
             warnings.forEach(prepared.listener()::onWarning);
+            if (instructions != null) {
+                instructions.notes().forEach(note -> messages.accept("data: " + note));
+            }
             messages.accept("memory: " + context.memory().describe());
             if (previews > 0 && data.evaluation instanceof InstructionSamples heldOut) {
                 prepared.preview(new GeneratedPreview(model, heldOut, previews, PREVIEW_TOKENS));
@@ -327,15 +336,30 @@ public final class FineTuner {
 
     /** The form that the result is to be asked in, where it is another than the model's own. */
     private @Nullable ChatTemplate form() {
-        if (chatTemplate != null || instructions == null) {
+        boolean byPrompt = instructions != null
+                && instructions.examples().kinds().equals(Set.of(Instruction.class));
+        if (chatTemplate != null || !byPrompt) {
             return chatTemplate;
         }
         TokenizationOptions options = tokenization == null ? defaultTokenization() : tokenization;
         return InstructionChatTemplate.of(options.template(), model.tokenizer()).orElse(null);
     }
 
-    private InstructionSamples tokenize(InstructionDataset dataset) {
-        return dataset.tokenize(model.tokenizer(), tokenization == null ? defaultTokenization() : tokenization);
+    /** Instructions by their prompt, conversations by a chat template. */
+    private TrainingDataset tokenize(InstructionDataset dataset) {
+        TokenizationOptions options = tokenization == null ? defaultTokenization() : tokenization;
+        SupervisedOptions supervised = SupervisedOptions.builder()
+                .maxLength(options.maxLength())
+                .truncation(options.truncation())
+                .promptTemplate(options.template())
+                .renderer(Optional.ofNullable(chatTemplate)
+                        .or(model::chatTemplate)
+                        .map(ChatTemplateRenderer::new)
+                        .orElse(null))
+                .build();
+        return SupervisedSamples.asInstructions(dataset.examples(), model.tokenizer(), supervised)
+                .<TrainingDataset>map(samples -> samples)
+                .orElseGet(() -> SupervisedSamples.of(dataset.examples(), model.tokenizer(), supervised));
     }
 
     private TokenizationOptions defaultTokenization() {

@@ -2,6 +2,7 @@ package org.finetune4j.data;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -10,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.format.Conversation;
+import org.finetune4j.data.format.Turn;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,7 +45,7 @@ class InstructionDatasetTest {
             quoteCharacter = '`',
             value = {
                 "{'instruction': 5, 'output': ''}         | 'instruction' must be a string, got number",
-                "{'instruction': 'x', 'output': null}     | 'output' must be a string, got null",
+                "{'instruction': 'x', 'output': null}     | the record has no 'output'; its keys are [instruction]",
                 "{'instruction': 'x', 'output': ['y']}    | 'output' must be a string, got array",
                 "{'instruction': 'x', 'output': '', 'input': {}} | 'input' must be a string, got object",
                 "{'instruction': 'x', 'input': ''}        | the record has no 'output'; its keys are [instruction, input]",
@@ -55,6 +58,29 @@ class InstructionDatasetTest {
         String message = assertThrows(UserErrorException.class, () -> InstructionDataset.load(file))
                 .getMessage();
         assertEquals(file + ":2: " + reason.replace('"', '\''), message);
+    }
+
+    @Test
+    void everyFormatAndContainerIsUnderstoodAndTold() throws IOException {
+        Path messages = write(
+                "chat.jsonl",
+                "{\"id\": 7, \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"},"
+                        + " {\"role\": \"assistant\", \"content\": \"Hello!\"}]}\n");
+        InstructionDataset chat = InstructionDataset.load(messages);
+        Conversation expected = new Conversation(List.of(Turn.user("Hi"), Turn.assistant("Hello!")), 0, null);
+        assertEquals(expected, chat.examples().get(0));
+        assertEquals(
+                List.of(
+                        messages + ": 1 records, format messages",
+                        "warning: " + messages + ": keys of the records that are not used: id"),
+                chat.notes());
+        String message =
+                assertThrows(UserErrorException.class, () -> chat.record(0)).getMessage();
+        assertTrue(message.startsWith(messages + ":1: the record is no instruction but a Conversation"), message);
+
+        InstructionDataset questions = InstructionDataset.load(write("qa.csv", "question,answer\nPrice?,1.50\n"));
+        assertEquals(List.of(new InstructionRecord("Price?", "1.50")), records(questions));
+        assertTrue(questions.notes().get(0).endsWith("columns {completion: answer, prompt: question}"));
     }
 
     @Test
