@@ -18,6 +18,7 @@ import org.finetune4j.data.PackedDataset;
 import org.finetune4j.data.PromptTemplate;
 import org.finetune4j.data.SplitIndices;
 import org.finetune4j.data.StringTemplate;
+import org.finetune4j.data.TextDataset;
 import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.TruncationPolicy;
@@ -161,7 +162,9 @@ record DataJob(
     }
 
     private JobData plainText(TextSettings options, CausalLM model, List<String> notes) {
-        TrainingDataset train = options.load(training, maxLength(model), model.tokenizer());
+        TextDataset text = options.load(training, maxLength(model), model.tokenizer());
+        notes.add(String.format(Locale.ROOT, "%s: plain text, %,d tokens", name(training), text.tokens()));
+        TrainingDataset train = text;
         TrainingDataset heldOut =
                 evaluation.isEmpty() ? null : options.load(evaluation, maxLength(model), model.tokenizer());
         if (heldOut == null && evaluationFraction > 0) {

@@ -18,9 +18,11 @@ import org.finetune4j.regex.Glob;
 /** Turns what a user wrote into the files that are meant, in an order that does not depend on the file system. */
 public final class FilePatterns {
 
+    private static final List<String> TEXT_ENDINGS = List.of(".txt", ".text");
+    private static final List<String> RECORD_ENDINGS =
+            List.of(".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet");
     private static final List<String> DATA_ENDINGS =
-            List.of(".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".text");
-    private static final List<String> QUERY_ENDINGS = List.of(".json", ".jsonl", ".ndjson", ".csv", ".tsv");
+            Stream.concat(RECORD_ENDINGS.stream(), TEXT_ENDINGS.stream()).toList();
     private static final List<String> PACKINGS = List.of(".gz", ".zst");
     private static final String DATASET_INFO = "dataset_info.json";
 
@@ -44,13 +46,27 @@ public final class FilePatterns {
     /** The files of records that a text in a query names; empty where it is another text, or names Parquet files. */
     static List<Path> recordsNamed(String text) {
         try {
-            String name = nameWithoutPacking(Path.of(text));
-            boolean records = QUERY_ENDINGS.stream().anyMatch(name::endsWith);
+            boolean records = holdsRecords(Path.of(text)) && !RecordFiles.isParquet(Path.of(text));
             boolean present = records && (isPattern(text) || Files.isRegularFile(Path.of(text)));
             return present ? resolve(text) : List.of();
         } catch (InvalidPathException | UserErrorException e) {
             return List.of(); // It is no file's name.
         }
+    }
+
+    /** Whether a file's name says that it holds records; of plain text and other files it does not. */
+    static boolean holdsRecords(Path file) {
+        return RECORD_ENDINGS.stream().anyMatch(nameWithoutPacking(file)::endsWith);
+    }
+
+    /**
+     * Whether a file's name says that it is plain text.
+     *
+     * @param file a file, packed or not
+     * @return whether it ends as text files do
+     */
+    public static boolean isPlainText(Path file) {
+        return TEXT_ENDINGS.stream().anyMatch(nameWithoutPacking(file)::endsWith);
     }
 
     private static boolean isPattern(String text) {

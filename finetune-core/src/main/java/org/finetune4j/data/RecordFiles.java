@@ -66,7 +66,7 @@ public final class RecordFiles {
         if (name.endsWith(".tsv")) {
             return SeparatedValues.open(unpacked, SeparatedValues.Dialect.TSV, options.csvHeader(), check);
         }
-        if (name.endsWith(".txt") || name.endsWith(".text")) {
+        if (FilePatterns.isPlainText(file)) {
             return TextLines.open(unpacked, check);
         }
         return RecordFile.open(unpacked, check);

@@ -7,7 +7,6 @@ import com.google.common.primitives.ImmutableLongArray;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.OptionalInt;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Tokenizer;
@@ -64,23 +63,46 @@ public final class TextDataset implements TrainingDataset {
     }
 
     /**
-     * Opens a text file, or a JSON or JSON Lines file whose records have a text ({@link TextOptions#textField()}).
+     * Opens a file of text; see {@link #load(List, Tokenizer, TextOptions)}.
      *
-     * @param file read as JSON when its name ends in {@code .json}, {@code .jsonl} or {@code .ndjson}, else as text
+     * @param file a text file, or one of records
+     * @param tokenizer must stay open
+     * @param options how the text is cut
+     * @return the samples
      * @throws UserErrorException when the file cannot be read, is malformed or holds no text: with file and line
      */
     public static TextDataset load(Path file, Tokenizer tokenizer, TextOptions options) {
-        String name = file.toString().toLowerCase(Locale.ROOT);
-        boolean json = name.endsWith(".json") || name.endsWith(".jsonl") || name.endsWith(".ndjson");
-        TextSource source;
-        if (json) {
-            String field = options.textField();
-            source = new TextSource.Records(
-                    RecordFile.open(file, record -> RecordFields.requiredString(record, field)), field);
-        } else {
-            source = TextFile.open(file, options.documentSeparator());
+        return load(List.of(file), tokenizer, options);
+    }
+
+    /**
+     * Opens files of text, one after the other, each of which begins a document. Those whose names end as files of records
+     * ({@code .jsonl}, {@code .csv}, {@code .parquet}, ...) hold records with a text ({@link TextOptions#textField()}),
+     * each a document; others are text themselves.
+     *
+     * @param files at least one, packed or not
+     * @param tokenizer must stay open
+     * @param options how the text is cut
+     * @return the samples
+     * @throws UserErrorException when a file cannot be read, is malformed or holds no text: with file and line
+     */
+    public static TextDataset load(List<Path> files, Tokenizer tokenizer, TextOptions options) {
+        List<TextSource> sources =
+                files.stream().map(file -> source(file, options)).toList();
+        return new TextDataset(TextSource.Several.of(sources), tokenizer, options);
+    }
+
+    private static TextSource source(Path file, TextOptions options) {
+        if (!FilePatterns.holdsRecords(file)) {
+            return TextFile.open(file, options.documentSeparator());
         }
-        return new TextDataset(source, tokenizer, options);
+        String field = options.textField();
+        RecordSource records = RecordFiles.open(
+                List.of(file.toString()),
+                ReadOptions.defaults(),
+                record -> RecordFields.requiredString(record, field),
+                BadRecords.refused());
+        return new TextSource.Records(records, field);
     }
 
     /**

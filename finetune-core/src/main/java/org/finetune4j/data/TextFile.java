@@ -13,7 +13,7 @@ import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The documents of a UTF-8 text file, which stays on disk. Long documents are cut at ends of lines into pieces of about
+ * The documents of a UTF-8 text file, packed or not, which stays on disk. Long documents are cut at ends of lines into pieces of about
  * {@value #PIECE_BYTES} bytes (longer lines anywhere between two characters), so that neither reading nor tokenising
  * needs memory for more.
  */
@@ -24,10 +24,10 @@ final class TextFile implements TextSource {
 
     private record Piece(long offset, int bytes, long line, boolean opens, boolean closes) {}
 
-    private final StoredFile file;
+    private final DataFile file;
     private final List<Piece> pieces;
 
-    private TextFile(StoredFile file, List<Piece> pieces) {
+    private TextFile(DataFile file, List<Piece> pieces) {
         this.file = file;
         this.pieces = pieces;
     }
@@ -39,9 +39,9 @@ final class TextFile implements TextSource {
      * @throws UserErrorException when there is no such file, it is not readable, or it holds no text
      */
     static TextFile open(Path path, @Nullable String separator) {
-        StoredFile file = StoredFile.of(path);
+        DataFile file = Decompression.open(path);
         Scanner scanner = new Scanner(separator == null ? null : separator.getBytes(StandardCharsets.UTF_8));
-        try (LineReader reader = new LineReader(path, PIECE_BYTES)) {
+        try (LineReader reader = new LineReader(file.path(), path, PIECE_BYTES)) {
             while (reader.next()) {
                 scanner.accept(reader);
             }
@@ -70,7 +70,7 @@ final class TextFile implements TextSource {
 
     @Override
     public String location(int piece) {
-        return file.path() + ":" + pieces.get(piece).line();
+        return file.location(pieces.get(piece).line());
     }
 
     /** The piece's text, with every end of a line as one {@code \n}. */
@@ -90,11 +90,11 @@ final class TextFile implements TextSource {
         String decoded = text.flip().toString();
         int nul = decoded.indexOf('\0');
         if (nul >= 0) {
-            throw new UserErrorException(file.path() + ":" + line(piece, decoded.substring(0, nul))
+            throw new UserErrorException(file.shown() + ":" + line(piece, decoded.substring(0, nul))
                     + ": a NUL byte, so this is not a text file");
         }
         if (result.isError()) {
-            throw new UserErrorException(file.path() + ":" + line(piece, decoded) + ": not valid UTF-8");
+            throw new UserErrorException(file.shown() + ":" + line(piece, decoded) + ": not valid UTF-8");
         }
         return decoded;
     }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.zip.GZIPOutputStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
@@ -47,6 +49,25 @@ class TextDatasetTest extends TrainingDatasetContract {
     @Override
     protected TrainingDataset dataset() {
         return TextDataset.of(DOCUMENTS, gpt2, blocks(8).build());
+    }
+
+    @Test
+    void filesOfAnyKindOneAfterTheOtherAreTheDocumentsOfOneDataset() throws IOException {
+        Path plain = Files.writeString(directory.resolve("a.txt"), "First.\nOf two lines.");
+        Path records = Files.writeString(directory.resolve("c.csv"), "id,text\n1,Third.\n2,Fourth.\n");
+        Path packed = directory.resolve("b.txt.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(packed))) {
+            out.write("Second.".getBytes(StandardCharsets.UTF_8));
+        }
+        TextOptions options = blocks(5).build();
+        TextDataset expected =
+                TextDataset.of(List.of("First.\nOf two lines.", "Second.", "Third.", "Fourth."), gpt2, options);
+        TextDataset files = TextDataset.load(List.of(plain, packed, records), gpt2, options);
+        assertEquals(expected.tokens(), files.tokens());
+        assertEquals(
+                IntStream.range(0, expected.size()).mapToObj(expected::get).toList(),
+                IntStream.range(0, files.size()).mapToObj(files::get).toList());
+        assertEquals(records + ":3", files.location(files.size() - 1));
     }
 
     @Test
