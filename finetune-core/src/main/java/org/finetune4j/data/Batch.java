@@ -1,6 +1,9 @@
 package org.finetune4j.data;
 
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeSet;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelInputs;
 import org.jspecify.annotations.Nullable;
 
@@ -8,10 +11,13 @@ import org.jspecify.annotations.Nullable;
  * Samples of one step, padded to one length. All arrays are row-major {@code [batchSize, sequenceLength]} and are not
  * copied; do not change them.
  *
+ * @param batchSize number of sequences
+ * @param sequenceLength tokens of each, padding included
  * @param inputIds token ids; where {@code attentionMask} is 0, the padding token
  * @param attentionMask 1 for a real token, 0 for padding
  * @param labels unshifted, {@link Sample#IGNORE_INDEX} where nothing is trained
  * @param positionIds position of each token in its own sequence, or null when they follow from the mask
+ * @param columns further numbers of every row by name, as the samples had them
  */
 public record Batch(
         int batchSize,
@@ -19,9 +25,12 @@ public record Batch(
         int[] inputIds,
         byte[] attentionMask,
         int[] labels,
-        int @Nullable [] positionIds) {
+        int @Nullable [] positionIds,
+        Map<String, float[][]> columns) {
 
+    /** Refuses arrays that do not belong together. */
     public Batch {
+        columns = Map.copyOf(columns);
         Objects.requireNonNull(inputIds);
         int size = Math.multiplyExact(batchSize, sequenceLength);
         if (size <= 0
@@ -36,9 +45,53 @@ public record Batch(
         }
     }
 
-    /** A batch whose positions follow from the mask. */
+    /**
+     * A batch without further columns.
+     *
+     * @param batchSize number of sequences
+     * @param sequenceLength tokens of each, padding included
+     * @param inputIds token ids
+     * @param attentionMask 1 for a real token, 0 for padding
+     * @param labels unshifted
+     * @param positionIds position of each token, or null
+     */
+    public Batch(
+            int batchSize,
+            int sequenceLength,
+            int[] inputIds,
+            byte[] attentionMask,
+            int[] labels,
+            int @Nullable [] positionIds) {
+        this(batchSize, sequenceLength, inputIds, attentionMask, labels, positionIds, Map.of());
+    }
+
+    /**
+     * A batch whose positions follow from the mask.
+     *
+     * @param batchSize number of sequences
+     * @param sequenceLength tokens of each, padding included
+     * @param inputIds token ids
+     * @param attentionMask 1 for a real token, 0 for padding
+     * @param labels unshifted
+     */
     public Batch(int batchSize, int sequenceLength, int[] inputIds, byte[] attentionMask, int[] labels) {
         this(batchSize, sequenceLength, inputIds, attentionMask, labels, null);
+    }
+
+    /**
+     * The numbers of a column.
+     *
+     * @param name of the column
+     * @return for every row its own
+     * @throws UserErrorException when the samples have no such column
+     */
+    public float[][] column(String name) {
+        float[][] column = columns.get(name);
+        if (column == null) {
+            throw new UserErrorException("the samples have no column '" + name
+                    + "', which this objective needs; they have " + new TreeSet<>(columns.keySet()));
+        }
+        return column;
     }
 
     /**

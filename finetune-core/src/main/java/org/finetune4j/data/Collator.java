@@ -1,7 +1,12 @@
 package org.finetune4j.data;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Tokenizer;
 
 /**
@@ -59,7 +64,25 @@ public final class Collator {
             }
             row += length;
         }
-        return new Batch(samples.size(), length, inputIds, attentionMask, labels, positionIds);
+        return new Batch(samples.size(), length, inputIds, attentionMask, labels, positionIds, columns(samples));
+    }
+
+    /** Every sample of a batch has the columns of the others. */
+    private static Map<String, float[][]> columns(List<Sample> samples) {
+        Set<String> names = samples.get(0).columns().keySet();
+        for (Sample sample : samples) {
+            if (!sample.columns().keySet().equals(names)) {
+                throw new UserErrorException("samples of one batch have the columns " + new TreeSet<>(names) + " and "
+                        + new TreeSet<>(sample.columns().keySet()) + ": every sample needs the same");
+            }
+        }
+        Map<String, float[][]> columns = new HashMap<>();
+        for (String name : names) {
+            columns.put(
+                    name,
+                    samples.stream().map(sample -> sample.columns().get(name)).toArray(float[][]::new));
+        }
+        return columns;
     }
 
     /** The sample's own positions; padding counts on, so that it looks like no new sequence. */

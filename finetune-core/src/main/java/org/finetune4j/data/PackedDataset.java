@@ -3,6 +3,7 @@ package org.finetune4j.data;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
+import org.finetune4j.UserErrorException;
 
 /**
  * Samples packed into rows of one length, so that hardly anything is padding. Positions restart at each sample: attention
@@ -52,6 +53,10 @@ public final class PackedDataset implements TrainingDataset {
         int[] positionIds = new int[length];
         int start = 0;
         for (Sample sample : samples) {
+            if (!sample.columns().isEmpty()) {
+                throw new UserErrorException(location(index) + ": a sample with columns of its own ("
+                        + String.join(", ", sample.columns().keySet()) + ") cannot be packed into one row with others");
+            }
             System.arraycopy(sample.inputIds(), 0, inputIds, start, sample.length());
             System.arraycopy(sample.labels(), 0, labels, start, sample.length());
             // Nothing before a sample's first token may predict it.

@@ -1,6 +1,8 @@
 package org.finetune4j.data;
 
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.IndexRange;
 import org.jspecify.annotations.Nullable;
@@ -16,13 +18,16 @@ import org.jspecify.annotations.Nullable;
  * @param labels as many labels
  * @param positionIds position of each token in its own sequence where several are packed into this sample, or null
  *     when it is one sequence
+ * @param columns numbers that an objective needs besides, by name: a class, a reward, another model's log-probabilities
  */
-public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds) {
+public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds, Map<String, float[]> columns) {
 
     /** The label of a token that is not trained. */
     public static final int IGNORE_INDEX = -100;
 
+    /** Refuses what no model can have. */
     public Sample {
+        columns = Map.copyOf(columns);
         if (inputIds.length == 0 || inputIds.length != labels.length) {
             throw new IllegalArgumentException("a sample needs as many labels as tokens and at least one, got "
                     + inputIds.length + " tokens and " + labels.length + " labels");
@@ -43,9 +48,38 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds)
         }
     }
 
-    /** A sample of one sequence. */
+    /**
+     * A sample without further columns.
+     *
+     * @param inputIds token ids, at least one
+     * @param labels as many labels
+     * @param positionIds as many positions, or null
+     */
+    public Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds) {
+        this(inputIds, labels, positionIds, Map.of());
+    }
+
+    /**
+     * A sample of one sequence.
+     *
+     * @param inputIds token ids, at least one
+     * @param labels as many labels
+     */
     public Sample(int[] inputIds, int[] labels) {
         this(inputIds, labels, null);
+    }
+
+    /**
+     * The same sample with one more column.
+     *
+     * @param name of the column
+     * @param values its numbers
+     * @return a new sample
+     */
+    public Sample with(String name, float... values) {
+        Map<String, float[]> more = new HashMap<>(columns);
+        more.put(name, values);
+        return new Sample(inputIds, labels, positionIds, more);
     }
 
     /** Number of tokens. */
@@ -74,7 +108,14 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds)
         return other instanceof Sample sample
                 && Arrays.equals(inputIds, sample.inputIds)
                 && Arrays.equals(labels, sample.labels)
-                && Arrays.equals(positionIds, sample.positionIds);
+                && Arrays.equals(positionIds, sample.positionIds)
+                && sameColumns(sample);
+    }
+
+    private boolean sameColumns(Sample other) {
+        return columns.keySet().equals(other.columns.keySet())
+                && columns.entrySet().stream()
+                        .allMatch(entry -> Arrays.equals(entry.getValue(), other.columns.get(entry.getKey())));
     }
 
     @Override

@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  * One evaluation on the held-out split.
  *
  * @param step optimizer steps done when it was made; 0 before training
- * @param loss cross entropy in nats, mean over all labelled tokens of the split
- * @param labelledTokens tokens of the split that carry a label
+ * @param loss the objective's, of a language model the cross entropy in nats; the mean over what it counts
+ * @param labelledTokens what the objective counts in the split: tokens that carry a label, or sequences of a classifier
  * @param exactMatch share of the generated answers that equal the expected one, from 0 to 1, where it was measured
  * @param scores other metrics of generated answers by name, from 0 to 1
  */

@@ -15,11 +15,14 @@ import org.finetune4j.train.evaluation.Questions;
 import org.finetune4j.train.event.EvaluationEvent;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
-import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.gradient.LossOptions;
+import org.finetune4j.train.objective.CrossEntropy;
+import org.finetune4j.train.objective.Objective;
 
 /**
  * Measures a model on held-out samples: the loss, and where they are asked for, metrics of the answers it generates. The
- * loss is the plain cross entropy whatever is trained on, so that its exponential is the perplexity.
+ * loss is the objective's, without what it adds in training: of a language model the plain cross entropy, so that its
+ * exponential is the perplexity.
  */
 public final class Evaluator {
 
@@ -28,16 +31,48 @@ public final class Evaluator {
     private final Collator collator;
     private final int batchSize;
     private final ModelSelection selection;
+    private final Objective objective;
     private final Backpropagation backpropagation;
 
-    /** @param batchSize samples that go through the model together */
+    /**
+     * An evaluator by cross entropy.
+     *
+     * @param model the model
+     * @param dataset the held-out samples
+     * @param collator makes batches of them
+     * @param batchSize samples that go through the model together
+     * @param selection which metrics of generated answers are wanted
+     * @throws UserErrorException when the samples cannot give such metrics
+     */
     public Evaluator(
             CausalLM model, TrainingDataset dataset, Collator collator, int batchSize, ModelSelection selection) {
+        this(model, dataset, collator, batchSize, selection, new CrossEntropy(LossOptions.crossEntropy()));
+    }
+
+    /**
+     * An evaluator by an objective of its own.
+     *
+     * @param model the model
+     * @param dataset the held-out samples
+     * @param collator makes batches of them
+     * @param batchSize samples that go through the model together
+     * @param selection which metrics of generated answers are wanted
+     * @param objective what the loss is
+     * @throws UserErrorException when the samples cannot give such metrics
+     */
+    public Evaluator(
+            CausalLM model,
+            TrainingDataset dataset,
+            Collator collator,
+            int batchSize,
+            ModelSelection selection,
+            Objective objective) {
         this.model = model;
         this.dataset = dataset;
         this.collator = collator;
         this.batchSize = batchSize;
         this.selection = selection;
+        this.objective = objective;
         this.backpropagation = new Backpropagation(model, GradientCheckpointing.none());
         if (selection.generates()
                 && (!model.hasTokenizer()
@@ -53,20 +88,20 @@ public final class Evaluator {
         event.begin();
         BatchSampler sampler = BatchSampler.sequential(dataset.size(), batchSize);
         double loss = 0;
-        long labelled = 0;
+        long counted = 0;
         try (BatchIterator batches = new DataLoader(dataset, sampler, collator).epoch(0)) {
             while (batches.hasNext()) {
                 Batch batch = batches.next();
-                loss += backpropagation.evaluate(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1));
-                labelled += batch.labelledTokens();
+                loss += backpropagation.evaluate(batch.modelInputs(), objective.head(model.network(), batch, 1));
+                counted += objective.count(batch);
             }
         }
         Map<String, Double> scores = new LinkedHashMap<>(scores());
         Double exactMatch = scores.remove("exact_match");
         event.step = step;
-        event.loss = loss / Math.max(1, labelled);
+        event.loss = loss / Math.max(1, counted);
         event.commit();
-        return new EvaluationMetrics(step, loss / Math.max(1, labelled), labelled, exactMatch, scores);
+        return new EvaluationMetrics(step, loss / Math.max(1, counted), counted, exactMatch, scores);
     }
 
     private Map<String, Double> scores() {

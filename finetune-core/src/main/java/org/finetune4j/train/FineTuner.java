@@ -33,6 +33,8 @@ import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.train.memory.MemoryListener;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.objective.CrossEntropy;
+import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.preflight.Preflight;
 import org.finetune4j.train.preflight.PreflightContext;
 import org.finetune4j.train.preflight.PreflightReport;
@@ -66,6 +68,7 @@ public final class FineTuner {
     private final CausalLM model;
     private FineTuningStrategy strategy = new FullFineTuning();
     private TrainingArguments arguments = TrainingArguments.defaults();
+    private @Nullable Objective objective;
     private @Nullable TokenizationOptions tokenization;
     private @Nullable ChatTemplate chatTemplate;
     private @Nullable InstructionDataset instructions;
@@ -147,6 +150,21 @@ public final class FineTuner {
     public FineTuner arguments(TrainingArguments value) {
         arguments = value;
         return this;
+    }
+
+    /**
+     * What the training makes small.
+     *
+     * @param value the objective; cross entropy with what the arguments add to it when none is set
+     * @return this
+     */
+    public FineTuner objective(Objective value) {
+        objective = value;
+        return this;
+    }
+
+    private Objective objective() {
+        return objective == null ? new CrossEntropy(arguments.loss()) : objective;
     }
 
     /** Adds a listener. */
@@ -249,8 +267,8 @@ public final class FineTuner {
                     messages.accept("warning: " + message);
                 }
             });
-            Trainer prepared =
-                    new Trainer(model, attached, arguments, data.train, data.evaluation, context.collator(), told);
+            Trainer prepared = new Trainer(
+                    model, attached, objective(), arguments, data.train, data.evaluation, context.collator(), told);
             prepared.describe(description());
             warnings.forEach(prepared.listener()::onWarning);
             if (instructions != null) {
@@ -303,6 +321,7 @@ public final class FineTuner {
                 model,
                 strategy.method(),
                 attached,
+                objective(),
                 arguments,
                 data.train,
                 data.evaluation,

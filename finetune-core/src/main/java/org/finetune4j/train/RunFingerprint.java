@@ -1,6 +1,8 @@
 package org.finetune4j.train;
 
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.TreeMap;
 import java.util.zip.CRC32;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.LengthGrouped;
@@ -50,6 +52,12 @@ final class RunFingerprint {
                 Sample sample = dataset.get((int) ((long) i * dataset.size() / looked));
                 add(sum, sample.inputIds());
                 add(sum, sample.labels());
+                new TreeMap<>(sample.columns()).forEach((name, values) -> {
+                    sum.update(name.getBytes(StandardCharsets.UTF_8));
+                    for (float value : values) {
+                        add(sum, new int[] {Float.floatToIntBits(value)});
+                    }
+                });
             } catch (UserErrorException e) {
                 // The run says so when it comes to this sample.
                 sum.update(i);

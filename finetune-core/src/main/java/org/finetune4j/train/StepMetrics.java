@@ -8,11 +8,12 @@ import java.time.Duration;
  * @param step number of the step, from 1; a resumed run goes on counting
  * @param totalSteps optimizer steps of the whole run
  * @param epoch passes over the training data so far, as a fraction
- * @param loss cross entropy in nats, mean over the labelled tokens of the step's accumulated batch
+ * @param loss the objective's, of a language model the cross entropy in nats; the mean over what the step's accumulated batch
+ *     counts
  * @param learningRate learning rate that the step used
  * @param gradientNorm global L2 norm of the gradients before clipping
  * @param tokens tokens that went through the model in this step, padding left out
- * @param labelledTokens tokens of this step that carry a label
+ * @param labelledTokens what the objective counts in this step: tokens that carry a label, or sequences of a classifier
  * @param tokensPerSecond {@code tokens} by the step's own wall time
  * @param elapsed wall time since this start of the run
  * @param dataWait how long the step waited for its batches

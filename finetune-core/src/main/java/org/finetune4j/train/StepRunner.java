@@ -13,7 +13,7 @@ import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;
-import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +23,7 @@ final class StepRunner {
     private final CausalLM model;
     private final List<Parameter> trainable;
     private final TrainingHooks hooks;
+    private final Objective objective;
     private final TrainingArguments arguments;
     private final Backpropagation backpropagation;
     private final OptionalInt commonLength;
@@ -33,12 +34,14 @@ final class StepRunner {
             CausalLM model,
             List<Parameter> trainable,
             TrainingHooks hooks,
+            Objective objective,
             TrainingArguments arguments,
             OptionalInt commonLength,
             BooleanSupplier stopRequested) {
         this.model = model;
         this.trainable = trainable;
         this.hooks = hooks;
+        this.objective = objective;
         this.arguments = arguments;
         this.commonLength = commonLength;
         this.stopRequested = stopRequested;
@@ -49,14 +52,15 @@ final class StepRunner {
     /**
      * The batches of one step.
      *
+     * @param counted what they count for the objective, labelled tokens for most
      * @param waited nanoseconds that they took to come
      */
-    record StepBatches(List<Batch> batches, long labelled, long tokens, long waited) {}
+    record StepBatches(List<Batch> batches, long counted, long tokens, long waited) {}
 
     /**
      * What a step's batches gave; the gradients are in the parameters.
      *
-     * @param loss mean over the labelled tokens
+     * @param loss mean over what the objective counts
      * @param norm of the gradients before clipping
      */
     record Gradients(double loss, double norm) {
@@ -71,24 +75,24 @@ final class StepRunner {
         event.begin();
         long start = System.nanoTime();
         List<Batch> batches = new ArrayList<>();
-        long labelled = 0;
+        long counted = 0;
         long tokens = 0;
         while (batches.size() < count) {
             Batch batch = iterator.next();
-            labelled += batch.labelledTokens();
+            counted += objective.count(batch);
             tokens += batch.realTokens();
             batches.add(batch);
         }
         event.step = step;
         event.batches = count;
         event.commit();
-        return new StepBatches(batches, labelled, tokens, System.nanoTime() - start);
+        return new StepBatches(batches, counted, tokens, System.nanoTime() - start);
     }
 
     /** Adds up the gradients; null when a stop was asked for before all batches were done. */
     @Nullable
     Gradients run(StepBatches step) {
-        double scale = 1.0 / Math.max(1, step.labelled());
+        double scale = 1.0 / Math.max(1, step.counted());
         double loss = 0;
         for (int i = 0; i < step.batches().size(); i++) {
             if (i > 0 && stopRequested.getAsBoolean()) {
@@ -97,8 +101,7 @@ final class StepRunner {
             Batch batch = step.batches().get(i);
             boolean recurring = commonLength.isPresent() && batch.sequenceLength() == commonLength.getAsInt();
             try (MatrixProducts.Mode products = MatrixProducts.ofShapes(recurring)) {
-                loss += backpropagation.run(
-                        batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale, arguments.loss()));
+                loss += backpropagation.run(batch.modelInputs(), objective.head(model.network(), batch, scale));
             }
         }
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {

@@ -8,11 +8,13 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.objective.CrossEntropy;
+import org.finetune4j.train.objective.Objective;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs a training: batches in a seeded order, accumulated gradients normalised by the labelled tokens of the whole
- * accumulated batch, clipping, optimizer and schedule, evaluation, checkpoints. A run that was killed and resumed ends with
+ * Runs a training: batches in a seeded order, accumulated gradients normalised by what the whole accumulated batch
+ * counts (of a language model its labelled tokens), clipping, optimizer and schedule, evaluation, checkpoints. A run that was killed and resumed ends with
  * the same weights as one that was not.
  *
  * <p>Everything happens on the calling thread, but for reading data ahead and {@link #requestStop()}.
@@ -21,6 +23,7 @@ public final class Trainer {
 
     private final CausalLM model;
     private final AttachedStrategy strategy;
+    private final Objective objective;
     private final TrainingArguments arguments;
     private final TrainingDataset dataset;
     private final @Nullable TrainingDataset evaluationDataset;
@@ -32,8 +35,14 @@ public final class Trainer {
     private volatile boolean stopRequested;
 
     /**
+     * A training by cross entropy, with what the arguments add to it.
+     *
+     * @param model the model
      * @param strategy a method that is attached to {@code model}
+     * @param arguments how to train
+     * @param dataset the samples
      * @param evaluationDataset the held-out samples, or null to do without
+     * @param collator makes batches of samples
      * @param listeners told in this order
      * @throws UserErrorException when the arguments ask for metrics that these samples cannot give
      */
@@ -45,7 +54,41 @@ public final class Trainer {
             @Nullable TrainingDataset evaluationDataset,
             Collator collator,
             List<? extends TrainingListener> listeners) {
+        this(
+                model,
+                strategy,
+                new CrossEntropy(arguments.loss()),
+                arguments,
+                dataset,
+                evaluationDataset,
+                collator,
+                listeners);
+    }
+
+    /**
+     * A training by any objective.
+     *
+     * @param model the model
+     * @param strategy a method that is attached to {@code model}
+     * @param objective what it makes small
+     * @param arguments how to train
+     * @param dataset the samples, with the columns that the objective needs
+     * @param evaluationDataset the held-out samples, or null to do without
+     * @param collator makes batches of samples
+     * @param listeners told in this order
+     * @throws UserErrorException when the arguments ask for metrics that these samples cannot give
+     */
+    public Trainer(
+            CausalLM model,
+            AttachedStrategy strategy,
+            Objective objective,
+            TrainingArguments arguments,
+            TrainingDataset dataset,
+            @Nullable TrainingDataset evaluationDataset,
+            Collator collator,
+            List<? extends TrainingListener> listeners) {
         this.model = model;
+        this.objective = objective;
         this.strategy = strategy;
         this.arguments = arguments;
         this.dataset = dataset;
@@ -53,7 +96,12 @@ public final class Trainer {
         this.evaluator = evaluationDataset == null
                 ? null
                 : new Evaluator(
-                        model, evaluationDataset, collator, arguments.perDeviceEvalBatchSize(), arguments.selection());
+                        model,
+                        evaluationDataset,
+                        collator,
+                        arguments.perDeviceEvalBatchSize(),
+                        arguments.selection(),
+                        objective.forEvaluation());
         this.collator = collator;
         this.listener = new ListenerChain(listeners);
         this.configuration.putAll(arguments.describe());
@@ -118,6 +166,10 @@ public final class Trainer {
 
     AttachedStrategy strategy() {
         return strategy;
+    }
+
+    Objective objective() {
+        return objective;
     }
 
     TrainingArguments arguments() {

@@ -60,6 +60,7 @@ final class TrainingRun implements AutoCloseable {
                 trainer.model(),
                 trainable,
                 hooks,
+                trainer.objective(),
                 arguments,
                 trainer.dataset().commonLength(),
                 trainer::isStopRequested);
@@ -277,7 +278,7 @@ final class TrainingRun implements AutoCloseable {
                 learningRate,
                 gradients.norm(),
                 batches.tokens(),
-                batches.labelled(),
+                batches.counted(),
                 batches.tokens() / (nanoseconds / 1e9),
                 elapsed(),
                 Duration.ofNanos(batches.waited()));

@@ -17,7 +17,9 @@ public final class LabelsCheck implements PreflightCheck {
                         + " raise max_length if it was cut off",
                 findings);
         SampleSurvey heldOut = context.evaluationSurvey();
-        if (heldOut != null && heldOut.tokens() > 0 && heldOut.labelled() == 0) {
+        if (heldOut != null
+                && heldOut.tokens() > 0
+                && heldOut.unlabelled().size() == heldOut.leading().size()) {
             findings.error("no token of the held-out samples carries a label: there is nothing to measure; give them"
                     + " answers, or raise max_length if they were cut off");
         }

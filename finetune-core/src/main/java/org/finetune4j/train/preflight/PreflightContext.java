@@ -7,6 +7,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.objective.Objective;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +42,7 @@ public record PreflightContext(
      * @param model the model
      * @param method the method's name in configurations
      * @param strategy the method on the model
+     * @param objective what it is to make small
      * @param arguments of the training
      * @param dataset the training samples
      * @param evaluation the held-out samples, or null
@@ -53,13 +55,14 @@ public record PreflightContext(
             CausalLM model,
             String method,
             AttachedStrategy strategy,
+            Objective objective,
             TrainingArguments arguments,
             TrainingDataset dataset,
             @Nullable TrainingDataset evaluation,
             Collator collator,
             int samples,
             long process) {
-        SampleSurvey survey = SampleSurvey.of(dataset, samples);
+        SampleSurvey survey = SampleSurvey.of(dataset, model.network(), objective, samples);
         MemoryPlan memory = MemoryPlan.of(
                 model,
                 strategy,
@@ -67,7 +70,9 @@ public record PreflightContext(
                 new MemoryPlan.Load(
                         Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())),
                 process);
-        SampleSurvey evaluationSurvey = evaluation == null ? null : SampleSurvey.of(evaluation, samples);
+        SampleSurvey evaluationSurvey = evaluation == null
+                ? null
+                : SampleSurvey.of(evaluation, model.network(), objective.forEvaluation(), samples);
         return new PreflightContext(
                 model, method, strategy, arguments, dataset, evaluation, collator, survey, evaluationSurvey, memory);
     }

@@ -6,21 +6,23 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.train.objective.Objective;
 
 /**
  * What looking at a dataset's samples gave.
  *
  * @param looked how many were looked at
  * @param unreadable why samples could not be made, one line each with their place
- * @param unlabelled places of samples without a labelled token
+ * @param unlabelled places of samples that teach nothing
  * @param lengths tokens of each sample
  * @param longest tokens of the longest sample
  * @param longestAt its place
- * @param largestToken the largest token id and where it is
- * @param largestLabel the largest label and where it is; 0 without one
  * @param largestPosition the largest position and where it is
  * @param tokens of all samples looked at
  * @param labelled tokens among them that carry a label
@@ -35,8 +37,6 @@ public record SampleSurvey(
         List<Integer> lengths,
         int longest,
         String longestAt,
-        Largest largestToken,
-        Largest largestLabel,
         Largest largestPosition,
         long tokens,
         long labelled,
@@ -91,6 +91,16 @@ public record SampleSurvey(
      * @return what was seen
      */
     public static SampleSurvey of(TrainingDataset dataset, int limit) {
+        return of(dataset, sample -> sample.labelledTokens() > 0, sample -> {}, limit);
+    }
+
+    /** Looks at a dataset for an objective. */
+    static SampleSurvey of(TrainingDataset dataset, DecoderModel network, Objective objective, int limit) {
+        return of(dataset, objective::teaches, sample -> objective.require(network, sample), limit);
+    }
+
+    private static SampleSurvey of(
+            TrainingDataset dataset, Predicate<Sample> teaches, Consumer<Sample> require, int limit) {
         int looked = limit == 0 ? dataset.size() : Math.min(limit, dataset.size());
         List<String> unreadable = new ArrayList<>();
         List<String> unlabelled = new ArrayList<>();
@@ -100,8 +110,6 @@ public record SampleSurvey(
         Map<List<Integer>, Place> answers = new LinkedHashMap<>();
         int longest = 0;
         String longestAt = "";
-        Largest token = Largest.NONE;
-        Largest label = Largest.NONE;
         Largest position = Largest.NONE;
         long tokens = 0;
         long labelled = 0;
@@ -114,16 +122,21 @@ public record SampleSurvey(
                 unreadable.add(String.valueOf(e.getMessage()));
                 continue;
             }
-            int[] ids = sample.inputIds();
-            if (sample.labelledTokens() == 0) {
-                unlabelled.add(dataset.location(index));
+            try {
+                if (teaches.test(sample)) {
+                    require.accept(sample);
+                } else {
+                    unlabelled.add(dataset.location(index));
+                }
+            } catch (UserErrorException e) {
+                unreadable.add(dataset.location(index) + ": " + e.getMessage());
+                continue;
             }
+            int[] ids = sample.inputIds();
             if (ids.length > longest) {
                 longest = ids.length;
                 longestAt = dataset.location(index);
             }
-            token = token.with(ids, dataset.location(index));
-            label = label.with(sample.labels(), dataset.location(index));
             int[] positions = sample.positionIds();
             if (positions != null) {
                 position = position.with(positions, dataset.location(index));
@@ -148,8 +161,6 @@ public record SampleSurvey(
                 lengths,
                 longest,
                 longestAt,
-                token,
-                label,
                 position,
                 tokens,
                 labelled,

@@ -23,7 +23,10 @@ import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.objective.CrossEntropy;
+import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,6 +36,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class PreflightTest {
 
     private static final Path LLAMA = Path.of("src/test/resources/goldens/arch/llama");
+
+    private static final Objective OBJECTIVE = new CrossEntropy(LossOptions.crossEntropy());
 
     private static TrainingArguments.Builder usual() {
         return TrainingArguments.builder().batchSize(32).learningRate(2e-5).epochs(2);
@@ -60,7 +65,16 @@ class PreflightTest {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             return Preflight.run(PreflightContext.of(
-                    model, "full", full, arguments, dataset, null, new Collator(0, 1), 0, MemoryPlan.TYPICAL_PROCESS));
+                    model,
+                    "full",
+                    full,
+                    OBJECTIVE,
+                    arguments,
+                    dataset,
+                    null,
+                    new Collator(0, 1),
+                    0,
+                    MemoryPlan.TYPICAL_PROCESS));
         }
     }
 
@@ -99,13 +113,13 @@ class PreflightTest {
 
     @Test
     void aTokenOutsideTheEmbeddingIsAnError() {
-        assertOneError(samples(labelled(5, 123_456)), "123456", "rows");
+        assertOneError(samples(labelled(5, 123_456)), "sample 0: token id 123456", "knows 0 to 198");
     }
 
     @Test
     void aLabelOutsideTheVocabularyIsAnErrorWithItsPlace() {
         Sample wrong = new Sample(new int[] {5, 6}, new int[] {5, 199});
-        assertOneError(samples(labelled(5, 6), wrong), "sample 1", "label 199", "199 rows");
+        assertOneError(samples(labelled(5, 6), wrong), "sample 1: label 199", "scores 0 to 198");
     }
 
     @Test
@@ -133,7 +147,7 @@ class PreflightTest {
 
     @Test
     void heldOutSamplesAreLookedAtToo() {
-        assertTrue(errorOfEvaluation(labelled(5, 6, 7, 200)).contains("token 200"));
+        assertTrue(errorOfEvaluation(labelled(5, 6, 7, 200)).contains("token id 200"));
         assertTrue(errorOfEvaluation(new Sample(new int[] {5, 6}, new int[] {5, 200}))
                 .contains("label 200"));
         assertTrue(errorOfEvaluation(new Sample(new int[] {5, 6}, new int[] {-100, -100}))
@@ -256,7 +270,7 @@ class PreflightTest {
                 dataset,
                 null,
                 new Collator(0, 1),
-                SampleSurvey.of(dataset, 0),
+                SampleSurvey.of(dataset, model.network(), OBJECTIVE, 0),
                 null,
                 memory);
     }
@@ -294,6 +308,7 @@ class PreflightTest {
                     model,
                     "full",
                     full,
+                    OBJECTIVE,
                     usual().build(),
                     samples(labelled(ids)),
                     null,

@@ -1,0 +1,214 @@
+package org.finetune4j.train.gradient;
+
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.Sample;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The positions of a batch that carry a label, on their way through the final norm and the output layer. They go some at a
+ * time, and each piece's gradient is taken before the next piece is made: the logits of the whole batch never exist, and what
+ * a label does not need is not computed.
+ */
+final class LabelledRows {
+
+    /** Logits in memory at one time: few enough to stay small, enough to keep the matrix product efficient. */
+    private static final long CHUNK_LOGITS = 16L << 20;
+
+    private final DecoderModel network;
+    private final int sequenceLength;
+    private final int[] rows;
+    private final int[] targets;
+
+    private LabelledRows(DecoderModel network, int sequenceLength, int[] rows, int[] targets) {
+        this.network = network;
+        this.sequenceLength = sequenceLength;
+        this.rows = rows;
+        this.targets = targets;
+    }
+
+    /** @throws UserErrorException when the model is a classifier, or a label is not in its vocabulary */
+    static LabelledRows of(DecoderModel network, Batch batch) {
+        if (network.pooling() != null) {
+            throw new UserErrorException("this model classifies sequences: it has no next token to train on");
+        }
+        int labelled = batch.labelledTokens();
+        int[] rows = new int[labelled];
+        int[] targets = new int[labelled];
+        int next = 0;
+        int[] labels = batch.labels();
+        for (int row = 0; row < batch.batchSize(); row++) {
+            for (int t = 0; t + 1 < batch.sequenceLength(); t++) {
+                int at = row * batch.sequenceLength() + t;
+                if (labels[at + 1] != Sample.IGNORE_INDEX) {
+                    rows[next] = at;
+                    targets[next++] = labels[at + 1];
+                }
+            }
+        }
+        LabelledRows all = new LabelledRows(network, batch.sequenceLength(), rows, targets);
+        all.requireTargets(network.outputLayer().outFeatures());
+        return all;
+    }
+
+    /** The next token's label stands one further than the row that foretells it. */
+    private void requireTargets(long vocabulary) {
+        for (int i = 0; i < targets.length; i++) {
+            if (targets[i] < 0 || targets[i] >= vocabulary) {
+                throw new UserErrorException("label " + targets[i] + " (row " + rows[i] / sequenceLength
+                        + ", position " + (rows[i] % sequenceLength + 1)
+                        + ") is out of range: the model's output layer scores 0 to " + (vocabulary - 1));
+            }
+        }
+    }
+
+    /** How many rows go through an output layer of so many words together. */
+    static long atOnce(long vocabulary) {
+        return Math.max(1, CHUNK_LOGITS / vocabulary);
+    }
+
+    int count() {
+        return rows.length;
+    }
+
+    /** What a model found, with where it found it. */
+    TokenLogprobs logprobs(double[] values) {
+        int[] sequences = new int[rows.length];
+        int[] positions = new int[rows.length];
+        for (int i = 0; i < rows.length; i++) {
+            sequences[i] = rows[i] / sequenceLength;
+            positions[i] = rows[i] % sequenceLength + 1;
+        }
+        return new TokenLogprobs(sequences, positions, values);
+    }
+
+    /** Looks at the scores of some rows. */
+    interface Reader {
+
+        /**
+         * @param logits [piece, vocabulary]
+         * @param target [piece, 1] int64
+         * @param start number of the first row
+         */
+        void read(Tensor logits, Tensor target, int start);
+    }
+
+    /** Says where the scores of some rows are to go. */
+    interface Derivative {
+
+        /** As {@link Reader}; gives d(loss) / d(logits), [piece, vocabulary]. */
+        Tensor of(Tensor logits, Tensor target, int start);
+    }
+
+    /** A loss of the scores of all rows, which it can be given as often as it wants. */
+    interface Loss {
+        double of(Scores scores);
+    }
+
+    /**
+     * Gives the rows of {@code hiddenStates} to a loss.
+     *
+     * @param hiddenStates [batch, seq, hidden], before the final norm, cut off from its graph
+     * @param wantGradient whether the loss will call {@link Scores#backward}
+     */
+    LossHead.Result apply(Tensor hiddenStates, boolean wantGradient, Loss loss) {
+        long hidden = hiddenStates.size(-1);
+        Tensor flat = hiddenStates.reshape(-1, hidden); // [batch * seq, hidden]
+        try (TensorScope scope = TensorScope.open()) {
+            if (rows.length == 0) {
+                return new LossHead.Result(0, wantGradient ? zerosLike(scope, flat, hiddenStates) : null);
+            }
+            Tensor index = Tensors.of(rows, rows.length).to(DType.INT64).to(flat.device()); // [labelled]
+            Tensor target = Tensors.of(targets, rows.length, 1).to(DType.INT64).to(flat.device()); // [labelled, 1]
+            Tensor selected = flat.indexSelect(0, index); // [labelled, hidden]
+            if (!wantGradient) {
+                try (Autograd.Mode mode = Autograd.disabled()) {
+                    return new LossHead.Result(loss.of(new Scores(network.finalNorm(selected), target, null)), null);
+                }
+            }
+            try (Autograd.Mode mode = Autograd.enabled()) {
+                selected = selected.detach().requiresGrad(true);
+                Tensor normalised = network.finalNorm(selected); // [labelled, hidden]
+                Tensor gradient = Tensors.zeros(normalised.dtype(), normalised.device(), normalised.shape());
+                double value = loss.of(new Scores(normalised.detach(), target, gradient));
+                Autograd.backward(normalised, gradient);
+                Tensor hiddenGradient = zerosLike(scope, flat, hiddenStates);
+                hiddenGradient.view(-1, hidden).indexAddInPlace(0, index, gradientOf(selected));
+                return new LossHead.Result(value, hiddenGradient);
+            }
+        }
+    }
+
+    private static Tensor zerosLike(TensorScope scope, Tensor flat, Tensor hiddenStates) {
+        return scope.keep(Tensors.zeros(flat.dtype(), flat.device(), hiddenStates.shape()));
+    }
+
+    /** The scores of all rows, some at a time. */
+    final class Scores {
+
+        private final Tensor normalised;
+        private final Tensor target;
+        private final @Nullable Tensor gradient;
+
+        /**
+         * @param normalised [labelled, hidden], cut off from its graph
+         * @param target [labelled, 1] int64
+         * @param gradient filled with d(loss)/d(normalised), or null
+         */
+        private Scores(Tensor normalised, Tensor target, @Nullable Tensor gradient) {
+            this.normalised = normalised;
+            this.target = target;
+            this.gradient = gradient;
+        }
+
+        /** Shows the scores, recording nothing. */
+        void forEach(Reader reader) {
+            try (Autograd.Mode mode = Autograd.disabled()) {
+                inPieces((input, pieceTarget, start) -> reader.read(network.logits(input), pieceTarget, start));
+            }
+        }
+
+        /** Shows the scores once more and pushes back what is said about them. */
+        void backward(Derivative derivative) {
+            if (gradient == null) {
+                throw new IllegalStateException("a loss that is only measured is not pushed back");
+            }
+            inPieces((input, pieceTarget, start) -> {
+                input.requiresGrad(true);
+                Tensor logits = network.logits(input); // [piece, vocabulary]
+                Tensor wanted;
+                try (Autograd.Mode mode = Autograd.disabled()) {
+                    wanted = derivative.of(logits.detach(), pieceTarget, start);
+                }
+                Autograd.backward(logits, wanted);
+                gradient.narrow(0, start, input.size(0)).copyInPlace(gradientOf(input));
+            });
+        }
+
+        /** @param reader is given hidden states [piece, hidden] in the place of scores */
+        private void inPieces(Reader reader) {
+            long piece = atOnce(network.outputLayer().outFeatures());
+            for (long start = 0; start < rows.length; start += piece) {
+                long length = Math.min(piece, rows.length - start);
+                try (TensorScope scope = TensorScope.open()) {
+                    Tensor input = normalised.narrow(0, start, length).detach(); // [piece, hidden]
+                    reader.read(input, target.narrow(0, start, length), Math.toIntExact(start));
+                }
+            }
+        }
+    }
+
+    private static Tensor gradientOf(Tensor leaf) {
+        Tensor gradient = leaf.grad();
+        if (gradient == null) {
+            throw new IllegalStateException("back-propagation reached no gradient for the head's input");
+        }
+        return gradient;
+    }
+}

@@ -1,0 +1,75 @@
+package org.finetune4j.train.objective;
+
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.Sample;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.train.gradient.ClassificationLoss;
+import org.finetune4j.train.gradient.LossHead;
+
+/**
+ * The loss of a classifier of sequences, the mean over sequences. Every sample says what it is in the column {@value #COLUMN}.
+ *
+ * @param problem what the labels mean
+ */
+public record Classification(Problem problem) implements Objective {
+
+    /** The column of a sample's labels. */
+    public static final String COLUMN = "label";
+
+    /** What labels mean, {@code problem_type} in a model's configuration. */
+    public enum Problem {
+        /** One class: its number. */
+        SINGLE_LABEL,
+        /** Numbers that the model's outputs are to be. */
+        REGRESSION,
+        /** For every label 1 where it holds and 0 where not. */
+        MULTI_LABEL
+    }
+
+    @Override
+    public long count(Batch batch) {
+        return batch.batchSize();
+    }
+
+    @Override
+    public boolean teaches(Sample sample) {
+        return sample.columns().containsKey(COLUMN);
+    }
+
+    @Override
+    public LossHead head(DecoderModel network, Batch batch, double scale) {
+        float[][] labels = batch.column(COLUMN);
+        float[] all = flattened(labels);
+        return switch (problem) {
+            case SINGLE_LABEL -> ClassificationLoss.singleLabel(network, batch.modelInputs(), classes(all), scale);
+            case REGRESSION -> ClassificationLoss.regression(network, batch.modelInputs(), all, scale);
+            case MULTI_LABEL -> ClassificationLoss.multiLabel(network, batch.modelInputs(), all, scale);
+        };
+    }
+
+    private static float[] flattened(float[][] rows) {
+        int each = rows[0].length;
+        float[] all = new float[rows.length * each];
+        for (int row = 0; row < rows.length; row++) {
+            if (rows[row].length != each) {
+                throw new UserErrorException("sequence " + row + " has " + rows[row].length + " labels, sequence 0 has "
+                        + each + ": every sequence has as many");
+            }
+            System.arraycopy(rows[row], 0, all, row * each, each);
+        }
+        return all;
+    }
+
+    private static int[] classes(float[] labels) {
+        int[] classes = new int[labels.length];
+        for (int i = 0; i < labels.length; i++) {
+            classes[i] = (int) labels[i];
+            if (classes[i] != labels[i]) {
+                throw new UserErrorException(
+                        "label " + labels[i] + " (sequence " + i + ") is not the number of a class");
+            }
+        }
+        return classes;
+    }
+}

@@ -1,0 +1,70 @@
+package org.finetune4j.train.objective;
+
+import java.util.List;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.Sample;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.IndexRange;
+import org.finetune4j.train.gradient.LossHead;
+
+/**
+ * What a training makes small. A step's loss is the sum over its batches divided by what they count together, so that a batch
+ * split in two changes nothing.
+ */
+public interface Objective {
+
+    /**
+     * How much a batch counts: its labelled tokens, its sequences, its pairs.
+     *
+     * @param batch the batch
+     * @return at least 0
+     */
+    long count(Batch batch);
+
+    /**
+     * Whether a sample teaches anything; a training that has one which does not is refused before it starts.
+     *
+     * @param sample the sample
+     * @return whether it does
+     */
+    default boolean teaches(Sample sample) {
+        return sample.labelledTokens() > 0;
+    }
+
+    /**
+     * Whether a sample can be learned from at all: whatever is wrong with it is wrong with a batch of it alone.
+     *
+     * @param network the model's layers
+     * @param sample the sample
+     * @throws org.finetune4j.UserErrorException when it does not have what this objective or the model needs
+     */
+    default void require(DecoderModel network, Sample sample) {
+        IndexRange.require(
+                "token id",
+                sample.inputIds(),
+                sample.length(),
+                network.inputEmbedding().count());
+        head(network, new Collator(0, 1).collate(List.of(sample)), 1);
+    }
+
+    /**
+     * The end of the chain of segments for one batch.
+     *
+     * @param network the model's layers
+     * @param batch with whatever columns this objective needs
+     * @param scale what the sum over the batch is multiplied by: 1 / what the whole step counts makes the step's loss a mean
+     * @return the head
+     * @throws org.finetune4j.UserErrorException when the batch does not have what this objective or the model needs
+     */
+    LossHead head(DecoderModel network, Batch batch, double scale);
+
+    /**
+     * What held-out samples are measured by.
+     *
+     * @return this one, unless it adds to what it is for
+     */
+    default Objective forEvaluation() {
+        return this;
+    }
+}
