@@ -342,7 +342,16 @@ class PreflightTest {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             PreflightContext small = PreflightContext.of(
-                    model, "full", full, usual().batchSize(2).build(), dataset, null, new Collator(0, 1), 0, megabyte);
+                    model,
+                    "full",
+                    full,
+                    OBJECTIVE,
+                    usual().batchSize(2).build(),
+                    dataset,
+                    null,
+                    new Collator(0, 1),
+                    0,
+                    megabyte);
             Findings findings = new Findings();
             new BatchLengthsCheck().check(small, findings);
             assertEquals(List.of(), findings.warnings(), "little memory is soon fetched");
