@@ -23,7 +23,6 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.DirectionalDerivative;
 import org.finetune4j.strategy.FullFineTuning;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.EvaluationMetrics;
@@ -141,7 +140,7 @@ class ObjectiveTest {
     void aLossOfAllTokensTogetherHasTheGradientOfItsDerivative() {
         Batch batch = batch();
         try (CausalLM model = CausalLM.load(
-                        MODELS.resolve("llama"), LoadOptions.defaults().withDType(DType.FLOAT64));
+                        MODELS.resolve("llama"), LoadOptions.defaults().inDoublePrecision());
                 AttachedStrategy full = new FullFineTuning().attach(model);
                 TensorScope scope = TensorScope.open()) {
             Preference preference = new Preference();
