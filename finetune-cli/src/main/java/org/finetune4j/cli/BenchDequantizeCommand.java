@@ -1,7 +1,7 @@
 package org.finetune4j.cli;
 
-import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.quant.FourBitWeight;
 import org.finetune4j.quant.QuantizationType;
 import org.finetune4j.tensor.DType;
@@ -42,15 +42,17 @@ final class BenchDequantizeCommand implements Callable<Integer> {
                     dequantize = Math.min(dequantize, nanoseconds(() -> quantised.decompressInto(target)));
                 }
                 double values = (double) rows * columns;
-                System.out.println(String.format(
-                        Locale.ROOT,
-                        "{\"copy_gvalues_per_s\": %.3f, \"dequantize_gvalues_per_s\": %.3f, \"ratio\": %.3f}",
-                        values / copy,
-                        values / dequantize,
-                        (double) copy / dequantize));
+                System.out.println(Json.write(Json.object()
+                        .put("copy_gvalues_per_s", thousandths(values / copy))
+                        .put("dequantize_gvalues_per_s", thousandths(values / dequantize))
+                        .put("ratio", thousandths((double) copy / dequantize))));
             }
         }
         return 0;
+    }
+
+    private static double thousandths(double value) {
+        return Math.rint(1000 * value) / 1000;
     }
 
     private static long nanoseconds(Runnable work) {

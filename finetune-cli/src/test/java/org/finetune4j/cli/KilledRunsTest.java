@@ -32,6 +32,9 @@ class KilledRunsTest {
     private static final int KILLS = Integer.getInteger("finetune4j.kills", 1);
     private static final long SEED = Long.getLong("finetune4j.kills.seed", 1);
 
+    /** Microseconds after which a process is killed at the latest. */
+    private static final int LONGEST_DELAY = 500_000;
+
     /** Beside weights and states a run writes what tells of its starts and times, which a kill does change. */
     private static final List<String> REPORTS = List.of("metrics.jsonl", "report.html", "runs");
 
@@ -120,7 +123,7 @@ class KilledRunsTest {
                 TimeUnit.MILLISECONDS.sleep(1);
             }
         }
-        if (process.waitFor(random.nextInt(1_000_000), TimeUnit.MICROSECONDS)) {
+        if (process.waitFor(random.nextInt(LONGEST_DELAY), TimeUnit.MICROSECONDS)) {
             return false;
         }
         process.destroyForcibly().waitFor();

@@ -116,9 +116,10 @@ final class CheckpointDirectory {
     /**
      * How far the run of a checkpoint had come.
      *
+     * @param batchesPerEpoch batches in one pass over the data
      * @throws UserErrorException when the checkpoint is broken or belongs to a run over other data or other batches
      */
-    static TrainingProgress progressOf(Path checkpoint, String fingerprint) {
+    static TrainingProgress progressOf(Path checkpoint, String fingerprint, int batchesPerEpoch) {
         CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
         TrainerStateFile state = TrainerStateFile.read(checkpoint);
         long step = CheckpointName.stepOf(checkpoint).orElse(-1);
@@ -128,6 +129,11 @@ final class CheckpointDirectory {
         if (!state.fingerprint().equals(fingerprint)) {
             throw new UserErrorException(checkpoint + ": made by another run: it has " + state.fingerprint()
                     + ", this run has " + fingerprint);
+        }
+        if (state.progress().batch() >= batchesPerEpoch) {
+            throw new UserErrorException(
+                    checkpoint + ": its next batch is " + state.progress().batch() + ", but an epoch has "
+                            + batchesPerEpoch + ": the checkpoint is broken");
         }
         return state.progress();
     }

@@ -92,7 +92,8 @@ final class TrainingRun implements AutoCloseable {
 
     private TrainingSummary run() {
         Optional<Path> checkpoint = checkpoints == null ? Optional.empty() : checkpoints.latest();
-        checkpoint.ifPresent(latest -> progress = adopt(CheckpointDirectory.progressOf(latest, fingerprint)));
+        checkpoint.ifPresent(latest ->
+                progress = adopt(CheckpointDirectory.progressOf(latest, fingerprint, plan.batchesPerEpoch())));
         long startStep = progress.step();
         if (checkpoints != null) {
             checkpoints.requireRoom(startStep, plan.totalSteps());

@@ -27,6 +27,7 @@ import org.finetune4j.train.CheckpointManifest.Piece;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The table of contents of a checkpoint, and checkpoints that several processes wrote. */
@@ -167,6 +168,41 @@ class CheckpointManifestTest {
                 UserErrorException.class,
                 () -> new TinyRun(directory).steps(4).resume().train());
         assertTrue(e.getMessage().contains(change.expected()), e.getMessage());
+        assertTrue(e.getMessage().startsWith(checkpoint.toString()), e.getMessage());
+        assertEquals(1, e.getMessage().lines().count());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "global_step             | -1",
+                "global_step             | 99999999999999999999",
+                "global_step             | \"2\"",
+                "global_step             | 2.5",
+                "next_batch              | 1000",
+                "epoch                   | 1e99",
+                "epoch                   | 4294967296",
+                "last_loss               | \"NaN\"",
+                "best_eval_loss          | []",
+                "best                    | {\"metric\": \"loss\"}",
+                "evaluations_since_best  | null",
+                "fingerprint             | 7",
+            })
+    void aStateThatNoRunLeavesIsRefusedInOneLine(String key, String value) throws IOException {
+        Path checkpoint = checkpoint();
+        Path file = checkpoint.resolve("trainer_state.json");
+        ObjectNode json = InputFiles.jsonObject(file);
+        json.set(key, Json.parse(value, "value"));
+        String text = Json.write(json);
+        Files.writeString(file, text);
+        Path manifest = checkpoint.resolve("checkpoint.json");
+        ObjectNode table = InputFiles.jsonObject(manifest);
+        ((ObjectNode) table.path("files")).put("trainer_state.json", text.length());
+        Files.writeString(manifest, Json.write(table));
+        UserErrorException e = assertThrows(
+                UserErrorException.class,
+                () -> new TinyRun(directory).steps(4).resume().train());
         assertTrue(e.getMessage().startsWith(checkpoint.toString()), e.getMessage());
         assertEquals(1, e.getMessage().lines().count());
     }
