@@ -89,13 +89,14 @@ public final class RecordFields {
     }
 
     /**
-     * A text of the user's, cut where it gets too long for a message.
+     * A text of the user's for a message: on one line, cut where it gets too long.
      *
      * @param text any text
      * @return no more than its first {@value #LONGEST} characters
      */
     public static String shortened(String text) {
-        return text.length() <= LONGEST ? text : text.substring(0, LONGEST) + "...";
+        String cut = text.length() <= LONGEST ? text : text.substring(0, LONGEST) + "...";
+        return cut.replaceAll("\\p{Cntrl}", " ");
     }
 
     /**

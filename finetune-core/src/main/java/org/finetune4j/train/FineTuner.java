@@ -355,8 +355,8 @@ public final class FineTuner {
 
     /** The form that the result is to be asked in, where it is another than the model's own. */
     private @Nullable ChatTemplate form() {
-        boolean byPrompt = instructions != null
-                && instructions.examples().kinds().equals(Set.of(Instruction.class));
+        boolean byPrompt =
+                instructions != null && instructions.examples().kinds().equals(Set.of(Instruction.class));
         if (chatTemplate != null || !byPrompt) {
             return chatTemplate;
         }

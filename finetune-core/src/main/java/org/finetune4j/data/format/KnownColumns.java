@@ -45,6 +45,7 @@ public final class KnownColumns {
             Map.entry("input", List.of("output", "response", "answer", "completion", "target")),
             Map.entry("inputs", List.of("outputs")),
             Map.entry("input_text", List.of("output_text", "target_text")),
+            Map.entry("context", List.of("continuation", "answer", "response", "completion", "target")),
             Map.entry("source", List.of("target")),
             Map.entry("user", List.of("assistant")),
             Map.entry("human", List.of("assistant", "gpt", "bot")),

@@ -1,6 +1,7 @@
 package org.finetune4j.data.format;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.google.common.collect.Streams;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
@@ -42,14 +43,36 @@ public final class RecordFormats {
      * @throws UserErrorException when it is in none
      */
     public static RecordFormat detect(JsonNode record) {
-        return ALL.stream().filter(format -> format.matches(record)).findFirst().orElseThrow(() -> {
-            if (MessageReader.role(record) != null) {
-                return new UserErrorException("a message stands where a record is expected: write the messages of each"
-                        + " conversation as a list on one line, or under 'messages'");
-            }
-            return new UserErrorException("no format fits a record with the keys " + RecordFields.keys(record)
-                    + "; map them, such as columns: {prompt: KEY, completion: KEY}, or set dataset_format");
-        });
+        return ALL.stream()
+                .filter(format -> format.matches(record))
+                .findFirst()
+                .orElseThrow(() -> new UserErrorException(refusal(record)));
+    }
+
+    private static String refusal(JsonNode record) {
+        if (MessageReader.role(record) != null) {
+            return "a message stands where a record is expected: write the messages of each conversation as a list on one"
+                    + " line, or under 'messages'";
+        }
+        if (record.has("input_ids")) {
+            return "the record is tokens already ('input_ids'): give the texts that they come from";
+        }
+        JsonNode first =
+                record.path(record.fieldNames().hasNext() ? record.fieldNames().next() : "");
+        if (first.has("file_name") || first.has("hf_hub_url")) {
+            return "this file describes datasets and is none itself: name it as dataset_info, and what to train on as dataset";
+        }
+        boolean asData = Streams.stream(record.fieldNames()).anyMatch(RecordFormats::isNoName);
+        return "no format fits a record with the keys " + RecordFields.keys(record)
+                + (asData
+                        ? "; where the first row of a table is data, set csv_header: false"
+                        : "; map them, such as columns: {prompt: KEY, completion: KEY}, put them into words by templates:"
+                                + " [{inputs: \"{KEY}\", targets: \"{KEY}\"}], or set dataset_format");
+    }
+
+    /** Whether a key looks like a value: names of columns are short, and mostly one word. */
+    private static boolean isNoName(String key) {
+        return key.length() > 40 || key.matches("(?s).*\\s.*\\s.*");
     }
 
     public static List<String> names() {

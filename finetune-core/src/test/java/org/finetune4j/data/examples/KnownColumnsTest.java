@@ -50,6 +50,7 @@ class KnownColumnsTest {
         "prompt, answer",
         "Question, Answer",
         "title_body, upvoted_answer",
+        "context, continuation",
         "dialogue, summary",
         "article, highlights",
         "human, assistant",
@@ -140,6 +141,22 @@ class KnownColumnsTest {
         String message = refusal("{'text': 'T', 'question': 'Q', 'answer': 'A'}");
         assertTrue(
                 message.contains("dataset_format: text or columns: {prompt: question, completion: answer}"), message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '"',
+            value = {
+                "{'input_ids': [1], 'labels': [1]} | is tokens already",
+                "{'alpaca_en': {'file_name': 'a.json'}} | name it as dataset_info",
+                "{'Where does Tom live?': 'x', 'In Oslo.': 'y'} | set csv_header: false",
+                "{'query': 'Q', 'choices': ['A', 'B'], 'gold': 1} | columns: {prompt: KEY, completion: KEY}",
+                "{'query': 'Q', 'choices': ['A', 'B'], 'gold': 1} | by templates: [{inputs"
+            })
+    void whatIsNoRecordOfTextsIsRefusedWithTheRemedy(String record, String remedy) {
+        String message = refusal(record);
+        assertTrue(message.contains(remedy), message);
     }
 
     @Test
