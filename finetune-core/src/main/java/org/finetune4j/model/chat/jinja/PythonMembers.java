@@ -108,7 +108,8 @@ final class PythonMembers {
         }
         boolean isList = base instanceof List && !(base instanceof PythonMethods.View);
         if (!isList && !(base instanceof CharSequence)) {
-            return new Undefined("a '" + PythonValues.typeName(base) + "' has no slice");
+            throw new UserErrorException(
+                    "the chat template asks for a slice of a '" + PythonValues.typeName(base) + "'");
         }
         int step = by == null ? 1 : PythonNumbers.index(by);
         if (step == 0) {

@@ -71,7 +71,7 @@ sealed interface Statement {
      * {@code for}.
      *
      * @param condition what an element must fulfil, or null
-     * @param otherwise what is done where there is no element
+     * @param otherwise what is done where no round went through to its end
      */
     record For(
             Target target,

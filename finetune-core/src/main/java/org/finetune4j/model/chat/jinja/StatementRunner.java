@@ -97,11 +97,8 @@ final class StatementRunner implements Statement.Visitor<Flow> {
                 depth,
                 budget,
                 node.isRecursive() ? deeper -> recursive(node, deeper, depth + 1) : null);
-        if (!state.hasNext()) {
-            within(scope.inner(), text).run(node.otherwise());
-            return;
-        }
         Flow flow = Flow.NEXT;
+        boolean completed = false;
         while (flow != Flow.BREAK && state.hasNext()) {
             // What the last round has set is gone.
             inner.clear();
@@ -109,6 +106,11 @@ final class StatementRunner implements Statement.Visitor<Flow> {
             body.assign(node.target(), state.next());
             inner.set("loop", state);
             flow = body.run(node.body());
+            completed |= flow == Flow.NEXT;
+        }
+        // As in Jinja2, rounds that are left early do not count.
+        if (!completed) {
+            within(scope.inner(), text).run(node.otherwise());
         }
     }
 

@@ -193,6 +193,10 @@ final class TemplateFilters {
     }
 
     private static String truncate(@Nullable Object value, TemplateArguments given) {
+        if (!(value instanceof CharSequence) && !(value instanceof Undefined)) {
+            throw new UserErrorException(
+                    "the filter 'truncate' needs a text, not a '" + PythonValues.typeName(value) + "'");
+        }
         String text = text(value, given);
         int length = given.integer(0, "length", 255);
         String end = given.has(2, "end") ? given.text(2, "end") : "...";

@@ -20,6 +20,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -75,6 +76,37 @@ class JinjaTest {
         values.put("a", 1);
         values.put("c", 3);
         assertEquals("1b2False 2c3True ", render(source, Map.of("m", values)));
+    }
+
+    /** As recorded from Jinja2: rounds that are left early do not keep a loop from its else, and conditions see what bodies set. */
+    @ParameterizedTest
+    @CsvSource(delimiterString = "=>", quoteCharacter = '`', textBlock = """
+            {% for x in [1] %}{% break %}{% else %}E{% endfor %} => E
+            {% for x in [1,2] %}{{ x }}{% continue %}{% else %}E{% endfor %} => 12E
+            {% for x in [1,2] %}{{ x }}{% if x == 2 %}{% break %}{% endif %}{% else %}E{% endfor %} => 12
+            {% for x in [1,2,3] if x > 1 %}{{ x }}{{ loop.length }}{% endfor %} => 2232
+            {% set n = namespace(f=true) %}{% for x in [1,2] if n.f %}{{ x }}{% set n.f = false %}{% endfor %} => 1
+            {{ dict(**{'a': 1}) }}{{ [1,2][0,1] is undefined }}{% print 3 %} => {'a': 1}True3
+            {% macro f(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ f(1) }}{{ f(b=2, a=1) }} => 1112
+            """)
+    void loopsAndCallsAreThoseOfJinja2(String source, String expected) {
+        assertEquals(expected, render(source, Map.of()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{{ 3[1:] }}",
+                "{{ none[:1] }}",
+                "{{ {}[:1] }}",
+                "{{ 5|truncate(2) }}",
+                "{% macro f(a) %}{% endmacro %}{{ f(1, 2) }}",
+                "{% macro f(a) %}{% endmacro %}{{ f(1, b=2) }}",
+                "{{ 0123 }}",
+                "{% for x in [1] %}{% generation %}{% break %}{% endgeneration %}{% endfor %}"
+            })
+    void whatJinja2RefusesIsRefused(String source) {
+        assertThrows(UserErrorException.class, () -> render(source, Map.of()));
     }
 
     @Test
