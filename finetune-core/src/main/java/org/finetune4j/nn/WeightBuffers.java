@@ -1,10 +1,12 @@
 package org.finetune4j.nn;
 
+import java.lang.ref.WeakReference;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -19,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Autograd remembers the buffers, not what was in them. Whoever records a layer while buffers are in use must therefore
  * call {@link #restore} before its backward pass. Outside of {@link #use}, a compressed weight decompresses into memory of
  * its own, which is always right and takes more of it.
+ *
+ * <p>The buffers serve one thread at a time. A thread that records keeps them, because they are needed again in its backward
+ * pass; whoever else runs a layer meanwhile decompresses into memory of its own.
  */
 public final class WeightBuffers implements AutoCloseable {
 
@@ -40,21 +45,35 @@ public final class WeightBuffers implements AutoCloseable {
     private final Map<Slot, Buffer> buffers = new HashMap<>();
     private final Map<Module, Map<Parameter, String>> pathsByLayer = new IdentityHashMap<>();
     private @Nullable Module current;
+    private @Nullable Thread user;
+    private WeakReference<Thread> recorder = new WeakReference<>(null);
 
     /** The use of the buffers by one layer, which ends when closed. */
     public final class Use implements AutoCloseable {
 
         private final @Nullable WeightBuffers previous = ACTIVE.get();
-        private final @Nullable Module previousLayer = current;
+        private final boolean nested = isUser();
+        private final boolean granted = claim();
+        private final @Nullable Module previousLayer;
 
         private Use(Module layer) {
-            current = layer;
-            ACTIVE.set(WeightBuffers.this);
+            previousLayer = nested ? current : null;
+            if (granted) {
+                current = layer;
+                ACTIVE.set(WeightBuffers.this);
+            } else {
+                ACTIVE.remove();
+            }
         }
 
         @Override
         public void close() {
-            current = previousLayer;
+            if (granted) {
+                current = previousLayer;
+                if (!nested) {
+                    release();
+                }
+            }
             if (previous == null) {
                 ACTIVE.remove();
             } else {
@@ -68,9 +87,38 @@ public final class WeightBuffers implements AutoCloseable {
         return new Use(layer);
     }
 
-    /** Puts the weights of {@code layer} back that another layer's have replaced since it ran. */
+    private synchronized boolean claim() {
+        Thread thread = Thread.currentThread();
+        Thread recording = recorder.get();
+        if ((user != null && user != thread) || (recording != null && recording.isAlive() && recording != thread)) {
+            return false;
+        }
+        user = thread;
+        if (Autograd.isEnabled()) {
+            recorder = new WeakReference<>(thread);
+        }
+        return true;
+    }
+
+    private synchronized void release() {
+        user = null;
+    }
+
+    private synchronized boolean isUser() {
+        return user == Thread.currentThread();
+    }
+
+    private synchronized boolean isRecorder() {
+        return recorder.get() == Thread.currentThread();
+    }
+
+    /**
+     * Puts the weights of {@code layer} back that another layer's have replaced since it ran, on the thread that ran it.
+     *
+     * @param layer that was recorded
+     */
     public void restore(Module layer) {
-        if (buffers.isEmpty()) {
+        if (buffers.isEmpty() || !isRecorder()) {
             return;
         }
         pathsOf(layer)
