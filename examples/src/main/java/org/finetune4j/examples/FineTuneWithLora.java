@@ -39,7 +39,7 @@ public final class FineTuneWithLora {
                         .listener(ProgressListener.console())
                         .train()) {
             result.saveAdapter(adapter);
-            System.out.println(TextGenerator.of(model).generate("Translate to French: good morning"));
+            System.out.println(TextGenerator.of(model).ask("Translate to French: good morning"));
         }
     }
 }

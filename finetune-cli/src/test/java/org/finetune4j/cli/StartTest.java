@@ -2,6 +2,7 @@ package org.finetune4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +46,37 @@ class StartTest {
                         || line.contains(" org.bytedeco.pytorch.global.torch "))
                 .toList();
         assertEquals(List.of(), natives, Files.readString(log));
+    }
+
+    @Test
+    void aProgramWithoutAGpuIsNotWarnedOfIt() throws IOException, InterruptedException {
+        assumeFalse(Files.exists(Path.of("/dev/nvidiactl")));
+        Path log = directory.resolve("child.log");
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        LoadsLibtorch.class.getName())
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        assertTrue(process.waitFor(2, TimeUnit.MINUTES));
+        assertEquals(0, process.exitValue(), Files.readString(log));
+        List<String> lines = Files.readAllLines(log);
+        assertTrue(lines.contains("cpu"), lines.toString());
+        assertEquals(
+                List.of(), lines.stream().filter(line -> line.contains("WARN")).toList());
+    }
+
+    /** A program with a log as it comes. */
+    static final class LoadsLibtorch {
+
+        private LoadsLibtorch() {}
+
+        public static void main(String[] args) {
+            System.out.println(Device.best());
+            System.out.flush();
+        }
     }
 
     /** Runs many commands in one virtual machine and ends with the number of those that ended otherwise than they should. */

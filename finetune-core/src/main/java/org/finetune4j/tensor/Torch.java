@@ -130,6 +130,7 @@ public final class Torch {
     }
 
     private static void startEngineAndBind() {
+        CudaSearch.skipWithoutDriver();
         Engine engine = Engine.getEngine("PyTorch");
         if (!VERSION.equals(engine.getVersion())) {
             throw new FinetuneException("libtorch " + engine.getVersion() + " was loaded but " + VERSION

@@ -259,11 +259,13 @@ public final class FineTuner {
             }
             PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
             List<String> warnings = Preflight.require(context).warnings();
+            List<String> heard = new ArrayList<>();
             List<TrainingListener> told = new ArrayList<>(listeners);
             told.add(new MemoryListener(context.memory(), messages));
             told.add(new TrainingListener() {
                 @Override
                 public void onWarning(String message) {
+                    heard.add(message);
                     messages.accept("warning: " + message);
                 }
             });
@@ -282,7 +284,7 @@ public final class FineTuner {
             if (stopRequested) {
                 prepared.requestStop();
             }
-            return new TrainingResult(prepared.train(), attached, model, before);
+            return new TrainingResult(prepared.train(), attached, model, before, heard);
         } catch (RuntimeException | Error e) {
             model.useChatTemplate(before);
             attached.close();

@@ -1,6 +1,7 @@
 package org.finetune4j.train;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -18,18 +19,34 @@ public final class TrainingResult implements AutoCloseable {
     private final AttachedStrategy strategy;
     private final CausalLM model;
     private final @Nullable ChatTemplate formBefore;
+    private final List<String> warnings;
     private boolean closed;
 
     /**
      * @param model that was trained, which is asked in the form of the training
      * @param formBefore the form that it was asked in before
+     * @param warnings what listeners were warned of
      */
     TrainingResult(
-            TrainingSummary summary, AttachedStrategy strategy, CausalLM model, @Nullable ChatTemplate formBefore) {
+            TrainingSummary summary,
+            AttachedStrategy strategy,
+            CausalLM model,
+            @Nullable ChatTemplate formBefore,
+            List<String> warnings) {
         this.summary = summary;
         this.strategy = strategy;
         this.model = model;
         this.formBefore = formBefore;
+        this.warnings = List.copyOf(warnings);
+    }
+
+    /**
+     * What the checks before the training found, and what happened in it, that is likely not meant. Listeners hear the same.
+     *
+     * @return one line each, in their order
+     */
+    public List<String> warnings() {
+        return warnings;
     }
 
     /**
