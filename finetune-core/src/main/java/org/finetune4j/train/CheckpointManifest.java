@@ -37,6 +37,7 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
 
     private static final String FORMAT = "finetune4j-checkpoint";
     private static final int VERSION = 1;
+    private static final String REMEDY = "; delete the directory to go on from an older checkpoint";
 
     /** Names joined by slashes, none of which begins with a dot. */
     private static final Pattern INSIDE =
@@ -245,11 +246,11 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
             try {
                 found = Files.size(file);
             } catch (IOException e) {
-                throw new UserErrorException(directory + ": incomplete: " + name + " is missing", e);
+                throw new UserErrorException(directory + ": incomplete: " + name + " is missing" + REMEDY, e);
             }
             if (found != length) {
-                throw new UserErrorException(
-                        directory + ": incomplete: " + name + " has " + found + " bytes, " + FILE + " says " + length);
+                throw new UserErrorException(directory + ": incomplete: " + name + " has " + found + " bytes, " + FILE
+                        + " says " + length + REMEDY);
             }
         });
     }

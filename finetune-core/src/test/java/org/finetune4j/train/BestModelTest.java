@@ -151,6 +151,27 @@ class BestModelTest {
     }
 
     @Test
+    void patienceGoesOnWhereTheRunWasStopped() {
+        TinyRun whole = worsening(directory.resolve("whole"));
+        long end = whole.train().steps();
+        assertTrue(end > 3 && end < 40, "it gets worse: " + end);
+        run = worsening(output).stopAfter(end - 1);
+        assertTrue(run.train().interrupted());
+        long best = best().step();
+        TrainingSummary resumed = run.resume().stopAfter(Long.MAX_VALUE).train();
+        assertEquals(EndReason.EARLY_STOPPING, resumed.reason());
+        assertEquals(end, resumed.steps(), "one evaluation more, not three");
+        assertEquals(best, best().step());
+        assertEquals(List.of(), run.warnings());
+    }
+
+    /** So large a learning rate only makes it worse. */
+    private static TinyRun worsening(Path output) {
+        return new TinyRun(output).steps(40).evaluated().saveEvery(1).with(a -> a.learningRate(0.5)
+                .selection(ModelSelection.byLoss().withEarlyStopping(3, 0)));
+    }
+
+    @Test
     void whyARunEndedEarlyIsSaidEverywhere() throws IOException {
         Path report = output.resolve("report.html");
         TrainingSummary summary = run.steps(40)
