@@ -16,6 +16,11 @@ import org.jspecify.annotations.Nullable;
  */
 public record ChatMessage(Map<String, @Nullable Object> fields) {
 
+    /**
+     * Checks the role.
+     *
+     * @throws IllegalArgumentException when there is none
+     */
     public ChatMessage {
         fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
         if (!(fields.get("role") instanceof String)) {
@@ -23,7 +28,13 @@ public record ChatMessage(Map<String, @Nullable Object> fields) {
         }
     }
 
-    /** A message of text only. */
+    /**
+     * A message of text only.
+     *
+     * @param role who speaks, such as {@code tool}
+     * @param content what is said
+     * @return the message
+     */
     public static ChatMessage of(String role, String content) {
         Map<String, @Nullable Object> fields = new LinkedHashMap<>();
         fields.put("role", role);
@@ -31,23 +42,50 @@ public record ChatMessage(Map<String, @Nullable Object> fields) {
         return new ChatMessage(fields);
     }
 
+    /**
+     * A message of the role {@code system}.
+     *
+     * @param content what the conversation is under
+     * @return the message
+     */
     public static ChatMessage system(String content) {
         return of("system", content);
     }
 
+    /**
+     * A message of the role {@code user}.
+     *
+     * @param content what is asked
+     * @return the message
+     */
     public static ChatMessage user(String content) {
         return of("user", content);
     }
 
+    /**
+     * A message of the role {@code assistant}.
+     *
+     * @param content what is answered
+     * @return the message
+     */
     public static ChatMessage assistant(String content) {
         return of("assistant", content);
     }
 
+    /**
+     * Who speaks.
+     *
+     * @return such as {@code user}
+     */
     public String role() {
         return String.valueOf(fields.get("role"));
     }
 
-    /** The text; empty where there is none, or it is in parts. */
+    /**
+     * The text.
+     *
+     * @return empty where there is none, or it is in parts
+     */
     public String content() {
         return fields.get("content") instanceof String text ? text : "";
     }

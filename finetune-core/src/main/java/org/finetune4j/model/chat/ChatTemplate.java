@@ -63,6 +63,8 @@ public final class ChatTemplate {
      * tokenizer_config.json}; empty where there is none. Of several the one called {@code default} is used, and {@code
      * tool_use} where a conversation comes with tools.
      *
+     * @param directory of a model, a tokenizer or an adapter
+     * @return the template, with the special tokens that the same directory names
      * @throws UserErrorException when a file cannot be read, or of several templates none is the default
      */
     public static Optional<ChatTemplate> load(Path directory) {
@@ -85,6 +87,8 @@ public final class ChatTemplate {
      * The source of the template that a model directory has for conversations without tools, as it is written; empty
      * where there is none.
      *
+     * @param directory of a model, a tokenizer or an adapter
+     * @return in Jinja2's language
      * @throws UserErrorException when a file cannot be read
      */
     public static Optional<String> source(Path directory) {
@@ -181,6 +185,9 @@ public final class ChatTemplate {
     /**
      * The conversation in the template's words.
      *
+     * @param messages from the first to the last
+     * @param options what is rendered beside them
+     * @return the text, special tokens spelt out
      * @throws UserErrorException when the template refuses the conversation
      */
     public String render(List<ChatMessage> messages, ChatOptions options) {
@@ -195,6 +202,9 @@ public final class ChatTemplate {
      * The finished conversation, and where in the text the assistant's turns lie: as the template's own {@code generation}
      * blocks say, or, where it has none, by rendering what comes before each turn.
      *
+     * @param messages from the first to the last
+     * @param options what is rendered beside them; the conversation is taken to be finished
+     * @return the text with the places of the answers
      * @throws UserErrorException when the template refuses the conversation, or an answer's place depends on what follows it
      */
     public RenderedChat renderWithSpans(List<ChatMessage> messages, ChatOptions options) {

@@ -10,6 +10,7 @@ import java.util.List;
  */
 public record RenderedChat(String text, List<Span> spans) {
 
+    /** Copies the list. */
     public RenderedChat {
         spans = List.copyOf(spans);
     }

@@ -20,7 +20,12 @@ public final class PythonText {
                 || c > 0xff && Character.isSpaceChar(c);
     }
 
-    /** {@code str.lstrip()}. */
+    /**
+     * {@code str.lstrip()}.
+     *
+     * @param text any text
+     * @return the text without white space at its start
+     */
     public static String stripLeading(String text) {
         int from = 0;
         while (from < text.length() && isSpace(text.charAt(from))) {
@@ -37,12 +42,22 @@ public final class PythonText {
         return text.substring(0, to);
     }
 
-    /** {@code str.strip()}. */
+    /**
+     * {@code str.strip()}.
+     *
+     * @param text any text
+     * @return the text without white space at its ends
+     */
     public static String strip(String text) {
         return stripLeading(stripTrailing(text));
     }
 
-    /** Whether {@code str.strip()} leaves nothing. */
+    /**
+     * Whether {@code str.strip()} leaves nothing.
+     *
+     * @param text any text
+     * @return true for white space alone
+     */
     public static boolean isBlank(String text) {
         return stripLeading(text).isEmpty();
     }
@@ -95,6 +110,10 @@ public final class PythonText {
             map(map, out, budget);
         } else if (value instanceof PythonTuple tuple) {
             list(tuple, "(", tuple.size() == 1 ? ",)" : ")", out, budget);
+        } else if (value instanceof TemplateNamespace namespace) {
+            append("<Namespace ", out, budget);
+            map(namespace.members(), out, budget);
+            append(">", out, budget);
         } else if (value instanceof PythonRange range) {
             append(range.repr(), out, budget);
         } else if (value instanceof Collection<?> list) {

@@ -112,7 +112,9 @@ final class PythonValues {
             budget.read(Math.min(left.length(), right.length()));
             return compareText(left.toString(), right.toString());
         }
-        if (a instanceof List<?> left && b instanceof List<?> right) {
+        if (a instanceof List<?> left
+                && b instanceof List<?> right
+                && a instanceof PythonTuple == b instanceof PythonTuple) {
             for (int i = 0; i < Math.min(left.size(), right.size()); i++) {
                 if (!equal(left.get(i), right.get(i), budget)) {
                     return compare(left.get(i), right.get(i), budget);

@@ -87,6 +87,7 @@ class JinjaTest {
             {% for x in [1,2,3] if x > 1 %}{{ x }}{{ loop.length }}{% endfor %} => 2232
             {% set n = namespace(f=true) %}{% for x in [1,2] if n.f %}{{ x }}{% set n.f = false %}{% endfor %} => 1
             {{ dict(**{'a': 1}) }}{{ [1,2][0,1] is undefined }}{% print 3 %} => {'a': 1}True3
+            {{ namespace(a=1) }} => <Namespace {'a': 1}>
             {% macro f(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ f(1) }}{{ f(b=2, a=1) }} => 1112
             """)
     void loopsAndCallsAreThoseOfJinja2(String source, String expected) {
@@ -97,6 +98,7 @@ class JinjaTest {
     @ValueSource(
             strings = {
                 "{{ 3[1:] }}",
+                "{{ (1, 2) < [1, 3] }}",
                 "{{ none[:1] }}",
                 "{{ {}[:1] }}",
                 "{{ 5|truncate(2) }}",
