@@ -102,10 +102,10 @@ public final class KnownColumns {
         }
         List<String> conversations = keys.keySet().stream()
                 .filter(CONVERSATIONS::contains)
-                .filter(key -> holdsMessages(record.path(keys.get(key))))
+                .filter(key -> holdsMessages(record.path(named(keys, key))))
                 .toList();
         if (conversations.size() == 1) {
-            return Map.of("messages", keys.get(conversations.get(0)));
+            return Map.of("messages", named(keys, conversations.get(0)));
         }
         if (pairs.size() > 1) {
             throw new UserErrorException(
@@ -116,30 +116,30 @@ public final class KnownColumns {
         }
         boolean onlyContent =
                 record.path(keys.getOrDefault("content", "content")).isTextual() && MessageReader.role(record) == null;
-        return onlyContent ? Map.of("text", keys.get("content")) : Map.of();
+        return onlyContent ? Map.of("text", named(keys, "content")) : Map.of();
     }
 
     private static Map<String, String> columnsOf(JsonNode record, Map<String, String> keys, Pair pair) {
         List<String> context = CONTEXT.stream()
                 .filter(key -> !key.equals(pair.prompt()) && !key.equals(pair.answer()) && keys.containsKey(key))
-                .filter(key -> isSomething(record.path(keys.get(key))))
+                .filter(key -> isSomething(record.path(named(keys, key))))
                 .toList();
         if (pair.prompt().equals("instruction")) {
             Map<String, String> alpaca = new HashMap<>();
-            alpaca.put("instruction", keys.get("instruction"));
-            alpaca.put("output", keys.get(pair.answer()));
+            alpaca.put("instruction", named(keys, "instruction"));
+            alpaca.put("output", named(keys, pair.answer()));
             return alpaca;
         }
         if (!context.isEmpty()) {
             String others =
-                    context.stream().map(key -> "{" + keys.get(key) + "}").collect(Collectors.joining("\\n"));
-            throw new UserErrorException("the record has '" + keys.get(context.get(0)) + "' beside '"
-                    + keys.get(pair.prompt()) + "' and '" + keys.get(pair.answer())
+                    context.stream().map(key -> "{" + named(keys, key) + "}").collect(Collectors.joining("\\n"));
+            throw new UserErrorException("the record has '" + named(keys, context.get(0)) + "' beside '"
+                    + named(keys, pair.prompt()) + "' and '" + named(keys, pair.answer())
                     + "': say how they become a prompt, such as templates: [{inputs: \"" + others + "\\n{"
-                    + keys.get(pair.prompt()) + "}\", targets: \"{" + keys.get(pair.answer()) + "}\"}], or"
+                    + named(keys, pair.prompt()) + "}\", targets: \"{" + named(keys, pair.answer()) + "}\"}], or"
                     + " leave it out by " + columns(keys, pair));
         }
-        return Map.of("prompt", keys.get(pair.prompt()), "completion", keys.get(pair.answer()));
+        return Map.of("prompt", named(keys, pair.prompt()), "completion", named(keys, pair.answer()));
     }
 
     /** Chosen and rejected answers whose prompt has another name, also Stack Exchange's pairs. */
@@ -147,7 +147,7 @@ public final class KnownColumns {
         Map<String, String> answers = record.has("chosen") && record.has("rejected")
                 ? Map.of()
                 : keys.containsKey("response_j") && keys.containsKey("response_k")
-                        ? Map.of("chosen", keys.get("response_j"), "rejected", keys.get("response_k"))
+                        ? Map.of("chosen", named(keys, "response_j"), "rejected", named(keys, "response_k"))
                         : Map.of();
         boolean compared = !answers.isEmpty() || (record.has("chosen") && record.has("rejected"));
         if (!compared || PreferenceFormat.PROMPT_KEYS.stream().anyMatch(record::has)) {
@@ -157,7 +157,7 @@ public final class KnownColumns {
         PREFERENCE_PROMPTS.stream()
                 .filter(keys::containsKey)
                 .findFirst()
-                .ifPresent(key -> all.put("prompt", keys.get(key)));
+                .ifPresent(key -> all.put("prompt", named(keys, key)));
         return all;
     }
 
@@ -168,7 +168,7 @@ public final class KnownColumns {
             return null;
         }
         Map<String, String> keys = lowerCase(object);
-        return new Pair(keys.get(pairs.get(0).prompt()), keys.get(pairs.get(0).answer()));
+        return new Pair(named(keys, pairs.get(0).prompt()), named(keys, pairs.get(0).answer()));
     }
 
     private static List<Pair> pairs(JsonNode record, Map<String, String> keys) {
@@ -177,7 +177,7 @@ public final class KnownColumns {
             if (record.path(keys.getOrDefault(prompt, prompt)).isTextual()) {
                 answers.stream()
                         .filter(answer -> keys.containsKey(answer)
-                                && record.path(keys.get(answer)).isTextual())
+                                && record.path(named(keys, answer)).isTextual())
                         .forEach(answer -> pairs.add(new Pair(prompt, answer)));
             }
         });
@@ -202,7 +202,12 @@ public final class KnownColumns {
     }
 
     private static String columns(Map<String, String> keys, Pair pair) {
-        return "columns: {prompt: " + keys.get(pair.prompt()) + ", completion: " + keys.get(pair.answer()) + "}";
+        return "columns: {prompt: " + named(keys, pair.prompt()) + ", completion: " + named(keys, pair.answer()) + "}";
+    }
+
+    /** The record's own spelling of a key. */
+    private static String named(Map<String, String> keys, String key) {
+        return keys.getOrDefault(key, key);
     }
 
     /** The record's keys by their names in lower case; of two that are the same, the first. */

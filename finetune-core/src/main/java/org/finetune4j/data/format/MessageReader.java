@@ -4,10 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -202,15 +202,17 @@ final class MessageReader {
     }
 
     private static @Nullable String reasoning(JsonNode message, String place) {
-        List<String> texts = REASONING.stream()
-                .map(key -> text(message, key))
-                .filter(Objects::nonNull)
-                .distinct()
-                .toList();
+        Set<String> texts = new LinkedHashSet<>();
+        for (String key : REASONING) {
+            String text = text(message, key);
+            if (text != null) {
+                texts.add(text);
+            }
+        }
         if (texts.size() > 1) {
             throw new UserErrorException(place + ": give one of " + String.join(", ", REASONING));
         }
-        return texts.isEmpty() ? null : texts.get(0);
+        return texts.isEmpty() ? null : texts.iterator().next();
     }
 
     /** Whether a message asks to be learned. */
