@@ -3,14 +3,16 @@ package org.finetune4j.generate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.finetune4j.nn.KeyValueCache;
+import org.finetune4j.nn.Attention;
+import org.finetune4j.nn.SequenceCache;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 
 /** A cache with room to spare: appending copies the new tokens into their place, what is there already stays where it is. */
-final class GrowingKeyValueCache implements KeyValueCache, AutoCloseable {
+final class GrowingKeyValueCache implements SequenceCache, AutoCloseable {
 
     private final List<KeyValues> layers = new ArrayList<>();
     private final int firstCapacity;
@@ -27,7 +29,20 @@ final class GrowingKeyValueCache implements KeyValueCache, AutoCloseable {
     }
 
     @Override
-    public KeyValues append(int layer, Tensor keys, Tensor values) {
+    public Tensor attend(
+            int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
+        append(layer, keys, values);
+        KeyValues room = layers.get(layer);
+        long all = length + keys.size(1);
+        return attention.over(
+                query,
+                room.keys().narrow(1, 0, all), // [batch, all, kvHeads, headDim]
+                room.values().narrow(1, 0, all),
+                context);
+    }
+
+    @Override
+    public void append(int layer, Tensor keys, Tensor values) {
         long added = keys.size(1);
         if (layer == layers.size()) {
             long capacity = Math.max(firstCapacity, length + added);
@@ -41,9 +56,6 @@ final class GrowingKeyValueCache implements KeyValueCache, AutoCloseable {
         }
         room.keys().narrow(1, length, added).copyInPlace(keys);
         room.values().narrow(1, length, added).copyInPlace(values);
-        return new KeyValues(
-                room.keys().narrow(1, 0, length + added), // [batch, seq, kvHeads, headDim]
-                room.values().narrow(1, 0, length + added));
     }
 
     @Override

@@ -19,6 +19,7 @@ import org.finetune4j.nn.PrefixCache;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.RowAdapters;
+import org.finetune4j.nn.SequenceCache;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
@@ -340,7 +341,7 @@ public final class CausalLM implements AutoCloseable {
      * @param inputs the new tokens, with their positions (virtual tokens not counted)
      * @param seenMask [batch, past + seq], 1 for a real token (virtual tokens not among them)
      */
-    public SequenceContext context(ModelInputs inputs, KeyValueCache cache, byte[] seenMask) {
+    public SequenceContext context(ModelInputs inputs, SequenceCache cache, byte[] seenMask) {
         if (cache.length() > 0) {
             return contexts().follow(inputs, virtualTokens(), cache, seenMask);
         }
@@ -349,6 +350,18 @@ public final class CausalLM implements AutoCloseable {
             prefix.appendTo(cache, inputs.batchSize());
         }
         return contexts().start(inputs, prompt, cache);
+    }
+
+    /**
+     * What the layers need to know about tokens that follow those of a cache which knows by itself what each row sees: its
+     * rows may be of any lengths, in pages, come and go.
+     *
+     * @param inputs the new tokens, with the position of each in its row (virtual tokens not counted)
+     * @param cache puts virtual tokens, where the model has some, and the window of layers with sliding attention into effect
+     * @return the context, without masks
+     */
+    public SequenceContext context(ModelInputs inputs, KeyValueCache cache) {
+        return contexts().within(inputs, virtualTokens(), cache);
     }
 
     /**

@@ -69,6 +69,15 @@ final class ContextFactory {
         return create(inputs, PromptLayout.shifted(positions, virtual), masks, cache, true);
     }
 
+    /**
+     * The context of new tokens whose cache knows by itself what each of them sees.
+     *
+     * @param virtual how many virtual tokens come before those of every row
+     */
+    SequenceContext within(ModelInputs inputs, int virtual, KeyValueCache cache) {
+        return create(inputs, PromptLayout.shifted(inputs.positions(), virtual), kind -> null, cache, false);
+    }
+
     /** Makes the mask of one kind of attention, or null where none is needed. */
     private interface Masks {
         @Nullable

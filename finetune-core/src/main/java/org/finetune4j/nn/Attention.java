@@ -1,6 +1,5 @@
 package org.finetune4j.nn;
 
-import org.finetune4j.nn.KeyValueCache.KeyValues;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -58,20 +57,45 @@ public record Attention(
             k = rotation.apply(k);
         }
         KeyValueCache cache = context.cache();
-        if (cache != null) {
-            KeyValues all = cache.append(layer, k, v); // [batch, keys, kvHeads, headDim]
-            k = all.keys();
-            v = all.values();
-        }
+        return cache == null ? over(q, k, v, context) : cache.attend(layer, q, k, v, this, context);
+    }
+
+    /**
+     * Lets every token attend to those of some keys that the context permits.
+     *
+     * @param query [batch, seq, heads, headDim], after the rotary embedding
+     * @param keys [batch, keys, kvHeads, headDim], after the rotary embedding
+     * @param values as {@code keys}
+     * @param context whose mask is for these keys
+     * @return [batch, seq, heads * headDim]
+     */
+    public Tensor over(Tensor query, Tensor keys, Tensor values, SequenceContext context) {
+        AttentionView view = context.view(kind);
+        return over(query, keys, values, view.mask(), view.causal());
+    }
+
+    /**
+     * Lets every token attend to those of some keys that a mask permits.
+     *
+     * @param query [batch, seq, heads, headDim], after the rotary embedding
+     * @param keys [batch, keys, kvHeads, headDim], after the rotary embedding
+     * @param values as {@code keys}
+     * @param mask true where a query sees a key, [batch or 1, 1, seq, keys]; null for all of them
+     * @param causal whether, without a mask, no token of several sees a later one; they begin where the keys do
+     * @return [batch, seq, heads * headDim]
+     */
+    public Tensor over(Tensor query, Tensor keys, Tensor values, @Nullable Tensor mask, boolean causal) {
+        long batch = query.size(0);
+        long seq = query.size(1);
         if (seq == 1 && heads != kvHeads) {
-            return oneToken(q, k, v, view);
+            return oneToken(query, keys, values, mask);
         }
         Tensor attended = attend(
-                q.transpose(1, 2), // [batch, heads, seq, headDim]
-                perQueryHead(k).transpose(1, 2), // [batch, heads, keys, headDim]
-                perQueryHead(v).transpose(1, 2),
-                view.mask(),
-                view.causal() && view.mask() == null && seq > 1);
+                query.transpose(1, 2), // [batch, heads, seq, headDim]
+                perQueryHead(keys).transpose(1, 2), // [batch, heads, keys, headDim]
+                perQueryHead(values).transpose(1, 2),
+                mask,
+                causal && mask == null && seq > 1);
         return attended.transpose(1, 2).reshape(batch, seq, (long) heads * headDim); // [batch, seq, heads * headDim]
     }
 
@@ -79,13 +103,13 @@ public record Attention(
      * One new token: the query heads that share a key and value head become the rows of one query, so that nothing needs
      * to be repeated.
      */
-    private Tensor oneToken(Tensor query, Tensor keys, Tensor values, AttentionView view) {
+    private Tensor oneToken(Tensor query, Tensor keys, Tensor values, @Nullable Tensor mask) {
         long batch = query.size(0);
         Tensor attended = attend(
                 query.reshape(batch, kvHeads, heads / kvHeads, headDim), // [batch, kvHeads, heads / kvHeads, headDim]
                 keys.transpose(1, 2), // [batch, kvHeads, keys, headDim]
                 values.transpose(1, 2),
-                view.mask(),
+                mask,
                 false);
         return attended.reshape(batch, 1, (long) heads * headDim); // [batch, 1, heads * headDim]
     }

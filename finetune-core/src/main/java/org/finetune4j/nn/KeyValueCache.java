@@ -2,23 +2,37 @@ package org.finetune4j.nn;
 
 import org.finetune4j.tensor.Tensor;
 
-/** Keys and values of the tokens that a model has already seen, so that generation computes new tokens only. */
+/**
+ * What tokens see besides the other tokens of their batch. How keys and values lie in memory is the cache's own business: all
+ * together, every row apart, in pages; so is which of them a row has.
+ */
 public interface KeyValueCache {
 
-    /** Keys and values of all tokens so far, each [batch, seq, kvHeads, headDim]. */
+    /**
+     * Keys and values of some tokens, each [batch, seq, kvHeads, headDim].
+     *
+     * @param keys after the rotary embedding
+     * @param values as the projection gave them
+     */
     record KeyValues(Tensor keys, Tensor values) {}
 
-    /** How many tokens have been seen. */
+    /**
+     * How many tokens there are before those of the batch, in the row that has most.
+     *
+     * @return 0 for an empty cache
+     */
     int length();
 
     /**
-     * Appends the new tokens' keys and values to those of one layer.
+     * Lets the tokens of a batch attend to those of the cache and to each other.
      *
-     * @param keys [batch, newTokens, kvHeads, headDim], after the rotary embedding
-     * @return what attention reads: old and new
+     * @param layer the number of the layer
+     * @param query [batch, seq, heads, headDim], after the rotary embedding
+     * @param keys [batch, seq, kvHeads, headDim], after the rotary embedding
+     * @param values as {@code keys}
+     * @param attention computes, over keys and values that lie together: see {@link Attention#over}
+     * @param context which says what is seen, where the cache does not know that by itself
+     * @return [batch, seq, heads * headDim], which belongs to the scope
      */
-    KeyValues append(int layer, Tensor keys, Tensor values);
-
-    /** Says that all layers have appended this many tokens. */
-    void advance(int tokens);
+    Tensor attend(int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context);
 }

@@ -22,15 +22,13 @@ public final class PrefixCache implements KeyValueCache {
     }
 
     @Override
-    public KeyValues append(int layer, Tensor keys, Tensor values) {
+    public Tensor attend(
+            int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
         KeyValues before = prefix.expanded(layer, keys.size(0));
-        return new KeyValues(
+        return attention.over(
+                query,
                 Tensors.cat(List.of(before.keys(), keys), 1), // [batch, length + seq, kvHeads, headDim]
-                Tensors.cat(List.of(before.values(), values), 1));
-    }
-
-    @Override
-    public void advance(int tokens) {
-        throw new UnsupportedOperationException("a prefix alone remembers no tokens");
+                Tensors.cat(List.of(before.values(), values), 1),
+                context);
     }
 }

@@ -63,7 +63,7 @@ public sealed interface Prompt {
         }
 
         /** Puts the prefix into an empty cache. */
-        public void appendTo(KeyValueCache cache, long rows) {
+        public void appendTo(SequenceCache cache, long rows) {
             for (int layer = 0; layer < layers.size(); layer++) {
                 KeyValues all = expanded(layer, rows);
                 cache.append(layer, all.keys(), all.values());

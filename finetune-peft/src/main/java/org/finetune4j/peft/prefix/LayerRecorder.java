@@ -6,6 +6,7 @@ import java.util.List;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.SequenceContext;
@@ -48,14 +49,12 @@ final class LayerRecorder implements KeyValueCache {
     }
 
     @Override
-    public KeyValues append(int layer, Tensor keys, Tensor values) {
+    public Tensor attend(
+            int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
         // Out of the scope of the layer, into nobody's: the values of a small text are copied once.
         layers.add(new KeyValues(keys.copy().unscoped(), values.copy().unscoped()));
-        return new KeyValues(keys, values);
+        return attention.over(query, keys, values, context);
     }
-
-    @Override
-    public void advance(int tokens) {}
 
     /** A prefix table [tokens, 2 * layers * kvHeads * headDim] of what was recorded. */
     static Tensor table(List<KeyValues> layers) {
