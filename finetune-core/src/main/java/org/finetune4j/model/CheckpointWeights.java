@@ -10,6 +10,7 @@ import java.util.Set;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.MappedFile;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Initialization;
@@ -80,7 +81,7 @@ final class CheckpointWeights implements Weights.Source {
         used.add(stored);
         Tensor read = reader.tensor(stored);
         Tensor tensor = read.to(device);
-        Tensor converted = storageDType == null ? tensor : tensor.to(storageDType);
+        Tensor converted = storageDType == null ? tensor : FiniteValues.convert(stored, tensor, storageDType);
         if (converted.isSame(read)) {
             mapped.add(reader.fileOf(stored));
         }
@@ -123,7 +124,8 @@ final class CheckpointWeights implements Weights.Source {
         // One tensor at a time: the mapped pages of this one are given back before the next is read.
         try (TensorScope scope = TensorScope.open()) {
             CompressedWeight weight = parts.isEmpty()
-                    ? compression.compress(name, tensor(name, Initialization.ZEROS, shape))
+                    ? compression.compress(
+                            name, FiniteValues.require(stored, tensor(name, Initialization.ZEROS, shape)))
                     : compression.read(reader, stored, shape, device);
             if (weight != null) {
                 parts.forEach(part -> mapped.add(reader.fileOf(part)));

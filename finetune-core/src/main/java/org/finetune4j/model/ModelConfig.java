@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.AtomicFiles;
@@ -36,9 +38,35 @@ public final class ModelConfig {
     private final ObjectNode root;
     private final String origin;
 
+    private final @Nullable Map<String, Object> reads;
+
     private ModelConfig(ObjectNode root, String origin) {
+        this(root, origin, null);
+    }
+
+    private ModelConfig(ObjectNode root, String origin, @Nullable Map<String, Object> reads) {
         this.root = root;
         this.origin = origin;
+        this.reads = reads;
+    }
+
+    /** The same configuration, which notes what it is asked for and what it answers, defaults included. */
+    ModelConfig recordingReads(Map<String, Object> into) {
+        return new ModelConfig(root, origin, into);
+    }
+
+    private <T> T read(String key, T value) {
+        if (reads != null) {
+            reads.put(key, value);
+        }
+        return value;
+    }
+
+    /** The keys that the file has, in its order. */
+    List<String> keys() {
+        List<String> keys = new ArrayList<>();
+        root.fieldNames().forEachRemaining(keys::add);
+        return keys;
     }
 
     /**
@@ -99,7 +127,7 @@ public final class ModelConfig {
     public ModelConfig withStorageDType(DType dtype) {
         ObjectNode copy = root.deepCopy();
         copy.set(copy.has("torch_dtype") ? "torch_dtype" : "dtype", TextNode.valueOf(dtype.torchName()));
-        return new ModelConfig(copy, origin);
+        return new ModelConfig(copy, origin, reads);
     }
 
     /** A copy of another architecture that tells {@code labels} labels apart, called as transformers calls new ones. */
@@ -113,21 +141,21 @@ public final class ModelConfig {
             names.put(String.valueOf(i), "LABEL_" + i);
             numbers.put("LABEL_" + i, i);
         }
-        return new ModelConfig(copy, origin);
+        return new ModelConfig(copy, origin, reads);
     }
 
     /** A copy that says how many rows the embedding has. */
     ModelConfig withVocabSize(int rows) {
         ObjectNode copy = root.deepCopy();
         copy.put("vocab_size", rows);
-        return new ModelConfig(copy, origin);
+        return new ModelConfig(copy, origin, reads);
     }
 
     /** A copy that says whether the output layer shares the embedding's weight. */
     public ModelConfig withTiedEmbeddings(boolean tied) {
         ObjectNode copy = root.deepCopy();
         copy.put("tie_word_embeddings", tied);
-        return new ModelConfig(copy, origin);
+        return new ModelConfig(copy, origin, reads);
     }
 
     /** A copy that says how the weights are quantised, or, with an empty map, that they are not. */
@@ -138,7 +166,7 @@ public final class ModelConfig {
         } else {
             copy.set(QUANTIZATION, Json.of(quantization));
         }
-        return new ModelConfig(copy, origin);
+        return new ModelConfig(copy, origin, reads);
     }
 
     /**
@@ -148,7 +176,7 @@ public final class ModelConfig {
     public ModelConfig withDefaults(Map<String, ? extends Number> defaults) {
         ObjectNode copy = root.deepCopy();
         defaults.forEach((key, value) -> copy.putIfAbsent(key, Json.of(value)));
-        return new ModelConfig(copy, origin);
+        return new ModelConfig(copy, origin, reads);
     }
 
     /** How many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2. */
@@ -175,7 +203,8 @@ public final class ModelConfig {
 
     /** The node under {@code key}, for structures that only one architecture knows; a missing node where there is none. */
     public JsonNode node(String key) {
-        return root.path(key);
+        JsonNode node = root.path(key);
+        return node.isMissingNode() || node.isNull() ? node : read(key, node);
     }
 
     /** A whole number that must be there and be positive. */
@@ -184,12 +213,12 @@ public final class ModelConfig {
         if (!node.isInt() || node.asInt() <= 0 || node.asInt() > LARGEST) {
             throw invalid(key, "a positive whole number" + (node.isIntegralNumber() ? " up to " + LARGEST : ""));
         }
-        return node.asInt();
+        return read(key, node.asInt());
     }
 
     /** A positive whole number, or {@code fallback} where the key is missing or null. */
     public int positive(String key, int fallback) {
-        return has(key) ? positive(key) : fallback;
+        return has(key) ? positive(key) : read(key, fallback);
     }
 
     /** A whole number that may be 0, or {@code fallback} where the key is missing or null. */
@@ -198,40 +227,40 @@ public final class ModelConfig {
         if (has(key) && (!node.isInt() || node.asInt() < 0)) {
             throw invalid(key, "a whole number, 0 or more");
         }
-        return has(key) ? node.asInt() : fallback;
+        return read(key, has(key) ? node.asInt() : fallback);
     }
 
     /** A number, or {@code fallback} where the key is missing or null. */
     public double number(String key, double fallback) {
         if (!has(key)) {
-            return fallback;
+            return read(key, fallback);
         }
         if (!root.path(key).isNumber() || !Settings.isCalculable(root.path(key).asDouble())) {
             throw invalid(key, "a number that a float32 can hold");
         }
-        return root.path(key).asDouble();
+        return read(key, root.path(key).asDouble());
     }
 
     /** A truth value, or {@code fallback} where the key is missing or null. */
     public boolean flag(String key, boolean fallback) {
         if (!has(key)) {
-            return fallback;
+            return read(key, fallback);
         }
         if (!root.path(key).isBoolean()) {
             throw invalid(key, "true or false");
         }
-        return root.path(key).asBoolean();
+        return read(key, root.path(key).asBoolean());
     }
 
     /** A text, or {@code fallback} where the key is missing or null. */
     public String text(String key, String fallback) {
         if (!has(key)) {
-            return fallback;
+            return read(key, fallback);
         }
         if (!root.path(key).isTextual()) {
             throw invalid(key, "a text");
         }
-        return root.path(key).asText();
+        return read(key, root.path(key).asText());
     }
 
     /**

@@ -8,10 +8,12 @@ import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.safetensors.CheckpointWriter;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -88,7 +90,7 @@ public final class ModelWriter {
             if (compressed == null || !compressed.isStorable()) {
                 entries.add(entry(name, parameter));
             } else {
-                compressed.tensors(name).forEach((part, tensor) -> entries.add(Entry.of(part, tensor)));
+                compressed.tensors(name).forEach((part, tensor) -> entries.addAll(checked(Entry.of(part, tensor))));
                 quantization.putAll(compressed.configuration());
             }
         });
@@ -128,7 +130,17 @@ public final class ModelWriter {
 
     private Entry entry(String name, Parameter parameter) {
         DType stored = dtype == null || !parameter.dtype().isFloatingPoint() ? parameter.dtype() : dtype;
-        return new Entry(
-                name, stored, parameter.shape(), () -> parameter.as(stored).detach());
+        return new Entry(name, stored, parameter.shape(), () -> {
+            Tensor value = parameter.as(stored).detach();
+            return dtype == null
+                    ? value
+                    : FiniteValues.requireConverted(
+                            name, value, () -> parameter.as(parameter.dtype()).detach());
+        });
+    }
+
+    /** A training's own checkpoint is written as it is. */
+    private List<Entry> checked(Entry entry) {
+        return dtype == null ? List.of(entry) : FiniteValues.checked(List.of(entry));
     }
 }

@@ -1,5 +1,6 @@
 package org.finetune4j.peft;
 
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.EmbeddingExtension;
 import org.finetune4j.nn.Module;
@@ -63,7 +64,10 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
             Parameter weight = base.weight();
             DType stored = weight.dtype();
             Tensor folded = mergedWeight(weight.as(AdapterDType.of(stored)).detach());
-            Parameter merged = new Parameter(weight.name(), folded.to(stored).copy());
+            Parameter merged = new Parameter(
+                    weight.name(),
+                    FiniteValues.require(weight.name(), FiniteValues.convert(weight.name(), folded, stored))
+                            .copy());
             ReplacedParameter replaced = keepTies
                     ? ReplacedParameter.everywhere(model, weight, merged)
                     : ReplacedParameter.in(base, "weight", merged);

@@ -1,6 +1,7 @@
 package org.finetune4j.peft;
 
 import java.util.Collection;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
@@ -94,13 +95,17 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
             ReplacedParameter replaced = keepTies
                     ? ReplacedParameter.everywhere(model, weight, merged)
                     : ReplacedParameter.in(base, "weight", merged);
+            ReplacedParameter foldedBias = null;
+            if (newBias != null && oldBias != null && newBias != oldBias && bias != null) {
+                Tensor stored = FiniteValues.convert(bias.name(), newBias, oldBias.dtype());
+                Parameter folded = new Parameter(bias.name(), scope.keep(stored.copy()));
+                foldedBias = ReplacedParameter.in(base, "bias", folded);
+            }
             replaced.install();
             mergedWeight = replaced;
-            if (newBias != null && oldBias != null && newBias != oldBias && bias != null) {
-                Parameter folded = new Parameter(
-                        bias.name(), scope.keep(newBias.to(oldBias.dtype()).copy()));
-                mergedBias = ReplacedParameter.in(base, "bias", folded);
-                mergedBias.install();
+            if (foldedBias != null) {
+                foldedBias.install();
+                mergedBias = foldedBias;
             }
             base.removeExtension();
         }
@@ -110,7 +115,9 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
     private Tensor foldedWeight(Parameter weight) {
         DType stored = weight.dtype();
         DType exact = AdapterDType.of(stored);
-        return folded(weight.as(exact).detach().copy()).to(stored).copy();
+        Tensor folded = folded(weight.as(exact).detach().copy());
+        return FiniteValues.require(weight.name(), FiniteValues.convert(weight.name(), folded, stored))
+                .copy();
     }
 
     /** The merged weight of one that may be changed: [out, in], or [in, out] in GPT-2's layout, as it is given. */

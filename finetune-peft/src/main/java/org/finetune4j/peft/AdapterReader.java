@@ -1,5 +1,6 @@
 package org.finetune4j.peft;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,6 +10,8 @@ import java.util.function.Supplier;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelComparison;
+import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +55,7 @@ public final class AdapterReader implements AutoCloseable {
     private PeftAdapter read(Supplier<? extends PeftAdapter> method) {
         PeftAdapter adapter;
         try {
+            checkNamedBase();
             ReplacedWeights rows = VocabularyRows.of(model, text, file);
             use(rows);
             adapter = method.get();
@@ -78,6 +82,40 @@ public final class AdapterReader implements AutoCloseable {
         } catch (RuntimeException e) {
             adapter.close();
             throw e;
+        }
+    }
+
+    /**
+     * Compares the model with the base that the adapter names, where that one is on this machine: an adapter of a model that
+     * calculates differently would be of no use, and nothing in its own file tells.
+     */
+    private void checkNamedBase() {
+        String named = AdapterConfigFile.read(directory)
+                .text("base_model_name_or_path")
+                .orElse("");
+        Path own = model.directory();
+        if (own == null
+                || named.isEmpty()
+                || named.indexOf('\0') >= 0
+                || !Path.of(named).isAbsolute()) {
+            return;
+        }
+        Path path = Path.of(named);
+        if (!Files.isRegularFile(path.resolve(ModelConfig.FILE)) || isSame(path, own)) {
+            return;
+        }
+        Set<String> free = VocabularyRows.mayDiffer(model, text, file) ? Set.of("vocab_size") : Set.of();
+        ModelComparison.difference(ModelConfig.load(path), ModelConfig.load(own), free)
+                .ifPresent(difference -> {
+                    throw new UserErrorException(directory + ": the adapter was made for " + named + "; " + difference);
+                });
+    }
+
+    private static boolean isSame(Path first, Path second) {
+        try {
+            return Files.isSameFile(first, second);
+        } catch (IOException e) {
+            return false;
         }
     }
 

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.Parameter;
 
 /** Weights that stand in the place of the base's while an adapter is enabled. They do not train. */
@@ -44,7 +45,10 @@ final class ReplacedWeights implements AdapterPart {
 
     /** The weights stand in the model already. */
     @Override
-    public void merge(boolean keepTies) {}
+    public void merge(boolean keepTies) {
+        replaced.forEach(parameter -> FiniteValues.require(
+                parameter.replacement().name(), parameter.replacement().value()));
+    }
 
     @Override
     public void unmerge() {}

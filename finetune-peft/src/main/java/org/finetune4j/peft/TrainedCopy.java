@@ -2,6 +2,7 @@ package org.finetune4j.peft;
 
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
@@ -79,7 +80,9 @@ public final class TrainedCopy implements AdapterPart {
 
     /** The copy stands in the model already. */
     @Override
-    public void merge(boolean keepTies) {}
+    public void merge(boolean keepTies) {
+        FiniteValues.require(parameter().name(), parameter().value().detach());
+    }
 
     @Override
     public void unmerge() {}

@@ -70,6 +70,17 @@ final class VocabularyRows {
         return new ReplacedWeights(replaced, Map.of());
     }
 
+    /**
+     * Whether it does not matter that the adapter's own base has another number of tokens: it stores no table, one of this
+     * model's size, or says in its own tokenizer what the rows mean.
+     */
+    static boolean mayDiffer(CausalLM model, AdapterDirectory directory, @Nullable SafetensorsFile file) {
+        OptionalLong stored = file == null ? OptionalLong.empty() : storedRows(model.network(), file);
+        return directory.tokenizer().isPresent()
+                || stored.isEmpty()
+                || stored.getAsLong() == model.network().inputEmbedding().count();
+    }
+
     /** The rows of a whole table in the file. */
     private static OptionalLong storedRows(DecoderModel network, SafetensorsFile file) {
         String path = AdapterWeights.PREFIX + network.nameOf(network.inputEmbedding()) + ".";

@@ -1,6 +1,7 @@
 package org.finetune4j.model.gguf;
 
 import java.nio.ByteBuffer;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -16,8 +17,8 @@ final class GgufQuantization {
 
     private GgufQuantization() {}
 
-    /** Puts blocks of q8_0 into {@code target}; the length of {@code values} is a multiple of 32. */
-    static void q8(float[] values, ByteBuffer target) {
+    /** Puts blocks of q8_0 into {@code target}; the length of {@code values}, of a tensor of this name, is a multiple of 32. */
+    static void q8(String name, float[] values, ByteBuffer target) {
         float[] scales = new float[values.length / BLOCK];
         for (int block = 0; block < scales.length; block++) {
             float largest = 0;
@@ -26,7 +27,7 @@ final class GgufQuantization {
             }
             scales[block] = largest / LARGEST;
         }
-        byte[] halves = halves(scales);
+        byte[] halves = halves(name, scales);
         for (int block = 0; block < scales.length; block++) {
             target.put(halves, 2 * block, 2);
             float inverse = scales[block] == 0 ? 0 : 1 / scales[block];
@@ -41,9 +42,9 @@ final class GgufQuantization {
         return (byte) (value < 0 ? -magnitude : magnitude);
     }
 
-    private static byte[] halves(float[] values) {
+    private static byte[] halves(String name, float[] values) {
         byte[] bytes = new byte[2 * values.length];
-        Tensor halves = Tensors.of(values, values.length).to(DType.FLOAT16);
+        Tensor halves = FiniteValues.convert(name, Tensors.of(values, values.length), DType.FLOAT16);
         halves.readBytes(0, bytes, bytes.length);
         return bytes;
     }

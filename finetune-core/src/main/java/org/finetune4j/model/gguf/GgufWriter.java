@@ -12,7 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -26,7 +26,6 @@ final class GgufWriter {
     static final int ALIGNMENT = 32;
 
     private static final int PIECE = 1 << 20;
-    private static final double LARGEST_FLOAT16 = 65504;
 
     private GgufWriter() {}
 
@@ -80,33 +79,22 @@ final class GgufWriter {
             try (TensorScope scope = TensorScope.open()) {
                 Tensor piece =
                         tensor.narrow(0, row, Math.min(rowsAtOnce, rows - row)).to(Device.CPU);
-                if (type == GgufType.F16) {
-                    requireFloat16(piece, entry.name());
-                }
-                out.write(encoded(piece, type));
+                FiniteValues.require(entry.name(), piece);
+                out.write(encoded(entry.name(), piece, type));
             }
         }
         return type.bytes(entry.count());
     }
 
-    /** Half precision would make infinities of larger numbers. */
-    private static void requireFloat16(Tensor values, String name) {
-        if (values.dtype() != DType.FLOAT16
-                && values.to(DType.FLOAT32).abs().max().item() > LARGEST_FLOAT16) {
-            throw new UserErrorException(
-                    "tensor '" + name + "' has numbers that float16 cannot hold: use type bf16 or f32");
-        }
-    }
-
-    private static byte[] encoded(Tensor values, GgufType type) {
+    private static byte[] encoded(String name, Tensor values, GgufType type) {
         return switch (type) {
-            case F32 -> bytes(values.to(DType.FLOAT32));
-            case F16 -> bytes(values.to(DType.FLOAT16));
-            case BF16 -> bytes(values.to(DType.BFLOAT16));
+            case F32 -> bytes(FiniteValues.convert(name, values, DType.FLOAT32));
+            case F16 -> bytes(FiniteValues.convert(name, values, DType.FLOAT16));
+            case BF16 -> bytes(FiniteValues.convert(name, values, DType.BFLOAT16));
             case Q8_0 -> {
                 float[] numbers = values.to(DType.FLOAT32).toFloatArray();
                 ByteBuffer target = ByteBuffer.allocate(Math.toIntExact(type.bytes(numbers.length)));
-                GgufQuantization.q8(numbers, target);
+                GgufQuantization.q8(name, numbers, target);
                 yield target.array();
             }
         };

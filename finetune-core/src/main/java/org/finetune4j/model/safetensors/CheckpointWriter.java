@@ -38,15 +38,19 @@ public final class CheckpointWriter {
         List<List<Entry>> shards = split(entries, maxShardBytes);
         Set<String> written = new HashSet<>();
         if (shards.size() == 1) {
-            writeShard(directory, CheckpointReader.SINGLE_FILE, shards.get(0), written);
+            writeShards(directory, List.of(CheckpointReader.SINGLE_FILE), shards);
+            written.add(CheckpointReader.SINGLE_FILE);
         } else {
             ObjectNode index = Json.object();
             TreeMap<String, String> fileByTensor = new TreeMap<>();
+            List<String> names = new ArrayList<>();
             for (int i = 0; i < shards.size(); i++) {
                 String name = String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
-                writeShard(directory, name, shards.get(i), written);
+                names.add(name);
                 shards.get(i).forEach(entry -> fileByTensor.put(entry.name(), name));
             }
+            writeShards(directory, names, shards);
+            written.addAll(names);
             ObjectNode metadata = index.putObject("metadata");
             metadata.put(
                     "total_parameters",
@@ -62,9 +66,16 @@ public final class CheckpointWriter {
         deleteStale(directory, written);
     }
 
-    private static void writeShard(Path directory, String name, List<Entry> entries, Set<String> written) {
-        SafetensorsWriter.write(directory.resolve(name), entries, SafetensorsWriter.PYTORCH_METADATA);
-        written.add(name);
+    /** Every file gets its name only when all of them are written: of a model that cannot be written nothing stays. */
+    private static void writeShards(Path directory, List<String> names, List<List<Entry>> shards) {
+        if (!names.isEmpty()) {
+            int rest = names.size();
+            SafetensorsWriter.write(
+                    directory.resolve(names.get(0)),
+                    shards.get(0),
+                    SafetensorsWriter.PYTORCH_METADATA,
+                    () -> writeShards(directory, names.subList(1, rest), shards.subList(1, rest)));
+        }
     }
 
     /** A tensor that is too large for any file gets one of its own, as in the reference. */

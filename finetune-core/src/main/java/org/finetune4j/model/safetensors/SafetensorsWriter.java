@@ -74,6 +74,22 @@ public final class SafetensorsWriter {
         AtomicFiles.write(file, path -> writeTo(path, entries, metadata));
     }
 
+    /**
+     * Writes a file beside {@code file}, does something else, and renames it: when that fails nothing is changed.
+     *
+     * @param file where to
+     * @param entries the tensors
+     * @param metadata texts by name
+     * @param then what has to be done before the file is there
+     * @throws org.finetune4j.UserErrorException when it cannot be written; what was there before stays
+     */
+    static void write(Path file, List<Entry> entries, Map<String, String> metadata, Runnable then) {
+        AtomicFiles.write(file, path -> {
+            writeTo(path, entries, metadata);
+            then.run();
+        });
+    }
+
     private static void writeTo(Path path, List<Entry> entries, Map<String, String> metadata) throws IOException {
         List<Entry> sorted = entries.stream()
                 .sorted(Comparator.comparingInt((Entry entry) -> ORDER.indexOf(entry.dtype()))

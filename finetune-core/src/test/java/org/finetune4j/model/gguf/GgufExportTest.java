@@ -153,7 +153,7 @@ class GgufExportTest {
         }
         ByteBuffer bytes = ByteBuffer.allocate(68).order(ByteOrder.LITTLE_ENDIAN);
         try (TensorScope scope = TensorScope.open()) {
-            GgufQuantization.q8(values, bytes);
+            GgufQuantization.q8("weight", values, bytes);
         }
         float scale = 16 * 0.37f / 127;
         for (int i = 0; i < 32; i++) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.peft.merge.LowRankFactors;
 import org.finetune4j.tensor.DType;
@@ -39,7 +40,7 @@ final class Changes {
     /** Looks at one tensor. */
     void add(String name) {
         try (TensorScope scope = TensorScope.open()) {
-            Tensor change = change(name);
+            Tensor change = FiniteValues.require(name, change(name));
             double norm = squaredNorm(change);
             if (norm > 0) {
                 changed++;

@@ -9,9 +9,11 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.ModelComparison;
 import org.finetune4j.model.ModelFiles;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.model.safetensors.CheckpointWriter;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
@@ -56,6 +58,7 @@ public final class Delta {
      *     changed
      */
     public static Summary diff(Path base, Path model, DeltaForm form, Path output) {
+        ModelComparison.requireSame(base, model);
         try (CheckpointReader before = CheckpointReader.open(base);
                 CheckpointReader after = CheckpointReader.open(model);
                 Autograd.Mode mode = Autograd.disabled();
@@ -69,7 +72,7 @@ public final class Delta {
             metadata.put("form", form.describe());
             metadata.put(BASE, WeightsHash.of(before));
             metadata.put(DTYPE, dtype(after).toString());
-            SafetensorsWriter.write(output, changes.entries(), metadata);
+            SafetensorsWriter.write(output, FiniteValues.checked(changes.entries()), metadata);
             return changes.summary();
         }
     }
@@ -110,6 +113,9 @@ public final class Delta {
      * @throws UserErrorException when the file is no delta, or was taken from another base
      */
     public static void apply(Path base, Path delta, double scale, Path output) {
+        if (!(Math.abs(scale) <= Float.MAX_VALUE)) {
+            throw new UserErrorException("scale is " + scale + ", expected a number that float32 can hold");
+        }
         if (output.toAbsolutePath().normalize().equals(base.toAbsolutePath().normalize())) {
             throw new UserErrorException("the output " + output + " is the base itself");
         }
@@ -127,11 +133,11 @@ public final class Delta {
                 entries.add(new Entry(name, stored, before.shape(name), () -> {
                     Tensor tensor = before.tensor(name);
                     return changed.contains(name)
-                            ? changed(file, delta, name, tensor, scale).to(stored)
-                            : tensor.to(stored);
+                            ? FiniteValues.convert(name, changed(file, delta, name, tensor, scale), stored)
+                            : FiniteValues.convert(name, tensor, stored);
                 }));
             }
-            CheckpointWriter.write(output, entries, CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
+            CheckpointWriter.write(output, FiniteValues.checked(entries), CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
         }
         ModelFiles.copyAll(base, output);
     }

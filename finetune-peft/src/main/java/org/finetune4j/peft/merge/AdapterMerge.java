@@ -7,8 +7,12 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
+import org.finetune4j.model.Vocabulary;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.peft.AdapterConfigFile;
@@ -39,11 +43,13 @@ public final class AdapterMerge {
             throw new UserErrorException(
                     "merging needs one weight for each of " + adapters.size() + " adapters, not " + weights.length);
         }
+        Inputs.checkFactors("weights", weights);
         List<StoredAdapter> opened = new ArrayList<>();
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             adapters.forEach(adapter -> opened.add(StoredAdapter.open(adapter)));
             checkOneMethod(opened);
+            checkOneVocabulary(adapters);
             if (opened.size() == 1 && weights[0] == 1) {
                 copy(opened.get(0), output);
             } else if (opened.get(0).peftType().equals("LORA")) {
@@ -51,8 +57,23 @@ public final class AdapterMerge {
             } else {
                 writeMean(opened, weights, combination.type(), output);
             }
+            try (AdapterDirectory text = AdapterDirectory.open(adapters.get(0), null)) {
+                text.copyTo(output);
+            }
         } finally {
             opened.forEach(StoredAdapter::close);
+        }
+    }
+
+    private static void checkOneVocabulary(List<Path> adapters) {
+        Optional<Vocabulary> first = Vocabulary.of(adapters.get(0));
+        for (Path other : adapters.subList(1, adapters.size())) {
+            Optional<Vocabulary> second = Vocabulary.of(other);
+            if (first.isPresent() && second.isPresent()) {
+                second.get().conflictWith(first.get()).ifPresent(difference -> {
+                    throw new UserErrorException(difference + ": the adapters were trained with other tokens");
+                });
+            }
         }
     }
 
@@ -100,7 +121,8 @@ public final class AdapterMerge {
         List<Entry> entries = names.stream()
                 .map(name -> Entry.of(name, mean(adapters, weights, name)))
                 .toList();
-        SafetensorsWriter.write(output.resolve(first.fileName()), entries, SafetensorsWriter.PYTORCH_METADATA);
+        SafetensorsWriter.write(
+                output.resolve(first.fileName()), FiniteValues.checked(entries), SafetensorsWriter.PYTORCH_METADATA);
         AdapterConfigFile.write(output, first.config().asMap());
     }
 

@@ -8,9 +8,11 @@ import java.util.Objects;
 import java.util.function.LongFunction;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.ModelComparison;
 import org.finetune4j.model.ModelFiles;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.model.safetensors.CheckpointWriter;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
@@ -58,10 +60,17 @@ public final class CheckpointMerge implements AutoCloseable {
             throw new UserErrorException(method.label() + " merges what the models add to their base: name it");
         }
         refuseOverwriting(models, base, output);
+        for (Path other : models.subList(1, models.size())) {
+            ModelComparison.requireSame(models.get(0), other);
+        }
+        if (base != null) {
+            ModelComparison.requireSame(models.get(0), base);
+        }
         CheckpointReader baseReader = base == null || !method.needsBase() ? null : CheckpointReader.open(base);
         try (CheckpointMerge merge = new CheckpointMerge(models, baseReader, method, settings);
                 Autograd.Mode mode = Autograd.disabled()) {
-            CheckpointWriter.write(output, merge.entries(), CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
+            CheckpointWriter.write(
+                    output, FiniteValues.checked(merge.entries()), CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
         }
         ModelFiles.copyAll(models.get(0), output);
     }

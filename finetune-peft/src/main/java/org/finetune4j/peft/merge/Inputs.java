@@ -24,6 +24,21 @@ final class Inputs {
         }
     }
 
+    /**
+     * Refuses factors that no tensor can be multiplied by.
+     *
+     * @param name of the setting
+     * @param values its numbers
+     * @throws UserErrorException when one is NaN, infinite or beyond float32
+     */
+    static void checkFactors(String name, double... values) {
+        for (double value : values) {
+            if (!(Math.abs(value) <= Float.MAX_VALUE)) {
+                throw new UserErrorException(name + " is " + value + ", expected a number that float32 can hold");
+            }
+        }
+    }
+
     /** Refuses a density outside (0, 1]. */
     static void checkDensity(double density) {
         if (!(density > 0 && density <= 1)) {

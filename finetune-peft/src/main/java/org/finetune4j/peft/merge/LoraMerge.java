@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
@@ -101,7 +102,8 @@ final class LoraMerge {
                 entries.add(Entry.of(key, trainedCopy(key)));
             }
         }
-        SafetensorsWriter.write(output.resolve(AdapterWeights.NAME), entries, SafetensorsWriter.PYTORCH_METADATA);
+        SafetensorsWriter.write(
+                output.resolve(AdapterWeights.NAME), FiniteValues.checked(entries), SafetensorsWriter.PYTORCH_METADATA);
         AdapterConfigFile.write(output, config(ranks, sameSelection));
     }
 

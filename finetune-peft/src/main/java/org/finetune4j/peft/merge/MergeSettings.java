@@ -16,6 +16,9 @@ public record MergeSettings(
     public MergeSettings {
         weights = weights.clone();
         Inputs.checkDensity(density);
+        Inputs.checkFactors("weights", weights);
+        Inputs.checkFactors("lambda", lambda);
+        Inputs.checkFactors("t", t);
     }
 
     /** These weights, nothing dropped. */

@@ -129,7 +129,7 @@ class CheckpointMergeTest {
         assertRefused(List.of(base, shape), "tensor 'w' has the shape");
         assertRefused(List.of(base, missing), "no tensor 'b'");
         assertRefused(List.of(missing, base), "tensor 'b' is not in");
-        assertRefused(List.of(base, directory.resolve("nowhere")), "no weights");
+        assertRefused(List.of(base, directory.resolve("nowhere")), "no model directory");
         assertRefused(List.of(base, directory.resolve("out")), "is one of the models");
         assertThrows(
                 UserErrorException.class,
