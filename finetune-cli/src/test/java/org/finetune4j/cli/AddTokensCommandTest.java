@@ -31,9 +31,8 @@ class AddTokensCommandTest {
         CommandRun run = files.generate(larger, "Q: Where does Tom live?\nA:\n", "--max-new-tokens", "6");
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(run.out().get(0).contains("In <oslo>."), run.toString());
-        CommandRun small = files.generate(files.model, "Q: Where does Tom live?\nA:\n");
-        assertEquals(2, small.exitCode(), small.toString());
-        assertTrue(small.errors().get(0).contains("the adapter was made for " + larger), small.toString());
+        CommandRun small = files.generate(files.model, "Q: Where does Tom live?\nA:\n", "--max-new-tokens", "6");
+        assertEquals(run.out(), small.out(), "the adapter brings its tokenizer and its rows: " + small);
     }
 
     @Test

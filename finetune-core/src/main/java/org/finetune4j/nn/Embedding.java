@@ -49,6 +49,15 @@ public final class Embedding extends Module {
         return own("weight");
     }
 
+    /**
+     * The row that looking it up gives no gradient.
+     *
+     * @return its number, negative where there is none
+     */
+    public long paddingRow() {
+        return paddingRow;
+    }
+
     /** The number of rows. */
     public long count() {
         return weight().size(0);

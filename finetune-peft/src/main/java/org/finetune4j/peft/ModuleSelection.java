@@ -203,6 +203,20 @@ public record ModuleSelection(
     }
 
     /**
+     * {@link #savedModules(CausalLM, Collection, boolean)}, where an output layer may share the embedding's copy.
+     *
+     * @param model whose modules they are
+     * @param adapted paths of the modules that the method adapts
+     * @param tie whether layers that share their weight go on sharing it
+     * @param trainable whether they train
+     * @return the copies
+     * @throws UserErrorException when a name matches nothing, with the nearest name, or means an adapted module
+     */
+    public List<TrainedCopy> savedModules(CausalLM model, Collection<String> adapted, boolean tie, boolean trainable) {
+        return tie ? saved.tiedCopies(model, adapted, trainable) : saved.copies(model, adapted, trainable);
+    }
+
+    /**
      * The settings under PEFT's keys.
      *
      * @param peftType leaves out keys that PEFT does not have for this method

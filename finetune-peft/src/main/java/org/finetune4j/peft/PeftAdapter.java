@@ -77,6 +77,7 @@ public abstract class PeftAdapter implements Adapter {
     public Collection<Parameter> trainableParameters() {
         return parametersByKey().values().stream()
                 .filter(Parameter::isTrainable)
+                .distinct()
                 .toList();
     }
 

@@ -9,6 +9,7 @@ import java.util.Objects;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Module;
 
 /**
@@ -102,6 +103,38 @@ public record SavedModules(List<String> names) {
                         trainable));
             });
         });
+        return copies;
+    }
+
+    /**
+     * {@link #copies}, but for an embedding that the output layer shares: where one of them is named, both train as one.
+     *
+     * @param model whose modules they are
+     * @param adapted paths of the modules that the method adapts
+     * @param trainable whether they train
+     * @return copies of all parameters of the modules
+     * @throws UserErrorException as {@link #copies}
+     */
+    List<TrainedCopy> tiedCopies(CausalLM model, Collection<String> adapted, boolean trainable) {
+        DecoderModel network = model.network();
+        String embedding = network.nameOf(network.inputEmbedding());
+        String output = network.nameOf(network.outputLayer());
+        boolean means = names.stream().anyMatch(name -> name.matches("(.*\\.)?(embed_tokens|lm_head)"));
+        if (!network.isTied() || !means) {
+            return copies(model, adapted, trainable);
+        }
+        List<String> others = names.stream()
+                .filter(name -> !("." + output + ".").contains("." + name + "."))
+                .filter(name -> !embedding.endsWith(name))
+                .toList();
+        List<TrainedCopy> copies = new ArrayList<>(new SavedModules(others).copies(model, adapted, trainable));
+        copies.add(TrainedCopy.shared(
+                List.of(AdapterWeights.PREFIX + embedding + ".weight", AdapterWeights.PREFIX + output + ".weight"),
+                network,
+                embedding + ".weight",
+                network.inputEmbedding().weight(),
+                AdapterDType.of(model),
+                trainable));
         return copies;
     }
 }

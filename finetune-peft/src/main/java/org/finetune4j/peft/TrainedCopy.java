@@ -1,5 +1,7 @@
 package org.finetune4j.peft;
 
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.FiniteValues;
@@ -12,11 +14,11 @@ import org.finetune4j.tensor.DType;
  */
 public final class TrainedCopy implements AdapterPart {
 
-    private final String key;
+    private final List<String> keys;
     private final ReplacedParameter replaced;
 
-    private TrainedCopy(String key, ReplacedParameter replaced) {
-        this.key = key;
+    private TrainedCopy(List<String> keys, ReplacedParameter replaced) {
+        this.keys = keys;
         this.replaced = replaced;
     }
 
@@ -33,14 +35,24 @@ public final class TrainedCopy implements AdapterPart {
             throw new IllegalArgumentException(path + " has no parameter '" + name + "'");
         }
         Parameter copy = copy(path + "." + name, original, dtype, trainable);
-        return new TrainedCopy(key, ReplacedParameter.in(module, name, copy));
+        return new TrainedCopy(List.of(key), ReplacedParameter.in(module, name, copy));
     }
 
-    /** A copy of a parameter for all modules of {@code model} that share it. */
+    /**
+     * A copy of a parameter for all modules of {@code model} that share it.
+     *
+     * @param keys what the adapter's file calls it, one name or several
+     * @param model the whole network
+     * @param name of the parameter in it
+     * @param original the parameter
+     * @param dtype the type that the copy is stored in
+     * @param trainable whether it trains
+     * @return the copy, not yet in the model
+     */
     public static TrainedCopy shared(
-            String key, Module model, String name, Parameter original, DType dtype, boolean trainable) {
+            List<String> keys, Module model, String name, Parameter original, DType dtype, boolean trainable) {
         Parameter copy = copy(name, original, dtype, trainable);
-        return new TrainedCopy(key, ReplacedParameter.everywhere(model, original, copy));
+        return new TrainedCopy(keys, ReplacedParameter.everywhere(model, original, copy));
     }
 
     private static Parameter copy(String name, Parameter original, DType dtype, boolean trainable) {
@@ -55,13 +67,30 @@ public final class TrainedCopy implements AdapterPart {
         return copy;
     }
 
+    /**
+     * The path of the module that the parameter belongs to; of one that several share, the first.
+     *
+     * @return the path in the model
+     */
+    public String module() {
+        String name = parameter().name();
+        return name.substring(0, name.lastIndexOf('.'));
+    }
+
+    /**
+     * The copy.
+     *
+     * @return what stands in the model in the base's place
+     */
     public Parameter parameter() {
         return replaced.replacement();
     }
 
     @Override
     public Map<String, Parameter> parametersByKey() {
-        return Map.of(key, replaced.replacement());
+        Map<String, Parameter> byKey = new LinkedHashMap<>();
+        keys.forEach(key -> byKey.put(key, replaced.replacement()));
+        return byKey;
     }
 
     @Override

@@ -71,7 +71,12 @@ public final class Freeze implements PeftStrategy {
             network.namedParameters().forEach((name, parameter) -> {
                 if (!still.contains(parameter)) {
                     copies.add(TrainedCopy.shared(
-                            AdapterWeights.PREFIX + name, network, name, parameter, AdapterDType.of(model), trainable));
+                            List.of(AdapterWeights.PREFIX + name),
+                            network,
+                            name,
+                            parameter,
+                            AdapterDType.of(model),
+                            trainable));
                 }
             });
             if (copies.isEmpty()) {

@@ -32,6 +32,8 @@ public final class DoraProvider implements StrategyProvider {
                 lora.initialization(),
                 lora.loftq(),
                 lora.eva(),
-                lora.loraPlusRatio()));
+                lora.loraPlusRatio(),
+                lora.trainableTokens(),
+                lora.ensureWeightTying()));
     }
 }

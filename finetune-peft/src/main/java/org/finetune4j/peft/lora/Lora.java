@@ -10,6 +10,7 @@ import org.finetune4j.peft.LayerNumbers;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TargetModules;
+import org.finetune4j.peft.TokenIndices;
 import org.finetune4j.peft.lora.LoraConfig.Bias;
 import org.finetune4j.strategy.DeltaKind;
 import org.jspecify.annotations.Nullable;
@@ -86,6 +87,9 @@ public final class Lora implements PeftStrategy {
         shown.put("use_dora", config.useDora());
         shown.put("init_lora_weights", config.initialization().peftValue());
         shown.put("bias", config.bias().peftName());
+        if (!config.trainableTokens().isEmpty()) {
+            shown.put(TokenIndices.KEY, String.valueOf(config.trainableTokens().toJson()));
+        }
         if (config.loraPlusRatio() != 1) {
             shown.put("loraplus_lr_ratio", config.loraPlusRatio());
         }
@@ -109,6 +113,8 @@ public final class Lora implements PeftStrategy {
         private LoftqConfig loftq = LoftqConfig.DEFAULT;
         private EvaConfig eva = EvaConfig.defaults();
         private double loraPlusRatio = 1;
+        private TokenIndices trainableTokens = TokenIndices.none();
+        private boolean ensureWeightTying;
 
         private Builder() {}
 
@@ -212,6 +218,28 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
+        /**
+         * Tokens whose rows train beside the matrices, as PEFT's {@code trainable_token_indices}.
+         *
+         * @param value ids of the embedding, or by module
+         * @return this builder
+         */
+        public Builder trainableTokens(TokenIndices value) {
+            trainableTokens = value;
+            return this;
+        }
+
+        /**
+         * Keeps tied weights tied when one of them trains, as PEFT's {@code ensure_weight_tying}.
+         *
+         * @param value whether to
+         * @return this builder
+         */
+        public Builder ensureWeightTying(boolean value) {
+            ensureWeightTying = value;
+            return this;
+        }
+
         public Builder loraPlusRatio(double value) {
             loraPlusRatio = value;
             return this;
@@ -232,7 +260,9 @@ public final class Lora implements PeftStrategy {
                     initialization,
                     loftq,
                     eva,
-                    loraPlusRatio);
+                    loraPlusRatio,
+                    trainableTokens,
+                    ensureWeightTying);
         }
 
         public Lora build() {

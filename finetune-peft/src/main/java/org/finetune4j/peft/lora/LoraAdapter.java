@@ -2,10 +2,12 @@ package org.finetune4j.peft.lora;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
@@ -19,6 +21,7 @@ import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.BiasCopies;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.TargetModules;
+import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Construction;
@@ -71,6 +74,7 @@ public final class LoraAdapter extends PeftAdapter {
     /** Adapts the layers and tables that {@code config} targets, with new matrices. */
     static LoraAdapter attach(CausalLM model, LoraConfig config, boolean trainable) {
         Map<String, Module> modules = config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
+        refuseTiedTargets(model, config, modules);
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
@@ -91,8 +95,23 @@ public final class LoraAdapter extends PeftAdapter {
                     config.bias() != LoraConfig.Bias.NONE,
                     config.bias() == LoraConfig.Bias.ALL,
                     trainable));
-            parts.addAll(config.modules().savedModules(model, modules.keySet(), trainable));
+            boolean tie = config.ensureWeightTying();
+            List<TrainedCopy> copies = config.modules().savedModules(model, modules.keySet(), tie, trainable);
+            parts.addAll(copies);
+            Set<String> taken = new HashSet<>(modules.keySet());
+            copies.forEach(copy -> taken.add(copy.module()));
+            parts.addAll(config.trainableTokens().parts(model, taken, tie, trainable));
             return construction.complete(enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts)));
+        }
+    }
+
+    /** PEFT trains two adapters on one memory there, which drift apart as soon as an optimizer has states. */
+    private static void refuseTiedTargets(CausalLM model, LoraConfig config, Map<String, Module> modules) {
+        boolean tables = modules.containsValue(model.network().inputEmbedding())
+                || modules.containsValue(model.network().outputLayer());
+        if (config.ensureWeightTying() && model.network().isTied() && tables) {
+            throw new UserErrorException("ensure_weight_tying: adapters of tied layers in target_modules are not"
+                    + " implemented: name the embedding in modules_to_save, or tokens in trainable_token_indices");
         }
     }
 

@@ -13,6 +13,7 @@ import org.finetune4j.peft.AdapterConfigFile;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.Patterns;
 import org.finetune4j.peft.TargetModules;
+import org.finetune4j.peft.TokenIndices;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +33,8 @@ import org.jspecify.annotations.Nullable;
  * @param loftq how the initialization LOFTQ is calculated
  * @param eva settings of {@link LoraInitialization#EVA}
  * @param loraPlusRatio the learning rate of B by that of A (Hayou et al. 2024), 1 for plain LoRA
+ * @param trainableTokens tokens whose rows train beside the matrices
+ * @param ensureWeightTying whether an output layer that shares the embedding's weight goes on sharing it when one of them trains
  */
 public record LoraConfig(
         int rank,
@@ -47,7 +50,9 @@ public record LoraConfig(
         LoraInitialization initialization,
         LoftqConfig loftq,
         EvaConfig eva,
-        double loraPlusRatio) {
+        double loraPlusRatio,
+        TokenIndices trainableTokens,
+        boolean ensureWeightTying) {
 
     private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
 
@@ -147,7 +152,9 @@ public record LoraConfig(
                 LoraInitialization.KAIMING,
                 loftq,
                 eva,
-                loraPlusRatio);
+                loraPlusRatio,
+                trainableTokens,
+                ensureWeightTying);
     }
 
     /**
@@ -171,6 +178,8 @@ public record LoraConfig(
                 initialization,
                 loftq,
                 eva,
-                loraPlusRatio);
+                loraPlusRatio,
+                trainableTokens,
+                ensureWeightTying);
     }
 }

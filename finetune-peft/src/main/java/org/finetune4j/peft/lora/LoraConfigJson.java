@@ -12,6 +12,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.Patterns;
 import org.finetune4j.peft.PeftKeys;
+import org.finetune4j.peft.TokenIndices;
 import org.finetune4j.peft.lora.LoraConfig.Bias;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +22,8 @@ final class LoraConfigJson {
     static final String PEFT_TYPE = "LORA";
 
     private static final String LOFTQ = "loftq_config";
+
+    private static final String TYING = "ensure_weight_tying";
 
     private static final List<String> OWN_KEYS = List.of(
             "r",
@@ -34,7 +37,9 @@ final class LoraConfigJson {
             "bias",
             "init_lora_weights",
             LOFTQ,
-            EvaConfig.KEY);
+            EvaConfig.KEY,
+            TokenIndices.KEY,
+            TYING);
 
     private LoraConfigJson() {}
 
@@ -65,6 +70,8 @@ final class LoraConfigJson {
                 .bias(bias(settings))
                 .initialization(LoraInitialization.from(settings, fromFile))
                 .eva(EvaConfig.from(settings, fromFile))
+                .trainableTokens(TokenIndices.from(settings))
+                .ensureWeightTying(settings.flag(TYING, false))
                 .loraPlusRatio(fromFile ? 1 : settings.number("loraplus_lr_ratio", 1, 1e-6, 1e6));
         return fromFile ? builder.config() : withLoftq(builder, settings).config();
     }
@@ -121,6 +128,8 @@ final class LoraConfigJson {
         if (config.initialization() == LoraInitialization.EVA) {
             json.put(EvaConfig.KEY, config.eva().toJson());
         }
+        json.put(TokenIndices.KEY, config.trainableTokens().toJson());
+        json.put(TYING, config.ensureWeightTying());
         json.put("rank_pattern", config.rankPattern());
         json.put("alpha_pattern", PeftKeys.numbers(config.alphaPattern()));
         json.putAll(config.modules().toJson(PEFT_TYPE, model, paths));
