@@ -168,7 +168,8 @@ public final class KnownColumns {
             return null;
         }
         Map<String, String> keys = lowerCase(object);
-        return new Pair(named(keys, pairs.get(0).prompt()), named(keys, pairs.get(0).answer()));
+        return new Pair(
+                named(keys, pairs.get(0).prompt()), named(keys, pairs.get(0).answer()));
     }
 
     private static List<Pair> pairs(JsonNode record, Map<String, String> keys) {
