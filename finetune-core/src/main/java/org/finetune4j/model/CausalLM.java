@@ -12,7 +12,6 @@ import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.model.safetensors.MappedFile;
-import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.PrefixCache;
@@ -433,12 +432,9 @@ public final class CausalLM implements AutoCloseable {
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
         try (Entry entry = enter();
                 Autograd.Mode mode = Autograd.disabled();
+                SegmentChain chain = SegmentChain.of(this);
                 TensorScope scope = TensorScope.open()) {
-            Tensor hidden = network.embed(inputIds(inputs), context, computeDType); // [batch, seq, hidden]
-            for (DecoderLayer layer : network.layers()) {
-                hidden = network.forward(layer, hidden, context);
-            }
-            return scope.keep(network.finalNorm(hidden));
+            return scope.keep(network.finalNorm(chain.forward(inputs, context)));
         }
     }
 

@@ -12,7 +12,6 @@ import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
@@ -23,24 +22,15 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract class DecoderModel extends Module {
 
-    private final WeightBuffers weightBuffers = new WeightBuffers();
-
-    /** Where compressed weights become numbers, one layer at a time. */
-    public final WeightBuffers weightBuffers() {
-        return weightBuffers;
-    }
+    private final WeightBuffers.Pool weightBuffers = new WeightBuffers.Pool();
 
     /**
-     * Runs one layer; what it made on the way is freed unless autograd needs it. Before a backward pass through what was
-     * recorded here, {@link WeightBuffers#restore} must be called with the layer.
+     * Where compressed weights become numbers, one layer at a time.
      *
-     * @return [batch, seq, hidden], which belongs to the caller's scope
+     * @return the buffers for passes of this model
      */
-    public final Tensor forward(DecoderLayer layer, Tensor hiddenStates, SequenceContext context) {
-        try (TensorScope scope = TensorScope.open();
-                WeightBuffers.Use use = weightBuffers.use(layer)) {
-            return scope.keep(layer.forward(hiddenStates, context));
-        }
+    public final WeightBuffers.Pool weightBuffers() {
+        return weightBuffers;
     }
 
     /**

@@ -1,12 +1,12 @@
 package org.finetune4j.nn;
 
-import java.lang.ref.WeakReference;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.tensor.Autograd;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -16,16 +16,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * One layer's worth of decompressed weights, used by all layers of a model in turn: what is at the same place in two
  * layers shares the memory. A weight is decompressed once for a layer's forward pass and once for its backward pass, and
- * the memory is never given back to the system in between.
+ * the memory is never given back to the system in between. They belong to one pass, so that passes in several threads do not
+ * overwrite each other's.
  *
- * <p>Autograd remembers the buffers, not what was in them. Whoever records a layer while buffers are in use must therefore
- * call {@link #restore} before its backward pass. Outside of {@link #use}, a compressed weight decompresses into memory of
- * its own, which is always right and takes more of it.
- *
- * <p>The buffers serve one thread at a time. A thread that records keeps them, because they are needed again in its backward
- * pass; whoever else runs a layer meanwhile decompresses into memory of its own.
+ * <p>Autograd remembers the buffers, not what was in them: before a layer's backward pass they are filled as they were. While
+ * no layer runs, a compressed weight decompresses into memory of its own, which is always right and takes more of it.
  */
-public final class WeightBuffers implements AutoCloseable {
+public final class WeightBuffers implements Residency, AutoCloseable {
 
     private static final ThreadLocal<@Nullable WeightBuffers> ACTIVE = new ThreadLocal<>();
 
@@ -42,83 +39,78 @@ public final class WeightBuffers implements AutoCloseable {
         }
     }
 
+    private final Pool pool;
     private final Map<Slot, Buffer> buffers = new HashMap<>();
     private final Map<Module, Map<Parameter, String>> pathsByLayer = new IdentityHashMap<>();
     private @Nullable Module current;
-    private @Nullable Thread user;
-    private WeakReference<Thread> recorder = new WeakReference<>(null);
 
-    /** The use of the buffers by one layer, which ends when closed. */
-    public final class Use implements AutoCloseable {
+    private WeightBuffers(Pool pool) {
+        this.pool = pool;
+    }
 
-        private final @Nullable WeightBuffers previous = ACTIVE.get();
-        private final boolean nested = isUser();
-        private final boolean granted = claim();
-        private final @Nullable Module previousLayer;
+    /** The buffers of a model, as many as passes have run at the same time. */
+    public static final class Pool implements AutoCloseable {
 
-        private Use(Module layer) {
-            previousLayer = nested ? current : null;
-            if (granted) {
-                current = layer;
-                ACTIVE.set(WeightBuffers.this);
+        private final Deque<WeightBuffers> idle = new ConcurrentLinkedDeque<>();
+        private volatile boolean closed;
+
+        /**
+         * Takes buffers for one pass.
+         *
+         * @return to be closed at the end of the pass, which gives them back
+         */
+        public WeightBuffers take() {
+            WeightBuffers waiting = idle.poll();
+            return waiting == null ? new WeightBuffers(this) : waiting;
+        }
+
+        /**
+         * What the buffers take that no pass uses now.
+         *
+         * @return bytes
+         */
+        public long bytes() {
+            return idle.stream().mapToLong(WeightBuffers::bytes).sum();
+        }
+
+        private void giveBack(WeightBuffers used) {
+            if (closed) {
+                used.free();
             } else {
-                ACTIVE.remove();
+                idle.push(used);
             }
         }
 
+        /** Frees the memory. */
         @Override
         public void close() {
-            if (granted) {
-                current = previousLayer;
-                if (!nested) {
-                    release();
-                }
-            }
-            if (previous == null) {
-                ACTIVE.remove();
-            } else {
-                ACTIVE.set(previous);
-            }
+            closed = true;
+            idle.forEach(WeightBuffers::free);
+            idle.clear();
         }
     }
 
-    /** Lets the compressed weights of {@code layer} decompress into the buffers, on this thread. */
-    public Use use(Module layer) {
-        return new Use(layer);
-    }
-
-    private synchronized boolean claim() {
-        Thread thread = Thread.currentThread();
-        Thread recording = recorder.get();
-        if ((user != null && user != thread) || (recording != null && recording.isAlive() && recording != thread)) {
-            return false;
+    /** Lets the compressed weights of a layer decompress into the buffers, on this thread. */
+    @Override
+    public void beforeForward(Module segment) {
+        if (segment instanceof DecoderLayer) {
+            current = segment;
+            ACTIVE.set(this);
         }
-        user = thread;
-        if (Autograd.isEnabled()) {
-            recorder = new WeakReference<>(thread);
+    }
+
+    @Override
+    public void afterForward(Module segment) {
+        if (segment instanceof DecoderLayer) {
+            current = null;
+            ACTIVE.remove();
         }
-        return true;
     }
 
-    private synchronized void release() {
-        user = null;
-    }
-
-    private synchronized boolean isUser() {
-        return user == Thread.currentThread();
-    }
-
-    private synchronized boolean isRecorder() {
-        return recorder.get() == Thread.currentThread();
-    }
-
-    /**
-     * Puts the weights of {@code layer} back that another layer's have replaced since it ran, on the thread that ran it.
-     *
-     * @param layer that was recorded
-     */
-    public void restore(Module layer) {
-        if (buffers.isEmpty() || !isRecorder()) {
+    /** Puts the weights of a layer back that another layer's have replaced since it ran. */
+    @Override
+    public void beforeBackward(Module layer) {
+        if (buffers.isEmpty() || !(layer instanceof DecoderLayer)) {
             return;
         }
         pathsOf(layer)
@@ -186,17 +178,20 @@ public final class WeightBuffers implements AutoCloseable {
         }
     }
 
-    /** What the buffers take, in bytes. */
-    public long bytes() {
+    private long bytes() {
         return buffers.values().stream()
                 .mapToLong(
                         buffer -> buffer.memory.numel() * buffer.memory.dtype().itemSize())
                 .sum();
     }
 
-    /** Frees the memory. */
+    /** Gives the buffers back for another pass. */
     @Override
     public void close() {
+        pool.giveBack(this);
+    }
+
+    private void free() {
         buffers.values().forEach(buffer -> buffer.memory.close());
         buffers.clear();
         pathsByLayer.clear();

@@ -15,6 +15,7 @@ import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.model.SegmentChain;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
@@ -201,11 +202,10 @@ public final class GoldenVerifier {
             if (index == layers.size()) {
                 return model.hiddenStates(inputs, context);
             }
-            Tensor hidden = model.network().embed(model.inputIds(inputs), context, model.computeDType());
-            for (DecoderLayer layer : layers.subList(0, index)) {
-                hidden = layer.forward(hidden, context);
+            int[] segments = {0};
+            try (SegmentChain chain = SegmentChain.of(model)) {
+                return chain.forward(inputs, context, (segment, output) -> segments[0]++ < index);
             }
-            return hidden;
         }
     }
 

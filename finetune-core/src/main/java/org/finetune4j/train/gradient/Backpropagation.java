@@ -8,8 +8,10 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.model.SegmentChain;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Dropout;
+import org.finetune4j.nn.Residency;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
@@ -30,10 +32,11 @@ public final class Backpropagation {
     private final GradientCheckpointing checkpointing;
     private final boolean dropout;
     private final EmbeddingNoise noise;
+    private final Residency residency;
 
     /** @throws UserErrorException when the model calculates in float16, whose small gradients vanish */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
-        this(model, checkpointing, true, EmbeddingNoise.none());
+        this(model, checkpointing, true, EmbeddingNoise.none(), new Residency() {});
         requireGradientRange(model.computeDType());
     }
 
@@ -46,22 +49,37 @@ public final class Backpropagation {
     }
 
     private Backpropagation(
-            CausalLM model, GradientCheckpointing checkpointing, boolean dropout, EmbeddingNoise noise) {
+            CausalLM model,
+            GradientCheckpointing checkpointing,
+            boolean dropout,
+            EmbeddingNoise noise,
+            Residency residency) {
         this.model = model;
         this.network = model.network();
         this.checkpointing = checkpointing;
         this.dropout = dropout;
         this.noise = noise;
+        this.residency = residency;
     }
 
     /** The same without dropout, whatever the model's configuration asks for. */
     public Backpropagation withoutDropout() {
-        return new Backpropagation(model, checkpointing, false, noise);
+        return new Backpropagation(model, checkpointing, false, noise, residency);
     }
 
     /** The same with noise on the embeddings in {@link #run}. */
     public Backpropagation with(EmbeddingNoise embeddingNoise) {
-        return new Backpropagation(model, checkpointing, dropout, embeddingNoise);
+        return new Backpropagation(model, checkpointing, dropout, embeddingNoise, residency);
+    }
+
+    /**
+     * The same with something to be done around every segment.
+     *
+     * @param around is called for the embedding, every layer and the output layer
+     * @return another one
+     */
+    public Backpropagation with(Residency around) {
+        return new Backpropagation(model, checkpointing, dropout, noise, around);
     }
 
     /**
@@ -75,6 +93,7 @@ public final class Backpropagation {
         try (CausalLM.Entry entry = model.enter();
                 Dropout.Mode mode = Dropout.mode(dropout);
                 ActivationFiles files = offload == null ? null : new ActivationFiles(offload);
+                SegmentChain chain = SegmentChain.of(model, residency);
                 TensorScope scope = TensorScope.open()) {
             TrainedPrompt prompt = TrainedPrompt.of(model);
             LoadBalancingLoss balance = balance(inputs, prompt);
@@ -82,14 +101,15 @@ public final class Backpropagation {
             SequenceContext context = balance == null ? plain : plain.withRouterListener(balance);
             Tensor inputIds = model.inputIds(inputs);
             boolean embeddingTrains = network.embeddingTrains() || prompt.trainsEmbeddings();
-            Tensor embedded = embed(inputIds, context, embeddingTrains);
-            List<LayerGroup> groups = groups(embeddingTrains, prompt.trainsLayers(), balance, files);
+            Tensor embedded = embed(chain, inputIds, context, embeddingTrains);
+            List<LayerGroup> groups = groups(chain, embeddingTrains, prompt.trainsLayers(), balance, files);
             // The noise is added, so the gradient passes it unchanged.
             Tensor hidden = noise.addTo(embedded.detach());
             for (LayerGroup group : groups) {
                 hidden = group.forward(hidden, context);
             }
-            LossHead.Result result = head.apply(VirtualTokens.removed(hidden, inputs), true);
+            Tensor labelled = VirtualTokens.removed(hidden, inputs);
+            LossHead.Result result = chain.head(() -> head.apply(labelled, true));
             Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), hidden);
             hidden.close();
             Tensor extraGradient = balance == null ? null : balance.gradient(head.share());
@@ -97,7 +117,8 @@ public final class Backpropagation {
                 gradient = groups.get(i).backward(gradient, extraGradient, context);
             }
             if (embeddingTrains && gradient != null) {
-                Autograd.backward(embedded, gradient);
+                Tensor arrived = gradient;
+                chain.backward(network.inputEmbedding(), () -> Autograd.backward(embedded, arrived));
             }
             prompt.backward();
             return balance == null ? result.loss() : result.loss() + head.share() * balance.weighted();
@@ -117,25 +138,23 @@ public final class Backpropagation {
         try (CausalLM.Entry entry = model.enter();
                 Autograd.Mode mode = Autograd.disabled();
                 MatrixProducts.Mode products = MatrixProducts.ofShapes(false);
+                SegmentChain chain = SegmentChain.of(model, residency);
                 TensorScope scope = TensorScope.open()) {
             SequenceContext context = model.context(inputs);
-            Tensor hidden = network.embed(model.inputIds(inputs), context, model.computeDType());
-            for (DecoderLayer layer : network.layers()) {
-                hidden = network.forward(layer, hidden, context);
-            }
-            return head.apply(VirtualTokens.removed(hidden, inputs), false).loss();
+            Tensor hidden = VirtualTokens.removed(chain.forward(inputs, context), inputs);
+            return chain.head(() -> head.apply(hidden, false)).loss();
         }
     }
 
-    private Tensor embed(Tensor inputIds, SequenceContext context, boolean record) {
-        try (Autograd.Mode mode = record ? Autograd.enabled() : Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            return scope.keep(network.embed(inputIds, context, model.computeDType()));
+    private static Tensor embed(SegmentChain chain, Tensor inputIds, SequenceContext context, boolean record) {
+        try (Autograd.Mode mode = record ? Autograd.enabled() : Autograd.disabled()) {
+            return chain.embed(inputIds, context);
         }
     }
 
     /** @param promptTrains whether every layer reads something that trains, whatever its own parameters do */
     private List<LayerGroup> groups(
+            SegmentChain chain,
             boolean inputNeedsGradient,
             boolean promptTrains,
             @Nullable LoadBalancingLoss balance,
@@ -148,7 +167,7 @@ public final class Backpropagation {
             List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
             boolean trains = promptTrains || members.stream().anyMatch(DecoderLayer::isTrainable);
             groups.add(new LayerGroup(
-                    network, members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance, files));
+                    chain, members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance, files));
             trainedBefore |= trains;
         }
         return groups;

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.SegmentChain;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
@@ -22,7 +22,7 @@ final class LayerGroup {
      */
     private record Segment(DecoderLayer layer, Tensor input, Tensor output, List<Tensor> extras) {}
 
-    private final DecoderModel network;
+    private final SegmentChain chain;
     private final List<DecoderLayer> layers;
     private final boolean inputNeedsGradient;
     private final boolean recorded;
@@ -35,6 +35,7 @@ final class LayerGroup {
     private Map<String, byte[]> randomState = Map.of();
 
     /**
+     * @param chain the segments of this pass
      * @param inputNeedsGradient whether anything below these layers trains
      * @param recorded whether anything below or in these layers trains
      * @param checkpointed whether only the group's input is kept for the backward pass
@@ -42,7 +43,7 @@ final class LayerGroup {
      * @param files where a checkpointed group's input goes meanwhile, or null to keep it in memory
      */
     LayerGroup(
-            DecoderModel network,
+            SegmentChain chain,
             List<DecoderLayer> layers,
             boolean inputNeedsGradient,
             boolean recorded,
@@ -50,7 +51,7 @@ final class LayerGroup {
             @Nullable LoadBalancingLoss balance,
             @Nullable ActivationFiles files) {
         this.files = files;
-        this.network = network;
+        this.chain = chain;
         this.balance = balance;
         this.layers = layers;
         this.inputNeedsGradient = inputNeedsGradient;
@@ -74,7 +75,7 @@ final class LayerGroup {
         try (Autograd.Mode mode = Autograd.disabled()) {
             Tensor hidden = input;
             for (DecoderLayer layer : layers) {
-                Tensor next = network.forward(layer, hidden, context);
+                Tensor next = chain.forward(layer, hidden, context);
                 if (hidden != keptInput) {
                     hidden.close();
                 }
@@ -92,7 +93,7 @@ final class LayerGroup {
                 if (needsGradient) {
                     hidden.requiresGrad(true);
                 }
-                Tensor output = network.forward(layer, hidden, context);
+                Tensor output = chain.forward(layer, hidden, context);
                 segments.add(new Segment(layer, hidden, output, balance == null ? List.of() : balance.takePending()));
                 needsGradient |= output.requiresGrad();
                 hidden = output.detach();
@@ -121,8 +122,8 @@ final class LayerGroup {
         for (int i = segments.size() - 1; i >= 0; i--) {
             Segment segment = segments.get(i);
             if (gradient != null && segment.output.requiresGrad()) {
-                network.weightBuffers().restore(segment.layer);
-                backward(segment, gradient, extraGradient);
+                Tensor arrived = gradient;
+                chain.backward(segment.layer, () -> backward(segment, arrived, extraGradient));
                 gradient.close();
                 gradient = segment.input.grad();
             }

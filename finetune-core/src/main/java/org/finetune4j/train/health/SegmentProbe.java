@@ -6,9 +6,8 @@ import java.util.function.BiPredicate;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
-import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.model.SegmentChain;
 import org.finetune4j.nn.Module;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -29,27 +28,14 @@ final class SegmentProbe {
         Map<Module, String> names = new IdentityHashMap<>();
         network.namedModules().forEach((name, module) -> names.put(module, name));
         try (Autograd.Mode mode = Autograd.disabled();
+                SegmentChain chain = SegmentChain.of(model);
                 TensorScope scope = TensorScope.open()) {
-            SequenceContext context = model.context(inputs);
-            Tensor hidden = network.embed(model.inputIds(inputs), context, model.computeDType());
-            if (!visitor.test(nameOf(names, network.inputEmbedding()), hidden)) {
-                return false;
-            }
-            for (DecoderLayer layer : network.layers()) {
-                Tensor next = layerOutput(layer, hidden, context);
-                hidden.close();
-                hidden = next;
-                if (!visitor.test(nameOf(names, layer), hidden)) {
-                    return false;
-                }
-            }
-            return visitor.test("the final norm", network.finalNorm(hidden));
-        }
-    }
-
-    private static Tensor layerOutput(DecoderLayer layer, Tensor hidden, SequenceContext context) {
-        try (TensorScope scope = TensorScope.open()) {
-            return scope.keep(layer.forward(hidden, context));
+            boolean[] goesOn = {true};
+            Tensor hidden = chain.forward(
+                    inputs,
+                    model.context(inputs),
+                    (segment, output) -> goesOn[0] = visitor.test(nameOf(names, segment), output));
+            return goesOn[0] && visitor.test("the final norm", network.finalNorm(hidden));
         }
     }
 
