@@ -14,15 +14,23 @@ public final class BiasCopies {
      * Copies of biases, norms' included.
      *
      * @param targeted the paths of the modules that the method adapts; PEFT has their own bias under {@code base_layer}
+     * @param saved the paths of modules that train as a whole, with their biases
      * @param ofTargets whether their biases train
      * @param ofOthers whether all other biases train
      */
     public static List<TrainedCopy> of(
-            CausalLM model, Collection<String> targeted, boolean ofTargets, boolean ofOthers, boolean trainable) {
+            CausalLM model,
+            Collection<String> targeted,
+            Collection<String> saved,
+            boolean ofTargets,
+            boolean ofOthers,
+            boolean trainable) {
         List<TrainedCopy> copies = new ArrayList<>();
         model.network().namedModules().forEach((path, module) -> {
             boolean isTarget = targeted.contains(path);
-            if (module.ownParameters().containsKey("bias") && (isTarget ? ofTargets : ofOthers)) {
+            if (module.ownParameters().containsKey("bias")
+                    && !saved.contains(path)
+                    && (isTarget ? ofTargets : ofOthers)) {
                 String key = AdapterWeights.PREFIX + path + (isTarget ? ".base_layer.bias" : ".bias");
                 copies.add(TrainedCopy.of(key, path, module, "bias", AdapterDType.of(model), trainable));
             }

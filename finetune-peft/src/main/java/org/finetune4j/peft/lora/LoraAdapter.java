@@ -89,18 +89,20 @@ public final class LoraAdapter extends PeftAdapter {
                                     : new LoraLayer(model, config, path, linear, trainable));
                 }
             });
+            boolean tie = config.ensureWeightTying();
+            List<TrainedCopy> copies = config.modules().savedModules(model, modules.keySet(), tie, trainable);
+            Set<String> saved = new HashSet<>();
+            copies.forEach(copy -> saved.add(copy.module()));
             parts.addAll(BiasCopies.of(
                     model,
                     modules.keySet(),
+                    saved,
                     config.bias() != LoraConfig.Bias.NONE,
                     config.bias() == LoraConfig.Bias.ALL,
                     trainable));
-            boolean tie = config.ensureWeightTying();
-            List<TrainedCopy> copies = config.modules().savedModules(model, modules.keySet(), tie, trainable);
             parts.addAll(copies);
-            Set<String> taken = new HashSet<>(modules.keySet());
-            copies.forEach(copy -> taken.add(copy.module()));
-            parts.addAll(config.trainableTokens().parts(model, taken, tie, trainable));
+            saved.addAll(modules.keySet());
+            parts.addAll(config.trainableTokens().parts(model, saved, tie, trainable));
             return construction.complete(enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts)));
         }
     }
