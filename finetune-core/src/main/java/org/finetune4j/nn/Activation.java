@@ -10,8 +10,11 @@ import org.finetune4j.tensor.Tensor;
 
 /** The non-linearities that {@code hidden_act} in a {@code config.json} can name. */
 public enum Activation {
+    /** {@code x * sigmoid(x)}. */
     SILU(Functional::silu, "silu", "swish"),
+    /** Gaussian error linear unit, exact. */
     GELU(x -> Functional.gelu(x, false), "gelu", "gelu_python"),
+    /** Gaussian error linear unit, approximated with a hyperbolic tangent. */
     GELU_TANH(
             x -> Functional.gelu(x, true),
             "gelu_new",
@@ -21,10 +24,13 @@ public enum Activation {
             "gelu_python_tanh"),
     /** {@code x * sigmoid(1.702 x)} (Hendrycks and Gimpel 2016). */
     QUICK_GELU(x -> x.mul(x.mul(1.702).sigmoid()), "quick_gelu"),
+    /** {@code max(x, 0)}. */
     RELU(Functional::relu, "relu"),
     /** The square of relu (So et al. 2021). */
     RELU_SQUARED(x -> Functional.relu(x).square(), "relu2"),
+    /** {@code 1 / (1 + exp(-x))}. */
     SIGMOID(Tensor::sigmoid, "sigmoid"),
+    /** Hyperbolic tangent. */
     TANH(Tensor::tanh, "tanh");
 
     private final UnaryOperator<Tensor> function;
@@ -36,8 +42,9 @@ public enum Activation {
     }
 
     /**
-     * The activation of this name.
+     * {@return the activation of this name}
      *
+     * @param name as in config.json
      * @throws UserErrorException when it is not implemented
      */
     public static Activation named(String name) {
@@ -52,7 +59,12 @@ public enum Activation {
                                         .toList())));
     }
 
-    /** Applies it to every element. */
+    /**
+     * Applies it to every element.
+     *
+     * @param x of any shape
+     * @return of the same shape
+     */
     public Tensor apply(Tensor x) {
         return function.apply(x);
     }

@@ -20,17 +20,34 @@ import org.jspecify.annotations.Nullable;
 public record Attention(
         int heads, int kvHeads, int headDim, double scale, double dropout, AttentionKind kind, double softCap) {
 
-    /** Attention to all tokens, without a cap. */
+    /**
+     * Attention to all tokens, without a cap.
+     *
+     * @param heads of queries
+     * @param kvHeads of keys and values
+     * @param headDim size of a head
+     * @param scale factor of the scores
+     * @param dropout share of the probabilities dropped in training
+     */
     public Attention(int heads, int kvHeads, int headDim, double scale, double dropout) {
         this(heads, kvHeads, headDim, scale, dropout, AttentionKind.FULL, 0);
     }
 
-    /** The same for layers of another kind. */
+    /**
+     * {@return the same for layers of another kind}
+     *
+     * @param newKind which tokens are seen
+     */
     public Attention withKind(AttentionKind newKind) {
         return new Attention(heads, kvHeads, headDim, scale, dropout, newKind, softCap);
     }
 
-    /** The same with scores multiplied by {@code newScale} and capped. */
+    /**
+     * {@return the same with scores multiplied by {@code newScale} and capped}
+     *
+     * @param newScale factor of the scores
+     * @param newSoftCap largest score, or 0 for none
+     */
     public Attention withScale(double newScale, double newSoftCap) {
         return new Attention(heads, kvHeads, headDim, newScale, dropout, kind, newSoftCap);
     }
@@ -42,6 +59,7 @@ public record Attention(
      * @param key [batch, seq, kvHeads * headDim] or [batch, seq, kvHeads, headDim]
      * @param value as {@code key}
      * @param layer the number of the layer, for the cache
+     * @param context what the layers know about the batch
      * @return [batch, seq, heads * headDim]
      */
     public Tensor forward(Tensor query, Tensor key, Tensor value, int layer, SequenceContext context) {

@@ -15,6 +15,6 @@ public interface BlockExtension {
      */
     Tensor join(Tensor residual, Tensor output);
 
-    /** The parameters that the method adds. They belong to the method, not to the layer. */
+    /** {@return the parameters that the method adds} They belong to the method, not to the layer. */
     Collection<Parameter> parameters();
 }

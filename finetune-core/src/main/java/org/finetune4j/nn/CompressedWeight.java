@@ -14,16 +14,20 @@ public interface CompressedWeight extends AutoCloseable {
     /** Products of at most so many rows go straight from the compressed form, without a decompressed copy. */
     int FEW_ROWS = 2;
 
-    /** The shape of the weight that it stands for. */
+    /** {@return the shape of the weight that it stands for} */
     long[] shape();
 
-    /** The type that the weight had before it was compressed. */
+    /** {@return the type that the weight had before it was compressed} */
     DType dtype();
 
-    /** All memory that it takes, scales included, in bytes. */
+    /** {@return all memory that it takes, scales included, in bytes} */
     long bytes();
 
-    /** The decompressed weight in {@code dtype}; it belongs to the scope. */
+    /**
+     * {@return the decompressed weight in {@code dtype}; it belongs to the scope}
+     *
+     * @param dtype the type wanted
+     */
     Tensor decompress(DType dtype);
 
     /**
@@ -41,33 +45,34 @@ public interface CompressedWeight extends AutoCloseable {
      */
     Tensor multiply(Tensor rows);
 
-    /** Where it lives. */
+    /** {@return where it lives} */
     Device device();
 
     /**
      * Compresses another weight in the same way.
      *
      * @param weight of this one's shape, in any floating-point type
+     * @return the new compressed weight
      * @throws org.finetune4j.UserErrorException when it holds NaN or infinity
      */
     CompressedWeight recompress(Tensor weight);
 
     /**
-     * Whether checkpoints can hold it as {@link #tensors} and {@link #configuration} say. One that is only calculated from
-     * others when it is used is written as a plain weight.
+     * {@return whether checkpoints can hold it as {@link #tensors} and {@link #configuration} say} One that is only
+     * calculated from others when it is used is written as a plain weight.
      */
     default boolean isStorable() {
         return true;
     }
 
     /**
-     * What a checkpoint holds of it, by full name.
+     * {@return what a checkpoint holds of it, by full name}
      *
      * @param name of the weight, such as {@code model.layers.0.self_attn.q_proj.weight}
      */
     Map<String, Tensor> tensors(String name);
 
-    /** The {@code quantization_config} that a checkpoint needs to be read again. */
+    /** {@return the {@code quantization_config} that a checkpoint needs to be read again} */
     Map<String, Object> configuration();
 
     @Override

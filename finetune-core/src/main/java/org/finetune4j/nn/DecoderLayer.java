@@ -15,22 +15,41 @@ public abstract class DecoderLayer extends Module {
 
     /** The two halves of a layer. */
     public enum Block {
+        /** The attention block. */
         ATTENTION,
+        /** The feed-forward block. */
         FEED_FORWARD
     }
 
     private final Map<Block, BlockExtension> extensions = new EnumMap<>(Block.class);
 
-    /** [batch, seq, hidden] to [batch, seq, hidden]. */
+    /**
+     * [batch, seq, hidden] to [batch, seq, hidden].
+     *
+     * @param hiddenStates [batch, seq, hidden]
+     * @param context what the layers know about the batch
+     * @return [batch, seq, hidden]
+     */
     public abstract Tensor forward(Tensor hiddenStates, SequenceContext context);
 
-    /** Joins a block's output [batch, seq, hidden] to the stream that entered it, by its extension where it has one. */
+    /**
+     * Joins a block's output [batch, seq, hidden] to the stream that entered it, by its extension where it has one.
+     *
+     * @param block attention or feed-forward
+     * @param residual [batch, seq, hidden], what entered the block
+     * @param output [batch, seq, hidden], what the block gave
+     * @return [batch, seq, hidden]
+     */
     protected final Tensor join(Block block, Tensor residual, Tensor output) {
         BlockExtension extension = extensions.get(block);
         return extension == null ? residual.add(output) : extension.join(residual, output);
     }
 
-    /** What a method added after a block, or null. */
+    /**
+     * {@return what a method added after a block, or null}
+     *
+     * @param block attention or feed-forward
+     */
     public final @Nullable BlockExtension extension(Block block) {
         return extensions.get(block);
     }
@@ -38,6 +57,8 @@ public abstract class DecoderLayer extends Module {
     /**
      * Adds a method after a block. There is place for one.
      *
+     * @param block attention or feed-forward
+     * @param extension the method
      * @throws UserErrorException when another one is there
      */
     public final void extend(Block block, BlockExtension extension) {
@@ -49,7 +70,11 @@ public abstract class DecoderLayer extends Module {
         }
     }
 
-    /** Takes the method after a block away. */
+    /**
+     * Takes the method after a block away.
+     *
+     * @param block attention or feed-forward
+     */
     public final void removeExtension(Block block) {
         extensions.remove(block);
     }

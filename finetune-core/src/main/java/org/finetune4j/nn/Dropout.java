@@ -28,17 +28,33 @@ public final class Dropout {
         }
     }
 
-    /** Turns dropout on or off on this thread until the mode closes. */
+    /**
+     * Turns dropout on or off on this thread until the mode closes.
+     *
+     * @param active whether elements are dropped
+     * @return ends it
+     */
     public static Mode mode(boolean active) {
         return new Mode(active);
     }
 
-    /** Drops elements with the given probability and scales up the others, where dropout is on. */
+    /**
+     * Drops elements with the given probability and scales up the others, where dropout is on.
+     *
+     * @param x of any shape
+     * @param probability of an element to be dropped
+     * @return what is left
+     */
     public static Tensor apply(Tensor x, double probability) {
         return probability > 0 && ACTIVE.get() ? Functional.dropout(x, probability) : x;
     }
 
-    /** {@code probability} where dropout is on, else 0. */
+    /**
+     * {@code probability} where dropout is on, else 0.
+     *
+     * @param probability of an element to be dropped
+     * @return the probability to use
+     */
     public static double probability(double probability) {
         return ACTIVE.get() ? probability : 0;
     }

@@ -15,6 +15,6 @@ public interface EmbeddingExtension {
      */
     Tensor forward(Tensor ids, Tensor rows);
 
-    /** The parameters that the method adds. They belong to the method, not to the table. */
+    /** {@return the parameters that the method adds} They belong to the method, not to the table. */
     Collection<Parameter> parameters();
 }

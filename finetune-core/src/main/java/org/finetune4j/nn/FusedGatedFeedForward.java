@@ -10,7 +10,16 @@ public final class FusedGatedFeedForward extends FeedForward {
     private final long inner;
     private final Activation activation;
 
-    /** Reads {@code gate_up_proj} and {@code down_proj}. */
+    /**
+     * Reads {@code gate_up_proj} and {@code down_proj}.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param inner size of the hidden states inside
+     * @param bias whether there are biases
+     * @param activation applied to the gate
+     * @param init what a new model starts with
+     */
     public FusedGatedFeedForward(
             Weights weights, long hidden, long inner, boolean bias, Activation activation, Initialization init) {
         this.gateUp = child("gate_up_proj", Linear.of(weights.at("gate_up_proj"), hidden, 2 * inner, bias, init));

@@ -10,7 +10,16 @@ public final class FusedRotaryAttention extends SelfAttention {
     private final Attention attention;
     private final int layer;
 
-    /** Reads {@code qkv_proj} and {@code o_proj}; {@code layer} is the number of the layer they belong to. */
+    /**
+     * Reads {@code qkv_proj} and {@code o_proj}; {@code layer} is the number of the layer they belong to.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param attention heads, scale and kind
+     * @param bias whether there are biases
+     * @param layer number of the layer in the model, from 0
+     * @param init what a new model starts with
+     */
     public FusedRotaryAttention(
             Weights weights, long hidden, Attention attention, boolean bias, int layer, Initialization init) {
         this.attention = attention;

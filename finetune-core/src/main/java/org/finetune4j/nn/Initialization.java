@@ -8,7 +8,13 @@ import org.finetune4j.tensor.Tensors;
 /** What a parameter starts from when no checkpoint gives it a value. */
 public sealed interface Initialization {
 
-    /** Draws or fills a float32 tensor; random values come from the generator in use on this thread. */
+    /**
+     * Draws or fills a float32 tensor; random values come from the generator in use on this thread.
+     *
+     * @param device where the tensor lives
+     * @param shape the length of every dimension
+     * @return the tensor
+     */
     Tensor create(Device device, long... shape);
 
     /** Normal with mean 0. */
@@ -27,6 +33,8 @@ public sealed interface Initialization {
         }
     }
 
+    /** All zeros. */
     Initialization ZEROS = new Constant(0);
+    /** All ones. */
     Initialization ONES = new Constant(1);
 }

@@ -12,7 +12,13 @@ public final class LayerNorm extends Norm {
     private final double epsilon;
     private final boolean plain;
 
-    /** Reads {@code weight} [size] and {@code bias} [size]. */
+    /**
+     * Reads {@code weight} [size] and {@code bias} [size].
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param size of the vectors
+     * @param epsilon added to the variance
+     */
     public LayerNorm(Weights weights, long size, double epsilon) {
         parameter("weight", weights.parameter("weight", Initialization.ONES, size));
         parameter("bias", weights.parameter("bias", Initialization.ZEROS, size));
@@ -25,7 +31,12 @@ public final class LayerNorm extends Norm {
         this.plain = true;
     }
 
-    /** A norm without weight and bias. */
+    /**
+     * A norm without weight and bias.
+     *
+     * @param epsilon added to the variance
+     * @return the norm
+     */
     public static LayerNorm plain(double epsilon) {
         return new LayerNorm(epsilon);
     }

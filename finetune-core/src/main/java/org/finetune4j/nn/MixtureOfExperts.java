@@ -29,7 +29,16 @@ public final class MixtureOfExperts extends FeedForward {
     private final Settings settings;
     private final int layer;
 
-    /** Reads {@code gate} and {@code experts.i}; {@code layer} is the number of the layer they belong to. */
+    /**
+     * Reads {@code gate} and {@code experts.i}; {@code layer} is the number of the layer they belong to.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param settings of the router
+     * @param activation applied to the gate
+     * @param layer number of the layer in the model, from 0
+     * @param init what a new model starts with
+     */
     public MixtureOfExperts(
             Weights weights, long hidden, Settings settings, Activation activation, int layer, Initialization init) {
         this.settings = settings;

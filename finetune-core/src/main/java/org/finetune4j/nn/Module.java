@@ -19,13 +19,26 @@ public abstract class Module implements AutoCloseable {
     private final Map<String, Module> children = new LinkedHashMap<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
 
-    /** Registers a part and returns it. */
+    /**
+     * Registers a part and returns it.
+     *
+     * @param <M> its kind
+     * @param name its short name
+     * @param module to be registered
+     * @return the part
+     */
     protected final <M extends Module> M child(String name, M module) {
         children.put(name, module);
         return module;
     }
 
-    /** Registers a parameter of this module itself and returns it. */
+    /**
+     * Registers a parameter of this module itself and returns it.
+     *
+     * @param name its short name
+     * @param parameter to be registered
+     * @return the parameter
+     */
     protected final Parameter parameter(String name, Parameter parameter) {
         parameters.put(name, parameter);
         return parameter;
@@ -36,6 +49,7 @@ public abstract class Module implements AutoCloseable {
      * belongs to whoever called, or to the modules that still share it.
      *
      * @param name the short name, such as {@code weight}
+     * @param replacement of the same shape
      */
     public final void replaceParameter(String name, Parameter replacement) {
         if (!parameters.containsKey(name)) {
@@ -44,7 +58,11 @@ public abstract class Module implements AutoCloseable {
         parameters.put(name, replacement);
     }
 
-    /** This module's own parameter of this short name. */
+    /**
+     * {@return this module's own parameter of this short name}
+     *
+     * @param name its short name
+     */
     protected final Parameter own(String name) {
         Parameter parameter = parameters.get(name);
         if (parameter == null) {
@@ -53,7 +71,7 @@ public abstract class Module implements AutoCloseable {
         return parameter;
     }
 
-    /** All parts at any depth, by their path from this module; this module itself is not among them. */
+    /** {@return all parts at any depth, by their path from this module; this module itself is not among them} */
     public final Map<String, Module> namedModules() {
         Map<String, Module> modules = new LinkedHashMap<>();
         visit("", (path, module) -> {
@@ -64,7 +82,11 @@ public abstract class Module implements AutoCloseable {
         return modules;
     }
 
-    /** The path of a part from this module. */
+    /**
+     * {@return the path of a part from this module}
+     *
+     * @param part of this module
+     */
     public final String nameOf(Module part) {
         return namedModules().entrySet().stream()
                 .filter(entry -> entry.getValue() == part)
@@ -73,12 +95,14 @@ public abstract class Module implements AutoCloseable {
                 .orElseThrow(() -> new IllegalArgumentException(part + " is no part of this module"));
     }
 
-    /** The parameters of this module itself by their short names, without those of its parts. */
+    /** {@return the parameters of this module itself by their short names, without those of its parts} */
     public final Map<String, Parameter> ownParameters() {
         return Collections.unmodifiableMap(parameters);
     }
 
-    /** All parameters at any depth by their path from this module; a shared one appears under its first path only. */
+    /**
+     * {@return all parameters at any depth by their path from this module; a shared one appears under its first path only}
+     */
     public final Map<String, Parameter> namedParameters() {
         Map<String, Parameter> all = new LinkedHashMap<>();
         Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -92,12 +116,12 @@ public abstract class Module implements AutoCloseable {
         return all;
     }
 
-    /** All parameters at any depth, each once. */
+    /** {@return all parameters at any depth, each once} */
     public final Collection<Parameter> allParameters() {
         return namedParameters().values();
     }
 
-    /** Whether training changes anything in this module: a parameter, or what a method added to it. */
+    /** {@return whether training changes anything in this module: a parameter, or what a method added to it} */
     public final boolean isTrainable() {
         boolean[] trainable = {false};
         visit("", (path, module) -> trainable[0] |= module.hasOwnTrainable());
@@ -109,7 +133,7 @@ public abstract class Module implements AutoCloseable {
                 || addedParameters().stream().anyMatch(Parameter::isTrainable);
     }
 
-    /** The parameters that a method added to this module itself. */
+    /** {@return the parameters that a method added to this module itself} */
     protected Collection<Parameter> addedParameters() {
         return List.of();
     }

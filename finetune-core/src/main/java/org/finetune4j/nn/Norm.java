@@ -9,10 +9,21 @@ public abstract class Norm extends Module {
     @FunctionalInterface
     public interface Factory {
 
-        /** A norm of vectors with {@code size} elements. */
+        /**
+         * A norm of vectors with {@code size} elements.
+         *
+         * @param weights where the parameters come from, below this module's name
+         * @param size of the vectors
+         * @return the norm
+         */
         Norm create(Weights weights, long size);
     }
 
-    /** Normalises every vector: [..., size] to [..., size]. */
+    /**
+     * Normalises every vector: [..., size] to [..., size].
+     *
+     * @param x [..., size]
+     * @return [..., size]
+     */
     public abstract Tensor forward(Tensor x);
 }

@@ -27,14 +27,24 @@ public final class Parameter implements AutoCloseable {
     private @Nullable Supplier<Tensor> uncompressed;
     private boolean standsForAnother;
 
-    /** Takes over {@code value}: it is closed with this parameter, not with the scope it was made in. */
+    /**
+     * Takes over {@code value}: it is closed with this parameter, not with the scope it was made in.
+     *
+     * @param name in the checkpoint
+     * @param value taken over
+     */
     public Parameter(String name, Tensor value) {
         this.name = name;
         this.value = value.unscoped();
         Construction.own(this::close);
     }
 
-    /** A frozen parameter that is stored compressed; takes over {@code compressed}. */
+    /**
+     * A frozen parameter that is stored compressed; takes over {@code compressed}.
+     *
+     * @param name in the checkpoint
+     * @param compressed taken over
+     */
     public Parameter(String name, CompressedWeight compressed) {
         this.name = name;
         this.compressed = compressed;
@@ -66,6 +76,8 @@ public final class Parameter implements AutoCloseable {
     /**
      * A frozen parameter that is stored compressed, whose values before that can still be read.
      *
+     * @param name in the checkpoint
+     * @param compressed taken over
      * @param uncompressed reads them; what it gives belongs to the open scope
      */
     public Parameter(String name, CompressedWeight compressed, Supplier<Tensor> uncompressed) {
@@ -73,13 +85,13 @@ public final class Parameter implements AutoCloseable {
         this.uncompressed = uncompressed;
     }
 
-    /** The name in the checkpoint, such as {@code model.layers.0.self_attn.q_proj.weight}. */
+    /** {@return the name in the checkpoint, such as {@code model.layers.0.self_attn.q_proj.weight}} */
     public String name() {
         return name;
     }
 
     /**
-     * The tensor itself, in its storage dtype. It belongs to this parameter.
+     * {@return the tensor itself, in its storage dtype} It belongs to this parameter.
      *
      * @throws IllegalStateException when the parameter is compressed: there is no such tensor, see {@link #as}
      */
@@ -92,8 +104,11 @@ public final class Parameter implements AutoCloseable {
     }
 
     /**
-     * The value in {@code dtype}: the tensor itself where it has that type, else a copy that belongs to the scope, or to
-     * the {@link WeightBuffers} in use. It is for reading only.
+     * The value in {@code dtype}: the tensor itself where it has that type, else a copy that belongs to the scope, or to the
+     * {@link WeightBuffers} in use. It is for reading only.
+     *
+     * @param dtype the type wanted
+     * @return the tensor
      */
     public Tensor as(DType dtype) {
         if (compressed == null) {
@@ -115,27 +130,34 @@ public final class Parameter implements AutoCloseable {
         }
     }
 
-    /** The compressed form, or null when the value is a tensor. */
+    /** {@return the compressed form, or null when the value is a tensor} */
     public @Nullable CompressedWeight compressed() {
         return compressed;
     }
 
-    /** The values that a compressed parameter had before it was compressed, where they can still be read; else empty. */
+    /**
+     * {@return the values that a compressed parameter had before it was compressed, where they can still be read; else
+     * empty}
+     */
     public Optional<Tensor> uncompressed() {
         return uncompressed == null ? Optional.empty() : Optional.of(uncompressed.get());
     }
 
-    /** The length of every dimension. */
+    /** {@return the length of every dimension} */
     public long[] shape() {
         return compressed == null ? value().shape() : compressed.shape();
     }
 
-    /** The length of one dimension, counted from 0. */
+    /**
+     * {@return the length of one dimension, counted from 0}
+     *
+     * @param dimension counted from 0
+     */
     public long size(int dimension) {
         return shape()[dimension];
     }
 
-    /** The number of scalars. */
+    /** {@return the number of scalars} */
     public long numel() {
         long count = 1;
         for (long length : shape()) {
@@ -144,22 +166,26 @@ public final class Parameter implements AutoCloseable {
         return count;
     }
 
-    /** The type that the value is stored in, or had before it was compressed. */
+    /** {@return the type that the value is stored in, or had before it was compressed} */
     public DType dtype() {
         return compressed == null ? value().dtype() : compressed.dtype();
     }
 
-    /** Memory that the stored value takes, in bytes. */
+    /** {@return memory that the stored value takes, in bytes} */
     public long bytes() {
         return compressed == null ? numel() * value().dtype().itemSize() : compressed.bytes();
     }
 
-    /** Where the value lives. */
+    /** {@return where the value lives} */
     public Device device() {
         return compressed == null ? value().device() : compressed.device();
     }
 
-    /** Puts another tensor in the place of the value, which is closed. */
+    /**
+     * Puts another tensor in the place of the value, which is closed.
+     *
+     * @param newValue taken over
+     */
     public void replace(Tensor newValue) {
         if (newValue != value) {
             close();
@@ -169,7 +195,11 @@ public final class Parameter implements AutoCloseable {
         }
     }
 
-    /** Puts a compressed weight in the place of the value, which is closed. */
+    /**
+     * Puts a compressed weight in the place of the value, which is closed.
+     *
+     * @param newValue taken over
+     */
     public void replace(CompressedWeight newValue) {
         close();
         value = null;
@@ -177,14 +207,16 @@ public final class Parameter implements AutoCloseable {
         compressed = newValue;
     }
 
+    /** {@return whether training changes this parameter} */
     public boolean isTrainable() {
         return value != null && value.requiresGrad();
     }
 
     /**
-     * Lets training change this parameter, or not. A value that trains must be a memory of its own (a mapped checkpoint
-     * is read-only by convention) and be stored in {@code updateDType}: it is copied when it becomes trainable.
+     * Lets training change this parameter, or not. A value that trains must be a memory of its own (a mapped checkpoint is
+     * read-only by convention) and be stored in {@code updateDType}: it is copied when it becomes trainable.
      *
+     * @param updateDType the type that the optimizer changes
      * @throws UserErrorException when the parameter is stored compressed
      */
     public void train(DType updateDType) {
@@ -207,11 +239,12 @@ public final class Parameter implements AutoCloseable {
         }
     }
 
-    /** The gradient that the backward passes since the last {@link #clearGrad()} added up, or null. */
+    /** {@return the gradient that the backward passes since the last {@link #clearGrad()} added up, or null} */
     public @Nullable Tensor grad() {
         return value == null ? null : value.grad();
     }
 
+    /** Drops the gradient and its memory. */
     public void clearGrad() {
         if (value != null) {
             value.clearGrad();

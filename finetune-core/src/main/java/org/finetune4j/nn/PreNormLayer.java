@@ -14,7 +14,12 @@ public final class PreNormLayer extends DecoderLayer {
     /**
      * Reads {@code input_layernorm} and {@code post_attention_layernorm}; the attention block is {@code self_attn}.
      *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param norms makes the two norms
+     * @param selfAttention the attention block
      * @param feedForwardName what the checkpoint calls the feed-forward block, usually {@code mlp}
+     * @param feedForward makes the feed-forward block
      * @param residualDropout share of a block's output dropped in training
      */
     public PreNormLayer(

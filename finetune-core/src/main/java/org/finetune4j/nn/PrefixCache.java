@@ -12,6 +12,11 @@ public final class PrefixCache implements KeyValueCache {
 
     private final Prompt.Prefix prefix;
 
+    /**
+     * A cache that begins with virtual tokens.
+     *
+     * @param prefix comes first
+     */
     public PrefixCache(Prompt.Prefix prefix) {
         this.prefix = prefix;
     }

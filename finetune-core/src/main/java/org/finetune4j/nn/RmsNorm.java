@@ -13,7 +13,13 @@ public final class RmsNorm extends Norm {
     private final double epsilon;
     private final boolean onePlus;
 
-    /** Reads {@code weight} [size]. */
+    /**
+     * Reads {@code weight} [size].
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param size of the vectors
+     * @param epsilon added to the variance
+     */
     public RmsNorm(Weights weights, long size, double epsilon) {
         this(weights, size, epsilon, false);
     }
@@ -25,12 +31,22 @@ public final class RmsNorm extends Norm {
         this.onePlus = onePlus;
     }
 
-    /** Norms whose weight multiplies. */
+    /**
+     * Norms whose weight multiplies.
+     *
+     * @param epsilon added to the variance
+     * @return makes them
+     */
     public static Factory factory(double epsilon) {
         return (weights, size) -> new RmsNorm(weights, size, epsilon, false);
     }
 
-    /** Norms that multiply by one plus the weight. */
+    /**
+     * Norms that multiply by one plus the weight.
+     *
+     * @param epsilon added to the variance
+     * @return makes them
+     */
     public static Factory onePlusFactory(double epsilon) {
         return (weights, size) -> new RmsNorm(weights, size, epsilon, true);
     }

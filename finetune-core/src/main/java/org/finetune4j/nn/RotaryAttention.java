@@ -18,12 +18,23 @@ public final class RotaryAttention extends SelfAttention {
     public record Style(
             boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
 
-        /** Norms, where there are some, of each head by itself. */
+        /**
+         * Norms, where there are some, of each head by itself.
+         *
+         * @param queryKeyValueBias whether those three projections have biases
+         * @param outputBias whether the last projection has one
+         * @param headNorm makes the norms of heads, or null
+         */
         public Style(boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory headNorm) {
             this(queryKeyValueBias, outputBias, headNorm, false);
         }
 
-        /** Biases everywhere or nowhere, no norms. */
+        /**
+         * Biases everywhere or nowhere, no norms.
+         *
+         * @param bias whether there are biases
+         * @return the style
+         */
         public static Style biased(boolean bias) {
             return new Style(bias, bias, null);
         }
@@ -39,7 +50,16 @@ public final class RotaryAttention extends SelfAttention {
     private final Attention attention;
     private final int layer;
 
-    /** Reads the four projections; {@code layer} is the number of the layer they belong to. */
+    /**
+     * Reads the four projections; {@code layer} is the number of the layer they belong to.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param attention heads, scale and kind
+     * @param style biases and norms
+     * @param layer number of the layer in the model, from 0
+     * @param init what a new model starts with
+     */
     public RotaryAttention(
             Weights weights, long hidden, Attention attention, Style style, int layer, Initialization init) {
         long queries = (long) attention.heads() * attention.headDim();

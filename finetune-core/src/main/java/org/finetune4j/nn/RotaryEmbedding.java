@@ -3,12 +3,19 @@ package org.finetune4j.nn;
 /** Gives the rotation speeds of a rotary position embedding; some depend on how long the sequence is. */
 public interface RotaryEmbedding {
 
-    /** The speeds for a sequence of {@code length} tokens. */
+    /**
+     * {@return the speeds for a sequence of {@code length} tokens}
+     *
+     * @param length of the sequences in tokens
+     */
     RotaryFrequencies frequencies(int length);
 
     /**
-     * Whether keys that were rotated in a sequence of {@code before} tokens can stay when it has {@code after} now, more or,
-     * where some were taken back, fewer.
+     * {@return whether keys that were rotated in a sequence of {@code before} tokens can stay when it has {@code after} now,
+     * more or, where some were taken back, fewer}
+     *
+     * @param before tokens when they were rotated
+     * @param after tokens now
      */
     default boolean canGrow(int before, int after) {
         return true;

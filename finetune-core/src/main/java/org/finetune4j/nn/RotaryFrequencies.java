@@ -11,7 +11,13 @@ import java.util.Arrays;
  */
 public record RotaryFrequencies(double[] values, double attentionFactor) implements RotaryEmbedding {
 
-    /** {@code theta^(-2i / rotaryDim)}. */
+    /**
+     * {@code theta^(-2i / rotaryDim)}.
+     *
+     * @param rotaryDim elements of a head that are rotated
+     * @param theta base of the speeds
+     * @return the speeds
+     */
     public static RotaryFrequencies standard(int rotaryDim, double theta) {
         double[] values = new double[rotaryDim / 2];
         for (int i = 0; i < values.length; i++) {
@@ -25,14 +31,25 @@ public record RotaryFrequencies(double[] values, double attentionFactor) impleme
         return this;
     }
 
-    /** Position interpolation (Chen et al. 2023): all speeds divided by {@code factor}. */
+    /**
+     * Position interpolation (Chen et al. 2023): all speeds divided by {@code factor}.
+     *
+     * @param factor at least 1
+     * @return the new speeds
+     */
     public RotaryFrequencies linear(double factor) {
         double[] factors = new double[values.length];
         Arrays.fill(factors, factor);
         return divided(factors, attentionFactor);
     }
 
-    /** Every speed divided by a number of its own. */
+    /**
+     * Every speed divided by a number of its own.
+     *
+     * @param factors one for every speed
+     * @param newAttentionFactor multiplies sine and cosine
+     * @return the new speeds
+     */
     public RotaryFrequencies divided(double[] factors, double newAttentionFactor) {
         double[] scaled = values.clone();
         for (int i = 0; i < scaled.length; i++) {
@@ -42,8 +59,14 @@ public record RotaryFrequencies(double[] values, double attentionFactor) impleme
     }
 
     /**
-     * Llama 3.1's scaling: speeds whose wave is long against the original context are divided by {@code factor}, those
-     * whose wave is short stay, and those between are mixed.
+     * Llama 3.1's scaling: speeds whose wave is long against the original context are divided by {@code factor}, those whose
+     * wave is short stay, and those between are mixed.
+     *
+     * @param factor at least 1
+     * @param lowFrequencyFactor waves longer than the context divided by this are scaled
+     * @param highFrequencyFactor waves shorter than the context divided by this stay
+     * @param originalContext length in tokens that the model was trained with
+     * @return the new speeds
      */
     public RotaryFrequencies llama3(
             double factor, double lowFrequencyFactor, double highFrequencyFactor, double originalContext) {
@@ -68,7 +91,14 @@ public record RotaryFrequencies(double[] values, double attentionFactor) impleme
      */
     public record Yarn(double factor, double originalContext, double betaFast, double betaSlow, boolean truncate) {}
 
-    /** YaRN (Peng et al. 2023) for speeds made by {@link #standard} with the same base {@code theta}. */
+    /**
+     * YaRN (Peng et al. 2023) for speeds made by {@link #standard} with the same base {@code theta}.
+     *
+     * @param settings YaRN's
+     * @param theta base of the speeds
+     * @param newAttentionFactor multiplies sine and cosine
+     * @return the new speeds
+     */
     public RotaryFrequencies yarn(Yarn settings, double theta, double newAttentionFactor) {
         int rotaryDim = 2 * values.length;
         double low = pairTurning(settings.betaFast, settings.originalContext, rotaryDim, theta);

@@ -19,7 +19,12 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
     /**
      * The rotation of every position.
      *
+     * @param frequencies speed of every pair of elements
      * @param positions row-major [rows, seq], where {@code rows} is 1 when all sequences have the same positions
+     * @param rows sequences of the batch
+     * @param device where the tensor lives
+     * @param computeDType the type of the calculation
+     * @return sines and cosines
      */
     public static Rotation of(
             RotaryFrequencies frequencies, int[] positions, int rows, Device device, DType computeDType) {
@@ -51,6 +56,9 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
     /**
      * Rotates queries or keys: [batch, seq, heads, headDim] to the same shape. Where fewer elements of a head are rotated
      * than it has, the first ones are.
+     *
+     * @param x [batch, seq, heads, headDim]
+     * @return the rotated ones
      */
     public Tensor apply(Tensor x) {
         long rotated = cosine.size(-1);

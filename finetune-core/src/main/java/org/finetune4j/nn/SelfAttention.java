@@ -5,6 +5,12 @@ import org.finetune4j.tensor.Tensor;
 /** The attention block of a layer: projections, attention between the tokens, output projection. */
 public abstract class SelfAttention extends Module {
 
-    /** [batch, seq, hidden] to [batch, seq, hidden]. */
+    /**
+     * [batch, seq, hidden] to [batch, seq, hidden].
+     *
+     * @param x [batch, seq, hidden]
+     * @param context what the layers know about the batch
+     * @return [batch, seq, hidden]
+     */
     public abstract Tensor forward(Tensor x, SequenceContext context);
 }

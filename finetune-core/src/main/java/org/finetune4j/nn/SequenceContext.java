@@ -25,7 +25,14 @@ public record SequenceContext(
         @Nullable Tensor virtualEmbeddings,
         @Nullable RowGroups rowGroups) {
 
-    /** The context of a causal model whose layers are all alike. */
+    /**
+     * The context of a causal model whose layers are all alike.
+     *
+     * @param positionIds [rows, seq] int64
+     * @param rotation of queries and keys, or null
+     * @param mask which tokens are seen, or null for all before
+     * @param cache keys and values of earlier tokens, or null
+     */
     public SequenceContext(
             Tensor positionIds, @Nullable Rotation rotation, @Nullable Tensor mask, @Nullable KeyValueCache cache) {
         this(
@@ -38,7 +45,11 @@ public record SequenceContext(
                 null);
     }
 
-    /** What layers of this kind see. */
+    /**
+     * {@return what layers of this kind see}
+     *
+     * @param kind of the layer
+     */
     public AttentionView view(AttentionKind kind) {
         AttentionView view = views.get(kind);
         if (view == null) {
@@ -47,18 +58,30 @@ public record SequenceContext(
         return view;
     }
 
-    /** The same context, which tells {@code listener} how experts are chosen. */
+    /**
+     * {@return the same context, which tells {@code listener} how experts are chosen}
+     *
+     * @param listener is told
+     */
     public SequenceContext withRouterListener(RouterListener listener) {
         return new SequenceContext(positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings, rowGroups);
     }
 
-    /** The same context, whose layers hand their keys and values to {@code newCache}. */
+    /**
+     * {@return the same context, whose layers hand their keys and values to {@code newCache}}
+     *
+     * @param newCache what they are handed to
+     */
     public SequenceContext withCache(KeyValueCache newCache) {
         return new SequenceContext(
                 positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings, rowGroups);
     }
 
-    /** The same context with vectors before the token embeddings. */
+    /**
+     * {@return the same context with vectors before the token embeddings}
+     *
+     * @param embeddings [batch, virtual, hidden]
+     */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
         return new SequenceContext(positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups);
     }

@@ -15,14 +15,22 @@ public final class ValueHead extends Module {
     /**
      * Reads {@code summary}.
      *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
      * @param dropout share of the hidden state dropped in training
+     * @param init what a new model starts with
      */
     public ValueHead(Weights weights, long hidden, double dropout, Initialization init) {
         this.summary = child("summary", Linear.of(weights.at("summary"), hidden, 1, true, init));
         this.dropout = dropout;
     }
 
-    /** [batch, seq, hidden] after the final norm to [batch, seq]. */
+    /**
+     * [batch, seq, hidden] after the final norm to [batch, seq].
+     *
+     * @param normalised [batch, seq, hidden]
+     * @return [batch, seq]
+     */
     public Tensor forward(Tensor normalised) {
         Tensor input = Dropout.apply(normalised.to(DType.FLOAT32), dropout);
         return summary.forward(input, null).squeeze(-1); // [batch, seq]

@@ -11,18 +11,30 @@ public final class Weights {
     /** Finds or makes one tensor. */
     public interface Source {
 
-        /** Whether there is a tensor of this full name. A source that makes tensors has those a model requires only. */
+        /**
+         * {@return whether there is a tensor of this full name} A source that makes tensors has those a model requires only.
+         *
+         * @param name in the checkpoint
+         */
         boolean contains(String name);
 
         /**
-         * The tensor of this full name.
+         * {@return the tensor of this full name}
          *
+         * @param name in the checkpoint
          * @param initialization what a source without stored values makes
+         * @param shape the length of every dimension
          * @throws org.finetune4j.UserErrorException when it is missing or has another shape
          */
         Tensor tensor(String name, Initialization initialization, long[] shape);
 
-        /** The weight of a linear layer: a source may give it compressed. */
+        /**
+         * {@return the weight of a linear layer: a source may give it compressed}
+         *
+         * @param name in the checkpoint
+         * @param initialization what a new model starts with
+         * @param shape the length of every dimension
+         */
         default Parameter linearWeight(String name, Initialization initialization, long[] shape) {
             return new Parameter(name, tensor(name, initialization, shape));
         }
@@ -36,31 +48,66 @@ public final class Weights {
         this.prefix = prefix;
     }
 
-    /** The weights of a whole model. */
+    /**
+     * {@return the weights of a whole model}
+     *
+     * @param source of tensors by full name
+     */
     public static Weights of(Source source) {
         return new Weights(source, "");
     }
 
-    /** The weights of the part called {@code name}. */
+    /**
+     * {@return the weights of the part called {@code name}}
+     *
+     * @param name in the checkpoint
+     */
     public Weights at(String name) {
         return new Weights(source, prefix + name + ".");
     }
 
-    /** The weights of element {@code index} of the list called {@code name}. */
+    /**
+     * {@return the weights of element {@code index} of the list called {@code name}}
+     *
+     * @param name in the checkpoint
+     * @param index from 0
+     */
     public Weights at(String name, int index) {
         return at(name + "." + index);
     }
 
+    /**
+     * {@return whether there is a tensor of this name}
+     *
+     * @param name in the checkpoint
+     */
+    /**
+     * {@return whether there is a tensor of this name}
+     *
+     * @param name below that of this part
+     */
     public boolean contains(String name) {
         return source.contains(prefix + name);
     }
 
-    /** The parameter called {@code name}, which must have this shape. */
+    /**
+     * {@return the parameter called {@code name}, which must have this shape}
+     *
+     * @param name in the checkpoint
+     * @param initialization what a new model starts with
+     * @param shape the length of every dimension
+     */
     public Parameter parameter(String name, Initialization initialization, long... shape) {
         return new Parameter(prefix + name, source.tensor(prefix + name, initialization, shape));
     }
 
-    /** The weight of a linear layer called {@code name}, which must have this shape; it may come compressed. */
+    /**
+     * {@return the weight of a linear layer called {@code name}, which must have this shape; it may come compressed}
+     *
+     * @param name in the checkpoint
+     * @param initialization what a new model starts with
+     * @param shape the length of every dimension
+     */
     public Parameter linearWeight(String name, Initialization initialization, long... shape) {
         return source.linearWeight(prefix + name, initialization, shape);
     }
