@@ -174,7 +174,9 @@ public final class Json {
      * @return its keys in their order
      */
     public static Map<String, @Nullable Object> toMap(JsonNode object) {
-        return MAPPER.convertValue(object, new TypeReference<LinkedHashMap<String, @Nullable Object>>() {});
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
+        map.putAll(MAPPER.convertValue(object, new TypeReference<LinkedHashMap<String, Object>>() {}));
+        return map;
     }
 
     /**

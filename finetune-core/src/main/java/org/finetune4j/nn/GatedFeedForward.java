@@ -18,13 +18,32 @@ public final class GatedFeedForward extends FeedForward {
     private final Linear down;
     private final Activation activation;
 
-    /** Reads {@code gate_proj}, {@code up_proj} and {@code down_proj}. */
+    /**
+     * Reads {@code gate_proj}, {@code up_proj} and {@code down_proj}.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param inner size of the hidden states inside
+     * @param bias whether there are biases
+     * @param activation applied to the gate
+     * @param init what a new model starts with
+     */
     public GatedFeedForward(
             Weights weights, long hidden, long inner, boolean bias, Activation activation, Initialization init) {
         this(weights, Names.USUAL, hidden, inner, bias, activation, init);
     }
 
-    /** Reads the three projections under other names. */
+    /**
+     * Reads the three projections under other names.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param names of the three projections in the checkpoint
+     * @param hidden size of the hidden states
+     * @param inner size of the hidden states inside
+     * @param bias whether there are biases
+     * @param activation applied to the gate
+     * @param init what a new model starts with
+     */
     public GatedFeedForward(
             Weights weights,
             Names names,

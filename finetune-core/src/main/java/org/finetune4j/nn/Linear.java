@@ -37,7 +37,16 @@ public final class Linear extends Module {
         }
     }
 
-    /** Reads {@code weight} [out, in] and, where wanted, {@code bias} [out]. */
+    /**
+     * Reads {@code weight} [out, in] and, where wanted, {@code bias} [out].
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param in input features
+     * @param out output features
+     * @param bias whether there are biases
+     * @param initialization what a new model starts with
+     * @return the layer
+     */
     public static Linear of(Weights weights, long in, long out, boolean bias, Initialization initialization) {
         return new Linear(
                 Layout.OUT_IN,
@@ -45,7 +54,15 @@ public final class Linear extends Module {
                 bias ? weights.parameter("bias", Initialization.ZEROS, out) : null);
     }
 
-    /** Reads GPT-2's {@code weight} [in, out] and {@code bias} [out]. */
+    /**
+     * Reads GPT-2's {@code weight} [in, out] and {@code bias} [out].
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param in input features
+     * @param out output features
+     * @param initialization what a new model starts with
+     * @return the layer
+     */
     public static Linear conv1d(Weights weights, long in, long out, Initialization initialization) {
         return new Linear(
                 Layout.IN_OUT,
@@ -53,7 +70,12 @@ public final class Linear extends Module {
                 weights.parameter("bias", Initialization.ZEROS, out));
     }
 
-    /** A layer whose weight [out, in] is another layer's, as in models that tie their output to their embedding. */
+    /**
+     * A layer whose weight [out, in] is another layer's, as in models that tie their output to their embedding.
+     *
+     * @param weight [out, in]
+     * @return the layer
+     */
     public static Linear tied(Parameter weight) {
         return new Linear(Layout.OUT_IN, weight, null);
     }
@@ -70,7 +92,12 @@ public final class Linear extends Module {
         return active == null ? project(x) : active.forward(this, x, context);
     }
 
-    /** Applies the layer alone, as if it had no extension: [..., in] to [..., out]. */
+    /**
+     * Applies the layer alone, as if it had no extension: [..., in] to [..., out].
+     *
+     * @param x [..., in]
+     * @return [..., out]
+     */
     public Tensor project(Tensor x) {
         DType dtype = x.dtype();
         CompressedWeight compressed = weight().compressed();
@@ -111,27 +138,32 @@ public final class Linear extends Module {
         return (b == null ? product : product.addInPlace(b.as(DType.FLOAT32))).view(shape); // [..., out]
     }
 
+    /** {@return the number of input features} */
     public long inFeatures() {
         return weight().size(layout == Layout.OUT_IN ? 1 : 0);
     }
 
+    /** {@return the number of output features} */
     public long outFeatures() {
         return weight().size(layout == Layout.OUT_IN ? 0 : 1);
     }
 
+    /** {@return which way the weight lies} */
     public Layout layout() {
         return layout;
     }
 
+    /** {@return the weight} */
     public Parameter weight() {
         return own("weight");
     }
 
+    /** {@return the bias [out], or null} */
     public @Nullable Parameter bias() {
         return biased ? own("bias") : null;
     }
 
-    /** What a method added to this layer, or null. */
+    /** {@return what a method added to this layer, or null} */
     public @Nullable LinearExtension extension() {
         return extension;
     }
@@ -139,6 +171,7 @@ public final class Linear extends Module {
     /**
      * Adds a method to this layer. There is place for one.
      *
+     * @param newExtension the method
      * @throws UserErrorException when another one is there
      */
     public void extend(LinearExtension newExtension) {

@@ -18,6 +18,6 @@ public interface LinearExtension {
      */
     Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context);
 
-    /** The parameters that the method adds. They belong to the method, not to the layer. */
+    /** {@return the parameters that the method adds} They belong to the method, not to the layer. */
     Collection<Parameter> parameters();
 }
