@@ -28,6 +28,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
@@ -243,6 +244,23 @@ public abstract class AdapterContract {
             try (AttachedStrategy restored = strategy().attach(model)) {
                 restored.restore(saved);
                 assertArrayEquals(trained, logits(model));
+            }
+        });
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void threadsThatShareALoadedAdapterGetWhatOneOfThemGets(String name) {
+        on(name, model -> {
+            Path saved = directory.resolve("shared");
+            float[] trained;
+            try (AttachedStrategy attached = strategy().attach(model)) {
+                train(model, attached);
+                trained = logits(model);
+                attached.save(saved);
+            }
+            try (Adapter loaded = AdapterFormat.load(model, saved, false)) {
+                IntStream.range(0, 8).parallel().forEach(turn -> assertArrayEquals(trained, logits(model)));
             }
         });
     }

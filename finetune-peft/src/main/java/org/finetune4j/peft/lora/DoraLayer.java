@@ -58,8 +58,8 @@ final class DoraLayer extends LoraLayer {
         return bias == null ? output : output.sub(bias.as(output.dtype()));
     }
 
-    /** The norms of V, which nothing is back-propagated through. */
-    private Tensor norm(Linear linear) {
+    /** The norms of V, which nothing is back-propagated through; made once, whichever thread comes first. */
+    private synchronized Tensor norm(Linear linear) {
         Tensor kept = frozenNorm;
         if (kept != null) {
             return kept;
@@ -100,7 +100,7 @@ final class DoraLayer extends LoraLayer {
         forgetNorm();
     }
 
-    private void forgetNorm() {
+    private synchronized void forgetNorm() {
         Tensor kept = frozenNorm;
         if (kept != null) {
             kept.close();
