@@ -1,15 +1,21 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.TrainingSummary;
 import org.finetune4j.train.memory.ProcessMemory;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** Runs a training. */
 @Command(
@@ -20,6 +26,9 @@ final class TrainCommand implements Callable<Integer> {
 
     @Mixin
     private ConfigArguments config;
+
+    @Option(names = "--json", description = "Print one JSON line with what the run made.")
+    private boolean json;
 
     @Override
     public Integer call() {
@@ -40,14 +49,28 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private static int finish(TrainingJob job, TrainingResult result) {
+    private int finish(TrainingJob job, TrainingResult result) {
         TrainingSummary summary = result.summary();
         if (summary.interrupted()) {
             System.err.println("stopped after step " + summary.steps() + "; go on with resume_from_checkpoint=true");
             return Main.FAILURE;
         }
         result.save(job.outputDirectory());
-        System.out.println(job.outputDirectory());
+        System.out.println(json ? line(job, result) : job.outputDirectory());
         return 0;
+    }
+
+    private static String line(TrainingJob job, TrainingResult result) {
+        TrainingSummary summary = result.summary();
+        Map<String, @Nullable Object> values = new LinkedHashMap<>();
+        values.put("output", job.outputDirectory().toString());
+        values.put("steps", summary.steps());
+        values.put("loss", summary.finalLoss());
+        values.put("best_evaluation_loss", summary.bestEvaluationLoss());
+        values.put("seconds", summary.elapsed().toMillis() / 1000.0);
+        values.put("tokens_per_second", summary.tokensPerSecond());
+        values.put("reason", summary.reason().name().toLowerCase(Locale.ROOT));
+        values.put("warnings", result.warnings());
+        return Json.write(values);
     }
 }

@@ -2,9 +2,12 @@ package org.finetune4j.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.mixture.DiversityReport;
@@ -14,8 +17,10 @@ import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.ProcessMemory;
 import org.finetune4j.train.preflight.PreflightReport;
 import org.finetune4j.train.preflight.SampleSurvey;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** Looks at everything that a training would need, without training. */
 @Command(
@@ -29,6 +34,11 @@ final class ValidateCommand implements Callable<Integer> {
     @Mixin
     private ConfigArguments config;
 
+    @Option(names = "--json", description = "Print one JSON line, with the errors in it.")
+    private boolean json;
+
+    private final Map<String, @Nullable Object> report = new LinkedHashMap<>();
+
     private final List<String> problems = new ArrayList<>();
 
     @Override
@@ -40,10 +50,9 @@ final class ValidateCommand implements Callable<Integer> {
             Path directory = job.model();
             long process = ProcessMemory.afterStart();
             try (CausalLM model = CausalLM.load(directory, job.load().options())) {
-                System.out.println("model       " + model.directory() + ", "
-                        + model.config().architecture());
+                say("model       " + model.directory() + ", " + model.config().architecture());
                 JobData data = job.data().load(model);
-                data.notes().forEach(note -> System.out.println("data        " + note));
+                data.notes().forEach(note -> say("data        " + note));
                 describe("train", data.train());
                 JobData.Part heldOut = data.evaluation();
                 if (heldOut != null) {
@@ -52,12 +61,23 @@ final class ValidateCommand implements Callable<Integer> {
                 show(job, job.tuner(model, data, process).preflight());
             }
         });
+        if (json) {
+            report.put("errors", problems);
+            System.out.println(Json.write(report));
+            return problems.isEmpty() ? 0 : Main.USAGE;
+        }
         if (problems.isEmpty()) {
-            System.out.println("everything is in order");
+            say("everything is in order");
             return 0;
         }
         problems.forEach(problem -> System.err.println("error: " + problem));
         return Main.USAGE;
+    }
+
+    private void say(String line) {
+        if (!json) {
+            System.out.println(line);
+        }
     }
 
     private void attempt(Runnable check) {
@@ -69,31 +89,44 @@ final class ValidateCommand implements Callable<Integer> {
     }
 
     /** Prints what a part of the data is like, and gives what cannot be trained on. */
-    private static List<String> describe(String key, JobData.Part part) {
+    private List<String> describe(String key, JobData.Part part) {
         if (part.samples() instanceof TokenizedDataset samples && part.examples() != null) {
             DiversityReport report = DiversityReport.of(part.examples(), samples, MAX_PROBLEMS);
-            report.lines().forEach(line -> System.out.println(key + "  " + line));
+            report.lines().forEach(line -> say(key + "  " + line));
             return report.totals().problems();
         }
-        System.out.println(key + "  " + part.name() + ": " + part.samples().size() + " samples");
+        say(key + "  " + part.name() + ": " + part.samples().size() + " samples");
         return List.of();
     }
 
-    private void show(TrainingJob job, PreflightReport report) {
-        SampleSurvey survey = report.survey();
-        System.out.println("samples     " + report.samples() + ", " + survey.tokens() + " tokens, " + survey.labelled()
+    private void put(TrainingJob job, PreflightReport found) {
+        report.put("samples", found.samples());
+        report.put("tokens", found.survey().tokens());
+        report.put("labelled_tokens", found.survey().labelled());
+        report.put("longest", found.survey().longest());
+        report.put("sample", found.sample());
+        report.put("trainable_parameters", found.memory().trainable());
+        report.put("parameters", found.memory().total());
+        report.put("optimizer", job.arguments().optimizer().name());
+        report.put("memory", found.memory().describe());
+        report.put("warnings", found.findings().warnings());
+    }
+
+    private void show(TrainingJob job, PreflightReport found) {
+        SampleSurvey survey = found.survey();
+        say("samples     " + found.samples() + ", " + survey.tokens() + " tokens, " + survey.labelled()
                 + " of them trained, the longest has " + survey.longest() + " (" + survey.longestAt() + ")");
-        if (report.sample() != null) {
-            System.out.println("sample      " + report.sampleLocation() + ", trained tokens in \u27E6...\u27E7:");
-            System.out.println(report.sample());
+        if (found.sample() != null) {
+            say("sample      " + found.sampleLocation() + ", trained tokens in \u27E6...\u27E7:");
+            say(found.sample());
         }
-        MemoryPlan plan = report.memory();
-        System.out.println(
-                String.format(Locale.ROOT, "trains      %,d of %,d parameters", plan.trainable(), plan.total()));
-        System.out.println("optimizer   " + job.arguments().optimizer().name() + ", "
+        MemoryPlan plan = found.memory();
+        put(job, found);
+        say(String.format(Locale.ROOT, "trains      %,d of %,d parameters", plan.trainable(), plan.total()));
+        say("optimizer   " + job.arguments().optimizer().name() + ", "
                 + job.arguments().schedule().schedulerType());
-        System.out.println("memory      " + plan.describe());
-        report.findings().warnings().forEach(warning -> System.out.println("warning     " + warning));
-        problems.addAll(report.findings().errors());
+        say("memory      " + plan.describe());
+        found.findings().warnings().forEach(warning -> say("warning     " + warning));
+        problems.addAll(found.findings().errors());
     }
 }

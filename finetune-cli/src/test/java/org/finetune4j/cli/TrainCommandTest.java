@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.finetune4j.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -134,5 +135,17 @@ class TrainCommandTest {
         CommandRun run = CommandRun.of();
         assertEquals(0, run.exitCode());
         assertTrue(run.out().get(0).startsWith("Usage: finetune"), run.toString());
+    }
+
+    @Test
+    void aRunAndItsChecksCanBePrintedAsOneLineOfJson() {
+        TrainingFiles files = new TrainingFiles(directory);
+        CommandRun checked = CommandRun.of("validate", files.config.toString(), "--json");
+        assertEquals(0, checked.exitCode(), checked.toString());
+        assertEquals(1, checked.out().size(), checked.toString());
+        assertEquals(3, Json.parse(checked.out().get(0), "out").path("samples").asInt());
+        CommandRun trained = CommandRun.of("train", files.config.toString(), "--json", "max_steps=2");
+        assertEquals(0, trained.exitCode(), trained.toString());
+        assertEquals(2, Json.parse(trained.out().get(0), "out").path("steps").asInt());
     }
 }

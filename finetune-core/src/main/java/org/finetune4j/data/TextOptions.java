@@ -64,7 +64,7 @@ public record TextOptions(
         }
 
         public Builder packing(TextPacking packing) {
-            this.packing = packing;
+            this.packing = Objects.requireNonNull(packing, "packing");
             return this;
         }
 
@@ -79,12 +79,12 @@ public record TextOptions(
         }
 
         public Builder documentSeparator(String documentSeparator) {
-            this.documentSeparator = documentSeparator;
+            this.documentSeparator = Objects.requireNonNull(documentSeparator, "documentSeparator");
             return this;
         }
 
         public Builder textField(String textField) {
-            this.textField = textField;
+            this.textField = Objects.requireNonNull(textField, "textField");
             return this;
         }
 

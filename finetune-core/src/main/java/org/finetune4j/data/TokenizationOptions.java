@@ -48,12 +48,12 @@ public record TokenizationOptions(int maxLength, PromptTemplate template, Trunca
         }
 
         public Builder template(PromptTemplate template) {
-            this.template = template;
+            this.template = Objects.requireNonNull(template, "template");
             return this;
         }
 
         public Builder truncation(TruncationPolicy truncation) {
-            this.truncation = truncation;
+            this.truncation = Objects.requireNonNull(truncation, "truncation");
             return this;
         }
 

@@ -2,6 +2,7 @@ package org.finetune4j.generate;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -221,12 +222,12 @@ public record GenerationOptions(
         }
 
         public Builder stopTokens(Set<Integer> value) {
-            stopTokens = value;
+            stopTokens = Objects.requireNonNull(value, "stopTokens");
             return set("eos_token_id");
         }
 
         public Builder stopStrings(List<String> value) {
-            stopStrings = value;
+            stopStrings = Objects.requireNonNull(value, "stopStrings");
             return set("stop_strings");
         }
 
@@ -246,7 +247,7 @@ public record GenerationOptions(
         }
 
         public Builder earlyStopping(EarlyStopping value) {
-            earlyStopping = value;
+            earlyStopping = Objects.requireNonNull(value, "earlyStopping");
             return set("early_stopping");
         }
 

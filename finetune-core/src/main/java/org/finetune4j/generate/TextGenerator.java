@@ -1,6 +1,7 @@
 package org.finetune4j.generate;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.ObjIntConsumer;
 import org.finetune4j.UserErrorException;
@@ -70,7 +71,7 @@ public final class TextGenerator {
      * @throws UserErrorException when the model has no tokenizer, or prompt and new tokens do not fit its context
      */
     public String generate(String prompt, GenerationOptions options, Consumer<String> onText) {
-        return complete(List.of(prompt), options, (piece, sequence) -> {
+        return complete(List.of(Objects.requireNonNull(prompt, "prompt")), options, (piece, sequence) -> {
                     if (sequence == 0) {
                         onText.accept(piece);
                     }
@@ -126,7 +127,8 @@ public final class TextGenerator {
      */
     public String ask(String question) {
         return chat(
-                List.of(ChatMessage.user(question)), GenerationOptions.builder().build());
+                List.of(ChatMessage.user(Objects.requireNonNull(question, "question"))),
+                GenerationOptions.builder().build());
     }
 
     /**

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -80,13 +81,13 @@ public final class CausalLM implements AutoCloseable {
 
     /** Loads a model directory onto the best device, in the dtype it is stored in; see {@link #load(Path, LoadOptions)}. */
     public static CausalLM load(Path directory) {
-        ModelConfig.requireDirectory(directory);
+        ModelConfig.requireDirectory(Objects.requireNonNull(directory, "directory"));
         return load(directory, LoadOptions.defaults());
     }
 
     /** {@link #load(String, LoadOptions)} onto the best device, in the dtype it is stored in. */
     public static CausalLM load(String nameOrPath) {
-        return load(HubClient.fromEnvironment().resolve(nameOrPath));
+        return load(HubClient.fromEnvironment().resolve(Objects.requireNonNull(nameOrPath, "nameOrPath")));
     }
 
     /**
@@ -108,6 +109,8 @@ public final class CausalLM implements AutoCloseable {
      * @throws UserErrorException when something is missing, broken, or not implemented; the message names it
      */
     public static CausalLM load(Path directory, LoadOptions options) {
+        Objects.requireNonNull(directory, "directory");
+        Objects.requireNonNull(options, "options");
         ModelConfig found = ModelConfig.load(directory);
         Integer labels = options.labels();
         ModelConfig config = labels == null ? found : found.withLabels(Architecture.classifierOf(found), labels);

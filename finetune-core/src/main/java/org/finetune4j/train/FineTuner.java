@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -90,36 +91,36 @@ public final class FineTuner {
 
     /** A fine-tuner for {@code model}, which stays the caller's. */
     public static FineTuner of(CausalLM model) {
-        return new FineTuner(model);
+        return new FineTuner(Objects.requireNonNull(model, "model"));
     }
 
     /** The method; full fine-tuning when none is set. */
     public FineTuner strategy(FineTuningStrategy value) {
-        strategy = value;
+        strategy = Objects.requireNonNull(value, "strategy");
         return this;
     }
 
     /** Instructions with answers to train on. */
     public FineTuner dataset(InstructionDataset value) {
-        instructions = value;
+        instructions = Objects.requireNonNull(value, "dataset");
         return this;
     }
 
     /** Samples that are token ids already, or become them on demand. */
     public FineTuner dataset(TrainingDataset value) {
-        samples = value;
+        samples = Objects.requireNonNull(value, "dataset");
         return this;
     }
 
     /** Held-out instructions. */
     public FineTuner evaluation(InstructionDataset value) {
-        evaluationInstructions = value;
+        evaluationInstructions = Objects.requireNonNull(value, "evaluation");
         return this;
     }
 
     /** Held-out samples. */
     public FineTuner evaluation(TrainingDataset value) {
-        evaluationSamples = value;
+        evaluationSamples = Objects.requireNonNull(value, "evaluation");
         return this;
     }
 
@@ -131,7 +132,7 @@ public final class FineTuner {
 
     /** How instructions become token ids; the Alpaca prompt when nothing is set. */
     public FineTuner tokenization(TokenizationOptions value) {
-        tokenization = value;
+        tokenization = Objects.requireNonNull(value, "tokenization");
         return this;
     }
 
@@ -148,7 +149,7 @@ public final class FineTuner {
     }
 
     public FineTuner arguments(TrainingArguments value) {
-        arguments = value;
+        arguments = Objects.requireNonNull(value, "arguments");
         return this;
     }
 
@@ -159,7 +160,7 @@ public final class FineTuner {
      * @return this
      */
     public FineTuner objective(Objective value) {
-        objective = value;
+        objective = Objects.requireNonNull(value, "objective");
         return this;
     }
 
@@ -169,7 +170,7 @@ public final class FineTuner {
 
     /** Adds a listener. */
     public FineTuner listener(TrainingListener value) {
-        listeners.add(value);
+        listeners.add(Objects.requireNonNull(value, "listener"));
         return this;
     }
 
@@ -187,7 +188,7 @@ public final class FineTuner {
 
     /** Who is told the memory plan and the warnings of the preflight; the log when nobody is set. */
     public FineTuner messages(Consumer<String> value) {
-        messages = value;
+        messages = Objects.requireNonNull(value, "messages");
         return this;
     }
 

@@ -3,6 +3,7 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.train.gradient.GradientCheckpointing;
@@ -234,7 +235,7 @@ public record TrainingArguments(
         }
 
         public Builder schedule(LearningRateSchedule value) {
-            schedule = value;
+            schedule = Objects.requireNonNull(value, "schedule");
             return this;
         }
 
@@ -249,7 +250,7 @@ public record TrainingArguments(
         }
 
         public Builder optimizer(OptimizerOptions value) {
-            optimizer = value;
+            optimizer = Objects.requireNonNull(value, "optimizer");
             return this;
         }
 
@@ -307,7 +308,7 @@ public record TrainingArguments(
         }
 
         public Builder loss(LossOptions value) {
-            loss = value;
+            loss = Objects.requireNonNull(value, "loss");
             return this;
         }
 
@@ -322,7 +323,7 @@ public record TrainingArguments(
         }
 
         public Builder selection(ModelSelection value) {
-            selection = value;
+            selection = Objects.requireNonNull(value, "selection");
             return this;
         }
 
@@ -368,7 +369,7 @@ public record TrainingArguments(
          * @return this builder
          */
         public Builder evaluation(StepInterval value) {
-            evaluation = value;
+            evaluation = Objects.requireNonNull(value, "evaluation");
             return this;
         }
 
@@ -389,7 +390,7 @@ public record TrainingArguments(
          * @return this builder
          */
         public Builder checkpoints(StepInterval value) {
-            checkpoints = value;
+            checkpoints = Objects.requireNonNull(value, "checkpoints");
             return this;
         }
 

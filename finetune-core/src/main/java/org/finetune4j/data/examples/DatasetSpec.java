@@ -87,7 +87,7 @@ public record DatasetSpec(
         private Builder() {}
 
         public Builder name(String value) {
-            name = value;
+            name = Objects.requireNonNull(value, "name");
             return this;
         }
 
@@ -142,7 +142,7 @@ public record DatasetSpec(
         }
 
         public Builder onBadRecord(BadRecordPolicy value) {
-            onBadRecord = value;
+            onBadRecord = Objects.requireNonNull(value, "onBadRecord");
             return this;
         }
 

@@ -57,7 +57,7 @@ public record SupervisedOptions(
         }
 
         public Builder truncation(TruncationPolicy value) {
-            truncation = value;
+            truncation = Objects.requireNonNull(value, "truncation");
             return this;
         }
 
@@ -72,7 +72,7 @@ public record SupervisedOptions(
         }
 
         public Builder trainOn(TrainOn value) {
-            trainOn = value;
+            trainOn = Objects.requireNonNull(value, "trainOn");
             return this;
         }
 

@@ -3,6 +3,7 @@ package org.finetune4j.peft.lora;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
@@ -135,7 +136,7 @@ public final class Lora implements PeftStrategy {
 
         /** Which modules, with all of PEFT's settings for it. */
         public Builder modules(ModuleSelection value) {
-            modules = value;
+            modules = Objects.requireNonNull(value, "modules");
             return this;
         }
 
@@ -166,12 +167,12 @@ public final class Lora implements PeftStrategy {
         }
 
         public Builder rankPattern(Map<String, Integer> pattern) {
-            rankPattern = pattern;
+            rankPattern = Objects.requireNonNull(pattern, "rankPattern");
             return this;
         }
 
         public Builder alphaPattern(Map<String, Double> pattern) {
-            alphaPattern = pattern;
+            alphaPattern = Objects.requireNonNull(pattern, "alphaPattern");
             return this;
         }
 
@@ -191,12 +192,12 @@ public final class Lora implements PeftStrategy {
         }
 
         public Builder bias(Bias value) {
-            bias = value;
+            bias = Objects.requireNonNull(value, "bias");
             return this;
         }
 
         public Builder initialization(LoraInitialization value) {
-            initialization = value;
+            initialization = Objects.requireNonNull(value, "initialization");
             return this;
         }
 
@@ -214,7 +215,7 @@ public final class Lora implements PeftStrategy {
 
         /** How {@link LoraInitialization#EVA} finds a start. */
         public Builder eva(EvaConfig value) {
-            eva = value;
+            eva = Objects.requireNonNull(value, "eva");
             return this;
         }
 
