@@ -14,6 +14,11 @@ public final class BadRecords {
     private final List<String> messages = new ArrayList<>();
     private int count;
 
+    /**
+     * Counts from 0.
+     *
+     * @param policy what becomes of records that are wrong
+     */
     public BadRecords(BadRecordPolicy policy) {
         this.policy = policy;
     }
@@ -38,12 +43,16 @@ public final class BadRecords {
         }
     }
 
-    /** Records that were left out. */
+    /**
+     * Records that were left out.
+     *
+     * @return how many
+     */
     public int count() {
         return count;
     }
 
-    /** Why, one line each with file and line; the first {@value #KEPT_MESSAGES}. */
+    /** {@return why, one line each with file and line; the first {@value #KEPT_MESSAGES}} */
     public List<String> messages() {
         return List.copyOf(messages);
     }

@@ -28,7 +28,17 @@ public record Batch(
         int @Nullable [] positionIds,
         Map<String, float[][]> columns) {
 
-    /** Refuses arrays that do not belong together. */
+    /**
+     * Refuses arrays that do not belong together.
+     *
+     * @param batchSize number of sequences
+     * @param sequenceLength tokens of each, padding included
+     * @param inputIds token ids; where {@code attentionMask} is 0, the padding token
+     * @param attentionMask 1 for a real token, 0 for padding
+     * @param labels unshifted, {@link Sample#IGNORE_INDEX} where nothing is trained
+     * @param positionIds position of each token in its own sequence, or null when they follow from the mask
+     * @param columns further numbers of every row by name, as the samples had them
+     */
     public Batch {
         columns = Map.copyOf(columns);
         Objects.requireNonNull(inputIds);
@@ -95,8 +105,8 @@ public record Batch(
     }
 
     /**
-     * Number of tokens that a loss is computed for: {@code labels[:, 1:] != -100}. What losses and gradients are
-     * normalised by, summed over an accumulated batch.
+     * {@return the number of tokens that a loss is computed for: {@code labels[:, 1:] != -100}} What losses and gradients
+     * are normalised by, summed over an accumulated batch.
      */
     public int labelledTokens() {
         int count = 0;
@@ -106,7 +116,7 @@ public record Batch(
         return count;
     }
 
-    /** Number of tokens that are not padding: what throughput is measured in. */
+    /** {@return the number of tokens that are not padding: what throughput is measured in} */
     public int realTokens() {
         int count = 0;
         for (byte mask : attentionMask) {
@@ -115,12 +125,12 @@ public record Batch(
         return count;
     }
 
-    /** What a model reads of this batch: everything but the labels. */
+    /** {@return what a model reads of this batch: everything but the labels} */
     public ModelInputs modelInputs() {
         return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds);
     }
 
-    /** Whether any row is padded; without padding, attention needs no mask but the causal one. */
+    /** {@return whether any row is padded; without padding, attention needs no mask but the causal one} */
     public boolean hasPadding() {
         return realTokens() < attentionMask.length;
     }

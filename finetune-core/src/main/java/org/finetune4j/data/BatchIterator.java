@@ -46,7 +46,11 @@ public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
         }
     }
 
-    /** Index in its epoch of the batch that {@link #next()} returns: the place to resume at. */
+    /**
+     * Index in its epoch of the batch that {@link #next()} returns: the place to resume at.
+     *
+     * @return from 0
+     */
     public int nextBatch() {
         return nextBatch;
     }

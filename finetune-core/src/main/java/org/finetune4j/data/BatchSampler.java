@@ -41,6 +41,12 @@ public final class BatchSampler {
     /**
      * Batches for training on a dataset: shuffled, or in the dataset's own order. A dataset that groups its samples by
      * length ({@link LengthGrouped}) gets batches of like lengths.
+     *
+     * @param dataset what the batches are made of
+     * @param batchSize samples in a batch
+     * @param seed decides the order, together with the number of the epoch
+     * @param shuffle whether every epoch has an order of its own
+     * @return the sampler
      */
     public static BatchSampler training(TrainingDataset dataset, int batchSize, long seed, boolean shuffle) {
         if (!shuffle) {
@@ -55,32 +61,52 @@ public final class BatchSampler {
      * Batches of samples of about the same length, so that little is padding, in a new random order every epoch.
      *
      * @param lengths tokens of each sample
+     * @param batchSize samples in a batch
+     * @param seed decides the order, together with the number of the epoch
+     * @return the sampler
      */
     public static BatchSampler groupedByLength(int[] lengths, int batchSize, long seed) {
         return new BatchSampler(lengths.length, batchSize, seed, true, false, lengths.clone());
     }
 
-    /** Batches in a new random order every epoch, for training. The last batch of an epoch may be smaller. */
+    /**
+     * Batches in a new random order every epoch, for training. The last batch of an epoch may be smaller.
+     *
+     * @param datasetSize number of samples
+     * @param batchSize samples in a batch
+     * @param seed decides the order, together with the number of the epoch
+     * @return the sampler
+     */
     public static BatchSampler shuffled(int datasetSize, int batchSize, long seed) {
         return new BatchSampler(datasetSize, batchSize, seed, true, false, null);
     }
 
-    /** Batches in the dataset's own order, for evaluation. The last batch may be smaller. */
+    /**
+     * Batches in the dataset's own order, for evaluation. The last batch may be smaller.
+     *
+     * @param datasetSize number of samples
+     * @param batchSize samples in a batch
+     * @return the sampler
+     */
     public static BatchSampler sequential(int datasetSize, int batchSize) {
         return new BatchSampler(datasetSize, batchSize, 0, false, false, null);
     }
 
-    /** The same without the last batch of an epoch where that is smaller than the others. */
+    /** {@return the same without the last batch of an epoch where that is smaller than the others} */
     public BatchSampler dropLast() {
         return new BatchSampler(datasetSize, batchSize, seed, shuffle, true, lengths);
     }
 
-    /** Samples in a full batch. */
+    /**
+     * Samples in a full batch.
+     *
+     * @return at least 1
+     */
     public int batchSize() {
         return batchSize;
     }
 
-    /** Number of batches in every epoch; 0 when {@code dropLast} leaves none. */
+    /** {@return the number of batches in every epoch; 0 when {@code dropLast} leaves none} */
     public int batchesPerEpoch() {
         int full = datasetSize / batchSize;
         return dropLast || datasetSize % batchSize == 0 ? full : full + 1;
@@ -91,6 +117,7 @@ public final class BatchSampler {
      *
      * @param epoch from 0
      * @param batch from 0 to {@link #batchesPerEpoch()} exclusive
+     * @return as many as the batch has samples
      */
     public int[] batch(int epoch, int batch) {
         if (epoch < 0 || batch < 0 || batch >= batchesPerEpoch()) {

@@ -31,7 +31,12 @@ public final class Collator {
         this.padToMultipleOf = padToMultipleOf;
     }
 
-    /** Pads with the tokenizer's padding token; where it has none, with its end-of-sequence token, or token 0. */
+    /**
+     * Pads with the tokenizer's padding token; where it has none, with its end-of-sequence token, or token 0.
+     *
+     * @param tokenizer of the model that reads the batches
+     * @return the collator
+     */
     public static Collator of(Tokenizer tokenizer) {
         return new Collator(tokenizer.padTokenId().orElse(tokenizer.eosTokenId().orElse(0)), 1);
     }
@@ -39,6 +44,8 @@ public final class Collator {
     /**
      * Pads the samples into one batch, one row each in their order.
      *
+     * @param samples at least one
+     * @return the batch, as long as the longest sample
      * @throws IllegalArgumentException when there is no sample
      */
     public Batch collate(List<Sample> samples) {

@@ -22,11 +22,23 @@ public final class DataLoader {
     private final int workers;
     private final int prefetch;
 
+    /**
+     * Loads with {@value #DEFAULT_WORKERS} thread that is {@value #DEFAULT_PREFETCH} batches ahead.
+     *
+     * @param dataset the samples
+     * @param sampler decides which samples make which batch
+     * @param collator pads them
+     */
     public DataLoader(TrainingDataset dataset, BatchSampler sampler, Collator collator) {
         this(dataset, sampler, collator, DEFAULT_WORKERS, DEFAULT_PREFETCH);
     }
 
     /**
+     * Loads with threads of a number of its own.
+     *
+     * @param dataset the samples
+     * @param sampler decides which samples make which batch
+     * @param collator pads them
      * @param workers background threads; with 0 each batch is made when it is asked for, by whoever asks
      * @param prefetch batches that each thread makes ahead, at least one
      */
@@ -42,21 +54,28 @@ public final class DataLoader {
         this.prefetch = prefetch;
     }
 
-    /** Number of batches in every epoch. */
+    /** {@return the number of batches in every epoch} */
     public int batchesPerEpoch() {
         return sampler.batchesPerEpoch();
     }
 
-    /** All batches of an epoch, from its first. */
+    /**
+     * All batches of an epoch, from its first.
+     *
+     * @param epoch number of the epoch, from 0
+     * @return the batches, in their order
+     */
     public BatchIterator epoch(int epoch) {
         return epoch(epoch, 0);
     }
 
     /**
-     * The batches of an epoch from {@code firstBatch} on: what a run that stopped there has still to do. Close the
-     * iterator to stop its threads.
+     * The batches of an epoch from {@code firstBatch} on: what a run that stopped there has still to do. Close the iterator
+     * to stop its threads.
      *
+     * @param epoch number of the epoch, from 0
      * @param firstBatch from 0 to {@link #batchesPerEpoch()}; there, the iterator is empty
+     * @return the batches, in their order
      */
     public BatchIterator epoch(int epoch, int firstBatch) {
         if (epoch < 0 || firstBatch < 0 || firstBatch > batchesPerEpoch()) {
@@ -66,7 +85,13 @@ public final class DataLoader {
         return new BatchIterator(batch -> load(epoch, batch), firstBatch, batchesPerEpoch(), workers, prefetch);
     }
 
-    /** Makes one batch on the calling thread. */
+    /**
+     * Makes one batch on the calling thread.
+     *
+     * @param epoch number of the epoch, from 0
+     * @param batch index in its epoch, from 0
+     * @return the batch
+     */
     public Batch load(int epoch, int batch) {
         List<Sample> samples = new ArrayList<>();
         for (int index : sampler.batch(epoch, batch)) {

@@ -31,8 +31,9 @@ public final class FilePatterns {
     /**
      * The files.
      *
-     * @param paths files, directories and patterns; patterns have {@code *}, {@code ?}, {@code [...]} or {@code {...}},
-     *     and {@code **} for any number of directories
+     * @param paths files, directories and patterns; patterns have {@code *}, {@code ?}, {@code [...]} or {@code {...}}, and
+     *     {@code **} for any number of directories
+     * @return each file once
      * @throws UserErrorException for the first one that stands for no file
      */
     public static List<Path> resolve(List<String> paths) {

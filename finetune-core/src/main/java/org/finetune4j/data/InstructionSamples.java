@@ -55,12 +55,20 @@ public final class InstructionSamples implements TokenizedDataset {
         return samples.recordIndex(index);
     }
 
-    /** The record that became the sample at {@code index}. */
+    /**
+     * {@return the record that became the sample at {@code index}}
+     *
+     * @param index of a sample, from 0
+     */
     public InstructionRecord record(int index) {
         return records.record(samples.recordIndex(index));
     }
 
-    /** The prompt of the sample at {@code index}: what the model is given to generate from. */
+    /**
+     * {@return the prompt of the sample at {@code index}: what the model is given to generate from}
+     *
+     * @param index of a sample, from 0
+     */
     public String prompt(int index) {
         return template.prompt(record(index));
     }

@@ -32,8 +32,12 @@ public final class LazySamples implements TokenizedDataset {
     /**
      * The samples of {@code records} records.
      *
+     * @param records number of records
      * @param tokenize gives the tokens of a record; any thread may call it
      * @param location says where a record came from
+     * @param maxLength the most tokens a sample may have
+     * @param truncation what happens to longer ones
+     * @return the samples
      * @throws UserErrorException when no sample is left
      */
     public static LazySamples of(

@@ -26,7 +26,9 @@ public final class PackedDataset implements TrainingDataset {
     /**
      * Packs a dataset; each of its samples is made once now, to know its length.
      *
+     * @param source the samples to pack
      * @param capacity tokens of a row; no sample may be longer
+     * @return one sample for each row
      * @throws org.finetune4j.UserErrorException when a sample is wrong
      */
     public static PackedDataset of(TrainingDataset source, int capacity) {
@@ -81,12 +83,16 @@ public final class PackedDataset implements TrainingDataset {
         return row.length == 1 ? first : first + " and " + (row.length - 1) + " more";
     }
 
-    /** Number of samples before packing. */
+    /** {@return the number of samples before packing} */
     public int samples() {
         return source.size();
     }
 
-    /** Share of the rows that is tokens, not padding: 1 is a perfect fit. */
+    /**
+     * Share of the rows that is tokens, not padding: 1 is a perfect fit.
+     *
+     * @return above 0, at most 1
+     */
     public double fill() {
         return fill;
     }

@@ -6,7 +6,11 @@ import java.util.Optional;
 @FunctionalInterface
 public interface PromptTemplate {
 
-    /** The text before the answer, up to and with the last character that the model does not write itself. */
+    /**
+     * {@return the text before the answer, up to and with the last character that the model does not write itself}
+     *
+     * @param record the instruction to put into words
+     */
     String prompt(InstructionRecord record);
 
     /**
@@ -18,7 +22,11 @@ public interface PromptTemplate {
         return Optional.empty();
     }
 
-    /** The text to learn, without the end-of-sequence token. */
+    /**
+     * {@return the text to learn, without the end-of-sequence token}
+     *
+     * @param record the instruction to put into words
+     */
     default String completion(InstructionRecord record) {
         return record.output();
     }

@@ -27,7 +27,12 @@ public final class RecordFile implements RecordSource {
         this.document = document;
     }
 
-    /** Opens a file whose records may be any objects; see {@link #open(Path, Consumer)}. */
+    /**
+     * Opens a file whose records may be any objects; see {@link #open(Path, Consumer)}.
+     *
+     * @param path a file of any kind that training reads
+     * @return the records
+     */
     public static RecordFile open(Path path) {
         return open(path, node -> {});
     }
@@ -35,10 +40,12 @@ public final class RecordFile implements RecordSource {
     /**
      * Opens a file and checks its records.
      *
-     * @param check is given every record, and throws {@link UserErrorException} for one that is wrong; file and line
-     *     are added to its message
-     * @throws UserErrorException when there is no such file, it holds no records, or one of them is malformed: with
-     *     file, line and reason
+     * @param path a file of any kind that training reads
+     * @param check is given every record, and throws {@link UserErrorException} for one that is wrong; file and line are
+     *     added to its message
+     * @return the records
+     * @throws UserErrorException when there is no such file, it holds no records, or one of them is malformed: with file,
+     *     line and reason
      */
     public static RecordFile open(Path path, Consumer<JsonNode> check) {
         RecordFile file = open(DataFile.of(path), new RecordCheck(check, BadRecords.refused()));

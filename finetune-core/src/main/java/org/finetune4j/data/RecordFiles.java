@@ -19,8 +19,10 @@ public final class RecordFiles {
      * Opens the records.
      *
      * @param paths files, directories (their data files, by name), and patterns such as {@code data/*.jsonl.gz}
+     * @param options what the kinds of files need to be told
      * @param check is given every record, and throws {@link UserErrorException} for one that is wrong
      * @param bad decides what becomes of records that are wrong, and counts them
+     * @return the records of all files, in their order
      * @throws UserErrorException when nothing matches, a file cannot be read, or no record is left
      */
     public static RecordSource open(

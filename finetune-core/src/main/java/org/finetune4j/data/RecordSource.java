@@ -8,19 +8,30 @@ import com.fasterxml.jackson.databind.JsonNode;
  */
 public interface RecordSource {
 
-    /** Number of records. */
+    /** {@return the number of records} */
     int size();
 
     /**
      * Reads one record.
      *
+     * @param record index of the record, from 0
+     * @return the record, a JSON object
      * @throws org.finetune4j.UserErrorException when its file was changed or removed since it was opened
      */
     JsonNode get(int record);
 
-    /** File and line of a record, as messages name it: {@code "data.jsonl:17"}. */
+    /**
+     * File and line of a record, as messages name it: {@code "data.jsonl:17"}.
+     *
+     * @param record index of the record, from 0
+     * @return where it is
+     */
     String location(int record);
 
-    /** The name of the record's file without directories and endings: what a file of one task is called by. */
+    /**
+     * {@return the name of the record's file without directories and endings: what a file of one task is called by}
+     *
+     * @param record index of the record, from 0
+     */
     String fileName(int record);
 }

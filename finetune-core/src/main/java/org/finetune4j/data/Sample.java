@@ -25,7 +25,15 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds,
     /** The label of a token that is not trained. */
     public static final int IGNORE_INDEX = -100;
 
-    /** Refuses what no model can have. */
+    /**
+     * Refuses what no model can have.
+     *
+     * @param inputIds token ids, at least one
+     * @param labels as many labels
+     * @param positionIds position of each token in its own sequence where several are packed into this sample, or null when
+     *     it is one sequence
+     * @param columns numbers that an objective needs besides, by name: a class, a reward, another model's log-probabilities
+     */
     public Sample {
         columns = Map.copyOf(columns);
         if (inputIds.length == 0 || inputIds.length != labels.length) {
@@ -82,12 +90,14 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds,
         return new Sample(inputIds, labels, positionIds, more);
     }
 
-    /** Number of tokens. */
+    /** {@return the number of tokens} */
     public int length() {
         return inputIds.length;
     }
 
-    /** Number of tokens that a loss is computed for: labels that are not ignored, the first token's aside. */
+    /**
+     * {@return the number of tokens that a loss is computed for: labels that are not ignored, the first token's aside}
+     */
     public int labelledTokens() {
         return countLabelled(labels, 1, labels.length);
     }

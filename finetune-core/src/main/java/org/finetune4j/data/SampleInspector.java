@@ -17,6 +17,11 @@ public final class SampleInspector {
 
     private final Tokenizer tokenizer;
 
+    /**
+     * Shows samples in the words of a tokenizer.
+     *
+     * @param tokenizer the one that made the samples
+     */
     public SampleInspector(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
     }
@@ -26,18 +31,27 @@ public final class SampleInspector {
      *
      * @param firstToken index of the first one in the sample
      * @param tokens how many
+     * @param trained whether a loss is computed for them
      * @param text what they read as, after the tokens before them
      */
     public record Span(int firstToken, int tokens, boolean trained, String text) {}
 
-    /** The sample's text with {@code ⟦} and {@code ⟧} around what is trained. */
+    /**
+     * {@return the sample's text with {@code ⟦} and {@code ⟧} around what is trained}
+     *
+     * @param sample with labels
+     */
     public String render(Sample sample) {
         return spans(sample).stream()
                 .map(span -> span.trained() ? TRAINED_START + span.text() + TRAINED_END : span.text())
                 .collect(Collectors.joining());
     }
 
-    /** The sample in spans, in order; together their texts are the sample's text. */
+    /**
+     * {@return the sample in spans, in order; together their texts are the sample's text}
+     *
+     * @param sample with labels
+     */
     public List<Span> spans(Sample sample) {
         List<Span> spans = new ArrayList<>();
         IncrementalDecoder decoder = tokenizer.incrementalDecoder(false);

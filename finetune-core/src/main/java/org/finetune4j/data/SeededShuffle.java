@@ -19,7 +19,14 @@ public final class SeededShuffle {
         this.state = mix(mix(seed) + stream);
     }
 
-    /** A permutation of {@code 0 .. size - 1}; other streams of the same seed give unrelated ones. */
+    /**
+     * A permutation of {@code 0 .. size - 1}; other streams of the same seed give unrelated ones.
+     *
+     * @param size how many numbers
+     * @param seed the run's seed
+     * @param stream tells what the numbers are for, such as the number of an epoch
+     * @return each number once
+     */
     public static int[] permutation(int size, long seed, long stream) {
         SeededShuffle random = new SeededShuffle(seed, stream);
         int[] order = new int[size];
@@ -35,7 +42,13 @@ public final class SeededShuffle {
         return order;
     }
 
-    /** One random number that depends on nothing but the arguments. */
+    /**
+     * One random number that depends on nothing but the arguments.
+     *
+     * @param seed the run's seed
+     * @param stream tells what the numbers are for, such as the number of an epoch
+     * @return any 64 bits
+     */
     public static long draw(long seed, long stream) {
         return new SeededShuffle(seed, stream).nextLong();
     }

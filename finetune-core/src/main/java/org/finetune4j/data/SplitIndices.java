@@ -4,7 +4,12 @@ import java.util.Arrays;
 import java.util.function.Function;
 import org.finetune4j.UserErrorException;
 
-/** Which items of a dataset train and which evaluate, each part in ascending order. */
+/**
+ * Which items of a dataset train and which evaluate, each part in ascending order.
+ *
+ * @param train indices of the items that train
+ * @param evaluation indices of those that are held out
+ */
 public record SplitIndices(int[] train, int[] evaluation) {
 
     // No epoch has this number: the choice of the split is unrelated to the order of any epoch.
@@ -26,6 +31,10 @@ public record SplitIndices(int[] train, int[] evaluation) {
     /**
      * Sets a fraction aside, rounded up to whole items.
      *
+     * @param size number of items
+     * @param evaluationFraction between 0 and 1
+     * @param seed decides which items are set aside
+     * @return both parts
      * @throws UserErrorException when that leaves either part empty
      */
     public static SplitIndices of(int size, double evaluationFraction, long seed) {

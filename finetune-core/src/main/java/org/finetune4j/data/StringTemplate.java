@@ -28,13 +28,21 @@ public final class StringTemplate implements PromptTemplate {
     /**
      * One template for all records; an empty input leaves nothing in its place.
      *
+     * @param template text with <code>{instruction}</code> and, if it likes, <code>{input}</code>
+     * @return the template
      * @throws UserErrorException when <code>{instruction}</code> is missing, or a placeholder is unknown
      */
     public static StringTemplate of(String template) {
         return new StringTemplate(template, template);
     }
 
-    /** One template for records with an input and one for those without; see {@link #of(String)}. */
+    /**
+     * One template for records with an input and one for those without; see {@link #of(String)}.
+     *
+     * @param withInput text with <code>{instruction}</code> and <code>{input}</code>
+     * @param withoutInput text with <code>{instruction}</code>
+     * @return the template
+     */
     public static StringTemplate of(String withInput, String withoutInput) {
         return new StringTemplate(withInput, withoutInput);
     }

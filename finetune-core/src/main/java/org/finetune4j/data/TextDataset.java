@@ -108,6 +108,10 @@ public final class TextDataset implements TrainingDataset {
     /**
      * Documents that are already in memory.
      *
+     * @param documents one text each
+     * @param tokenizer must stay open as long as samples are made
+     * @param options length of the blocks and what goes between documents
+     * @return the samples
      * @throws UserErrorException when they hold no text
      */
     public static TextDataset of(List<String> documents, Tokenizer tokenizer, TextOptions options) {
@@ -127,7 +131,7 @@ public final class TextDataset implements TrainingDataset {
         return OptionalInt.of(blockSize);
     }
 
-    /** Number of tokens in all documents, special tokens included. */
+    /** {@return the number of tokens in all documents, special tokens included} */
     public long tokens() {
         return pieceStarts[pieceStarts.length - 1];
     }

@@ -15,6 +15,14 @@ public record TokenizationOptions(int maxLength, PromptTemplate template, Trunca
     /** TRL's default for {@code max_length}. */
     public static final int DEFAULT_MAX_LENGTH = 1024;
 
+    /**
+     * Checks the length.
+     *
+     * @param maxLength the most tokens a sample may have
+     * @param template the prompt
+     * @param truncation what happens to longer samples
+     * @throws UserErrorException when {@code maxLength} is below 2
+     */
     public TokenizationOptions {
         Objects.requireNonNull(template, "template");
         Objects.requireNonNull(truncation, "truncation");
@@ -24,11 +32,16 @@ public record TokenizationOptions(int maxLength, PromptTemplate template, Trunca
         }
     }
 
-    /** Alpaca's prompt, {@value #DEFAULT_MAX_LENGTH} tokens, longer samples cut off at the end. */
+    /**
+     * Alpaca's prompt, {@value #DEFAULT_MAX_LENGTH} tokens, longer samples cut off at the end.
+     *
+     * @return the options
+     */
     public static TokenizationOptions defaults() {
         return builder().build();
     }
 
+    /** {@return a builder with the defaults} */
     public static Builder builder() {
         return new Builder();
     }
@@ -42,22 +55,45 @@ public record TokenizationOptions(int maxLength, PromptTemplate template, Trunca
 
         private Builder() {}
 
+        /**
+         * Limits the length of the samples.
+         *
+         * @param maxLength the most tokens a sample may have; {@value TokenizationOptions#DEFAULT_MAX_LENGTH} unless set
+         * @return this builder
+         */
         public Builder maxLength(int maxLength) {
             this.maxLength = maxLength;
             return this;
         }
 
+        /**
+         * Sets how instructions are put into words.
+         *
+         * @param template Alpaca's unless set
+         * @return this builder
+         */
         public Builder template(PromptTemplate template) {
             this.template = Objects.requireNonNull(template, "template");
             return this;
         }
 
+        /**
+         * Sets what happens to samples that are too long.
+         *
+         * @param truncation {@link TruncationPolicy#RIGHT} unless set
+         * @return this builder
+         */
         public Builder truncation(TruncationPolicy truncation) {
             this.truncation = Objects.requireNonNull(truncation, "truncation");
             return this;
         }
 
-        /** @throws UserErrorException when {@code maxLength} is below 2 */
+        /**
+         * Makes the options.
+         *
+         * @return the options
+         * @throws UserErrorException when {@code maxLength} is below 2
+         */
         public TokenizationOptions build() {
             return new TokenizationOptions(maxLength, template, truncation);
         }

@@ -18,7 +18,12 @@ public final class ConcatenatedExamples implements ExampleDataset {
         this.starts = starts;
     }
 
-    /** The datasets as one; a single one is returned as it is. */
+    /**
+     * The datasets as one; a single one is returned as it is.
+     *
+     * @param parts at least one, in their order
+     * @return the examples, those of the first part first
+     */
     public static ExampleDataset of(List<? extends ExampleDataset> parts) {
         if (parts.size() == 1) {
             return parts.get(0);

@@ -35,12 +35,18 @@ public final class DatasetInfo {
         this.root = root;
     }
 
-    /** @throws UserErrorException when there is no such file, or it is not a JSON object */
+    /**
+     * Reads a file that describes datasets.
+     *
+     * @param file LLaMA-Factory's {@code dataset_info.json}
+     * @return what the file says
+     * @throws UserErrorException when there is no such file, or it is not a JSON object
+     */
     public static DatasetInfo read(Path file) {
         return new DatasetInfo(file, InputFiles.jsonObject(file));
     }
 
-    /** Names of all datasets. */
+    /** {@return the names of all datasets} */
     public List<String> names() {
         List<String> names = new ArrayList<>();
         root.fieldNames().forEachRemaining(names::add);
@@ -50,6 +56,8 @@ public final class DatasetInfo {
     /**
      * What the file says about a dataset.
      *
+     * @param name one of {@link #names()}
+     * @return a builder with all that the file says
      * @throws UserErrorException when it has no such dataset, or one that is not in a file
      */
     public DatasetSpec.Builder dataset(String name) {

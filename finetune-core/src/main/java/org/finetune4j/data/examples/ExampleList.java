@@ -10,10 +10,17 @@ import org.finetune4j.data.format.Example;
  * Examples that are in memory.
  *
  * @param name what messages and reports call it
+ * @param examples at least one; copied
  */
 public record ExampleList(String name, List<Example> examples) implements ExampleDataset {
 
-    /** @throws UserErrorException when there are none */
+    /**
+     * Refuses a list without examples.
+     *
+     * @param name what messages and reports call it
+     * @param examples at least one; copied
+     * @throws UserErrorException when there are none
+     */
     public ExampleList {
         examples = List.copyOf(examples);
         if (examples.isEmpty()) {

@@ -51,8 +51,10 @@ public final class LoadedExamples implements ExampleDataset {
     /**
      * Opens a dataset and checks its records.
      *
-     * @throws UserErrorException when a path stands for no file, no format fits, or a record is wrong: with file, line,
-     *     what was expected and the nearest name
+     * @param spec what to read, and how
+     * @return the examples
+     * @throws UserErrorException when a path stands for no file, no format fits, or a record is wrong: with file, line, what
+     *     was expected and the nearest name
      */
     public static LoadedExamples open(DatasetSpec spec) {
         RecordParser parser = new RecordParser(spec);
@@ -107,7 +109,7 @@ public final class LoadedExamples implements ExampleDataset {
         return kinds;
     }
 
-    /** What the user said about this dataset. */
+    /** {@return what the user said about this dataset} */
     public DatasetSpec spec() {
         return spec;
     }
@@ -139,7 +141,11 @@ public final class LoadedExamples implements ExampleDataset {
         return warnings;
     }
 
-    /** Records that were left out because they are wrong. */
+    /**
+     * Records that were left out because they are wrong.
+     *
+     * @return their number and reasons
+     */
     public BadRecords badRecords() {
         return bad;
     }

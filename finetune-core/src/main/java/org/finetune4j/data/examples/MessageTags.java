@@ -16,6 +16,14 @@ import java.util.Map;
  */
 public record MessageTags(String roleTag, String contentTag, Map<String, String> roles) {
 
+    /**
+     * Copies the roles.
+     *
+     * @param roleTag the key of a message's role
+     * @param contentTag the key of its content
+     * @param roles from the dataset's names of roles to ShareGPT's: {@code human}, {@code gpt}, {@code system},
+     *     {@code observation}, {@code function_call}
+     */
     public MessageTags {
         roles = Map.copyOf(roles);
     }

@@ -21,7 +21,13 @@ public final class RawRecords implements ExampleDataset {
         this.records = records;
     }
 
-    /** @throws org.finetune4j.UserErrorException when a path stands for no file, or a file cannot be read */
+    /**
+     * Opens files whose records may be any objects.
+     *
+     * @param paths files, directories and patterns
+     * @return the records
+     * @throws org.finetune4j.UserErrorException when a path stands for no file, or a file cannot be read
+     */
     public static RawRecords open(List<String> paths) {
         return new RawRecords(
                 RecordFiles.open(paths, ReadOptions.defaults(), record -> {}, new BadRecords(BadRecordPolicy.ERROR)));

@@ -16,6 +16,15 @@ import org.jspecify.annotations.Nullable;
 public record Conversation(
         List<Turn> turns, int promptTurns, @Nullable JsonNode tools) implements Supervised {
 
+    /**
+     * Checks that there is something to learn.
+     *
+     * @param turns at least one of the assistant's
+     * @param promptTurns how many of the first turns are the prompt of a record that has one apart; 0 when it does not say
+     * @param tools OpenAI's {@code tools} array, or null
+     * @throws UserErrorException when no turn after the prompt is the assistant's
+     * @throws IllegalArgumentException when {@code promptTurns} is outside of the turns
+     */
     public Conversation {
         turns = List.copyOf(turns);
         if (promptTurns < 0 || promptTurns > turns.size()) {

@@ -20,13 +20,26 @@ public record FieldTemplate(String inputs, String targets) {
 
     private static final Pattern TOKEN = Pattern.compile("\\{\\{|\\}\\}|\\{([^{}]+)\\}");
 
+    /**
+     * Looks for placeholders.
+     *
+     * @param inputs the prompt
+     * @param targets the answer
+     * @throws UserErrorException when there is none
+     */
     public FieldTemplate {
         if (!TOKEN.matcher(inputs).find() && !TOKEN.matcher(targets).find()) {
             throw new UserErrorException("a template needs a placeholder such as {question}, got \"" + inputs + "\"");
         }
     }
 
-    /** @throws UserErrorException when the record lacks a field */
+    /**
+     * Fills in a record's fields.
+     *
+     * @param record with a value for every placeholder
+     * @return the prompt and the answer
+     * @throws UserErrorException when the record lacks a field
+     */
     public PromptCompletion apply(JsonNode record) {
         return new PromptCompletion(fill(inputs, record), fill(targets, record));
     }

@@ -10,7 +10,7 @@ import java.util.List;
  */
 public record PromptCompletion(String prompt, String completion) implements Supervised {
 
-    /** The same as a conversation of two turns. */
+    /** {@return the same as a conversation of two turns} */
     public Conversation asConversation() {
         return new Conversation(List.of(Turn.user(prompt), Turn.assistant(completion)), 1, null);
     }

@@ -9,22 +9,28 @@ import java.util.Set;
  */
 public interface RecordFormat {
 
-    /** What {@code dataset_format} calls it, such as {@code "alpaca"}. */
+    /** {@return what {@code dataset_format} calls it, such as {@code "alpaca"}} */
     String name();
 
-    /** The keys it reads, the required ones first: what {@code columns} may map other names to. */
+    /** {@return the keys it reads, the required ones first: what {@code columns} may map other names to} */
     List<String> keys();
 
-    /** Whether a record looks like this format. */
+    /**
+     * {@return whether a record looks like this format}
+     *
+     * @param record a JSON object
+     */
     boolean matches(JsonNode record);
 
     /**
-     * Formats that are tried first: the more a format asks of a record, the lower. A record of chosen and rejected
-     * answers may look like an instruction, but not the other way round.
+     * Formats that are tried first: the more a format asks of a record, the lower. A record of chosen and rejected answers
+     * may look like an instruction, but not the other way round.
+     *
+     * @return any number; formats with smaller ones come first
      */
     int detectionOrder();
 
-    /** Whether a file holds one task, so that its name is the task's. */
+    /** {@return whether a file holds one task, so that its name is the task's} */
     default boolean recordsOfAFileAreOneTask() {
         return false;
     }
@@ -42,6 +48,8 @@ public interface RecordFormat {
     /**
      * Understands a record.
      *
+     * @param record a JSON object
+     * @return the example
      * @throws org.finetune4j.UserErrorException when it does not fit: what was expected, and the nearest key there is;
      *     without the place, which the reader of the file adds
      */

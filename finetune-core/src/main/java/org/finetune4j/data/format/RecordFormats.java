@@ -19,7 +19,7 @@ public final class RecordFormats {
 
     private RecordFormats() {}
 
-    /** The formats in the order in which they are tried. */
+    /** {@return the formats in the order in which they are tried} */
     public static List<RecordFormat> all() {
         return ALL;
     }
@@ -27,6 +27,8 @@ public final class RecordFormats {
     /**
      * The format of this name.
      *
+     * @param name as {@link #names()} gives it
+     * @return the format
      * @throws UserErrorException when there is none, with the nearest name
      */
     public static RecordFormat named(String name) {
@@ -40,6 +42,8 @@ public final class RecordFormats {
     /**
      * The format that a record is in.
      *
+     * @param record usually the first of a file
+     * @return the format
      * @throws UserErrorException when it is in none
      */
     public static RecordFormat detect(JsonNode record) {
@@ -75,6 +79,7 @@ public final class RecordFormats {
         return key.length() > 40 || key.matches("(?s).*\\s.*\\s.*");
     }
 
+    /** {@return the names of all formats, in the order in which they are tried} */
     public static List<String> names() {
         return ALL.stream().map(RecordFormat::name).toList();
     }

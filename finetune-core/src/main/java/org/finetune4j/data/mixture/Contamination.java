@@ -26,7 +26,9 @@ public final class Contamination {
     /**
      * Looks through evaluation data.
      *
+     * @param evaluation the held-out examples
      * @param words the length of a run; an evaluation text with fewer words must be the whole of an example
+     * @return what knows the runs of words in them
      */
     public static Contamination of(ExampleDataset evaluation, int words) {
         if (words < 1) {
@@ -41,7 +43,11 @@ public final class Contamination {
         return contamination;
     }
 
-    /** The indices of the examples that share nothing with the evaluation data. */
+    /**
+     * {@return the indices of the examples that share nothing with the evaluation data}
+     *
+     * @param training the examples to train on
+     */
     public int[] clean(ExampleDataset training) {
         return IntStream.range(0, training.size())
                 .parallel()

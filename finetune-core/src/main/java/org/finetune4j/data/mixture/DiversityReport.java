@@ -22,7 +22,13 @@ public record DiversityReport(TokenizationReport totals, Map<String, Share> task
 
     private static final int TASKS_SHOWN = 20;
 
-    /** What a task has of the data. */
+    /**
+     * What a task has of the data.
+     *
+     * @param samples how many samples are of the task
+     * @param tokens of all these samples
+     * @param labelledTokens tokens that a loss is computed for
+     */
     public record Share(int samples, long tokens, long labelledTokens) {
 
         private Share plus(int length, int labelled) {
@@ -33,8 +39,10 @@ public record DiversityReport(TokenizationReport totals, Map<String, Share> task
     /**
      * Tokenises everything once and counts.
      *
+     * @param examples with their tasks
      * @param samples the samples of {@code examples}
      * @param maxProblems messages about samples that cannot be trained on, at most
+     * @return the counts
      */
     public static DiversityReport of(ExampleDataset examples, TokenizedDataset samples, int maxProblems) {
         Map<String, Share> tasks = new LinkedHashMap<>();
@@ -56,12 +64,20 @@ public record DiversityReport(TokenizationReport totals, Map<String, Share> task
         return new DiversityReport(totals, sorted, percentile(known, 0.5), percentile(known, 0.95));
     }
 
-    /** Of tokens, how many are labelled: 0 to 1. */
+    /**
+     * Of tokens, how many are labelled: 0 to 1.
+     *
+     * @return the share
+     */
     public double labelledShare() {
         return totals.tokens() == 0 ? 0 : (double) totals.labelledTokens() / totals.tokens();
     }
 
-    /** Lines for people. */
+    /**
+     * Lines for people.
+     *
+     * @return the lines, without line ends
+     */
     public List<String> lines() {
         List<String> lines = new ArrayList<>();
         lines.add(String.format(

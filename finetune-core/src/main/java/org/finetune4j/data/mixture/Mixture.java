@@ -34,7 +34,10 @@ public final class Mixture {
     /**
      * Mixes datasets.
      *
+     * @param parts datasets with their shares
      * @param temperature 1 for shares in proportion to sizes
+     * @param seed decides which examples are drawn
+     * @return the examples in a random order
      * @throws UserErrorException when some have a weight and others none, or the temperature is below 1
      */
     public static ExampleDataset of(List<Part> parts, double temperature, long seed) {
@@ -102,8 +105,11 @@ public final class Mixture {
     /**
      * At most so many examples of a dataset, and of each of its tasks, chosen by the seed; they keep their order.
      *
+     * @param dataset the examples to choose from
      * @param maxSamples 0 for all
      * @param maxSamplesPerTask 0 for all
+     * @param seed decides which ones stay
+     * @return the examples that stay
      */
     public static ExampleDataset cap(ExampleDataset dataset, int maxSamples, int maxSamplesPerTask, long seed) {
         if (maxSamples <= 0 && maxSamplesPerTask <= 0) {

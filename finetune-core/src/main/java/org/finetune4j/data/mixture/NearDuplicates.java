@@ -46,8 +46,9 @@ public final class NearDuplicates {
     }
 
     /**
-     * The indices of the examples to keep: of each group of near duplicates the first one.
+     * {@return the indices of the examples to keep: of each group of near duplicates the first one}
      *
+     * @param dataset examples in the order of their preference
      * @param threshold Jaccard similarity of the sets of word triples, above 0 and up to 1
      * @throws UserErrorException when the threshold is outside
      */

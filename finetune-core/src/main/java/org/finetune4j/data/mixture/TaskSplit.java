@@ -19,7 +19,11 @@ public final class TaskSplit {
 
     private TaskSplit() {}
 
-    /** All tasks, in the order in which they come. */
+    /**
+     * {@return all tasks, in the order in which they come}
+     *
+     * @param dataset examples with their tasks
+     */
     public static Set<String> tasks(ExampleDataset dataset) {
         Set<String> tasks = new LinkedHashSet<>();
         for (int i = 0; i < dataset.size(); i++) {
@@ -31,6 +35,9 @@ public final class TaskSplit {
     /**
      * Sets the named tasks aside.
      *
+     * @param dataset examples with their tasks
+     * @param heldOut names of tasks
+     * @return the other tasks, and the named ones
      * @throws UserErrorException when there is no such task (with the nearest name), or nothing is left to train on
      */
     public static DatasetSplit<ExampleDataset> named(ExampleDataset dataset, List<String> heldOut) {
@@ -47,6 +54,10 @@ public final class TaskSplit {
     /**
      * Sets a fraction of the tasks aside, at least one, chosen by the seed.
      *
+     * @param dataset examples with their tasks
+     * @param fraction between 0 and 1
+     * @param seed decides which tasks are set aside
+     * @return the other tasks, and those set aside
      * @throws UserErrorException when that leaves no task to train on
      */
     public static DatasetSplit<ExampleDataset> random(ExampleDataset dataset, double fraction, long seed) {

@@ -18,6 +18,11 @@ public final class ChatTemplateRenderer implements ConversationRenderer {
 
     private final ChatTemplate template;
 
+    /**
+     * Renders with a template.
+     *
+     * @param template the model's own, or another
+     */
     public ChatTemplateRenderer(ChatTemplate template) {
         this.template = template;
     }

@@ -6,6 +6,12 @@ import org.finetune4j.data.format.Conversation;
 @FunctionalInterface
 public interface ConversationRenderer {
 
-    /** @throws org.finetune4j.UserErrorException when the template refuses the conversation */
+    /**
+     * Puts a conversation into words.
+     *
+     * @param conversation all turns
+     * @return the text with the parts that can be learned
+     * @throws org.finetune4j.UserErrorException when the template refuses the conversation
+     */
     RenderedConversation render(Conversation conversation);
 }

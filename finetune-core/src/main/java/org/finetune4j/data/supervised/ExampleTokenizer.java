@@ -24,7 +24,13 @@ public final class ExampleTokenizer {
     private final InstructionTokenizer instructions;
     private final @Nullable ConversationTokenizer conversations;
 
-    /** @throws UserErrorException when the tokenizer has no end-of-sequence token */
+    /**
+     * Prepares to tokenise examples.
+     *
+     * @param tokenizer of the model that learns
+     * @param options lengths, templates and what is learned
+     * @throws UserErrorException when the tokenizer has no end-of-sequence token
+     */
     public ExampleTokenizer(Tokenizer tokenizer, SupervisedOptions options) {
         this.tokenizer = tokenizer;
         this.options = options;
@@ -37,6 +43,8 @@ public final class ExampleTokenizer {
     /**
      * The tokens of an example.
      *
+     * @param example of any kind that the options allow
+     * @return the tokens, before truncation
      * @throws UserErrorException when this kind of example cannot be learned this way; without its place
      */
     public TokenizedExample tokenize(Example example) {
@@ -98,7 +106,7 @@ public final class ExampleTokenizer {
         throw new IllegalArgumentException("unexpected " + example);
     }
 
-    /** The tokenizer that this one uses. */
+    /** {@return the tokenizer that this one uses} */
     public Tokenizer tokenizer() {
         return tokenizer;
     }

@@ -10,6 +10,12 @@ import java.util.List;
  */
 public record RenderedConversation(String text, List<Span> spans) {
 
+    /**
+     * Copies the spans.
+     *
+     * @param text the whole text, special tokens spelt out
+     * @param spans what each turn wrote that can be learned, in the order of the text
+     */
     public RenderedConversation {
         spans = List.copyOf(spans);
     }

@@ -26,6 +26,17 @@ public record SupervisedOptions(
         TrainOn trainOn,
         boolean chosenOnly) {
 
+    /**
+     * Checks the length.
+     *
+     * @param maxLength the most tokens a sample may have
+     * @param truncation what happens to longer ones
+     * @param promptTemplate the prompt of instructions, or null to put instructions and prompts into the chat template
+     * @param renderer the chat template, or null when there is none
+     * @param trainOn which tokens are learned
+     * @param chosenOnly whether of a preference pair the chosen answer is learned; otherwise pairs are refused
+     * @throws UserErrorException when {@code maxLength} is below 2
+     */
     public SupervisedOptions {
         Objects.requireNonNull(truncation, "truncation");
         Objects.requireNonNull(trainOn, "trainOn");
@@ -35,6 +46,7 @@ public record SupervisedOptions(
         }
     }
 
+    /** {@return a builder with the defaults: Alpaca's prompt, no chat template, completions only} */
     public static Builder builder() {
         return new Builder();
     }
@@ -51,37 +63,78 @@ public record SupervisedOptions(
 
         private Builder() {}
 
+        /**
+         * Limits the length of the samples.
+         *
+         * @param value the most tokens a sample may have
+         * @return this builder
+         */
         public Builder maxLength(int value) {
             maxLength = value;
             return this;
         }
 
+        /**
+         * Sets what happens to samples that are too long.
+         *
+         * @param value {@link TruncationPolicy#RIGHT} unless set
+         * @return this builder
+         */
         public Builder truncation(TruncationPolicy value) {
             truncation = Objects.requireNonNull(value, "truncation");
             return this;
         }
 
+        /**
+         * Sets how instructions are put into words.
+         *
+         * @param value the prompt of instructions, or null to put instructions and prompts into the chat template
+         * @return this builder
+         */
         public Builder promptTemplate(@Nullable PromptTemplate value) {
             promptTemplate = value;
             return this;
         }
 
+        /**
+         * Sets how conversations are put into words.
+         *
+         * @param value the chat template, or null when there is none
+         * @return this builder
+         */
         public Builder renderer(@Nullable ConversationRenderer value) {
             renderer = value;
             return this;
         }
 
+        /**
+         * Sets which tokens are learned.
+         *
+         * @param value {@link TrainOn#COMPLETIONS} unless set
+         * @return this builder
+         */
         public Builder trainOn(TrainOn value) {
             trainOn = Objects.requireNonNull(value, "trainOn");
             return this;
         }
 
+        /**
+         * Sets whether preference pairs are learned from, by their chosen answers.
+         *
+         * @param value otherwise pairs are refused; {@code false} unless set
+         * @return this builder
+         */
         public Builder chosenOnly(boolean value) {
             chosenOnly = value;
             return this;
         }
 
-        /** @throws UserErrorException when {@code maxLength} is below 2 */
+        /**
+         * Makes the options.
+         *
+         * @return the options
+         * @throws UserErrorException when {@code maxLength} is below 2
+         */
         public SupervisedOptions build() {
             return new SupervisedOptions(maxLength, truncation, promptTemplate, renderer, trainOn, chosenOnly);
         }

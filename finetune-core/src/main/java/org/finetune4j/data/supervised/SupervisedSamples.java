@@ -24,6 +24,10 @@ public final class SupervisedSamples {
     /**
      * The samples, tokenised when they are asked for. The tokenizer must stay open.
      *
+     * @param examples of any kinds
+     * @param tokenizer must stay open as long as samples are made
+     * @param options lengths, templates and what is learned
+     * @return the samples
      * @throws UserErrorException when the first example cannot be learned this way, or no sample is left
      */
     public static LazySamples of(ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
@@ -38,8 +42,13 @@ public final class SupervisedSamples {
     }
 
     /**
-     * The same examples as instructions, from which reports can ask questions, where all of them are of one such kind
-     * and only answers are learned; otherwise empty.
+     * The same examples as instructions, from which reports can ask questions, where all of them are of one such kind and
+     * only answers are learned; otherwise empty.
+     *
+     * @param examples of any kinds
+     * @param tokenizer must stay open as long as samples are made
+     * @param options lengths, templates and what is learned
+     * @return the samples, or empty
      */
     public static Optional<InstructionSamples> asInstructions(
             ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
