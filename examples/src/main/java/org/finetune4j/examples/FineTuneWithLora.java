@@ -19,6 +19,11 @@ public final class FineTuneWithLora {
 
     private FineTuneWithLora() {}
 
+    /**
+     * Runs the example.
+     *
+     * @param args see the class
+     */
     public static void main(String[] args) {
         Path modelDirectory = Path.of(args[0]);
         Path records = Path.of(args[1]);

@@ -16,6 +16,11 @@ public final class UseAnAdapter {
 
     private UseAnAdapter() {}
 
+    /**
+     * Runs the example.
+     *
+     * @param args see the class
+     */
     public static void main(String[] args) {
         GenerationOptions options = GenerationOptions.builder().maxNewTokens(64).build();
         try (CausalLM model = CausalLM.load(Path.of(args[0]));

@@ -23,6 +23,11 @@ public final class WatchATraining {
 
     private WatchATraining() {}
 
+    /**
+     * Runs the example.
+     *
+     * @param args see the class
+     */
     public static void main(String[] args) {
         Path output = Path.of(args[2]);
         try (CausalLM model = CausalLM.load(Path.of(args[0]));

@@ -18,6 +18,11 @@ public final class Main {
 
     private Main() {}
 
+    /**
+     * Runs a command and ends the JVM with its exit status.
+     *
+     * @param args the command and its options, as typed
+     */
     public static void main(String[] args) {
         Logging.configure(args);
         InterruptGuard.deleteUnfinishedFilesAtExit();

@@ -24,7 +24,12 @@ public record LayerNumbers(List<Integer> numbers, List<String> lists) {
     private static final String NUMBER = "idx";
     private static final String ANY_LIST = ".*?\\.[^.]*\\.(?P<idx>\\d+)\\.";
 
-    /** Keeps copies of the lists; an empty name stands for any, as PEFT has it. */
+    /**
+     * Keeps copies of the lists; an empty name stands for any, as PEFT has it.
+     *
+     * @param numbers of the layers, from 0; empty for all
+     * @param lists regular expressions for the names that the list of layers may have; empty for any name
+     */
     public LayerNumbers {
         numbers = List.copyOf(numbers);
         lists = lists.stream().filter(name -> !name.isEmpty()).toList();

@@ -28,6 +28,10 @@ public record ModuleSelection(
     /**
      * Checks that the settings go together.
      *
+     * @param targets which modules, or null for those that PEFT takes by default
+     * @param exclude modules to leave out, or null
+     * @param layers the layers to work on
+     * @param saved modules that train as a whole
      * @throws UserErrorException when layers are chosen by number and targets by a regular expression, which PEFT refuses
      */
     public ModuleSelection {

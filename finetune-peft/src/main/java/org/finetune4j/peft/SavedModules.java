@@ -28,6 +28,7 @@ public record SavedModules(List<String> names) {
     /**
      * Keeps a copy of the list.
      *
+     * @param names the setting
      * @throws UserErrorException for an empty name, which would mean every module
      */
     public SavedModules {

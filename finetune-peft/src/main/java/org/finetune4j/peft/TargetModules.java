@@ -54,7 +54,11 @@ public sealed interface TargetModules {
      * @param names of modules, or ends of their paths
      */
     record Names(List<String> names) implements TargetModules {
-        /** Keeps a copy of the list. */
+        /**
+         * Keeps a copy of the list.
+         *
+         * @param names of modules, or ends of their paths
+         */
         public Names {
             names = List.copyOf(names);
         }
@@ -76,7 +80,11 @@ public sealed interface TargetModules {
      * @param pattern the expression, in Python's syntax
      */
     record Regex(String pattern) implements TargetModules {
-        /** Reads the expression, which may be none. */
+        /**
+         * Reads the expression, which may be none.
+         *
+         * @param pattern the expression, in Python's syntax
+         */
         public Regex {
             RegularExpression.compile("target_modules", pattern);
         }

@@ -27,7 +27,11 @@ public record TokenIndices(Map<String, List<Integer>> byModule) {
 
     private static final String EMBEDDING = "";
 
-    /** Keeps a copy. */
+    /**
+     * Keeps a copy.
+     *
+     * @param byModule ids by the name of a module; an empty name stands for the token embedding
+     */
     public TokenIndices {
         Map<String, List<Integer>> copy = new LinkedHashMap<>();
         byModule.forEach((name, ids) -> copy.put(name, List.copyOf(ids)));

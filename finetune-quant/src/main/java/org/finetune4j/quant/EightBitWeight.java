@@ -29,6 +29,7 @@ public final class EightBitWeight implements CompressedWeight {
      *
      * @param codes int8 [out, in]
      * @param absmax float32 [out]
+     * @param dtype the type that the weight had
      */
     public EightBitWeight(Tensor codes, Tensor absmax, DType dtype) {
         this.codes = codes.unscoped();
@@ -39,6 +40,8 @@ public final class EightBitWeight implements CompressedWeight {
     /**
      * Quantises a matrix.
      *
+     * @param weight [out, in], any floating-point type
+     * @return the quantised weight, which the caller closes
      * @throws org.finetune4j.UserErrorException when it holds NaN or infinity
      */
     public static EightBitWeight quantize(Tensor weight) {
@@ -61,12 +64,12 @@ public final class EightBitWeight implements CompressedWeight {
         return new EightBitWeight(other.codes, other.absmax, dtype);
     }
 
-    /** int8 [out, in]. It belongs to this weight. */
+    /** {@return the codes, int8 [out, in], which belong to this weight} */
     public Tensor codes() {
         return codes;
     }
 
-    /** float32 [out]. It belongs to this weight. */
+    /** {@return the scales, float32 [out], which belong to this weight} */
     public Tensor absmax() {
         return absmax;
     }

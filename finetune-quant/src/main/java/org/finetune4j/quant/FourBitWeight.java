@@ -36,7 +36,12 @@ public final class FourBitWeight implements CompressedWeight {
     /**
      * Takes over codes and scales.
      *
+     * @param type NF4 or FP4
+     * @param blockSize values that share a scale
+     * @param shape the weight's own, such as [out, in]
+     * @param dtype the type that the weight had
      * @param packed uint8 [ceil(values / 2), 1], the first value of a pair in the upper half
+     * @param scales one for every block
      */
     public FourBitWeight(
             QuantizationType type, int blockSize, long[] shape, DType dtype, Tensor packed, Scales scales) {
@@ -52,6 +57,10 @@ public final class FourBitWeight implements CompressedWeight {
      * Quantises a weight.
      *
      * @param weight any floating-point type
+     * @param type NF4 or FP4
+     * @param blockSize values that share a scale
+     * @param doubleQuantization whether the scales are in 8 bits themselves
+     * @return the quantised weight, which the caller closes
      * @throws org.finetune4j.UserErrorException when it holds NaN or infinity
      */
     public static FourBitWeight quantize(
@@ -84,19 +93,22 @@ public final class FourBitWeight implements CompressedWeight {
         return new FourBitWeight(type, blockSize, shape, dtype, other.packed, other.scales);
     }
 
+    /** {@return the kind of the codes} */
     public QuantizationType type() {
         return type;
     }
 
+    /** {@return how many values share a scale} */
     public int blockSize() {
         return blockSize;
     }
 
+    /** {@return the scales of the blocks, which belong to this weight} */
     public Scales scales() {
         return scales;
     }
 
-    /** The codes: uint8 [ceil(values / 2), 1]. It belongs to this weight. */
+    /** {@return the codes, uint8 [ceil(values / 2), 1], which belong to this weight} */
     public Tensor packed() {
         return packed;
     }

@@ -18,6 +18,7 @@ import org.finetune4j.tensor.Device;
  * try (CausalLM model = CausalLM.load(Path.of("models/Llama-2-7b"), options)) { ... }
  * }</pre>
  *
+ * @param type how a weight is stored
  * @param blockSize values that share a scale, for the 4-bit kinds
  * @param doubleQuantization whether the scales of the 4-bit kinds are in 8 bits themselves: 0.5158 instead of 0.5625 bytes a
  *     weight at a block size of 64
@@ -32,6 +33,16 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
     private static final List<Integer> BLOCK_SIZES = List.of(32, 64, 128, 256, 512, 1024, 2048, 4096);
     private static final List<String> OUTPUT_LAYERS = List.of("lm_head", "embed_out", "score");
 
+    /**
+     * Checks the block size and keeps a copy of the list.
+     *
+     * @param type how a weight is stored
+     * @param blockSize values that share a scale, for the 4-bit kinds
+     * @param doubleQuantization whether the scales of the 4-bit kinds are in 8 bits themselves: 0.5158 instead of 0.5625
+     *     bytes a weight at a block size of 64
+     * @param skipModules names of linear layers, or the ends of their paths, that stay as they are
+     * @throws UserErrorException when the block size is not a power of two from 32 to 4096
+     */
     public Quantization {
         skipModules = List.copyOf(skipModules);
         if (!BLOCK_SIZES.contains(blockSize)) {
@@ -40,25 +51,44 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
         }
     }
 
-    /** A kind with bitsandbytes' defaults: blocks of 64, plain scales, no output layer. */
+    /**
+     * {@return a kind with bitsandbytes' defaults: blocks of 64, plain scales, no output layer}
+     *
+     * @param type how a weight is stored
+     */
     public static Quantization of(QuantizationType type) {
         return new Quantization(type, DEFAULT_BLOCK_SIZE, false, OUTPUT_LAYERS);
     }
 
-    /** What the QLoRA paper uses: NF4 with double quantisation. */
+    /** {@return what the QLoRA paper uses: NF4 with double quantisation} */
     public static Quantization qlora() {
         return of(QuantizationType.NF4).withDoubleQuantization(true);
     }
 
+    /**
+     * {@return the same with another size of the 4-bit blocks}
+     *
+     * @param newBlockSize a power of two from 32 to 4096
+     */
     public Quantization withBlockSize(int newBlockSize) {
         return new Quantization(type, newBlockSize, doubleQuantization, skipModules);
     }
 
+    /**
+     * {@return the same with or without double quantisation}
+     *
+     * @param newDoubleQuantization whether the scales of the 4-bit kinds are in 8 bits themselves
+     */
     public Quantization withDoubleQuantization(boolean newDoubleQuantization) {
         return new Quantization(type, blockSize, newDoubleQuantization, skipModules);
     }
 
-    /** Leaves further layers as they are. */
+    /**
+     * Leaves further layers as they are.
+     *
+     * @param names names of linear layers, or the ends of their paths
+     * @return the same otherwise
+     */
     public Quantization skipping(List<String> names) {
         List<String> all = new ArrayList<>(skipModules);
         all.addAll(names);
@@ -70,6 +100,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
      * bnb_4bit_quant_type} (fp4 unless said), {@code bnb_4bit_use_double_quant}, {@code bnb_4bit_blocksize}, {@code
      * bnb_4bit_compute_dtype} and {@code llm_int8_skip_modules}.
      *
+     * @param settings of the key {@code quantization_config}, or any others with these keys
      * @return nothing when neither 4 nor 8 bits are asked for
      * @throws UserErrorException for a value that cannot be used, or 4-bit keys without {@code load_in_4bit}
      */
@@ -137,7 +168,11 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
         return settings.text(key).flatMap(name -> DType.parseChoice(settings.origin() + ": '" + key + "'", name));
     }
 
-    /** Whether the weight of this name is quantised. */
+    /**
+     * {@return whether the weight of this name is quantised}
+     *
+     * @param weightName full name in the model, such as {@code model.layers.0.mlp.up_proj.weight}
+     */
     public boolean covers(String weightName) {
         String path = weightName.endsWith(".weight")
                 ? weightName.substring(0, weightName.length() - ".weight".length())
@@ -149,7 +184,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
                         || path.contains("." + name + "."));
     }
 
-    /** What quantises the weights of a model while it is loaded. */
+    /** {@return what quantises the weights of a model while it is loaded} */
     public WeightCompression compression() {
         return new BitsAndBytesCompression(this, false);
     }

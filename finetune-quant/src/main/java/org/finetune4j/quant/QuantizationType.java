@@ -15,12 +15,12 @@ public enum QuantizationType {
     /** 8 bits, whole multiples of a 127th of a row's largest magnitude. */
     INT8;
 
-    /** The name in configurations. */
+    /** {@return the name in configurations} */
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Whether two weights share a byte. */
+    /** {@return whether two weights share a byte} */
     public boolean isFourBit() {
         return this != INT8;
     }
@@ -36,7 +36,9 @@ public enum QuantizationType {
     /**
      * The kind of this name.
      *
+     * @param name as in configurations, such as {@code nf4}
      * @param where the name stands, for the message
+     * @return the kind
      * @throws UserErrorException when there is none
      */
     public static QuantizationType named(String name, String where) {

@@ -37,6 +37,7 @@ public final class Requantization {
     /**
      * Quantises every weight that is calculated from a quantised one, in the way that one has, one at a time.
      *
+     * @param model changed in place
      * @return the weights that were quantised, in the order of the model
      */
     public static List<WeightError> apply(CausalLM model) {
@@ -63,7 +64,12 @@ public final class Requantization {
         }
     }
 
-    /** The scores of every token: [tokens, vocabulary], which belongs to the scope. */
+    /**
+     * {@return the scores of every token: [tokens, vocabulary], which belongs to the scope}
+     *
+     * @param model reads the text
+     * @param ids of the text
+     */
     public static Tensor scores(CausalLM model, int[] ids) {
         try (TensorScope scope = TensorScope.open()) {
             return scope.keep(
@@ -71,7 +77,13 @@ public final class Requantization {
         }
     }
 
-    /** Compares two results of {@link #scores}. */
+    /**
+     * Compares two results of {@link #scores}.
+     *
+     * @param before [tokens, vocabulary]
+     * @param after [tokens, vocabulary]
+     * @return how far apart they are
+     */
     public static OutputError compare(Tensor before, Tensor after) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {

@@ -16,18 +16,27 @@ public sealed interface Scales extends AutoCloseable {
     /** Blocks of scales that share a scale in their turn. */
     int NESTED_BLOCK_SIZE = 256;
 
-    /** float32 [blocks]; what had to be made for it belongs to the scope. */
+    /** {@return the scales, float32 [blocks]; what had to be made for it belongs to the scope} */
     Tensor absmax();
 
-    /** Memory in bytes. */
+    /** {@return memory in bytes} */
     long bytes();
 
     @Override
     void close();
 
-    /** As they are: float32 [blocks]. */
+    /**
+     * As they are: float32 [blocks].
+     *
+     * @param absmax float32 [blocks], taken over
+     */
     record Plain(Tensor absmax) implements Scales {
 
+        /**
+         * Takes the tensor over.
+         *
+         * @param absmax float32 [blocks], taken over
+         */
         public Plain {
             absmax.unscoped();
         }
@@ -52,6 +61,13 @@ public sealed interface Scales extends AutoCloseable {
      */
     record Nested(Tensor codes, Tensor nestedAbsmax, float offset) implements Scales {
 
+        /**
+         * Takes the tensors over.
+         *
+         * @param codes uint8 [blocks]
+         * @param nestedAbsmax float32 [blocks / 256]
+         * @param offset the mean of the scales
+         */
         public Nested {
             codes.unscoped();
             nestedAbsmax.unscoped();
@@ -90,7 +106,12 @@ public sealed interface Scales extends AutoCloseable {
         }
     }
 
-    /** Quantises scales. Takes over nothing. */
+    /**
+     * Quantises scales. Takes over nothing.
+     *
+     * @param absmax float32 [blocks]
+     * @return the codes of the scales and what turns them back
+     */
     static Nested nest(Tensor absmax) {
         try (TensorScope scope = TensorScope.open()) {
             float offset = (float) absmax.mean().item();
@@ -103,7 +124,11 @@ public sealed interface Scales extends AutoCloseable {
         }
     }
 
-    /** A view of CPU scales for kernels. */
+    /**
+     * {@return a view of CPU scales for kernels}
+     *
+     * @param absmax float32 on the CPU, contiguous; it must outlive the view
+     */
     static FloatBuffer view(Tensor absmax) {
         return absmax.memory(0, absmax.numel() * Float.BYTES).asFloatBuffer();
     }

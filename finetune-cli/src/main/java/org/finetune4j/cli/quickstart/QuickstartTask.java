@@ -20,7 +20,12 @@ import org.finetune4j.data.InstructionRecord;
  */
 public record QuickstartTask(Path base, Path train, Path heldOut) {
 
-    /** Writes all files into a directory. */
+    /**
+     * Writes all files into a directory.
+     *
+     * @param directory where they go; missing directories are made
+     * @return where the files are
+     */
     public static QuickstartTask write(Path directory) {
         TaskGenerator.Task task = TaskGenerator.generate(QuickstartRecipe.TASK_SEED, QuickstartRecipe.HELD_OUT_RECORDS);
         QuickstartTask files = new QuickstartTask(
@@ -32,7 +37,7 @@ public record QuickstartTask(Path base, Path train, Path heldOut) {
         return files;
     }
 
-    /** A training of this task in the words of a configuration, without a method. */
+    /** {@return a training of this task in the words of a configuration, without a method} */
     public Map<String, Object> configuration() {
         Map<String, Object> keys = new LinkedHashMap<>();
         keys.put("model_name_or_path", base.toString());

@@ -19,6 +19,9 @@ public final class BitsAndBytesCompression implements WeightCompression {
     private final boolean storedOnly;
 
     /**
+     * Makes the compression of one loading.
+     *
+     * @param quantization how, and which weights
      * @param storedOnly whether weights that a checkpoint holds as plain ones stay so, as in checkpoints that are quantised
      *     already
      */

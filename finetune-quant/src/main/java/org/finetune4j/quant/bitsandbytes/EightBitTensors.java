@@ -20,7 +20,12 @@ public final class EightBitTensors {
 
     private EightBitTensors() {}
 
-    /** What a checkpoint holds of a weight. */
+    /**
+     * {@return what a checkpoint holds of a weight}
+     *
+     * @param weight whose tensors are wanted
+     * @param name the weight's in the checkpoint
+     */
     public static Map<String, Tensor> of(EightBitWeight weight, String name) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         tensors.put(name, weight.codes());

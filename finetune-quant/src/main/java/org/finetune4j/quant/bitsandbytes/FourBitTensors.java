@@ -28,7 +28,12 @@ public final class FourBitTensors {
 
     private FourBitTensors() {}
 
-    /** What a checkpoint holds of a weight. */
+    /**
+     * {@return what a checkpoint holds of a weight}
+     *
+     * @param weight whose tensors are wanted
+     * @param name the weight's in the checkpoint
+     */
     public static Map<String, Tensor> of(FourBitWeight weight, String name) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         tensors.put(name, weight.packed());
@@ -56,7 +61,11 @@ public final class FourBitTensors {
         return tensors;
     }
 
-    /** The {@code quantization_config} of a model with such weights, as transformers writes it. */
+    /**
+     * {@return the {@code quantization_config} of a model with such weights, as transformers writes it}
+     *
+     * @param weight stands for all, which are stored alike
+     */
     public static Map<String, Object> configuration(FourBitWeight weight) {
         Map<String, Object> configuration = new LinkedHashMap<>();
         configuration.put("_load_in_4bit", true);

@@ -87,7 +87,11 @@ public final class CodeBook {
         }
     }
 
-    /** The code of the number nearest to {@code x}, which must be from -1 to 1. */
+    /**
+     * {@return the code of the number nearest to {@code x}, which must be from -1 to 1}
+     *
+     * @param x from -1 to 1
+     */
     public int nearest(float x) {
         int at = firstCandidate[Float.floatToRawIntBits(x) >>> KEY_SHIFT] & 0xff;
         while (x > middles[at]) {
@@ -96,27 +100,33 @@ public final class CodeBook {
         return codeOfSorted[at] & 0xff;
     }
 
-    /** The number that a code stands for. */
+    /**
+     * {@return the number that a code stands for}
+     *
+     * @param code from 0 to {@link #size()} - 1
+     */
     public float value(int code) {
         return values[code];
     }
 
-    /** All numbers in the order of their codes; the caller may change the returned array. */
+    /** {@return all numbers in the order of their codes; the caller may change the returned array} */
     public float[] values() {
         return values.clone();
     }
 
-    /** The middles between neighbours in ascending order, and infinity at the end; the caller may change the array. */
+    /**
+     * {@return the middles between neighbours in ascending order, and infinity at the end; the caller may change the array}
+     */
     public float[] middles() {
         return middles.clone();
     }
 
-    /** The codes in ascending order of their numbers; the caller may change the returned array. */
+    /** {@return the codes in ascending order of their numbers; the caller may change the returned array} */
     public byte[] codesInOrder() {
         return codeOfSorted.clone();
     }
 
-    /** How many codes there are. */
+    /** {@return how many codes there are} */
     public int size() {
         return values.length;
     }

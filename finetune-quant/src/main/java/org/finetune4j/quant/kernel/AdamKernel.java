@@ -13,7 +13,13 @@ public final class AdamKernel {
 
     private AdamKernel() {}
 
-    /** What stays the same from step to step. */
+    /**
+     * What stays the same from step to step.
+     *
+     * @param beta1 decay of the first moment, from 0 to below 1
+     * @param beta2 decay of the second moment, from 0 to below 1
+     * @param epsilon added to the root of the second moment
+     */
     public record Settings(float beta1, float beta2, float epsilon) {}
 
     /**
@@ -25,7 +31,10 @@ public final class AdamKernel {
      * @param second codes of the second moment, of {@link CodeBook#DYNAMIC_UNSIGNED}
      * @param firstAbsmax float32, one a block
      * @param secondAbsmax float32, one a block
+     * @param settings what stays the same in all steps
      * @param step number of this step, from 1
+     * @param learningRate of this step
+     * @param weightDecay share of the value that is taken off, times the learning rate
      */
     public static void step(
             Tensor value,
@@ -67,10 +76,22 @@ public final class AdamKernel {
 
     /**
      * The numbers of one step: {@code value = value * decay - stepSize * first / (sqrt(second) / correction2 + epsilon)}.
+     *
+     * @param settings what stays the same in all steps
+     * @param stepSize the learning rate with the correction of the first moment
+     * @param correction2 the root of the correction of the second moment
+     * @param decay what the value is multiplied by before the step
      */
     public record Update(Settings settings, float stepSize, float correction2, float decay) {
 
-        /** @param step number of the step, from 1 */
+        /**
+         * {@return the numbers of a step}
+         *
+         * @param settings what stays the same in all steps
+         * @param step number of the step, from 1
+         * @param learningRate of this step
+         * @param weightDecay share of the value that is taken off, times the learning rate
+         */
         public static Update of(Settings settings, long step, double learningRate, double weightDecay) {
             double correction1 = 1 - Math.pow(settings.beta1, step);
             double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, step));

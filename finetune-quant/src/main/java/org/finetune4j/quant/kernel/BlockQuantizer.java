@@ -22,6 +22,10 @@ public final class BlockQuantizer {
     private final boolean packed;
 
     /**
+     * Makes a quantizer.
+     *
+     * @param book numbers of the codes: 16 where two share a byte, else 256
+     * @param blockSize values that share a scale
      * @param packed whether two codes share a byte, the first one in the upper half
      */
     public BlockQuantizer(CodeBook book, int blockSize, boolean packed) {

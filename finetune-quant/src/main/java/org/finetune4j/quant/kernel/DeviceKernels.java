@@ -12,9 +12,11 @@ import org.finetune4j.tensor.Tensor;
 public interface DeviceKernels {
 
     /**
-     * The kernels for tensors on a device: none for the CPU, whose kernels are in Java, and none for a device whose
-     * kernels are switched off or that nobody registered kernels for.
+     * The kernels for tensors on a device: none for the CPU, whose kernels are in Java, and none for a device whose kernels
+     * are switched off or that nobody registered kernels for.
      *
+     * @param device where the tensors are
+     * @return the kernels, or nothing
      * @throws org.finetune4j.UserErrorException when they should be there but cannot run; the message says what is missing
      */
     static Optional<DeviceKernels> of(Device device) {
@@ -34,6 +36,8 @@ public interface DeviceKernels {
      * Rounds blocks to codes, as {@link BlockQuantizer} does.
      *
      * @param values float32, float16 or bfloat16
+     * @param book numbers of the codes: 16 where two share a byte, else 256
+     * @param blockSize values that share a scale
      * @param packed whether two codes share a byte, the first one in the upper half; blocks are even then
      * @param codes uint8, filled: one byte a value, or one for two
      * @param absmax float32, filled: one number a block
@@ -46,6 +50,7 @@ public interface DeviceKernels {
      *
      * @param packed uint8, two codes a byte
      * @param absmax float32, one number a block
+     * @param book numbers of the 16 codes
      * @param blockSize a power of two, 8 or more
      * @param destination float32, float16 or bfloat16; all its values are set
      */
@@ -54,8 +59,13 @@ public interface DeviceKernels {
     /**
      * The same where the scales are in 8 bits themselves: {@code absmax = signed map[code] * nestedAbsmax + offset}.
      *
+     * @param packed uint8, two codes a byte
      * @param scaleCodes uint8, one a block
      * @param nestedAbsmax float32, one number for 256 blocks
+     * @param offset the mean of the scales
+     * @param book numbers of the 16 codes
+     * @param blockSize a power of two, 8 or more
+     * @param destination float32, float16 or bfloat16; all its values are set
      */
     void dequantizeFourBit(
             Tensor packed,
@@ -66,13 +76,33 @@ public interface DeviceKernels {
             int blockSize,
             Tensor destination);
 
-    /** Dequantises blocks of 8-bit codes, as {@link EightBitKernels#dequantize} does, to float32, float16 or bfloat16. */
+    /**
+     * Dequantises blocks of 8-bit codes, as {@link EightBitKernels#dequantize} does, to float32, float16 or bfloat16.
+     *
+     * @param codes uint8, one a value
+     * @param absmax float32, one number a block
+     * @param book numbers of the 256 codes
+     * @param blockSize values that share a scale
+     * @param destination all its values are set
+     */
     void dequantizeEightBit(Tensor codes, Tensor absmax, CodeBook book, int blockSize, Tensor destination);
 
-    /** Rounds rows to 8-bit integers, as {@link EightBitKernels#quantizeRows} does. */
+    /**
+     * Rounds rows to 8-bit integers, as {@link EightBitKernels#quantizeRows} does.
+     *
+     * @param matrix [rows, columns]
+     * @param codes int8 [rows, columns], filled
+     * @param absmax float32 [rows], filled
+     */
     void quantizeRows(Tensor matrix, Tensor codes, Tensor absmax);
 
-    /** {@code destination = codes * (absmax / 127)}, row by row, to float32, float16 or bfloat16. */
+    /**
+     * {@code destination = codes * (absmax / 127)}, row by row, to float32, float16 or bfloat16.
+     *
+     * @param codes int8 [rows, columns]
+     * @param absmax float32 [rows]
+     * @param destination [rows, columns]; all its values are set
+     */
     void dequantizeRows(Tensor codes, Tensor absmax, Tensor destination);
 
     /**
@@ -80,6 +110,11 @@ public interface DeviceKernels {
      *
      * @param value float32
      * @param gradient float32
+     * @param first codes of the first moment, of {@link CodeBook#DYNAMIC_SIGNED}
+     * @param second codes of the second moment, of {@link CodeBook#DYNAMIC_UNSIGNED}
+     * @param firstAbsmax float32, one a block
+     * @param secondAbsmax float32, one a block
+     * @param update the numbers of this step
      */
     void adamStep(
             Tensor value,

@@ -10,6 +10,8 @@ public interface DeviceKernelsProvider {
     /**
      * The kernels for a device, or nothing when this provider has none for it.
      *
+     * @param device where the tensors are
+     * @return the kernels, or nothing
      * @throws org.finetune4j.UserErrorException when they should be there but cannot run
      */
     Optional<DeviceKernels> kernels(Device device);

@@ -20,6 +20,8 @@ public final class EightBitKernels {
      *
      * @param codes uint8
      * @param absmax float32, one a block
+     * @param book numbers of the 256 codes
+     * @param blockSize values that share a scale
      * @param destination float32, contiguous, one value a code
      */
     public static void dequantize(Tensor codes, Tensor absmax, CodeBook book, int blockSize, Tensor destination) {
@@ -96,7 +98,13 @@ public final class EightBitKernels {
         return largest;
     }
 
-    /** {@code destination = codes * absmax / 127}, row by row. */
+    /**
+     * {@code destination = codes * absmax / 127}, row by row.
+     *
+     * @param codes int8 [rows, columns]
+     * @param absmax float32 [rows]
+     * @param destination float32 [rows, columns], contiguous; all its values are set
+     */
     public static void dequantizeRows(Tensor codes, Tensor absmax, Tensor destination) {
         try (TensorScope scope = TensorScope.open()) {
             destination.copyInPlace(codes).mulInPlace(absmax.div(LARGEST).unsqueeze(1));

@@ -44,6 +44,7 @@ public final class FourBitKernels {
      *
      * @param packed uint8, two codes a byte
      * @param absmax one number a block
+     * @param book numbers of the 16 codes
      * @param blockSize even
      * @param first first value, the start of a block
      * @param count of values

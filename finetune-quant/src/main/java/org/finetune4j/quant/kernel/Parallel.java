@@ -31,7 +31,12 @@ public final class Parallel {
     /** A part of a loop. */
     @FunctionalInterface
     public interface Range {
-        /** Runs the loop from {@code begin} to {@code end}, which is not part of it. */
+        /**
+         * Runs the loop from {@code begin} to {@code end}, which is not part of it.
+         *
+         * @param begin first round
+         * @param end the round after the last one
+         */
         void run(long begin, long end);
     }
 
@@ -40,6 +45,7 @@ public final class Parallel {
      *
      * @param count how often the loop runs
      * @param grain fewest rounds worth a thread
+     * @param range runs a part; called by several threads at once
      */
     public static void run(long count, long grain, Range range) {
         long threads = Math.max(1, Math.min(Torch.threads(), count / Math.max(1, grain)));

@@ -8,12 +8,24 @@ package org.finetune4j.quant.memory;
  */
 public interface BlockStore<K> {
 
-    /** The size of a block in bytes. */
+    /**
+     * {@return the size of a block in bytes}
+     *
+     * @param block any that the store knows
+     */
     long bytes(K block);
 
-    /** Moves a block near, or begins to. */
+    /**
+     * Moves a block near, or begins to.
+     *
+     * @param block any that the store knows
+     */
     void bringIn(K block);
 
-    /** Moves a block away. */
+    /**
+     * Moves a block away.
+     *
+     * @param block any that the store knows
+     */
     void moveOut(K block);
 }

@@ -10,12 +10,24 @@ import java.util.List;
  */
 public interface EvictionPolicy<K> {
 
-    /** Says that a block is used now. */
+    /**
+     * Says that a block is used now.
+     *
+     * @param block near or not
+     */
     void used(K block);
 
-    /** The block that gives way first; {@code candidates} is not empty. */
+    /**
+     * {@return the block that gives way first; {@code candidates} is not empty}
+     *
+     * @param candidates blocks that are near and not in use
+     */
     K victim(Collection<K> candidates);
 
-    /** The blocks that are likely to be used next, the next one first; empty when nothing is known. */
+    /**
+     * {@return the blocks that are likely to be used next, the next one first; empty when nothing is known}
+     *
+     * @param most the largest number of blocks wanted
+     */
     List<K> upcoming(int most);
 }

@@ -26,6 +26,8 @@ public final class MemoryScheduler<K> {
     /**
      * Makes a scheduler that has nothing near.
      *
+     * @param store the two places
+     * @param policy decides which block gives way and which are brought in ahead
      * @param allowance most bytes that may be near; the blocks of one call of {@link #use} always are while they are used
      * @param ahead how many blocks are brought in before they are needed
      */
@@ -36,7 +38,11 @@ public final class MemoryScheduler<K> {
         this.ahead = ahead;
     }
 
-    /** Says that these blocks are used now, together. */
+    /**
+     * Says that these blocks are used now, together.
+     *
+     * @param blocks brought near before this returns
+     */
     public void use(Collection<K> blocks) {
         long missing = blocks.stream()
                 .filter(block -> !near.contains(block))
@@ -88,17 +94,17 @@ public final class MemoryScheduler<K> {
         }
     }
 
-    /** Bytes that are near. */
+    /** {@return bytes that are near} */
     public long nearBytes() {
         return nearBytes;
     }
 
-    /** How often a block was brought in so far. */
+    /** {@return how often a block was brought in so far} */
     public long movedIn() {
         return movedIn;
     }
 
-    /** How often a block was moved out so far. */
+    /** {@return how often a block was moved out so far} */
     public long movedOut() {
         return movedOut;
     }

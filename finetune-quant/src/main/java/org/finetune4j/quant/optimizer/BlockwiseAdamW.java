@@ -56,7 +56,11 @@ public final class BlockwiseAdamW implements Optimizer {
      * Makes the optimizer; it takes over {@code memory}.
      *
      * @param groups contiguous float32 parameters, on the device of {@code memory}
+     * @param beta1 decay of the first moment, from 0 to below 1
+     * @param beta2 decay of the second moment, from 0 to below 1
+     * @param epsilon added to the root of the second moment
      * @param eightBit whether moments are in 8 bits
+     * @param memory where the moments lie
      */
     public BlockwiseAdamW(
             List<ParameterGroup> groups,

@@ -61,7 +61,7 @@ public final class PagedStateMemory implements StateMemory {
         scheduler.use(tensors);
     }
 
-    /** How often states were let go so far. */
+    /** {@return how often states were let go so far} */
     public long pagedOut() {
         return scheduler.movedOut();
     }

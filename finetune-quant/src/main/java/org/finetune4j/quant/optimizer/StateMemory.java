@@ -10,21 +10,39 @@ import org.finetune4j.tensor.Tensors;
 /** Where an optimizer keeps its states. It owns every tensor that it made. */
 public interface StateMemory extends AutoCloseable {
 
-    /** A tensor of zeros, which lives until this closes. */
+    /**
+     * {@return a tensor of zeros, which lives until this closes}
+     *
+     * @param dtype type of the values
+     * @param shape the length of every dimension
+     */
     Tensor zeros(DType dtype, long... shape);
 
-    /** Says that these tensors are about to be used, so that others may make room. */
+    /**
+     * Says that these tensors are about to be used, so that others may make room.
+     *
+     * @param tensors made by {@link #zeros}
+     */
     void touch(List<Tensor> tensors);
 
     @Override
     void close();
 
-    /** Ordinary memory of the CPU. */
+    /**
+     * Ordinary memory of the CPU.
+     *
+     * @return memory that holds whatever is asked for
+     */
     static StateMemory resident() {
         return resident(Device.CPU);
     }
 
-    /** Ordinary memory of a device. */
+    /**
+     * Ordinary memory of a device.
+     *
+     * @param device where it lies
+     * @return memory that holds whatever is asked for
+     */
     static StateMemory resident(Device device) {
         return new StateMemory() {
 

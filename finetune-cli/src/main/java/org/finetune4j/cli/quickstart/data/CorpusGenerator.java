@@ -15,7 +15,11 @@ public final class CorpusGenerator {
 
     private CorpusGenerator() {}
 
-    /** Documents without end, the same for the same seed. */
+    /**
+     * {@return documents without end, the same for the same seed}
+     *
+     * @param seed decides every document
+     */
     public static Stream<String> documents(long seed) {
         Village village = new Village(VILLAGE_SEED);
         Dice dice = new Dice(seed);

@@ -10,15 +10,21 @@ import org.finetune4j.data.InstructionRecord;
  */
 public final class TaskGenerator {
 
-    /** The two parts of the task. */
+    /**
+     * The two parts of the task.
+     *
+     * @param train questions about the people that are taught
+     * @param heldOut questions about the others
+     */
     public record Task(List<InstructionRecord> train, List<InstructionRecord> heldOut) {}
 
     private TaskGenerator() {}
 
     /**
-     * All questions about the people that are taught, and {@code heldOutRecords} about the others, in random order.
+     * {@return all questions about the people that are taught, and {@code heldOutRecords} about the others, in random order}
      *
      * @param seed decides the order, and which held-out questions are taken
+     * @param heldOutRecords how many questions are held out
      */
     public static Task generate(long seed, int heldOutRecords) {
         Village village = new Village(CorpusGenerator.VILLAGE_SEED);

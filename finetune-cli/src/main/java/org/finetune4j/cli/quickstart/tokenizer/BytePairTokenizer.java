@@ -18,7 +18,14 @@ import org.finetune4j.Json;
 public record BytePairTokenizer(
         Map<String, Integer> vocabulary, List<List<String>> merges, List<String> specialTokens) {
 
-    /** @throws IllegalArgumentException when a special token is not in the vocabulary */
+    /**
+     * Keeps copies.
+     *
+     * @param vocabulary tokens in {@link ByteAlphabet} spelling with their ids, in the order of the ids
+     * @param merges pairs of tokens, the earlier the more important
+     * @param specialTokens tokens that stand for no text
+     * @throws IllegalArgumentException when a special token is not in the vocabulary
+     */
     public BytePairTokenizer {
         if (!vocabulary.keySet().containsAll(specialTokens)) {
             throw new IllegalArgumentException("special tokens " + specialTokens + " must be in the vocabulary");
@@ -31,6 +38,7 @@ public record BytePairTokenizer(
     /**
      * Writes {@code tokenizer.json} and {@code tokenizer_config.json} into {@code directory}.
      *
+     * @param directory where the two files go; there must be one of that name
      * @param endOfText the special token that ends a text; as in GPT-2 it is also the one that could begin it
      * @param padding the special token that fills up batches
      * @param maxLength the longest sequence the model is made for, in tokens

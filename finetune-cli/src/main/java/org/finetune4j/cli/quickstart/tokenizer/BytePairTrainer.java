@@ -70,9 +70,11 @@ public final class BytePairTrainer {
     /**
      * Trains on {@code texts}.
      *
-     * @param vocabularySize the size of the vocabulary, special tokens included; it stays smaller when no pair occurs
-     *     twice any more
+     * @param texts read once, to the end
+     * @param vocabularySize the size of the vocabulary, special tokens included; it stays smaller when no pair occurs twice
+     *     any more
      * @param specialTokens tokens that no text is split into; they get the first ids
+     * @return the tokenizer
      * @throws IllegalArgumentException when the size leaves no room for the 256 bytes and the special tokens
      */
     public static BytePairTokenizer train(Stream<String> texts, int vocabularySize, List<String> specialTokens) {
