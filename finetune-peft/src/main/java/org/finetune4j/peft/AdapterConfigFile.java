@@ -48,7 +48,7 @@ public final class AdapterConfigFile {
     /** An adapter is built before its weights are read: what its file cannot hold would ask for any amount of memory. */
     private static void checkSizes(Path directory, Settings settings) {
         Path weights = directory.resolve(AdapterWeights.NAME);
-        Map<String, @Nullable Object> values = settings.asMap(); // so that no key counts as one that was asked for
+        Map<String, ?> values = settings.asMap(); // so that no key counts as one that was asked for
         if (SIZES.stream().allMatch(key -> values.get(key) == null) || !Files.isRegularFile(weights)) {
             return;
         }
