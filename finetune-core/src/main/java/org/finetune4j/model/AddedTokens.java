@@ -21,6 +21,8 @@ public record AddedTokens(List<String> tokens, List<String> specialTokens) {
     /**
      * Keeps copies of the lists.
      *
+     * @param tokens ordinary ones
+     * @param specialTokens never cut into pieces, and left out of decoded text
      * @throws UserErrorException for a blank token
      */
     public AddedTokens {
@@ -33,11 +35,17 @@ public record AddedTokens(List<String> tokens, List<String> specialTokens) {
         }
     }
 
-    /** Special tokens only. */
+    /**
+     * Special tokens only.
+     *
+     * @param tokens their texts
+     * @return the tokens
+     */
     public static AddedTokens special(String... tokens) {
         return new AddedTokens(List.of(), Arrays.asList(tokens));
     }
 
+    /** {@return whether there are none} */
     public boolean isEmpty() {
         return tokens.isEmpty() && specialTokens.isEmpty();
     }

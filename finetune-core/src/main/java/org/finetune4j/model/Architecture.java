@@ -14,14 +14,14 @@ import org.finetune4j.nn.Weights;
 public interface Architecture {
 
     /**
-     * The names in the configuration's {@code architectures} that this builds, such as {@code LlamaForCausalLM} and {@code
-     * LlamaForSequenceClassification}: the same backbone under other heads.
+     * {@return the names in the configuration's {@code architectures} that this builds, such as {@code LlamaForCausalLM} and
+     * {@code LlamaForSequenceClassification}: the same backbone under other heads}
      */
     List<String> names();
 
     /**
-     * The prefix that the names of the backbone's weights have in this class's checkpoints, such as {@code model.}; some
-     * checkpoints were saved from the backbone alone and lack it.
+     * {@return the prefix that the names of the backbone's weights have in this class's checkpoints, such as {@code model.};
+     * some checkpoints were saved from the backbone alone and lack it}
      */
     String backbonePrefix();
 
@@ -29,17 +29,25 @@ public interface Architecture {
      * Other names that older checkpoints store a tensor under.
      *
      * @param name the name that it has now
+     * @return the other names, the newest first
      */
     default List<String> formerNames(String name) {
         return List.of();
     }
 
-    /** Whether a checkpoint may hold this tensor although the model has no use for it, such as a stored constant. */
+    /**
+     * {@return whether a checkpoint may hold this tensor although the model has no use for it, such as a stored constant}
+     *
+     * @param name of the tensor
+     */
     default boolean isDispensable(String name) {
         return name.endsWith("rotary_emb.inv_freq");
     }
 
-    /** How the names of the weights begin that belong to a head, this architecture's or another on the same backbone. */
+    /**
+     * {@return how the names of the weights begin that belong to a head, this architecture's or another on the same
+     * backbone}
+     */
     default List<String> headPrefixes() {
         return List.of("score.", "lm_head.");
     }
@@ -47,14 +55,18 @@ public interface Architecture {
     /**
      * Builds the model.
      *
-     * @throws UserErrorException when the configuration asks for something that is not implemented, or a weight is
-     *     missing or has another shape
+     * @param config of the model
+     * @param weights where parameters come from
+     * @return the model
+     * @throws UserErrorException when the configuration asks for something that is not implemented, or a weight is missing
+     *     or has another shape
      */
     DecoderModel build(ModelConfig config, Weights weights);
 
     /**
-     * The architecture that a configuration names.
+     * {@return the architecture that a configuration names}
      *
+     * @param config of the model
      * @throws UserErrorException when it is not known, with the nearest name that is
      */
     static Architecture of(ModelConfig config) {
@@ -65,8 +77,9 @@ public interface Architecture {
     }
 
     /**
-     * The name of the classifier of sequences that has the backbone of what a configuration names, itself included.
+     * {@return the name of the classifier of sequences that has the backbone of what a configuration names, itself included}
      *
+     * @param config of the model
      * @throws UserErrorException when there is none
      */
     static String classifierOf(ModelConfig config) {

@@ -79,13 +79,23 @@ public final class CausalLM implements AutoCloseable {
         this.mappedFiles = mappedFiles;
     }
 
-    /** Loads a model directory onto the best device, in the dtype it is stored in; see {@link #load(Path, LoadOptions)}. */
+    /**
+     * Loads a model directory onto the best device, in the dtype it is stored in; see {@link #load(Path, LoadOptions)}.
+     *
+     * @param directory of the model
+     * @return the model, which the caller closes
+     */
     public static CausalLM load(Path directory) {
         ModelConfig.requireDirectory(Objects.requireNonNull(directory, "directory"));
         return load(directory, LoadOptions.defaults());
     }
 
-    /** {@link #load(String, LoadOptions)} onto the best device, in the dtype it is stored in. */
+    /**
+     * {@link #load(String, LoadOptions)} onto the best device, in the dtype it is stored in.
+     *
+     * @param nameOrPath a directory, {@code org/name} or {@code org/name@revision}
+     * @return the model, which the caller closes
+     */
     public static CausalLM load(String nameOrPath) {
         return load(HubClient.fromEnvironment().resolve(Objects.requireNonNull(nameOrPath, "nameOrPath")));
     }
@@ -95,6 +105,8 @@ public final class CausalLM implements AutoCloseable {
      * unless it is there already; see {@link HubClient}.
      *
      * @param nameOrPath a directory, {@code org/name} or {@code org/name@revision}
+     * @param options the user's
+     * @return the model, which the caller closes
      * @throws UserErrorException when there is no such model, or it cannot be used; the message says why
      */
     public static CausalLM load(String nameOrPath, LoadOptions options) {
@@ -102,10 +114,13 @@ public final class CausalLM implements AutoCloseable {
     }
 
     /**
-     * Loads a model directory: {@code config.json}, safetensors in one or several files, and the tokenizer if it has one.
-     * On a CPU weights stay mapped from the files, so loading neither copies nor waits for them. A classifier of sequences
+     * Loads a model directory: {@code config.json}, safetensors in one or several files, and the tokenizer if it has one. On
+     * a CPU weights stay mapped from the files, so loading neither copies nor waits for them. A classifier of sequences
      * loads the same way; {@link #logits} then gives the scores of its labels.
      *
+     * @param directory of the model
+     * @param options the user's
+     * @return the model, which the caller closes
      * @throws UserErrorException when something is missing, broken, or not implemented; the message names it
      */
     public static CausalLM load(Path directory, LoadOptions options) {
@@ -154,8 +169,11 @@ public final class CausalLM implements AutoCloseable {
     /**
      * A new model with random weights, for training from nothing.
      *
+     * @param config of the model
      * @param tokenizer the tokenizer it will be used with, which the model then owns, or null
+     * @param device where the weights go
      * @param seed decides the weights
+     * @return the model, which the caller closes
      */
     public static CausalLM initialize(ModelConfig config, @Nullable Tokenizer tokenizer, Device device, long seed) {
         return initialize(config, tokenizer, LoadOptions.defaults().withDevice(device), seed);
@@ -164,7 +182,11 @@ public final class CausalLM implements AutoCloseable {
     /**
      * A new model with random weights.
      *
+     * @param config of the model
+     * @param tokenizer which the model then owns, or null
      * @param options device and types of the model; nothing else of them matters here
+     * @param seed decides the weights
+     * @return the model, which the caller closes
      */
     public static CausalLM initialize(
             ModelConfig config, @Nullable Tokenizer tokenizer, LoadOptions options, long seed) {
@@ -190,30 +212,34 @@ public final class CausalLM implements AutoCloseable {
         return chosen == null ? options.device().computeDType(stored.storageDType()) : chosen;
     }
 
+    /** {@return what config.json says} */
     public ModelConfig config() {
         return config;
     }
 
-    /** The layers and parameters. */
+    /** {@return the layers and parameters} */
     public DecoderModel network() {
         return network;
     }
 
+    /** {@return where the weights are} */
     public Device device() {
         return device;
     }
 
-    /** The type that hidden states are calculated in. */
+    /** {@return the type that hidden states are calculated in} */
     public DType computeDType() {
         return computeDType;
     }
 
-    /** Where the model was loaded from, or null for a new one. */
+    /** {@return where the model was loaded from, or null for a new one} */
     public @Nullable Path directory() {
         return directory;
     }
 
-    /** What others call this model: its hub name where the cache or the configuration knows one, else its directory. */
+    /**
+     * {@return what others call this model: its hub name where the cache or the configuration knows one, else its directory}
+     */
     public String nameOrPath() {
         Optional<String> repository = directory == null ? Optional.empty() : HubClient.repositoryOf(directory);
         if (repository.isPresent()) {
@@ -321,7 +347,12 @@ public final class CausalLM implements AutoCloseable {
                 : text.tokenizer().map(Tokenizer::eosTokenId).orElseGet(OptionalInt::empty);
     }
 
-    /** What the layers need to know about a batch without earlier tokens. */
+    /**
+     * What the layers need to know about a batch without earlier tokens.
+     *
+     * @param inputs the tokens
+     * @return the context, whose tensors belong to the scope
+     */
     public SequenceContext context(ModelInputs inputs) {
         return context(inputs, prompt());
     }
@@ -329,7 +360,9 @@ public final class CausalLM implements AutoCloseable {
     /**
      * What the layers need to know about a batch without earlier tokens.
      *
+     * @param inputs the tokens
      * @param prompt the virtual tokens that the model's prompt extension made, or null
+     * @return the context, whose tensors belong to the scope
      */
     public SequenceContext context(ModelInputs inputs, @Nullable Prompt prompt) {
         return contexts()
@@ -341,7 +374,9 @@ public final class CausalLM implements AutoCloseable {
      * if it has one.
      *
      * @param inputs the new tokens, with their positions (virtual tokens not counted)
+     * @param cache keys and values of earlier tokens
      * @param seenMask [batch, past + seq], 1 for a real token (virtual tokens not among them)
+     * @return the context, whose tensors belong to the scope
      */
     public SequenceContext context(ModelInputs inputs, SequenceCache cache, byte[] seenMask) {
         if (cache.length() > 0) {
@@ -370,6 +405,7 @@ public final class CausalLM implements AutoCloseable {
      * Puts virtual tokens before those of every sequence that the model sees, in training and in generation. There is place
      * for one prompt.
      *
+     * @param extension makes them
      * @throws UserErrorException when another one is there, or the model is not causal
      */
     public void extendPrompt(PromptExtension extension) {
@@ -384,7 +420,7 @@ public final class CausalLM implements AutoCloseable {
         promptExtension = extension;
     }
 
-    /** What puts virtual tokens before those of every sequence, or null. */
+    /** {@return what puts virtual tokens before those of every sequence, or null} */
     public @Nullable PromptExtension promptExtension() {
         return promptExtension;
     }
@@ -394,7 +430,7 @@ public final class CausalLM implements AutoCloseable {
         promptExtension = null;
     }
 
-    /** How many virtual tokens stand before those of every sequence, in a key-value cache too. */
+    /** {@return how many virtual tokens stand before those of every sequence, in a key-value cache too} */
     public int virtualTokens() {
         PromptExtension present = promptExtension;
         return present == null ? 0 : present.virtualTokens();
@@ -430,6 +466,8 @@ public final class CausalLM implements AutoCloseable {
     /**
      * The hidden states after the final norm, without recording anything for a backward pass.
      *
+     * @param inputs the tokens
+     * @param context what the layers know about the batch
      * @return [batch, virtual + seq, hidden] with the virtual embeddings of the context, which belongs to the caller's scope
      */
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
@@ -445,6 +483,7 @@ public final class CausalLM implements AutoCloseable {
      * The scores of the next token at every position or, from a classifier of sequences, the scores of every label, without
      * recording anything for a backward pass.
      *
+     * @param inputs the tokens
      * @return [batch, seq, vocabulary] or [batch, labels], which belongs to the caller's scope
      */
     public Tensor logits(ModelInputs inputs) {
@@ -486,12 +525,16 @@ public final class CausalLM implements AutoCloseable {
         return rows;
     }
 
-    /** Writes a model directory in the layout of {@code save_pretrained}; see {@link ModelWriter}. */
+    /**
+     * Writes a model directory in the layout of {@code save_pretrained}; see {@link ModelWriter}.
+     *
+     * @param target the directory
+     */
     public void save(Path target) {
         ModelWriter.of(this).write(target);
     }
 
-    /** The names of the layers that a method can extend, such as {@code model.layers.0.self_attn.q_proj}. */
+    /** {@return the names of the layers that a method can extend, such as {@code model.layers.0.self_attn.q_proj}} */
     public List<String> linearLayerNames() {
         return network.namedModules().entrySet().stream()
                 .filter(entry -> entry.getValue() instanceof Linear)

@@ -10,17 +10,28 @@ import org.jspecify.annotations.Nullable;
  */
 public interface CompressedCheckpointFormat {
 
-    /** Whether this is the way that the configuration names. */
+    /**
+     * {@return whether this is the way that the configuration names}
+     *
+     * @param config of the checkpoint
+     */
     boolean accepts(ModelConfig config);
 
     /**
      * What reads the weights.
      *
+     * @param config of the checkpoint
+     * @return the compression
      * @throws UserErrorException when the configuration asks for something that is not implemented
      */
     WeightCompression compression(ModelConfig config);
 
-    /** What a checkpoint and its user ask for together: weights that are compressed already stay as they are. */
+    /**
+     * {@return what a checkpoint and its user ask for together: weights that are compressed already stay as they are}
+     *
+     * @param config of the checkpoint
+     * @param options the user's
+     */
     static @Nullable WeightCompression compressionOf(ModelConfig config, LoadOptions options) {
         if (!config.has(ModelConfig.QUANTIZATION)) {
             return options.compression();

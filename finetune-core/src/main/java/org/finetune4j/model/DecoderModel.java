@@ -37,6 +37,8 @@ public abstract class DecoderModel extends Module {
      * Turns token ids into the first hidden states.
      *
      * @param inputIds [batch, seq] int64
+     * @param context what the layers know about the batch
+     * @param computeDType what is calculated in; null for what suits the device
      * @return [batch, seq, hidden] in {@code computeDType}, with the context's virtual tokens before the others
      */
     public abstract Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType);
@@ -46,6 +48,7 @@ public abstract class DecoderModel extends Module {
      * architecture scales them.
      *
      * @param inputIds int64 of any shape
+     * @param computeDType what is calculated in; null for what suits the device
      * @return [..., hidden]
      */
     public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
@@ -56,6 +59,8 @@ public abstract class DecoderModel extends Module {
      * The vectors of tokens, after the context's virtual ones where it has some.
      *
      * @param inputIds [batch, seq] int64
+     * @param context what the layers know about the batch
+     * @param computeDType what is calculated in; null for what suits the device
      * @return [batch, virtual + seq, hidden]
      */
     protected final Tensor allVectors(Tensor inputIds, SequenceContext context, DType computeDType) {
@@ -68,49 +73,58 @@ public abstract class DecoderModel extends Module {
         return Tensors.cat(List.of(rows, tokens), 1); // [batch, virtual + seq, hidden]
     }
 
-    /** The layers in their order. */
+    /** {@return the layers in their order} */
     public abstract List<? extends DecoderLayer> layers();
 
-    /** The final norm: [..., hidden] to [..., hidden]. */
+    /**
+     * The final norm: [..., hidden] to [..., hidden].
+     *
+     * @param hiddenStates [..., hidden]
+     * @return [..., hidden]
+     */
     public abstract Tensor finalNorm(Tensor hiddenStates);
 
-    /** The table of token embeddings. */
+    /** {@return the table of token embeddings} */
     public abstract Embedding inputEmbedding();
 
-    /** Whether training changes anything that {@link #embed} uses. */
+    /** {@return whether training changes anything that {@link #embed} uses} */
     public boolean embeddingTrains() {
         return inputEmbedding().isTrainable();
     }
 
-    /** The output layer, from hidden to vocabulary or, in a classifier, to its labels. */
+    /** {@return the output layer, from hidden to vocabulary or, in a classifier, to its labels} */
     public abstract Linear outputLayer();
 
-    /** The kinds of attention that the layers have. */
+    /** {@return the kinds of attention that the layers have} */
     public Set<AttentionKind> attentionKinds() {
         return Set.of(AttentionKind.FULL);
     }
 
-    /** How many tokens a layer with sliding attention sees, the token itself among them. */
+    /** {@return how many tokens a layer with sliding attention sees, the token itself among them} */
     public int slidingWindow() {
         throw new IllegalStateException("this model has no layer with sliding attention");
     }
 
-    /** Whether a token sees nothing after it; an encoder's does. */
+    /** {@return whether a token sees nothing after it; an encoder's does} */
     public boolean isCausal() {
         return true;
     }
 
-    /** The rotary embedding of layers of this kind, or null in a model without one. */
+    /**
+     * {@return the rotary embedding of layers of this kind, or null in a model without one}
+     *
+     * @param kind full or sliding attention
+     */
     public @Nullable RotaryEmbedding rotaryEmbedding(AttentionKind kind) {
         return null;
     }
 
-    /** Which token a classifier of sequences reads; null in a language model, which scores every token. */
+    /** {@return which token a classifier of sequences reads; null in a language model, which scores every token} */
     public @Nullable Pooling pooling() {
         return null;
     }
 
-    /** What a mixture of experts adds to the training loss; null in a model without routers. */
+    /** {@return what a mixture of experts adds to the training loss; null in a model without routers} */
     public @Nullable LoadBalancing loadBalancing() {
         return null;
     }
@@ -124,7 +138,7 @@ public abstract class DecoderModel extends Module {
         return 0;
     }
 
-    /** The longest sequence the model can see. */
+    /** {@return the longest sequence the model can see} */
     public abstract int maxPositions();
 
     /**
@@ -148,7 +162,7 @@ public abstract class DecoderModel extends Module {
         return outputLayer().forward(normalised, context);
     }
 
-    /** Whether the output layer's weight is the embedding's. */
+    /** {@return whether the output layer's weight is the embedding's} */
     public final boolean isTied() {
         return outputLayer().weight() == inputEmbedding().weight();
     }

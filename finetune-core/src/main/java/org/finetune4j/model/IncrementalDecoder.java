@@ -30,6 +30,7 @@ public final class IncrementalDecoder {
     /**
      * Takes the next token.
      *
+     * @param id of the token
      * @return the text that is now complete; empty while a character is not
      * @throws IllegalStateException when the tokenizer is closed
      */
@@ -50,7 +51,7 @@ public final class IncrementalDecoder {
         return piece;
     }
 
-    /** What is left when the sequence ends inside of a character; usually empty. Starts the decoder anew. */
+    /** {@return what is left when the sequence ends inside of a character; usually empty} Starts the decoder anew. */
     public String finish() {
         String text = decode(0, windowLength);
         int common = 0;

@@ -9,7 +9,13 @@ package org.finetune4j.model;
  */
 public record LoadBalancing(int experts, double coefficient, boolean inLoss) {
 
-    /** What the configuration asks for; {@code coefficient} is the architecture's default. */
+    /**
+     * {@return what the configuration asks for; {@code coefficient} is the architecture's default}
+     *
+     * @param config of the model
+     * @param experts in a layer
+     * @param coefficient the architecture's default
+     */
     public static LoadBalancing of(ModelConfig config, int experts, double coefficient) {
         return new LoadBalancing(
                 experts,

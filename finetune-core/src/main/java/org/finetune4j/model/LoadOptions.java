@@ -28,6 +28,12 @@ public record LoadOptions(
      * Checks the types: a user chooses among float32, bfloat16 and float16. In float64 a model is held and calculated with
      * for checks of its mathematics, see {@link #inDoublePrecision()}.
      *
+     * @param device where the weights go
+     * @param dtype what weights are held in; null for the type of the checkpoint
+     * @param labels of a classifier; null for what the checkpoint is
+     * @param compression of the weights; null for none
+     * @param addedTokens more than the checkpoint has
+     * @param computeDType what is calculated in; null for what suits the device
      * @throws UserErrorException for any other type
      */
     public LoadOptions {
@@ -41,20 +47,35 @@ public record LoadOptions(
         }
     }
 
-    /** Loads what the checkpoint is, with nothing compressed. */
+    /**
+     * Loads what the checkpoint is, with nothing compressed.
+     *
+     * @param device where the weights go
+     * @param dtype what weights are held in; null for the type of the checkpoint
+     */
     public LoadOptions(Device device, @Nullable DType dtype) {
         this(device, dtype, null, null, AddedTokens.NONE, null);
     }
 
-    /** The best device of this machine, the checkpoint's dtype. */
+    /** {@return the best device of this machine, the checkpoint's dtype} */
     public static LoadOptions defaults() {
         return new LoadOptions(Device.best(), null);
     }
 
+    /**
+     * {@return the same options for another device}
+     *
+     * @param newDevice where the weights go
+     */
     public LoadOptions withDevice(Device newDevice) {
         return new LoadOptions(newDevice, dtype, labels, compression, addedTokens, computeDType);
     }
 
+    /**
+     * {@return the same options with weights held in another type}
+     *
+     * @param newDType what weights are held in
+     */
     public LoadOptions withDType(DType newDType) {
         return new LoadOptions(device, newDType, labels, compression, addedTokens, computeDType);
     }
@@ -68,21 +89,41 @@ public record LoadOptions(
         return new LoadOptions(device, DType.FLOAT64, labels, compression, addedTokens, DType.FLOAT64);
     }
 
-    /** As a classifier of sequences; 1 label makes it a model of one number, such as a reward. */
+    /**
+     * As a classifier of sequences; 1 label makes it a model of one number, such as a reward.
+     *
+     * @param newLabels at least 1
+     * @return the new options
+     */
     public LoadOptions asClassifier(int newLabels) {
         return new LoadOptions(device, dtype, newLabels, compression, addedTokens, computeDType);
     }
 
+    /**
+     * {@return the same options with other compression}
+     *
+     * @param newCompression of the weights; null for none
+     */
     public LoadOptions withCompression(@Nullable WeightCompression newCompression) {
         return new LoadOptions(device, dtype, labels, newCompression, addedTokens, computeDType);
     }
 
-    /** With more tokens than the checkpoint has. */
+    /**
+     * With more tokens than the checkpoint has.
+     *
+     * @param newTokens what is added
+     * @return the new options
+     */
     public LoadOptions withAddedTokens(AddedTokens newTokens) {
         return new LoadOptions(device, dtype, labels, compression, newTokens, computeDType);
     }
 
-    /** Calculating in {@code newComputeDType}, whatever the weights are stored in. */
+    /**
+     * Calculating in {@code newComputeDType}, whatever the weights are stored in.
+     *
+     * @param newComputeDType float32, bfloat16 or float16; null for what suits the device
+     * @return the new options
+     */
     public LoadOptions withComputeDType(@Nullable DType newComputeDType) {
         return new LoadOptions(device, dtype, labels, compression, addedTokens, newComputeDType);
     }

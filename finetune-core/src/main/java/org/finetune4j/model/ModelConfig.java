@@ -72,6 +72,8 @@ public final class ModelConfig {
     /**
      * Reads the configuration of a model directory.
      *
+     * @param directory of the model
+     * @return the configuration
      * @throws UserErrorException when the directory or the file is missing or is not JSON
      */
     public static ModelConfig load(Path directory) {
@@ -87,22 +89,32 @@ public final class ModelConfig {
         }
     }
 
-    /** Reads a configuration from JSON text; {@code origin} is what messages call it. */
+    /**
+     * Reads a configuration from JSON text; {@code origin} is what messages call it.
+     *
+     * @param json the text of a config.json
+     * @param origin what messages call it
+     * @return the configuration
+     */
     public static ModelConfig parse(String json, String origin) {
         return new ModelConfig(Json.parseObject(json, origin), origin);
     }
 
-    /** Writes the configuration as transformers lays it out: sorted as it was read, two spaces of indentation. */
+    /**
+     * Writes the configuration as transformers lays it out: sorted as it was read, two spaces of indentation.
+     *
+     * @param directory of the model
+     */
     public void save(Path directory) {
         AtomicFiles.writeString(directory.resolve(FILE), root.toPrettyString() + "\n");
     }
 
-    /** What messages call this configuration: usually the path of its file. */
+    /** {@return what messages call this configuration: usually the path of its file} */
     public String origin() {
         return origin;
     }
 
-    /** The class of transformers that the checkpoint was saved from, such as {@code LlamaForCausalLM}. */
+    /** {@return the class of transformers that the checkpoint was saved from, such as {@code LlamaForCausalLM}} */
     public String architecture() {
         JsonNode names = root.path("architectures");
         if (!names.isArray() || names.isEmpty() || !names.get(0).isTextual()) {
@@ -123,7 +135,11 @@ public final class ModelConfig {
         return DType.parseStored(origin + ": key 'dtype'", name);
     }
 
-    /** A copy that says the weights are stored as {@code dtype}. */
+    /**
+     * {@return a copy that says the weights are stored as {@code dtype}}
+     *
+     * @param dtype of the stored weights
+     */
     public ModelConfig withStorageDType(DType dtype) {
         ObjectNode copy = root.deepCopy();
         copy.set(copy.has("torch_dtype") ? "torch_dtype" : "dtype", TextNode.valueOf(dtype.torchName()));
@@ -151,14 +167,22 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin, reads);
     }
 
-    /** A copy that says whether the output layer shares the embedding's weight. */
+    /**
+     * {@return a copy that says whether the output layer shares the embedding's weight}
+     *
+     * @param tied whether it does
+     */
     public ModelConfig withTiedEmbeddings(boolean tied) {
         ObjectNode copy = root.deepCopy();
         copy.put("tie_word_embeddings", tied);
         return new ModelConfig(copy, origin, reads);
     }
 
-    /** A copy that says how the weights are quantised, or, with an empty map, that they are not. */
+    /**
+     * {@return a copy that says how the weights are quantised, or, with an empty map, that they are not}
+     *
+     * @param quantization the new {@code quantization_config}
+     */
     public ModelConfig withQuantization(Map<String, ?> quantization) {
         ObjectNode copy = root.deepCopy();
         if (quantization.isEmpty()) {
@@ -170,8 +194,10 @@ public final class ModelConfig {
     }
 
     /**
-     * A copy in which keys that are missing have the values that the architecture's class of transformers gives them; a key
-     * that is there stays, null too.
+     * {@return a copy in which keys that are missing have the values that the architecture's class of transformers gives
+     * them; a key that is there stays, null too}
+     *
+     * @param defaults values by key
      */
     public ModelConfig withDefaults(Map<String, ? extends Number> defaults) {
         ObjectNode copy = root.deepCopy();
@@ -179,35 +205,51 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin, reads);
     }
 
-    /** How many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2. */
+    /** {@return how many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2} */
     public int labels() {
         JsonNode labels = root.path("id2label");
         return labels.isObject() && !labels.isEmpty() ? labels.size() : positive("num_labels", 2);
     }
 
-    /** The padding's token, or null where the configuration names none. */
+    /** {@return the padding's token, or null where the configuration names none} */
     public @Nullable Integer padTokenId() {
         JsonNode id = root.path("pad_token_id");
         return id.isInt() && id.asInt() >= 0 ? id.asInt() : null;
     }
 
-    /** Whether the head classifies sequences: the architecture's name ends in {@code ForSequenceClassification}. */
+    /**
+     * {@return whether the head classifies sequences: the architecture's name ends in {@code ForSequenceClassification}}
+     */
     public boolean isSequenceClassifier() {
         return architecture().endsWith(SEQUENCE_CLASSIFIER);
     }
 
-    /** Whether the key is there and not null. */
+    /**
+     * {@return whether the key is there and not null}
+     *
+     * @param key in config.json
+     */
     public boolean has(String key) {
         return root.hasNonNull(key);
     }
 
-    /** The node under {@code key}, for structures that only one architecture knows; a missing node where there is none. */
+    /**
+     * {@return the node under {@code key}, for structures that only one architecture knows; a missing node where there is
+     * none}
+     *
+     * @param key in config.json
+     */
     public JsonNode node(String key) {
         JsonNode node = root.path(key);
         return node.isMissingNode() || node.isNull() ? node : read(key, node);
     }
 
-    /** A whole number that must be there and be positive. */
+    /**
+     * A whole number that must be there and be positive.
+     *
+     * @param key in config.json
+     * @return the number
+     */
     public int positive(String key) {
         JsonNode node = root.path(key);
         if (!node.isInt() || node.asInt() <= 0 || node.asInt() > LARGEST) {
@@ -216,12 +258,23 @@ public final class ModelConfig {
         return read(key, node.asInt());
     }
 
-    /** A positive whole number, or {@code fallback} where the key is missing or null. */
+    /**
+     * A positive whole number, or {@code fallback} where the key is missing or null.
+     *
+     * @param key in config.json
+     * @param fallback where the key is missing or null
+     * @return the number
+     */
     public int positive(String key, int fallback) {
         return has(key) ? positive(key) : read(key, fallback);
     }
 
-    /** A whole number that may be 0, or {@code fallback} where the key is missing or null. */
+    /**
+     * {@return a whole number that may be 0, or {@code fallback} where the key is missing or null}
+     *
+     * @param key in config.json
+     * @param fallback where the key is missing or null
+     */
     public int count(String key, int fallback) {
         JsonNode node = root.path(key);
         if (has(key) && (!node.isInt() || node.asInt() < 0)) {
@@ -230,7 +283,12 @@ public final class ModelConfig {
         return read(key, has(key) ? node.asInt() : fallback);
     }
 
-    /** A number, or {@code fallback} where the key is missing or null. */
+    /**
+     * {@return a number, or {@code fallback} where the key is missing or null}
+     *
+     * @param key in config.json
+     * @param fallback where the key is missing or null
+     */
     public double number(String key, double fallback) {
         if (!has(key)) {
             return read(key, fallback);
@@ -241,7 +299,12 @@ public final class ModelConfig {
         return read(key, root.path(key).asDouble());
     }
 
-    /** A truth value, or {@code fallback} where the key is missing or null. */
+    /**
+     * {@return a truth value, or {@code fallback} where the key is missing or null}
+     *
+     * @param key in config.json
+     * @param fallback where the key is missing or null
+     */
     public boolean flag(String key, boolean fallback) {
         if (!has(key)) {
             return read(key, fallback);
@@ -252,7 +315,12 @@ public final class ModelConfig {
         return read(key, root.path(key).asBoolean());
     }
 
-    /** A text, or {@code fallback} where the key is missing or null. */
+    /**
+     * {@return a text, or {@code fallback} where the key is missing or null}
+     *
+     * @param key in config.json
+     * @param fallback where the key is missing or null
+     */
     public String text(String key, String fallback) {
         if (!has(key)) {
             return read(key, fallback);
@@ -266,6 +334,7 @@ public final class ModelConfig {
     /**
      * Refuses a flag that asks for something this architecture does not implement.
      *
+     * @param key in config.json
      * @param implemented the only value that can be honoured
      */
     public void require(String key, boolean implemented) {
@@ -275,7 +344,11 @@ public final class ModelConfig {
         }
     }
 
-    /** Refuses a number other than 0 that asks for something this architecture does not implement. */
+    /**
+     * Refuses a number other than 0 that asks for something this architecture does not implement.
+     *
+     * @param key in config.json
+     */
     public void requireZero(String key) {
         if (number(key, 0) != 0) {
             throw new UserErrorException(
@@ -283,7 +356,11 @@ public final class ModelConfig {
         }
     }
 
-    /** Refuses keys that, when they are there and not null, ask for something this architecture does not implement. */
+    /**
+     * Refuses keys that, when they are there and not null, ask for something this architecture does not implement.
+     *
+     * @param keys in config.json
+     */
     public void refuse(Set<String> keys) {
         for (String key : keys) {
             if (has(key)) {
@@ -293,7 +370,13 @@ public final class ModelConfig {
         }
     }
 
-    /** The error for a key whose value cannot be used. */
+    /**
+     * The error for a key whose value cannot be used.
+     *
+     * @param key in config.json
+     * @param expected what would have been right
+     * @return the error
+     */
     public UserErrorException invalid(String key, String expected) {
         JsonNode node = root.path(key);
         String found = node.isMissingNode() ? "is missing" : "is " + node;

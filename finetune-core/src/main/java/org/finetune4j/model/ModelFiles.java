@@ -28,7 +28,12 @@ public final class ModelFiles {
 
     private ModelFiles() {}
 
-    /** Copies configuration, generation settings and tokenizer of a model directory to another one. */
+    /**
+     * Copies configuration, generation settings and tokenizer of a model directory to another one.
+     *
+     * @param from the directory that has them
+     * @param to the directory that gets them
+     */
     public static void copyAll(Path from, Path to) {
         copy(List.of(ModelConfig.FILE), from, to);
         copy(GENERATION, from, to);

@@ -24,6 +24,17 @@ public record ModelInputs(
         int @Nullable [] positionIds,
         int @Nullable [] tokenTypeIds) {
 
+    /**
+     * Checks that everything has one length.
+     *
+     * @param batchSize number of sequences
+     * @param sequenceLength tokens of each, padding included
+     * @param inputIds row-major [batch, seq]
+     * @param attentionMask row-major [batch, seq]
+     * @param positionIds row-major [batch, seq], or null
+     * @param tokenTypeIds row-major [batch, seq], or null
+     * @throws IllegalArgumentException when a length differs
+     */
     public ModelInputs {
         int size = Math.multiplyExact(batchSize, sequenceLength);
         if (size <= 0
@@ -48,25 +59,44 @@ public record ModelInputs(
         }
     }
 
-    /** Inputs without token types. */
+    /**
+     * Inputs without token types.
+     *
+     * @param batchSize sequences
+     * @param sequenceLength tokens of each, padding included
+     * @param inputIds row-major [batch, seq]
+     * @param attentionMask row-major [batch, seq], 1 for a real token
+     * @param positionIds row-major [batch, seq], or null for the number of real tokens before
+     */
     public ModelInputs(
             int batchSize, int sequenceLength, int[] inputIds, byte[] attentionMask, int @Nullable [] positionIds) {
         this(batchSize, sequenceLength, inputIds, attentionMask, positionIds, null);
     }
 
-    /** The same tokens with their types. */
+    /**
+     * {@return the same tokens with their types}
+     *
+     * @param newTokenTypeIds row-major [batch, seq]
+     */
     public ModelInputs withTokenTypeIds(int[] newTokenTypeIds) {
         return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds, newTokenTypeIds);
     }
 
-    /** One sequence without padding. */
+    /**
+     * One sequence without padding.
+     *
+     * @param inputIds row-major [batch, seq]
+     * @return the batch
+     */
     public static ModelInputs of(int... inputIds) {
         byte[] mask = new byte[inputIds.length];
         Arrays.fill(mask, (byte) 1);
         return new ModelInputs(1, inputIds.length, inputIds, mask, null);
     }
 
-    /** The given positions, or the number of real tokens before each one in its row (0 for padding before them). */
+    /**
+     * {@return the given positions, or the number of real tokens before each one in its row (0 for padding before them)}
+     */
     public int[] positions() {
         if (positionIds != null) {
             return positionIds;
@@ -83,7 +113,12 @@ public record ModelInputs(
         return positions;
     }
 
-    /** These tokens after so many virtual ones in every row, which count as real and have the id 0. */
+    /**
+     * These tokens after virtual ones in every row, which count as real and have the id 0.
+     *
+     * @param virtual how many of them
+     * @return the longer rows
+     */
     public ModelInputs withVirtual(int virtual) {
         int length = virtual + sequenceLength;
         int[] ids = new int[batchSize * length];

@@ -34,7 +34,12 @@ public final class ModelWriter {
         this.dtype = model.config().storageDType();
     }
 
-    /** Writes {@code model} in the dtype of its configuration. */
+    /**
+     * Writes {@code model} in the dtype of its configuration.
+     *
+     * @param model whose weights they are
+     * @return the writer
+     */
     public static ModelWriter of(CausalLM model) {
         return new ModelWriter(model);
     }
@@ -51,19 +56,32 @@ public final class ModelWriter {
         return this;
     }
 
-    /** Writes every weight in the dtype it has in memory: exact, so that training can go on from it. */
+    /**
+     * Writes every weight in the dtype it has in memory: exact, so that training can go on from it.
+     *
+     * @return this writer
+     */
     public ModelWriter exact() {
         dtype = null;
         return this;
     }
 
-    /** Writes compressed weights as plain ones, decompressing one at a time. */
+    /**
+     * Writes compressed weights as plain ones, decompressing one at a time.
+     *
+     * @return this writer
+     */
     public ModelWriter decompressed() {
         decompress = true;
         return this;
     }
 
-    /** Starts a new file when the present one would grow past this size. */
+    /**
+     * Starts a new file when the present one would grow past this size.
+     *
+     * @param bytes of one file at most
+     * @return this writer
+     */
     public ModelWriter maxShardBytes(long bytes) {
         maxShardBytes = bytes;
         return this;

@@ -7,19 +7,25 @@ import org.jspecify.annotations.Nullable;
 @FunctionalInterface
 public interface Pooling {
 
-    /** For every row the index of that token in its row. */
+    /**
+     * Finds the token in every row.
+     *
+     * @param inputs the tokens
+     * @return [batch], its index in its row
+     */
     int[] tokens(ModelInputs inputs);
 
-    /** The first token: {@code [CLS]} of BERT. */
+    /** {@return the first token: {@code [CLS]} of BERT} */
     static Pooling first() {
         return inputs -> new int[inputs.batchSize()];
     }
 
     /**
-     * The last token whose id is not the padding's, as the decoders of transformers do: by id, not by mask.
+     * {@return the last token whose id is not the padding's, as the decoders of transformers do: by id, not by mask}
      *
      * @param padTokenId the padding's id, or null where the configuration names none: then the last token is taken, and a
      *     batch of several sequences is refused
+     * @param origin what messages call it
      */
     static Pooling lastExcept(@Nullable Integer padTokenId, String origin) {
         return inputs -> {

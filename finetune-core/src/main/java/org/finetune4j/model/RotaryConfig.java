@@ -66,7 +66,12 @@ public final class RotaryConfig {
         this.rotaryDim = rotaryDim;
     }
 
-    /** The rotary embedding for heads of {@code headDim} elements, all of which are rotated. */
+    /**
+     * {@return the rotary embedding for heads of {@code headDim} elements, all of which are rotated}
+     *
+     * @param config of the model
+     * @param headDim elements of a head
+     */
     public static RotaryEmbedding of(ModelConfig config, int headDim) {
         String key = key(config);
         JsonNode scaling = config.node(key);
@@ -79,9 +84,12 @@ public final class RotaryConfig {
     /**
      * The same for an architecture that rotates a part of each head only.
      *
+     * @param config of the model
+     * @param headDim elements of a head
      * @param thetaKey the base's key in transformers 4
      * @param partialKey the key of the share of a head that is rotated, in transformers 4
      * @param partial that share where no key gives it
+     * @return the rotary embedding
      */
     public static RotaryEmbedding ofPart(
             ModelConfig config, int headDim, String thetaKey, String partialKey, double partial) {
@@ -133,8 +141,11 @@ public final class RotaryConfig {
     }
 
     /**
-     * The rotary embedding of one of several kinds of layers, {@code rope_parameters.<layerType>}.
+     * {@return the rotary embedding of one of several kinds of layers, {@code rope_parameters.<layerType>}}
      *
+     * @param config of the model
+     * @param headDim elements of a head
+     * @param layerType key of the kind
      * @param theta the base where {@code rope_parameters} does not give one
      * @param scaled whether {@code rope_scaling} of transformers 4 is meant for this kind
      */
@@ -155,8 +166,11 @@ public final class RotaryConfig {
     }
 
     /**
-     * The longest sequence the model reads: {@code max_position_embeddings}, which the scalings that stretch a trained
-     * model without a new configuration multiply by their factor.
+     * {@return the longest sequence the model reads: {@code max_position_embeddings}, which the scalings that stretch a
+     * trained model without a new configuration multiply by their factor}
+     *
+     * @param config of the model
+     * @param fallback where the key is missing or null
      */
     public static int maxPositions(ModelConfig config, int fallback) {
         int trained = config.positive("max_position_embeddings", fallback);

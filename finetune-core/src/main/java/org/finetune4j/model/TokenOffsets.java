@@ -14,7 +14,13 @@ import org.jspecify.annotations.Nullable;
  */
 public record TokenOffsets(int[] ids, int[] starts, int[] ends) {
 
-    /** Whether a token stands for a part of {@code [from, to)}; one of white space counts from the token before it. */
+    /**
+     * {@return whether a token stands for a part of {@code [from, to)}; one of white space counts from the token before it}
+     *
+     * @param token its index in the text
+     * @param from first character
+     * @param to one after the last character
+     */
     public boolean overlaps(int token, int from, int to) {
         int start = starts[token];
         int end = ends[token];

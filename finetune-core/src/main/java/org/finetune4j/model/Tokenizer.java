@@ -61,9 +61,11 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * Loads the tokenizer of a checkpoint directory: {@code tokenizer.json}, and the special tokens that the files
-     * beside it name.
+     * Loads the tokenizer of a checkpoint directory: {@code tokenizer.json}, and the special tokens that the files beside it
+     * name.
      *
+     * @param directory of the model
+     * @return the tokenizer, which the caller closes
      * @throws UserErrorException when there is no {@code tokenizer.json}, or it is malformed
      */
     public static Tokenizer load(Path directory) {
@@ -74,6 +76,9 @@ public final class Tokenizer implements AutoCloseable {
      * {@link #load(Path)} with tokens added. Those that it has already keep their ids, the others get the next free ones;
      * {@link #copyFilesTo} writes files that have them.
      *
+     * @param directory of the model
+     * @param added the tokens
+     * @return the tokenizer, which the caller closes
      * @throws UserErrorException when there is no {@code tokenizer.json}, or it is malformed
      */
     public static Tokenizer load(Path directory, AddedTokens added) {
@@ -114,11 +119,12 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The ids of {@code text}. A special token written out in the text becomes its id, as in Python; a surrogate that
-     * stands alone counts as U+FFFD.
+     * {@return the ids of {@code text}} A special token written out in the text becomes its id, as in Python; a surrogate
+     * that stands alone counts as U+FFFD.
      *
-     * @param addSpecialTokens whether to add what the tokenizer puts around a sequence: {@link #leadingSpecialTokens()}
-     *     and {@link #trailingSpecialTokens()}
+     * @param text of any length
+     * @param addSpecialTokens whether to add what the tokenizer puts around a sequence: {@link #leadingSpecialTokens()} and
+     *     {@link #trailingSpecialTokens()}
      * @throws UserErrorException when the vocabulary lacks a part of the text and has no unknown token
      * @throws IllegalStateException after {@link #close()}
      */
@@ -143,8 +149,9 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The ids of {@code text} and where each of them lies in it, with nothing added around.
+     * {@return the ids of {@code text} and where each of them lies in it, with nothing added around}
      *
+     * @param text of any length
      * @throws UserErrorException when the vocabulary lacks a part of the text and has no unknown token
      * @throws IllegalStateException after {@link #close()}
      */
@@ -161,9 +168,11 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The text of {@code ids}. Ids that no token has (a model's vocabulary may be padded) add nothing; bytes that are
-     * not UTF-8 become U+FFFD.
+     * {@return the text of {@code ids}} Ids that no token has (a model's vocabulary may be padded) add nothing; bytes that
+     * are not UTF-8 become U+FFFD.
      *
+     * @param ids of the tokens
+     * @param skipSpecialTokens whether special tokens add nothing
      * @throws IllegalStateException after {@link #close()}
      */
     public String decode(int[] ids, boolean skipSpecialTokens) {
@@ -171,12 +180,21 @@ public final class Tokenizer implements AutoCloseable {
         return whileOpen(open -> open.decode(wide, skipSpecialTokens));
     }
 
-    /** A decoder for tokens that arrive one at a time. */
+    /**
+     * A decoder for tokens that arrive one at a time.
+     *
+     * @param skipSpecialTokens whether special tokens add nothing
+     * @return the decoder
+     */
     public IncrementalDecoder incrementalDecoder(boolean skipSpecialTokens) {
         return new IncrementalDecoder(this, skipSpecialTokens);
     }
 
-    /** The id of {@code token}, spelled as {@code tokenizer.json} spells it, or empty when there is no such token. */
+    /**
+     * {@return the id of {@code token}, spelled as {@code tokenizer.json} spells it, or empty when there is no such token}
+     *
+     * @param token as tokenizer.json spells it
+     */
     public OptionalInt id(String token) {
         return whileOpen(open -> tokens.id(token));
     }
@@ -190,14 +208,15 @@ public final class Tokenizer implements AutoCloseable {
         return whileOpen(open -> tokens.largestId()) + 1;
     }
 
-    /** Number of tokens, added tokens included. A model's embedding may have more rows. */
+    /** {@return number of tokens, added tokens included} A model's embedding may have more rows. */
     public int vocabSize() {
         return whileOpen(open -> tokens.size());
     }
 
     /**
-     * The token as {@code tokenizer.json} spells it ({@code "Ġthe"}, {@code "▁the"}): for reports, not for text.
+     * {@return the token as {@code tokenizer.json} spells it ({@code "Ġthe"}, {@code "▁the"}): for reports, not for text}
      *
+     * @param id from 0 to the size of the vocabulary
      * @throws IllegalArgumentException when no token has this id
      */
     public String token(int id) {
@@ -208,30 +227,30 @@ public final class Tokenizer implements AutoCloseable {
         return token;
     }
 
-    /** The id of the token that opens a sequence, if the checkpoint names one. */
+    /** {@return the id of the token that opens a sequence, if the checkpoint names one} */
     public OptionalInt bosTokenId() {
         return specialTokens.bos();
     }
 
-    /** The id of the token that ends a sequence, if the checkpoint names one. */
+    /** {@return the id of the token that ends a sequence, if the checkpoint names one} */
     public OptionalInt eosTokenId() {
         return specialTokens.eos();
     }
 
-    /** The id of the padding token, if the checkpoint names one. */
+    /** {@return the id of the padding token, if the checkpoint names one} */
     public OptionalInt padTokenId() {
         return specialTokens.pad();
     }
 
     /**
-     * What {@link #encode} with special tokens puts before the text: usually BOS or nothing. The post-processor in
+     * {@return what {@link #encode} with special tokens puts before the text: usually BOS or nothing} The post-processor in
      * {@code tokenizer.json} decides, unless {@code add_bos_token} in {@code tokenizer_config.json} says otherwise.
      */
     public int[] leadingSpecialTokens() {
         return leadingSpecialTokens.clone();
     }
 
-    /** What {@link #encode} with special tokens puts after the text: usually nothing. */
+    /** {@return what {@link #encode} with special tokens puts after the text: usually nothing} */
     public int[] trailingSpecialTokens() {
         return trailingSpecialTokens.clone();
     }
@@ -239,6 +258,7 @@ public final class Tokenizer implements AutoCloseable {
     /**
      * Copies the tokenizer's files, those that exist, so that a saved model is complete. Tokens that were added are in them.
      *
+     * @param target the directory
      * @throws UserErrorException when a file cannot be written
      */
     public void copyFilesTo(Path target) {

@@ -16,15 +16,26 @@ public final class Embedding extends Module {
     private final long paddingRow;
     private @Nullable EmbeddingExtension extension;
 
-    /** Reads {@code weight} [count, hidden]. */
+    /**
+     * Reads {@code weight} [count, hidden].
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param count number of rows
+     * @param hidden size of the hidden states
+     * @param initialization what a new model starts with
+     */
     public Embedding(Weights weights, long count, long hidden, Initialization initialization) {
         this(weights, count, hidden, initialization, null);
     }
 
     /**
-     * A table in which looking up the padding's row gives that row no gradient, as {@code padding_idx} of torch's
-     * embedding: transformers builds most models so, and it matters where the padding's token is a real one too.
+     * A table in which looking up the padding's row gives that row no gradient, as {@code padding_idx} of torch's embedding:
+     * transformers builds most models so, and it matters where the padding's token is a real one too.
      *
+     * @param weights where the parameters come from, below this module's name
+     * @param count number of rows
+     * @param hidden size of the hidden states
+     * @param initialization what a new model starts with
      * @param paddingRow the row, or null for none
      */
     public Embedding(
@@ -37,6 +48,7 @@ public final class Embedding extends Module {
      * Looks rows up and gives them in the type of calculation.
      *
      * @param ids int64 of any shape, within the table
+     * @param computeDType the type of the calculation
      * @return [..., hidden]
      */
     public Tensor forward(Tensor ids, DType computeDType) {
@@ -45,6 +57,7 @@ public final class Embedding extends Module {
         return active == null ? rows : active.forward(ids, rows);
     }
 
+    /** {@return the table, [count, hidden]} */
     public Parameter weight() {
         return own("weight");
     }
@@ -58,12 +71,12 @@ public final class Embedding extends Module {
         return paddingRow;
     }
 
-    /** The number of rows. */
+    /** {@return the number of rows} */
     public long count() {
         return weight().size(0);
     }
 
-    /** What a method added to this table, or null. */
+    /** {@return what a method added to this table, or null} */
     public @Nullable EmbeddingExtension extension() {
         return extension;
     }
@@ -71,6 +84,7 @@ public final class Embedding extends Module {
     /**
      * Adds a method to this table. There is place for one.
      *
+     * @param newExtension the method
      * @throws UserErrorException when another one is there
      */
     public void extend(EmbeddingExtension newExtension) {

@@ -9,13 +9,17 @@ import org.finetune4j.tensor.Tensor;
 /** Virtual tokens that stand before the tokens of every sequence of a batch and are seen by all of them. */
 public sealed interface Prompt {
 
-    /** The number of virtual tokens. */
+    /** {@return the number of virtual tokens} */
     int length();
 
-    /** Every tensor that the prompt consists of. */
+    /** {@return every tensor that the prompt consists of} */
     List<Tensor> tensors();
 
-    /** The same prompt with every tensor changed. */
+    /**
+     * {@return the same prompt with every tensor changed}
+     *
+     * @param change applied to each
+     */
     Prompt map(UnaryOperator<Tensor> change);
 
     /**
@@ -26,6 +30,11 @@ public sealed interface Prompt {
      */
     record Prefix(List<KeyValues> layers) implements Prompt {
 
+        /**
+         * Takes a copy of the list.
+         *
+         * @param layers [length, kvHeads, headDim] for each layer
+         */
         public Prefix {
             layers = List.copyOf(layers);
         }
@@ -62,7 +71,12 @@ public sealed interface Prompt {
             return one.unsqueeze(0).expand(rows, one.size(0), one.size(1), one.size(2));
         }
 
-        /** Puts the prefix into an empty cache. */
+        /**
+         * Puts the prefix into an empty cache.
+         *
+         * @param cache keys and values of earlier tokens, or null
+         * @param rows sequences of the batch
+         */
         public void appendTo(SequenceCache cache, long rows) {
             for (int layer = 0; layer < layers.size(); layer++) {
                 KeyValues all = expanded(layer, rows);

@@ -19,6 +19,7 @@ public record ChatMessage(Map<String, @Nullable Object> fields) {
     /**
      * Checks the role.
      *
+     * @param fields role, content and whatever else the template reads
      * @throws IllegalArgumentException when there is none
      */
     public ChatMessage {

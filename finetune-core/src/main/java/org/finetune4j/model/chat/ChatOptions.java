@@ -23,6 +23,10 @@ public record ChatOptions(
     /**
      * Checks that both ways to go on are not asked for at once.
      *
+     * @param variables what else the template reads
+     * @param continueFinalMessage whether the text ends inside the last message
+     * @param addGenerationPrompt whether the text ends where an answer begins
+     * @param tools functions that may be called
      * @throws IllegalArgumentException when they are
      */
     public ChatOptions {

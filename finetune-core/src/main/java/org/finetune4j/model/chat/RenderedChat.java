@@ -10,7 +10,12 @@ import java.util.List;
  */
 public record RenderedChat(String text, List<Span> spans) {
 
-    /** Copies the list. */
+    /**
+     * Copies the list.
+     *
+     * @param spans where answers lie in it
+     * @param text the whole conversation
+     */
     public RenderedChat {
         spans = List.copyOf(spans);
     }

@@ -10,25 +10,39 @@ import org.finetune4j.model.safetensors.CheckpointReader;
 /** How llama.cpp stores one family of models. Found as a service: a new one is a class and a line. */
 public interface GgufArchitecture {
 
-    /** The {@code architectures} of config.json that it is for. */
+    /** {@return the {@code architectures} of config.json that it is for} */
     List<String> architectures();
 
-    /** llama.cpp's name for the architecture of this configuration. */
+    /**
+     * llama.cpp's name for the architecture of a configuration.
+     *
+     * @param config of the model
+     * @return the name
+     */
     String name(ModelConfig config);
 
     /**
      * Writes down the sizes and settings of the model.
      *
+     * @param config of the model
+     * @param metadata what they go into
      * @throws UserErrorException when the model needs what llama.cpp does not know
      */
     void describe(ModelConfig config, GgufMetadata metadata);
 
-    /** The tensors with llama.cpp's names, in llama.cpp's layout. */
+    /**
+     * {@return the tensors with llama.cpp's names, in llama.cpp's layout}
+     *
+     * @param config of the model
+     * @param checkpoint the stored weights
+     */
     List<GgufTensor> tensors(ModelConfig config, CheckpointReader checkpoint);
 
     /**
      * The one for this configuration.
      *
+     * @param config of the model
+     * @return the architecture
      * @throws UserErrorException when there is none
      */
     static GgufArchitecture of(ModelConfig config) {

@@ -25,6 +25,7 @@ public final class GgufExport {
      *
      * @param model a directory with config.json, safetensors and tokenizer.json
      * @param type of the matrices; norms and biases are always float32, and rows that q8_0's blocks do not fill float16
+     * @param output the file
      * @throws UserErrorException when the architecture, a setting, the tokenizer or a tensor has no place in the format, a
      *     file cannot be read, or {@code output} cannot be written; what was there before stays
      */
@@ -54,6 +55,7 @@ public final class GgufExport {
     /**
      * Protects a file of another kind, such as the weights that are being exported.
      *
+     * @param output the file
      * @throws UserErrorException when there is a file that is neither empty nor GGUF
      */
     public static void requireNoOtherFile(Path output) {

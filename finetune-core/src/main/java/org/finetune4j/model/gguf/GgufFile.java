@@ -33,7 +33,7 @@ public final class GgufFile implements AutoCloseable {
      * @param offset from the beginning of the data
      */
     public record Entry(GgufType type, List<Long> shape, long offset) {
-        /** How many numbers it has. */
+        /** {@return how many numbers it has} */
         public long count() {
             return shape.stream().reduce(1L, Math::multiplyExact);
         }
@@ -53,6 +53,8 @@ public final class GgufFile implements AutoCloseable {
     /**
      * Opens a file.
      *
+     * @param path of the file
+     * @return the open file
      * @throws UserErrorException when it is no GGUF file of version 3, is broken off or cannot be read
      */
     public static GgufFile open(Path path) {
@@ -72,17 +74,20 @@ public final class GgufFile implements AutoCloseable {
         }
     }
 
+    /** {@return settings by key} */
     public Map<String, GgufValue> metadata() {
         return Collections.unmodifiableMap(metadata);
     }
 
+    /** {@return what the file says of its tensors, by name} */
     public Map<String, Entry> tensors() {
         return Collections.unmodifiableMap(tensors);
     }
 
     /**
-     * The bytes of a tensor as they are stored.
+     * {@return the bytes of a tensor as they are stored}
      *
+     * @param name llama.cpp's for the tensor
      * @throws UserErrorException when there is none of this name, or the file ends before it
      */
     public ByteBuffer bytes(String name) {

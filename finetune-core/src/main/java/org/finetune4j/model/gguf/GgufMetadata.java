@@ -14,36 +14,85 @@ public final class GgufMetadata {
         return Collections.unmodifiableMap(values);
     }
 
+    /**
+     * Sets a value.
+     *
+     * @param key llama.cpp's name
+     * @param value the value
+     * @return this
+     */
     public GgufMetadata put(String key, String value) {
         values.put(key, new GgufValue.Text(value));
         return this;
     }
 
+    /**
+     * Sets a value.
+     *
+     * @param key llama.cpp's name
+     * @param value the value
+     * @return this
+     */
     public GgufMetadata put(String key, int value) {
         values.put(key, new GgufValue.Unsigned(value));
         return this;
     }
 
+    /**
+     * Sets a value.
+     *
+     * @param key llama.cpp's name
+     * @param value the value
+     * @return this
+     */
     public GgufMetadata put(String key, double value) {
         values.put(key, new GgufValue.Real((float) value));
         return this;
     }
 
+    /**
+     * Sets a value.
+     *
+     * @param key llama.cpp's name
+     * @param value the value
+     * @return this
+     */
     public GgufMetadata put(String key, boolean value) {
         values.put(key, new GgufValue.Flag(value));
         return this;
     }
 
+    /**
+     * Sets a list of texts.
+     *
+     * @param key llama.cpp's name
+     * @param value the value
+     * @return this
+     */
     public GgufMetadata putTexts(String key, List<String> value) {
         values.put(key, new GgufValue.Texts(value));
         return this;
     }
 
+    /**
+     * Sets a list of whole numbers.
+     *
+     * @param key llama.cpp's name
+     * @param value the value
+     * @return this
+     */
     public GgufMetadata putIntegers(String key, List<Integer> value) {
         values.put(key, new GgufValue.Integers(value));
         return this;
     }
 
+    /**
+     * Sets a list of numbers.
+     *
+     * @param key llama.cpp's name
+     * @param value the value
+     * @return this
+     */
     public GgufMetadata putReals(String key, List<Float> value) {
         values.put(key, new GgufValue.Reals(value));
         return this;

@@ -8,8 +8,11 @@ import org.finetune4j.UserErrorException;
 
 /** How numbers are stored in a GGUF file. */
 public enum GgufType {
+    /** Single precision. */
     F32(0, 0, 1, 4),
+    /** Half precision. */
     F16(1, 1, 1, 2),
+    /** The upper half of a float32. */
     BF16(30, 32, 1, 2),
     /** Blocks of 32 numbers: a float16 scale and 32 bytes. */
     Q8_0(8, 7, 32, 34);
@@ -29,6 +32,8 @@ public enum GgufType {
     /**
      * The type of this name, in any case.
      *
+     * @param name such as {@code q8_0}
+     * @return the type
      * @throws UserErrorException for another one
      */
     public static GgufType parse(String name) {

@@ -35,15 +35,21 @@ public final class HubClient {
         this.cache = new HubCache(settings.cache());
     }
 
+    /**
+     * {@return a client for these settings}
+     *
+     * @param settings address, token and cache
+     */
     public static HubClient of(HubSettings settings) {
         return new HubClient(settings, Waiting.SLEEP);
     }
 
-    /** A client for what the environment variables say; see {@link HubSettings#of}. */
+    /** {@return a client for what the environment variables say; see {@link HubSettings#of}} */
     public static HubClient fromEnvironment() {
         return of(HubSettings.fromEnvironment());
     }
 
+    /** {@return address, token and cache} */
     public HubSettings settings() {
         return settings;
     }
@@ -97,6 +103,8 @@ public final class HubClient {
     /**
      * Downloads the files that are needed to use a model or an adapter.
      *
+     * @param repository name and revision
+     * @param progress is told
      * @return the snapshot directory in the cache
      * @throws UserErrorException when the hub does not have it or does not give it, or in offline mode the cache has not
      * @throws FinetuneException when the network or the content stays broken
@@ -184,7 +192,11 @@ public final class HubClient {
         return new HubFile(path, HubFile.normalized(etag), size);
     }
 
-    /** The hub's name of the model in a directory of the cache; empty for other directories. */
+    /**
+     * {@return the hub's name of the model in a directory of the cache; empty for other directories}
+     *
+     * @param directory of the model
+     */
     public static Optional<String> repositoryOf(Path directory) {
         return HubCache.repositoryOf(directory);
     }

@@ -22,6 +22,8 @@ public record HubRepository(String id, String revision) {
     /**
      * Checks both parts.
      *
+     * @param id {@code org/name}
+     * @param revision branch, tag or commit
      * @throws UserErrorException when one cannot be a name on a hub
      */
     public HubRepository {
@@ -38,6 +40,8 @@ public record HubRepository(String id, String revision) {
     /**
      * Reads {@code org/name} or {@code org/name@revision}.
      *
+     * @param text what a user wrote
+     * @return the repository
      * @throws UserErrorException when the text is neither
      */
     public static HubRepository parse(String text) {
@@ -47,7 +51,11 @@ public record HubRepository(String id, String revision) {
                 : new HubRepository(text.substring(0, at), text.substring(at + 1));
     }
 
-    /** The repository that a text names, or empty when it can be none, such as an absolute path. */
+    /**
+     * {@return the repository that a text names, or empty when it can be none, such as an absolute path}
+     *
+     * @param text what a user wrote
+     */
     public static Optional<HubRepository> tryParse(String text) {
         try {
             return Optional.of(parse(text));
@@ -61,7 +69,11 @@ public record HubRepository(String id, String revision) {
         return ID.matcher(text).matches() && !text.contains("--") && !text.contains("..");
     }
 
-    /** The same repository at another revision. */
+    /**
+     * {@return the same repository at another revision}
+     *
+     * @param other branch, tag or commit
+     */
     public HubRepository at(String other) {
         return new HubRepository(id, other);
     }

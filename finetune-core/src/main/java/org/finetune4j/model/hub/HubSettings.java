@@ -24,17 +24,23 @@ public record HubSettings(URI endpoint, @Nullable String token, Path cache, bool
     private static final String DEFAULT_ENDPOINT = "https://huggingface.co";
     private static final Set<String> TRUE = Set.of("1", "ON", "YES", "TRUE");
 
-    /** What the variables of this process say; see {@link #of}. */
+    /**
+     * What the variables of this process say; see {@link #of}.
+     *
+     * @return the settings
+     */
     public static HubSettings fromEnvironment() {
         return of(System.getenv(), Path.of(System.getProperty("user.home")));
     }
 
     /**
-     * Reads the variables that Python's huggingface_hub reads too: {@code HF_ENDPOINT}, {@code HF_TOKEN} (else
-     * the older {@code HUGGING_FACE_HUB_TOKEN}, else the file {@code HF_TOKEN_PATH}, else {@code token} in {@code HF_HOME}), {@code HF_HOME}, {@code HF_HUB_CACHE} and {@code
-     * HF_HUB_OFFLINE}.
+     * Reads the variables that Python's huggingface_hub reads too: {@code HF_ENDPOINT}, {@code HF_TOKEN} (else the older
+     * {@code HUGGING_FACE_HUB_TOKEN}, else the file {@code HF_TOKEN_PATH}, else {@code token} in {@code HF_HOME}), {@code
+     * HF_HOME}, {@code HF_HUB_CACHE} and {@code HF_HUB_OFFLINE}.
      *
+     * @param environment the variables
      * @param home the user's home directory
+     * @return the settings
      * @throws UserErrorException when a value cannot be used
      */
     public static HubSettings of(Map<String, String> environment, Path home) {

@@ -42,7 +42,14 @@ public final class HubUpload {
         this.progress = progress;
     }
 
-    /** An upload to the branch that {@code repository} names. */
+    /**
+     * An upload to the branch that {@code repository} names.
+     *
+     * @param client of the hub
+     * @param repository name and revision
+     * @param progress is told
+     * @return the upload
+     */
     public static HubUpload to(HubClient client, HubRepository repository, HubProgress progress) {
         return new HubUpload(client, repository, progress);
     }
@@ -50,6 +57,7 @@ public final class HubUpload {
     /**
      * Uploads a folder.
      *
+     * @param folder whose files are uploaded
      * @param hidden whether a new repository is for its owner only
      * @param message what the commit says
      * @return the address of the commit, or its id where the hub gives no address

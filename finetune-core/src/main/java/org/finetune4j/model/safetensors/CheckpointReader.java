@@ -32,6 +32,8 @@ public final class CheckpointReader implements AutoCloseable {
     /**
      * Opens the weights of a directory.
      *
+     * @param directory of the model
+     * @return the open weights, which the caller closes
      * @throws UserErrorException when there are none, a file is missing or broken, or the index and the files disagree
      */
     public static CheckpointReader open(Path directory) {
@@ -82,22 +84,29 @@ public final class CheckpointReader implements AutoCloseable {
         return map;
     }
 
+    /** {@return where the files lie} */
     public Path directory() {
         return directory;
     }
 
-    /** The names of all tensors. */
+    /** {@return the names of all tensors} */
     public List<String> names() {
         return List.copyOf(fileByTensor.keySet());
     }
 
+    /**
+     * {@return whether there is a tensor of this name}
+     *
+     * @param name of the tensor
+     */
     public boolean contains(String name) {
         return fileByTensor.containsKey(name);
     }
 
     /**
-     * The tensor of this name, sharing the mapped file.
+     * {@return the tensor of this name, sharing the mapped file}
      *
+     * @param name of the tensor
      * @throws UserErrorException when there is none, with the nearest name
      */
     public Tensor tensor(String name) {
@@ -115,17 +124,29 @@ public final class CheckpointReader implements AutoCloseable {
         return file(name).stored();
     }
 
-    /** Gives the memory back that reading a tensor took; it is read again when it is used again. */
+    /**
+     * Gives the memory back that reading a tensor took; it is read again when it is used again.
+     *
+     * @param name of the tensor
+     */
     public void release(String name) {
         file(name).release(name);
     }
 
-    /** The shape of a tensor, without touching it. */
+    /**
+     * {@return the shape of a tensor, without touching it}
+     *
+     * @param name of the tensor
+     */
     public long[] shape(String name) {
         return file(name).info(name).shape().clone();
     }
 
-    /** The dtype of a tensor, without touching it. */
+    /**
+     * {@return the dtype of a tensor, without touching it}
+     *
+     * @param name of the tensor
+     */
     public DType dtype(String name) {
         return file(name).info(name).dtype();
     }

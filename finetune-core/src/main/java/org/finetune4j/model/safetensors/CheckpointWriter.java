@@ -31,7 +31,9 @@ public final class CheckpointWriter {
     /**
      * Writes all tensors. Files of an earlier save that are no longer needed are deleted at the end.
      *
+     * @param directory of the model
      * @param entries in the order of the model, which decides what goes into which file
+     * @param maxShardBytes bytes of one file at most
      * @throws UserErrorException when a file cannot be written; no file is ever half-written
      */
     public static void write(Path directory, List<Entry> entries, long maxShardBytes) {

@@ -34,6 +34,8 @@ public final class SafetensorsFile implements AutoCloseable {
     /**
      * Opens and checks a file.
      *
+     * @param path of the file
+     * @return the open file, which the caller closes
      * @throws UserErrorException when it is missing, truncated or not a safetensors file
      */
     public static SafetensorsFile open(Path path) {
@@ -44,15 +46,21 @@ public final class SafetensorsFile implements AutoCloseable {
         return new SafetensorsFile(path, SafetensorsHeader.read(path), stored);
     }
 
-    /** The names of all tensors, in the order of the file. */
+    /** {@return the names of all tensors, in the order of the file} */
     public List<String> names() {
         return List.copyOf(header.tensors().keySet());
     }
 
+    /**
+     * {@return whether there is a tensor of this name}
+     *
+     * @param name of the tensor
+     */
     public boolean contains(String name) {
         return header.tensors().containsKey(name);
     }
 
+    /** {@return the texts in the header's {@code __metadata__}} */
     public Map<String, String> metadata() {
         return header.metadata();
     }
@@ -60,6 +68,8 @@ public final class SafetensorsFile implements AutoCloseable {
     /**
      * Dtype, shape and place of a tensor.
      *
+     * @param name of the tensor
+     * @return what the header says
      * @throws UserErrorException when there is none of this name, with the nearest one that is there
      */
     public TensorInfo info(String name) {
@@ -103,7 +113,11 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
-    /** Gives the memory back that reading the tensor of this name took; it is read again when it is used again. */
+    /**
+     * Gives the memory back that reading the tensor of this name took; it is read again when it is used again.
+     *
+     * @param name of the tensor
+     */
     public void release(String name) {
         TensorInfo info = info(name);
         if (mapping != null) {

@@ -53,7 +53,13 @@ public final class SafetensorsWriter {
      */
     public record Entry(String name, DType dtype, long[] shape, Supplier<Tensor> tensor) {
 
-        /** A tensor that is there already. */
+        /**
+         * A tensor that is there already.
+         *
+         * @param name of the tensor
+         * @param tensor its values, which must stay open until they are written
+         * @return what writes it
+         */
         public static Entry of(String name, Tensor tensor) {
             return new Entry(name, tensor.dtype(), tensor.shape(), tensor::detach);
         }
@@ -68,6 +74,9 @@ public final class SafetensorsWriter {
     /**
      * Writes a file beside {@code file} and renames it.
      *
+     * @param file where it goes
+     * @param entries in the order of the file
+     * @param metadata texts for the header
      * @throws org.finetune4j.UserErrorException when it cannot be written; what was there before stays
      */
     public static void write(Path file, List<Entry> entries, Map<String, String> metadata) {

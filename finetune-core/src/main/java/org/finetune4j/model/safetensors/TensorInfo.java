@@ -10,7 +10,7 @@ import org.finetune4j.tensor.DType;
  */
 public record TensorInfo(String name, DType dtype, long[] shape, long begin, long end) {
 
-    /** Number of elements. */
+    /** {@return number of elements} */
     public long numel() {
         return numel(shape);
     }
