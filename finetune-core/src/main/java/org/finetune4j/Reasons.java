@@ -18,7 +18,11 @@ public final class Reasons {
 
     private Reasons() {}
 
-    /** Why something failed, in one line; with line and column when a JSON parser knows them. */
+    /**
+     * {@return why something failed, in one line; with line and column when a JSON parser knows them}
+     *
+     * @param cause what was thrown
+     */
     public static String of(Throwable cause) {
         if (cause instanceof JsonProcessingException json) {
             JsonLocation at = json.getLocation();

@@ -46,22 +46,33 @@ public final class Settings {
         this.written = Map.copyOf(written);
     }
 
+    /** {@return what messages call the place of these values} */
     public String origin() {
         return origin;
     }
 
-    /** Whether there is a value. */
+    /**
+     * {@return whether there is a value}
+     *
+     * @param key the name of the value
+     */
     public boolean has(String key) {
         known.add(key);
         return values.get(key) != null;
     }
 
-    /** All values as they were given, in their order. */
+    /** {@return all values as they were given, in their order} */
     public Map<String, @Nullable Object> asMap() {
         return new LinkedHashMap<>(values);
     }
 
-    /** A text, if there is one. Numbers and truth values count as what they look like. */
+    /**
+     * A text, if there is one. Numbers and truth values count as what they look like.
+     *
+     * @param key the name of the value
+     * @return the text, or empty
+     * @throws UserErrorException when it is a list or a map
+     */
     public Optional<String> text(String key) {
         return value(key).map(value -> {
             if (value instanceof List || value instanceof Map) {
@@ -71,7 +82,13 @@ public final class Settings {
         });
     }
 
-    /** A text that must be there. */
+    /**
+     * A text that must be there.
+     *
+     * @param key the name of the value
+     * @return the text
+     * @throws UserErrorException when it is missing or no text
+     */
     public String requiredText(String key) {
         return text(key).orElseThrow(() -> missing(key));
     }
@@ -87,7 +104,14 @@ public final class Settings {
         return InputFiles.path(origin + ": '" + key + "'", requiredText(key));
     }
 
-    /** A whole number, or {@code fallback}. */
+    /**
+     * A whole number, or {@code fallback}.
+     *
+     * @param key the name of the value
+     * @param fallback what is given where there is no value
+     * @return the number
+     * @throws UserErrorException when it is not a whole number
+     */
     public int integer(String key, int fallback) {
         double number = number(key, fallback);
         if (number != Math.rint(number) || Math.abs(number) > Integer.MAX_VALUE) {
@@ -96,7 +120,15 @@ public final class Settings {
         return (int) number;
     }
 
-    /** A whole number of at least {@code minimum}, or {@code fallback}. */
+    /**
+     * A whole number of at least {@code minimum}, or {@code fallback}.
+     *
+     * @param key the name of the value
+     * @param fallback what is given where there is no value
+     * @param minimum the smallest number that is meant by anybody
+     * @return the number
+     * @throws UserErrorException when it is not a whole number, or below {@code minimum}
+     */
     public int integer(String key, int fallback, int minimum) {
         int number = integer(key, fallback);
         if (has(key) && number < minimum) {
@@ -155,7 +187,16 @@ public final class Settings {
         return Math.abs(number) <= Float.MAX_VALUE;
     }
 
-    /** A number within bounds, or {@code fallback}. */
+    /**
+     * A number within bounds, or {@code fallback}.
+     *
+     * @param key the name of the value
+     * @param fallback what is given where there is no value
+     * @param minimum the smallest number that is meant by anybody
+     * @param maximum the largest number that is meant by anybody
+     * @return the number
+     * @throws UserErrorException when it is no number, or is outside of the bounds
+     */
     public double number(String key, double fallback, double minimum, double maximum) {
         double number = number(key, fallback);
         if (has(key) && !(number >= minimum && number <= maximum)) {
@@ -164,7 +205,14 @@ public final class Settings {
         return number;
     }
 
-    /** A truth value, or {@code fallback}. */
+    /**
+     * A truth value, or {@code fallback}.
+     *
+     * @param key the name of the value
+     * @param fallback what is given where there is no value
+     * @return the value
+     * @throws UserErrorException when it is neither {@code true} nor {@code false}
+     */
     public boolean flag(String key, boolean fallback) {
         Object value = value(key).orElse(fallback);
         if (value instanceof Boolean flag) {
@@ -180,7 +228,13 @@ public final class Settings {
         }
     }
 
-    /** A list of texts; a single text is a list of one, and a missing value an empty list. */
+    /**
+     * A list of texts; a single text is a list of one, and a missing value an empty list.
+     *
+     * @param key the name of the value
+     * @return the texts
+     * @throws UserErrorException when it is no list of texts
+     */
     public List<String> texts(String key) {
         Object value = value(key).orElse(List.of());
         if (value instanceof Map) {
@@ -196,7 +250,13 @@ public final class Settings {
         return texts;
     }
 
-    /** Whole numbers by name; empty when the value is missing. */
+    /**
+     * Whole numbers by name; empty when the value is missing.
+     *
+     * @param key the name of the value
+     * @return the numbers, at least 1 each
+     * @throws UserErrorException when it is no map of whole numbers from 1 to {@value #LARGEST_SIZE}
+     */
     public Map<String, Integer> integersByName(String key) {
         Object value = value(key).orElse(Map.of());
         if (!(value instanceof Map<?, ?> map)) {
@@ -234,7 +294,11 @@ public final class Settings {
         return numbers;
     }
 
-    /** The value as it was given, if there is one. */
+    /**
+     * {@return the value as it was given, if there is one}
+     *
+     * @param key the name of the value
+     */
     public Optional<Object> value(String key) {
         known.add(key);
         return Optional.ofNullable(values.get(key));
@@ -297,7 +361,12 @@ public final class Settings {
         String problem(String key, @Nullable Object value);
     }
 
-    /** The error for a value that cannot be used. */
+    /**
+     * {@return the error for a value that cannot be used}
+     *
+     * @param key the name of the value
+     * @param expected what would have been right, such as {@code "true or false"}
+     */
     public UserErrorException invalid(String key, String expected) {
         return new UserErrorException(origin + ": '" + written.getOrDefault(key, key) + "' is "
                 + Reasons.excerpt(String.valueOf(values.get(key))) + ", expected " + expected);

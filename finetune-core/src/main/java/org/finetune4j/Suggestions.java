@@ -16,6 +16,10 @@ public final class Suggestions {
     /**
      * The candidate with the smallest edit distance to {@code name} (case ignored), if it is close enough to be a likely
      * misspelling: at most a third of the longer name's length, and at least two edits are always allowed.
+     *
+     * @param name what was written
+     * @param candidates what could have been
+     * @return the nearest one, or empty
      */
     public static Optional<String> nearest(String name, Collection<String> candidates) {
         if (name.length() > LONGEST) {
@@ -33,7 +37,13 @@ public final class Suggestions {
                         .thenComparing(Comparator.naturalOrder()));
     }
 
-    /** {@code "; did you mean 'x'?"} for the nearest candidate, or the empty string: ready to append to a message. */
+    /**
+     * {@code "; did you mean 'x'?"} for the nearest candidate, or the empty string: ready to append to a message.
+     *
+     * @param name what was written
+     * @param candidates what could have been
+     * @return the end of a message
+     */
     public static String didYouMean(String name, Collection<String> candidates) {
         return nearest(name, candidates)
                 .map(nearest -> "; did you mean '" + nearest + "'?")

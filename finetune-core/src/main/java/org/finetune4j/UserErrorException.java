@@ -11,10 +11,21 @@ public class UserErrorException extends FinetuneException {
 
     private static final long serialVersionUID = 1L;
 
+    /**
+     * A mistake that nothing else reported.
+     *
+     * @param message one line: what is wrong, where, and what was expected
+     */
     public UserErrorException(String message) {
         super(message);
     }
 
+    /**
+     * A mistake that something else stumbled over.
+     *
+     * @param message one line: what is wrong, where, and what was expected
+     * @param cause what was thrown, or null
+     */
     public UserErrorException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }

@@ -70,6 +70,33 @@ public record GenerationOptions(
         NEVER
     }
 
+    /**
+     * Checks every number and copies the collections.
+     *
+     * @param maxNewTokens how many tokens to add at most
+     * @param minNewTokens no stop token can come before this many tokens
+     * @param temperature what scores are divided by before sampling; 0 is greedy
+     * @param topK only this many of the likeliest tokens can be drawn; 0 for all
+     * @param topP only the likeliest tokens whose probabilities together reach this can be drawn; 1 for all (Holtzman et al.
+     *     2020)
+     * @param minP only tokens at least this times as likely as the likeliest can be drawn; 0 for all
+     * @param typicalP only tokens whose information is closest to the expected one, until their probabilities together reach
+     *     this, can be drawn; 1 for all (Meister et al. 2022)
+     * @param repetitionPenalty what the scores of tokens that are there already are divided by (multiplied where negative);
+     *     1 for none (Keskar et al. 2019)
+     * @param noRepeatNgramSize runs of this many tokens occur once only; 0 for no such rule
+     * @param seed decides what is drawn
+     * @param stopTokens tokens that end the text, or null for those that the model's own files name
+     * @param stopStrings texts that end the text and do not belong to it
+     * @param numReturnSequences continuations of each prompt
+     * @param numBeams sequences that beam search follows; 1 for no beam search
+     * @param lengthPenalty the power of the length that the score of a finished beam is divided by
+     * @param earlyStopping when beam search ends
+     * @param logprobs how many of the likeliest tokens to report the log-probabilities of beside the chosen one; -1 for no
+     *     report
+     * @param explicit the names, as in {@code generation_config.json}, of what the caller has set
+     * @throws IllegalArgumentException when a number is outside of its range
+     */
     public GenerationOptions {
         check(maxNewTokens >= 1, "maxNewTokens must be positive: " + maxNewTokens);
         check(minNewTokens >= 0, "minNewTokens must not be negative: " + minNewTokens);
@@ -104,16 +131,22 @@ public record GenerationOptions(
         }
     }
 
-    /** Greedy, up to {@code maxNewTokens}. */
+    /**
+     * Greedy, up to {@code maxNewTokens}.
+     *
+     * @param maxNewTokens how many tokens to add at most
+     * @return the options
+     */
     public static GenerationOptions greedy(int maxNewTokens) {
         return builder().maxNewTokens(maxNewTokens).temperature(0).numBeams(1).build();
     }
 
+    /** {@return a builder with the defaults: greedy, {@value #DEFAULT_MAX_NEW_TOKENS} tokens} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** A builder that starts from these options. */
+    /** {@return a builder that starts from these options} */
     public Builder toBuilder() {
         Builder builder = new Builder();
         builder.maxNewTokens = maxNewTokens;
@@ -137,7 +170,7 @@ public record GenerationOptions(
         return builder;
     }
 
-    /** Whether tokens are drawn, not taken. */
+    /** {@return whether tokens are drawn, not taken} */
     public boolean isSampling() {
         return temperature > 0;
     }
@@ -171,91 +204,202 @@ public record GenerationOptions(
             return this;
         }
 
+        /**
+         * Limits the length of a continuation.
+         *
+         * @param value how many tokens to add at most
+         * @return this builder
+         */
         public Builder maxNewTokens(int value) {
             maxNewTokens = value;
             return set("max_new_tokens");
         }
 
+        /**
+         * Keeps a continuation from being shorter.
+         *
+         * @param value no stop token can come before this many tokens
+         * @return this builder
+         */
         public Builder minNewTokens(int value) {
             minNewTokens = value;
             return set("min_new_tokens");
         }
 
+        /**
+         * Sets how evenly tokens are drawn.
+         *
+         * @param value what scores are divided by before sampling; 0 is greedy
+         * @return this builder
+         */
         public Builder temperature(double value) {
             temperature = value;
             return set("temperature");
         }
 
+        /**
+         * Draws from the likeliest tokens only, by their number.
+         *
+         * @param value only this many of the likeliest tokens can be drawn; 0 for all
+         * @return this builder
+         */
         public Builder topK(int value) {
             topK = value;
             return set("top_k");
         }
 
+        /**
+         * Draws from the likeliest tokens only, by their probability together.
+         *
+         * @param value only the likeliest tokens whose probabilities together reach this can be drawn; 1 for all (Holtzman
+         *     et al. 2020)
+         * @return this builder
+         */
         public Builder topP(double value) {
             topP = value;
             return set("top_p");
         }
 
+        /**
+         * Draws from the likeliest tokens only, by their probability beside the largest.
+         *
+         * @param value only tokens at least this times as likely as the likeliest can be drawn; 0 for all
+         * @return this builder
+         */
         public Builder minP(double value) {
             minP = value;
             return set("min_p");
         }
 
+        /**
+         * Draws from the most typical tokens only.
+         *
+         * @param value only tokens whose information is closest to the expected one, until their probabilities together
+         *     reach this, can be drawn; 1 for all (Meister et al. 2022)
+         * @return this builder
+         */
         public Builder typicalP(double value) {
             typicalP = value;
             return set("typical_p");
         }
 
+        /**
+         * Makes tokens that are there already less likely.
+         *
+         * @param value what the scores of tokens that are there already are divided by (multiplied where negative); 1 for
+         *     none (Keskar et al. 2019)
+         * @return this builder
+         */
         public Builder repetitionPenalty(double value) {
             repetitionPenalty = value;
             return set("repetition_penalty");
         }
 
+        /**
+         * Keeps runs of tokens from coming again.
+         *
+         * @param value runs of this many tokens occur once only; 0 for no such rule
+         * @return this builder
+         */
         public Builder noRepeatNgramSize(int value) {
             noRepeatNgramSize = value;
             return set("no_repeat_ngram_size");
         }
 
+        /**
+         * Sets the seed.
+         *
+         * @param value decides what is drawn
+         * @return this builder
+         */
         public Builder seed(long value) {
             seed = value;
             return set("seed");
         }
 
+        /**
+         * Sets the tokens that end a continuation.
+         *
+         * @param value ids of tokens that end the text; those that the model's own files name unless set
+         * @return this builder
+         */
         public Builder stopTokens(Set<Integer> value) {
             stopTokens = Objects.requireNonNull(value, "stopTokens");
             return set("eos_token_id");
         }
 
+        /**
+         * Sets texts that end a continuation.
+         *
+         * @param value texts that end the text and do not belong to it
+         * @return this builder
+         */
         public Builder stopStrings(List<String> value) {
             stopStrings = Objects.requireNonNull(value, "stopStrings");
             return set("stop_strings");
         }
 
+        /**
+         * Asks for several continuations of each prompt.
+         *
+         * @param value from 1 to 1,024
+         * @return this builder
+         */
         public Builder numReturnSequences(int value) {
             numReturnSequences = value;
             return set("num_return_sequences");
         }
 
+        /**
+         * Asks for beam search.
+         *
+         * @param value sequences that beam search follows, up to 1,024; 1 for no beam search
+         * @return this builder
+         */
         public Builder numBeams(int value) {
             numBeams = value;
             return set("num_beams");
         }
 
+        /**
+         * Sets how beam search weighs lengths.
+         *
+         * @param value the power of the length that the score of a finished beam is divided by
+         * @return this builder
+         */
         public Builder lengthPenalty(double value) {
             lengthPenalty = value;
             return set("length_penalty");
         }
 
+        /**
+         * Sets when beam search ends.
+         *
+         * @param value the rule, transformers' {@code early_stopping}
+         * @return this builder
+         */
         public Builder earlyStopping(EarlyStopping value) {
             earlyStopping = Objects.requireNonNull(value, "earlyStopping");
             return set("early_stopping");
         }
 
+        /**
+         * Asks for log-probabilities.
+         *
+         * @param topN how many of the likeliest tokens to report beside the chosen one; -1 for no report
+         * @return this builder
+         */
         public Builder logprobs(int topN) {
             logprobs = topN;
             return set("logprobs");
         }
 
+        /**
+         * Makes the options.
+         *
+         * @return the options
+         * @throws IllegalArgumentException when a number is outside of its range
+         */
         public GenerationOptions build() {
             return new GenerationOptions(
                     maxNewTokens,

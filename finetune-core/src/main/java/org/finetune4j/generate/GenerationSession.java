@@ -37,7 +37,9 @@ public final class GenerationSession implements AutoCloseable {
      * Continues a text.
      *
      * @param text all of it, the earlier turns included
+     * @param options how to continue
      * @param onText is given every piece of the continuation as soon as it is complete
+     * @return the continuation
      */
     public Completion generate(String text, GenerationOptions options, Consumer<String> onText) {
         return generate(generator.encode(text), options, onText);
@@ -47,6 +49,9 @@ public final class GenerationSession implements AutoCloseable {
      * Continues token ids.
      *
      * @param tokens all of them, the earlier turns included
+     * @param options how to continue
+     * @param onText is given every piece of the continuation as soon as it is complete
+     * @return the continuation
      * @throws IllegalStateException when the session is closed
      * @throws UserErrorException when beams or several continuations are asked for, or the tokens do not fit the model
      */
@@ -81,7 +86,7 @@ public final class GenerationSession implements AutoCloseable {
         }
     }
 
-    /** How many tokens of the last call's text had to be computed. */
+    /** {@return how many tokens of the last call's text had to be computed} */
     public int computedTokens() {
         return computed;
     }

@@ -53,12 +53,23 @@ public final class TextGenerator {
         return new TextGenerator(model, config, rows);
     }
 
-    /** Continues a text; see {@link #generate(String, GenerationOptions, Consumer)}. */
+    /**
+     * Continues a text; see {@link #generate(String, GenerationOptions, Consumer)}.
+     *
+     * @param prompt any text, special tokens spelt out
+     * @return the continuation alone, without special tokens
+     */
     public String generate(String prompt) {
         return generate(prompt, GenerationOptions.builder().build());
     }
 
-    /** Continues a text; see {@link #generate(String, GenerationOptions, Consumer)}. */
+    /**
+     * Continues a text; see {@link #generate(String, GenerationOptions, Consumer)}.
+     *
+     * @param prompt any text, special tokens spelt out
+     * @param options how to continue
+     * @return the continuation alone, without special tokens
+     */
     public String generate(String prompt, GenerationOptions options) {
         return generate(prompt, options, piece -> {});
     }
@@ -66,6 +77,8 @@ public final class TextGenerator {
     /**
      * Continues a text. Beam search knows its best sequence only at the end: {@code onText} gets it in one piece.
      *
+     * @param prompt any text, special tokens spelt out
+     * @param options how to continue
      * @param onText is given every piece of text as soon as it is complete, never part of a stop string
      * @return the continuation alone, without special tokens
      * @throws UserErrorException when the model has no tokenizer, or prompt and new tokens do not fit its context
@@ -83,6 +96,9 @@ public final class TextGenerator {
     /**
      * Continues several texts at once and gives the text of one continuation each, without special tokens.
      *
+     * @param prompts one text each
+     * @param options how to continue
+     * @return one text for each prompt
      * @throws UserErrorException as {@link #generate(String, GenerationOptions, Consumer)}
      */
     public List<String> generateAll(List<String> prompts, GenerationOptions options) {
@@ -90,7 +106,13 @@ public final class TextGenerator {
         return complete(prompts, single).stream().map(Completion::text).toList();
     }
 
-    /** Continues several texts at once; see {@link #complete(List, GenerationOptions, ObjIntConsumer)}. */
+    /**
+     * Continues several texts at once; see {@link #complete(List, GenerationOptions, ObjIntConsumer)}.
+     *
+     * @param prompts one text each
+     * @param options how to continue
+     * @return {@code numReturnSequences} continuations of the first prompt, then of the second, and so on
+     */
     public List<Completion> complete(List<String> prompts, GenerationOptions options) {
         return complete(prompts, options, (piece, sequence) -> {});
     }
@@ -98,6 +120,8 @@ public final class TextGenerator {
     /**
      * Continues several texts at once.
      *
+     * @param prompts one text each
+     * @param options how to continue
      * @param onText is given every piece of text with the number of its sequence in the result
      * @return {@code numReturnSequences} continuations of the first prompt, then of the second, and so on
      * @throws UserErrorException when the model has no tokenizer, or a prompt and its new tokens do not fit its context
@@ -112,7 +136,13 @@ public final class TextGenerator {
         });
     }
 
-    /** Continues sequences of token ids; see {@link #complete(List, GenerationOptions, ObjIntConsumer)}. */
+    /**
+     * Continues sequences of token ids; see {@link #complete(List, GenerationOptions, ObjIntConsumer)}.
+     *
+     * @param prompts token ids, at least one a sequence
+     * @param options how to continue
+     * @return {@code numReturnSequences} continuations of the first prompt, then of the second, and so on
+     */
     public List<Completion> completeTokens(List<int[]> prompts, GenerationOptions options) {
         return run(prompts, options, GenerationListener.NONE);
     }
@@ -160,12 +190,21 @@ public final class TextGenerator {
 
     /** Is told of every new token. */
     public interface TokenListener {
+        /**
+         * A token was chosen.
+         *
+         * @param row of the sequence among the continuations, from 0
+         * @param token its id
+         */
         void onToken(int row, int token);
     }
 
     /**
      * Continues sequences of token ids, shorter ones padded on the left.
      *
+     * @param prompts token ids, at least one a sequence
+     * @param options how to continue
+     * @param listener is told of every new token
      * @return the new tokens of every sequence; a stop token is the last one where there was one
      * @throws UserErrorException when a sequence is empty, or does not fit the model's context with its new tokens
      */
@@ -179,7 +218,11 @@ public final class TextGenerator {
         return completions.stream().map(Completion::tokens).toList();
     }
 
-    /** A session that reads what grows only once. */
+    /**
+     * A session that reads what grows only once.
+     *
+     * @return the session, to be closed
+     */
     public GenerationSession session() {
         return new GenerationSession(this, model, rowAdapters);
     }

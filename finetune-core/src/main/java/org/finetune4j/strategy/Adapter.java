@@ -12,10 +12,10 @@ import org.finetune4j.nn.Parameter;
  */
 public interface Adapter extends AttachedStrategy {
 
-    /** The adapter's parameters by the keys that its file has them under. */
+    /** {@return the adapter's parameters by the keys that its file has them under} */
     Map<String, Parameter> parametersByKey();
 
-    /** Whether the model computes with this adapter, merged or not. */
+    /** {@return whether the model computes with this adapter, merged or not} */
     boolean isEnabled();
 
     /**

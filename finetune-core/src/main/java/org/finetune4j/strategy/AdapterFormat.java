@@ -9,12 +9,16 @@ import org.finetune4j.model.CausalLM;
 /** Reads adapters of one kind from their directory. Implementations are named in {@code META-INF/services}. */
 public interface AdapterFormat {
 
-    /** Whether the directory holds an adapter of this kind. */
+    /**
+     * {@return whether the directory holds an adapter of this kind}
+     *
+     * @param directory with the files of one adapter
+     */
     boolean accepts(Path directory);
 
     /**
-     * Whether the mean of several adapters' parameters stands between them, as the mean of several models' weights does. It
-     * does not where parameters are factors of a product that every training turns in its own way.
+     * {@return whether the mean of several adapters' parameters stands between them, as the mean of several models' weights
+     * does} It does not where parameters are factors of a product that every training turns in its own way.
      */
     default boolean parametersAverage() {
         return false;
@@ -23,7 +27,10 @@ public interface AdapterFormat {
     /**
      * Puts a stored adapter onto a model.
      *
+     * @param model the base model that the adapter was made for
+     * @param directory with the files of one adapter
      * @param trainable whether its parameters are to train on
+     * @return the adapter
      * @throws UserErrorException when a file is missing or broken, or the adapter was made for another base model
      */
     Adapter attach(CausalLM model, Path directory, boolean trainable);
@@ -31,6 +38,10 @@ public interface AdapterFormat {
     /**
      * Puts the adapter of {@code directory} onto {@code model}, whatever kind it is.
      *
+     * @param model the base model that the adapter was made for
+     * @param directory with the files of one adapter
+     * @param trainable whether its parameters are to train on
+     * @return the adapter
      * @throws UserErrorException when there is none, or it is of no kind that is known
      */
     static Adapter load(CausalLM model, Path directory, boolean trainable) {
@@ -40,6 +51,8 @@ public interface AdapterFormat {
     /**
      * What reads the adapter of {@code directory}.
      *
+     * @param directory with the files of one adapter
+     * @return the format
      * @throws UserErrorException when there is none, or it is of no kind that is known
      */
     static AdapterFormat of(Path directory) {

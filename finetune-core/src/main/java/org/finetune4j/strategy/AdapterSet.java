@@ -38,7 +38,11 @@ public final class AdapterSet implements AutoCloseable {
         this.model = model;
     }
 
-    /** An empty set for a model, which stays the caller's. */
+    /**
+     * {@return an empty set for a model, which stays the caller's}
+     *
+     * @param model without an adapter
+     */
     public static AdapterSet of(CausalLM model) {
         return new AdapterSet(model);
     }
@@ -46,6 +50,9 @@ public final class AdapterSet implements AutoCloseable {
     /**
      * Reads an adapter from its directory. It is not active yet, and does not train.
      *
+     * @param name by which the set knows the adapter
+     * @param directory an adapter in the form of PEFT
+     * @return the adapter
      * @throws UserErrorException when the name is taken, or the adapter cannot be read or does not fit
      */
     public Adapter load(String name, Path directory) {
@@ -55,6 +62,9 @@ public final class AdapterSet implements AutoCloseable {
     /**
      * Adds a new adapter that trains. It is not active yet.
      *
+     * @param name by which the set knows the adapter
+     * @param strategy the method with its settings
+     * @return the adapter
      * @throws UserErrorException when the name is taken, the settings do not fit, or the method makes no adapter
      */
     public Adapter add(String name, FineTuningStrategy strategy) {
@@ -91,7 +101,7 @@ public final class AdapterSet implements AutoCloseable {
         }
     }
 
-    /** The names, in the order of adding. */
+    /** {@return the names, in the order of adding} */
     public Set<String> names() {
         requireOpen();
         return Collections.unmodifiableSet(adapters.keySet());
@@ -100,6 +110,8 @@ public final class AdapterSet implements AutoCloseable {
     /**
      * The adapter of this name.
      *
+     * @param name of an adapter in the set
+     * @return the adapter
      * @throws UserErrorException when there is none, with the nearest name
      */
     public Adapter get(String name) {
@@ -112,7 +124,7 @@ public final class AdapterSet implements AutoCloseable {
         return adapter;
     }
 
-    /** The name of the active adapter, or null. */
+    /** {@return the name of the active adapter, or null} */
     public @Nullable String active() {
         requireOpen();
         return active;
@@ -121,6 +133,7 @@ public final class AdapterSet implements AutoCloseable {
     /**
      * Makes one adapter the active one in the place of another. The model then computes with it.
      *
+     * @param name of an adapter in the set
      * @throws UserErrorException when there is none of this name
      */
     public void activate(String name) {
@@ -142,7 +155,11 @@ public final class AdapterSet implements AutoCloseable {
         }
     }
 
-    /** Takes an adapter away and frees it. */
+    /**
+     * Takes an adapter away and frees it.
+     *
+     * @param name of an adapter in the set
+     */
     public void remove(String name) {
         Adapter adapter = get(name);
         if (name.equals(active)) {
@@ -152,7 +169,11 @@ public final class AdapterSet implements AutoCloseable {
         adapter.close();
     }
 
-    /** Writes all adapters as PEFT does: {@value #DEFAULT} into the directory itself, every other into one of its own. */
+    /**
+     * Writes all adapters as PEFT does: {@value #DEFAULT} into the directory itself, every other into one of its own.
+     *
+     * @param directory to write into
+     */
     public void save(Path directory) {
         requireOpen();
         adapters.forEach((name, adapter) -> {

@@ -10,10 +10,10 @@ import org.finetune4j.nn.Parameter;
  */
 public interface AttachedStrategy extends AutoCloseable {
 
-    /** What the optimizer changes, each once. */
+    /** {@return what the optimizer changes, each once} */
     Collection<Parameter> trainableParameters();
 
-    /** What the training loop does for this method besides following gradients. */
+    /** {@return what the training loop does for this method besides following gradients} */
     default TrainingHooks trainingHooks() {
         return TrainingHooks.NONE;
     }
@@ -21,6 +21,8 @@ public interface AttachedStrategy extends AutoCloseable {
     /**
      * Writes a model directory or an adapter directory. Nothing is rounded, so that {@link #restore} brings back exactly
      * these values.
+     *
+     * @param directory to write into
      */
     void save(Path directory);
 
@@ -28,6 +30,7 @@ public interface AttachedStrategy extends AutoCloseable {
      * Writes what this method gives its user for use, not for going on: a model in the dtype it came in, an adapter in its
      * public format.
      *
+     * @param directory to write into
      * @throws org.finetune4j.UserErrorException when it cannot be written
      */
     default void export(Path directory) {
@@ -37,6 +40,7 @@ public interface AttachedStrategy extends AutoCloseable {
     /**
      * Reads back what {@link #save} wrote, into parameters that are already attached.
      *
+     * @param directory where {@link #save} wrote
      * @throws org.finetune4j.UserErrorException when it was written for another model or with other settings
      */
     void restore(Path directory);

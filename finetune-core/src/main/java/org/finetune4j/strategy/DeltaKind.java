@@ -20,7 +20,7 @@ public enum DeltaKind {
     /** The delta of a weight is a function of fewer parameters, such as a product of two small matrices. */
     REPARAMETERISATION;
 
-    /** How reports and tables call it. */
+    /** {@return how reports and tables call it} */
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }

@@ -20,6 +20,13 @@ import org.finetune4j.regex.RegularExpression;
  */
 public record FrozenParts(int layers, List<String> trainable) {
 
+    /**
+     * Checks the number and copies the expressions.
+     *
+     * @param layers how many layers from the bottom are frozen, together with the embedding; 0 for none
+     * @param trainable regular expressions: only parameters whose name one of them is found in train; empty for all
+     * @throws IllegalArgumentException when {@code layers} is negative
+     */
     public FrozenParts {
         trainable = List.copyOf(trainable);
         if (layers < 0) {
@@ -27,7 +34,11 @@ public record FrozenParts(int layers, List<String> trainable) {
         }
     }
 
-    /** Nothing is frozen. */
+    /**
+     * Nothing is frozen.
+     *
+     * @return the parts, none
+     */
     public static FrozenParts none() {
         return new FrozenParts(0, List.of());
     }

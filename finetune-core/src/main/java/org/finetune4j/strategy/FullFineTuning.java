@@ -25,7 +25,11 @@ public final class FullFineTuning implements FineTuningStrategy {
         this(FrozenParts.none());
     }
 
-    /** Trains what is not frozen. */
+    /**
+     * Trains what is not frozen.
+     *
+     * @param frozen what stays as it is
+     */
     public FullFineTuning(FrozenParts frozen) {
         this.frozen = frozen;
     }

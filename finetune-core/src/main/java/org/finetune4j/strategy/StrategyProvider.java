@@ -10,13 +10,18 @@ import org.finetune4j.UserErrorException;
 /** Makes a method from a user's settings. Implementations are named in {@code META-INF/services}. */
 public interface StrategyProvider {
 
-    /** The method's name, such as {@code lora}. */
+    /** {@return the method's name, such as {@code lora}} */
     String method();
 
-    /** Reads the method's settings; what it does not ask for is somebody else's. */
+    /**
+     * Reads the method's settings; what it does not ask for is somebody else's.
+     *
+     * @param settings all that the user set, the method's own among them
+     * @return the method
+     */
     FineTuningStrategy create(Settings settings);
 
-    /** All methods on the class path. */
+    /** {@return all methods on the class path} */
     static List<StrategyProvider> all() {
         return StreamSupport.stream(ServiceLoader.load(StrategyProvider.class).spliterator(), false)
                 .toList();
@@ -25,6 +30,8 @@ public interface StrategyProvider {
     /**
      * The method of this name.
      *
+     * @param method as configurations name it
+     * @return the provider
      * @throws UserErrorException when there is none, with the nearest name
      */
     static StrategyProvider named(String method) {

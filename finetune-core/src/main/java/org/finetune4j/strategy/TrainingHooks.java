@@ -9,7 +9,7 @@ public interface TrainingHooks {
     TrainingHooks NONE = new TrainingHooks() {};
 
     /**
-     * What the learning rate of one parameter is multiplied by, as LoRA+ does for B.
+     * {@return what the learning rate of one parameter is multiplied by, as LoRA+ does for B}
      *
      * @param parameter one of the method's trainable parameters
      */
@@ -17,7 +17,11 @@ public interface TrainingHooks {
         return 1;
     }
 
-    /** Told once, before the first step, how many steps the whole run has; a resumed run is told the same. */
+    /**
+     * Told once, before the first step, how many steps the whole run has; a resumed run is told the same.
+     *
+     * @param totalSteps optimizer steps of the whole run, those before a resumption included
+     */
     default void beforeTraining(long totalSteps) {}
 
     /**

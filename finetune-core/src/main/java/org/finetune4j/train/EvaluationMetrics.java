@@ -22,16 +22,36 @@ public record EvaluationMetrics(
         @Nullable Double exactMatch,
         Map<String, Double> scores) {
 
+    /**
+     * Copies the scores.
+     *
+     * @param step optimizer steps done when it was made; 0 before training
+     * @param loss the objective's, the mean over what it counts
+     * @param labelledTokens what the objective counts in the split
+     * @param exactMatch share of the generated answers that equal the expected one, or null where it was not measured
+     * @param scores other metrics of generated answers by name, from 0 to 1
+     */
     public EvaluationMetrics {
         scores = Collections.unmodifiableMap(new LinkedHashMap<>(scores));
     }
 
-    /** Without metrics of generated answers other than the exact match. */
+    /**
+     * Without metrics of generated answers other than the exact match.
+     *
+     * @param step optimizer steps done when it was made; 0 before training
+     * @param loss the objective's, the mean over what it counts
+     * @param labelledTokens what the objective counts in the split
+     * @param exactMatch share of the generated answers that equal the expected one, or null where it was not measured
+     */
     public EvaluationMetrics(long step, double loss, long labelledTokens, @Nullable Double exactMatch) {
         this(step, loss, labelledTokens, exactMatch, Map.of());
     }
 
-    /** {@code exp(loss)}. */
+    /**
+     * {@code exp(loss)}.
+     *
+     * @return the perplexity, of a language model
+     */
     public double perplexity() {
         return Math.exp(loss);
     }
@@ -39,6 +59,8 @@ public record EvaluationMetrics(
     /**
      * The metric of this name.
      *
+     * @param name {@code loss}, {@code perplexity}, {@code exact_match} or a name among the scores
+     * @return its value
      * @throws NullPointerException when it was not measured
      */
     public double metric(String name) {

@@ -82,7 +82,12 @@ public final class Evaluator {
         }
     }
 
-    /** @param step optimizer steps done, for the record */
+    /**
+     * Measures the model on the held-out samples.
+     *
+     * @param step optimizer steps done, for the record
+     * @return what was measured
+     */
     public EvaluationMetrics evaluate(long step) {
         EvaluationEvent event = new EvaluationEvent();
         event.begin();

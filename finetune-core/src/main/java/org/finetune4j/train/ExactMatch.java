@@ -13,6 +13,8 @@ public final class ExactMatch {
     /**
      * Answers every prompt greedily, several at once.
      *
+     * @param model with a tokenizer
+     * @param samples with prompts and expected answers
      * @param batchSize prompts that are answered together
      * @param maxNewTokens where an answer that does not end is cut off
      * @return from 0 to 1

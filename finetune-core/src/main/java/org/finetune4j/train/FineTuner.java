@@ -89,48 +89,88 @@ public final class FineTuner {
         this.model = model;
     }
 
-    /** A fine-tuner for {@code model}, which stays the caller's. */
+    /**
+     * A fine-tuner for {@code model}, which stays the caller's.
+     *
+     * @param model with a tokenizer where texts are trained on
+     * @return the fine-tuner
+     */
     public static FineTuner of(CausalLM model) {
         return new FineTuner(Objects.requireNonNull(model, "model"));
     }
 
-    /** The method; full fine-tuning when none is set. */
+    /**
+     * The method; full fine-tuning when none is set.
+     *
+     * @param value the method with its settings
+     * @return this fine-tuner
+     */
     public FineTuner strategy(FineTuningStrategy value) {
         strategy = Objects.requireNonNull(value, "strategy");
         return this;
     }
 
-    /** Instructions with answers to train on. */
+    /**
+     * Instructions with answers to train on.
+     *
+     * @param value what is trained on
+     * @return this fine-tuner
+     */
     public FineTuner dataset(InstructionDataset value) {
         instructions = Objects.requireNonNull(value, "dataset");
         return this;
     }
 
-    /** Samples that are token ids already, or become them on demand. */
+    /**
+     * Samples that are token ids already, or become them on demand.
+     *
+     * @param value what is trained on
+     * @return this fine-tuner
+     */
     public FineTuner dataset(TrainingDataset value) {
         samples = Objects.requireNonNull(value, "dataset");
         return this;
     }
 
-    /** Held-out instructions. */
+    /**
+     * Held-out instructions.
+     *
+     * @param value samples that are not trained on
+     * @return this fine-tuner
+     */
     public FineTuner evaluation(InstructionDataset value) {
         evaluationInstructions = Objects.requireNonNull(value, "evaluation");
         return this;
     }
 
-    /** Held-out samples. */
+    /**
+     * Held-out samples.
+     *
+     * @param value samples that are not trained on
+     * @return this fine-tuner
+     */
     public FineTuner evaluation(TrainingDataset value) {
         evaluationSamples = Objects.requireNonNull(value, "evaluation");
         return this;
     }
 
-    /** Holds out a part of the training data, above 0 and below 1, chosen by the arguments' seed. */
+    /**
+     * Holds out a part of the training data, above 0 and below 1, chosen by the arguments' seed.
+     *
+     * @param value above 0 and below 1
+     * @return this fine-tuner
+     */
     public FineTuner evaluationFraction(double value) {
         evaluationFraction = value;
         return this;
     }
 
-    /** How instructions become token ids; the Alpaca prompt when nothing is set. */
+    /**
+     * How instructions become token ids; the Alpaca prompt when nothing is set.
+     *
+     * @param value the prompt and the lengths
+     * @return this fine-tuner
+     */
     public FineTuner tokenization(TokenizationOptions value) {
         tokenization = Objects.requireNonNull(value, "tokenization");
         return this;
@@ -148,6 +188,12 @@ public final class FineTuner {
         return this;
     }
 
+    /**
+     * Sets how to train; the defaults when nothing is set.
+     *
+     * @param value how to train
+     * @return this fine-tuner
+     */
     public FineTuner arguments(TrainingArguments value) {
         arguments = Objects.requireNonNull(value, "arguments");
         return this;
@@ -157,7 +203,7 @@ public final class FineTuner {
      * What the training makes small.
      *
      * @param value the objective; cross entropy with what the arguments add to it when none is set
-     * @return this
+     * @return this fine-tuner
      */
     public FineTuner objective(Objective value) {
         objective = Objects.requireNonNull(value, "objective");
@@ -168,31 +214,57 @@ public final class FineTuner {
         return objective == null ? new CrossEntropy(arguments.loss()) : objective;
     }
 
-    /** Adds a listener. */
+    /**
+     * Adds a listener.
+     *
+     * @param value is told what happens, after those added before
+     * @return this fine-tuner
+     */
     public FineTuner listener(TrainingListener value) {
         listeners.add(Objects.requireNonNull(value, "listener"));
         return this;
     }
 
-    /** Answers the first {@code count} held-out instructions before and after training, for reports. */
+    /**
+     * Answers the first {@code count} held-out instructions before and after training, for reports.
+     *
+     * @param count how many; 0 for none
+     * @return this fine-tuner
+     */
     public FineTuner previews(int count) {
         previews = count;
         return this;
     }
 
-    /** Adds a line to the configuration that reports show. */
+    /**
+     * Adds a line to the configuration that reports show.
+     *
+     * @param key the name of the line
+     * @param value its text, or what reads as one
+     * @return this fine-tuner
+     */
     public FineTuner describe(String key, Object value) {
         description.put(key, value);
         return this;
     }
 
-    /** Who is told the memory plan and the warnings of the preflight; the log when nobody is set. */
+    /**
+     * Who is told the memory plan and the warnings of the preflight; the log when nobody is set.
+     *
+     * @param value is given one line each time
+     * @return this fine-tuner
+     */
     public FineTuner messages(Consumer<String> value) {
         messages = Objects.requireNonNull(value, "messages");
         return this;
     }
 
-    /** Bytes of this process without the model, for the memory plan. */
+    /**
+     * Bytes of this process without the model, for the memory plan.
+     *
+     * @param value as measured before the model was loaded
+     * @return this fine-tuner
+     */
     public FineTuner processBytes(long value) {
         processBytes = value;
         return this;
@@ -210,6 +282,7 @@ public final class FineTuner {
     /**
      * Looks at everything that a training would need, at every sample too, without training.
      *
+     * @return what was found
      * @throws UserErrorException when data, settings and model do not fit together at all
      */
     public PreflightReport preflight() {
@@ -246,6 +319,7 @@ public final class FineTuner {
     /**
      * Trains, after the checks of the preflight on some of the samples.
      *
+     * @return the trained model and how the run went
      * @throws UserErrorException when data, settings and model do not fit together; the message says what to change
      */
     public TrainingResult train() {

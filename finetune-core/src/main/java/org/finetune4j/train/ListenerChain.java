@@ -24,10 +24,20 @@ public final class ListenerChain implements TrainingListener {
     private final Set<TrainingListener> failed = Collections.newSetFromMap(new IdentityHashMap<>());
     private boolean started;
 
+    /**
+     * Listeners as one.
+     *
+     * @param listeners told in this order
+     */
     public ListenerChain(List<? extends TrainingListener> listeners) {
         this.listeners = List.copyOf(listeners);
     }
 
+    /**
+     * {@return listeners as one}
+     *
+     * @param listeners told in this order
+     */
     public static ListenerChain of(TrainingListener... listeners) {
         return new ListenerChain(List.of(listeners));
     }

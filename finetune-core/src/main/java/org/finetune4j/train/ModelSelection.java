@@ -35,6 +35,20 @@ public record ModelSelection(
     private static final List<String> BY_LOSS = List.of("loss", "perplexity");
     private static final ModelSelection DEFAULT = new ModelSelection(List.of(), "loss", false, false, 0, 0, 64, 0);
 
+    /**
+     * Checks names and numbers.
+     *
+     * @param metrics beside the loss, which costs a forward pass; those of generated text cost a generation each
+     * @param metricForBest the metric that decides which model is best, {@code loss} unless told otherwise
+     * @param greaterIsBetter whether a larger value of it is better
+     * @param loadBestAtEnd whether the run gives the best model, not the last one
+     * @param earlyStoppingPatience evaluations without an improvement after which the run ends; 0 for never
+     * @param earlyStoppingThreshold an improvement smaller than this counts as none
+     * @param maxNewTokens the longest generated answer
+     * @param generatedSamples how many held-out prompts are answered at most; 0 for all
+     * @throws UserErrorException when there is no such metric, or the deciding one is not measured
+     * @throws IllegalArgumentException when a number is outside of its range
+     */
     public ModelSelection {
         metrics = List.copyOf(metrics);
         for (String metric : metrics) {
@@ -53,12 +67,22 @@ public record ModelSelection(
         }
     }
 
-    /** The loss alone; the smallest is kept as the best, and the run goes to its end. */
+    /**
+     * The loss alone; the smallest is kept as the best, and the run goes to its end.
+     *
+     * @return the selection
+     */
     public static ModelSelection byLoss() {
         return DEFAULT;
     }
 
-    /** Ends the run after {@code patience} evaluations without an improvement of more than {@code threshold}. */
+    /**
+     * Ends the run after {@code patience} evaluations without an improvement of more than {@code threshold}.
+     *
+     * @param patience evaluations; 0 for never
+     * @param threshold at least 0
+     * @return the changed selection
+     */
     public ModelSelection withEarlyStopping(int patience, double threshold) {
         return new ModelSelection(
                 metrics,
@@ -71,7 +95,11 @@ public record ModelSelection(
                 generatedSamples);
     }
 
-    /** Gives the best model in the end. */
+    /**
+     * Gives the best model in the end.
+     *
+     * @return the changed selection
+     */
     public ModelSelection withBestAtEnd() {
         return new ModelSelection(
                 metrics,
@@ -84,7 +112,7 @@ public record ModelSelection(
                 generatedSamples);
     }
 
-    /** Whether any metric needs generated text. */
+    /** {@return whether any metric needs generated text} */
     public boolean generates() {
         return metrics.stream().anyMatch(Set.copyOf(GENERATED)::contains);
     }

@@ -8,6 +8,10 @@ public interface SamplePreview {
     /** Called before the first step, and before a checkpoint is restored. */
     void before();
 
-    /** Called after the last step. */
+    /**
+     * Called after the last step.
+     *
+     * @return the comparisons
+     */
     List<SampleComparison> after();
 }

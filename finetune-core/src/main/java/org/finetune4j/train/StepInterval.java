@@ -18,6 +18,7 @@ public record StepInterval(double steps) {
     /**
      * Checks the number.
      *
+     * @param steps below 1 a share of the whole run, 0 at the end of every epoch, infinite for never
      * @throws IllegalArgumentException when it is negative or no number
      */
     public StepInterval {

@@ -31,7 +31,20 @@ public record StepMetrics(
         Duration elapsed,
         Duration dataWait) {
 
-    /** A step that did not wait. */
+    /**
+     * A step that did not wait.
+     *
+     * @param step number of the step, from 1
+     * @param totalSteps optimizer steps of the whole run
+     * @param epoch passes over the training data so far, as a fraction
+     * @param loss the objective's, the mean over what it counts
+     * @param learningRate learning rate that the step used
+     * @param gradientNorm global L2 norm of the gradients before clipping
+     * @param tokens tokens that went through the model in this step, padding left out
+     * @param labelledTokens what the objective counts in this step
+     * @param tokensPerSecond {@code tokens} by the step's own wall time
+     * @param elapsed wall time since this start of the run
+     */
     public StepMetrics(
             long step,
             long totalSteps,

@@ -107,7 +107,12 @@ public final class Trainer {
         this.configuration.putAll(arguments.describe());
     }
 
-    /** Adds to the configuration that reports show, before the arguments. */
+    /**
+     * Adds to the configuration that reports show, before the arguments.
+     *
+     * @param settings shown by name, in this order
+     * @return this trainer
+     */
     public Trainer describe(Map<String, ? extends @Nullable Object> settings) {
         Map<String, @Nullable Object> all = new LinkedHashMap<>(settings);
         all.putAll(configuration);
@@ -116,7 +121,12 @@ public final class Trainer {
         return this;
     }
 
-    /** Lets listeners see answers from before and after the run. */
+    /**
+     * Lets listeners see answers from before and after the run.
+     *
+     * @param samplePreview answers before and after
+     * @return this trainer
+     */
     public Trainer preview(SamplePreview samplePreview) {
         preview = samplePreview;
         return this;
@@ -137,6 +147,7 @@ public final class Trainer {
     /**
      * Runs the training to its end.
      *
+     * @return how the run ended
      * @throws UserErrorException when the output directory cannot be written, or holds a run that is not to be resumed
      * @throws org.finetune4j.FinetuneException when the loss is no longer a number
      */
@@ -152,7 +163,12 @@ public final class Trainer {
         }
     }
 
-    /** Measures the model on the held-out samples. */
+    /**
+     * Measures the model on the held-out samples.
+     *
+     * @param step optimizer steps done, for the record
+     * @return what was measured
+     */
     public EvaluationMetrics evaluate(long step) {
         if (evaluator == null) {
             throw new IllegalStateException("this run has no held-out samples");

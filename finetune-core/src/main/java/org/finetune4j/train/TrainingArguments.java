@@ -76,11 +76,46 @@ public record TrainingArguments(
         @Nullable Path outputDirectory,
         boolean resume) {
 
-    /** Which activations are kept for the backward pass, and where. */
+    /** {@return which activations are kept for the backward pass, and where} */
     public GradientCheckpointing checkpointing() {
         return new GradientCheckpointing(gradientCheckpointingLayers, activationOffloadDirectory);
     }
 
+    /**
+     * Checks every number.
+     *
+     * @param epochs passes over the training data, may be a fraction
+     * @param maxSteps optimizer steps; when positive it decides instead of {@code epochs}
+     * @param perDeviceTrainBatchSize samples that go through the model together
+     * @param perDeviceEvalBatchSize the same for evaluation
+     * @param gradientAccumulationSteps batches that make one optimizer step
+     * @param learningRate the base learning rate
+     * @param schedule how it changes
+     * @param warmupSteps steps over which it rises from 0; when positive it decides instead of {@code warmupRatio}
+     * @param warmupRatio share of all steps over which it rises from 0
+     * @param optimizer which optimizer, with its settings
+     * @param weightDecay decoupled weight decay
+     * @param decayNormsAndBiases whether norms and biases decay too
+     * @param maxGradNorm gradients are scaled down to this global norm; 0 for no clipping
+     * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
+     * @param activationOffloadDirectory where kept activations are written until they are needed, or null for memory
+     * @param loss what is added to the cross entropy
+     * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
+     * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
+     * @param selection what is measured on held-out samples, and what follows from it
+     * @param statisticsSteps steps between statistics of gradients and activations; 0 for none
+     * @param seed decides initial values, the order of the data and dropout
+     * @param shuffle whether every epoch has a random order of its own
+     * @param dataloaderNumWorkers threads that make batches ahead; 0 makes each when it is needed. It changes no result
+     * @param dataloaderPrefetchFactor batches that each of them makes ahead
+     * @param evaluation how often the held-out samples are measured
+     * @param checkpoints how often a checkpoint is written; a run that is stopped always writes one
+     * @param saveTotalLimit how many of the latest checkpoints are kept
+     * @param outputDirectory where checkpoints go, or null to write none
+     * @param resume whether to go on from the latest checkpoint there, which must be there
+     * @throws UserErrorException when activations are to be offloaded and none are checkpointed
+     * @throws IllegalArgumentException when a number is outside of its range
+     */
     public TrainingArguments {
         positive("epochs", epochs);
         positive("perDeviceTrainBatchSize", perDeviceTrainBatchSize);
@@ -118,11 +153,12 @@ public record TrainingArguments(
         }
     }
 
-    /** The defaults. */
+    /** {@return the defaults} */
     public static TrainingArguments defaults() {
         return builder().build();
     }
 
+    /** {@return a builder with the defaults} */
     public static Builder builder() {
         return new Builder();
     }
@@ -199,62 +235,132 @@ public record TrainingArguments(
 
         private Builder() {}
 
+        /**
+         * Sets how long to train.
+         *
+         * @param value passes over the training data, may be a fraction; 3 unless set
+         * @return this builder
+         */
         public Builder epochs(double value) {
             epochs = value;
             return this;
         }
 
+        /**
+         * Sets how long to train, in steps.
+         *
+         * @param value optimizer steps; when positive it decides instead of the epochs
+         * @return this builder
+         */
         public Builder maxSteps(long value) {
             maxSteps = value;
             return this;
         }
 
-        /** The batch size of training and of evaluation. */
+        /**
+         * The batch size of training and of evaluation.
+         *
+         * @param value samples that go through the model together
+         * @return this builder
+         */
         public Builder batchSize(int value) {
             return perDeviceTrainBatchSize(value).perDeviceEvalBatchSize(value);
         }
 
+        /**
+         * Sets the batch size of training.
+         *
+         * @param value samples that go through the model together; 8 unless set
+         * @return this builder
+         */
         public Builder perDeviceTrainBatchSize(int value) {
             perDeviceTrainBatchSize = value;
             return this;
         }
 
+        /**
+         * Sets the batch size of evaluation.
+         *
+         * @param value samples that go through the model together; 8 unless set
+         * @return this builder
+         */
         public Builder perDeviceEvalBatchSize(int value) {
             perDeviceEvalBatchSize = value;
             return this;
         }
 
+        /**
+         * Sets how many batches make a step.
+         *
+         * @param value batches that make one optimizer step; 1 unless set
+         * @return this builder
+         */
         public Builder gradientAccumulationSteps(int value) {
             gradientAccumulationSteps = value;
             return this;
         }
 
+        /**
+         * Sets the learning rate.
+         *
+         * @param value the base learning rate; 5e-5 unless set
+         * @return this builder
+         */
         public Builder learningRate(double value) {
             learningRate = value;
             return this;
         }
 
+        /**
+         * Sets how the learning rate changes.
+         *
+         * @param value {@link LearningRateSchedule#LINEAR} unless set
+         * @return this builder
+         */
         public Builder schedule(LearningRateSchedule value) {
             schedule = Objects.requireNonNull(value, "schedule");
             return this;
         }
 
+        /**
+         * Sets over how many steps the learning rate rises from 0.
+         *
+         * @param value optimizer steps; when positive it decides instead of the ratio
+         * @return this builder
+         */
         public Builder warmupSteps(long value) {
             warmupSteps = value;
             return this;
         }
 
+        /**
+         * Sets over which share of the run the learning rate rises from 0.
+         *
+         * @param value share of all steps, from 0 to 1
+         * @return this builder
+         */
         public Builder warmupRatio(double value) {
             warmupRatio = value;
             return this;
         }
 
+        /**
+         * Sets the optimizer with all its settings.
+         *
+         * @param value AdamW unless set
+         * @return this builder
+         */
         public Builder optimizer(OptimizerOptions value) {
             optimizer = Objects.requireNonNull(value, "optimizer");
             return this;
         }
 
-        /** The optimizer of this name, with the decays, momentum and arguments that were set before. */
+        /**
+         * The optimizer of this name, with the decays, momentum and arguments that were set before.
+         *
+         * @param name as {@code optim} names it
+         * @return this builder
+         */
         public Builder optimizer(String name) {
             return optimizer(new OptimizerOptions(
                     name,
@@ -265,22 +371,47 @@ public record TrainingArguments(
                     optimizer.arguments()));
         }
 
+        /**
+         * Sets the weight decay.
+         *
+         * @param value decoupled weight decay
+         * @return this builder
+         */
         public Builder weightDecay(double value) {
             weightDecay = value;
             return this;
         }
 
+        /**
+         * Sets what decays.
+         *
+         * @param value whether norms and biases decay too; {@code false} unless set
+         * @return this builder
+         */
         public Builder decayNormsAndBiases(boolean value) {
             decayNormsAndBiases = value;
             return this;
         }
 
-        /** The decays of Adam's two moments and the number added to the root of the second. */
+        /**
+         * The decays of Adam's two moments and the number added to the root of the second.
+         *
+         * @param beta1 decay of the first moment
+         * @param beta2 decay of the second moment
+         * @param epsilon added to the root of the second moment
+         * @return this builder
+         */
         public Builder adam(double beta1, double beta2, double epsilon) {
             return optimizer(new OptimizerOptions(
                     optimizer.name(), beta1, beta2, epsilon, optimizer.momentum(), optimizer.arguments()));
         }
 
+        /**
+         * Sets the momentum.
+         *
+         * @param value of SGD and RMSprop; 0 for none
+         * @return this builder
+         */
         public Builder momentum(double value) {
             return optimizer(new OptimizerOptions(
                     optimizer.name(),
@@ -291,62 +422,133 @@ public record TrainingArguments(
                     optimizer.arguments()));
         }
 
+        /**
+         * Sets the clipping of gradients.
+         *
+         * @param value gradients are scaled down to this global norm; 0 for no clipping; 1 unless set
+         * @return this builder
+         */
         public Builder maxGradNorm(double value) {
             maxGradNorm = value;
             return this;
         }
 
-        /** Where checkpointed activations are written until they are needed, or null to keep them in memory. */
+        /**
+         * Where checkpointed activations are written until they are needed, or null to keep them in memory.
+         *
+         * @param value made if need be; null unless set
+         * @return this builder
+         */
         public Builder activationOffloadDirectory(@Nullable Path value) {
             activationOffloadDirectory = value;
             return this;
         }
 
+        /**
+         * Sets which activations are kept for the backward pass.
+         *
+         * @param value layers that share one kept activation; 0 keeps all
+         * @return this builder
+         */
         public Builder gradientCheckpointingLayers(int value) {
             gradientCheckpointingLayers = value;
             return this;
         }
 
+        /**
+         * Sets what is added to the cross entropy.
+         *
+         * @param value cross entropy alone unless set
+         * @return this builder
+         */
         public Builder loss(LossOptions value) {
             loss = Objects.requireNonNull(value, "loss");
             return this;
         }
 
+        /**
+         * Adds noise to the embeddings in training.
+         *
+         * @param value noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
+         * @return this builder
+         */
         public Builder neftuneNoiseAlpha(double value) {
             neftuneNoiseAlpha = value;
             return this;
         }
 
+        /**
+         * Keeps a moving average of the weights.
+         *
+         * @param value from 0, for no average, to below 1
+         * @return this builder
+         */
         public Builder emaDecay(double value) {
             emaDecay = value;
             return this;
         }
 
+        /**
+         * Sets what is measured on held-out samples.
+         *
+         * @param value by loss unless set
+         * @return this builder
+         */
         public Builder selection(ModelSelection value) {
             selection = Objects.requireNonNull(value, "selection");
             return this;
         }
 
+        /**
+         * Measures gradients and activations every so many steps.
+         *
+         * @param value steps between statistics of gradients and activations; 0 for none
+         * @return this builder
+         */
         public Builder statisticsSteps(long value) {
             statisticsSteps = value;
             return this;
         }
 
+        /**
+         * Sets the seed.
+         *
+         * @param value decides initial values, the order of the data and dropout; 42 unless set
+         * @return this builder
+         */
         public Builder seed(long value) {
             seed = value;
             return this;
         }
 
+        /**
+         * Sets the order of the samples.
+         *
+         * @param value whether every epoch has a random order of its own; {@code true} unless set
+         * @return this builder
+         */
         public Builder shuffle(boolean value) {
             shuffle = value;
             return this;
         }
 
+        /**
+         * Sets how many threads make batches.
+         *
+         * @param value threads that make batches ahead; 0 makes each when it is needed
+         * @return this builder
+         */
         public Builder dataloaderNumWorkers(int value) {
             dataloaderNumWorkers = value;
             return this;
         }
 
+        /**
+         * Sets how far ahead each of them works.
+         *
+         * @param value batches that each of them makes ahead
+         * @return this builder
+         */
         public Builder dataloaderPrefetchFactor(int value) {
             dataloaderPrefetchFactor = value;
             return this;
@@ -394,21 +596,47 @@ public record TrainingArguments(
             return this;
         }
 
+        /**
+         * Sets how many checkpoints are kept.
+         *
+         * @param value how many of the latest checkpoints are kept; 1 unless set
+         * @return this builder
+         */
         public Builder saveTotalLimit(int value) {
             saveTotalLimit = value;
             return this;
         }
 
+        /**
+         * Sets where checkpoints go.
+         *
+         * @param value where checkpoints go, or null to write none; null unless set
+         * @return this builder
+         */
         public Builder outputDirectory(@Nullable Path value) {
             outputDirectory = value;
             return this;
         }
 
+        /**
+         * Sets whether an earlier run goes on.
+         *
+         * @param value whether to go on from the latest checkpoint of the output directory, which must be there;
+         *     {@code false} unless set
+         * @return this builder
+         */
         public Builder resume(boolean value) {
             resume = value;
             return this;
         }
 
+        /**
+         * Makes the arguments.
+         *
+         * @return the arguments
+         * @throws UserErrorException when settings do not fit together
+         * @throws IllegalArgumentException when a number is outside of its range
+         */
         public TrainingArguments build() {
             return new TrainingArguments(
                     epochs,

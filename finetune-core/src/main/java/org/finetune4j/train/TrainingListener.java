@@ -20,16 +20,32 @@ public interface TrainingListener {
      */
     default void onWarning(String message) {}
 
-    /** Training is about to run its first step, or its first step after {@link TrainingPlan#startStep()}. */
+    /**
+     * Training is about to run its first step, or its first step after {@link TrainingPlan#startStep()}.
+     *
+     * @param plan what the run sets out to do
+     */
     default void onStart(TrainingPlan plan) {}
 
-    /** An optimizer step is done: one accumulated batch, one update of the weights. */
+    /**
+     * An optimizer step is done: one accumulated batch, one update of the weights.
+     *
+     * @param metrics what the step did
+     */
     default void onStep(StepMetrics metrics) {}
 
-    /** Gradients and activations were measured, where the arguments ask for it; before the step's {@link #onStep}. */
+    /**
+     * Gradients and activations were measured, where the arguments ask for it; before the step's {@link #onStep}.
+     *
+     * @param statistics what was measured
+     */
     default void onStatistics(TrainingStatistics statistics) {}
 
-    /** The model was evaluated on the held-out split. */
+    /**
+     * The model was evaluated on the held-out split.
+     *
+     * @param metrics what was measured
+     */
     default void onEvaluation(EvaluationMetrics metrics) {}
 
     /**
@@ -40,12 +56,24 @@ public interface TrainingListener {
      */
     default void onCheckpoint(Path directory, long step) {}
 
-    /** The same prompts were answered before and after training. */
+    /**
+     * The same prompts were answered before and after training.
+     *
+     * @param samples one for each prompt
+     */
     default void onSamples(List<SampleComparison> samples) {}
 
-    /** Training came to its end, or stopped early in good order after an interrupt. */
+    /**
+     * Training came to its end, or stopped early in good order after an interrupt.
+     *
+     * @param summary how the run ended
+     */
     default void onEnd(TrainingSummary summary) {}
 
-    /** Training ends with an exception, which the trainer throws after this call. */
+    /**
+     * Training ends with an exception, which the trainer throws after this call.
+     *
+     * @param failure the exception
+     */
     default void onFailure(Throwable failure) {}
 }

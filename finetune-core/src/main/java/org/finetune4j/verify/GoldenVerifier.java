@@ -53,7 +53,13 @@ public final class GoldenVerifier {
     private final RouterChecks routers;
     private final PromptChecks prompts;
 
-    /** @param adapter attached to {@code model} with trainable parameters, or null for the model alone */
+    /**
+     * Verifies a model, with an adapter or without.
+     *
+     * @param model in float32
+     * @param adapter attached to {@code model} with trainable parameters, or null for the model alone
+     * @param tolerances the largest differences that pass
+     */
     public GoldenVerifier(CausalLM model, @Nullable Adapter adapter, Tolerances tolerances) {
         this.model = model;
         this.adapter = adapter;
@@ -66,6 +72,7 @@ public final class GoldenVerifier {
      * Compares the model with a file. Where the file holds results of the merged model, the adapter is merged at the end;
      * where it holds results with and without the adapter, the adapter is taken off in between.
      *
+     * @param file recorded from the reference implementation
      * @param onCheck told of every result as soon as it is there
      * @return whether everything passed
      */

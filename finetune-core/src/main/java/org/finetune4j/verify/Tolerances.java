@@ -11,12 +11,17 @@ package org.finetune4j.verify;
  */
 public record Tolerances(double logits, double loss, double gradient, double zeroGradient, double mergedLogits) {
 
-    /** The limits for float32. */
+    /** {@return the limits for float32} */
     public static Tolerances defaults() {
         return new Tolerances(5e-5, 1e-5, 1e-4, 1e-6, 1e-4);
     }
 
-    /** Other limits for logits (absolute) and gradients (relative). */
+    /**
+     * Other limits for logits (absolute) and gradients (relative).
+     *
+     * @param logitsAndGradients above 0
+     * @return the limits
+     */
     public Tolerances with(double logitsAndGradients) {
         return new Tolerances(logitsAndGradients, loss, logitsAndGradients, zeroGradient, mergedLogits);
     }

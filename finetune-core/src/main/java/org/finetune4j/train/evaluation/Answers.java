@@ -19,6 +19,13 @@ import org.finetune4j.model.CausalLM;
  */
 public record Answers(List<String> given, List<String> expected) {
 
+    /**
+     * Refuses lists that do not belong together.
+     *
+     * @param given in the order of the questions
+     * @param expected the same
+     * @throws IllegalArgumentException when they differ in length or are empty
+     */
     public Answers {
         given = List.copyOf(given);
         expected = List.copyOf(expected);
@@ -31,8 +38,11 @@ public record Answers(List<String> given, List<String> expected) {
     /**
      * Answers every question greedily, several at once.
      *
+     * @param model with a tokenizer
+     * @param questions with the expected answers
      * @param batchSize questions that are answered together
      * @param maxNewTokens where an answer that does not end is cut off
+     * @return the answers
      */
     public static Answers of(CausalLM model, Questions questions, int batchSize, int maxNewTokens) {
         // Prompts of like length go together: padding is computed for nothing.
@@ -60,7 +70,11 @@ public record Answers(List<String> given, List<String> expected) {
         return new Answers(List.of(given), expected);
     }
 
-    /** Share of the answers that equal the expected one, from 0 to 1. */
+    /**
+     * Share of the answers that equal the expected one, from 0 to 1.
+     *
+     * @return the share
+     */
     public double exactMatch() {
         return IntStream.range(0, given.size())
                         .filter(i -> given.get(i).equals(expected.get(i)))
@@ -68,7 +82,12 @@ public record Answers(List<String> given, List<String> expected) {
                 / (double) given.size();
     }
 
-    /** Metrics by name: {@code exact_match}, {@code rouge1}, {@code rouge2}, {@code rougeL}, {@code bleu}. */
+    /**
+     * Metrics by name: {@code exact_match}, {@code rouge1}, {@code rouge2}, {@code rougeL}, {@code bleu}.
+     *
+     * @param names of metrics
+     * @return each from 0 to 1
+     */
     public Map<String, Double> scores(List<String> names) {
         Map<String, Double> scores = new LinkedHashMap<>();
         for (String name : names) {

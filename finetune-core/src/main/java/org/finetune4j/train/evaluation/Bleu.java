@@ -14,7 +14,12 @@ public final class Bleu {
 
     private Bleu() {}
 
-    /** The score of texts together, from 0 to 1. */
+    /**
+     * {@return the score of texts together, from 0 to 1}
+     *
+     * @param texts what was written
+     * @param references what should have been, one for each text
+     */
     public static double corpus(List<String> texts, List<String> references) {
         long[] correct = new long[MAX_ORDER];
         long[] total = new long[MAX_ORDER];

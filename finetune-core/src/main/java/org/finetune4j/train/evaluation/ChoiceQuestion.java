@@ -24,6 +24,14 @@ public record ChoiceQuestion(String prompt, List<String> choices, int answer) {
     private static final List<String> PROMPT_KEYS = List.of("prompt", "query", "question");
     private static final List<String> ANSWER_KEYS = List.of("answer", "gold", "label");
 
+    /**
+     * Refuses a question without a right answer.
+     *
+     * @param prompt the text before the choice
+     * @param choices at least two, as they follow the prompt, leading space included
+     * @param answer index of the right one
+     * @throws IllegalArgumentException when there are fewer than two choices, or none at the index
+     */
     public ChoiceQuestion {
         choices = List.copyOf(choices);
         if (choices.size() < 2 || answer < 0 || answer >= choices.size()) {
@@ -34,11 +42,12 @@ public record ChoiceQuestion(String prompt, List<String> choices, int answer) {
     }
 
     /**
-     * Reads records of {@code {"prompt": ..., "choices": [...], "answer": 0}} in any file that training reads. The prompt may
-     * also be called {@code query} or {@code question}, the answer {@code gold} or {@code label}; it may also be a letter or
-     * the text of a choice.
+     * Reads records of {@code {"prompt": ..., "choices": [...], "answer": 0}} in any file that training reads. The prompt
+     * may also be called {@code query} or {@code question}, the answer {@code gold} or {@code label}; it may also be a
+     * letter or the text of a choice.
      *
      * @param paths files, directories, patterns
+     * @return the questions
      * @throws UserErrorException for the first record that is something else, with file and line
      */
     public static List<ChoiceQuestion> read(List<String> paths) {
@@ -50,8 +59,9 @@ public record ChoiceQuestion(String prompt, List<String> choices, int answer) {
     }
 
     /**
-     * Whether the first record of files is a question with choices.
+     * {@return whether the first record of files is a question with choices}
      *
+     * @param paths files, directories, patterns
      * @throws UserErrorException when they cannot be read
      */
     public static boolean areIn(List<String> paths) {

@@ -21,7 +21,11 @@ public final class MultipleChoice {
     private final CausalLM model;
     private final Backpropagation backpropagation;
 
-    /** The model stays the caller's. */
+    /**
+     * Asks a model, which stays the caller's.
+     *
+     * @param model with a tokenizer
+     */
     public MultipleChoice(CausalLM model) {
         this.model = model;
         this.backpropagation = new Backpropagation(model, GradientCheckpointing.none());
@@ -36,7 +40,12 @@ public final class MultipleChoice {
      */
     public record Result(double accuracy, double normalisedAccuracy, int questions) {}
 
-    /** Asks all questions. */
+    /**
+     * Asks all questions.
+     *
+     * @param questions may be empty
+     * @return the shares of right answers
+     */
     public Result ask(List<ChoiceQuestion> questions) {
         int right = 0;
         int rightNormalised = 0;
@@ -54,7 +63,11 @@ public final class MultipleChoice {
         return new Result(right / count, rightNormalised / count, questions.size());
     }
 
-    /** The log-likelihood of each choice after the prompt, in nats. */
+    /**
+     * {@return the log-likelihood of each choice after the prompt, in nats}
+     *
+     * @param question with a prompt of at least one token
+     */
     public double[] logLikelihoods(ChoiceQuestion question) {
         Tokenizer tokenizer = model.tokenizer();
         int[] prompt = tokenizer.encode(question.prompt(), true);

@@ -24,7 +24,12 @@ public final class Questions {
         this.size = size;
     }
 
-    /** The questions of a dataset; empty where its samples have no prompt, as plain text has none. */
+    /**
+     * {@return the questions of a dataset; empty where its samples have no prompt, as plain text has none}
+     *
+     * @param dataset samples whose labels begin after a prompt
+     * @param tokenizer the one that made the samples
+     */
     public static Optional<Questions> of(TrainingDataset dataset, Tokenizer tokenizer) {
         boolean asks;
         try {
@@ -35,17 +40,26 @@ public final class Questions {
         return asks ? Optional.of(new Questions(dataset, tokenizer, dataset.size())) : Optional.empty();
     }
 
+    /** {@return the number of questions} */
     public int size() {
         return size;
     }
 
-    /** The tokens that the model is given. */
+    /**
+     * {@return the tokens that the model is given}
+     *
+     * @param index of the question, from 0
+     */
     public int[] prompt(int index) {
         Sample sample = samples.get(index);
         return Arrays.copyOf(sample.inputIds(), answerStart(sample));
     }
 
-    /** What it should say, without special tokens. */
+    /**
+     * {@return what it should say, without special tokens}
+     *
+     * @param index of the question, from 0
+     */
     public String answer(int index) {
         if (samples instanceof InstructionSamples instructions) {
             return instructions.record(index).output();
@@ -72,7 +86,11 @@ public final class Questions {
         return last;
     }
 
-    /** The first {@code count} of these, or all when it is 0. */
+    /**
+     * {@return the first {@code count} of these, or all when it is 0}
+     *
+     * @param count how many at most; 0 for all
+     */
     public Questions first(int count) {
         return new Questions(samples, tokenizer, count == 0 ? size : Math.min(count, size));
     }

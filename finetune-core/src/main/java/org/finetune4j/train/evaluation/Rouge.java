@@ -23,7 +23,12 @@ public final class Rouge {
         this.n = n;
     }
 
-    /** ROUGE-1 counts words, ROUGE-2 pairs. */
+    /**
+     * ROUGE-1 counts words, ROUGE-2 pairs.
+     *
+     * @param n words that are counted together, at least 1
+     * @return the metric
+     */
     public static Rouge n(int n) {
         if (n < 1) {
             throw new IllegalArgumentException("n must be positive: " + n);
@@ -31,12 +36,21 @@ public final class Rouge {
         return new Rouge(n);
     }
 
-    /** ROUGE-L: the longest sequence of words that both have in this order, with anything between them. */
+    /**
+     * ROUGE-L: the longest sequence of words that both have in this order, with anything between them.
+     *
+     * @return the metric
+     */
     public static Rouge longestCommonSubsequence() {
         return new Rouge(0);
     }
 
-    /** The score of one text, from 0 to 1; texts without words have 0. */
+    /**
+     * {@return the score of one text, from 0 to 1; texts without words have 0}
+     *
+     * @param text what was written
+     * @param reference what should have been
+     */
     public double score(String text, String reference) {
         List<String> given = words(text);
         List<String> expected = words(reference);
@@ -51,7 +65,12 @@ public final class Rouge {
         return harmonic(common, Math.max(0, given.size() - n + 1), Math.max(0, expected.size() - n + 1));
     }
 
-    /** The mean score of texts. */
+    /**
+     * {@return the mean score of texts}
+     *
+     * @param texts what was written, at least one
+     * @param references what should have been, one for each text
+     */
     public double mean(List<String> texts, List<String> references) {
         double sum = 0;
         for (int i = 0; i < texts.size(); i++) {

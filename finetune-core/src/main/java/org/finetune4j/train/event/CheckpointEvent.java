@@ -13,9 +13,11 @@ import jdk.jfr.StackTrace;
 @StackTrace(false)
 public final class CheckpointEvent extends Event {
 
+    /** Optimizer steps that the checkpoint holds. */
     @Label("Step")
     public long step;
 
+    /** Where the checkpoint lies. */
     @Label("Directory")
     public String directory = "";
 }

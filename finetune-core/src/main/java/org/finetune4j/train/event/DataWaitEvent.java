@@ -13,9 +13,11 @@ import jdk.jfr.StackTrace;
 @StackTrace(false)
 public final class DataWaitEvent extends Event {
 
+    /** Number of the step that waits, from 1. */
     @Label("Step")
     public long step;
 
+    /** How many batches the step has. */
     @Label("Batches")
     public int batches;
 }

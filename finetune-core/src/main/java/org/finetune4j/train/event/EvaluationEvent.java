@@ -13,9 +13,11 @@ import jdk.jfr.StackTrace;
 @StackTrace(false)
 public final class EvaluationEvent extends Event {
 
+    /** Optimizer steps done. */
     @Label("Step")
     public long step;
 
+    /** The mean over what the objective counts in the split. */
     @Label("Loss")
     public double loss;
 }

@@ -13,18 +13,23 @@ import jdk.jfr.StackTrace;
 @StackTrace(false)
 public final class StepEvent extends Event {
 
+    /** Number of the step, from 1. */
     @Label("Step")
     public long step;
 
+    /** The mean over what the objective counts in the step. */
     @Label("Loss")
     public double loss;
 
+    /** Global L2 norm of the gradients before clipping. */
     @Label("Gradient Norm")
     public double gradientNorm;
 
+    /** The learning rate that the step used. */
     @Label("Learning Rate")
     public double learningRate;
 
+    /** Tokens that went through the model, padding left out. */
     @Label("Tokens")
     public long tokens;
 }

@@ -34,7 +34,13 @@ public final class Backpropagation {
     private final EmbeddingNoise noise;
     private final Residency residency;
 
-    /** @throws UserErrorException when the model calculates in float16, whose small gradients vanish */
+    /**
+     * Back-propagates through a model segment by segment.
+     *
+     * @param model whose trainable parameters get gradients
+     * @param checkpointing which activations are kept
+     * @throws UserErrorException when the model calculates in float16, whose small gradients vanish
+     */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
         this(model, checkpointing, true, EmbeddingNoise.none(), new Residency() {});
         requireGradientRange(model.computeDType());
@@ -62,12 +68,16 @@ public final class Backpropagation {
         this.residency = residency;
     }
 
-    /** The same without dropout, whatever the model's configuration asks for. */
+    /** {@return the same without dropout, whatever the model's configuration asks for} */
     public Backpropagation withoutDropout() {
         return new Backpropagation(model, checkpointing, false, noise, residency);
     }
 
-    /** The same with noise on the embeddings in {@link #run}. */
+    /**
+     * {@return the same with noise on the embeddings in {@link #run}}
+     *
+     * @param embeddingNoise added in training only
+     */
     public Backpropagation with(EmbeddingNoise embeddingNoise) {
         return new Backpropagation(model, checkpointing, dropout, embeddingNoise, residency);
     }
@@ -85,6 +95,8 @@ public final class Backpropagation {
     /**
      * Runs a batch forwards and backwards and adds the gradients to the parameters' own.
      *
+     * @param inputs one batch
+     * @param head computes the loss
      * @return the loss as the head scales it, with the extra loss of a mixture of experts where the configuration asks for
      *     one ({@code output_router_logits})
      */
@@ -133,7 +145,13 @@ public final class Backpropagation {
                 : new LoadBalancingLoss(settings, prompt.routed(inputs), model.device());
     }
 
-    /** Runs a batch forwards only, without dropout and without extra losses. */
+    /**
+     * Runs a batch forwards only, without dropout and without extra losses.
+     *
+     * @param inputs one batch
+     * @param head computes the loss
+     * @return the loss as the head scales it
+     */
     public double evaluate(ModelInputs inputs, LossHead head) {
         try (CausalLM.Entry entry = model.enter();
                 Autograd.Mode mode = Autograd.disabled();

@@ -54,8 +54,11 @@ public final class ClassificationLoss implements LossHead {
     /**
      * Cross entropy of one class a sequence, summed and multiplied by {@code scale}.
      *
+     * @param network with a classification head
+     * @param inputs one row a sequence
      * @param labels the class of every sequence
      * @param scale 1 / sequences makes it their mean
+     * @return the end of the chain
      */
     public static ClassificationLoss singleLabel(DecoderModel network, ModelInputs inputs, int[] labels, double scale) {
         long classes = network.outputLayer().outFeatures();
@@ -73,7 +76,11 @@ public final class ClassificationLoss implements LossHead {
     /**
      * Squared error of the model's outputs, the mean over them summed over sequences and multiplied by {@code scale}.
      *
+     * @param network with a classification head
+     * @param inputs one row a sequence
      * @param targets row-major [sequences, labels]
+     * @param scale 1 / sequences makes it their mean
+     * @return the end of the chain
      */
     public static ClassificationLoss regression(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {
@@ -84,7 +91,11 @@ public final class ClassificationLoss implements LossHead {
     /**
      * Binary cross entropy of every label, the mean over them summed over sequences and multiplied by {@code scale}.
      *
+     * @param network with a classification head
+     * @param inputs one row a sequence
      * @param targets row-major [sequences, labels], 1 where the label holds and 0 where not
+     * @param scale 1 / sequences makes it their mean
+     * @return the end of the chain
      */
     public static ClassificationLoss multiLabel(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {

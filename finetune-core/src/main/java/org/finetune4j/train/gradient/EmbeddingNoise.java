@@ -14,6 +14,7 @@ public record EmbeddingNoise(double alpha) {
 
     private static final EmbeddingNoise NONE = new EmbeddingNoise(0);
 
+    /** {@return no noise} */
     public static EmbeddingNoise none() {
         return NONE;
     }

@@ -13,6 +13,13 @@ import org.jspecify.annotations.Nullable;
 public record GradientCheckpointing(
         int everyLayers, @Nullable Path offloadDirectory) {
 
+    /**
+     * Checks that there is something to offload.
+     *
+     * @param everyLayers how many layers share one kept input; 0 keeps everything
+     * @param offloadDirectory where kept inputs are written until they are needed, or null to keep them in memory
+     * @throws IllegalArgumentException when {@code everyLayers} is negative, or 0 with a directory
+     */
     public GradientCheckpointing {
         if (everyLayers < 0) {
             throw new IllegalArgumentException("everyLayers must not be negative: " + everyLayers);
@@ -22,22 +29,39 @@ public record GradientCheckpointing(
         }
     }
 
-    /** Kept inputs stay in memory. */
+    /**
+     * Kept inputs stay in memory.
+     *
+     * @param everyLayers how many layers share one kept input; 0 keeps everything
+     */
     public GradientCheckpointing(int everyLayers) {
         this(everyLayers, null);
     }
 
-    /** The same with kept inputs in files below {@code directory}: less memory, and slower where that is short. */
+    /**
+     * {@return the same with kept inputs in files below {@code directory}: less memory, and slower where that is short}
+     *
+     * @param directory on a disk with room for the kept inputs of a batch
+     */
     public GradientCheckpointing offloadedTo(Path directory) {
         return new GradientCheckpointing(everyLayers, directory);
     }
 
-    /** Keeps everything: fastest. */
+    /**
+     * Keeps everything: fastest.
+     *
+     * @return the setting
+     */
     public static GradientCheckpointing none() {
         return new GradientCheckpointing(0);
     }
 
-    /** Keeps the input of every {@code layers}-th layer: 1 needs the least memory. */
+    /**
+     * Keeps the input of every {@code layers}-th layer: 1 needs the least memory.
+     *
+     * @param layers at least 1
+     * @return the setting
+     */
     public static GradientCheckpointing every(int layers) {
         if (layers < 1) {
             throw new IllegalArgumentException("layers must be positive: " + layers);

@@ -33,7 +33,13 @@ public final class LoadBalancingLoss implements RouterListener {
     private final Map<Integer, Routed> layers = new TreeMap<>();
     private final List<Tensor> pending = new ArrayList<>();
 
-    /** For the routers of one batch; the mask belongs to the caller's scope. */
+    /**
+     * For the routers of one batch; the mask belongs to the caller's scope.
+     *
+     * @param settings number of experts and coefficient
+     * @param inputs the batch; padding does not count
+     * @param device where the model is
+     */
     public LoadBalancingLoss(LoadBalancing settings, ModelInputs inputs, Device device) {
         this.settings = settings;
         this.device = device;
@@ -73,7 +79,7 @@ public final class LoadBalancingLoss implements RouterListener {
         return taken;
     }
 
-    /** The loss over all layers that have run, without its coefficient. */
+    /** {@return the loss over all layers that have run, without its coefficient} */
     public double value() {
         double[] frequencies = frequencies();
         double sum = 0;
@@ -85,7 +91,7 @@ public final class LoadBalancingLoss implements RouterListener {
         return settings.experts() * sum / rows();
     }
 
-    /** The loss times its coefficient: what is added to the training loss. */
+    /** {@return the loss times its coefficient: what is added to the training loss} */
     public double weighted() {
         return settings.coefficient() * value();
     }

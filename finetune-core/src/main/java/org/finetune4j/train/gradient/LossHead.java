@@ -18,12 +18,16 @@ public interface LossHead {
      * Computes the loss; with {@code wantGradient} also adds the gradients of the head's own parameters to them.
      *
      * @param hiddenStates [batch, seq, hidden], before the final norm, cut off from its graph
+     * @param wantGradient whether to go backwards too
+     * @return the loss, and its gradient where it was asked for
      */
     Result apply(Tensor hiddenStates, boolean wantGradient);
 
     /**
      * Which share of an optimizer step's loss this batch is, by which a model's own extra losses (the balance of its
      * experts) are weighted: 1 unless gradients of several batches are accumulated.
+     *
+     * @return above 0, at most 1
      */
     default double share() {
         return 1;

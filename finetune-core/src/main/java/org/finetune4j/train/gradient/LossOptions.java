@@ -19,6 +19,14 @@ public record LossOptions(double labelSmoothing, double zLoss) {
 
     private static final LossOptions CROSS_ENTROPY = new LossOptions(0, 0);
 
+    /**
+     * Checks the numbers.
+     *
+     * @param labelSmoothing e, the share of the target that goes to all words alike (Szegedy et al. 2016), as transformers'
+     *     Trainer does it
+     * @param zLoss z, keeps scores from drifting away (Chowdhery et al. 2022, PaLM, with 1e-4)
+     * @throws IllegalArgumentException when {@code labelSmoothing} is not from 0 to below 1, or {@code zLoss} is negative
+     */
     public LossOptions {
         if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
             throw new IllegalArgumentException("labelSmoothing must be at least 0 and below 1: " + labelSmoothing);
@@ -28,12 +36,20 @@ public record LossOptions(double labelSmoothing, double zLoss) {
         }
     }
 
-    /** Cross entropy alone. */
+    /**
+     * Cross entropy alone.
+     *
+     * @return the options
+     */
     public static LossOptions crossEntropy() {
         return CROSS_ENTROPY;
     }
 
-    /** Adds what is not the default, under the names of configurations. */
+    /**
+     * Adds what is not the default, under the names of configurations.
+     *
+     * @param shown the configuration to add to
+     */
     public void describe(Map<String, @Nullable Object> shown) {
         if (labelSmoothing > 0) {
             shown.put("label_smoothing_factor", labelSmoothing);

@@ -13,7 +13,13 @@ import org.finetune4j.model.CausalLM;
  */
 public record TokenLogprobs(int[] rows, int[] positions, double[] values) {
 
-    /** Fails where the arrays do not belong together. */
+    /**
+     * Fails where the arrays do not belong together.
+     *
+     * @param rows which sequence of the batch each token is in, in ascending order
+     * @param positions where it is in its row
+     * @param values the logarithm of its probability
+     */
     public TokenLogprobs {
         if (rows.length != values.length || positions.length != values.length) {
             throw new IllegalArgumentException(

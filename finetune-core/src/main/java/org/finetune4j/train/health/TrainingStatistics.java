@@ -40,12 +40,27 @@ public record TrainingStatistics(long step, Map<String, Size> gradients, Map<Str
         }
     }
 
+    /**
+     * Copies the maps.
+     *
+     * @param step number of the step, from 1
+     * @param gradients by the parameter's name, before clipping
+     * @param activations by the segment's name, in the order in which they run, over padding too
+     */
     public TrainingStatistics {
         gradients = Collections.unmodifiableMap(new LinkedHashMap<>(gradients));
         activations = Collections.unmodifiableMap(new LinkedHashMap<>(activations));
     }
 
-    /** Measures the gradients that are there, and the activations of one more forward pass. */
+    /**
+     * Measures the gradients that are there, and the activations of one more forward pass.
+     *
+     * @param step number of the step, from 1
+     * @param model with gradients
+     * @param trainable whose gradients are measured
+     * @param batch for the forward pass
+     * @return the sizes
+     */
     public static TrainingStatistics measure(long step, CausalLM model, Collection<Parameter> trainable, Batch batch) {
         Map<String, Size> gradients = new LinkedHashMap<>();
         try (TensorScope scope = TensorScope.open()) {

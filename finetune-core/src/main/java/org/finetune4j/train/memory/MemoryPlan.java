@@ -49,7 +49,12 @@ public record MemoryPlan(
     /** What a virtual machine with libtorch takes, where it was not measured. */
     public static final long TYPICAL_PROCESS = 420L << 20;
 
-    /** The largest batch of a run. */
+    /**
+     * The largest batch of a run.
+     *
+     * @param batchSize samples
+     * @param sequenceLength tokens of the longest one
+     */
     public record Load(int batchSize, int sequenceLength) {
 
         long tokens() {
@@ -146,7 +151,7 @@ public record MemoryPlan(
                 + exact * rows * vocabulary;
     }
 
-    /** The most that is needed at one time once the optimizer has its state: from the second step on. */
+    /** {@return the most that is needed at one time once the optimizer has its state: from the second step on} */
     public long peak() {
         long forward = accumulated + activations + head;
         return process + weights + optimizerResident + average + Math.max(forward, Math.max(backward, gradients));
@@ -191,7 +196,11 @@ public record MemoryPlan(
                 megabytes(process));
     }
 
-    /** The plan beside what was measured, for people. */
+    /**
+     * {@return the plan beside what was measured, for people}
+     *
+     * @param measuredMegabytes the peak of the process
+     */
     public String compare(long measuredMegabytes) {
         double difference = 100.0 * (measuredMegabytes - megabytes(peak())) / Math.max(1, megabytes(peak()));
         return String.format(

@@ -18,20 +18,22 @@ public final class ProcessMemory {
 
     private ProcessMemory() {}
 
-    /** The most memory that was resident at any time (VmHWM), or -1 where the system does not tell. */
+    /** {@return the most memory that was resident at any time (VmHWM), or -1 where the system does not tell} */
     public static long peakMegabytes() {
         long kilobytes = kilobytes(STATUS, "VmHWM:");
         return kilobytes < 0 ? -1 : kilobytes / 1024;
     }
 
-    /** Bytes that are resident now (VmRSS), or -1 where the system does not tell. */
+    /** {@return the bytes that are resident now (VmRSS), or -1 where the system does not tell} */
     public static long residentBytes() {
         return bytes(STATUS, "VmRSS:");
     }
 
     /**
-     * Bytes of this process when it has loaded libtorch and no model yet: what every training takes beside its tensors.
-     * Call it before the model is loaded.
+     * Bytes of this process when it has loaded libtorch and no model yet: what every training takes beside its tensors. Call
+     * it before the model is loaded.
+     *
+     * @return the number of bytes
      */
     public static long afterStart() {
         Torch.ensureLoaded();
@@ -44,7 +46,10 @@ public final class ProcessMemory {
         return resident < 0 ? MemoryPlan.TYPICAL_PROCESS : resident;
     }
 
-    /** Bytes that the machine could give now without swapping (MemAvailable), or -1 where the system does not tell. */
+    /**
+     * {@return the bytes that the machine could give now without swapping (MemAvailable), or -1 where the system does not
+     * tell}
+     */
     public static long availableBytes() {
         return bytes(MACHINE, "MemAvailable:");
     }

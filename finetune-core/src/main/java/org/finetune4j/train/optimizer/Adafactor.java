@@ -41,7 +41,7 @@ public final class Adafactor extends StatefulOptimizer {
             boolean relativeStep,
             boolean warmupInit) {
 
-        /** What transformers' Trainer uses: the schedule's learning rate as it is. */
+        /** {@return what transformers' Trainer uses: the schedule's learning rate as it is} */
         public static Options defaults() {
             return new Options(1e-30, 1e-3, 1, -0.8, null, false, false, false);
         }
@@ -53,6 +53,12 @@ public final class Adafactor extends StatefulOptimizer {
     private final ParameterStates full;
     private final ParameterStates first;
 
+    /**
+     * An optimizer with the given settings.
+     *
+     * @param groups every trainable parameter once
+     * @param options its settings
+     */
     public Adafactor(List<ParameterGroup> groups, Options options) {
         this(
                 groups,

@@ -14,6 +14,12 @@ public final class Adagrad extends StatefulOptimizer {
     private final double epsilon;
     private final ParameterStates sums;
 
+    /**
+     * Steps divided by the root of all squares so far.
+     *
+     * @param groups every trainable parameter once
+     * @param epsilon added to the root of the sum of squares
+     */
     public Adagrad(List<ParameterGroup> groups, double epsilon) {
         this(groups, epsilon, new ParameterStates("sum"));
     }

@@ -16,7 +16,14 @@ import org.finetune4j.tensor.Tensor;
  */
 public final class AdamW extends FusedAdamOptimizer {
 
-    /** PyTorch's defaults are 0.9, 0.999 and 1e-8. */
+    /**
+     * PyTorch's defaults are 0.9, 0.999 and 1e-8.
+     *
+     * @param groups every trainable parameter once
+     * @param beta1 decay of the first moment
+     * @param beta2 decay of the second moment
+     * @param epsilon added to the root of the second moment
+     */
     public AdamW(List<ParameterGroup> groups, double beta1, double beta2, double epsilon) {
         super(groups, beta1, beta2, epsilon);
     }

@@ -11,7 +11,11 @@ public final class GradientClipping {
 
     private GradientClipping() {}
 
-    /** The L2 norm of all gradients together, as float64. */
+    /**
+     * {@return the L2 norm of all gradients together, as float64}
+     *
+     * @param parameters those without a gradient are passed over
+     */
     public static double globalNorm(Collection<Parameter> parameters) {
         double squares = 0;
         try (Autograd.Mode mode = Autograd.disabled();
@@ -30,6 +34,7 @@ public final class GradientClipping {
     /**
      * Scales all gradients by {@code min(1, maxNorm / (norm + 1e-6))}.
      *
+     * @param parameters those without a gradient are passed over
      * @param maxNorm the largest norm allowed; infinity for no clipping
      * @return the norm before clipping
      */
@@ -39,7 +44,13 @@ public final class GradientClipping {
         return norm;
     }
 
-    /** Scales all gradients, whose norm is known, by {@code min(1, maxNorm / (norm + 1e-6))}. */
+    /**
+     * Scales all gradients, whose norm is known, by {@code min(1, maxNorm / (norm + 1e-6))}.
+     *
+     * @param parameters those without a gradient are passed over
+     * @param norm of all gradients together
+     * @param maxNorm the largest norm allowed; infinity for no clipping
+     */
     public static void scaleDown(Collection<Parameter> parameters, double norm, double maxNorm) {
         double factor = maxNorm / (norm + 1e-6);
         if (factor < 1) {

@@ -15,7 +15,7 @@ public interface LearningRateSchedule {
     /** Falls to 0 along half a cosine wave. */
     LearningRateSchedule COSINE = new CosineSchedule("cosine", 0.5, 0);
 
-    /** The name in configurations. */
+    /** {@return the name in configurations} */
     String schedulerType();
 
     /**
@@ -24,12 +24,15 @@ public interface LearningRateSchedule {
      * @param step number of the optimizer step, from 0
      * @param warmupSteps steps over which it rises
      * @param totalSteps optimizer steps of the whole run
+     * @return the factor, at least 0
      */
     double factor(long step, long warmupSteps, long totalSteps);
 
     /**
      * The schedule of this name with its default settings.
      *
+     * @param name as {@code lr_scheduler_type} names it
+     * @return the schedule
      * @throws org.finetune4j.UserErrorException for another name, with the nearest valid one
      */
     static LearningRateSchedule named(String name) {
@@ -39,6 +42,9 @@ public interface LearningRateSchedule {
     /**
      * The schedule of this name.
      *
+     * @param name as {@code lr_scheduler_type} names it
+     * @param options {@code lr_scheduler_kwargs}
+     * @return the schedule
      * @throws org.finetune4j.UserErrorException for another name, or a setting that the schedule does not have
      */
     static LearningRateSchedule named(String name, ScheduleOptions options) {

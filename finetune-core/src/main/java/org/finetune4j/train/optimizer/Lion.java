@@ -16,7 +16,13 @@ public final class Lion extends StatefulOptimizer {
     private final double beta2;
     private final ParameterStates moments;
 
-    /** The paper's betas are 0.9 and 0.99. */
+    /**
+     * The paper's betas are 0.9 and 0.99.
+     *
+     * @param groups every trainable parameter once
+     * @param beta1 share of the momentum in the step
+     * @param beta2 decay of the momentum
+     */
     public Lion(List<ParameterGroup> groups, double beta1, double beta2) {
         this(groups, beta1, beta2, new ParameterStates("exp_avg"));
     }

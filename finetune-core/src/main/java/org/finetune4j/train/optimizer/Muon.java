@@ -29,7 +29,11 @@ public final class Muon extends StatefulOptimizer {
     private final ParameterStates buffers;
 
     /**
+     * An optimizer of matrices.
+     *
      * @param groups of matrices only
+     * @param momentum decay of the momentum
+     * @param nesterov whether the momentum is Nesterov's
      * @param matchAdamW whether steps are scaled to those of AdamW
      */
     public Muon(List<ParameterGroup> groups, double momentum, boolean nesterov, boolean matchAdamW) {

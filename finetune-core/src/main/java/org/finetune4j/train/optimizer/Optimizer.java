@@ -6,21 +6,26 @@ import org.finetune4j.tensor.Tensor;
 /** Changes parameters by their gradients. It owns its state, which is native memory: close it. */
 public interface Optimizer extends AutoCloseable {
 
-    /** One update of every parameter that has a gradient. */
+    /**
+     * One update of every parameter that has a gradient.
+     *
+     * @param learningRate of this step, before the factors of groups
+     */
     void step(double learningRate);
 
     /** Drops all gradients and their memory. */
     void clearGradients();
 
     /**
-     * What must be saved to go on exactly, by names that stay the same between runs. The tensors belong to the optimizer;
-     * states of parameters that were never updated are left out.
+     * {@return what must be saved to go on exactly, by names that stay the same between runs} The tensors belong to the
+     * optimizer; states of parameters that were never updated are left out.
      */
     Map<String, Tensor> state();
 
     /**
      * Takes over a saved state, copying it.
      *
+     * @param state what {@link #state()} gave
      * @throws org.finetune4j.UserErrorException when it belongs to other parameters
      */
     void restore(Map<String, Tensor> state);

@@ -21,21 +21,45 @@ import org.finetune4j.UserErrorException;
 public record OptimizerOptions(
         String name, double beta1, double beta2, double epsilon, double momentum, Map<String, String> arguments) {
 
+    /**
+     * Copies the arguments.
+     *
+     * @param name as {@code optim} names it, see {@link OptimizerProvider#all()}
+     * @param beta1 decay of the first moment
+     * @param beta2 decay of the second moment
+     * @param epsilon added to the root of the second moment
+     * @param momentum of SGD and RMSprop
+     * @param arguments settings that only this optimizer has, {@code optim_args} in configurations
+     */
     public OptimizerOptions {
         arguments = Collections.unmodifiableMap(new LinkedHashMap<>(arguments));
     }
 
-    /** AdamW with PyTorch's defaults. */
+    /**
+     * AdamW with PyTorch's defaults.
+     *
+     * @return the options
+     */
     public static OptimizerOptions adamW() {
         return new OptimizerOptions("adamw", 0.9, 0.999, 1e-8, 0, Map.of());
     }
 
-    /** The same with other {@code arguments}. */
+    /**
+     * {@return the same with other {@code arguments}}
+     *
+     * @param newArguments take the place of the others
+     */
     public OptimizerOptions withArguments(Map<String, String> newArguments) {
         return new OptimizerOptions(name, beta1, beta2, epsilon, momentum, newArguments);
     }
 
-    /** An argument as a number, or {@code fallback}. */
+    /**
+     * An argument as a number, or {@code fallback}.
+     *
+     * @param key name of an argument
+     * @param fallback what is given where the argument is not set
+     * @return the number
+     */
     public double number(String key, double fallback) {
         String text = arguments.get(key);
         try {
@@ -50,7 +74,13 @@ public record OptimizerOptions(
                 "optim_args: '" + key + "' is " + text + ", expected a number that a float32 can hold");
     }
 
-    /** An argument as a truth value, or {@code fallback}; {@code True} and {@code False} are fine too. */
+    /**
+     * An argument as a truth value, or {@code fallback}; {@code True} and {@code False} are fine too.
+     *
+     * @param key name of an argument
+     * @param fallback what is given where the argument is not set
+     * @return the value
+     */
     public boolean flag(String key, boolean fallback) {
         String text = arguments.get(key);
         if (text == null) {
@@ -65,6 +95,7 @@ public record OptimizerOptions(
     /**
      * Refuses arguments of other names.
      *
+     * @param allowed all names that the optimizer knows
      * @throws UserErrorException for the first one, with the nearest valid name
      */
     public void allowArguments(Set<String> allowed) {

@@ -14,7 +14,7 @@ import org.finetune4j.nn.Parameter;
 /** Makes one kind of optimizer. Implementations are named in {@code META-INF/services}: a new one is one new file. */
 public interface OptimizerProvider {
 
-    /** The names in configurations, transformers' where it has the optimizer; the first one is shown. */
+    /** {@return the names in configurations, transformers' where it has the optimizer; the first one is shown} */
     List<String> names();
 
     /**
@@ -22,6 +22,8 @@ public interface OptimizerProvider {
      *
      * @param groups every trainable parameter once
      * @param tables those among them that are token embeddings or the output layer, which some methods treat apart
+     * @param options the settings
+     * @return the optimizer
      * @throws UserErrorException when a setting cannot be used
      */
     Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options);
@@ -31,6 +33,8 @@ public interface OptimizerProvider {
      *
      * @param shape of the parameter
      * @param isTable whether it is a token embedding or the output layer
+     * @param options the settings
+     * @return the number of bytes
      */
     long stateBytes(long[] shape, boolean isTable, OptimizerOptions options);
 
@@ -38,17 +42,23 @@ public interface OptimizerProvider {
      * How much of all states is in memory at one time, for the memory plan.
      *
      * @param stateBytes bytes of the states of all parameters
+     * @param options the settings
+     * @return the number of bytes
      */
     default long residentBytes(long stateBytes, OptimizerOptions options) {
         return stateBytes;
     }
 
-    /** Where states that are kept in files go, or empty where they are in memory. */
+    /**
+     * {@return where states that are kept in files go, or empty where they are in memory}
+     *
+     * @param options the settings
+     */
     default Optional<Path> stateDirectory(OptimizerOptions options) {
         return Optional.empty();
     }
 
-    /** All optimizers on the class path. */
+    /** {@return all optimizers on the class path} */
     static List<OptimizerProvider> all() {
         return StreamSupport.stream(ServiceLoader.load(OptimizerProvider.class).spliterator(), false)
                 .toList();
@@ -57,6 +67,8 @@ public interface OptimizerProvider {
     /**
      * The optimizer that {@code optim} names.
      *
+     * @param name one of {@link #names()} of a provider
+     * @return the provider
      * @throws UserErrorException for another name, with the nearest valid one
      */
     static OptimizerProvider named(String name) {
@@ -73,7 +85,12 @@ public interface OptimizerProvider {
                                         .toList())));
     }
 
-    /** Bytes of a float32 tensor of this shape. */
+    /**
+     * Bytes of a float32 tensor of this shape.
+     *
+     * @param shape the length of every dimension
+     * @return the number
+     */
     static long floatBytes(long... shape) {
         long bytes = Float.BYTES;
         for (long length : shape) {

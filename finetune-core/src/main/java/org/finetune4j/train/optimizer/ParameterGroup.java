@@ -16,16 +16,29 @@ import org.finetune4j.nn.Parameter;
 /**
  * Parameters that are updated with the same weight decay and the same share of the learning rate.
  *
+ * @param parameters those of the group; copied
  * @param weightDecay multiplied by the learning rate in every step, where the optimizer decouples it
  * @param learningRateFactor what the run's learning rate is multiplied by; LoRA+ trains B faster than A
  */
 public record ParameterGroup(List<Parameter> parameters, double weightDecay, double learningRateFactor) {
 
+    /**
+     * Copies the parameters.
+     *
+     * @param parameters those of the group
+     * @param weightDecay multiplied by the learning rate in every step, where the optimizer decouples it
+     * @param learningRateFactor what the run's learning rate is multiplied by; LoRA+ trains B faster than A
+     */
     public ParameterGroup {
         parameters = List.copyOf(parameters);
     }
 
-    /** A group with the run's own learning rate. */
+    /**
+     * A group with the run's own learning rate.
+     *
+     * @param parameters those of the group; copied
+     * @param weightDecay 0 for none
+     */
     public ParameterGroup(List<Parameter> parameters, double weightDecay) {
         this(parameters, weightDecay, 1);
     }
@@ -34,6 +47,9 @@ public record ParameterGroup(List<Parameter> parameters, double weightDecay, dou
      * Splits as transformers' Trainer does: everything decays but the parameters of norms, and biases.
      *
      * @param model where the norms are found
+     * @param trainable what the optimizer changes
+     * @param weightDecay 0 for none
+     * @return two groups: what decays, and what does not
      */
     public static List<ParameterGroup> withoutNormsAndBiases(
             Module model, Collection<Parameter> trainable, double weightDecay) {
@@ -52,12 +68,23 @@ public record ParameterGroup(List<Parameter> parameters, double weightDecay, dou
         return List.of(new ParameterGroup(decayed, weightDecay), new ParameterGroup(plain, 0));
     }
 
-    /** One group: everything decays. */
+    /**
+     * One group: everything decays.
+     *
+     * @param trainable what the optimizer changes
+     * @param weightDecay 0 for none
+     * @return a list of one
+     */
     public static List<ParameterGroup> all(Collection<Parameter> trainable, double weightDecay) {
         return List.of(new ParameterGroup(List.copyOf(trainable), weightDecay));
     }
 
-    /** The groups split further, so that all parameters of one share a factor; the order stays. */
+    /**
+     * {@return the groups split further, so that all parameters of one share a factor; the order stays}
+     *
+     * @param groups whose own factors stay, multiplied by the new ones
+     * @param factor gives what the learning rate of a parameter is multiplied by
+     */
     public static List<ParameterGroup> byLearningRate(List<ParameterGroup> groups, ToDoubleFunction<Parameter> factor) {
         List<ParameterGroup> split = new ArrayList<>();
         for (ParameterGroup group : groups) {

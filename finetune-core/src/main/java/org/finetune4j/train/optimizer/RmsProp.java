@@ -18,7 +18,14 @@ public final class RmsProp extends StatefulOptimizer {
     private final ParameterStates squares;
     private final ParameterStates buffers;
 
-    /** @param momentum 0 for none */
+    /**
+     * Steps divided by a moving root mean square.
+     *
+     * @param groups every trainable parameter once
+     * @param alpha decay of the mean square
+     * @param epsilon added to the root of the mean square
+     * @param momentum 0 for none
+     */
     public RmsProp(List<ParameterGroup> groups, double alpha, double epsilon, double momentum) {
         this(
                 groups,

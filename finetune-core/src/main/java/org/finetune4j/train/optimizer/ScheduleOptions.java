@@ -15,11 +15,21 @@ import org.finetune4j.UserErrorException;
  */
 public record ScheduleOptions(Map<String, String> values, double learningRate) {
 
+    /**
+     * Copies the settings.
+     *
+     * @param values numbers and texts by name
+     * @param learningRate the run's base learning rate, by which settings that are learning rates are divided
+     */
     public ScheduleOptions {
         values = Map.copyOf(new LinkedHashMap<>(values));
     }
 
-    /** No settings: every schedule has its defaults. */
+    /**
+     * No settings: every schedule has its defaults.
+     *
+     * @return the options
+     */
     public static ScheduleOptions none() {
         return new ScheduleOptions(Map.of(), 1);
     }

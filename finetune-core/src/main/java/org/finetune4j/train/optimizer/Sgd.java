@@ -15,7 +15,13 @@ public final class Sgd extends StatefulOptimizer {
     private final boolean nesterov;
     private final ParameterStates buffers;
 
-    /** @param momentum 0 for none */
+    /**
+     * Stochastic gradient descent.
+     *
+     * @param groups every trainable parameter once
+     * @param momentum 0 for none
+     * @param nesterov whether the momentum is Nesterov's
+     */
     public Sgd(List<ParameterGroup> groups, double momentum, boolean nesterov) {
         this(groups, momentum, nesterov, new ParameterStates("momentum_buffer"));
     }

@@ -8,7 +8,11 @@ public final class Preflight {
 
     private Preflight() {}
 
-    /** What all checks found; a check that fails with a user's error has found that. */
+    /**
+     * {@return what all checks found; a check that fails with a user's error has found that}
+     *
+     * @param context what is to be trained, on what and how
+     */
     public static Findings run(PreflightContext context) {
         Findings findings = new Findings();
         for (PreflightCheck check : ServiceLoader.load(PreflightCheck.class)) {
@@ -24,6 +28,7 @@ public final class Preflight {
     /**
      * Runs all checks and refuses to go on with an error.
      *
+     * @param context what is to be trained, on what and how
      * @return the findings, warnings only
      * @throws UserErrorException for the first error, with the number of others
      */

@@ -7,6 +7,11 @@ package org.finetune4j.train.preflight;
 @FunctionalInterface
 public interface PreflightCheck {
 
-    /** Looks, and adds what it found. */
+    /**
+     * Looks, and adds what it found.
+     *
+     * @param context what is to be trained, on what and how
+     * @param findings to add to
+     */
     void check(PreflightContext context, Findings findings);
 }

@@ -22,13 +22,19 @@ public final class HtmlReport {
     /**
      * Writes the page, or replaces it as a whole.
      *
+     * @param file the HTML file
+     * @param history what to show
      * @throws org.finetune4j.UserErrorException when the file cannot be written
      */
     public static void write(Path file, TrainingHistory history) {
         AtomicFiles.writeString(file, render(history));
     }
 
-    /** The page as text; the same history gives the same text. */
+    /**
+     * {@return the page as text; the same history gives the same text}
+     *
+     * @param history what to show
+     */
     public static String render(TrainingHistory history) {
         String script = resource("report.js");
         TrainingPlan plan = history.plan();

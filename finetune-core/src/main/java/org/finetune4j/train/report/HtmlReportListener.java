@@ -22,7 +22,11 @@ public final class HtmlReportListener implements TrainingListener {
     private final MetricsLog log;
     private TrainingHistory history = new TrainingHistory();
 
-    /** A report with its metrics log, {@code metrics.jsonl}, beside it. */
+    /**
+     * A report with its metrics log, {@code metrics.jsonl}, beside it.
+     *
+     * @param report the HTML file, replaced as the run goes on
+     */
     public HtmlReportListener(Path report) {
         this.report = report;
         this.log = new MetricsLog(report.resolveSibling(METRICS_FILE));

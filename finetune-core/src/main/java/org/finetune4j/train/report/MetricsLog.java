@@ -39,10 +39,16 @@ public final class MetricsLog implements TrainingListener {
     private final List<String> earlyWarnings = new ArrayList<>();
     private long lastStep;
 
+    /**
+     * A log in a file, which is made when a run starts.
+     *
+     * @param file JSON lines, one event each
+     */
     public MetricsLog(Path file) {
         this.file = file;
     }
 
+    /** {@return the file} */
     public Path file() {
         return file;
     }
@@ -50,6 +56,8 @@ public final class MetricsLog implements TrainingListener {
     /**
      * Sends the events of a log to {@code listener}, in order. A missing file has no events.
      *
+     * @param file JSON lines, one event each
+     * @param listener is told all events
      * @throws UserErrorException when a line is not an event, with its number
      */
     public static void replay(Path file, TrainingListener listener) {
@@ -58,7 +66,11 @@ public final class MetricsLog implements TrainingListener {
         }
     }
 
-    /** The history that a log holds; see {@link #replay}. */
+    /**
+     * {@return the history that a log holds; see {@link #replay}}
+     *
+     * @param file JSON lines, one event each
+     */
     public static TrainingHistory read(Path file) {
         TrainingHistory history = new TrainingHistory();
         replay(file, history);

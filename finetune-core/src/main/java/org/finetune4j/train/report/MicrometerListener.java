@@ -27,7 +27,11 @@ public final class MicrometerListener implements TrainingListener {
     private final Map<String, Double> values = new ConcurrentHashMap<>();
     private Tags tags = Tags.empty();
 
-    /** The registry stays the caller's. */
+    /**
+     * The registry stays the caller's.
+     *
+     * @param registry where the meters are registered
+     */
     public MicrometerListener(MeterRegistry registry) {
         this.registry = registry;
     }

@@ -36,12 +36,21 @@ public final class ProgressBarListener implements ProgressListener {
     private @Nullable TerminalLine line;
     private long startStep;
 
-    /** A bar as wide as the terminal. */
+    /**
+     * A bar as wide as the terminal.
+     *
+     * @param out a terminal
+     */
     public ProgressBarListener(PrintStream out) {
         this(out, 0);
     }
 
-    /** @param width columns that the line may take; 0 for the terminal's */
+    /**
+     * A bar of a set width.
+     *
+     * @param out a terminal
+     * @param width columns that the line may take; 0 for the terminal's
+     */
     public ProgressBarListener(PrintStream out, int width) {
         this.out = out;
         this.width = width;

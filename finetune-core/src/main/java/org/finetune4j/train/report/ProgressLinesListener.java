@@ -27,12 +27,19 @@ public final class ProgressLinesListener implements ProgressListener {
     private long lastPrintedStep = -1;
     private Duration lastPrintedAt = Duration.ZERO;
 
-    /** About twenty lines a run, and at least one every 30 seconds. */
+    /**
+     * About twenty lines a run, and at least one every 30 seconds.
+     *
+     * @param out where the lines go
+     */
     public ProgressLinesListener(PrintStream out) {
         this(out, 0, DEFAULT_INTERVAL);
     }
 
     /**
+     * Lines as often as the caller likes.
+     *
+     * @param out where the lines go
      * @param everySteps steps from one line to the next; 0 for a twentieth of the run
      * @param everyTime time after which a line is printed even so
      */

@@ -9,14 +9,22 @@ import org.finetune4j.train.TrainingListener;
 public sealed interface ProgressListener extends TrainingListener permits ProgressBarListener, ProgressLinesListener {
 
     /**
-     * Progress on standard error: a bar that redraws itself where that is a terminal, plain lines now and then where it
-     * is a file or a pipe (a log of a CI job, for example).
+     * Progress on standard error: a bar that redraws itself where that is a terminal, plain lines now and then where it is a
+     * file or a pipe (a log of a CI job, for example).
+     *
+     * @return the listener
      */
     static ProgressListener console() {
         return of(System.err, standardErrorIsTerminal() && !"dumb".equals(System.getenv("TERM")));
     }
 
-    /** Progress on {@code out}: a bar when it is {@code interactive}, otherwise lines without control characters. */
+    /**
+     * Progress on {@code out}: a bar when it is {@code interactive}, otherwise lines without control characters.
+     *
+     * @param out where progress goes
+     * @param interactive whether it is a terminal
+     * @return the listener
+     */
     static ProgressListener of(PrintStream out, boolean interactive) {
         return interactive ? new ProgressBarListener(out) : new ProgressLinesListener(out);
     }

@@ -44,6 +44,8 @@ public final class TensorBoardWriter implements AutoCloseable {
     /**
      * Starts a new event file in {@code directory}, which is made if need be; older files there stay.
      *
+     * @param directory of one run
+     * @return the writer, to be closed
      * @throws UserErrorException when the file cannot be made
      */
     public static TensorBoardWriter open(Path directory) {
@@ -71,20 +73,27 @@ public final class TensorBoardWriter implements AutoCloseable {
         }
     }
 
-    /** The event file. */
+    /** {@return the event file} */
     public Path file() {
         return file;
     }
 
     /**
-     * Says that a process starts, or goes on, at {@code firstStep}: TensorBoard drops what older files in the directory
-     * hold for this step and later ones.
+     * Says that a process starts, or goes on, at {@code firstStep}: TensorBoard drops what older files in the directory hold
+     * for this step and later ones.
+     *
+     * @param firstStep number of the next step, from 1
      */
     public void sessionStart(long firstStep) {
         write(event(firstStep).message(7, new ProtobufMessage().integer(1, SESSION_START)));
     }
 
-    /** Writes one value for each tag, all at the same step and wall time. TensorBoard keeps them as 32-bit floats. */
+    /**
+     * Writes one value for each tag, all at the same step and wall time. TensorBoard keeps them as 32-bit floats.
+     *
+     * @param step optimizer steps done
+     * @param values one number for each tag
+     */
     public void scalars(long step, Map<String, Double> values) {
         ProtobufMessage summary = new ProtobufMessage();
         values.forEach((tag, value) ->
@@ -92,7 +101,13 @@ public final class TensorBoardWriter implements AutoCloseable {
         write(event(step).message(5, summary));
     }
 
-    /** Writes a text, which TensorBoard's text page renders as Markdown. */
+    /**
+     * Writes a text, which TensorBoard's text page renders as Markdown.
+     *
+     * @param step optimizer steps done
+     * @param tag the name that TensorBoard shows
+     * @param markdown the text
+     */
     public void text(long step, String tag, String markdown) {
         ProtobufMessage shape = new ProtobufMessage().message(2, new ProtobufMessage().integer(1, 1));
         ProtobufMessage tensor = new ProtobufMessage()

@@ -21,7 +21,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TrainingHistory implements TrainingListener {
 
-    /** The last complete checkpoint. */
+    /**
+     * The last complete checkpoint.
+     *
+     * @param directory where it lies
+     * @param step optimizer steps that it holds
+     */
     public record Checkpoint(Path directory, long step) {}
 
     private final List<StepMetrics> steps = new ArrayList<>();
@@ -90,43 +95,59 @@ public final class TrainingHistory implements TrainingListener {
         return List.copyOf(warnings);
     }
 
-    /** The plan of the latest start. */
+    /** {@return the plan of the latest start} */
     public @Nullable TrainingPlan plan() {
         return plan;
     }
 
+    /** {@return all steps, in their order} */
     public List<StepMetrics> steps() {
         return Collections.unmodifiableList(steps);
     }
 
+    /** {@return all evaluations, in their order} */
     public List<EvaluationMetrics> evaluations() {
         return Collections.unmodifiableList(evaluations);
     }
 
+    /** {@return the answers from before and after training; empty where there are none yet} */
     public List<SampleComparison> samples() {
         return samples;
     }
 
+    /** {@return the last complete checkpoint, or null before the first one} */
     public @Nullable Checkpoint lastCheckpoint() {
         return lastCheckpoint;
     }
 
-    /** How the latest start ended; null while it runs, and when it was killed or failed. */
+    /** {@return how the latest start ended; null while it runs, and when it was killed or failed} */
     public @Nullable TrainingSummary summary() {
         return summary;
     }
 
-    /** Class and message of what made the latest start fail. */
+    /**
+     * Class and message of what made the latest start fail.
+     *
+     * @return one line, or null where it did not fail
+     */
     public @Nullable String failure() {
         return failure;
     }
 
-    /** Optimizer steps done; 0 before the first one. */
+    /**
+     * Optimizer steps done; 0 before the first one.
+     *
+     * @return number of the latest step
+     */
     public long lastStep() {
         return steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step();
     }
 
-    /** Wall time of all starts together, without the time between them. */
+    /**
+     * Wall time of all starts together, without the time between them.
+     *
+     * @return the sum
+     */
     public Duration elapsed() {
         return earlierStarts.plus(thisStart);
     }
