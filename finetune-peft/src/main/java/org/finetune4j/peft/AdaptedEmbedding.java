@@ -20,8 +20,11 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
     private @Nullable ReplacedParameter mergedWeight;
 
     /**
+     * Finds the modules that share the table.
+     *
      * @param model the whole network, in which modules may share the table
      * @param path the table's path in it
+     * @param base the table itself
      */
     protected AdaptedEmbedding(Module model, String path, Embedding base) {
         this.model = model;
@@ -29,12 +32,16 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
         this.base = base;
     }
 
-    /** The table itself. */
+    /** {@return the table itself} */
     public final Embedding base() {
         return base;
     }
 
-    /** What PEFT calls something of this table. */
+    /**
+     * {@return what PEFT calls something of this table}
+     *
+     * @param name PEFT's name of the thing, such as {@code lora_embedding_A}
+     */
     protected final String key(String name) {
         return AdapterWeights.PREFIX + path + "." + name;
     }

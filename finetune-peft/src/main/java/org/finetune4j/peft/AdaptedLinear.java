@@ -23,8 +23,11 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
     private @Nullable ReplacedParameter mergedBias;
 
     /**
+     * Finds the modules that share the weight.
+     *
      * @param model the whole network, in which modules may share the layer's weight
      * @param path the layer's path in it
+     * @param base the layer itself
      */
     protected AdaptedLinear(Module model, String path, Linear base) {
         this.model = model;
@@ -32,17 +35,21 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
         this.base = base;
     }
 
-    /** The layer's path in the model. */
+    /** {@return the layer's path in the model} */
     public final String path() {
         return path;
     }
 
-    /** The layer itself. */
+    /** {@return the layer itself} */
     public final Linear base() {
         return base;
     }
 
-    /** What PEFT calls something of this layer. */
+    /**
+     * {@return what PEFT calls something of this layer}
+     *
+     * @param name PEFT's name of the thing, such as {@code lora_A}
+     */
     protected final String key(String name) {
         return AdapterWeights.PREFIX + path + "." + name;
     }

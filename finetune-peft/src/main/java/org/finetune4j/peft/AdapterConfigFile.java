@@ -27,7 +27,12 @@ public final class AdapterConfigFile {
 
     private AdapterConfigFile() {}
 
-    /** Whether the directory holds an adapter of this {@code peft_type}. */
+    /**
+     * {@return whether the directory holds an adapter of this {@code peft_type}}
+     *
+     * @param directory of the adapter
+     * @param peftType such as {@code LORA}
+     */
     public static boolean isOfType(Path directory, String peftType) {
         return Files.isRegularFile(directory.resolve(NAME))
                 && read(directory).text("peft_type").orElse("").equals(peftType);
@@ -36,6 +41,8 @@ public final class AdapterConfigFile {
     /**
      * Reads the configuration of an adapter directory.
      *
+     * @param directory of the adapter
+     * @return what it says
      * @throws UserErrorException when the file is missing or is not a JSON object
      */
     public static Settings read(Path directory) {
@@ -72,7 +79,12 @@ public final class AdapterConfigFile {
         }
     }
 
-    /** Writes the configuration as Python's {@code json.dumps(indent=2, sort_keys=True)} lays it out. */
+    /**
+     * Writes the configuration as Python's {@code json.dumps(indent=2, sort_keys=True)} lays it out.
+     *
+     * @param directory of the adapter
+     * @param values under PEFT's keys
+     */
     public static void write(Path directory, Map<String, ? extends @Nullable Object> values) {
         AtomicFiles.writeString(directory.resolve(NAME), Json.writeAsPython(values));
     }

@@ -6,10 +6,12 @@ import org.finetune4j.nn.Parameter;
 /** What an adapter does at one place of a model: in one layer, one table, or to one parameter. */
 public interface AdapterPart {
 
-    /** The parameters of this place by the keys that the adapter's file has them under. */
+    /** {@return the parameters of this place by the keys that the adapter's file has them under} */
     Map<String, Parameter> parametersByKey();
 
-    /** The base's own parameters that PEFT writes into the file as well, which must be the same when it is read. */
+    /**
+     * {@return the base's own parameters that PEFT writes into the file as well, which must be the same when it is read}
+     */
     default Map<String, Parameter> baseParametersByKey() {
         return Map.of();
     }

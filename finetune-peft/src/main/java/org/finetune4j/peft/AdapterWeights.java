@@ -26,12 +26,22 @@ public final class AdapterWeights {
 
     private AdapterWeights() {}
 
-    /** Writes parameters under their keys into PEFT's file. */
+    /**
+     * Writes parameters under their keys into PEFT's file.
+     *
+     * @param directory of the adapter
+     * @param parameters by key
+     */
     public static void write(Path directory, Map<String, Parameter> parameters) {
         writeFile(directory.resolve(NAME), parameters);
     }
 
-    /** Writes parameters under their keys. */
+    /**
+     * Writes parameters under their keys.
+     *
+     * @param path of the file, which is replaced
+     * @param parameters by key
+     */
     public static void writeFile(Path path, Map<String, Parameter> parameters) {
         List<Entry> entries = parameters.entrySet().stream()
                 .map(entry -> Entry.of(entry.getKey(), entry.getValue().value()))
@@ -82,6 +92,7 @@ public final class AdapterWeights {
     /**
      * Says what to do about weights in Python's own format.
      *
+     * @param directory of the adapter
      * @throws UserErrorException when a directory has such weights and no others
      */
     public static void refusePickled(Path directory) {

@@ -13,10 +13,13 @@ public final class BiasCopies {
     /**
      * Copies of biases, norms' included.
      *
+     * @param model whose biases they are
      * @param targeted the paths of the modules that the method adapts; PEFT has their own bias under {@code base_layer}
      * @param saved the paths of modules that train as a whole, with their biases
      * @param ofTargets whether their biases train
      * @param ofOthers whether all other biases train
+     * @param trainable whether copies train at all
+     * @return the copies, not yet in the model
      */
     public static List<TrainedCopy> of(
             CausalLM model,

@@ -20,7 +20,14 @@ public final class CopyAdapter extends PeftAdapter {
         this.configuration = new LinkedHashMap<>(configuration);
     }
 
-    /** Enables the copies. */
+    /**
+     * Enables the copies.
+     *
+     * @param model gets the adapter
+     * @param copies not yet in the model
+     * @param configuration the method's settings under their keys
+     * @return the adapter, enabled
+     */
     public static CopyAdapter of(
             CausalLM model, List<TrainedCopy> copies, Map<String, @Nullable Object> configuration) {
         return enabled(new CopyAdapter(model, copies, configuration));

@@ -17,6 +17,8 @@ public final class DefaultTargets {
      * The default for a model.
      *
      * @param peftType the method, such as {@code LORA}
+     * @param model whose {@code model_type} decides
+     * @return the modules
      * @throws UserErrorException when PEFT has none for the model's type
      */
     public static TargetModules of(String peftType, CausalLM model) {
@@ -27,7 +29,12 @@ public final class DefaultTargets {
         });
     }
 
-    /** The default for a model, if PEFT has one. */
+    /**
+     * {@return the default for a model, if PEFT has one}
+     *
+     * @param list the method, such as {@code LORA}, or another list of defaults
+     * @param model whose {@code model_type} decides
+     */
     public static Optional<TargetModules> find(String list, CausalLM model) {
         String type = model.config().text("model_type", "");
         Object value = BY_METHOD.getOrDefault(list, Map.of()).get(type);

@@ -28,12 +28,24 @@ public class LinearAdapter extends PeftAdapter {
 
     /** Makes what a method adds to one layer, without changing the model. */
     public interface LayerFactory {
+        /**
+         * {@return what is added to a layer}
+         *
+         * @param path in the model
+         * @param linear the layer there
+         */
         AdaptedLinear make(String path, Linear linear);
     }
 
     /**
+     * Holds what was added to the layers of a model.
+     *
+     * @param model gets the adapter
+     * @param peftType such as {@code LORA}
+     * @param modules which layers are adapted, and which modules train as a whole
      * @param settings the method's own settings under PEFT's keys, without those of {@code modules}
      * @param targets the selected layers by path
+     * @param parts what is added at each place
      */
     protected LinearAdapter(
             CausalLM model,
@@ -53,7 +65,13 @@ public class LinearAdapter extends PeftAdapter {
     /**
      * Adapts every layer that is selected.
      *
+     * @param model gets the adapter
+     * @param peftType such as {@code LORA}
+     * @param modules which layers are adapted, and which modules train as a whole
+     * @param settings the method's own under PEFT's keys, without those of {@code modules}
+     * @param trainable whether its parameters train
      * @param factory called for each layer with autograd off
+     * @return the adapter, enabled
      */
     public static LinearAdapter attach(
             CausalLM model,
@@ -74,7 +92,13 @@ public class LinearAdapter extends PeftAdapter {
         }
     }
 
-    /** The selected linear layers by path. */
+    /**
+     * {@return the selected linear layers by path}
+     *
+     * @param model where they are looked for
+     * @param peftType such as {@code LORA}
+     * @param modules which layers are adapted, and which modules train as a whole
+     */
     public static Map<String, Linear> targets(CausalLM model, String peftType, ModuleSelection modules) {
         Map<String, Linear> targets = new LinkedHashMap<>();
         modules.select(model, peftType, LINEAR).forEach((path, module) -> targets.put(path, (Linear) module));

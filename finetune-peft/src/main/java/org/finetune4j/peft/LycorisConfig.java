@@ -26,17 +26,40 @@ public record LycorisConfig(
         Map<String, Double> alphaPattern,
         ModuleSelection modules) {
 
+    /**
+     * Keeps copies of the patterns.
+     *
+     * @param rank of the products
+     * @param alpha what the change is scaled by, together with the rank
+     * @param rankDropout probability of leaving out a row of the change in training
+     * @param moduleDropout probability of leaving out a layer's change in training
+     * @param rankPattern other ranks, by regular expressions that match the end of a path; the first match wins
+     * @param alphaPattern other alphas, in the same way
+     * @param modules which layers, and which modules train as a whole
+     */
     public LycorisConfig {
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     }
 
-    /** PEFT's defaults for these modules. */
+    /**
+     * {@return PEFT's defaults for these modules}
+     *
+     * @param modules which layers are adapted, and which modules train as a whole
+     * @param rank of the small matrices, at least 1
+     * @param alpha what the change is scaled by, together with the rank
+     */
     public static LycorisConfig of(ModuleSelection modules, int rank, double alpha) {
         return new LycorisConfig(rank, alpha, 0, 0, Map.of(), Map.of(), modules);
     }
 
-    /** Reads the shared keys. */
+    /**
+     * Reads the shared keys.
+     *
+     * @param settings under PEFT's keys
+     * @param fromFile whether they are an adapter's own file and not a user's configuration
+     * @return the settings
+     */
     public static LycorisConfig from(Settings settings, boolean fromFile) {
         return new LycorisConfig(
                 settings.integer("r", 8, 1, Settings.LARGEST_SIZE),
@@ -48,17 +71,25 @@ public record LycorisConfig(
                 ModuleSelection.from(settings, fromFile));
     }
 
-    /** The rank of the layer at this path. */
+    /**
+     * {@return the rank of the layer at this path}
+     *
+     * @param path in the model, such as {@code model.layers.0.self_attn.q_proj}
+     */
     public int rankOf(String path) {
         return Patterns.firstMatch(rankPattern, path).orElse(rank);
     }
 
-    /** {@code alpha / rank} of the layer at this path. */
+    /**
+     * {@return {@code alpha / rank} of the layer at this path}
+     *
+     * @param path in the model, such as {@code model.layers.0.self_attn.q_proj}
+     */
     public double scaleOf(String path) {
         return Patterns.firstMatch(alphaPattern, path).orElse(alpha) / rankOf(path);
     }
 
-    /** The shared keys, without those of {@link #modules()}. */
+    /** {@return the shared keys, without those of {@link #modules()}} */
     public Map<String, @Nullable Object> toJson() {
         Map<String, @Nullable Object> json = new LinkedHashMap<>();
         json.put("r", rank);
@@ -70,7 +101,7 @@ public record LycorisConfig(
         return json;
     }
 
-    /** What a report shows. */
+    /** {@return what a report shows} */
     public Map<String, Object> describe() {
         Map<String, Object> shown = new LinkedHashMap<>();
         shown.put("r", rank);

@@ -117,7 +117,14 @@ public record ModuleSelection(
                 new SavedModules(settings.texts(SavedModules.KEY)));
     }
 
-    /** Modules by names or by one regular expression, or null where the setting is missing. */
+    /**
+     * Modules by names or by one regular expression, or null where the setting is missing.
+     *
+     * @param settings a user's or an adapter's
+     * @param key such as {@code target_modules}
+     * @param fromFile whether the settings are PEFT's own file, in which a single text is a regular expression
+     * @return the modules, or null
+     */
     public static @Nullable TargetModules modules(Settings settings, String key, boolean fromFile) {
         Object value = settings.value(key).orElse(null);
         if (value == null) {
@@ -224,8 +231,10 @@ public record ModuleSelection(
      * The settings under PEFT's keys.
      *
      * @param peftType leaves out keys that PEFT does not have for this method
-     * @param paths of the modules that were selected: as PEFT does, {@code all-linear} and defaults are written as the
-     *     names they stand for
+     * @param model that the modules are in
+     * @param paths of the modules that were selected: as PEFT does, {@code all-linear} and defaults are written as the names
+     *     they stand for
+     * @return JSON values by key
      */
     public Map<String, @Nullable Object> toJson(String peftType, CausalLM model, Collection<String> paths) {
         Map<String, @Nullable Object> json = new LinkedHashMap<>();

@@ -24,9 +24,11 @@ public final class PartedWeight {
     /**
      * Prepares the exchange.
      *
+     * @param linear whose weight is exchanged
      * @param residual [out, in], what stays with the base
      * @param initialA [rank, in], kept to tell later what was learned
      * @param initialB [out, rank]
+     * @return the exchange, not yet made
      */
     public static PartedWeight of(Linear linear, Tensor residual, Tensor initialA, Tensor initialB) {
         Parameter whole = linear.weight();
@@ -42,7 +44,11 @@ public final class PartedWeight {
     /**
      * Prepares the exchange with another compressed weight.
      *
+     * @param linear whose weight is exchanged
      * @param rest in the layer's layout, taken over
+     * @param initialA [rank, in], kept to tell later what was learned
+     * @param initialB [out, rank]
+     * @return the exchange, not yet made
      */
     public static PartedWeight of(Linear linear, CompressedWeight rest, Tensor initialA, Tensor initialB) {
         Parameter replacement = new Parameter(linear.weight().name(), rest);
@@ -52,7 +58,12 @@ public final class PartedWeight {
                 initialB.copy().unscoped());
     }
 
-    /** A layer's weight as [out, in] in a type of at least float32, cut off from any graph. */
+    /**
+     * A layer's weight as [out, in] in a type of at least float32, cut off from any graph.
+     *
+     * @param linear read only
+     * @return [out, in], which belongs to the scope
+     */
     public static Tensor dense(Linear linear) {
         Parameter weight = linear.weight();
         DType exact = AdapterDType.of(weight.dtype());
@@ -60,29 +71,32 @@ public final class PartedWeight {
         return linear.layout() == Linear.Layout.OUT_IN ? dense : dense.t().contiguous();
     }
 
-    /** The weight before the adapter took from it. */
+    /** {@return the weight before the adapter took from it} */
     public Parameter whole() {
         return replaced.original();
     }
 
-    /** [rank, in], what A was at first. */
+    /** {@return [rank, in], what A was at first} */
     public Tensor initialA() {
         return initialA;
     }
 
-    /** [out, rank], what B was at first. */
+    /** {@return [out, rank], what B was at first} */
     public Tensor initialB() {
         return initialB;
     }
 
+    /** Puts the rest in the place of the whole weight. */
     public void install() {
         replaced.install();
     }
 
+    /** Puts the whole weight back. */
     public void putBack() {
         replaced.putBack();
     }
 
+    /** Frees what this holds; the whole weight must be back by then. */
     public void free() {
         replaced.replacement().close();
         initialA.close();

@@ -202,19 +202,30 @@ public abstract class PeftAdapter implements Adapter {
         model().usedChatTemplate().ifPresent(template -> template.save(directory));
     }
 
-    /** What the file of weights holds: the adapter's parameters, and those of the base that PEFT adds. */
+    /** {@return what the file of weights holds: the adapter's parameters, and those of the base that PEFT adds} */
     protected final Map<String, Parameter> entriesToWrite() {
         Map<String, Parameter> entries = new LinkedHashMap<>(parametersByKey());
         parts.forEach(part -> entries.putAll(part.baseParametersByKey()));
         return entries;
     }
 
-    /** A whole configuration: PEFT's defaults and what was read with the adapter, with the method's settings over them. */
+    /**
+     * {@return a whole configuration: PEFT's defaults and what was read with the adapter, with the method's settings over
+     * them}
+     *
+     * @param own the method's settings under PEFT's keys
+     */
     protected final Map<String, @Nullable Object> complete(Map<String, @Nullable Object> own) {
         return PeftKeys.complete(own, loadedConfiguration, model());
     }
 
-    /** Enables a new adapter, or frees it where that fails. */
+    /**
+     * Enables a new adapter, or frees it where that fails.
+     *
+     * @param <A> its kind
+     * @param adapter attached and not yet enabled
+     * @return the same adapter
+     */
     protected static <A extends PeftAdapter> A enabled(A adapter) {
         try {
             adapter.enable();
@@ -265,6 +276,7 @@ public abstract class PeftAdapter implements Adapter {
     /**
      * Reads the parameters' values.
      *
+     * @param directory of the stored adapter
      * @param madeFor what the adapter's configuration says about its base model, for messages
      */
     protected void readWeights(Path directory, String madeFor) {

@@ -75,7 +75,11 @@ public final class PeftKeys {
         }
     }
 
-    /** All keys of a {@code peft_type} with PEFT's defaults; none for a type that PEFT does not have. */
+    /**
+     * {@return all keys of a {@code peft_type} with PEFT's defaults; none for a type that PEFT does not have}
+     *
+     * @param peftType such as {@code LORA}
+     */
     public static Map<String, @Nullable Object> defaults(String peftType) {
         return new LinkedHashMap<>(DEFAULTS.getOrDefault(peftType, Map.of()));
     }
@@ -83,6 +87,8 @@ public final class PeftKeys {
     /**
      * Refuses settings of PEFT that change what the method computes and are not implemented.
      *
+     * @param settings under PEFT's keys
+     * @param peftType such as {@code LORA}
      * @param implemented the keys that the method reads
      * @throws UserErrorException for the first one that has another value than PEFT's default
      */
@@ -166,7 +172,11 @@ public final class PeftKeys {
         return texts;
     }
 
-    /** A number as JSON is to show it: without a fraction where it has none. */
+    /**
+     * {@return a number as JSON is to show it: without a fraction where it has none}
+     *
+     * @param value finite
+     */
     public static Object number(double value) {
         if (value == Math.rint(value)) {
             return (long) value;
@@ -186,7 +196,11 @@ public final class PeftKeys {
         return shown;
     }
 
-    /** Null in the place of an empty list, as PEFT writes it. */
+    /**
+     * {@return null in the place of an empty list, as PEFT writes it, else a copy of the list}
+     *
+     * @param values as JSON can hold them
+     */
     public static @Nullable Object orNull(Collection<?> values) {
         return values.isEmpty() ? null : new ArrayList<>(values);
     }

@@ -29,7 +29,9 @@ public abstract class PeftMethod implements StrategyProvider, AdapterFormat {
     /**
      * Reads the method's settings.
      *
+     * @param settings under PEFT's keys
      * @param fromFile whether they are an adapter's own file and not a user's configuration
+     * @return the method with these settings
      */
     protected abstract PeftStrategy read(Settings settings, boolean fromFile);
 
@@ -38,7 +40,7 @@ public abstract class PeftMethod implements StrategyProvider, AdapterFormat {
         return method;
     }
 
-    /** PEFT's name. */
+    /** {@return PEFT's name, such as {@code VERA}} */
     public final String peftType() {
         return peftType;
     }

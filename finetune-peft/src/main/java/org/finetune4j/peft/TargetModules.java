@@ -103,6 +103,8 @@ public sealed interface TargetModules {
     /**
      * One text is {@code all-linear} or a regular expression, several are names.
      *
+     * @param targets what a user said
+     * @return the targets
      * @throws UserErrorException when the expression is not one
      */
     static TargetModules of(String... targets) {
@@ -113,7 +115,12 @@ public sealed interface TargetModules {
         return isName ? new Names(List.of(targets)) : new Regex(targets[0]);
     }
 
-    /** Whether {@code path} is {@code name}, or ends with a dot and it. */
+    /**
+     * {@return whether {@code path} is {@code name}, or ends with a dot and it}
+     *
+     * @param path with dots
+     * @param name a name, or the end of a path
+     */
     static boolean endsWith(String path, String name) {
         return path.equals(name) || path.endsWith("." + name);
     }
@@ -121,8 +128,10 @@ public sealed interface TargetModules {
     /**
      * The modules of a model that are meant, by path.
      *
+     * @param model where they are looked for
      * @param setting the name of the setting, for messages
      * @param kinds what can be a target
+     * @return the modules, in the order of the model
      * @throws UserErrorException when nothing matches, a name in a list matches nothing, or something of another kind is
      *     meant
      */

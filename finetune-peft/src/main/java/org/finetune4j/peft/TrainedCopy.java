@@ -27,7 +27,11 @@ public final class TrainedCopy implements AdapterPart {
      *
      * @param key what the adapter's file calls it
      * @param path of the module in the model
+     * @param module owns the parameter
      * @param name short name of the parameter, such as {@code bias}
+     * @param dtype the type that the copy is stored in
+     * @param trainable whether it trains
+     * @return the copy, not yet in the model
      */
     public static TrainedCopy of(String key, String path, Module module, String name, DType dtype, boolean trainable) {
         Parameter original = module.ownParameters().get(name);

@@ -15,15 +15,27 @@ public abstract class WeightDeltaLayer extends AdaptedLinear {
 
     private final LycorisConfig config;
 
+    /**
+     * Makes the layer without changing the model.
+     *
+     * @param model the whole network
+     * @param path the layer's path in it
+     * @param base the layer itself
+     * @param config rank, scale and dropout
+     */
     protected WeightDeltaLayer(Module model, String path, Linear base, LycorisConfig config) {
         super(model, path, base);
         this.config = config;
     }
 
-    /** The change of the weight: [out, in]. */
+    /**
+     * {@return the change of the weight, [out, in]}
+     *
+     * @param dtype of the result
+     */
     protected abstract Tensor delta(DType dtype);
 
-    /** Whether {@code rank_dropout} scales up what it leaves. */
+    /** {@return whether {@code rank_dropout} scales up what it leaves} */
     protected abstract boolean scalesRankDropout();
 
     @Override

@@ -15,7 +15,11 @@ public final class AdaLora implements PeftStrategy {
         this.config = config;
     }
 
-    /** AdaLoRA with these settings. */
+    /**
+     * {@return AdaLoRA with these settings}
+     *
+     * @param config the settings
+     */
     public static AdaLora of(AdaLoraConfig config) {
         return new AdaLora(config);
     }

@@ -90,7 +90,7 @@ public final class AdaLoraAdapter extends LinearAdapter {
         };
     }
 
-    /** Which directions of each layer are kept, by path; empty before the first choice. */
+    /** {@return which directions of each layer are kept, by path; empty before the first choice} */
     public Map<String, List<Boolean>> kept() {
         return finished ? config.rankPattern() : allocator.kept();
     }

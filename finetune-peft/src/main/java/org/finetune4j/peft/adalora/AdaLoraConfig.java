@@ -48,11 +48,35 @@ public record AdaLoraConfig(
     static final String PEFT_TYPE = "ADALORA";
     static final String LORA_E = ".lora_E";
 
+    /**
+     * Keeps a copy of the pattern.
+     *
+     * @param targetRank mean rank of a layer at the end
+     * @param initialRank rank of every layer at the start
+     * @param loraAlpha what the product is scaled by, together with the initial rank
+     * @param loraDropout probability of dropping an element of the input in training
+     * @param warmupSteps steps at the start in which nothing is cut ({@code tinit})
+     * @param finalSteps steps at the end in which the ranks stay as they are ({@code tfinal})
+     * @param interval steps between two cuts ({@code deltaT})
+     * @param beta1 smoothing of the importance
+     * @param beta2 smoothing of its uncertainty
+     * @param orthogonalWeight weight of the penalty that keeps A and B orthogonal
+     * @param totalSteps steps of the whole training, or 0 to take the run's
+     * @param neutral whether the adapter changes nothing at first
+     * @param rankPattern for a finished adapter, which of a layer's directions were kept, by path; else empty
+     * @param modules which layers, and which modules train as a whole
+     */
     public AdaLoraConfig {
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
     }
 
-    /** PEFT's defaults for these modules and ranks; the number of steps is the run's. */
+    /**
+     * {@return PEFT's defaults for these modules and ranks; the number of steps is the run's}
+     *
+     * @param modules which layers are adapted, and which modules train as a whole
+     * @param initialRank rank of every layer at the beginning
+     * @param targetRank mean rank of the layers at the end
+     */
     public static AdaLoraConfig of(ModuleSelection modules, int initialRank, int targetRank) {
         return new AdaLoraConfig(targetRank, initialRank, 8, 0, 0, 0, 1, 0.85, 0.85, 0.5, 0, true, Map.of(), modules);
     }

@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes AdaLoRA from settings, and reads its adapters. */
 public final class AdaLoraMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public AdaLoraMethod() {
         super("adalora", AdaLoraConfig.PEFT_TYPE);
     }

@@ -28,7 +28,11 @@ public final class BottleneckAdapters implements PeftStrategy {
         this.name = name;
     }
 
-    /** Adapters with these settings. */
+    /**
+     * {@return adapters with these settings}
+     *
+     * @param config the settings
+     */
     public static BottleneckAdapters of(BottleneckConfig config) {
         return new BottleneckAdapters(config, AdapterSet.DEFAULT);
     }

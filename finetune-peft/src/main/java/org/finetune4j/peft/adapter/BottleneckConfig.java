@@ -49,11 +49,25 @@ public record BottleneckConfig(
     /** The width inside an adapter. */
     public sealed interface Bottleneck {
 
-        /** For a model of this width; at least 1. */
+        /**
+         * {@return the width inside an adapter of this model; at least 1}
+         *
+         * @param hidden the model's width
+         */
         int size(long hidden);
 
-        /** A number. */
+        /**
+         * A number.
+         *
+         * @param size at least 1
+         */
         record Size(int size) implements Bottleneck {
+            /**
+             * Checks the size.
+             *
+             * @param size at least 1
+             * @throws IllegalArgumentException when it is below 1
+             */
             public Size {
                 if (size < 1) {
                     throw new IllegalArgumentException("size must be positive: " + size);
@@ -66,8 +80,18 @@ public record BottleneckConfig(
             }
         }
 
-        /** The model's width divided by a factor, rounded down. */
+        /**
+         * The model's width divided by a factor, rounded down.
+         *
+         * @param factor above 0
+         */
         record Reduction(double factor) implements Bottleneck {
+            /**
+             * Checks the factor.
+             *
+             * @param factor above 0
+             * @throws IllegalArgumentException when it is not above 0
+             */
             public Reduction {
                 if (!(factor > 0)) {
                     throw new IllegalArgumentException("factor must be positive: " + factor);
@@ -81,6 +105,20 @@ public record BottleneckConfig(
         }
     }
 
+    /**
+     * Checks the settings and keeps a copy of the list.
+     *
+     * @param attention whether there is an adapter after every attention block
+     * @param output whether there is one after every feed-forward block
+     * @param input what an adapter reads
+     * @param bottleneck width inside an adapter
+     * @param nonLinearity name of the activation, such as {@code relu}
+     * @param scaling what an adapter's output is multiplied by
+     * @param dropout share of an adapter's output that is dropped in training
+     * @param start what an adapter starts from
+     * @param leaveOut numbers of the layers without adapters
+     * @throws IllegalArgumentException when there would be no adapters
+     */
     public BottleneckConfig {
         leaveOut = List.copyOf(leaveOut);
         Activation.named(nonLinearity);
@@ -89,27 +127,48 @@ public record BottleneckConfig(
         }
     }
 
-    /** Adapters after both blocks that read the block's output (Houlsby et al. 2019), AdapterHub's {@code DoubleSeqBn}. */
+    /**
+     * {@return adapters after both blocks that read the block's output (Houlsby et al. 2019), AdapterHub's {@code
+     * DoubleSeqBn}}
+     *
+     * @param bottleneck the width inside
+     */
     public static BottleneckConfig houlsby(Bottleneck bottleneck) {
         return new BottleneckConfig(true, true, Input.BLOCK, bottleneck, "swish", 1, 0, Start.BERT, List.of());
     }
 
-    /** Adapters after feed-forward blocks that read the stream (Pfeiffer et al. 2021), AdapterHub's {@code SeqBn}. */
+    /**
+     * {@return adapters after feed-forward blocks that read the stream (Pfeiffer et al. 2021), AdapterHub's {@code SeqBn}}
+     *
+     * @param bottleneck the width inside
+     */
     public static BottleneckConfig pfeiffer(Bottleneck bottleneck) {
         return new BottleneckConfig(false, true, Input.SUM, bottleneck, "relu", 1, 0, Start.BERT, List.of());
     }
 
-    /** Adapters beside feed-forward blocks, scaled by 4 (He et al. 2022), AdapterHub's {@code ParBn}. */
+    /**
+     * {@return adapters beside feed-forward blocks, scaled by 4 (He et al. 2022), AdapterHub's {@code ParBn}}
+     *
+     * @param bottleneck the width inside
+     */
     public static BottleneckConfig parallel(Bottleneck bottleneck) {
         return new BottleneckConfig(false, true, Input.STREAM, bottleneck, "relu", 4, 0, Start.MAM_ADAPTER, List.of());
     }
 
-    /** The same with another activation. */
+    /**
+     * {@return the same with another activation}
+     *
+     * @param name as in {@code config.json} files, such as {@code gelu}
+     */
     public BottleneckConfig withNonLinearity(String name) {
         return new BottleneckConfig(attention, output, input, bottleneck, name, scaling, dropout, start, leaveOut);
     }
 
-    /** The same with another start. */
+    /**
+     * {@return the same with another start}
+     *
+     * @param other what the adapters start from
+     */
     public BottleneckConfig startingFrom(Start other) {
         return new BottleneckConfig(
                 attention, output, input, bottleneck, nonLinearity, scaling, dropout, other, leaveOut);

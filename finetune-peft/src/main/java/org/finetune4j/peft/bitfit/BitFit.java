@@ -35,12 +35,21 @@ public final class BitFit implements PeftStrategy {
         this.targets = List.copyOf(targets);
     }
 
-    /** Trains every bias. */
+    /**
+     * Trains every bias.
+     *
+     * @return the method
+     */
     public static BitFit all() {
         return new BitFit(List.of());
     }
 
-    /** Trains the biases of modules with these names, such as the query and the second feed-forward layer's. */
+    /**
+     * Trains the biases of modules with these names, such as the query and the second feed-forward layer's.
+     *
+     * @param targets names of modules, or ends of their paths
+     * @return the method
+     */
     public static BitFit of(List<String> targets) {
         return new BitFit(targets);
     }

@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes BitFit from settings, and reads its deltas. */
 public final class BitFitMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public BitFitMethod() {
         super("bitfit", BitFit.TYPE);
     }

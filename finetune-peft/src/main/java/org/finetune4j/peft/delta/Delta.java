@@ -54,6 +54,11 @@ public final class Delta {
     /**
      * Writes what changed from a base to a model.
      *
+     * @param base directory of the base
+     * @param model directory of the fine-tuned model
+     * @param form what is kept of the change
+     * @param output the file to write
+     * @return what the file holds
      * @throws UserErrorException when the two do not have the same tensors, or a tensor is not in a floating-point type and
      *     changed
      */
@@ -109,7 +114,10 @@ public final class Delta {
      * Puts a delta onto its base and writes the model, in the type of the one that the delta was taken from and with the
      * base's configuration and tokenizer.
      *
+     * @param base directory of the base
+     * @param delta the file
      * @param scale what the delta is multiplied by; 1 gives the fine-tuned model, -1 goes the other way
+     * @param output directory of the model to write
      * @throws UserErrorException when the file is no delta, or was taken from another base
      */
     public static void apply(Path base, Path delta, double scale, Path output) {

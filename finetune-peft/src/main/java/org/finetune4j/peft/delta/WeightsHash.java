@@ -18,7 +18,11 @@ public final class WeightsHash {
 
     private WeightsHash() {}
 
-    /** SHA-256, in hexadecimal, over name, dtype, shape and bytes of every tensor, in the order of the names. */
+    /**
+     * {@return SHA-256, in hexadecimal, over name, dtype, shape and bytes of every tensor, in the order of the names}
+     *
+     * @param checkpoint read from the first to the last byte
+     */
     public static String of(CheckpointReader checkpoint) {
         MessageDigest digest = sha256();
         byte[] buffer = new byte[BUFFER];

@@ -34,12 +34,21 @@ public final class Freeze implements PeftStrategy {
         this.config = config;
     }
 
-    /** Freezes the lowest {@code layers} layers and the embeddings. */
+    /**
+     * Freezes the lowest {@code layers} layers and the embeddings.
+     *
+     * @param layers how many stay as they are; a negative number leaves that many at the top to train
+     * @return the method
+     */
     public static Freeze layers(int layers) {
         return of(new FreezeConfig(layers, true, false));
     }
 
-    /** Partial fine-tuning with these settings. */
+    /**
+     * {@return partial fine-tuning with these settings}
+     *
+     * @param config the settings
+     */
     public static Freeze of(FreezeConfig config) {
         return new Freeze(config);
     }

@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes partial fine-tuning from settings, and reads its deltas. */
 public final class FreezeMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public FreezeMethod() {
         super("freeze", FreezeConfig.TYPE);
     }

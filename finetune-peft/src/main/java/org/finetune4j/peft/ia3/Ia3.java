@@ -17,7 +17,11 @@ public final class Ia3 implements PeftStrategy {
         this.config = config;
     }
 
-    /** IA3 with these settings. */
+    /**
+     * {@return IA3 with these settings}
+     *
+     * @param config the settings
+     */
     public static Ia3 of(Ia3Config config) {
         return new Ia3(config);
     }

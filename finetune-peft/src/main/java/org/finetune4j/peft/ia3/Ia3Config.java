@@ -26,7 +26,11 @@ public record Ia3Config(ModuleSelection modules, @Nullable TargetModules feedFor
     private static final String FEED_FORWARD = "feedforward_modules";
     private static final String INIT = "init_ia3_weights";
 
-    /** PEFT's defaults for these modules. */
+    /**
+     * {@return PEFT's defaults for these modules}
+     *
+     * @param modules which layers are adapted, and which modules train as a whole
+     */
     public static Ia3Config of(ModuleSelection modules) {
         return new Ia3Config(modules, null, true);
     }

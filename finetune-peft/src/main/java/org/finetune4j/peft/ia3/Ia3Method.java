@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes IA3 from settings, and reads its adapters. */
 public final class Ia3Method extends PeftMethod {
 
+    /** Made by the service loader. */
     public Ia3Method() {
         super("ia3", Ia3Config.PEFT_TYPE);
     }

@@ -33,7 +33,12 @@ public final class LnTuning implements PeftStrategy {
         this.modules = modules;
     }
 
-    /** Trains the norms that are selected. */
+    /**
+     * Trains the norms that are selected.
+     *
+     * @param modules the norms, and modules that train as a whole
+     * @return the method
+     */
     public static LnTuning of(ModuleSelection modules) {
         return new LnTuning(modules);
     }

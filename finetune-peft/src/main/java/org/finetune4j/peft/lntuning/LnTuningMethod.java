@@ -9,6 +9,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes the tuning of norms from settings, and reads its adapters. */
 public final class LnTuningMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public LnTuningMethod() {
         super("ln_tuning", LnTuning.PEFT_TYPE);
     }

@@ -16,7 +16,11 @@ public final class Loha implements PeftStrategy {
         this.config = config;
     }
 
-    /** LoHa with these settings. */
+    /**
+     * {@return LoHa with these settings}
+     *
+     * @param config the settings
+     */
     public static Loha of(LohaConfig config) {
         return new Loha(config);
     }

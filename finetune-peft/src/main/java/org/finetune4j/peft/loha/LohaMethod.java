@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes LoHa from settings, and reads its adapters. */
 public final class LohaMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public LohaMethod() {
         super("loha", LohaConfig.PEFT_TYPE);
     }

@@ -16,7 +16,11 @@ public final class Lokr implements PeftStrategy {
         this.config = config;
     }
 
-    /** LoKr with these settings. */
+    /**
+     * {@return LoKr with these settings}
+     *
+     * @param config the settings
+     */
     public static Lokr of(LokrConfig config) {
         return new Lokr(config);
     }

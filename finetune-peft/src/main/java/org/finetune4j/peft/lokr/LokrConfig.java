@@ -40,7 +40,11 @@ public record LokrConfig(
         }
     }
 
-    /** PEFT's defaults with these shared settings. */
+    /**
+     * {@return PEFT's defaults with these shared settings}
+     *
+     * @param shared rank, alpha, dropout and modules
+     */
     public static LokrConfig of(LycorisConfig shared) {
         return new LokrConfig(shared, false, -1, false, Start.NEUTRAL);
     }

@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes LoKr from settings, and reads its adapters. */
 public final class LokrMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public LokrMethod() {
         super("lokr", LokrConfig.PEFT_TYPE);
     }

@@ -20,6 +20,16 @@ public record EvaConfig(double rho, double tau, boolean useLabelMask, boolean wh
 
     private static final EvaConfig DEFAULTS = new EvaConfig(2, 0.99, true, false, true);
 
+    /**
+     * Checks the numbers.
+     *
+     * @param rho a layer gets at most this many times the usual rank; 1 leaves all ranks as they are
+     * @param tau directions have settled when the cosine of the old and the new one is at least this
+     * @param useLabelMask whether only tokens with a label are looked at
+     * @param whiten whether each direction is divided by the square root of its singular value
+     * @param adjustScalingFactors whether alpha changes with a layer's rank, so that its scale stays what it was
+     * @throws UserErrorException when one is out of its range
+     */
     public EvaConfig {
         if (!(rho >= 1)) {
             throw new UserErrorException(KEY + ": rho is " + rho + ", expected at least 1");
@@ -29,12 +39,16 @@ public record EvaConfig(double rho, double tau, boolean useLabelMask, boolean wh
         }
     }
 
-    /** PEFT's defaults. */
+    /** {@return PEFT's defaults} */
     public static EvaConfig defaults() {
         return DEFAULTS;
     }
 
-    /** Other ranks at most, else the same. */
+    /**
+     * {@return the same with other ranks at most}
+     *
+     * @param newRho a layer gets at most this many times the usual rank; at least 1
+     */
     public EvaConfig withRho(double newRho) {
         return new EvaConfig(newRho, tau, useLabelMask, whiten, adjustScalingFactors);
     }

@@ -10,8 +10,16 @@ import org.finetune4j.UserErrorException;
  */
 public record LoftqConfig(int bits, int iterations) {
 
+    /** PEFT's defaults: 4 bits, one iteration. */
     public static final LoftqConfig DEFAULT = new LoftqConfig(4, 1);
 
+    /**
+     * Checks the numbers.
+     *
+     * @param bits those of the base: 4 or 8
+     * @param iterations how often the base is quantised; after more than one it is another base than before
+     * @throws UserErrorException when one is out of its range
+     */
     public LoftqConfig {
         if (bits != 4 && bits != 8) {
             throw new UserErrorException("loftq_config: 'loftq_bits' is " + bits + ", expected 4 or 8");

@@ -32,15 +32,21 @@ public final class Lora implements PeftStrategy {
         this.config = config;
     }
 
-    /** LoRA with these settings. */
+    /**
+     * {@return LoRA with these settings}
+     *
+     * @param config the settings
+     */
     public static Lora of(LoraConfig config) {
         return new Lora(config);
     }
 
+    /** {@return a builder with PEFT's defaults} */
     public static Builder builder() {
         return new Builder();
     }
 
+    /** {@return the settings} */
     public LoraConfig config() {
         return config;
     }
@@ -119,83 +125,177 @@ public final class Lora implements PeftStrategy {
 
         private Builder() {}
 
+        /**
+         * Sets the rank of the two matrices.
+         *
+         * @param value at least 1
+         * @return this builder
+         */
         public Builder rank(int value) {
             rank = value;
             return this;
         }
 
+        /**
+         * Sets what the product of the matrices is scaled by, together with the rank.
+         *
+         * @param value any number
+         * @return this builder
+         */
         public Builder alpha(double value) {
             alpha = value;
             return this;
         }
 
+        /**
+         * Sets the probability of dropping an element of the input in training.
+         *
+         * @param value from 0 to below 1
+         * @return this builder
+         */
         public Builder dropout(double value) {
             dropout = value;
             return this;
         }
 
-        /** Which modules, with all of PEFT's settings for it. */
+        /**
+         * Says which modules, with all of PEFT's settings for it.
+         *
+         * @param value replaces what was said about modules before
+         * @return this builder
+         */
         public Builder modules(ModuleSelection value) {
             modules = Objects.requireNonNull(value, "modules");
             return this;
         }
 
-        /** One regular expression, {@code all-linear}, or any number of names. */
+        /**
+         * One regular expression, {@code all-linear}, or any number of names.
+         *
+         * @param targets which layers and embeddings are adapted
+         * @return this builder
+         */
         public Builder targetModules(String... targets) {
             return targetModules(TargetModules.of(targets));
         }
 
+        /**
+         * Says which layers and embeddings are adapted.
+         *
+         * @param targets by names, by a regular expression or all; null for those that PEFT takes by default
+         * @return this builder
+         */
         public Builder targetModules(@Nullable TargetModules targets) {
             modules = modules.withTargets(targets);
             return this;
         }
 
+        /**
+         * Leaves modules out.
+         *
+         * @param names of modules, or ends of their paths; empty for none
+         * @return this builder
+         */
         public Builder excludeModules(List<String> names) {
             modules = modules.withExclude(names.isEmpty() ? null : new TargetModules.Names(names));
             return this;
         }
 
+        /**
+         * Adapts only these layers of the model.
+         *
+         * @param layers counted from 0; empty for all
+         * @return this builder
+         */
         public Builder layersToTransform(List<Integer> layers) {
             modules =
                     modules.withLayers(new LayerNumbers(layers, modules.layers().lists()));
             return this;
         }
 
+        /**
+         * Trains modules as a whole, in copies that are stored with the adapter.
+         *
+         * @param names of modules, or ends of their paths
+         * @return this builder
+         */
         public Builder modulesToSave(List<String> names) {
             modules = modules.withModulesToSave(names);
             return this;
         }
 
+        /**
+         * Sets other ranks for some layers.
+         *
+         * @param pattern ranks by regular expressions that match the end of a path; the first match wins
+         * @return this builder
+         */
         public Builder rankPattern(Map<String, Integer> pattern) {
             rankPattern = Objects.requireNonNull(pattern, "rankPattern");
             return this;
         }
 
+        /**
+         * Sets other alphas for some layers.
+         *
+         * @param pattern alphas by regular expressions that match the end of a path; the first match wins
+         * @return this builder
+         */
         public Builder alphaPattern(Map<String, Double> pattern) {
             alphaPattern = Objects.requireNonNull(pattern, "alphaPattern");
             return this;
         }
 
+        /**
+         * Chooses the scale (Kalajdzievski 2023).
+         *
+         * @param value whether the scale is {@code alpha / sqrt(rank)} instead of {@code alpha / rank}
+         * @return this builder
+         */
         public Builder useRslora(boolean value) {
             useRslora = value;
             return this;
         }
 
+        /**
+         * Chooses DoRA (Liu et al. 2024).
+         *
+         * @param value whether a magnitude is learned apart from the direction
+         * @return this builder
+         */
         public Builder useDora(boolean value) {
             useDora = value;
             return this;
         }
 
+        /**
+         * Gives B a bias, which trains as well.
+         *
+         * @param value whether B has one
+         * @return this builder
+         */
         public Builder loraBias(boolean value) {
             loraBias = value;
             return this;
         }
 
+        /**
+         * Says which biases of the base train.
+         *
+         * @param value which ones
+         * @return this builder
+         */
         public Builder bias(Bias value) {
             bias = Objects.requireNonNull(value, "bias");
             return this;
         }
 
+        /**
+         * Says what A and B start from.
+         *
+         * @param value the start
+         * @return this builder
+         */
         public Builder initialization(LoraInitialization value) {
             initialization = Objects.requireNonNull(value, "initialization");
             return this;
@@ -206,6 +306,7 @@ public final class Lora implements PeftStrategy {
          *
          * @param bits those of the base: 4 or 8
          * @param iterations how often the base is quantised; after more than one it is another base than before
+         * @return this builder
          */
         public Builder loftq(int bits, int iterations) {
             initialization = LoraInitialization.LOFTQ;
@@ -213,7 +314,12 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
-        /** How {@link LoraInitialization#EVA} finds a start. */
+        /**
+         * Says how {@link LoraInitialization#EVA} finds a start.
+         *
+         * @param value settings of EVA
+         * @return this builder
+         */
         public Builder eva(EvaConfig value) {
             eva = Objects.requireNonNull(value, "eva");
             return this;
@@ -241,11 +347,18 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
+        /**
+         * Sets the learning rate of B by that of A (Hayou et al. 2024).
+         *
+         * @param value above 0; 1 for plain LoRA
+         * @return this builder
+         */
         public Builder loraPlusRatio(double value) {
             loraPlusRatio = value;
             return this;
         }
 
+        /** {@return the settings} */
         public LoraConfig config() {
             return new LoraConfig(
                     rank,
@@ -266,6 +379,7 @@ public final class Lora implements PeftStrategy {
                     ensureWeightTying);
         }
 
+        /** {@return LoRA with these settings} */
         public Lora build() {
             return new Lora(config());
         }

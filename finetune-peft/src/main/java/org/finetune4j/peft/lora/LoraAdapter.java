@@ -144,6 +144,7 @@ public final class LoraAdapter extends PeftAdapter {
         return all ? LINEAR : TARGETS;
     }
 
+    /** {@return the settings of this adapter} */
     public LoraConfig config() {
         return config;
     }

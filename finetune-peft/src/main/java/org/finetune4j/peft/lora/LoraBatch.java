@@ -45,6 +45,9 @@ public final class LoraBatch implements AutoCloseable {
     /**
      * Makes the adapters of a set usable side by side; the active one is deactivated.
      *
+     * @param model carries the adapters
+     * @param adapters of this model
+     * @return the batch, which the caller closes
      * @throws UserErrorException when one of them is no LoRA adapter, or does more than add to linear layers (DoRA, trained
      *     biases or modules, embeddings, experts)
      */

@@ -58,16 +58,42 @@ public record LoraConfig(
 
     /** Which biases of the base train. */
     public enum Bias {
+        /** None. */
         NONE,
+        /** All of the model. */
         ALL,
+        /** Those of the adapted layers. */
         LORA_ONLY;
 
-        /** PEFT's name. */
+        /** {@return PEFT's name, such as {@code lora_only}} */
         public String peftName() {
             return name().toLowerCase(Locale.ROOT);
         }
     }
 
+    /**
+     * Checks that the settings go together and keeps copies of the patterns.
+     *
+     * @param rank of the two matrices
+     * @param loraAlpha what the product is scaled by, together with the rank
+     * @param loraDropout probability of dropping an element of the input in training
+     * @param modules which layers and embeddings are adapted, and which modules train as a whole
+     * @param rankPattern other ranks, by regular expressions that match the end of a path; the first match wins
+     * @param alphaPattern other alphas, in the same way
+     * @param useRslora whether the scale is {@code alpha / sqrt(rank)} (Kalajdzievski 2023) instead of {@code alpha / rank}
+     * @param useDora whether a magnitude is learned apart from the direction (Liu et al. 2024)
+     * @param loraBias whether B has a bias, which trains as well
+     * @param bias which biases of the base train
+     * @param initialization what A and B start from
+     * @param loftq how the initialization LOFTQ is calculated
+     * @param eva settings of {@link LoraInitialization#EVA}
+     * @param loraPlusRatio the learning rate of B by that of A (Hayou et al. 2024), 1 for plain LoRA
+     * @param trainableTokens tokens whose rows train beside the matrices
+     * @param ensureWeightTying whether an output layer that shares the embedding's weight goes on sharing it when one of
+     *     them trains
+     * @throws IllegalArgumentException when a number is out of its range
+     * @throws UserErrorException when two settings exclude each other
+     */
     public LoraConfig {
         if (rank < 1) {
             throw new IllegalArgumentException("rank must be positive: " + rank);
@@ -91,6 +117,8 @@ public record LoraConfig(
     /**
      * The settings of a stored adapter.
      *
+     * @param directory of the adapter
+     * @return the settings
      * @throws UserErrorException when they cannot be read, or PEFT's file has a key that is not implemented
      */
     public static LoraConfig read(Path directory) {
@@ -107,7 +135,11 @@ public record LoraConfig(
         return Patterns.firstMatch(alphaPattern, path).orElse(loraAlpha);
     }
 
-    /** The scale of the layer at this path. */
+    /**
+     * {@return the scale of the layer at this path}
+     *
+     * @param path in the model, such as {@code model.layers.0.self_attn.q_proj}
+     */
     public double scaleOf(String path) {
         int layerRank = rankOf(path);
         return alphaOf(path) / (useRslora ? Math.sqrt(layerRank) : layerRank);

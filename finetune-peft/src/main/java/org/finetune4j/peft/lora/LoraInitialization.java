@@ -44,7 +44,7 @@ public enum LoraInitialization {
         return peftValue;
     }
 
-    /** Whether A and B take a part of the base's weight, which keeps the residual. */
+    /** {@return whether A and B take a part of the base's weight, which keeps the residual} */
     public boolean takesFromBase() {
         return this == PISSA || this == OLORA;
     }

@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes LoRA from settings, and reads LoRA and DoRA adapters that PEFT, or this library, wrote. */
 public final class LoraMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public LoraMethod() {
         super("lora", LoraConfigJson.PEFT_TYPE);
     }

@@ -33,8 +33,10 @@ public final class AdapterMerge {
     /**
      * Writes the merged adapter.
      *
+     * @param adapters their directories, all of one method
      * @param weights of the adapters, in their order
      * @param combination how LoRA is combined; a rank below 1 stands for the largest of the adapters
+     * @param output the directory to write
      * @throws UserErrorException when the adapters are of different methods or settings, or of a method that cannot be
      *     merged so
      */

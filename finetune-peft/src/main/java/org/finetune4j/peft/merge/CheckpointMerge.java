@@ -47,7 +47,11 @@ public final class CheckpointMerge implements AutoCloseable {
     /**
      * Merges models into a new directory, in the dtypes of the first one and with its configuration and tokenizer.
      *
+     * @param models their directories, the first of which gives the dtypes
      * @param base what they were fine-tuned from, or null for a method that does not need it
+     * @param method how they are merged
+     * @param settings how strongly
+     * @param output the directory to write
      * @throws UserErrorException when the models do not have the same tensors, or the output is one of them
      */
     public static void write(

@@ -12,7 +12,13 @@ public final class Dare {
 
     private Dare() {}
 
-    /** A mask of ones and zeros in the tensor's shape; each value is 1 with probability {@code density}. */
+    /**
+     * {@return a mask of ones and zeros in the tensor's shape; each value is 1 with probability {@code density}}
+     *
+     * @param like gives shape, type and device
+     * @param density share of the values that stay, above 0 and at most 1
+     * @param seed decides which values stay
+     */
     public static Tensor mask(Tensor like, double density, long seed) {
         Inputs.checkDensity(density);
         SplittableRandom random = new SplittableRandom(seed);
@@ -25,14 +31,30 @@ public final class Dare {
         }
     }
 
-    /** The weighted sum of dropped and rescaled task vectors. */
+    /**
+     * {@return the weighted sum of dropped and rescaled task vectors}
+     *
+     * @param taskVectors what each model adds to the base, of one shape
+     * @param masks one for each task vector, see {@link #mask}
+     * @param weights one for each task vector
+     * @param density the share of ones that the masks were made with
+     */
     public static Tensor linear(List<Tensor> taskVectors, List<Tensor> masks, double[] weights, double density) {
         try (TensorScope scope = TensorScope.open()) {
             return scope.keep(WeightedSum.of(rescaled(taskVectors, masks, density), weights));
         }
     }
 
-    /** TIES without trimming over dropped and rescaled task vectors, as PEFT does it. */
+    /**
+     * TIES without trimming over dropped and rescaled task vectors, as PEFT does it.
+     *
+     * @param taskVectors what each model adds to the base, of one shape
+     * @param masks one for each task vector, see {@link #mask}
+     * @param weights one for each task vector
+     * @param density the share of ones that the masks were made with
+     * @param sign how the sign of each value is elected
+     * @return the merged task vector
+     */
     public static Tensor ties(
             List<Tensor> taskVectors, List<Tensor> masks, double[] weights, double density, MajoritySign sign) {
         try (TensorScope scope = TensorScope.open()) {

@@ -19,7 +19,9 @@ public record GreedySoup(List<Integer> ingredients, double score, List<Step> ste
     /**
      * One candidate tried.
      *
+     * @param candidate its number, from 0
      * @param score of the soup with it
+     * @param kept whether it became part of the soup
      */
     public record Step(int candidate, double score, boolean kept) {}
 
@@ -28,6 +30,7 @@ public record GreedySoup(List<Integer> ingredients, double score, List<Step> ste
      *
      * @param scores of each candidate alone; higher is better
      * @param soupScore the score of the uniform soup of some candidates
+     * @return the soup and how it came about
      */
     public static GreedySoup of(double[] scores, ToDoubleFunction<List<Integer>> soupScore) {
         List<Integer> order = IntStream.range(0, scores.length)

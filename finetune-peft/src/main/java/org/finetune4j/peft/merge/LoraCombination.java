@@ -11,7 +11,9 @@ import org.finetune4j.tensor.Tensors;
  * Makes one pair of LoRA factors from several pairs of one module, as PEFT's {@code add_weighted_adapter} (0.21) does. The
  * result has the scaling 1.
  *
+ * @param type how the factors become one
  * @param density share of values that stay, for the types that drop some
+ * @param majoritySign how TIES elects a sign
  * @param seed of the values that DARE drops
  * @param rank of the result, for the types that compress
  */
@@ -36,6 +38,9 @@ public record LoraCombination(CombinationType type, double density, MajoritySign
     /**
      * Combines the factors.
      *
+     * @param adapters at least one
+     * @param weights one for each
+     * @return the factors of the merged adapter
      * @throws UserErrorException when ranks differ and the type merges the factors value by value
      */
     public Factors combine(List<Factors> adapters, double[] weights) {

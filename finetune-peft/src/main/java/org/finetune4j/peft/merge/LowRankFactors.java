@@ -14,7 +14,13 @@ import org.finetune4j.tensor.TensorScope;
  */
 public record LowRankFactors(Tensor a, Tensor b) {
 
-    /** Compresses a matrix [rows, columns] in float32 to at most {@code rank}. */
+    /**
+     * Compresses a matrix [rows, columns] in float32 to at most {@code rank}.
+     *
+     * @param matrix on any device
+     * @param rank at least 1
+     * @return the two factors
+     */
     public static LowRankFactors ofRank(Tensor matrix, int rank) {
         if (rank < 1) {
             throw new UserErrorException("rank is " + rank + ", expected at least 1");
@@ -24,7 +30,13 @@ public record LowRankFactors(Tensor a, Tensor b) {
         }
     }
 
-    /** Compresses a matrix to the smallest rank that keeps this share, in (0, 1], of its squared norm. */
+    /**
+     * Compresses a matrix to the smallest rank that keeps this share, in (0, 1], of its squared norm.
+     *
+     * @param matrix [rows, columns] in float32
+     * @param energy above 0 and at most 1
+     * @return the two factors
+     */
     public static LowRankFactors ofEnergy(Tensor matrix, double energy) {
         if (!(energy > 0 && energy <= 1)) {
             throw new UserErrorException("energy is " + energy + ", expected a number above 0 and at most 1");

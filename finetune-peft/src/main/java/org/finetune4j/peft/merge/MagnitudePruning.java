@@ -11,7 +11,13 @@ public final class MagnitudePruning {
 
     private MagnitudePruning() {}
 
-    /** Keeps {@code floor(density * numel)} values of the tensor, as PEFT does, and sets the others to zero. */
+    /**
+     * Keeps {@code floor(density * numel)} values of the tensor, as PEFT does, and sets the others to zero.
+     *
+     * @param tensor left as it is
+     * @param density share of the values that stay, above 0 and at most 1
+     * @return a new tensor of the same shape
+     */
     public static Tensor prune(Tensor tensor, double density) {
         Inputs.checkDensity(density);
         try (TensorScope scope = TensorScope.open()) {
@@ -26,7 +32,13 @@ public final class MagnitudePruning {
         }
     }
 
-    /** The weighted sum of pruned task vectors. */
+    /**
+     * {@return the weighted sum of pruned task vectors}
+     *
+     * @param taskVectors what each model adds to the base, of one shape
+     * @param weights one for each task vector
+     * @param density share of the values that stay, above 0 and at most 1
+     */
     public static Tensor merge(List<Tensor> taskVectors, double[] weights, double density) {
         try (TensorScope scope = TensorScope.open()) {
             List<Tensor> pruned =

@@ -47,12 +47,12 @@ public enum MergeMethod {
         this.preparation = preparation;
     }
 
-    /** The name in the command line, such as {@code task_arithmetic}. */
+    /** {@return the name in the command line, such as {@code task_arithmetic}} */
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Whether the base of the models must be known. */
+    /** {@return whether the base of the models must be known} */
     public boolean needsBase() {
         return needsBase;
     }
@@ -60,6 +60,8 @@ public enum MergeMethod {
     /**
      * The method of this name.
      *
+     * @param name in small letters
+     * @return the method
      * @throws UserErrorException when there is none, with the nearest
      */
     public static MergeMethod parse(String name) {

@@ -10,7 +10,12 @@ public final class PaperTies {
 
     private PaperTies() {}
 
-    /** The smallest magnitude that stays when {@code density} of all values of a task vector are kept. */
+    /**
+     * {@return the smallest magnitude that stays when {@code density} of all values of a task vector are kept}
+     *
+     * @param taskVector all its tensors
+     * @param density share of the values that stay, above 0 and at most 1
+     */
     public static double threshold(List<Tensor> taskVector, double density) {
         long total = taskVector.stream().mapToLong(Tensor::numel).sum();
         return MagnitudeThreshold.of(total, density, taskVector::stream);
@@ -22,6 +27,8 @@ public final class PaperTies {
      * @param base the tensor of the base
      * @param taskVectors what each model adds to it
      * @param thresholds of each model, see {@link #threshold}
+     * @param lambda what the merged task vector is multiplied by
+     * @return the merged tensor, of the shape of the base
      */
     public static Tensor merge(Tensor base, List<Tensor> taskVectors, double[] thresholds, double lambda) {
         Inputs.check(taskVectors, thresholds);

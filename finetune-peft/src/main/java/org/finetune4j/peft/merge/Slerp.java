@@ -14,7 +14,13 @@ public final class Slerp {
 
     private Slerp() {}
 
-    /** The point at {@code t} on the way from the first to the second; the ends are at 0 and 1. */
+    /**
+     * {@return the point at {@code t} on the way from the first to the second; the ends are at 0 and 1}
+     *
+     * @param first where {@code t} is 0
+     * @param second of the same shape, where {@code t} is 1
+     * @param t from 0 to 1
+     */
     public static Tensor between(Tensor first, Tensor second, double t) {
         try (TensorScope scope = TensorScope.open()) {
             double[] weights = weights(

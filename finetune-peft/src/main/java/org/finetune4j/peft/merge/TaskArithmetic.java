@@ -9,7 +9,14 @@ public final class TaskArithmetic {
 
     private TaskArithmetic() {}
 
-    /** Adds weighted task vectors to the base; all of one shape. */
+    /**
+     * Adds weighted task vectors to the base; all of one shape.
+     *
+     * @param base the tensor of the base
+     * @param taskVectors what each model adds to the base, of one shape
+     * @param weights one for each task vector
+     * @return the merged tensor
+     */
     public static Tensor of(Tensor base, List<Tensor> taskVectors, double[] weights) {
         try (TensorScope scope = TensorScope.open()) {
             return scope.keep(base.add(WeightedSum.of(taskVectors, weights)));

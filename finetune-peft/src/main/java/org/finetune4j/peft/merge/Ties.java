@@ -10,7 +10,15 @@ public final class Ties {
 
     private Ties() {}
 
-    /** Merges task vectors of one shape. */
+    /**
+     * Merges task vectors of one shape.
+     *
+     * @param taskVectors what each model adds to the base, of one shape
+     * @param weights one for each task vector
+     * @param density share of the values that stay, above 0 and at most 1
+     * @param sign how the sign of each value is elected
+     * @return the merged task vector, of the same shape
+     */
     public static Tensor merge(List<Tensor> taskVectors, double[] weights, double density, MajoritySign sign) {
         Inputs.check(taskVectors, weights);
         try (TensorScope scope = TensorScope.open()) {

@@ -9,7 +9,12 @@ public final class WeightedSum {
 
     private WeightedSum() {}
 
-    /** The sum of tensors of one shape, each times its weight. */
+    /**
+     * {@return the sum of tensors of one shape, each times its weight}
+     *
+     * @param tensors of one shape
+     * @param weights one for each
+     */
     public static Tensor of(List<Tensor> tensors, double[] weights) {
         Inputs.check(tensors, weights);
         try (TensorScope scope = TensorScope.open()) {

@@ -35,7 +35,11 @@ public final class PrefixTuning implements PeftStrategy {
         this.stored = stored;
     }
 
-    /** Prefix tuning with these settings. */
+    /**
+     * {@return prefix tuning with these settings}
+     *
+     * @param config the settings
+     */
     public static PrefixTuning of(PrefixTuningConfig config) {
         return new PrefixTuning(PrefixTuningMethod.NAME, config, false);
     }

@@ -31,6 +31,16 @@ public record PrefixTuningConfig(
     private static final String HIDDEN = "encoder_hidden_size";
     private static final String INIT = "init_weights";
 
+    /**
+     * Checks that the settings go together.
+     *
+     * @param virtualTokens length of the prefix
+     * @param projection whether a small network makes the prefix while it trains
+     * @param encoderHiddenSize width inside that network, or null for the width of one layer's keys
+     * @param initialization what the prefix starts from
+     * @param madeFor the base model of a stored adapter
+     * @throws IllegalArgumentException when they do not
+     */
     public PrefixTuningConfig {
         if (virtualTokens < 1) {
             throw new IllegalArgumentException("virtualTokens must be positive: " + virtualTokens);
@@ -41,18 +51,31 @@ public record PrefixTuningConfig(
         }
     }
 
-    /** A prefix that starts from the activations of tokens drawn from the vocabulary. */
+    /**
+     * {@return a prefix that starts from the activations of tokens drawn from the vocabulary}
+     *
+     * @param virtualTokens at least 1
+     */
     public static PrefixTuningConfig of(int virtualTokens) {
         return new PrefixTuningConfig(virtualTokens, false, null, PromptInitialization.vocabulary(), Sizes.unknown());
     }
 
-    /** A prefix that a network makes of random values. */
+    /**
+     * {@return a prefix that a network makes of random values}
+     *
+     * @param virtualTokens at least 1
+     * @param encoderHiddenSize width inside the network, or null for the width of one layer's keys
+     */
     public static PrefixTuningConfig projected(int virtualTokens, @Nullable Integer encoderHiddenSize) {
         return new PrefixTuningConfig(
                 virtualTokens, true, encoderHiddenSize, PromptInitialization.random(), Sizes.unknown());
     }
 
-    /** The same with another start. */
+    /**
+     * {@return the same with another start}
+     *
+     * @param other what the prefix starts from
+     */
     public PrefixTuningConfig startingFrom(PromptInitialization other) {
         return new PrefixTuningConfig(virtualTokens, projection, encoderHiddenSize, other, madeFor);
     }

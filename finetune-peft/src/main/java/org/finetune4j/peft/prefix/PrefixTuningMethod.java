@@ -9,6 +9,7 @@ public final class PrefixTuningMethod extends PeftMethod {
 
     static final String NAME = "prefix_tuning";
 
+    /** Made by the service loader. */
     public PrefixTuningMethod() {
         super(NAME, PrefixTuningConfig.PEFT_TYPE);
     }

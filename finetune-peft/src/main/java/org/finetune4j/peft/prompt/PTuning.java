@@ -19,7 +19,11 @@ public final class PTuning extends EmbeddingPrompt {
         this.config = config;
     }
 
-    /** P-tuning with these settings. */
+    /**
+     * {@return P-tuning with these settings}
+     *
+     * @param config the settings
+     */
     public static PTuning of(PTuningConfig config) {
         return new PTuning(config, false);
     }

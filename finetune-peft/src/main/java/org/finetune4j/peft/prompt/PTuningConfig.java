@@ -37,17 +37,36 @@ public record PTuningConfig(
 
     /** Kinds of encoders. */
     public enum Encoder {
+        /** Three linear layers with ReLU. */
         MLP,
+        /** An LSTM in both directions, then a small MLP. */
         LSTM
     }
 
+    /**
+     * Checks the numbers.
+     *
+     * @param virtualTokens length of the prompt
+     * @param encoder what makes it while it trains
+     * @param encoderHiddenSize width inside the encoder, or null for the model's
+     * @param encoderLayers layers of the LSTM; the MLP always has three
+     * @param encoderDropout between the layers of the LSTM
+     * @param madeFor the base model of a stored adapter
+     * @throws IllegalArgumentException when there are no virtual tokens or no layers
+     */
     public PTuningConfig {
         if (virtualTokens < 1 || encoderLayers < 1) {
             throw new IllegalArgumentException("virtualTokens and encoderLayers must be positive");
         }
     }
 
-    /** A prompt that an encoder of this kind makes. */
+    /**
+     * {@return a prompt that an encoder of this kind makes}
+     *
+     * @param virtualTokens at least 1
+     * @param encoder its kind
+     * @param encoderHiddenSize width inside the encoder, or null for the model's
+     */
     public static PTuningConfig of(int virtualTokens, Encoder encoder, @Nullable Integer encoderHiddenSize) {
         return new PTuningConfig(virtualTokens, encoder, encoderHiddenSize, 2, 0, Sizes.unknown());
     }

@@ -9,6 +9,7 @@ public final class PTuningMethod extends PeftMethod {
 
     static final String NAME = "p_tuning";
 
+    /** Made by the service loader. */
     public PTuningMethod() {
         super(NAME, PTuningConfig.PEFT_TYPE);
     }

@@ -23,7 +23,11 @@ public final class PromptTuning extends EmbeddingPrompt {
         this.config = config;
     }
 
-    /** Prompt tuning with these settings. */
+    /**
+     * {@return prompt tuning with these settings}
+     *
+     * @param config the settings
+     */
     public static PromptTuning of(PromptTuningConfig config) {
         return new PromptTuning(config, false);
     }

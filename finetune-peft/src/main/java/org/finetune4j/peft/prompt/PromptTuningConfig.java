@@ -23,18 +23,34 @@ public record PromptTuningConfig(int virtualTokens, PromptInitialization initial
 
     private static final List<Kind> STARTS = List.of(Kind.RANDOM, Kind.TEXT, Kind.SAMPLE_VOCAB);
 
+    /**
+     * Checks the number.
+     *
+     * @param virtualTokens length of the prompt
+     * @param initialization what it starts from
+     * @param madeFor the base model of a stored adapter
+     * @throws IllegalArgumentException when there are no virtual tokens
+     */
     public PromptTuningConfig {
         if (virtualTokens < 1) {
             throw new IllegalArgumentException("virtualTokens must be positive: " + virtualTokens);
         }
     }
 
-    /** A prompt that starts from tokens drawn from the vocabulary. */
+    /**
+     * {@return a prompt that starts from tokens drawn from the vocabulary}
+     *
+     * @param virtualTokens at least 1
+     */
     public static PromptTuningConfig of(int virtualTokens) {
         return new PromptTuningConfig(virtualTokens, PromptInitialization.vocabulary(), Sizes.unknown());
     }
 
-    /** The same with another start. */
+    /**
+     * {@return the same with another start}
+     *
+     * @param other what the prompt starts from
+     */
     public PromptTuningConfig startingFrom(PromptInitialization other) {
         return new PromptTuningConfig(virtualTokens, other, madeFor);
     }

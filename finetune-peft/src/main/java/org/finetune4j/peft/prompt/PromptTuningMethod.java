@@ -9,6 +9,7 @@ public final class PromptTuningMethod extends PeftMethod {
 
     static final String NAME = "prompt_tuning";
 
+    /** Made by the service loader. */
     public PromptTuningMethod() {
         super(NAME, PromptTuningConfig.PEFT_TYPE);
     }

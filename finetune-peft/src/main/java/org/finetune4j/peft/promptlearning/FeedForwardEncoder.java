@@ -22,11 +22,14 @@ public final class FeedForwardEncoder implements PromptEncoder {
     /**
      * The projection of prefix tuning (Li and Liang 2021): linear, tanh, linear.
      *
+     * @param model decides type and device
      * @param tokens how many virtual tokens there are
      * @param tokenDim width of the table
      * @param hidden width between the two layers
      * @param width of a virtual token
      * @param zero whether the prefix starts as zeros
+     * @param trainable whether the parameters train
+     * @return the encoder
      */
     public static FeedForwardEncoder prefix(
             CausalLM model, long tokens, long tokenDim, long hidden, long width, boolean zero, boolean trainable) {
@@ -42,7 +45,12 @@ public final class FeedForwardEncoder implements PromptEncoder {
     /**
      * The MLP of P-tuning as PEFT has it: three linear layers with ReLU.
      *
+     * @param model decides type and device
+     * @param tokens how many virtual tokens there are
      * @param width of the table and of a virtual token
+     * @param hidden width between the layers
+     * @param trainable whether the parameters train
+     * @return the encoder
      */
     public static FeedForwardEncoder pTuning(CausalLM model, long tokens, long width, long hidden, boolean trainable) {
         EncoderParameters parameters = new EncoderParameters(model, trainable);

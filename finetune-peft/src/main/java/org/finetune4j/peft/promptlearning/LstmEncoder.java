@@ -23,9 +23,15 @@ public final class LstmEncoder implements PromptEncoder {
     private final double dropout;
 
     /**
+     * Makes the LSTM of P-tuning as PEFT has it.
+     *
+     * @param model decides type and device
+     * @param tokens how many virtual tokens there are
      * @param width of the table and of a virtual token
      * @param hidden size of the state of one direction
+     * @param layers of the LSTM
      * @param dropout between two layers of the LSTM
+     * @param trainable whether the parameters train
      */
     public LstmEncoder(
             CausalLM model, long tokens, long width, long hidden, int layers, double dropout, boolean trainable) {

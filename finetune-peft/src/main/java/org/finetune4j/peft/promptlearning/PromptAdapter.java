@@ -57,10 +57,13 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
     /**
      * Attaches virtual tokens.
      *
+     * @param model gets the virtual tokens
      * @param newEncoder makes the encoder that the settings ask for, with values to start from
      * @param layout from what an encoder makes, [virtualTokens, width], to what the model takes
      * @param configuration PEFT's
      * @param stored whether the adapter is one that lies in a directory, whose encoder may be gone
+     * @param trainable whether the parameters train
+     * @return the adapter, enabled
      */
     public static PromptAdapter attach(
             CausalLM model,

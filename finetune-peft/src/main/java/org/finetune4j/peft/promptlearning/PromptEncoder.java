@@ -10,7 +10,7 @@ public interface PromptEncoder {
     /** The name that PEFT gives the table of virtual tokens in memory. */
     String TABLE = "embedding.weight";
 
-    /** The parameters by the names that PEFT gives them in memory, such as {@value #TABLE}. */
+    /** {@return the parameters by the names that PEFT gives them in memory, such as {@value #TABLE}} */
     Map<String, Parameter> parameters();
 
     /**
@@ -20,7 +20,7 @@ public interface PromptEncoder {
      */
     Tensor encode();
 
-    /** Whether the parameters are the virtual tokens themselves. */
+    /** {@return whether the parameters are the virtual tokens themselves} */
     default boolean isTable() {
         return false;
     }

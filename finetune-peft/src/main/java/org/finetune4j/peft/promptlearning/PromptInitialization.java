@@ -38,33 +38,50 @@ public record PromptInitialization(Kind kind, @Nullable String text) {
         ZERO
     }
 
+    /**
+     * Checks that a text is there where one is needed.
+     *
+     * @param kind where values come from
+     * @param text the text of {@link Kind#TEXT}, or null
+     * @throws IllegalArgumentException when it is not, or stands beside another kind
+     */
     public PromptInitialization {
         if ((kind == Kind.TEXT) != (text != null)) {
             throw new IllegalArgumentException("a text belongs to " + Kind.TEXT + " and to nothing else");
         }
     }
 
-    /** Standard normal values. */
+    /** {@return standard normal values} */
     public static PromptInitialization random() {
         return new PromptInitialization(Kind.RANDOM, null);
     }
 
-    /** The tokens of a text, such as a description of the task. */
+    /**
+     * {@return the tokens of a text, such as a description of the task}
+     *
+     * @param text repeated or cut off to the number of virtual tokens
+     */
     public static PromptInitialization text(String text) {
         return new PromptInitialization(Kind.TEXT, text);
     }
 
-    /** Tokens drawn from the vocabulary. */
+    /** {@return tokens drawn from the vocabulary} */
     public static PromptInitialization vocabulary() {
         return new PromptInitialization(Kind.SAMPLE_VOCAB, null);
     }
 
-    /** Zeros. */
+    /** {@return zeros} */
     public static PromptInitialization zero() {
         return new PromptInitialization(Kind.ZERO, null);
     }
 
-    /** The settings' own, else the text where there is one, else {@code fallback}. */
+    /**
+     * {@return the settings' own, else the text where there is one, else {@code fallback}}
+     *
+     * @param settings under PEFT's keys
+     * @param possible kinds that the method has
+     * @param fallback the kind where nothing is said
+     */
     public static PromptInitialization from(Settings settings, List<Kind> possible, Kind fallback) {
         String text = settings.text(TEXT).orElse(null);
         String name = settings.text(INIT)
@@ -86,12 +103,17 @@ public record PromptInitialization(Kind kind, @Nullable String text) {
         return new PromptInitialization(kind, text);
     }
 
-    /** The settings' keys that this reads. */
+    /** {@return the settings' keys that this reads} */
     public static List<String> keys() {
         return List.of(INIT, TEXT);
     }
 
-    /** The ids to start from, of {@link Kind#TEXT} and {@link Kind#SAMPLE_VOCAB}. */
+    /**
+     * {@return the ids to start from, of {@link Kind#TEXT} and {@link Kind#SAMPLE_VOCAB}}
+     *
+     * @param model gives the tokenizer and the vocabulary
+     * @param count how many are wanted
+     */
     public int[] tokens(CausalLM model, int count) {
         if (kind == Kind.SAMPLE_VOCAB) {
             return sample(model, count);

@@ -24,7 +24,11 @@ public final class PromptKeys {
 
     private PromptKeys() {}
 
-    /** The number of virtual tokens. */
+    /**
+     * {@return the number of virtual tokens}
+     *
+     * @param settings under PEFT's keys
+     */
     public static int virtualTokens(Settings settings) {
         return settings.integer(TOKENS, DEFAULT_VIRTUAL_TOKENS, 1, Settings.LARGEST_SIZE);
     }
@@ -41,12 +45,16 @@ public final class PromptKeys {
             @Nullable Integer tokenDim,
             @Nullable Integer heads) {
 
-        /** Says nothing. */
+        /** {@return sizes that say nothing} */
         public static Sizes unknown() {
             return new Sizes(null, null, null);
         }
 
-        /** Reads PEFT's keys. */
+        /**
+         * {@return the sizes that settings say}
+         *
+         * @param settings under PEFT's keys
+         */
         public static Sizes from(Settings settings) {
             return new Sizes(size(settings, LAYERS), size(settings, TOKEN_DIM), size(settings, HEADS));
         }
@@ -58,6 +66,7 @@ public final class PromptKeys {
         /**
          * Compares with a model.
          *
+         * @param model the model's own sizes
          * @throws UserErrorException for the first one that differs
          */
         public void check(Sizes model) {
@@ -72,7 +81,7 @@ public final class PromptKeys {
             }
         }
 
-        /** The keys with these values. */
+        /** {@return the keys with these values} */
         public Map<String, @Nullable Object> toJson() {
             Map<String, @Nullable Object> json = new LinkedHashMap<>();
             json.put(LAYERS, layers);
@@ -82,7 +91,11 @@ public final class PromptKeys {
         }
     }
 
-    /** The sizes of a model whose virtual tokens stand in the place of token embeddings. */
+    /**
+     * {@return the sizes of a model whose virtual tokens stand in the place of token embeddings}
+     *
+     * @param model whose sizes are wanted
+     */
     public static Sizes ofEmbeddings(CausalLM model) {
         return new Sizes(
                 model.network().layers().size(),
@@ -92,7 +105,13 @@ public final class PromptKeys {
                         : model.config().positive("num_attention_heads"));
     }
 
-    /** What every configuration has. */
+    /**
+     * {@return what every configuration has}
+     *
+     * @param peftType such as {@code PROMPT_TUNING}
+     * @param virtualTokens how many there are
+     * @param sizes of the model
+     */
     public static Map<String, @Nullable Object> toJson(String peftType, int virtualTokens, Sizes sizes) {
         Map<String, @Nullable Object> json = new LinkedHashMap<>();
         json.put("peft_type", peftType);
@@ -105,6 +124,8 @@ public final class PromptKeys {
     /**
      * Refuses settings of PEFT that are not implemented.
      *
+     * @param settings under PEFT's keys
+     * @param peftType such as {@code PROMPT_TUNING}
      * @param own the method's own keys
      */
     public static void refuseOthers(Settings settings, String peftType, List<String> own) {

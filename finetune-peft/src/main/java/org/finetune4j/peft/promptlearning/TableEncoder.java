@@ -10,7 +10,13 @@ public final class TableEncoder implements PromptEncoder {
 
     private final Parameter table;
 
-    /** @param values [virtualTokens, width] to start from */
+    /**
+     * Makes the table.
+     *
+     * @param model decides type and device
+     * @param values [virtualTokens, width] to start from
+     * @param trainable whether the parameters train
+     */
     public TableEncoder(CausalLM model, Tensor values, boolean trainable) {
         this.table = new EncoderParameters(model, trainable).add(TABLE, values);
     }

@@ -27,7 +27,11 @@ public final class Vera implements PeftStrategy {
         this.config = config;
     }
 
-    /** VeRA with these settings. */
+    /**
+     * {@return VeRA with these settings}
+     *
+     * @param config the settings
+     */
     public static Vera of(VeraConfig config) {
         return new Vera(config);
     }

@@ -31,7 +31,11 @@ public record VeraConfig(
 
     static final String PEFT_TYPE = "VERA";
 
-    /** PEFT's defaults for these modules. */
+    /**
+     * {@return PEFT's defaults for these modules}
+     *
+     * @param modules which layers are adapted, and which modules train as a whole
+     */
     public static VeraConfig of(ModuleSelection modules) {
         return new VeraConfig(256, 0, 0.1, 0, true, true, modules);
     }

@@ -7,6 +7,7 @@ import org.finetune4j.peft.PeftStrategy;
 /** Makes VeRA from settings, and reads its adapters. */
 public final class VeraMethod extends PeftMethod {
 
+    /** Made by the service loader. */
     public VeraMethod() {
         super("vera", VeraConfig.PEFT_TYPE);
     }
