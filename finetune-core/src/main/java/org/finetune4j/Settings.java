@@ -26,6 +26,8 @@ public final class Settings {
     private final Set<String> known = new LinkedHashSet<>();
 
     /**
+     * Settings under the names that the user wrote.
+     *
      * @param origin what messages call the place of these values, such as the path of a file
      * @param values numbers, texts, truth values, lists and maps; null is as good as missing
      */

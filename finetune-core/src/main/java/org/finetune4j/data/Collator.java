@@ -19,6 +19,8 @@ public final class Collator {
     private final int padToMultipleOf;
 
     /**
+     * Pads with a token, to a length.
+     *
      * @param padTokenId the token to pad with; any valid id will do
      * @param padToMultipleOf the sequence length is rounded up to a multiple of this; 1 for no rounding
      */

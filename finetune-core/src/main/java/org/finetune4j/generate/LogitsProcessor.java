@@ -9,6 +9,8 @@ import java.util.Set;
 interface LogitsProcessor {
 
     /**
+     * Changes the scores in place.
+     *
      * @param sequence the tokens so far
      * @param scores of every token of the vocabulary, changed in place; negative infinity takes a token away
      */

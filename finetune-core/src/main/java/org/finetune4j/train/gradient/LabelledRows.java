@@ -92,6 +92,8 @@ final class LabelledRows {
     interface Reader {
 
         /**
+         * Is given the rows one piece after the other.
+         *
          * @param logits [piece, vocabulary]
          * @param target [piece, 1] int64
          * @param start number of the first row

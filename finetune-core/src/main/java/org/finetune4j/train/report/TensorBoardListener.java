@@ -24,7 +24,11 @@ public final class TensorBoardListener implements TrainingListener {
     private @Nullable TrainingPlan plan;
     private @Nullable TensorBoardWriter writer;
 
-    /** @param directory where the event files go; one run each */
+    /**
+     * Writes event files for TensorBoard.
+     *
+     * @param directory where the event files go; one run each
+     */
     public TensorBoardListener(Path directory) {
         this.directory = directory;
     }
