@@ -18,6 +18,7 @@ import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.AddedTokens;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
@@ -131,6 +132,20 @@ class AdapterTextTest {
             }
             assertArrayEquals(before, model.tokenizer().encode("<|user|>", false));
             assertEquals(rows, model.network().inputEmbedding().count());
+        }
+    }
+
+    @Test
+    void anAdapterWithoutTablesFitsItsBaseWithMoreTokensToo() throws IOException {
+        Path larger = directory.resolve("larger");
+        LoadOptions more = LoadOptions.defaults().withAddedTokens(AddedTokens.special("<|new|>"));
+        try (CausalLM model = CausalLM.load(base, more)) {
+            model.save(larger);
+        }
+        try (CausalLM model = CausalLM.load(larger);
+                Adapter loaded = AdapterFormat.load(model, adapter, false)) {
+            assertTrue(loaded.isEnabled());
+            assertEquals(1, model.tokenizer().encode("<|new|>", false).length);
         }
     }
 
