@@ -31,7 +31,8 @@ final class FamiliarKeys {
 
     private FamiliarKeys(Settings given) {
         this.given = given;
-        this.values = given.asMap();
+        this.values = new LinkedHashMap<>();
+        values.putAll(given.asMap());
         this.written = new LinkedHashMap<>(given.written());
     }
 

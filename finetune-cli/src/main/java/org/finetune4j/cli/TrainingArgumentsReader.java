@@ -97,10 +97,8 @@ final class TrainingArgumentsReader {
             return Boolean.parseBoolean(value);
         }
         Path named = settings.path("resume_from_checkpoint").toAbsolutePath().normalize();
-        boolean isLatest = Files.isDirectory(named)
-                && output.toAbsolutePath().normalize().equals(named.getParent())
-                && Files.isDirectory(named)
-                && named.equals(latest(named.getParent()));
+        Path run = output.toAbsolutePath().normalize();
+        boolean isLatest = Files.isDirectory(named) && run.equals(named.getParent()) && named.equals(latest(run));
         if (!isLatest) {
             throw settings.invalid(
                     "resume_from_checkpoint",

@@ -43,7 +43,8 @@ final class TrainingConfig {
     /** Settings that are not in a file, with {@code key=value} arguments that go before them. */
     static Settings with(String origin, Map<String, ?> given, List<String> overrides) {
         Settings base = FamiliarKeys.translate(new Settings(origin, given));
-        Map<String, @Nullable Object> values = base.asMap();
+        Map<String, @Nullable Object> values = new LinkedHashMap<>();
+        values.putAll(base.asMap());
         Map<String, String> written = new LinkedHashMap<>(base.written());
         Map<String, Object> first = new LinkedHashMap<>();
         for (String override : overrides) {
