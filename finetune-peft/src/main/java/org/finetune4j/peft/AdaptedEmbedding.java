@@ -20,7 +20,7 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
     private @Nullable ReplacedParameter mergedWeight;
 
     /**
-     * Finds the modules that share the table.
+     * Makes the part without changing the model.
      *
      * @param model the whole network, in which modules may share the table
      * @param path the table's path in it

@@ -23,7 +23,7 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
     private @Nullable ReplacedParameter mergedBias;
 
     /**
-     * Finds the modules that share the weight.
+     * Makes the part without changing the model.
      *
      * @param model the whole network, in which modules may share the layer's weight
      * @param path the layer's path in it

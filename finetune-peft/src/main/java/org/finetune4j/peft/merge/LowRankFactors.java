@@ -15,9 +15,9 @@ import org.finetune4j.tensor.TensorScope;
 public record LowRankFactors(Tensor a, Tensor b) {
 
     /**
-     * Compresses a matrix [rows, columns] in float32 to at most {@code rank}.
+     * Compresses a matrix to at most {@code rank}.
      *
-     * @param matrix on any device
+     * @param matrix [rows, columns] in float32
      * @param rank at least 1
      * @return the two factors
      */

@@ -19,7 +19,7 @@ public final class Slerp {
      *
      * @param first where {@code t} is 0
      * @param second of the same shape, where {@code t} is 1
-     * @param t from 0 to 1
+     * @param t the place on the way, usually from 0 to 1
      */
     public static Tensor between(Tensor first, Tensor second, double t) {
         try (TensorScope scope = TensorScope.open()) {
