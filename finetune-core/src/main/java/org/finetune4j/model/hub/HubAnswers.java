@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import org.finetune4j.FinetuneException;
 import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -33,7 +32,7 @@ final class HubAnswers {
             }
             byte[] bytes = body.readNBytes(LARGEST_ANSWER + 1);
             if (bytes.length > LARGEST_ANSWER) {
-                throw new FinetuneException(repository + ": the answer about " + what + " is larger than "
+                throw new UserErrorException(repository + ": the answer about " + what + " is larger than "
                         + (LARGEST_ANSWER >> 20) + " MiB");
             }
             return bytes.length == 0 ? Json.object() : parsed(bytes, what);
@@ -56,7 +55,7 @@ final class HubAnswers {
      *
      * @param what was asked for, such as a file's path
      */
-    static FinetuneException refusal(HttpResponse<InputStream> response, HubRepository repository, String what) {
+    static UserErrorException refusal(HttpResponse<InputStream> response, HubRepository repository, String what) {
         int status = response.statusCode();
         String code = response.headers().firstValue("X-Error-Code").orElse("");
         String host = " on " + response.uri().getHost();
@@ -81,7 +80,7 @@ final class HubAnswers {
             return new UserErrorException(
                     repository.id() + host + ", revision " + repository.revision() + ": " + what + " was not found");
         }
-        return new FinetuneException(repository.id() + host + ": status " + status + " for " + what + said(response));
+        return new UserErrorException(repository.id() + host + ": status " + status + " for " + what + said(response));
     }
 
     private static String said(HttpResponse<InputStream> response) {

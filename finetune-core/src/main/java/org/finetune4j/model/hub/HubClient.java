@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.finetune4j.FinetuneException;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -95,7 +94,7 @@ public final class HubClient {
         } catch (HubUnreachableException e) {
             throw new UserErrorException(
                     missing + ", and no repository " + repository + " can be had: " + e.getMessage(), e);
-        } catch (FinetuneException e) {
+        } catch (UserErrorException e) {
             throw new UserErrorException(missing + ", and " + e.getMessage(), e);
         }
     }
@@ -106,8 +105,8 @@ public final class HubClient {
      * @param repository name and revision
      * @param progress is told
      * @return the snapshot directory in the cache
-     * @throws UserErrorException when the hub does not have it or does not give it, or in offline mode the cache has not
-     * @throws FinetuneException when the network or the content stays broken
+     * @throws UserErrorException when the hub does not have it or does not give it, the network or the content stays
+     *     broken, or in offline mode the cache has not got it
      */
     public Path download(HubRepository repository, HubProgress progress) {
         if (settings.offline()) {
@@ -131,7 +130,7 @@ public final class HubClient {
         }
         String commit = info.path("sha").asText();
         if (!HubCache.isCommit(commit)) {
-            throw new FinetuneException(repository + ": the hub does not say which commit it is at");
+            throw new UserErrorException(repository + ": the hub does not say which commit it is at");
         }
         List<String> all = new ArrayList<>();
         info.path("siblings")

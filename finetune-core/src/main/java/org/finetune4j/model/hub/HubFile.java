@@ -1,7 +1,7 @@
 package org.finetune4j.model.hub;
 
 import java.util.regex.Pattern;
-import org.finetune4j.FinetuneException;
+import org.finetune4j.UserErrorException;
 
 /**
  * What a hub says about one file of a commit.
@@ -22,7 +22,8 @@ record HubFile(String path, String etag, long size) {
     HubFile {
         checkPath(path);
         if (!FILE_NAME.matcher(etag).matches()) {
-            throw new FinetuneException("the hub gives '" + path + "' the etag '" + etag + "', which names no content");
+            throw new UserErrorException(
+                    "the hub gives '" + path + "' the etag '" + etag + "', which names no content");
         }
     }
 
@@ -32,7 +33,7 @@ record HubFile(String path, String etag, long size) {
                     || part.equals(".")
                     || part.equals("..")
                     || NO_NAME.matcher(part).find()) {
-                throw new FinetuneException("the hub lists a file '" + path + "', which cannot be one");
+                throw new UserErrorException("the hub lists a file '" + path + "', which cannot be one");
             }
         }
     }

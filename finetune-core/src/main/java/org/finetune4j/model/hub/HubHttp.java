@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.Set;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /** Sends requests to a hub: with the token where it belongs, following redirects, trying again where that may help. */
@@ -143,7 +144,7 @@ final class HubHttp {
             response.body().close();
             uri = next;
         }
-        throw new FinetuneException(settings.endpoint() + " sends on more than " + MOST_REDIRECTS + " times from "
+        throw new UserErrorException(settings.endpoint() + " sends on more than " + MOST_REDIRECTS + " times from "
                 + call.uri().getPath());
     }
 
@@ -162,10 +163,10 @@ final class HubHttp {
                 return next;
             }
         } catch (URISyntaxException e) {
-            throw new FinetuneException("the hub sends on to an address that is none", e);
+            throw new UserErrorException("the hub sends on to an address that is none", e);
         }
         // To ask once more would bring the same.
-        throw new FinetuneException("the hub at " + from.getHost() + " sends on to an address that is not "
+        throw new UserErrorException("the hub at " + from.getHost() + " sends on to an address that is not "
                 + (isEncrypted(from) ? "https" : "http or https") + ": " + Reasons.excerpt(location));
     }
 

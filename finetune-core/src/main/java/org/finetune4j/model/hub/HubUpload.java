@@ -14,7 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.FinetuneException;
 import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -131,7 +130,7 @@ public final class HubUpload {
         for (UploadFile file : files) {
             JsonNode mode = modes.get(file.path());
             if (mode == null) {
-                throw new FinetuneException(repository + ": the hub does not say how to upload " + file.path());
+                throw new UserErrorException(repository + ": the hub does not say how to upload " + file.path());
             }
             // Storage for large files cannot hold empty ones.
             file.decide(

@@ -15,8 +15,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.finetune4j.FinetuneException;
 import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
 
 /** Sends one file to large file storage the way the hub asked for: whole, or in parts. */
 final class LargeFileUpload {
@@ -37,7 +37,7 @@ final class LargeFileUpload {
     /** Uploads unless the storage has this content already. {@code object} is what the hub answered for it. */
     void send(UploadFile file, JsonNode object) throws IOException {
         if (object.has("error")) {
-            throw new FinetuneException(repository + ": the hub does not take " + file.path() + ": "
+            throw new UserErrorException(repository + ": the hub does not take " + file.path() + ": "
                     + object.path("error").path("message").asText());
         }
         JsonNode upload = object.path("actions").path("upload");
@@ -68,7 +68,7 @@ final class LargeFileUpload {
     private void sendParts(UploadFile file, URI completion, JsonNode header) throws IOException {
         long size = header.path("chunk_size").asLong();
         if (size < 1) {
-            throw new FinetuneException(repository + ": the hub wants " + file.path() + " in parts of no size");
+            throw new UserErrorException(repository + ": the hub wants " + file.path() + " in parts of no size");
         }
         ObjectNode done = Json.object().put("oid", file.sha256());
         ArrayNode parts = done.putArray("parts");
@@ -76,7 +76,7 @@ final class LargeFileUpload {
         for (long from = 0; from < file.size(); from += size) {
             String address = partAddress(header, ++number);
             if (address.isEmpty()) {
-                throw new FinetuneException(
+                throw new UserErrorException(
                         repository + ": the hub gives no address for part " + number + " of " + file.path());
             }
             long to = Math.min(file.size(), from + size);

@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Map;
-import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +46,7 @@ final class Transfer {
     /**
      * Fetches the file and checks size and hash.
      *
-     * @throws FinetuneException when the content is twice not what the hub said it is, or the connection always breaks
+     * @throws UserErrorException when the content is twice not what the hub said it is, or the connection always breaks
      */
     void run(URI address) throws IOException {
         Path directory = blob.resolveSibling("");
@@ -65,7 +64,7 @@ final class Transfer {
             }
             Files.delete(incomplete);
             if (!resumed || !again) {
-                throw new FinetuneException(repository + ": " + file.path()
+                throw new UserErrorException(repository + ": " + file.path()
                         + " arrived with another content than the hub announced (hash " + file.etag()
                         + " expected); nothing was kept");
             }
@@ -127,7 +126,7 @@ final class Transfer {
             }
             String encoding = response.headers().firstValue("Content-Encoding").orElse("identity");
             if (!encoding.equalsIgnoreCase("identity")) {
-                throw new FinetuneException(repository + ": " + file.path() + " was sent compressed ("
+                throw new UserErrorException(repository + ": " + file.path() + " was sent compressed ("
                         + Reasons.oneLine(encoding) + "), which was not asked for");
             }
             boolean goesOn = status == 206 && startsAt(response, from);
@@ -171,7 +170,7 @@ final class Transfer {
     private void checkLength(long length) throws IOException {
         if (length > (file.size() < 0 ? LARGEST_UNKNOWN : file.size())) {
             Files.delete(incomplete);
-            throw new FinetuneException(repository + ": " + file.path() + " is longer than "
+            throw new UserErrorException(repository + ": " + file.path() + " is longer than "
                     + (file.size() < 0
                             ? (LARGEST_UNKNOWN >> 20) + " MiB, and the hub did not say how long it would be"
                             : "the " + file.size() + " bytes that the hub announced")

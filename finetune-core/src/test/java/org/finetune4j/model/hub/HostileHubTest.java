@@ -25,7 +25,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.finetune4j.FinetuneException;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -110,7 +109,7 @@ class HostileHubTest {
         HubSettings settings =
                 new HubSettings(URI.create("http://127.0.0.1:" + server.getLocalPort()), null, cache, false);
         String message = assertTimeoutPreemptively(Duration.ofMinutes(2), () -> assertThrows(
-                        FinetuneException.class, () -> new HubClient(settings, pause -> {})
+                        UserErrorException.class, () -> new HubClient(settings, pause -> {})
                                 .download(HubRepository.parse("org/name"), HubProgress.NONE))
                 .getMessage());
         assertEquals(1, message.lines().count(), message);
@@ -164,7 +163,7 @@ class HostileHubTest {
     @ParameterizedTest
     @ValueSource(strings = {"../x.safetensors", "/etc/passwd", "a//b", "a/../b", ".", "", "a/aux", "x.", "b "})
     void aPathThatLeadsElsewhereIsRefused(String path) {
-        assertThrows(FinetuneException.class, () -> HubFile.checkPath(path));
+        assertThrows(UserErrorException.class, () -> HubFile.checkPath(path));
     }
 
     @Test

@@ -17,7 +17,6 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Stream;
-import org.finetune4j.FinetuneException;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.hub.FakeHub.Trouble;
 import org.junit.jupiter.api.AfterEach;
@@ -63,7 +62,7 @@ class HubClientTest {
         return client().download(REPOSITORY, HubProgress.NONE);
     }
 
-    private String refused(Class<? extends FinetuneException> kind) {
+    private String refused(Class<? extends UserErrorException> kind) {
         String message = String.valueOf(assertThrows(kind, this::download).getMessage());
         assertEquals(1, message.lines().count(), message);
         assertFalse(message.contains("hf_secret"), message);
@@ -147,7 +146,7 @@ class HubClientTest {
         byte[] forged = weights.clone();
         forged[100]++;
         hub.forgeries.add(forged);
-        assertTrue(refused(FinetuneException.class).contains("another content"));
+        assertTrue(refused(UserErrorException.class).contains("another content"));
         assertComplete(download());
     }
 
@@ -186,7 +185,7 @@ class HubClientTest {
         for (int i = 0; i < HubHttp.TRIES; i++) {
             hub.troubles.add(new Trouble(500, Map.of()));
         }
-        assertTrue(refused(FinetuneException.class).contains("status 500"));
+        assertTrue(refused(UserErrorException.class).contains("status 500"));
     }
 
     @Test
@@ -201,7 +200,7 @@ class HubClientTest {
     @Test
     void whatComesCompressedIsRefusedByThatName() throws IOException {
         hub.compresses = true;
-        assertTrue(refused(FinetuneException.class).contains("compressed (gzip)"));
+        assertTrue(refused(UserErrorException.class).contains("compressed (gzip)"));
         hub.compresses = false;
         assertComplete(download());
     }
@@ -293,8 +292,8 @@ class HubClientTest {
     void pathsThatLeadOutAreRefused() {
         hub.files.put("additional_chat_templates/..jinja", new byte[1]);
         download();
-        assertThrows(FinetuneException.class, () -> HubFile.checkPath("a/../../b"));
-        assertThrows(FinetuneException.class, () -> new HubFile("a", "../b", 1));
+        assertThrows(UserErrorException.class, () -> HubFile.checkPath("a/../../b"));
+        assertThrows(UserErrorException.class, () -> new HubFile("a", "../b", 1));
     }
 
     @Test

@@ -9,7 +9,7 @@ import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.time.Duration;
 import java.time.Instant;
-import org.finetune4j.FinetuneException;
+import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -62,6 +62,6 @@ class HubHttpTest {
                 "javascript:1"
             })
     void anAddressThatCannotBeAskedIsRefusedAtOnce(String location) {
-        assertThrows(FinetuneException.class, () -> HubHttp.target(FROM, location));
+        assertThrows(UserErrorException.class, () -> HubHttp.target(FROM, location));
     }
 }
