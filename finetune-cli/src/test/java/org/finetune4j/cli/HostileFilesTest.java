@@ -188,7 +188,7 @@ class HostileFilesTest {
                 new Target(files.config, Mutations::yaml, List.of(validate, train)));
     }
 
-    private static void shrink(Path model) throws IOException {
+    static void shrink(Path model) throws IOException {
         Path config = model.resolve("config.json");
         for (String[] edit : new String[][] {
             {"\"num_hidden_layers\" : 4", "\"num_hidden_layers\" : 2"},
@@ -305,7 +305,7 @@ class HostileFilesTest {
     }
 
     /** What is wrong with how a command ended, or null. */
-    private static @Nullable String fault(String command, CommandRun run, long bytes) {
+    static @Nullable String fault(String command, CommandRun run, long bytes) {
         if (bytes > BYTES) {
             return "took " + (bytes >> 20) + " MiB";
         }
