@@ -105,7 +105,7 @@ public final class Reasons {
         return Character.isISOControl(c)
                 || c == 0x2028
                 || c == 0x2029
-                || c >= 0x202a && c <= 0x202e
-                || c >= 0x2066 && c <= 0x2069;
+                || (c >= 0x202a && c <= 0x202e)
+                || (c >= 0x2066 && c <= 0x2069);
     }
 }

@@ -220,14 +220,11 @@ public final class Settings {
         if (value instanceof Boolean flag) {
             return flag;
         }
-        switch (value.toString()) {
-            case "true":
-                return true;
-            case "false":
-                return false;
-            default:
-                throw invalid(key, "true or false");
-        }
+        return switch (value.toString()) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw invalid(key, "true or false");
+        };
     }
 
     /**

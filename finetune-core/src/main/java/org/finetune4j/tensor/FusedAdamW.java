@@ -51,7 +51,7 @@ public final class FusedAdamW {
                 TensorScope scope = TensorScope.open();
                 Arguments arguments = new Arguments()) {
             Tensor stepTensor =
-                    Tensors.full(step, DType.FLOAT32, parameters.get(0).device());
+                    Tensors.full((double) step, DType.FLOAT32, parameters.get(0).device());
             arguments.tensors(parameters);
             arguments.tensors(gradients);
             arguments.tensors(firstMoments);

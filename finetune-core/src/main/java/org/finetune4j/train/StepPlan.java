@@ -32,6 +32,6 @@ record StepPlan(int batchesPerEpoch, int accumulation, long totalSteps) {
     }
 
     private static long stepsPerEpoch(int batchesPerEpoch, int accumulation) {
-        return (batchesPerEpoch + accumulation - 1) / accumulation;
+        return ((long) batchesPerEpoch + accumulation - 1) / accumulation;
     }
 }

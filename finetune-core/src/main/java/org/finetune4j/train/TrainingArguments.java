@@ -125,7 +125,7 @@ public record TrainingArguments(
         positive("dataloaderPrefetchFactor", dataloaderPrefetchFactor);
         notNegative("dataloaderNumWorkers", dataloaderNumWorkers);
         notNegative("learningRate", learningRate);
-        notNegative("warmupSteps", warmupSteps);
+        notNegative("warmupSteps", (double) warmupSteps);
         notNegative("warmupRatio", warmupRatio);
         notNegative("weightDecay", weightDecay);
         notNegative("maxGradNorm", maxGradNorm);
@@ -135,7 +135,7 @@ public record TrainingArguments(
                     "activation_offloading moves checkpointed activations: it needs" + " gradient_checkpointing: true");
         }
         notNegative("neftuneNoiseAlpha", neftuneNoiseAlpha);
-        notNegative("statisticsSteps", statisticsSteps);
+        notNegative("statisticsSteps", (double) statisticsSteps);
         if (!(emaDecay >= 0 && emaDecay < 1)) {
             throw new IllegalArgumentException("emaDecay must be at least 0 and below 1: " + emaDecay);
         }

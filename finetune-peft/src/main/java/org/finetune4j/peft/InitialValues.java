@@ -52,7 +52,7 @@ public final class InitialValues {
      * @return float32 [rows, columns]
      */
     public static Tensor kaimingUniform(Device device, long rows, long columns) {
-        double bound = 1 / Math.sqrt(columns);
+        double bound = 1 / Math.sqrt((double) columns);
         return zeros(device, rows, columns).uniformInPlace(-bound, bound);
     }
 

@@ -173,7 +173,7 @@ public record ModuleSelection(
     }
 
     private boolean includes(String path) {
-        if (exclude != null && exclude.matches(path) || saved.hold(path)) {
+        if ((exclude != null && exclude.matches(path)) || saved.hold(path)) {
             return false;
         }
         // A whole path names its layer itself.

@@ -130,8 +130,8 @@ public final class PeftKeys {
     private static boolean isOff(@Nullable Object value) {
         return value == null
                 || value.equals(false)
-                || value instanceof List<?> list && list.isEmpty()
-                || value instanceof Map<?, ?> map && map.isEmpty();
+                || (value instanceof List<?> list && list.isEmpty())
+                || (value instanceof Map<?, ?> map && map.isEmpty());
     }
 
     /**
@@ -163,7 +163,7 @@ public final class PeftKeys {
         if (a instanceof Collection<?> x && b instanceof Collection<?> y) {
             return x.size() == y.size() && texts(x).equals(texts(y));
         }
-        return Objects.equals(a, b) || isOff(a) && isOff(b) && !(a instanceof Boolean) && !(b instanceof Boolean);
+        return Objects.equals(a, b) || (isOff(a) && isOff(b) && !(a instanceof Boolean) && !(b instanceof Boolean));
     }
 
     private static Set<String> texts(Collection<?> values) {

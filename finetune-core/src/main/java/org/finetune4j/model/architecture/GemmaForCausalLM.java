@@ -54,7 +54,7 @@ public final class GemmaForCausalLM extends RotaryDecoder {
 
     /** The root of the hidden size, rounded to the type of calculation as the reference does. */
     static Tensor scale(Tensor embedded) {
-        return Tensors.full(Math.sqrt(embedded.size(-1)), embedded.dtype(), embedded.device(), 1);
+        return Tensors.full(Math.sqrt((double) embedded.size(-1)), embedded.dtype(), embedded.device(), 1);
     }
 
     /** Configurations of the first release say gelu and mean its approximation. */

@@ -93,11 +93,11 @@ final class AssistantSpans {
     private void requireContent(int index, int start, int end) {
         String content = PythonText.strip(messages.get(index).content());
         if (start > end
-                || !content.isEmpty()
+                || (!content.isEmpty()
                         && !text.substring(start, end).contains(content)
                         && places.of(index)
                                 .filter(place -> place.end() <= end && place.end() > start)
-                                .isEmpty()) {
+                                .isEmpty())) {
             throw refused(index, "does not appear in the text as one piece");
         }
     }

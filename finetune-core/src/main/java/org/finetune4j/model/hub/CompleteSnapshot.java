@@ -22,7 +22,7 @@ final class CompleteSnapshot {
             return false;
         }
         Path index = snapshot.resolve(weights + ".index.json");
-        return Files.exists(snapshot.resolve(weights)) || Files.exists(index) && hasAllParts(snapshot, index);
+        return Files.exists(snapshot.resolve(weights)) || (Files.exists(index) && hasAllParts(snapshot, index));
     }
 
     private static boolean hasAllParts(Path snapshot, Path index) {

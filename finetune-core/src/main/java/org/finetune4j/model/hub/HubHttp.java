@@ -159,7 +159,7 @@ final class HubHttp {
         try {
             URI next = from.resolve(new URI(address.toString()));
             String scheme = String.valueOf(next.getScheme()).toLowerCase(Locale.ROOT);
-            if (next.getHost() != null && (scheme.equals("https") || scheme.equals("http") && !isEncrypted(from))) {
+            if (next.getHost() != null && (scheme.equals("https") || (scheme.equals("http") && !isEncrypted(from)))) {
                 return next;
             }
         } catch (URISyntaxException e) {

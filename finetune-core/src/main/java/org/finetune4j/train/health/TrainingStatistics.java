@@ -34,7 +34,7 @@ public record TrainingStatistics(long step, Map<String, Size> gradients, Map<Str
                 Tensor values = tensor.detach();
                 double norm = values.norm().item();
                 return new Size(
-                        norm / Math.sqrt(Math.max(1, values.numel())),
+                        norm / Math.sqrt((double) Math.max(1, values.numel())),
                         values.abs().max().item());
             }
         }

@@ -145,7 +145,7 @@ public record MemoryPlan(
         long itemSize = model.computeDType().itemSize();
         boolean trains = network.outputLayer().weight().isTrainable();
         boolean converts = network.outputLayer().weight().dtype() != model.computeDType();
-        long table = (trains ? 1 : 0) + (converts ? 1 : 0);
+        long table = (long) (trains ? 1 : 0) + (converts ? 1 : 0);
         long exact = itemSize < Float.BYTES ? 2 * Float.BYTES : 0;
         return itemSize * (2 * rows * vocabulary + 6 * load.tokens() * hidden + table * vocabulary * hidden)
                 + exact * rows * vocabulary;

@@ -96,7 +96,7 @@ public final class Adafactor extends StatefulOptimizer {
     @Override
     void update(Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate) {
         double rate = stepSize(value, learningRate);
-        double decay = 1 - Math.pow(steps(), options.decayRate());
+        double decay = 1 - Math.pow((double) steps(), options.decayRate());
         Tensor square = gradient.square().addInPlace(options.epsilon1());
         Tensor update = (value.shape().length >= 2
                         ? factored(parameter, square, decay)
@@ -128,13 +128,13 @@ public final class Adafactor extends StatefulOptimizer {
         double size = learningRate;
         if (options.relativeStep()) {
             double least = options.warmupInit() ? 1e-6 * steps() : 1e-2;
-            size = Math.min(least, 1 / Math.sqrt(steps()));
+            size = Math.min(least, 1 / Math.sqrt((double) steps()));
         }
         return options.scaleParameter() ? size * Math.max(options.epsilon2(), rootMeanSquare(value)) : size;
     }
 
     private static double rootMeanSquare(Tensor tensor) {
-        return tensor.norm().item() / Math.sqrt(tensor.numel());
+        return tensor.norm().item() / Math.sqrt((double) tensor.numel());
     }
 
     /** Registers the optimizer. */

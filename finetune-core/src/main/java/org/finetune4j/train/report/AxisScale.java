@@ -15,7 +15,7 @@ record AxisScale(double min, double max, List<Double> ticks) {
 
     /** An axis from round number to round number around {@code [low, high]}; from 0 to 1 when these are NaN. */
     static AxisScale around(double low, double high, int wantedTicks) {
-        if (Double.isNaN(low) || Double.isNaN(high) || low == 0 && high == 0) {
+        if (Double.isNaN(low) || Double.isNaN(high) || (low == 0 && high == 0)) {
             return around(0, 1, wantedTicks);
         }
         boolean flat = high - low <= FLAT * Math.max(Math.abs(low), Math.abs(high));

@@ -157,7 +157,7 @@ final class LineChart {
                 area.append(format("L%.1f %dZ", x, HEIGHT));
             }
             // A line of no length with round ends: the only circle that a stretched drawing leaves round.
-            if (curve.style() == Style.DOTS || starts && ends) {
+            if (curve.style() == Style.DOTS || (starts && ends)) {
                 dots.append(format("M%.1f %.1fh0", x, y));
             }
         }

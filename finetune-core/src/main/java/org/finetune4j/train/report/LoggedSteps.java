@@ -54,7 +54,7 @@ public final class LoggedSteps implements TrainingListener {
     @Override
     public void onStep(StepMetrics metrics) {
         boolean firstOfStart = lastEpoch < 0;
-        boolean epochEnds = !firstOfStart && Math.floor(metrics.epoch()) > Math.floor(lastEpoch)
+        boolean epochEnds = (!firstOfStart && Math.floor(metrics.epoch()) > Math.floor(lastEpoch))
                 || metrics.step() == metrics.totalSteps();
         lastEpoch = metrics.epoch();
         steps++;
@@ -63,7 +63,7 @@ public final class LoggedSteps implements TrainingListener {
         labelledTokens += metrics.labelledTokens();
         seconds += metrics.tokens() / metrics.tokensPerSecond();
         waited = waited.plus(metrics.dataWait());
-        if (first && firstOfStart || interval.isDue(metrics.step(), metrics.totalSteps(), epochEnds)) {
+        if ((first && firstOfStart) || interval.isDue(metrics.step(), metrics.totalSteps(), epochEnds)) {
             told.onStep(new StepMetrics(
                     metrics.step(),
                     metrics.totalSteps(),

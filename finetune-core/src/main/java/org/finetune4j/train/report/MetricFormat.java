@@ -43,7 +43,7 @@ final class MetricFormat {
             scaled /= 1000;
             unit++;
         }
-        return unit == 0 ? count(value) : String.format(Locale.ROOT, "%.1f%s", scaled, units[unit]);
+        return unit == 0 ? count((double) value) : String.format(Locale.ROOT, "%.1f%s", scaled, units[unit]);
     }
 
     /** {@code m:ss} or {@code h:mm:ss}. */

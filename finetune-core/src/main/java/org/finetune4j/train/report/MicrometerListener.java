@@ -39,16 +39,16 @@ public final class MicrometerListener implements TrainingListener {
     @Override
     public void onStart(TrainingPlan plan) {
         tags = Tags.of("run", plan.runName());
-        set("steps.total", plan.totalSteps());
+        set("steps.total", (double) plan.totalSteps());
     }
 
     @Override
     public void onStep(StepMetrics metrics) {
-        set("step", metrics.step());
+        set("step", (double) metrics.step());
         set("loss", metrics.loss());
         set("learning.rate", metrics.learningRate());
         set("gradient.norm", metrics.gradientNorm());
-        Counter.builder(PREFIX + "tokens").tags(tags).register(registry).increment(metrics.tokens());
+        Counter.builder(PREFIX + "tokens").tags(tags).register(registry).increment((double) metrics.tokens());
         Timer.builder(PREFIX + "data.wait").tags(tags).register(registry).record(metrics.dataWait());
     }
 

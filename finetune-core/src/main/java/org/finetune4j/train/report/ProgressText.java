@@ -18,7 +18,7 @@ final class ProgressText {
         return "%s: %s steps%s, %s of %s parameters trainable (%s)"
                 .formatted(
                         plan.runName(),
-                        MetricFormat.count(plan.totalSteps()),
+                        MetricFormat.count((double) plan.totalSteps()),
                         from,
                         MetricFormat.magnitude(plan.trainableParameters()),
                         MetricFormat.magnitude(plan.totalParameters()),
@@ -46,7 +46,7 @@ final class ProgressText {
         return "%s after %s steps in %s%s%s%s%s"
                 .formatted(
                         summary.interrupted() ? "interrupted" : "done",
-                        MetricFormat.count(summary.steps()),
+                        MetricFormat.count((double) summary.steps()),
                         MetricFormat.duration(summary.elapsed()),
                         loss == null ? "" : ": loss " + MetricFormat.decimal(loss),
                         best == null ? "" : ", best evaluation loss " + MetricFormat.decimal(best),

@@ -43,9 +43,9 @@ final class ReportSummary {
 
     private static String lead(TrainingHistory history) {
         TrainingPlan plan = history.plan();
-        StringBuilder text = new StringBuilder(MetricFormat.count(history.lastStep()));
+        StringBuilder text = new StringBuilder(MetricFormat.count((double) history.lastStep()));
         if (plan != null) {
-            text.append(" of ").append(MetricFormat.count(plan.totalSteps()));
+            text.append(" of ").append(MetricFormat.count((double) plan.totalSteps()));
         }
         text.append(" steps in ")
                 .append(MetricFormat.durationInWords(history.elapsed()))
@@ -57,7 +57,7 @@ final class ReportSummary {
             text.append(" Held-out loss ").append(fromTo(first.loss(), last.loss()));
             best(evaluations)
                     .filter(best -> best.loss() < last.loss())
-                    .ifPresent(best -> text.append(", with its best at step ").append(MetricFormat.count(best.step())));
+                    .ifPresent(best -> text.append(", with its best at step ").append(MetricFormat.count((double) best.step())));
             text.append('.');
         } else if (history.steps().size() > 1) {
             StepMetrics first = history.steps().get(0);
@@ -86,7 +86,7 @@ final class ReportSummary {
         boolean complete = summary != null && !summary.interrupted();
         String resume = complete || checkpoint == null
                 ? ""
-                : "Last checkpoint: " + checkpoint.directory() + " (step " + MetricFormat.count(checkpoint.step())
+                : "Last checkpoint: " + checkpoint.directory() + " (step " + MetricFormat.count((double) checkpoint.step())
                         + ")";
         if (history.failure() != null) {
             return notice("bad", history.failure() + (resume.isEmpty() ? "" : "\n" + resume));
@@ -114,8 +114,8 @@ final class ReportSummary {
         appendEvaluations(html, history.evaluations());
         TrainingPlan plan = history.plan();
         if (plan != null) {
-            String epochs = "of " + MetricFormat.count(plan.totalSteps()) + ", " + epochs(plan.totalEpochs());
-            html.append(figure("Steps", MetricFormat.count(history.lastStep()), epochs));
+            String epochs = "of " + MetricFormat.count((double) plan.totalSteps()) + ", " + epochs(plan.totalEpochs());
+            html.append(figure("Steps", MetricFormat.count((double) history.lastStep()), epochs));
         }
         if (!steps.isEmpty()) {
             html.append(figure("Tokens per second", MetricFormat.count(meanSpeed(steps)), "while training"));

@@ -57,7 +57,7 @@ final class RankAllocator implements AutoCloseable {
 
     /** What is to be done after update number {@code step}, the first being 0, while its gradients are there. */
     void afterUpdate(long step) {
-        long end = config.totalSteps() - config.finalSteps();
+        long end = (long) config.totalSteps() - config.finalSteps();
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             if (step < end) {

@@ -87,7 +87,7 @@ final class BottleneckConfigJson {
     static BottleneckConfig fromFile(Settings settings) {
         FIXED.forEach((key, wanted) -> {
             Object value = settings.value(key).orElse(wanted);
-            boolean same = value instanceof Number number && wanted instanceof Number other
+            boolean same = (value instanceof Number number && wanted instanceof Number other)
                     ? number.doubleValue() == other.doubleValue()
                     : value.equals(wanted);
             if (!same) {

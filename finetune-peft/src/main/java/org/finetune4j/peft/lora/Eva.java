@@ -31,7 +31,7 @@ final class Eva {
         layers.forEach((path, layer) -> {
             int rank = config.rankOf(path);
             budget += rank;
-            most.put(path, (int) Math.min(Math.rint(rank * config.eva().rho()), layer.inFeatures()));
+            most.put(path, (int) Math.min(Math.rint(rank * config.eva().rho()), (double) layer.inFeatures()));
         });
     }
 

@@ -151,10 +151,10 @@ public record LoraConfig(
      */
     boolean storesBaseOf(CausalLM model, Module module) {
         TargetModules targets = modules.targets();
-        boolean named = targets instanceof TargetModules.Names names
-                        && EMBEDDING_NAMES.stream().anyMatch(names.names()::contains)
-                || targets instanceof TargetModules.Regex regex
-                        && EMBEDDING_NAMES.stream().anyMatch(regex.pattern()::contains);
+        boolean named = (targets instanceof TargetModules.Names names
+                        && EMBEDDING_NAMES.stream().anyMatch(names.names()::contains))
+                || (targets instanceof TargetModules.Regex regex
+                        && EMBEDDING_NAMES.stream().anyMatch(regex.pattern()::contains));
         return named
                 && (module == model.network().inputEmbedding()
                         || module == model.network().outputLayer());

@@ -21,7 +21,7 @@ final class LinearStack {
         for (int i = 0; i + 1 < sizes.length; i++) {
             // Activations are members of the Sequential too, so layers have even numbers.
             String layer = name + "." + 2 * i;
-            double bound = 1 / Math.sqrt(sizes[i]);
+            double bound = 1 / Math.sqrt((double) sizes[i]);
             layers.add(new Layer(
                     parameters.addUniform(layer + ".weight", bound, sizes[i + 1], sizes[i]),
                     parameters.addUniform(layer + ".bias", bound, sizes[i + 1])));

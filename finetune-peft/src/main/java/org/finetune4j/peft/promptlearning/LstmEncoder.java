@@ -48,7 +48,7 @@ public final class LstmEncoder implements PromptEncoder {
     }
 
     private void addDirection(String suffix, long in) {
-        double bound = 1 / Math.sqrt(hidden);
+        double bound = 1 / Math.sqrt((double) hidden);
         lstm.add(parameters.addUniform("lstm_head.weight_ih" + suffix, bound, 4 * hidden, in));
         lstm.add(parameters.addUniform("lstm_head.weight_hh" + suffix, bound, 4 * hidden, hidden));
         lstm.add(parameters.addUniform("lstm_head.bias_ih" + suffix, bound, 4 * hidden));

@@ -136,7 +136,7 @@ public record PromptInitialization(Kind kind, @Nullable String text) {
         long vocabulary =
                 model.hasTokenizer() ? Math.min(rows, model.tokenizer().vocabSize()) : rows;
         double[] draws = Tensors.zeros(DType.FLOAT64, model.device(), count)
-                .uniformInPlace(0, vocabulary)
+                .uniformInPlace(0, (double) vocabulary)
                 .toDoubleArray();
         return Arrays.stream(draws)
                 .mapToInt(draw -> (int) Math.min(draw, vocabulary - 1.0))

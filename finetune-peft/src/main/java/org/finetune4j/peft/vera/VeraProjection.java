@@ -34,7 +34,7 @@ final class VeraProjection implements AdapterPart {
 
     /** {@code kaiming_uniform_} with the gain of ReLU, on the CPU whatever the model's device, as in PEFT. */
     private static Tensor kaiming(long rows, long columns) {
-        double bound = Math.sqrt(3) * Math.sqrt(2) / Math.sqrt(columns);
+        double bound = Math.sqrt(3) * Math.sqrt(2) / Math.sqrt((double) columns);
         return InitialValues.zeros(Device.CPU, rows, columns).uniformInPlace(-bound, bound);
     }
 

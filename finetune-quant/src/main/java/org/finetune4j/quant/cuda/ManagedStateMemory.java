@@ -28,7 +28,7 @@ final class ManagedStateMemory implements StateMemory {
     private final CudaContext context;
     private final Device device;
     private final boolean canPrefetch;
-    private final Map<Tensor, Long> addresses = new IdentityHashMap<>();
+    private final IdentityHashMap<Tensor,Long> addresses = new IdentityHashMap<>();
     private final MemoryScheduler<Tensor> scheduler;
 
     /**

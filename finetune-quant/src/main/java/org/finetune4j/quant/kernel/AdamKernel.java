@@ -93,8 +93,8 @@ public final class AdamKernel {
          * @param weightDecay share of the value that is taken off, times the learning rate
          */
         public static Update of(Settings settings, long step, double learningRate, double weightDecay) {
-            double correction1 = 1 - Math.pow(settings.beta1, step);
-            double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, step));
+            double correction1 = 1 - Math.pow(settings.beta1, (double) step);
+            double correction2 = Math.sqrt(1 - Math.pow(settings.beta2, (double) step));
             return new Update(settings, (float) (learningRate / correction1), (float) correction2, (float)
                     (1 - learningRate * weightDecay));
         }

@@ -25,7 +25,7 @@ public final class PagedStateMemory implements StateMemory {
     private static final int AHEAD = 4;
 
     private final Path directory;
-    private final Map<Tensor, Tensor> mappings = new IdentityHashMap<>();
+    private final IdentityHashMap<Tensor,Tensor> mappings = new IdentityHashMap<>();
     private final MemoryScheduler<Tensor> scheduler;
 
     /**

@@ -27,7 +27,6 @@ import org.finetune4j.model.chat.jinja.Expression.Sign;
 import org.finetune4j.model.chat.jinja.Expression.Slice;
 import org.finetune4j.model.chat.jinja.Expression.Test;
 import org.finetune4j.model.chat.jinja.Expression.TupleDisplay;
-import org.finetune4j.model.chat.jinja.Token.Type;
 
 /** Reads the expressions of a tag by Jinja2's grammar, from what binds loosest to what binds tightest. */
 final class ExpressionParser extends TokenCursor {
@@ -124,7 +123,7 @@ final class ExpressionParser extends TokenCursor {
     }
 
     private String comparisonOperator() {
-        if (current().type() == Type.OPERATOR && COMPARISONS.contains(current().text())) {
+        if (current().type() == Token.Type.OPERATOR && COMPARISONS.contains(current().text())) {
             return next().text();
         }
         if (accept("in")) {
@@ -164,7 +163,7 @@ final class ExpressionParser extends TokenCursor {
 
     private Expression binary(Set<String> operators, Supplier<Expression> operand) {
         Expression left = operand.get();
-        while (current().type() == Type.OPERATOR && operators.contains(current().text())) {
+        while (current().type() == Token.Type.OPERATOR && operators.contains(current().text())) {
             String operator = next().text();
             left = new Binary(operator, left, operand.get());
         }
@@ -191,7 +190,7 @@ final class ExpressionParser extends TokenCursor {
             }
             case STRING -> {
                 StringBuilder text = new StringBuilder(token.text());
-                while (current().type() == Type.STRING) {
+                while (current().type() == Token.Type.STRING) {
                     text.append(next().text());
                 }
                 return new Literal(text.toString());
@@ -329,10 +328,10 @@ final class ExpressionParser extends TokenCursor {
     }
 
     private boolean opensOperand() {
-        Type type = current().type();
-        return type == Type.NAME
-                || type == Type.STRING
-                || type == Type.NUMBER
+        Token.Type type = current().type();
+        return type == Token.Type.NAME
+                || type == Token.Type.STRING
+                || type == Token.Type.NUMBER
                 || current().is("(")
                 || current().is("[")
                 || current().is("{");
@@ -354,7 +353,7 @@ final class ExpressionParser extends TokenCursor {
             boolean spreads = current().is("*") || current().is("**");
             if (accept("**")) {
                 named.add(new Arguments.Named(null, conditional()));
-            } else if (!spreads && current().type() == Type.NAME && following().is("=")) {
+            } else if (!spreads && current().type() == Token.Type.NAME && following().is("=")) {
                 String name = name();
                 expect("=");
                 named.add(new Arguments.Named(name, conditional()));

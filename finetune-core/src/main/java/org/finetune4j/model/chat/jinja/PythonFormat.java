@@ -53,7 +53,7 @@ final class PythonFormat {
             }
             out.append(converted(matcher, value, format, budget));
         }
-        if (used < all.size() && !(values instanceof Map) && values instanceof PythonTuple | used == 0) {
+        if (used < all.size() && !(values instanceof Map) && (values instanceof PythonTuple || used == 0)) {
             throw new UserErrorException("the chat template has too many values for the format '" + format + "'");
         }
         return out.append(format.substring(at)).toString();
@@ -199,13 +199,13 @@ final class PythonFormat {
         Matcher matcher = SPECIFICATION.matcher(specification);
         boolean isText = converted instanceof CharSequence;
         boolean isNumber = PythonNumbers.isNumber(converted) && !(converted instanceof Boolean);
-        if (!matcher.matches() || !isText && !isNumber) {
+        if (!matcher.matches() || (!isText && !isNumber)) {
             throw unknown(format);
         }
         String type = matcher.group(7) == null ? (isText ? "s" : "") : matcher.group(7);
         String precision = matcher.group(6);
         boolean whole = isNumber && !PythonNumbers.isReal(converted);
-        if (isText != type.equals("s") || type.equals("d") && !whole || type.isEmpty() && precision != null) {
+        if (isText != type.equals("s") || (type.equals("d") && !whole) || (type.isEmpty() && precision != null)) {
             throw unknown(format);
         }
         String body =

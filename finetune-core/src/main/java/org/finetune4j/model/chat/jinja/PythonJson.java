@@ -123,7 +123,7 @@ final class PythonJson {
                 case '\b' -> out.append("\\b");
                 case '\f' -> out.append("\\f");
                 default -> {
-                    if (c < 0x20 || style.ascii() && c > 0x7e) {
+                    if (c < 0x20 || (style.ascii() && c > 0x7e)) {
                         append(String.format(Locale.ROOT, "\\u%04x", (int) c));
                     } else {
                         out.append(c);

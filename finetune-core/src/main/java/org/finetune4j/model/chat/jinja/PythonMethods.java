@@ -42,12 +42,12 @@ final class PythonMethods {
             return PythonTextMethods.exists(method);
         }
         if (base instanceof Map) {
-            return MAP.contains(method) || UNSAFE.contains(method) && !LIST.contains(method) && isOfMap(method);
+            return MAP.contains(method) || (UNSAFE.contains(method) && !LIST.contains(method) && isOfMap(method));
         }
         if (base instanceof View) {
             return false;
         }
-        return base instanceof List && (LIST.contains(method) || UNSAFE.contains(method) && !isOfMapOnly(method));
+        return base instanceof List && (LIST.contains(method) || (UNSAFE.contains(method) && !isOfMapOnly(method)));
     }
 
     private static boolean isOfMap(String method) {

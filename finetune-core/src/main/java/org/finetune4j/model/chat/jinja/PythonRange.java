@@ -31,7 +31,7 @@ final class PythonRange extends AbstractList<@Nullable Object> {
     /** The range with these bounds: where it stops, where it starts and stops, or these with a step. */
     static PythonRange of(List<@Nullable Object> arguments) {
         List<Integer> bounds = arguments.stream().map(PythonNumbers::index).toList();
-        if (bounds.isEmpty() || bounds.size() > 3 || bounds.size() == 3 && bounds.get(2) == 0) {
+        if (bounds.isEmpty() || bounds.size() > 3 || (bounds.size() == 3 && bounds.get(2) == 0)) {
             throw new UserErrorException("the chat template calls 'range' without its bounds, or with step 0");
         }
         return bounds.size() == 1

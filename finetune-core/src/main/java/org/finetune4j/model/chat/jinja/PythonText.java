@@ -13,11 +13,11 @@ public final class PythonText {
 
     /** {@code str.isspace()} of a character, which is what {@code strip()} removes. */
     static boolean isSpace(int c) {
-        return c >= 0x09 && c <= 0x0d
-                || c >= 0x1c && c <= 0x20
+        return (c >= 0x09 && c <= 0x0d)
+                || (c >= 0x1c && c <= 0x20)
                 || c == 0x85
                 || c == 0xa0
-                || c > 0xff && Character.isSpaceChar(c);
+                || (c > 0xff && Character.isSpaceChar(c));
     }
 
     /**

@@ -129,7 +129,7 @@ final class PythonTextMethods {
             case "isdecimal" -> all(Character::isDigit);
             case "isdigit" ->
                 all(c -> Character.isDigit(c)
-                        || isOtherNumber(c) && Character.getNumericValue(c) >= 0 && Character.getNumericValue(c) <= 9);
+                        || (isOtherNumber(c) && Character.getNumericValue(c) >= 0 && Character.getNumericValue(c) <= 9));
             case "isnumeric" ->
                 all(c -> Character.isDigit(c) || isOtherNumber(c) || Character.getType(c) == Character.LETTER_NUMBER);
             case "isalpha" -> all(Character::isLetter);
@@ -317,7 +317,7 @@ final class PythonTextMethods {
     }
 
     private static boolean endsLine(char c) {
-        return c >= 0x0a && c <= 0x0d || c >= 0x1c && c <= 0x1e || c == 0x85 || c == 0x2028 || c == 0x2029;
+        return (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
     }
 
     private String joined() {

@@ -93,7 +93,7 @@ final class PythonValues {
             }
             return true;
         }
-        return a == b || a instanceof Undefined && b instanceof Undefined;
+        return a == b || (a instanceof Undefined && b instanceof Undefined);
     }
 
     /** Less than, equal to or greater than zero; what has no order is an error, as in Python. */

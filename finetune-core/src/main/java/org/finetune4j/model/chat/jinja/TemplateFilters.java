@@ -145,7 +145,7 @@ final class TemplateFilters {
     }
 
     private static @Nullable Object otherwise(@Nullable Object value, TemplateArguments given) {
-        boolean missing = value instanceof Undefined || given.truth(1, "boolean", false) && !PythonValues.truth(value);
+        boolean missing = value instanceof Undefined || (given.truth(1, "boolean", false) && !PythonValues.truth(value));
         return missing ? given.optional(0, "default_value", "") : value;
     }
 
@@ -240,7 +240,7 @@ final class TemplateFilters {
         }
         return value == null
                         || !PythonNumbers.isNumber(value)
-                        || PythonNumbers.isReal(value) && Double.isNaN(PythonNumbers.real(value))
+                        || (PythonNumbers.isReal(value) && Double.isNaN(PythonNumbers.real(value)))
                 ? otherwise
                 : PythonNumbers.isReal(value)
                         ? whole(PythonNumbers.real(value))

@@ -8,7 +8,6 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.jinja.Expression.FilterCall;
 import org.finetune4j.model.chat.jinja.Statement.Signature;
 import org.finetune4j.model.chat.jinja.Statement.Target;
-import org.finetune4j.model.chat.jinja.Token.Type;
 import org.jspecify.annotations.Nullable;
 
 /** Reads a template's pieces as statements, by Jinja2's grammar with {@code loopcontrols} and {@code generation}. */
@@ -84,7 +83,7 @@ final class TemplateParser {
             line = opening;
             throw new UserErrorException("'" + opened + "' has no end in a chat template");
         }
-        return new Body(statements, "", new ExpressionParser(List.of(new Token(Type.END, "", null)), names));
+        return new Body(statements, "", new ExpressionParser(List.of(new Token(Token.Type.END, "", null)), names));
     }
 
     /** The statements of a block with one end. */
@@ -295,7 +294,7 @@ final class TemplateParser {
             code.expect(")");
             return inner;
         }
-        if (code.current().type() == Type.NAME
+        if (code.current().type() == Token.Type.NAME
                 && RESERVED.contains(code.current().text())) {
             throw code.unexpected();
         }

@@ -77,7 +77,7 @@ final class TemplateTests {
         return value instanceof CharSequence
                 || value instanceof Map
                 || value instanceof Undefined
-                || value instanceof List && !(value instanceof PythonMethods.View);
+                || (value instanceof List && !(value instanceof PythonMethods.View));
     }
 
     private static long remainder(@Nullable Object value, @Nullable Object divisor, TemplateArguments given) {
@@ -95,9 +95,9 @@ final class TemplateTests {
 
     private static boolean isSame(@Nullable Object value, @Nullable Object other) {
         return value == other
-                || value instanceof Boolean && value.equals(other)
-                || value instanceof Number && other instanceof Number && value.equals(other)
-                || value instanceof String && value.equals(other);
+                || (value instanceof Boolean && value.equals(other))
+                || (value instanceof Number && other instanceof Number && value.equals(other))
+                || (value instanceof String && value.equals(other));
     }
 
     static boolean isKnown(String name) {

@@ -2,7 +2,6 @@ package org.finetune4j.model.chat.jinja;
 
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.chat.jinja.Token.Type;
 
 /** A place in the tokens of a tag, the last of which is the end. */
 abstract class TokenCursor {
@@ -46,14 +45,14 @@ abstract class TokenCursor {
     }
 
     String name() {
-        if (current().type() != Type.NAME) {
+        if (current().type() != Token.Type.NAME) {
             throw unexpected();
         }
         return next().text();
     }
 
     boolean atEnd() {
-        return current().type() == Type.END;
+        return current().type() == Token.Type.END;
     }
 
     void end() {

@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.chat.jinja.Token.Type;
 
 /** Splits what stands between the braces of a tag into the tokens that Jinja2 sees there, and so finds where the tag ends. */
 final class TokenReader {
@@ -43,7 +42,7 @@ final class TokenReader {
         while (at < source.length()) {
             char c = source.charAt(at);
             if (brackets.isEmpty() && closes(c)) {
-                tokens.add(new Token(Type.END, "end of the tag", null));
+                tokens.add(new Token(Token.Type.END, "end of the tag", null));
                 return tokens;
             }
             if (PythonText.isSpace(c)) {
@@ -62,7 +61,7 @@ final class TokenReader {
     }
 
     private boolean closes(char c) {
-        boolean signed = c == '-' || c == '+' && close.equals("%}");
+        boolean signed = c == '-' || (c == '+' && close.equals("%}"));
         if (!source.startsWith(close, signed ? at + 1 : at)) {
             return false;
         }
@@ -84,14 +83,14 @@ final class TokenReader {
     private void operator(char c) {
         for (String operator : LONG_OPERATORS) {
             if (source.startsWith(operator, at)) {
-                tokens.add(new Token(Type.OPERATOR, operator, null));
+                tokens.add(new Token(Token.Type.OPERATOR, operator, null));
                 at += operator.length();
                 return;
             }
         }
-        Token token = new Token(Type.OPERATOR, String.valueOf(c), null);
+        Token token = new Token(Token.Type.OPERATOR, String.valueOf(c), null);
         if (OPERATORS.indexOf(c) < 0) {
-            throw TokenCursor.unexpected(new Token(Type.OPERATOR, Character.toString(source.codePointAt(at)), null));
+            throw TokenCursor.unexpected(new Token(Token.Type.OPERATOR, Character.toString(source.codePointAt(at)), null));
         }
         switch (c) {
             case '(' -> brackets.push(')');
@@ -115,7 +114,7 @@ final class TokenReader {
         while (at < source.length() && Character.isUnicodeIdentifierPart(source.codePointAt(at))) {
             at += Character.charCount(source.codePointAt(at));
         }
-        tokens.add(new Token(Type.NAME, source.substring(from, at), null));
+        tokens.add(new Token(Token.Type.NAME, source.substring(from, at), null));
     }
 
     private void number() {
@@ -132,7 +131,7 @@ final class TokenReader {
         if (real > end) {
             at = real;
             String text = source.substring(from, at).replace("_", "");
-            tokens.add(new Token(Type.NUMBER, text, Double.valueOf(text)));
+            tokens.add(new Token(Token.Type.NUMBER, text, Double.valueOf(text)));
             return;
         }
         // A zero before other digits is a number of its own, as in Python.
@@ -151,7 +150,7 @@ final class TokenReader {
 
     private void number(String digits, int base) {
         String text = digits.replace("_", "");
-        tokens.add(new Token(Type.NUMBER, text, PythonNumbers.normal(PythonNumbers.parsed(text, base))));
+        tokens.add(new Token(Token.Type.NUMBER, text, PythonNumbers.normal(PythonNumbers.parsed(text, base))));
     }
 
     /** Behind digits with single underscores between them. */
@@ -197,7 +196,7 @@ final class TokenReader {
             throw new UserErrorException("a text without its closing quote in a chat template");
         }
         at++;
-        tokens.add(new Token(Type.STRING, out.toString(), null));
+        tokens.add(new Token(Token.Type.STRING, out.toString(), null));
     }
 
     private void escape(StringBuilder out) {
