@@ -26,7 +26,12 @@ public final class Main {
     public static void main(String[] args) {
         Logging.configure(args);
         InterruptGuard.deleteUnfinishedFilesAtExit();
-        System.exit(run(args));
+        int exitCode = run(args);
+        if (System.out.checkError() && exitCode == 0) {
+            System.err.println("error: the output could not be written: standard output is closed or full");
+            exitCode = FAILURE;
+        }
+        System.exit(exitCode);
     }
 
     /** Runs one command and gives its exit code. */
