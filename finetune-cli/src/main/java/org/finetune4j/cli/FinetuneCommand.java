@@ -41,6 +41,7 @@ final class FinetuneCommand implements Runnable {
     private CommandSpec spec;
 
     @Option(names = "--verbose", scope = ScopeType.INHERIT, description = "Show progress of loading and stack traces.")
+    @SuppressWarnings("UnusedVariable") // Main looks for it among the arguments, before anything is parsed
     private boolean verbose;
 
     @Override

@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.finetune4j.InputFiles;
-import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -75,8 +74,6 @@ final class TrainingConfig {
             String place = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
             String problem = e.getOriginalMessage().lines().findFirst().orElse("cannot be read");
             throw new UserErrorException(file + place + ": not YAML: " + problem, e);
-        } catch (IOException e) {
-            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
         }
     }
 

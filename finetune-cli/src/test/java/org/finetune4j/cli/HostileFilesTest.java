@@ -21,6 +21,7 @@ import org.finetune4j.model.ModelConfig;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.train.memory.ProcessMemory;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
  * hostile by fixed random numbers. {@code -Dfinetune4j.hostile.cases=5000 -Dfinetune4j.hostile.seed=7} tries others, and
  * {@code -Dfinetune4j.hostile.sweep=config.json} every hostile value for every key of a file.
  */
+@Tag("slow")
 class HostileFilesTest {
 
     private static final int CASES = Integer.getInteger("finetune4j.hostile.cases", 300);

@@ -11,12 +11,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.AtomicFiles;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A polite kill of {@code finetune train} leaves a checkpoint, from which the run ends as if nothing had happened. */
+@Tag("slow")
 class InterruptTest {
 
     @TempDir

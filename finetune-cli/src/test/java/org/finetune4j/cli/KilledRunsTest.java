@@ -18,6 +18,7 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.train.CheckpointName;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * loaded, the end is that of a run that nobody killed, byte for byte, and nothing is left behind. How many kills each kind of run
  * gets can be set: {@code -Dfinetune4j.kills=20}.
  */
+@Tag("slow")
 class KilledRunsTest {
 
     private static final int KILLS = Integer.getInteger("finetune4j.kills", 1);

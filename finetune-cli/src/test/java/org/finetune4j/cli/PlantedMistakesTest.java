@@ -12,6 +12,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.tensor.Device;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  * The mistakes that spoil fine-tuning unseen, each planted into a configuration or its data: the training refuses to start,
  * or warns, in one line that says what to do. The table in docs/training.md names these tests and those of other modules.
  */
+@Tag("slow")
 class PlantedMistakesTest {
 
     @TempDir

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
@@ -52,7 +53,7 @@ final class BestFitDecreasing {
                 .toList();
     }
 
-    private static int takeLast(TreeMap<Integer, List<Integer>> binsByRoom, int room) {
+    private static int takeLast(Map<Integer, List<Integer>> binsByRoom, int room) {
         List<Integer> bins = Objects.requireNonNull(binsByRoom.get(room));
         int bin = bins.remove(bins.size() - 1);
         if (bins.isEmpty()) {

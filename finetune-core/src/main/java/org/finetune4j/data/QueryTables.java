@@ -86,7 +86,7 @@ final class QueryTables implements AutoCloseable {
             Map<String, Integer> numbers = new HashMap<>();
             for (int i = 0; i < source.size(); i++) {
                 ObjectNode row = JsonNodeFactory.instance.objectNode();
-                source.get(i).fields().forEachRemaining(field -> {
+                source.get(i).properties().forEach(field -> {
                     if (!field.getValue().isNull()) {
                         Kind kind = Kind.of(field.getValue());
                         columns.merge(field.getKey(), kind, (known, other) -> known == other ? known : Kind.ANY);

@@ -44,7 +44,7 @@ public final class RecordFields {
         for (JsonNode value : object) {
             if (value.isNull()) {
                 ObjectNode present = object.objectNode();
-                object.fields().forEachRemaining(field -> {
+                object.properties().forEach(field -> {
                     if (!field.getValue().isNull()) {
                         present.set(field.getKey(), field.getValue());
                     }

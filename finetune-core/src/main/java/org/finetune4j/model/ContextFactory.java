@@ -95,7 +95,7 @@ final class ContextFactory {
             throw new UserErrorException("a sequence of " + longest + " tokens is longer than the "
                     + network.maxPositions() + " that " + origin + " allows (max_position_embeddings)");
         }
-        IdentityHashMap<RotaryFrequencies,Rotation> rotations = new IdentityHashMap<>();
+        IdentityHashMap<RotaryFrequencies, Rotation> rotations = new IdentityHashMap<>();
         Map<AttentionKind, AttentionView> views = new EnumMap<>(AttentionKind.class);
         for (AttentionKind kind : network.attentionKinds()) {
             Tensor mask = masks.of(kind);

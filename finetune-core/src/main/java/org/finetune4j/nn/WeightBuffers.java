@@ -41,7 +41,7 @@ public final class WeightBuffers implements Residency, AutoCloseable {
 
     private final Pool pool;
     private final Map<Slot, Buffer> buffers = new HashMap<>();
-    private final IdentityHashMap<Module,Map<Parameter,String>> pathsByLayer = new IdentityHashMap<>();
+    private final IdentityHashMap<Module, Map<Parameter, String>> pathsByLayer = new IdentityHashMap<>();
     private @Nullable Module current;
 
     private WeightBuffers(Pool pool) {
@@ -127,7 +127,7 @@ public final class WeightBuffers implements Residency, AutoCloseable {
 
     private Map<Parameter, String> pathsOf(Module layer) {
         return pathsByLayer.computeIfAbsent(layer, key -> {
-            IdentityHashMap<Parameter,String> compressed = new IdentityHashMap<>();
+            IdentityHashMap<Parameter, String> compressed = new IdentityHashMap<>();
             key.namedParameters().forEach((path, parameter) -> {
                 if (parameter.compressed() != null) {
                     compressed.put(parameter, path);

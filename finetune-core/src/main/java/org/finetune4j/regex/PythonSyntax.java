@@ -337,43 +337,43 @@ final class PythonSyntax {
         int c = text.codePointAt(at);
         at += Character.charCount(c);
         switch (c) {
-  case 'a' -> {
-return 7;
-}
-  case 'f' -> {
-return '\f';
-}
-  case 'n' -> {
-return '\n';
-}
-  case 'r' -> {
-return '\r';
-}
-  case 't' -> {
-return '\t';
-}
-  case 'v' -> {
-return 11;
-}
-  case 'x' -> {
-return digits(2, 2, 16);
-}
-  case 'u' -> {
-return digits(4, 4, 16);
-}
-  case 'U' -> {
-return digits(8, 8, 16);
-}
-  case '0' -> {
-return digits(0, 2, 8);
-}
-  default -> {
-if (c < 128 && Character.isLetterOrDigit(c)) {
+            case 'a' -> {
+                return 7;
+            }
+            case 'f' -> {
+                return '\f';
+            }
+            case 'n' -> {
+                return '\n';
+            }
+            case 'r' -> {
+                return '\r';
+            }
+            case 't' -> {
+                return '\t';
+            }
+            case 'v' -> {
+                return 11;
+            }
+            case 'x' -> {
+                return digits(2, 2, 16);
+            }
+            case 'u' -> {
+                return digits(4, 4, 16);
+            }
+            case 'U' -> {
+                return digits(8, 8, 16);
+            }
+            case '0' -> {
+                return digits(0, 2, 8);
+            }
+            default -> {
+                if (c < 128 && Character.isLetterOrDigit(c)) {
                     throw error("bad escape \\" + (char) c);
                 }
                 return c;
-}
-}
+            }
+        }
     }
 
     private int digits(int least, int most, int radix) throws InvalidExpression {

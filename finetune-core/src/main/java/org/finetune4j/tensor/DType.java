@@ -107,17 +107,17 @@ public enum DType {
     public static DType parse(String name) {
         String plain = name.toLowerCase(Locale.ROOT).replaceFirst("^torch\\.", "");
         switch (plain) {
-  case "fp32", "f32", "float" -> {
-return FLOAT32;
-}
-  case "fp16", "f16", "half" -> {
-return FLOAT16;
-}
-  case "bf16" -> {
-return BFLOAT16;
-}
-  default -> {}
-}
+            case "fp32", "f32", "float" -> {
+                return FLOAT32;
+            }
+            case "fp16", "f16", "half" -> {
+                return FLOAT16;
+            }
+            case "bf16" -> {
+                return BFLOAT16;
+            }
+            default -> {}
+        }
         for (DType dtype : values()) {
             if (dtype.torchName.equals(plain)) {
                 return dtype;

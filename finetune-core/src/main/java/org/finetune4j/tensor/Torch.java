@@ -43,6 +43,7 @@ public final class Torch {
         }
     }
 
+    @SuppressWarnings("StaticAssignmentOfThrowable") // what went wrong the first time is what everybody is told
     private static synchronized void load() {
         if (loaded || loading) {
             return; // loading: by this thread, which holds the lock and tries out what it has loaded

@@ -15,11 +15,13 @@ import java.util.List;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.memory.ProcessMemory;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** No value in a configuration makes a model allocate or count what its checkpoint does not hold. */
+@Tag("slow")
 class HostileConfigurationTest {
 
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;

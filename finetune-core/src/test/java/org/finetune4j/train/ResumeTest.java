@@ -31,10 +31,12 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A run that was ended at any place and resumed ends with the same bytes as one that was not. */
+@Tag("slow")
 class ResumeTest {
 
     private static final Path GOLDENS = Path.of("src/test/resources/goldens/arch");

@@ -34,7 +34,7 @@ final class StoredBase {
      */
     static @Nullable ReplacedWeights of(DecoderModel network, SafetensorsFile file, Set<String> own) {
         BaseKeys base = new BaseKeys(network);
-        IdentityHashMap<Parameter,ReplacedParameter> replaced = new IdentityHashMap<>();
+        IdentityHashMap<Parameter, ReplacedParameter> replaced = new IdentityHashMap<>();
         List<ReplacedParameter> inOrder = new ArrayList<>();
         Map<String, Parameter> byKey = new LinkedHashMap<>();
         try (Autograd.Mode mode = Autograd.disabled();

@@ -23,8 +23,10 @@ import org.finetune4j.peft.vera.VeraConfig;
 import org.finetune4j.strategy.AdapterContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 
 /** Every method beside LoRA keeps the promises of an adapter. */
+@Tag("slow")
 class MethodContractTest {
 
     @Nested

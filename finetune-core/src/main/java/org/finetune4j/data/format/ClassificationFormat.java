@@ -21,7 +21,7 @@ public final class ClassificationFormat implements RecordFormat {
 
     @Override
     public boolean matches(JsonNode record) {
-        return record.path(textKey(record)).isTextual() &&  record.path("label").isValueNode();
+        return record.path(textKey(record)).isTextual() && record.path("label").isValueNode();
     }
 
     @Override

@@ -25,7 +25,7 @@ final class UnusedKeys {
      */
     static Set<String> of(JsonNode record, Collection<String> known) {
         Set<String> unused = new LinkedHashSet<>();
-        record.fields().forEachRemaining(field -> {
+        record.properties().forEach(field -> {
             String key = field.getKey();
             if (known.contains(key)) {
                 ofMessages(field.getValue(), key, unused::add);
@@ -45,7 +45,7 @@ final class UnusedKeys {
             if (!message.isObject() || MessageReader.role(message) == null) {
                 continue;
             }
-            message.fields().forEachRemaining(field -> {
+            message.properties().forEach(field -> {
                 if (!field.getValue().isNull() && !MessageReader.KEYS.contains(field.getKey())) {
                     unused.accept(key + "[]." + RecordFields.shortened(field.getKey()));
                 }

@@ -24,11 +24,10 @@ public final class MistralForCausalLM extends RotaryDecoder {
                         : LayerTypes.sliding(shape.layers(), LayerTypes.window(config)),
                 shape.rotary(config),
                 shape.rmsNorm(),
-                (at, index, kind) -> layer(config, shape, at, index, kind));
+                (at, index, kind) -> layer(shape, at, index, kind));
     }
 
-    private static DecoderLayer layer(
-            ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
+    private static DecoderLayer layer(DecoderShape shape, Weights weights, int index, AttentionKind kind) {
         return new PreNormLayer(
                 weights,
                 shape.hidden(),

@@ -22,11 +22,10 @@ public final class Qwen2ForCausalLM extends RotaryDecoder {
                 types(config, shape.layers()),
                 shape.rotary(config),
                 shape.rmsNorm(),
-                (at, index, kind) -> layer(config, shape, at, index, kind));
+                (at, index, kind) -> layer(shape, at, index, kind));
     }
 
-    private static DecoderLayer layer(
-            ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
+    private static DecoderLayer layer(DecoderShape shape, Weights weights, int index, AttentionKind kind) {
         return new PreNormLayer(
                 weights,
                 shape.hidden(),

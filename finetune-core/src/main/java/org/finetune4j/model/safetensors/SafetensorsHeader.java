@@ -65,9 +65,8 @@ record SafetensorsHeader(long dataStart, Map<String, TensorInfo> tensors, Map<St
 
     private static ByteBuffer read(FileChannel channel, long position, int length) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(length);
-        while (buffer.hasRemaining() && channel.read(buffer, position + buffer.position()) >= 0) {
-            
-        }
+        while (buffer.hasRemaining() && channel.read(buffer, position + buffer.position()) >= 0) {}
+
         return buffer.flip();
     }
 

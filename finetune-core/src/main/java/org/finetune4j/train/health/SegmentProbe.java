@@ -25,7 +25,7 @@ final class SegmentProbe {
      */
     static boolean run(CausalLM model, ModelInputs inputs, BiPredicate<String, Tensor> visitor) {
         DecoderModel network = model.network();
-        IdentityHashMap<Module,String> names = new IdentityHashMap<>();
+        IdentityHashMap<Module, String> names = new IdentityHashMap<>();
         network.namedModules().forEach((name, module) -> names.put(module, name));
         try (Autograd.Mode mode = Autograd.disabled();
                 SegmentChain chain = SegmentChain.of(model);

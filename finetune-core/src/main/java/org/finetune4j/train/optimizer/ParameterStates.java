@@ -16,7 +16,7 @@ final class ParameterStates implements AutoCloseable {
 
     private final String name;
     private final UnaryOperator<long[]> stateShape;
-    private final IdentityHashMap<Parameter,Tensor> states = new IdentityHashMap<>();
+    private final IdentityHashMap<Parameter, Tensor> states = new IdentityHashMap<>();
 
     /** States of the parameters' own shapes. */
     ParameterStates(String name) {

@@ -35,6 +35,7 @@ final class MetricsEvent {
         }
 
         @Override
+        @SuppressWarnings("OverrideThrowableToString") // the text has the name of the class that was logged
         public String toString() {
             return String.valueOf(getMessage());
         }

@@ -55,9 +55,9 @@ final class ReportSummary {
             EvaluationMetrics first = evaluations.get(0);
             EvaluationMetrics last = evaluations.get(evaluations.size() - 1);
             text.append(" Held-out loss ").append(fromTo(first.loss(), last.loss()));
-            best(evaluations)
-                    .filter(best -> best.loss() < last.loss())
-                    .ifPresent(best -> text.append(", with its best at step ").append(MetricFormat.count((double) best.step())));
+            best(evaluations).filter(best -> best.loss() < last.loss()).ifPresent(best -> text.append(
+                            ", with its best at step ")
+                    .append(MetricFormat.count((double) best.step())));
             text.append('.');
         } else if (history.steps().size() > 1) {
             StepMetrics first = history.steps().get(0);
@@ -86,8 +86,8 @@ final class ReportSummary {
         boolean complete = summary != null && !summary.interrupted();
         String resume = complete || checkpoint == null
                 ? ""
-                : "Last checkpoint: " + checkpoint.directory() + " (step " + MetricFormat.count((double) checkpoint.step())
-                        + ")";
+                : "Last checkpoint: " + checkpoint.directory() + " (step "
+                        + MetricFormat.count((double) checkpoint.step()) + ")";
         if (history.failure() != null) {
             return notice("bad", history.failure() + (resume.isEmpty() ? "" : "\n" + resume));
         }

@@ -26,7 +26,8 @@ final class ReportTables {
         html.append(scored ? "<th scope=\"col\" class=\"number\">Exact match</th>" : "");
         html.append("</tr></thead>\n<tbody>\n");
         for (EvaluationMetrics evaluation : evaluations) {
-            html.append("<tr><th scope=\"row\" class=\"number\">").append(MetricFormat.count((double) evaluation.step()));
+            html.append("<tr><th scope=\"row\" class=\"number\">")
+                    .append(MetricFormat.count((double) evaluation.step()));
             html.append("</th>").append(number(MetricFormat.decimal(evaluation.loss())));
             html.append(number(MetricFormat.decimal(evaluation.perplexity())));
             html.append(number(MetricFormat.count((double) evaluation.labelledTokens())));

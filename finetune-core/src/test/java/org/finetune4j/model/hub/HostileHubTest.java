@@ -27,12 +27,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whatever a hub answers, a download ends, and what it did not announce is not kept. */
+@Tag("slow")
 class HostileHubTest {
 
     private static final String COMMIT = FakeHub.COMMIT;

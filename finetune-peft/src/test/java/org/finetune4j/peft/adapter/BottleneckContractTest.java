@@ -8,8 +8,10 @@ import org.finetune4j.peft.adapter.BottleneckConfig.Start;
 import org.finetune4j.strategy.AdapterContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 
 /** Bottleneck adapters keep the promises of an adapter. */
+@Tag("slow")
 class BottleneckContractTest {
 
     private static final int SIZE = 6;

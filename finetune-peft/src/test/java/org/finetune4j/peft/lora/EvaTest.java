@@ -48,6 +48,7 @@ import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.TrainingResult;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -55,6 +56,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A start from the data: A spans what the inputs vary in most, and ranks go where a direction explains most. */
+@Tag("slow")
 class EvaTest {
 
     private static final Path GOLDEN = Path.of("src/test/resources/goldens/peft-init/eva.safetensors");

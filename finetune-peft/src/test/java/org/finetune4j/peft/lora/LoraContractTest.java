@@ -8,8 +8,10 @@ import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.TargetedContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 
 /** LoRA keeps the promises of an adapter, with each of its options. */
+@Tag("slow")
 class LoraContractTest {
 
     /** LoRA with some options. */

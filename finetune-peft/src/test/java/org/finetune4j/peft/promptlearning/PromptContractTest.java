@@ -13,8 +13,10 @@ import org.finetune4j.peft.prompt.PromptTuningConfig;
 import org.finetune4j.strategy.AdapterContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 
 /** Virtual tokens keep the promises of an adapter, but that a new one changes nothing: there is no neutral prompt. */
+@Tag("slow")
 class PromptContractTest {
 
     private static final int TOKENS = 5;

@@ -2,7 +2,6 @@ package org.finetune4j.quant.cuda;
 
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.finetune4j.quant.memory.BlockStore;
 import org.finetune4j.quant.memory.MemoryScheduler;
 import org.finetune4j.quant.memory.NextUse;
@@ -28,7 +27,7 @@ final class ManagedStateMemory implements StateMemory {
     private final CudaContext context;
     private final Device device;
     private final boolean canPrefetch;
-    private final IdentityHashMap<Tensor,Long> addresses = new IdentityHashMap<>();
+    private final IdentityHashMap<Tensor, Long> addresses = new IdentityHashMap<>();
     private final MemoryScheduler<Tensor> scheduler;
 
     /**

@@ -3,7 +3,6 @@ package org.finetune4j.quant.optimizer;
 import java.nio.file.Path;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.quant.memory.BlockStore;
@@ -25,7 +24,7 @@ public final class PagedStateMemory implements StateMemory {
     private static final int AHEAD = 4;
 
     private final Path directory;
-    private final IdentityHashMap<Tensor,Tensor> mappings = new IdentityHashMap<>();
+    private final IdentityHashMap<Tensor, Tensor> mappings = new IdentityHashMap<>();
     private final MemoryScheduler<Tensor> scheduler;
 
     /**

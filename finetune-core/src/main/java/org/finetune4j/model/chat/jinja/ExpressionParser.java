@@ -123,7 +123,8 @@ final class ExpressionParser extends TokenCursor {
     }
 
     private String comparisonOperator() {
-        if (current().type() == Token.Type.OPERATOR && COMPARISONS.contains(current().text())) {
+        if (current().type() == Token.Type.OPERATOR
+                && COMPARISONS.contains(current().text())) {
             return next().text();
         }
         if (accept("in")) {
@@ -163,7 +164,8 @@ final class ExpressionParser extends TokenCursor {
 
     private Expression binary(Set<String> operators, Supplier<Expression> operand) {
         Expression left = operand.get();
-        while (current().type() == Token.Type.OPERATOR && operators.contains(current().text())) {
+        while (current().type() == Token.Type.OPERATOR
+                && operators.contains(current().text())) {
             String operator = next().text();
             left = new Binary(operator, left, operand.get());
         }
@@ -353,7 +355,9 @@ final class ExpressionParser extends TokenCursor {
             boolean spreads = current().is("*") || current().is("**");
             if (accept("**")) {
                 named.add(new Arguments.Named(null, conditional()));
-            } else if (!spreads && current().type() == Token.Type.NAME && following().is("=")) {
+            } else if (!spreads
+                    && current().type() == Token.Type.NAME
+                    && following().is("=")) {
                 String name = name();
                 expect("=");
                 named.add(new Arguments.Named(name, conditional()));

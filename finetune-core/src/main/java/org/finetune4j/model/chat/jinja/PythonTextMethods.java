@@ -127,9 +127,7 @@ final class PythonTextMethods {
             case "rjust" -> padding(given.integer(0, "width", 0)) + text;
             case "zfill" -> zeros();
             case "isdecimal" -> all(Character::isDigit);
-            case "isdigit" ->
-                all(c -> Character.isDigit(c)
-                        || (isOtherNumber(c) && Character.getNumericValue(c) >= 0 && Character.getNumericValue(c) <= 9));
+            case "isdigit" -> all(c -> Character.isDigit(c) || (isOtherNumber(c) && isOneDigit(c)));
             case "isnumeric" ->
                 all(c -> Character.isDigit(c) || isOtherNumber(c) || Character.getType(c) == Character.LETTER_NUMBER);
             case "isalpha" -> all(Character::isLetter);
@@ -360,6 +358,12 @@ final class PythonTextMethods {
         String zeros = "0".repeat(missing);
         boolean signed = text.startsWith("-") || text.startsWith("+");
         return signed ? text.charAt(0) + zeros + text.substring(1) : zeros + text;
+    }
+
+    /** Superscripts, subscripts and circled digits; letters, to which Java gives values too, are not asked for. */
+    @SuppressWarnings("CharacterGetNumericValue")
+    private static boolean isOneDigit(int c) {
+        return Character.getNumericValue(c) >= 0 && Character.getNumericValue(c) <= 9;
     }
 
     private static boolean isOtherNumber(int c) {

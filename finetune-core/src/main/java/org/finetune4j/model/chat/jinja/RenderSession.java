@@ -1,5 +1,6 @@
 package org.finetune4j.model.chat.jinja;
 
+import java.time.ZoneId;
 import java.time.ZonedDateTime;
 
 /**
@@ -22,7 +23,7 @@ public final class RenderSession {
      * @return a new one
      */
     public static RenderSession start() {
-        return at(ZonedDateTime.now());
+        return at(ZonedDateTime.now(ZoneId.systemDefault()));
     }
 
     /**
@@ -43,7 +44,7 @@ public final class RenderSession {
      * @return a new one
      */
     public static RenderSession limited(long maxSteps, long maxSize) {
-        return new RenderSession(ZonedDateTime.now(), new RenderBudget(maxSteps, maxSize));
+        return new RenderSession(ZonedDateTime.now(ZoneId.systemDefault()), new RenderBudget(maxSteps, maxSize));
     }
 
     /**

@@ -54,7 +54,7 @@ final class TemplateFilters {
         filters.put("escape", TemplateFilters::escape);
         filters.put("e", TemplateFilters::escape);
         filters.put("forceescape", (value, given) -> PythonMarkup.escaped(text(value, given)));
-        filters.put("wordcount", (value, given) -> (long) Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS)
+        filters.put("wordcount", (value, given) -> Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS)
                 .matcher(text(value, given))
                 .results()
                 .count());
@@ -145,7 +145,8 @@ final class TemplateFilters {
     }
 
     private static @Nullable Object otherwise(@Nullable Object value, TemplateArguments given) {
-        boolean missing = value instanceof Undefined || (given.truth(1, "boolean", false) && !PythonValues.truth(value));
+        boolean missing =
+                value instanceof Undefined || (given.truth(1, "boolean", false) && !PythonValues.truth(value));
         return missing ? given.optional(0, "default_value", "") : value;
     }
 

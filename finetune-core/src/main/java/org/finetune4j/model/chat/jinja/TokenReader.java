@@ -90,7 +90,8 @@ final class TokenReader {
         }
         Token token = new Token(Token.Type.OPERATOR, String.valueOf(c), null);
         if (OPERATORS.indexOf(c) < 0) {
-            throw TokenCursor.unexpected(new Token(Token.Type.OPERATOR, Character.toString(source.codePointAt(at)), null));
+            throw TokenCursor.unexpected(
+                    new Token(Token.Type.OPERATOR, Character.toString(source.codePointAt(at)), null));
         }
         switch (c) {
             case '(' -> brackets.push(')');
