@@ -3,14 +3,26 @@ package org.finetune4j.cli;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
+import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 
 /** Methods do not know the command line, and the command line does not know the native bindings. */
-@AnalyzeClasses(packages = "org.finetune4j", importOptions = DoNotIncludeTests.class)
+@AnalyzeClasses(
+        packages = "org.finetune4j",
+        importOptions = {DoNotIncludeTests.class, ArrowsBetweenModulesTest.DoNotIncludeTestJars.class})
 class ArrowsBetweenModulesTest {
+
+    /** The contract tests that modules lend each other. */
+    static final class DoNotIncludeTestJars implements ImportOption {
+        @Override
+        public boolean includes(Location location) {
+            return !location.contains("-tests.jar");
+        }
+    }
 
     @ArchTest
     static final ArchRule methodsDoNotKnowTheCommandLine = noClasses()
