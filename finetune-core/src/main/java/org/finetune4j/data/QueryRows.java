@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
+import org.finetune4j.UserErrorException;
 
 /**
  * Writes the rows of a query as JSON Lines: texts as they are, numbers and truth values as such, dates, times and other values as
@@ -31,6 +32,8 @@ final class QueryRows {
 
     /** Rows after which it is asked whether the disk has room. */
     static final int ROWS_BETWEEN_LOOKS = 1024;
+
+    private static final long CHARACTERS_BETWEEN_LOOKS = 1 << 24;
 
     private static final Set<String> WHOLE_NUMBERS = Set.of(
             "TINYINT",
@@ -76,10 +79,28 @@ final class QueryRows {
 
     private record Column(String name, Kind kind) {
 
-        String expression() {
+        private String text() {
             String value = DuckDb.identifier(name);
             return (kind == Kind.NESTED ? "to_json(" + value + ")" : value) + "::VARCHAR";
         }
+
+        private String isTooLong() {
+            return "coalesce(strlen(" + text() + ") > " + RecordIndex.MAX_RECORD_BYTES + ", false)";
+        }
+
+        /** A file of a few kilobytes can stand for values that fill the heap before they get here: they stay behind. */
+        String expression() {
+            return "CASE WHEN " + isTooLong() + " THEN NULL ELSE " + text() + " END";
+        }
+    }
+
+    /** The name of a column whose value was left behind, or null. */
+    private static String tooLong(List<Column> columns) {
+        StringBuilder sql = new StringBuilder("CASE");
+        for (Column column : columns) {
+            sql.append(" WHEN ").append(column.isTooLong()).append(" THEN ").append(DuckDb.literal(column.name()));
+        }
+        return sql.append(" ELSE NULL END").toString();
     }
 
     private QueryRows() {}
@@ -95,18 +116,26 @@ final class QueryRows {
     static void write(Statement statement, String sql, Path target, Path shown) throws SQLException, IOException {
         List<Column> columns = columns(statement, sql);
         String expressions =
-                String.join(", ", columns.stream().map(Column::expression).toList());
+                String.join(", ", columns.stream().map(Column::expression).toList()) + ", " + tooLong(columns);
         try (ResultSet rows = statement.executeQuery("SELECT " + expressions + " FROM (" + sql + "\n) AS r");
                 JsonGenerator generator = JSON.getFactory().createGenerator(target.toFile(), JsonEncoding.UTF8)) {
             generator.setRootValueSeparator(null);
+            long unlooked = 0;
             for (long row = 0; rows.next(); row++) {
-                if (row % ROWS_BETWEEN_LOOKS == 0) {
+                if (row % ROWS_BETWEEN_LOOKS == 0 || unlooked > CHARACTERS_BETWEEN_LOOKS) {
                     DataFile.requireRoom(target, shown);
+                    unlooked = 0;
+                }
+                String tooLong = rows.getString(columns.size() + 1);
+                if (tooLong != null) {
+                    throw new UserErrorException(shown + ":" + (row + 1) + ": the value of '" + tooLong
+                            + "' is longer than " + (RecordIndex.MAX_RECORD_BYTES >> 20) + " MiB, split it");
                 }
                 generator.writeStartObject();
                 for (int i = 0; i < columns.size(); i++) {
                     String value = rows.getString(i + 1);
                     if (value != null) {
+                        unlooked += value.length();
                         write(generator, columns.get(i), value);
                     }
                 }

@@ -13,6 +13,10 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
@@ -234,6 +238,18 @@ class BadRecordsTest {
             assertTrue(refusal.contains("a.parquet"), refusal);
             assertEquals(1, refusal.lines().count(), refusal);
         }
+    }
+
+    @Test
+    void aSmallParquetFileOfHugeValuesIsRefusedBeforeTheyAreRead() throws IOException, SQLException {
+        Path file = directory.resolve("a.parquet");
+        try (Connection connection = DriverManager.getConnection("jdbc:duckdb:");
+                Statement statement = connection.createStatement()) {
+            statement.execute("COPY (SELECT 'q' AS prompt, repeat('x', 34000000) AS completion FROM range(3)) TO '"
+                    + file + "' (FORMAT parquet)");
+        }
+        String refusal = refusal(file, BadRecordPolicy.SKIP);
+        assertEquals(file + ":1: the value of 'completion' is longer than 32 MiB, split it", refusal);
     }
 
     @Test
