@@ -39,7 +39,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.Trainer;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.TrainingArgumentsBuilder;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
@@ -396,7 +396,7 @@ public abstract class AdapterContract {
     void aResumedTrainingEndsWhereAnUninterruptedOneDoes(String name) {
         on(name, model -> {
             float[] whole;
-            TrainingArguments.Builder arguments = arguments();
+            TrainingArgumentsBuilder arguments = arguments();
             try (Adapter adapter = attach(model)) {
                 trainer(model, adapter, arguments.build()).train();
                 whole = logits(model);

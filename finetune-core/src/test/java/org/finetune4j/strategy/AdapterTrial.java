@@ -28,6 +28,7 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.Trainer;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.TrainingArgumentsBuilder;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
@@ -42,7 +43,7 @@ final class AdapterTrial {
 
     private AdapterTrial() {}
 
-    static TrainingArguments.Builder arguments() {
+    static TrainingArgumentsBuilder arguments() {
         return TrainingArguments.builder().batchSize(4).maxSteps(4).learningRate(2e-2);
     }
 

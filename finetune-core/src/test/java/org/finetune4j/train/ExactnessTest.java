@@ -113,7 +113,7 @@ class ExactnessTest {
     @ParameterizedTest
     @CsvSource({"0, 2", "1, 7", "2, 1", "5, 2"})
     void howManyThreadsLoadDataAndHowFarAheadChangesNothing(int workers, int prefetch) {
-        TrainingArguments.Builder arguments = pinned();
+        TrainingArgumentsBuilder arguments = pinned();
         TrainingDataset samples = new SyntheticSamples(13, 199, 1);
         List<StepMetrics> expected = run(arguments.build(), samples);
         List<StepMetrics> actual = run(
@@ -181,7 +181,7 @@ class ExactnessTest {
         assertArrayEquals(PINNED_NORMS, norms, 1e-3, () -> Arrays.toString(norms));
     }
 
-    private static TrainingArguments.Builder pinned() {
+    private static TrainingArgumentsBuilder pinned() {
         return TrainingArguments.builder()
                 .batchSize(4)
                 .learningRate(2e-3)

@@ -34,7 +34,7 @@ class FullTrajectoryTest {
         assertReproduces("full", GoldenTrajectory.arguments().gradientCheckpointingLayers(everyLayers));
     }
 
-    private static void assertReproduces(String run, TrainingArguments.Builder arguments) {
+    private static void assertReproduces(String run, TrainingArgumentsBuilder arguments) {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve("arch/llama"));
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             GoldenTrajectory.assertReproduces(

@@ -32,7 +32,7 @@ public final class GoldenTrajectory {
     private GoldenTrajectory() {}
 
     /** The settings that all recorded runs share. */
-    public static TrainingArguments.Builder arguments() {
+    public static TrainingArgumentsBuilder arguments() {
         return TrainingArguments.builder()
                 .batchSize(2)
                 .maxSteps(16)

@@ -45,7 +45,7 @@ class ResumeTest {
     @TempDir
     Path directory;
 
-    private static TrainingArguments.Builder arguments() {
+    private static TrainingArgumentsBuilder arguments() {
         return TrainingArguments.builder()
                 .batchSize(2)
                 .gradientAccumulationSteps(3)
@@ -76,7 +76,7 @@ class ResumeTest {
         Path stopped = directory.resolve("stopped");
         Path plain = directory.resolve("plain");
         SyntheticSamples samples = new SyntheticSamples(9, 199, 1);
-        TrainingArguments.Builder shared = arguments().gradientCheckpointingLayers(1);
+        TrainingArgumentsBuilder shared = arguments().gradientCheckpointingLayers(1);
         run(model, shared.outputDirectory(straight).build(), samples, Long.MAX_VALUE);
         run(model, shared.outputDirectory(stopped).build(), samples, 3);
         run(model, shared.resume(true).build(), samples, Long.MAX_VALUE);
@@ -94,7 +94,7 @@ class ResumeTest {
         Path straight = directory.resolve("straight");
         Path stopped = directory.resolve("stopped");
         SyntheticSamples samples = new SyntheticSamples(9, 199, 1);
-        TrainingArguments.Builder shared = arguments().neftuneNoiseAlpha(5).emaDecay(0.9);
+        TrainingArgumentsBuilder shared = arguments().neftuneNoiseAlpha(5).emaDecay(0.9);
         run(GOLDENS.resolve("llama"), shared.outputDirectory(straight).build(), samples, Long.MAX_VALUE);
         run(GOLDENS.resolve("llama"), shared.outputDirectory(stopped).build(), samples, 3);
         run(GOLDENS.resolve("llama"), shared.resume(true).build(), samples, Long.MAX_VALUE);
@@ -107,7 +107,7 @@ class ResumeTest {
         writeRecords(directory.resolve("b.jsonl"), 14, "");
         Path straight = directory.resolve("straight");
         Path stopped = directory.resolve("stopped");
-        TrainingArguments.Builder shared = arguments().maxSteps(11).dataloaderNumWorkers(2);
+        TrainingArgumentsBuilder shared = arguments().maxSteps(11).dataloaderNumWorkers(2);
         run(GOLDENS.resolve("llama"), shared.outputDirectory(straight).build(), streamed(), Long.MAX_VALUE);
         // Step 5 of batches of 2 x 3 is in the middle of the first epoch of 37 samples, step 9 in that of the second.
         run(GOLDENS.resolve("llama"), shared.outputDirectory(stopped).build(), streamed(), 5);
@@ -128,7 +128,7 @@ class ResumeTest {
             String kind = samples.getClass().getSimpleName();
             Path straight = directory.resolve(kind);
             Path stopped = directory.resolve(kind + "-stopped");
-            TrainingArguments.Builder shared = arguments().maxSteps(5).gradientAccumulationSteps(2);
+            TrainingArgumentsBuilder shared = arguments().maxSteps(5).gradientAccumulationSteps(2);
             run(GOLDENS.resolve("llama"), shared.outputDirectory(straight).build(), samples, Long.MAX_VALUE);
             run(GOLDENS.resolve("llama"), shared.outputDirectory(stopped).build(), samples, 3);
             run(GOLDENS.resolve("llama"), shared.resume(true).build(), samples, Long.MAX_VALUE);

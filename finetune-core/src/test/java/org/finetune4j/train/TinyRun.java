@@ -17,7 +17,7 @@ final class TinyRun {
     private static final Path LLAMA = Path.of("src/test/resources/goldens/arch/llama");
 
     private final List<String> warnings = new ArrayList<>();
-    private TrainingArguments.Builder arguments;
+    private TrainingArgumentsBuilder arguments;
     private List<TrainingListener> listeners = List.of();
     private @Nullable TrainingDataset heldOut;
     private long stopAfter = Long.MAX_VALUE;
@@ -62,7 +62,7 @@ final class TinyRun {
         return this;
     }
 
-    TinyRun with(UnaryOperator<TrainingArguments.Builder> changes) {
+    TinyRun with(UnaryOperator<TrainingArgumentsBuilder> changes) {
         arguments = changes.apply(arguments);
         return this;
     }

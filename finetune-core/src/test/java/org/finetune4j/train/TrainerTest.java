@@ -33,7 +33,7 @@ class TrainerTest {
     @TempDir
     Path directory;
 
-    private static TrainingArguments.Builder arguments() {
+    private static TrainingArgumentsBuilder arguments() {
         return TrainingArguments.builder()
                 .batchSize(2)
                 .maxSteps(9)
@@ -47,7 +47,7 @@ class TrainerTest {
     void aRunThatWasStoppedAndResumedEndsWithTheSameBytes(String kind) throws IOException {
         Path straight = directory.resolve("straight");
         Path stopped = directory.resolve("stopped");
-        TrainingArguments.Builder shared =
+        TrainingArgumentsBuilder shared =
                 arguments().optimizer(kind).momentum(0.9).weightDecay(0.1);
         train(shared.outputDirectory(straight).build(), Long.MAX_VALUE);
         TrainingSummary first = train(shared.outputDirectory(stopped).build(), 5);
@@ -75,7 +75,7 @@ class TrainerTest {
     @Test
     void aCheckpointOfOtherBatchesOrAnotherOptimizerIsRefused() {
         train(arguments().outputDirectory(directory).build(), 3);
-        TrainingArguments.Builder resumed =
+        TrainingArgumentsBuilder resumed =
                 arguments().outputDirectory(directory).resume(true);
         for (TrainingArguments other : List.of(
                 resumed.batchSize(3).build(),

@@ -51,7 +51,7 @@ class TwoTrainingsTest {
     private float[] train(
             String model,
             String scratch,
-            TrainingArguments.Builder arguments,
+            TrainingArgumentsBuilder arguments,
             TrainingDataset samples,
             TrainingListener listener) {
         try (TensorScope scope = TensorScope.open();

@@ -17,6 +17,7 @@ import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.TrainingArgumentsBuilder;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.report.ProgressListener;
@@ -100,7 +101,7 @@ final class QuickstartRecipe {
     }
 
     /** The run of the quick start itself. */
-    static TrainingArguments.Builder fineTuning() {
+    static TrainingArgumentsBuilder fineTuning() {
         return TrainingArguments.builder()
                 .epochs(7)
                 .perDeviceTrainBatchSize(BATCH)

@@ -12,6 +12,7 @@ import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FrozenParts;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.TrainingArgumentsBuilder;
 import org.finetune4j.train.report.Runs;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -67,7 +68,7 @@ class MemoryPlanTest {
     void anAverageOfTheWeightsIsOneMoreCopyOfWhatTrains() {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning(new FrozenParts(1, List.of())).attach(model)) {
-            TrainingArguments.Builder arguments = TrainingArguments.builder();
+            TrainingArgumentsBuilder arguments = TrainingArguments.builder();
             MemoryPlan.Load load = new MemoryPlan.Load(2, 16);
             MemoryPlan plain = MemoryPlan.of(model, full, arguments.build(), load, 1000);
             MemoryPlan averaged =
@@ -83,7 +84,7 @@ class MemoryPlanTest {
     void gradientsOfEarlierBatchesAreThereWhileTheNextOneRuns() {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy full = new FullFineTuning(FrozenParts.none()).attach(model)) {
-            TrainingArguments.Builder arguments = TrainingArguments.builder();
+            TrainingArgumentsBuilder arguments = TrainingArguments.builder();
             MemoryPlan.Load load = new MemoryPlan.Load(8, 64);
             MemoryPlan one = MemoryPlan.of(model, full, arguments.build(), load, 1000);
             MemoryPlan four = MemoryPlan.of(

@@ -23,6 +23,7 @@ import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.TrainingArgumentsBuilder;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.objective.CrossEntropy;
@@ -39,7 +40,7 @@ class PreflightTest {
 
     private static final Objective OBJECTIVE = new CrossEntropy(LossOptions.crossEntropy());
 
-    private static TrainingArguments.Builder usual() {
+    private static TrainingArgumentsBuilder usual() {
         return TrainingArguments.builder().batchSize(32).learningRate(2e-5).epochs(2);
     }
 
