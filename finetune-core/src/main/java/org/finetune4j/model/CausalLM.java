@@ -1,6 +1,5 @@
 package org.finetune4j.model;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -11,7 +10,6 @@ import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.hub.HubClient;
-import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.model.safetensors.MappedFile;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
@@ -21,13 +19,9 @@ import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.SequenceCache;
 import org.finetune4j.nn.SequenceContext;
-import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.NativeAllocator;
-import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -55,14 +49,13 @@ public final class CausalLM implements AutoCloseable {
     private final Device device;
     private final DType computeDType;
     private final @Nullable Path directory;
-    private final @Nullable Tokenizer tokenizer;
+    private final ModelText text;
     private final Set<MappedFile> mappedFiles;
     private final ModelUse use = new ModelUse();
     private volatile @Nullable PromptExtension promptExtension;
-    private @Nullable AdapterDirectory text;
-    private @Nullable ChatTemplate trainedTemplate;
 
-    private CausalLM(
+    /** Takes over network and tokenizer. */
+    CausalLM(
             ModelConfig config,
             DecoderModel network,
             Device device,
@@ -75,7 +68,7 @@ public final class CausalLM implements AutoCloseable {
         this.device = device;
         this.computeDType = computeDType;
         this.directory = directory;
-        this.tokenizer = tokenizer;
+        this.text = new ModelText(directory, tokenizer);
         this.mappedFiles = mappedFiles;
     }
 
@@ -126,44 +119,7 @@ public final class CausalLM implements AutoCloseable {
     public static CausalLM load(Path directory, LoadOptions options) {
         Objects.requireNonNull(directory, "directory");
         Objects.requireNonNull(options, "options");
-        ModelConfig found = ModelConfig.load(directory);
-        Integer labels = options.labels();
-        ModelConfig config = labels == null ? found : found.withLabels(Architecture.classifierOf(found), labels);
-        Architecture architecture = Architecture.of(config);
-        Device device = options.device();
-        try (CheckpointReader reader = CheckpointReader.open(directory);
-                Construction construction = Construction.begin();
-                TensorScope scope = TensorScope.open()) {
-            WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
-            if (compression != null) {
-                // Whoever compresses weights wants little memory before all else.
-                NativeAllocator.returnLargeBlocks();
-            }
-            CheckpointWeights source =
-                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null, compression);
-            DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
-            source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
-            ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
-            AddedTokens added = options.addedTokens();
-            Tokenizer tokenizer = added.isEmpty() && !Files.exists(directory.resolve("tokenizer.json"))
-                    ? null
-                    : Tokenizer.load(directory, added);
-            if (tokenizer != null) {
-                Construction.own(tokenizer::close);
-            }
-            if (tokenizer != null && !added.isEmpty()) {
-                VocabularyGrowth.grow(network, tokenizer.rows());
-                stored = stored.withVocabSize((int) network.inputEmbedding().count());
-            }
-            return construction.complete(new CausalLM(
-                    stored,
-                    network,
-                    device,
-                    computeDType(options, stored),
-                    directory,
-                    tokenizer,
-                    source.mappedFiles()));
-        }
+        return ModelLoader.load(directory, options);
     }
 
     /**
@@ -190,26 +146,7 @@ public final class CausalLM implements AutoCloseable {
      */
     public static CausalLM initialize(
             ModelConfig config, @Nullable Tokenizer tokenizer, LoadOptions options, long seed) {
-        Device device = options.device();
-        DType dtype = options.dtype();
-        try (Construction construction = Construction.begin();
-                TensorScope scope = TensorScope.open();
-                RandomGenerator.Use use = RandomGenerator.of(seed).use()) {
-            DecoderModel network = Architecture.of(config).build(config, Weights.of(new InitialWeights(device)));
-            if (dtype != null) {
-                network.allParameters()
-                        .forEach(
-                                parameter -> parameter.replace(parameter.value().to(dtype)));
-            }
-            ModelConfig stored = dtype == null ? config : config.withStorageDType(dtype);
-            DType compute = computeDType(options, stored);
-            return construction.complete(new CausalLM(stored, network, device, compute, null, tokenizer, Set.of()));
-        }
-    }
-
-    private static DType computeDType(LoadOptions options, ModelConfig stored) {
-        DType chosen = options.computeDType();
-        return chosen == null ? options.device().computeDType(stored.storageDType()) : chosen;
+        return ModelLoader.initialize(config, tokenizer, options, seed);
     }
 
     /** {@return what config.json says} */
@@ -257,16 +194,12 @@ public final class CausalLM implements AutoCloseable {
      * @throws UserErrorException when another adapter's words are in use
      */
     public void useTextOf(AdapterDirectory adapter) {
-        if (text != null && text != adapter) {
-            throw new UserErrorException(
-                    "this model already speaks as " + text.path() + ": disable that adapter before " + adapter.path());
-        }
-        text = adapter;
+        text.useTextOf(adapter);
     }
 
     /** Reads and writes texts as the model alone does. */
     public void useOwnText() {
-        text = null;
+        text.useOwnText();
     }
 
     /**
@@ -276,7 +209,7 @@ public final class CausalLM implements AutoCloseable {
      * @param template before those of adapters and of the model's own files, or null for theirs again
      */
     public void useChatTemplate(@Nullable ChatTemplate template) {
-        trainedTemplate = template;
+        text.useChatTemplate(template);
     }
 
     /**
@@ -285,7 +218,7 @@ public final class CausalLM implements AutoCloseable {
      * @return the template, or empty where those of files count
      */
     public Optional<ChatTemplate> usedChatTemplate() {
-        return Optional.ofNullable(trainedTemplate);
+        return text.usedChatTemplate();
     }
 
     /**
@@ -296,14 +229,7 @@ public final class CausalLM implements AutoCloseable {
      * @throws UserErrorException when its file cannot be read
      */
     public Optional<ChatTemplate> chatTemplate() {
-        if (trainedTemplate != null) {
-            return usedChatTemplate();
-        }
-        Optional<ChatTemplate> adapted = text == null ? Optional.empty() : text.chatTemplate();
-        if (adapted.isPresent() || directory == null) {
-            return adapted;
-        }
-        return ChatTemplate.load(directory);
+        return text.chatTemplate();
     }
 
     /**
@@ -312,7 +238,7 @@ public final class CausalLM implements AutoCloseable {
      * @return whether texts can be used
      */
     public boolean hasTokenizer() {
-        return currentTokenizer() != null;
+        return text.tokenizer() != null;
     }
 
     /**
@@ -323,17 +249,12 @@ public final class CausalLM implements AutoCloseable {
      * @throws UserErrorException when the model directory has none
      */
     public Tokenizer tokenizer() {
-        Tokenizer current = currentTokenizer();
+        Tokenizer current = text.tokenizer();
         if (current == null) {
             throw new UserErrorException(
                     (directory == null ? "this model" : directory) + " has no tokenizer.json: text needs a tokenizer");
         }
         return current;
-    }
-
-    private @Nullable Tokenizer currentTokenizer() {
-        Tokenizer adapted = text == null ? null : text.tokenizer().orElse(null);
-        return adapted == null ? tokenizer : adapted;
     }
 
     /**
@@ -342,9 +263,7 @@ public final class CausalLM implements AutoCloseable {
      * @return the id, or empty where the model uses its own tokenizer or that one names no such token
      */
     public OptionalInt adaptedEosTokenId() {
-        return text == null
-                ? OptionalInt.empty()
-                : text.tokenizer().map(Tokenizer::eosTokenId).orElseGet(OptionalInt::empty);
+        return text.adaptedEosTokenId();
     }
 
     /**
@@ -587,9 +506,7 @@ public final class CausalLM implements AutoCloseable {
     public void close() {
         use.close(() -> {
             network.close();
-            if (tokenizer != null) {
-                tokenizer.close();
-            }
+            text.close();
         });
     }
 }

@@ -1,0 +1,87 @@
+package org.finetune4j.model;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.nn.Weights;
+import org.finetune4j.tensor.Construction;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.NativeAllocator;
+import org.finetune4j.tensor.RandomGenerator;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/** Builds models: from a directory, or with random weights. What was built is freed when the rest is refused. */
+final class ModelLoader {
+
+    private ModelLoader() {}
+
+    /** See {@link CausalLM#load(Path, LoadOptions)}. */
+    static CausalLM load(Path directory, LoadOptions options) {
+        ModelConfig found = ModelConfig.load(directory);
+        Integer labels = options.labels();
+        ModelConfig config = labels == null ? found : found.withLabels(Architecture.classifierOf(found), labels);
+        Architecture architecture = Architecture.of(config);
+        Device device = options.device();
+        try (CheckpointReader reader = CheckpointReader.open(directory);
+                Construction construction = Construction.begin();
+                TensorScope scope = TensorScope.open()) {
+            WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
+            if (compression != null) {
+                // Whoever compresses weights wants little memory before all else.
+                NativeAllocator.returnLargeBlocks();
+            }
+            CheckpointWeights source =
+                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null, compression);
+            DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
+            source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
+            ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
+            AddedTokens added = options.addedTokens();
+            Tokenizer tokenizer = added.isEmpty() && !Files.exists(directory.resolve("tokenizer.json"))
+                    ? null
+                    : Tokenizer.load(directory, added);
+            if (tokenizer != null) {
+                Construction.own(tokenizer::close);
+            }
+            if (tokenizer != null && !added.isEmpty()) {
+                VocabularyGrowth.grow(network, tokenizer.rows());
+                stored = stored.withVocabSize((int) network.inputEmbedding().count());
+            }
+            return construction.complete(new CausalLM(
+                    stored,
+                    network,
+                    device,
+                    computeDType(options, stored),
+                    directory,
+                    tokenizer,
+                    source.mappedFiles()));
+        }
+    }
+
+    /** See {@link CausalLM#initialize(ModelConfig, Tokenizer, LoadOptions, long)}. */
+    static CausalLM initialize(ModelConfig config, @Nullable Tokenizer tokenizer, LoadOptions options, long seed) {
+        Device device = options.device();
+        DType dtype = options.dtype();
+        try (Construction construction = Construction.begin();
+                TensorScope scope = TensorScope.open();
+                RandomGenerator.Use use = RandomGenerator.of(seed).use()) {
+            DecoderModel network = Architecture.of(config).build(config, Weights.of(new InitialWeights(device)));
+            if (dtype != null) {
+                network.allParameters()
+                        .forEach(
+                                parameter -> parameter.replace(parameter.value().to(dtype)));
+            }
+            ModelConfig stored = dtype == null ? config : config.withStorageDType(dtype);
+            DType compute = computeDType(options, stored);
+            return construction.complete(new CausalLM(stored, network, device, compute, null, tokenizer, Set.of()));
+        }
+    }
+
+    private static DType computeDType(LoadOptions options, ModelConfig stored) {
+        DType chosen = options.computeDType();
+        return chosen == null ? options.device().computeDType(stored.storageDType()) : chosen;
+    }
+}
