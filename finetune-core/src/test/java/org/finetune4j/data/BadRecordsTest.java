@@ -214,6 +214,15 @@ class BadRecordsTest {
         }
     }
 
+    @Test
+    void aSmallPackedFileOfOneHugeRecordIsRefusedByItsLength() throws IOException {
+        byte[] content = utf8(GOOD + "\n{\"prompt\": \"" + "x".repeat(34_000_000) + "\"}\n");
+        for (byte[] packed : List.of(gzip(content), zstd(content))) {
+            Path file = Files.write(directory.resolve("bomb.jsonl.packed"), packed);
+            assertEquals(file + ":2: the record is longer than 32 MiB, split it", refusal(file, BadRecordPolicy.ERROR));
+        }
+    }
+
     private static byte[] gzip(byte[] content) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (OutputStream out = new GZIPOutputStream(bytes)) {
