@@ -2,8 +2,17 @@ package org.finetune4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.reflect.ClassPath;
+import java.io.IOException;
+import java.lang.reflect.AnnotatedType;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.finetune4j.data.InstructionDataset;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
@@ -14,9 +23,12 @@ import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A null in the place of an argument is told by the argument's name, where it is given and not where it is used. */
 class NullArgumentsTest {
@@ -46,6 +58,48 @@ class NullArgumentsTest {
             TextGenerator generator = TextGenerator.of(model);
             assertNamed("prompt", () -> generator.generate((String) null, GenerationOptions.greedy(1)));
             assertNamed("question", () -> generator.ask(null));
+        }
+    }
+
+    /** The builders of all modules, by the methods called {@code builder} that need nothing. */
+    static List<Method> builders() throws IOException {
+        List<Method> found = new ArrayList<>();
+        for (ClassPath.ClassInfo info :
+                ClassPath.from(CausalLM.class.getClassLoader()).getTopLevelClassesRecursive("org.finetune4j")) {
+            Class<?> type = info.load();
+            for (Method method : type.getDeclaredMethods()) {
+                boolean makes = method.getName().equals("builder") && method.getParameterCount() == 0;
+                if (makes && Modifier.isPublic(type.getModifiers()) && Modifier.isPublic(method.getModifiers())) {
+                    found.add(method);
+                }
+            }
+        }
+        return found;
+    }
+
+    @ParameterizedTest
+    @MethodSource("builders")
+    void everySettingOfABuilderRefusesNullOrSaysThatItMayBe(Method make) throws ReflectiveOperationException {
+        Class<?> type = make.getReturnType();
+        for (Method setting : type.getMethods()) {
+            if (setting.getReturnType() != type || setting.getParameterCount() != 1) {
+                continue;
+            }
+            AnnotatedType parameter = setting.getAnnotatedParameterTypes()[0];
+            if (setting.getParameterTypes()[0].isPrimitive() || parameter.isAnnotationPresent(Nullable.class)) {
+                continue;
+            }
+            Object builder = make.invoke(null);
+            Throwable refusal = assertThrows(
+                            InvocationTargetException.class,
+                            () -> setting.invoke(builder, new Object[] {null}),
+                            setting.toString())
+                    .getCause();
+            assertTrue(
+                    refusal instanceof NullPointerException
+                            && refusal.getMessage() != null
+                            && !refusal.getMessage().contains("\"<"),
+                    setting + ": " + refusal);
         }
     }
 }

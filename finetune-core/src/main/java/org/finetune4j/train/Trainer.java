@@ -3,6 +3,7 @@ package org.finetune4j.train;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
@@ -57,7 +58,7 @@ public final class Trainer {
         this(
                 model,
                 strategy,
-                new CrossEntropy(arguments.loss()),
+                new CrossEntropy(Objects.requireNonNull(arguments, "arguments").loss()),
                 arguments,
                 dataset,
                 evaluationDataset,
@@ -87,11 +88,13 @@ public final class Trainer {
             @Nullable TrainingDataset evaluationDataset,
             Collator collator,
             List<? extends TrainingListener> listeners) {
-        this.model = model;
-        this.objective = objective;
-        this.strategy = strategy;
-        this.arguments = arguments;
-        this.dataset = dataset;
+        this.model = Objects.requireNonNull(model, "model");
+        this.objective = Objects.requireNonNull(objective, "objective");
+        this.strategy = Objects.requireNonNull(strategy, "strategy");
+        this.arguments = Objects.requireNonNull(arguments, "arguments");
+        this.dataset = Objects.requireNonNull(dataset, "dataset");
+        this.collator = Objects.requireNonNull(collator, "collator");
+        this.listener = new ListenerChain(Objects.requireNonNull(listeners, "listeners"));
         this.evaluationDataset = evaluationDataset;
         this.evaluator = evaluationDataset == null
                 ? null
@@ -102,8 +105,6 @@ public final class Trainer {
                         arguments.perDeviceEvalBatchSize(),
                         arguments.selection(),
                         objective.forEvaluation());
-        this.collator = collator;
-        this.listener = new ListenerChain(listeners);
         this.configuration.putAll(arguments.describe());
     }
 
@@ -128,7 +129,7 @@ public final class Trainer {
      * @return this trainer
      */
     public Trainer preview(SamplePreview samplePreview) {
-        preview = samplePreview;
+        preview = Objects.requireNonNull(samplePreview, "samplePreview");
         return this;
     }
 

@@ -127,7 +127,7 @@ public record DatasetSpec(
          * @return this builder
          */
         public Builder path(String value) {
-            paths.add(value);
+            paths.add(Objects.requireNonNull(value, "path"));
             return this;
         }
 
@@ -150,7 +150,7 @@ public record DatasetSpec(
          * @return this builder
          */
         public Builder column(String key, String column) {
-            columns.put(key, column);
+            columns.put(Objects.requireNonNull(key, "key"), Objects.requireNonNull(column, "column"));
             return this;
         }
 
@@ -172,7 +172,7 @@ public record DatasetSpec(
          * @return this builder
          */
         public Builder template(FieldTemplate value) {
-            templates.add(value);
+            templates.add(Objects.requireNonNull(value, "template"));
             return this;
         }
 

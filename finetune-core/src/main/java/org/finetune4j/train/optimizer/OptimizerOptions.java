@@ -3,6 +3,7 @@ package org.finetune4j.train.optimizer;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
@@ -32,6 +33,8 @@ public record OptimizerOptions(
      * @param arguments settings that only this optimizer has, {@code optim_args} in configurations
      */
     public OptimizerOptions {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(arguments, "arguments");
         arguments = Collections.unmodifiableMap(new LinkedHashMap<>(arguments));
     }
 

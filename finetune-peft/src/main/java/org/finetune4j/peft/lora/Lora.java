@@ -176,7 +176,7 @@ public final class Lora implements PeftStrategy {
          * @return this builder
          */
         public Builder targetModules(String... targets) {
-            return targetModules(TargetModules.of(targets));
+            return targetModules(TargetModules.of(Objects.requireNonNull(targets, "targets")));
         }
 
         /**
@@ -197,6 +197,7 @@ public final class Lora implements PeftStrategy {
          * @return this builder
          */
         public Builder excludeModules(List<String> names) {
+            Objects.requireNonNull(names, "names");
             modules = modules.withExclude(names.isEmpty() ? null : new TargetModules.Names(names));
             return this;
         }
@@ -208,6 +209,7 @@ public final class Lora implements PeftStrategy {
          * @return this builder
          */
         public Builder layersToTransform(List<Integer> layers) {
+            Objects.requireNonNull(layers, "layers");
             modules =
                     modules.withLayers(new LayerNumbers(layers, modules.layers().lists()));
             return this;
@@ -220,7 +222,7 @@ public final class Lora implements PeftStrategy {
          * @return this builder
          */
         public Builder modulesToSave(List<String> names) {
-            modules = modules.withModulesToSave(names);
+            modules = modules.withModulesToSave(Objects.requireNonNull(names, "names"));
             return this;
         }
 
@@ -332,7 +334,7 @@ public final class Lora implements PeftStrategy {
          * @return this builder
          */
         public Builder trainableTokens(TokenIndices value) {
-            trainableTokens = value;
+            trainableTokens = Objects.requireNonNull(value, "trainableTokens");
             return this;
         }
 
