@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,6 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Whatever a method's hyper-parameters are, a training ends: done, or with exit code 2 and one line. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@Tag("slow")
 class HostileMethodValuesTest {
 
     private static final List<String> VALUES = List.of("0", "-1", "1000000000", ".nan", "text", "null", "[-1, x]");

@@ -13,10 +13,12 @@ import java.util.concurrent.TimeUnit;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
 import org.finetune4j.model.hub.FakeHub;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Commands take names on the hub; they run as processes of their own, whose environment names the hub. */
+@Tag("slow")
 class HubCommandsTest {
 
     @TempDir

@@ -66,6 +66,9 @@ class NullArgumentsTest {
         List<Method> found = new ArrayList<>();
         for (ClassPath.ClassInfo info :
                 ClassPath.from(CausalLM.class.getClassLoader()).getTopLevelClassesRecursive("org.finetune4j")) {
+            if (info.url().toString().matches(".*(-tests\\.jar|/test-classes/).*")) {
+                continue; // contract tests that modules lend each other, without what they need
+            }
             Class<?> type = info.load();
             for (Method method : type.getDeclaredMethods()) {
                 boolean makes = method.getName().equals("builder") && method.getParameterCount() == 0;

@@ -25,6 +25,7 @@ import java.util.zip.GZIPOutputStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.examples.DatasetSpec;
 import org.finetune4j.data.examples.LoadedExamples;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,6 +33,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Broken records give a line-numbered error or are skipped and counted; nothing crashes, hangs or fills the memory. */
+@Tag("slow")
 class BadRecordsTest {
 
     private static final String GOOD = "{\"prompt\": \"Q\", \"completion\": \"A\"}";

@@ -18,12 +18,14 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.NativeMemory;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Loads that fail after much of the model was built give its memory back. */
+@Tag("slow")
 class RefusedLoadsTest {
 
     private static final Path MAPS = Path.of("/proc/self/maps");

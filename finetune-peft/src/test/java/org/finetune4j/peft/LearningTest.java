@@ -26,10 +26,12 @@ import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.Trainer;
 import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.TrainingListener;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Methods outside of linear layers learn a few samples. */
+@Tag("slow")
 class LearningTest {
 
     private static final Map<String, PeftStrategy> METHODS = Map.of(

@@ -7,9 +7,11 @@ import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.tensor.Device;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The kernels as the host's compiler understands them, behind a driver that the host plays, by both bindings. */
+@Tag("slow")
 class HostKernelsTest {
 
     abstract static class OnHost extends DeviceKernelsContract {

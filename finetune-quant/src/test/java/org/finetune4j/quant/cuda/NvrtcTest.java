@@ -18,6 +18,7 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The kernels compile with NVIDIA's compiler, which needs no GPU: with NVRTC where it is found (see docs/cuda.md how to get
  * it), and with nvcc where that is found.
  */
+@Tag("slow")
 class NvrtcTest {
 
     abstract static class Contract {
