@@ -38,14 +38,7 @@ class TrainCommandTest {
         assertNotEquals(base, adapted);
 
         Path merged = directory.resolve("merged");
-        CommandRun run = CommandRun.of(
-                "merge",
-                "--model",
-                files.model.toString(),
-                "--adapter",
-                files.output.toString(),
-                "--output",
-                merged.toString());
+        CommandRun run = files.merge(merged);
         assertEquals(0, run.exitCode(), run.toString());
         assertEquals(adapted, generate(merged, null));
     }

@@ -70,14 +70,7 @@ class TrainedFormTest {
         train();
         Path checkpoint = files.output.resolve("checkpoint-25");
         Path merged = directory.resolve("merged");
-        CommandRun merging = CommandRun.of(
-                "merge",
-                "--model",
-                files.model.toString(),
-                "--adapter",
-                files.output.toString(),
-                "--output",
-                merged.toString());
+        CommandRun merging = files.merge(merged);
         assertEquals(0, merging.exitCode(), merging.toString());
         assertEquals(List.of(ANSWER), ask(files.model, "--chat", "--adapter", files.output.toString()));
         assertEquals(List.of(ANSWER), ask(files.model, "--chat", "--adapter", checkpoint.toString()));

@@ -87,6 +87,12 @@ final class TrainingFiles {
         return CommandRun.of(args.toArray(String[]::new));
     }
 
+    /** Merges the adapter that was trained here into the base model. */
+    CommandRun merge(Path target) {
+        return CommandRun.of(
+                "merge", "--model", model.toString(), "--adapter", output.toString(), "--output", target.toString());
+    }
+
     CommandRun run(String command, String... overrides) {
         List<String> args = new ArrayList<>(List.of(command, config.toString()));
         args.addAll(List.of(overrides));

@@ -44,8 +44,7 @@ class InstructionChatTemplateTest {
     private Path directory;
 
     static Stream<Named<JsonNode>> tokenizers() {
-        return TestTokenizers.recorded("prompt-completion.json")
-                .map(test -> Named.of(test.path("name").textValue(), test));
+        return TestTokenizers.recorded("prompt-completion.json");
     }
 
     @ParameterizedTest

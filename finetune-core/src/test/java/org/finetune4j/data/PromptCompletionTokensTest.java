@@ -26,8 +26,7 @@ class PromptCompletionTokensTest {
     private Path directory;
 
     static Stream<Named<JsonNode>> cases() {
-        return TestTokenizers.recorded("prompt-completion.json")
-                .map(test -> Named.of(test.path("name").textValue(), test));
+        return TestTokenizers.recorded("prompt-completion.json");
     }
 
     @ParameterizedTest

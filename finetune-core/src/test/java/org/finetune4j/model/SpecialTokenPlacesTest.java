@@ -27,8 +27,7 @@ class SpecialTokenPlacesTest {
     private Path directory;
 
     static Stream<Named<JsonNode>> cases() {
-        return TestTokenizers.recorded("special-tokens.json")
-                .map(test -> Named.of(test.path("name").textValue(), test));
+        return TestTokenizers.recorded("special-tokens.json");
     }
 
     @ParameterizedTest

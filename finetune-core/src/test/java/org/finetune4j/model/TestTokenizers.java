@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.finetune4j.AtomicFiles;
+import org.junit.jupiter.api.Named;
 
 /** Small complete tokenizers for tests, of this module and of those that build on it. */
 public final class TestTokenizers {
@@ -57,9 +58,10 @@ public final class TestTokenizers {
     }
 
     /** Recorded cases of the resources: files of a tokenizer, and what transformers made with them. */
-    public static Stream<JsonNode> recorded(String file) {
+    public static Stream<Named<JsonNode>> recorded(String file) {
         try (InputStream content = resource(file)) {
-            return StreamSupport.stream(JSON.readTree(content).spliterator(), false);
+            return StreamSupport.stream(JSON.readTree(content).spliterator(), false)
+                    .map(test -> Named.of(test.path("name").textValue(), test));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
