@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
  * (a full disk, a viewer that held the file) may pass. An {@link Error} is passed on to the caller. A failure before the start is
  * not passed on: that run was refused, and what listeners wrote of an earlier one stays.
  */
-public final class ListenerChain implements TrainingListener {
+public class ListenerChain implements TrainingListener {
 
     private static final Logger LOG = LoggerFactory.getLogger(ListenerChain.class);
 

@@ -5,12 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class ListenerChainTest {
@@ -146,5 +149,20 @@ class ListenerChainTest {
         public void onFailure(Throwable failure) {
             heard.add(name + " failure");
         }
+    }
+
+    /** An event that is new is easily forgotten: a default method of the interface does nothing, and nobody notices. */
+    @Test
+    void everyEventIsPassedOn() {
+        List<String> events = Stream.of(TrainingListener.class.getMethods())
+                .map(Method::getName)
+                .sorted()
+                .toList();
+        List<String> passedOn = Stream.of(ListenerChain.class.getDeclaredMethods())
+                .filter(method -> method.getName().startsWith("on") && Modifier.isPublic(method.getModifiers()))
+                .map(Method::getName)
+                .sorted()
+                .toList();
+        assertEquals(events, passedOn);
     }
 }

@@ -1,27 +1,21 @@
 package org.finetune4j.train.report;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.ListenerChain;
-import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.StepInterval;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
-import org.finetune4j.train.TrainingSummary;
-import org.finetune4j.train.health.TrainingStatistics;
 
 /**
  * Tells other listeners of some steps only, as transformers' {@code logging_steps} does: the loss is then the mean over the
  * steps since the last one they were told of, tokens and times are added up, and everything else is the step's own.
  */
-public final class LoggedSteps implements TrainingListener {
+public final class LoggedSteps extends ListenerChain {
 
     private final StepInterval interval;
     private final boolean first;
-    private final TrainingListener told;
 
     private long steps;
     private double losses;
@@ -39,16 +33,16 @@ public final class LoggedSteps implements TrainingListener {
      * @param listeners who is told
      */
     public LoggedSteps(StepInterval interval, boolean first, List<? extends TrainingListener> listeners) {
+        super(listeners);
         this.interval = interval;
         this.first = first;
-        this.told = new ListenerChain(listeners);
     }
 
     @Override
     public void onStart(TrainingPlan plan) {
         forget();
         lastEpoch = -1;
-        told.onStart(plan);
+        super.onStart(plan);
     }
 
     @Override
@@ -64,7 +58,7 @@ public final class LoggedSteps implements TrainingListener {
         seconds += metrics.tokens() / metrics.tokensPerSecond();
         waited = waited.plus(metrics.dataWait());
         if ((first && firstOfStart) || interval.isDue(metrics.step(), metrics.totalSteps(), epochEnds)) {
-            told.onStep(new StepMetrics(
+            super.onStep(new StepMetrics(
                     metrics.step(),
                     metrics.totalSteps(),
                     metrics.epoch(),
@@ -87,35 +81,5 @@ public final class LoggedSteps implements TrainingListener {
         labelledTokens = 0;
         seconds = 0;
         waited = Duration.ZERO;
-    }
-
-    @Override
-    public void onStatistics(TrainingStatistics statistics) {
-        told.onStatistics(statistics);
-    }
-
-    @Override
-    public void onEvaluation(EvaluationMetrics metrics) {
-        told.onEvaluation(metrics);
-    }
-
-    @Override
-    public void onCheckpoint(Path directory, long step) {
-        told.onCheckpoint(directory, step);
-    }
-
-    @Override
-    public void onSamples(List<SampleComparison> samples) {
-        told.onSamples(samples);
-    }
-
-    @Override
-    public void onEnd(TrainingSummary summary) {
-        told.onEnd(summary);
-    }
-
-    @Override
-    public void onFailure(Throwable failure) {
-        told.onFailure(failure);
     }
 }

@@ -71,4 +71,17 @@ class LoggedStepsTest {
         assertEquals(List.of(8L), steps(logs));
         assertEquals(7.5, logs.get(0).loss());
     }
+
+    @Test
+    void warningsAreHeardTooBeforeTheStart() {
+        List<String> warnings = new ArrayList<>();
+        TrainingListener reporter = new TrainingListener() {
+            @Override
+            public void onWarning(String message) {
+                warnings.add(message);
+            }
+        };
+        new LoggedSteps(StepInterval.every(3), false, List.of(reporter)).onWarning("long rows");
+        assertEquals(List.of("long rows"), warnings);
+    }
 }
