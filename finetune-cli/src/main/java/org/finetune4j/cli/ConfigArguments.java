@@ -14,7 +14,7 @@ final class ConfigArguments {
     @Parameters(index = "1..*", paramLabel = "key=value", description = "Values that go before those in the file.")
     private List<String> overrides = new ArrayList<>();
 
-    TrainingJob read() {
-        return TrainingJob.of(TrainingConfig.read(file, overrides));
+    TrainingSettings read() {
+        return TrainingSettings.of(TrainingConfig.read(file, overrides));
     }
 }

@@ -112,7 +112,7 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     private Map<String, Object> measure(CausalLM loaded, EvalData source, ModelSelection selection) {
-        JobData.Part part = source.load(loaded);
+        TrainingData.Part part = source.load(loaded);
         Map<String, Object> values = measure(loaded, part.samples(), selection);
         if (byTask) {
             Map<String, Object> tasks = new LinkedHashMap<>();

@@ -23,10 +23,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a model is measured on: files in any format that training reads, or what a training's configuration holds out.
  *
- * @param job reads it
- * @param heldOut whether it is what the job holds out, or what it would train on
+ * @param settings what the configuration, or the command line, says of it
+ * @param heldOut whether it is what the configuration holds out, or what it would train on
  */
-record EvalData(DataJob job, boolean heldOut) {
+record EvalData(DataSettings settings, boolean heldOut) {
 
     /** More different answers than this are no classes. */
     private static final int MOST_CHOICES = 200;
@@ -36,20 +36,20 @@ record EvalData(DataJob job, boolean heldOut) {
         Map<String, Object> values = new LinkedHashMap<>(settings);
         values.put("train_file", files);
         Settings all = TrainingConfig.with("eval", values, keys);
-        DataJob job = DataJob.of(all);
+        DataSettings data = DataSettings.of(all);
         all.refuseUnknown();
-        return new EvalData(job, false);
+        return new EvalData(data, false);
     }
 
     static EvalData ofConfiguration(Path file, List<String> keys) {
-        return new EvalData(DataJob.of(TrainingConfig.read(file, keys)), true);
+        return new EvalData(DataSettings.of(TrainingConfig.read(file, keys)), true);
     }
 
     /** The samples, with their examples where they come from records. */
-    JobData.Part load(CausalLM model) {
-        JobData data = job.load(model);
+    TrainingData.Part load(CausalLM model) {
+        TrainingData data = settings.load(model);
         data.notes().forEach(note -> System.err.println("data: " + note));
-        JobData.Part part = heldOut ? data.evaluation() : data.train();
+        TrainingData.Part part = heldOut ? data.evaluation() : data.train();
         if (part == null) {
             throw new UserErrorException("the configuration holds nothing out to measure on: set eval_file,"
                     + " eval_fraction, eval_tasks or eval_task_fraction");
@@ -58,7 +58,7 @@ record EvalData(DataJob job, boolean heldOut) {
     }
 
     /** The samples of each task, by its name. */
-    Map<String, TrainingDataset> byTask(JobData.Part part, CausalLM model) {
+    Map<String, TrainingDataset> byTask(TrainingData.Part part, CausalLM model) {
         ExampleDataset examples = part.examples();
         if (examples == null) {
             throw new UserErrorException("plain text has no tasks: leave out --by-task");
@@ -68,7 +68,7 @@ record EvalData(DataJob job, boolean heldOut) {
             int[] own = IntStream.range(0, examples.size())
                     .filter(i -> examples.task(i).equals(name))
                     .toArray();
-            tasks.put(name, job.samples(examples.select(own), model));
+            tasks.put(name, settings.samples(examples.select(own), model));
         }
         return tasks;
     }
@@ -104,7 +104,7 @@ record EvalData(DataJob job, boolean heldOut) {
         if (example instanceof PromptCompletion text) {
             return text;
         }
-        @Nullable PromptTemplate template = job.promptTemplate(model);
+        @Nullable PromptTemplate template = settings.promptTemplate(model);
         if (example instanceof Instruction instruction && template != null) {
             return new PromptCompletion(
                     template.prompt(instruction.record()), template.completion(instruction.record()));

@@ -38,7 +38,7 @@ final class HeldOutOptions {
 
     @Option(
             names = "--prompt-template",
-            defaultValue = DataJob.TRAINED,
+            defaultValue = DataSettings.TRAINED,
             paramLabel = "TEXT",
             description =
                     "trained (what the model or adapter was trained with, else alpaca), alpaca, chat, or a text with"

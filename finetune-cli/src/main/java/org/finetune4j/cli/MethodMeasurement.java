@@ -53,14 +53,14 @@ final class MethodMeasurement {
             keys.putAll(row.settings());
             keys.put("learning_rate", rateScale * row.learningRate());
         }
-        ModelSelection selection = job(keys).arguments().selection();
+        ModelSelection selection = training(keys).arguments().selection();
         // Scores are taken before and after, not while the clock is running.
         MEASURED.forEach(keys::remove);
-        TrainingJob job = job(keys);
+        TrainingSettings training = training(keys);
         long process = ProcessMemory.afterStart();
-        try (CausalLM model = CausalLM.load(job.model(), job.load().options())) {
-            JobData data = job.data().load(model);
-            JobData.Part heldOut = data.evaluation();
+        try (CausalLM model = CausalLM.load(training.model(), training.load().options())) {
+            TrainingData data = training.data().load(model);
+            TrainingData.Part heldOut = data.evaluation();
             if (heldOut == null) {
                 throw new UserErrorException(
                         "bench methods: set eval_file or eval_fraction: there is nothing to score");
@@ -71,21 +71,21 @@ final class MethodMeasurement {
                     model,
                     heldOut.samples(),
                     Collator.of(model.tokenizer()),
-                    job.arguments().perDeviceEvalBatchSize(),
+                    training.arguments().perDeviceEvalBatchSize(),
                     selection);
             if (row == null) {
                 score(result, selection, evaluator);
             } else {
-                result.put("kind", job.strategy().deltaKind().label());
-                JobData trainOnly = new JobData(data.train(), null, data.form(), data.notes());
-                train(job.tuner(model, trainOnly, process), selection, evaluator, result);
+                result.put("kind", training.strategy().deltaKind().label());
+                TrainingData trainOnly = new TrainingData(data.train(), null, data.form(), data.notes());
+                train(training.tuner(model, trainOnly, process), selection, evaluator, result);
             }
             return result;
         }
     }
 
-    private static TrainingJob job(Map<String, Object> keys) {
-        return TrainingJob.of(new Settings("bench methods", keys));
+    private static TrainingSettings training(Map<String, Object> keys) {
+        return TrainingSettings.of(new Settings("bench methods", keys));
     }
 
     private static void train(FineTuner tuner, ModelSelection selection, Evaluator evaluator, ObjectNode result) {

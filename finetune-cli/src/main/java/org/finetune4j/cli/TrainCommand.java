@@ -32,38 +32,38 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        TrainingJob job = config.read();
-        RunDirectory.check(job.arguments());
-        OutputDirectory.check(job.outputDirectory());
-        Path directory = job.model();
+        TrainingSettings training = config.read();
+        RunDirectory.check(training.arguments());
+        OutputDirectory.check(training.outputDirectory());
+        Path directory = training.model();
         long process = ProcessMemory.afterStart();
-        try (CausalLM model = CausalLM.load(directory, job.load().options())) {
-            JobData data = job.data().load(model);
+        try (CausalLM model = CausalLM.load(directory, training.load().options())) {
+            TrainingData data = training.data().load(model);
             data.notes().forEach(note -> System.err.println("data: " + note));
-            FineTuner tuner = job.tuner(model, data, process);
-            job.reports().listeners(job.outputDirectory()).forEach(tuner::listener);
+            FineTuner tuner = training.tuner(model, data, process);
+            training.reports().listeners(training.outputDirectory()).forEach(tuner::listener);
             try (InterruptGuard guard = new InterruptGuard(tuner::requestStop);
                     TrainingResult result = tuner.train()) {
-                return finish(job, result);
+                return finish(training, result);
             }
         }
     }
 
-    private int finish(TrainingJob job, TrainingResult result) {
+    private int finish(TrainingSettings training, TrainingResult result) {
         TrainingSummary summary = result.summary();
         if (summary.interrupted()) {
             System.err.println("stopped after step " + summary.steps() + "; go on with resume_from_checkpoint=true");
             return Main.FAILURE;
         }
-        result.save(job.outputDirectory());
-        System.out.println(json ? line(job, result) : job.outputDirectory());
+        result.save(training.outputDirectory());
+        System.out.println(json ? line(training, result) : training.outputDirectory());
         return 0;
     }
 
-    private static String line(TrainingJob job, TrainingResult result) {
+    private static String line(TrainingSettings training, TrainingResult result) {
         TrainingSummary summary = result.summary();
         Map<String, @Nullable Object> values = new LinkedHashMap<>();
-        values.put("output", job.outputDirectory().toString());
+        values.put("output", training.outputDirectory().toString());
         values.put("steps", summary.steps());
         values.put("loss", summary.finalLoss());
         values.put("best_evaluation_loss", summary.bestEvaluationLoss());

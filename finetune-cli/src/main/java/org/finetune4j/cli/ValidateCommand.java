@@ -43,22 +43,22 @@ final class ValidateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        TrainingJob job = config.read();
-        attempt(() -> RunDirectory.check(job.arguments()));
-        attempt(() -> OutputDirectory.check(job.outputDirectory()));
+        TrainingSettings training = config.read();
+        attempt(() -> RunDirectory.check(training.arguments()));
+        attempt(() -> OutputDirectory.check(training.outputDirectory()));
         attempt(() -> {
-            Path directory = job.model();
+            Path directory = training.model();
             long process = ProcessMemory.afterStart();
-            try (CausalLM model = CausalLM.load(directory, job.load().options())) {
+            try (CausalLM model = CausalLM.load(directory, training.load().options())) {
                 say("model       " + model.directory() + ", " + model.config().architecture());
-                JobData data = job.data().load(model);
+                TrainingData data = training.data().load(model);
                 data.notes().forEach(note -> say("data        " + note));
                 describe("train", data.train());
-                JobData.Part heldOut = data.evaluation();
+                TrainingData.Part heldOut = data.evaluation();
                 if (heldOut != null) {
                     problems.addAll(describe("evaluation", heldOut));
                 }
-                show(job, job.tuner(model, data, process).preflight());
+                show(training, training.tuner(model, data, process).preflight());
             }
         });
         if (json) {
@@ -89,7 +89,7 @@ final class ValidateCommand implements Callable<Integer> {
     }
 
     /** Prints what a part of the data is like, and gives what cannot be trained on. */
-    private List<String> describe(String key, JobData.Part part) {
+    private List<String> describe(String key, TrainingData.Part part) {
         if (part.samples() instanceof TokenizedDataset samples && part.examples() != null) {
             DiversityReport report = DiversityReport.of(part.examples(), samples, MAX_PROBLEMS);
             report.lines().forEach(line -> say(key + "  " + line));
@@ -99,7 +99,7 @@ final class ValidateCommand implements Callable<Integer> {
         return List.of();
     }
 
-    private void put(TrainingJob job, PreflightReport found) {
+    private void put(TrainingSettings training, PreflightReport found) {
         report.put("samples", found.samples());
         report.put("tokens", found.survey().tokens());
         report.put("labelled_tokens", found.survey().labelled());
@@ -107,12 +107,12 @@ final class ValidateCommand implements Callable<Integer> {
         report.put("sample", found.sample());
         report.put("trainable_parameters", found.memory().trainable());
         report.put("parameters", found.memory().total());
-        report.put("optimizer", job.arguments().optimizer().name());
+        report.put("optimizer", training.arguments().optimizer().name());
         report.put("memory", found.memory().describe());
         report.put("warnings", found.findings().warnings());
     }
 
-    private void show(TrainingJob job, PreflightReport found) {
+    private void show(TrainingSettings training, PreflightReport found) {
         SampleSurvey survey = found.survey();
         say("samples     " + found.samples() + ", " + survey.tokens() + " tokens, " + survey.labelled()
                 + " of them trained, the longest has " + survey.longest() + " (" + survey.longestAt() + ")");
@@ -121,10 +121,10 @@ final class ValidateCommand implements Callable<Integer> {
             say(found.sample());
         }
         MemoryPlan plan = found.memory();
-        put(job, found);
+        put(training, found);
         say(String.format(Locale.ROOT, "trains      %,d of %,d parameters", plan.trainable(), plan.total()));
-        say("optimizer   " + job.arguments().optimizer().name() + ", "
-                + job.arguments().schedule().schedulerType());
+        say("optimizer   " + training.arguments().optimizer().name() + ", "
+                + training.arguments().schedule().schedulerType());
         say("memory      " + plan.describe());
         found.findings().warnings().forEach(warning -> say("warning     " + warning));
         problems.addAll(found.findings().errors());

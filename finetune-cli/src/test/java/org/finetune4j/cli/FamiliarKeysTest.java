@@ -76,8 +76,8 @@ class FamiliarKeysTest {
         return TrainingConfig.with("a.yaml", values, List.of());
     }
 
-    private static TrainingJob job(Map<String, ?> given) {
-        return TrainingJob.of(settings("lora", given));
+    private static TrainingSettings training(Map<String, ?> given) {
+        return TrainingSettings.of(settings("lora", given));
     }
 
     /** What a key with this value is told, or null where it is accepted. */
@@ -85,7 +85,7 @@ class FamiliarKeysTest {
         Map<String, Object> given = new LinkedHashMap<>();
         given.put(key, value);
         try {
-            TrainingJob.of(settings(method, given));
+            TrainingSettings.of(settings(method, given));
             return null;
         } catch (UserErrorException e) {
             return e.getMessage();
@@ -143,12 +143,12 @@ class FamiliarKeysTest {
     void aWholeDumpOfTrainingArgumentsIsAccepted() {
         Map<String, Object> all = new LinkedHashMap<>(REFERENCE.get("TrainingArguments"));
         all.put("output_dir", "out");
-        TrainingJob job = job(all);
-        assertEquals("adamw", job.arguments().optimizer().name());
-        assertEquals(StepInterval.NEVER, job.arguments().evaluation());
-        assertEquals(StepInterval.every(500), job.arguments().checkpoints());
-        assertEquals(StepInterval.every(500), job.reports().intervals().logging());
-        assertEquals(List.of(), job.reports().reportTo());
+        TrainingSettings training = training(all);
+        assertEquals("adamw", training.arguments().optimizer().name());
+        assertEquals(StepInterval.NEVER, training.arguments().evaluation());
+        assertEquals(StepInterval.every(500), training.arguments().checkpoints());
+        assertEquals(StepInterval.every(500), training.reports().intervals().logging());
+        assertEquals(List.of(), training.reports().reportTo());
     }
 
     @ParameterizedTest
@@ -163,7 +163,8 @@ class FamiliarKeysTest {
         "seed: 1, max_steps: 4, 0"
     })
     void evaluationsComeWhenStrategyAndStepsSay(String first, String second, double steps) {
-        assertEquals(steps, job(yaml(first, second)).arguments().evaluation().steps());
+        assertEquals(
+                steps, training(yaml(first, second)).arguments().evaluation().steps());
     }
 
     @ParameterizedTest
@@ -174,7 +175,8 @@ class FamiliarKeysTest {
         "save_steps: 50, seed: 1, 50"
     })
     void checkpointsComeWhenStrategyAndStepsSay(String first, String second, double steps) {
-        assertEquals(steps, job(yaml(first, second)).arguments().checkpoints().steps());
+        assertEquals(
+                steps, training(yaml(first, second)).arguments().checkpoints().steps());
     }
 
     private static Map<String, Object> yaml(String... lines) {
@@ -188,16 +190,16 @@ class FamiliarKeysTest {
 
     @Test
     void fewerWarmupStepsThanOneAreAShareOfAll() {
-        assertEquals(0.1, job(Map.of("warmup_steps", 0.1)).arguments().warmupRatio());
-        assertEquals(0, job(Map.of("warmup_steps", 0.1)).arguments().warmupSteps());
-        assertEquals(10, job(Map.of("warmup_steps", 10.0)).arguments().warmupSteps());
-        assertEquals(0.03, job(Map.of("warmup_ratio", 0.03)).arguments().warmupRatio());
+        assertEquals(0.1, training(Map.of("warmup_steps", 0.1)).arguments().warmupRatio());
+        assertEquals(0, training(Map.of("warmup_steps", 0.1)).arguments().warmupSteps());
+        assertEquals(10, training(Map.of("warmup_steps", 10.0)).arguments().warmupSteps());
+        assertEquals(0.03, training(Map.of("warmup_ratio", 0.03)).arguments().warmupRatio());
         assertTrue(problem("lora", "warmup_steps", 1.5).contains("'warmup_steps' is 1.5, expected a whole number"));
     }
 
     @Test
     void namesOfTrlAreThoseOfTheConfiguration() {
-        TrainingJob job = job(yaml(
+        TrainingSettings training = training(yaml(
                 "lora_target_modules: [q_proj, v_proj]",
                 "lora_r: 4",
                 "lora_modules_to_save: [norm]",
@@ -209,23 +211,26 @@ class FamiliarKeysTest {
                 "use_bnb_nested_quant: true",
                 "bnb_4bit_quant_type: nf4",
                 "train_sampling_strategy: group_by_length"));
-        assertEquals(4, job.strategy().settings().get("r"));
-        assertEquals(77, job.data().maxLength());
-        assertEquals("LEFT", job.data().truncation().name());
-        assertEquals(TrainOn.ASSISTANT, job.data().trainOn());
-        assertTrue(job.data().groupByLength());
+        assertEquals(4, training.strategy().settings().get("r"));
+        assertEquals(77, training.data().maxLength());
+        assertEquals("LEFT", training.data().truncation().name());
+        assertEquals(TrainOn.ASSISTANT, training.data().trainOn());
+        assertTrue(training.data().groupByLength());
         assertEquals(
-                TrainOn.ALL, job(Map.of("completion_only_loss", false)).data().trainOn());
-        assertFalse(
-                job(Map.of("train_sampling_strategy", "sequential")).arguments().shuffle());
-        assertEquals("full", job(Map.of("use_peft", false)).strategy().method());
-        assertEquals("vera", job(Map.of("peft_type", "VERA")).strategy().method());
+                TrainOn.ALL,
+                training(Map.of("completion_only_loss", false)).data().trainOn());
+        assertFalse(training(Map.of("train_sampling_strategy", "sequential"))
+                .arguments()
+                .shuffle());
+        assertEquals("full", training(Map.of("use_peft", false)).strategy().method());
+        assertEquals("vera", training(Map.of("peft_type", "VERA")).strategy().method());
         assertEquals(
                 "org/name@v1",
-                job(yaml("model_name_or_path: org/name", "model_revision: v1")).modelNameOrPath());
+                training(yaml("model_name_or_path: org/name", "model_revision: v1"))
+                        .modelNameOrPath());
         assertEquals(
                 "org/name",
-                job(yaml("model_name_or_path: org/name", "model_revision: main"))
+                training(yaml("model_name_or_path: org/name", "model_revision: main"))
                         .modelNameOrPath());
     }
 
@@ -233,7 +238,7 @@ class FamiliarKeysTest {
     void aLengthOfNullCutsNothingOff() {
         Map<String, Object> given = new LinkedHashMap<>();
         given.put("max_length", null);
-        assertEquals(DataJob.WHOLE, job(given).data().maxLength());
+        assertEquals(DataSettings.WHOLE, training(given).data().maxLength());
     }
 
     @ParameterizedTest
@@ -274,7 +279,7 @@ class FamiliarKeysTest {
         String scheduler = line.startsWith("lr_scheduler_kwargs") ? "cosine" : "linear";
         assertEquals(
                 scheduler,
-                job(yaml(line, "lr_scheduler_type: " + scheduler))
+                training(yaml(line, "lr_scheduler_type: " + scheduler))
                         .arguments()
                         .schedule()
                         .schedulerType());
@@ -310,7 +315,7 @@ class FamiliarKeysTest {
             given.put("model_name_or_path", ".");
         }
         String message =
-                assertThrows(UserErrorException.class, () -> job(given)).getMessage();
+                assertThrows(UserErrorException.class, () -> training(given)).getMessage();
         assertTrue(message.startsWith("a.yaml: "), message);
         assertTrue(message.contains(expected), message);
         assertFalse(message.contains("?;") || message.contains("?."), message);
@@ -330,7 +335,7 @@ class FamiliarKeysTest {
 
     @Test
     void twoNamesForOneThingMayNotSayDifferentThings() {
-        String message = assertThrows(UserErrorException.class, () -> job(Map.of("lora_r", 4, "r", 8)))
+        String message = assertThrows(UserErrorException.class, () -> training(Map.of("lora_r", 4, "r", 8)))
                 .getMessage();
         assertEquals("a.yaml: 'lora_r' and 'r' say different things: give one of them", message);
         assertEquals(

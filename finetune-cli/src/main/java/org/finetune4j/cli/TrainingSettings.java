@@ -14,11 +14,11 @@ import org.finetune4j.train.TrainingArguments;
  *
  * @param previews held-out prompts to answer before and after training
  */
-record TrainingJob(
+record TrainingSettings(
         String modelNameOrPath,
         LoadSettings load,
         FineTuningStrategy strategy,
-        DataJob data,
+        DataSettings data,
         TrainingArguments arguments,
         Path outputDirectory,
         ReportSettings reports,
@@ -29,7 +29,7 @@ record TrainingJob(
      *
      * @throws UserErrorException for the first key that is unknown, missing or has a value that cannot be used
      */
-    static TrainingJob of(Settings settings) {
+    static TrainingSettings of(Settings settings) {
         String stage = settings.text("stage").orElse("sft");
         if (!stage.equals("sft")) {
             throw new UserErrorException(settings.origin() + ": 'stage' is " + stage + ", expected sft");
@@ -39,17 +39,17 @@ record TrainingJob(
         String method = settings.text("method").orElse("lora");
         FineTuningStrategy strategy = Choices.naming(settings, "method", () -> StrategyProvider.named(method))
                 .create(settings);
-        TrainingJob job = new TrainingJob(
+        TrainingSettings training = new TrainingSettings(
                 model,
                 new LoadSettings(settings, strategy),
                 strategy,
-                DataJob.of(settings),
+                DataSettings.of(settings),
                 TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate()),
                 output,
                 ReportSettings.of(settings),
                 settings.integer("num_preview_samples", 3, 0, 1000));
         settings.refuseUnknown(new ForeignKeys(settings.known(), strategy.method()));
-        return job;
+        return training;
     }
 
     /**
@@ -68,7 +68,7 @@ record TrainingJob(
      * @param loadedData of {@link #data}
      * @param process bytes of the process without the model
      */
-    FineTuner tuner(CausalLM loaded, JobData loadedData, long process) {
+    FineTuner tuner(CausalLM loaded, TrainingData loadedData, long process) {
         FineTuner tuner = FineTuner.of(loaded)
                 .strategy(strategy)
                 .arguments(arguments)
@@ -80,7 +80,7 @@ record TrainingJob(
         }
         tuner.chatTemplate(loadedData.form());
         tuner.dataset(loadedData.train().batches());
-        JobData.Part heldOut = loadedData.evaluation();
+        TrainingData.Part heldOut = loadedData.evaluation();
         if (heldOut != null) {
             tuner.evaluation(heldOut.samples());
         }

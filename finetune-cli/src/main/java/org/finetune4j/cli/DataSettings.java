@@ -47,7 +47,7 @@ import org.jspecify.annotations.Nullable;
  * @param chatTemplate name, file or directory of the chat template, or null for the model's own
  * @param chosenOnly whether of preference pairs the chosen answer is learned
  */
-record DataJob(
+record DataSettings(
         List<DatasetSpec> training,
         List<DatasetSpec> evaluation,
         double evaluationFraction,
@@ -75,7 +75,7 @@ record DataJob(
     /** Instructions are put as in the training of the model or adapter, and as Alpaca does where that is not known. */
     static final String TRAINED = "trained";
 
-    static DataJob of(Settings settings) {
+    static DataSettings of(Settings settings) {
         DatasetSettings datasets = new DatasetSettings(settings);
         List<DatasetSpec> training = datasets.training();
         TextSettings text = TextSettings.of(settings, training);
@@ -85,7 +85,7 @@ record DataJob(
             throw new UserErrorException(settings.origin()
                     + ": 'packing' and 'group_by_length' exclude each other: packed rows all have one length");
         }
-        return new DataJob(
+        return new DataSettings(
                 training,
                 datasets.files(settings.texts("eval_file")),
                 settings.number("eval_fraction", 0, 0, 0.99),
@@ -109,7 +109,7 @@ record DataJob(
     }
 
     /** Refuses a text that is no template. */
-    DataJob {
+    DataSettings {
         training = List.copyOf(training);
         evaluation = List.copyOf(evaluation);
         if (!List.of(ALPACA, CHAT, TRAINED).contains(promptTemplate)) {
@@ -156,12 +156,12 @@ record DataJob(
      *
      * @throws UserErrorException when a file, a record or a setting is wrong
      */
-    JobData load(CausalLM model) {
+    TrainingData load(CausalLM model) {
         List<String> notes = new ArrayList<>();
         return text == null ? examples(model, notes) : plainText(text, model, notes);
     }
 
-    private JobData plainText(TextSettings options, CausalLM model, List<String> notes) {
+    private TrainingData plainText(TextSettings options, CausalLM model, List<String> notes) {
         TextDataset text = options.load(training, maxLength(model), model.tokenizer());
         notes.add(String.format(Locale.ROOT, "%s: plain text, %,d tokens", name(training), text.tokens()));
         TrainingDataset train = text;
@@ -172,14 +172,14 @@ record DataJob(
             train = split.train();
             heldOut = split.evaluation();
         }
-        return new JobData(
-                new JobData.Part(name(training), train, train, null),
-                heldOut == null ? null : new JobData.Part(evaluationName(), heldOut, heldOut, null),
+        return new TrainingData(
+                new TrainingData.Part(name(training), train, train, null),
+                heldOut == null ? null : new TrainingData.Part(evaluationName(), heldOut, heldOut, null),
                 null,
                 notes);
     }
 
-    private JobData examples(CausalLM model, List<String> notes) {
+    private TrainingData examples(CausalLM model, List<String> notes) {
         ExampleDataset train = mixture.mix(training, notes);
         ExampleDataset heldOut = null;
         if (!evaluation.isEmpty()) {
@@ -195,11 +195,11 @@ record DataJob(
         }
         SupervisedOptions options = options(model);
         TrainingDataset samples = samples(train, model, options);
-        return new JobData(
-                new JobData.Part(name(training), samples, batches(samples, options, notes), train),
+        return new TrainingData(
+                new TrainingData.Part(name(training), samples, batches(samples, options, notes), train),
                 heldOut == null
                         ? null
-                        : new JobData.Part(
+                        : new TrainingData.Part(
                                 evaluationName(),
                                 samples(heldOut, model, options),
                                 samples(heldOut, model, options),

@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
  * @param form the chat template that the trained model is to be asked in, or null where it is the model's own or none
  * @param notes what was read and left out, one line each
  */
-record JobData(
+record TrainingData(
         Part train, @Nullable Part evaluation, @Nullable ChatTemplate form, List<String> notes) {
 
-    JobData {
+    TrainingData {
         notes = List.copyOf(notes);
     }
 
