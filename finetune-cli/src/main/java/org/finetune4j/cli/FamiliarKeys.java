@@ -10,7 +10,7 @@ import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -194,9 +194,8 @@ final class FamiliarKeys {
         if (type != null) {
             // PEFT's names for its types are those of our methods in capital letters.
             String method = type.toString().toLowerCase(Locale.ROOT);
-            List<String> methods = StrategyProvider.all().stream()
-                    .map(StrategyProvider::method)
-                    .toList();
+            List<String> methods =
+                    FineTuningMethod.all().stream().map(FineTuningMethod::name).toList();
             if (!methods.contains(method)) {
                 throw new UserErrorException(given.origin() + ": 'peft_type' is " + type + ", which is not built here"
                         + Suggestions.among(method, methods));

@@ -13,7 +13,7 @@ import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,16 +94,16 @@ final class ForeignKeys implements Settings.UnknownKey {
 
     /** The methods that read a key, found by letting each read a configuration without any. */
     private static List<String> methodsWith(String key) {
-        return StrategyProvider.all().stream()
-                .filter(provider -> keysOf(provider).contains(key))
-                .map(StrategyProvider::method)
+        return FineTuningMethod.all().stream()
+                .filter(method -> keysOf(method).contains(key))
+                .map(FineTuningMethod::name)
                 .toList();
     }
 
-    private static Set<String> keysOf(StrategyProvider provider) {
-        Settings nothing = new Settings(provider.method(), Map.of());
+    private static Set<String> keysOf(FineTuningMethod method) {
+        Settings nothing = new Settings(method.name(), Map.of());
         try {
-            provider.create(nothing);
+            method.create(nothing);
         } catch (UserErrorException e) {
             // A key that must be there is missing: what was asked for before it counts.
         }

@@ -4,8 +4,8 @@ import java.nio.file.Path;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
-import org.finetune4j.strategy.StrategyProvider;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingArguments;
 
@@ -37,7 +37,7 @@ record TrainingSettings(
         String model = settings.requiredText("model_name_or_path");
         Path output = settings.path("output_dir");
         String method = settings.text("method").orElse("lora");
-        FineTuningStrategy strategy = Choices.naming(settings, "method", () -> StrategyProvider.named(method))
+        FineTuningStrategy strategy = Choices.naming(settings, "method", () -> FineTuningMethod.named(method))
                 .create(settings);
         TrainingSettings training = new TrainingSettings(
                 model,

@@ -12,7 +12,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.finetune4j.Settings;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,15 +28,15 @@ class BenchMethodsTest {
         Set<String> methods = rows.stream()
                 .map(row -> (String) row.settings().get("method"))
                 .collect(Collectors.toCollection(TreeSet::new));
-        Set<String> known = StrategyProvider.all().stream()
-                .map(StrategyProvider::method)
+        Set<String> known = FineTuningMethod.all().stream()
+                .map(FineTuningMethod::name)
                 .collect(Collectors.toCollection(TreeSet::new));
         assertEquals(known, methods);
         for (BenchRow row : rows) {
             Settings settings = new Settings(row.name(), row.settings());
             settings.text("method");
             settings.number("learning_rate", 0);
-            StrategyProvider.named((String) row.settings().get("method")).create(settings);
+            FineTuningMethod.named((String) row.settings().get("method")).create(settings);
             settings.refuseUnknown();
         }
     }

@@ -115,11 +115,11 @@ public final class FullFineTuning implements FineTuningStrategy {
         }
     }
 
-    /** Registers the method. */
-    public static final class Provider implements StrategyProvider {
+    /** Full fine-tuning, as configurations name it. */
+    public static final class Method implements FineTuningMethod {
 
         @Override
-        public String method() {
+        public String name() {
             return "full";
         }
 

@@ -6,23 +6,23 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 
 /**
- * Makes a method known under its name in configurations and under its {@code peft_type} in adapter directories. A method
+ * A method known under its name in configurations and under its {@code peft_type} in adapter directories. A method
  * is one subclass, named in {@code META-INF/services} for both.
  */
-public abstract class PeftMethod implements StrategyProvider, AdapterFormat {
+public abstract class PeftMethod implements FineTuningMethod, AdapterFormat {
 
-    private final String method;
+    private final String name;
     private final String peftType;
 
     /**
-     * @param method the name in configurations, such as {@code vera}
+     * @param name the name in configurations, such as {@code vera}
      * @param peftType PEFT's name, such as {@code VERA}
      */
-    protected PeftMethod(String method, String peftType) {
-        this.method = method;
+    protected PeftMethod(String name, String peftType) {
+        this.name = name;
         this.peftType = peftType;
     }
 
@@ -36,8 +36,8 @@ public abstract class PeftMethod implements StrategyProvider, AdapterFormat {
     protected abstract PeftStrategy read(Settings settings, boolean fromFile);
 
     @Override
-    public final String method() {
-        return method;
+    public final String name() {
+        return name;
     }
 
     /** {@return PEFT's name, such as {@code VERA}} */

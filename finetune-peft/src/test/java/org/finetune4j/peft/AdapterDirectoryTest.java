@@ -17,8 +17,8 @@ import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.AdapterSet;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
-import org.finetune4j.strategy.StrategyProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -85,7 +85,7 @@ class AdapterDirectoryTest {
         Map<String, Object> settings =
                 new LinkedHashMap<>(Map.of("r", 4, "lora_alpha", 8, "target_modules", List.of("q_proj")));
         settings.put(key, value.startsWith("[") ? List.of(value.substring(1, value.length() - 1)) : (Object) value);
-        return StrategyProvider.named("lora").create(new Settings("config.yaml", settings));
+        return FineTuningMethod.named("lora").create(new Settings("config.yaml", settings));
     }
 
     @Test
@@ -165,7 +165,7 @@ class AdapterDirectoryTest {
             })
     void everyMethodIsMadeFromSettings(String method) {
         Settings settings = new Settings("config.yaml", Map.of("freeze_layers", 1));
-        assertEquals(method, StrategyProvider.named(method).create(settings).method());
+        assertEquals(method, FineTuningMethod.named(method).create(settings).method());
     }
 
     @Test
@@ -173,7 +173,7 @@ class AdapterDirectoryTest {
         Settings settings = new Settings("config.yaml", Map.of("loraplus_lr_ratio", 16));
         try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
                 Adapter adapter = (Adapter)
-                        StrategyProvider.named("lora").create(settings).attach(model)) {
+                        FineTuningMethod.named("lora").create(settings).attach(model)) {
             List<ParameterGroup> groups = ParameterGroup.byLearningRate(
                     ParameterGroup.all(adapter.trainableParameters(), 0.01),
                     parameter -> adapter.trainingHooks().learningRateFactor(parameter));

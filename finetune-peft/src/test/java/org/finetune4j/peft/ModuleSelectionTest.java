@@ -12,7 +12,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -93,7 +93,7 @@ class ModuleSelectionTest {
         Settings settings = new Settings("config.yaml", Map.of("target_modules", written));
         assertEquals(
                 shown,
-                StrategyProvider.named("lora").create(settings).settings().get("target_modules"));
+                FineTuningMethod.named("lora").create(settings).settings().get("target_modules"));
     }
 
     @Test
@@ -119,7 +119,7 @@ class ModuleSelectionTest {
         try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"))) {
             String message = assertThrows(
                             UserErrorException.class,
-                            () -> StrategyProvider.named("ia3").create(settings).attach(model))
+                            () -> FineTuningMethod.named("ia3").create(settings).attach(model))
                     .getMessage();
             assertTrue(message.contains("layers_to_transform") && message.contains("IA3"), message);
         }
@@ -130,7 +130,7 @@ class ModuleSelectionTest {
         Settings settings = new Settings(
                 "config.yaml", Map.of("target_modules", List.of("q_proj"), "modules_to_save", List.of("_proj")));
         try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"))) {
-            String message = assertThrows(UserErrorException.class, () -> StrategyProvider.named("lora")
+            String message = assertThrows(UserErrorException.class, () -> FineTuningMethod.named("lora")
                             .create(settings)
                             .attach(model))
                     .getMessage();

@@ -12,7 +12,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -23,7 +23,7 @@ class TokenIndicesTest {
     private static AttachedStrategy attach(CausalLM model, Map<String, ?> settings) {
         Map<String, Object> all = new LinkedHashMap<>(Map.of("r", 2, "target_modules", List.of("v_proj")));
         all.putAll(settings);
-        return StrategyProvider.named("lora")
+        return FineTuningMethod.named("lora")
                 .create(new Settings("config.yaml", all))
                 .attach(model);
     }

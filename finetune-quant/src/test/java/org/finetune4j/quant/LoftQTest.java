@@ -19,7 +19,7 @@ import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.peft.lora.LoraAdapter;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.LinearAlgebra;
 import org.finetune4j.tensor.Tensor;
@@ -113,12 +113,12 @@ class LoftQTest {
     void aConfigurationAsksForItAsPeftDoes() {
         Settings settings = new Settings(
                 "test", Map.of("init_lora_weights", "loftq", "loftq_config", Map.of("loftq_bits", 4, "loftq_iter", 2)));
-        Lora lora = (Lora) StrategyProvider.named("lora").create(settings);
+        Lora lora = (Lora) FineTuningMethod.named("lora").create(settings);
         assertEquals(2, lora.config().loftq().iterations());
         Settings wrong =
                 new Settings("test", Map.of("init_lora_weights", "loftq", "loftq_config", Map.of("loftq_iters", 2)));
         UserErrorException refused = assertThrows(
-                UserErrorException.class, () -> StrategyProvider.named("lora").create(wrong));
+                UserErrorException.class, () -> FineTuningMethod.named("lora").create(wrong));
         assertTrue(Objects.requireNonNull(refused.getMessage()).contains("loftq_iters"), refused.getMessage());
     }
 

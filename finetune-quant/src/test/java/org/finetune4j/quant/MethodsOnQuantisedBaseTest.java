@@ -24,8 +24,8 @@ import org.finetune4j.model.ModelWriter;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
-import org.finetune4j.strategy.StrategyProvider;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -54,8 +54,8 @@ class MethodsOnQuantisedBaseTest {
     Path plain;
 
     static Stream<Arguments> methodsAndModels() {
-        return StrategyProvider.all().stream()
-                .map(StrategyProvider::method)
+        return FineTuningMethod.all().stream()
+                .map(FineTuningMethod::name)
                 .filter(method -> !TRAINS_THE_BASE.contains(method))
                 .flatMap(method -> OF_LINEAR_LAYERS.contains(method)
                         ? Stream.of(Arguments.of(method, "qwen2"), Arguments.of(method, "gpt2"))
@@ -126,7 +126,7 @@ class MethodsOnQuantisedBaseTest {
         if (method.equals("adalora")) {
             keys.put("total_step", 10);
         }
-        FineTuningStrategy strategy = StrategyProvider.named(method).create(new Settings("test", keys));
+        FineTuningStrategy strategy = FineTuningMethod.named(method).create(new Settings("test", keys));
         AttachedStrategy attached = strategy.attach(model);
         // Matrices that start at zero would hide half of the gradients.
         try (Autograd.Mode mode = Autograd.disabled();

@@ -18,7 +18,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
-import org.finetune4j.strategy.StrategyProvider;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.StepMetrics;
@@ -44,7 +44,7 @@ class NonFiniteOnQuantisedBaseTest {
         LoadOptions options =
                 LoadOptions.defaults().withCompression(Quantization.qlora().compression());
         try (CausalLM model = CausalLM.load(MODEL, options);
-                AttachedStrategy lora = StrategyProvider.named("lora")
+                AttachedStrategy lora = FineTuningMethod.named("lora")
                         .create(new Settings("test", Map.of("target_modules", "all-linear")))
                         .attach(model)) {
             Trainer trainer = new Trainer(

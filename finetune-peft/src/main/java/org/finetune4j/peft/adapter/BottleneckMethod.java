@@ -12,17 +12,17 @@ import org.finetune4j.peft.AdapterReader;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.AdapterSet;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
-import org.finetune4j.strategy.StrategyProvider;
 import org.jspecify.annotations.Nullable;
 
 /** Makes bottleneck adapters from settings, and reads AdapterHub's directories. */
-public final class BottleneckMethod implements StrategyProvider, AdapterFormat {
+public final class BottleneckMethod implements FineTuningMethod, AdapterFormat {
 
     static final String NAME = "adapter";
 
     @Override
-    public String method() {
+    public String name() {
         return NAME;
     }
 

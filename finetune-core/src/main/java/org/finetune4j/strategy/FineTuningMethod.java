@@ -7,41 +7,43 @@ import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
-/** Makes a method from a user's settings. Implementations are named in {@code META-INF/services}. */
-public interface StrategyProvider {
+/**
+ * A kind of fine-tuning, as configurations name it: it makes a {@link FineTuningStrategy} of a user's settings. Implementations
+ * are named in {@code META-INF/services}.
+ */
+public interface FineTuningMethod {
 
     /** {@return the method's name, such as {@code lora}} */
-    String method();
+    String name();
 
     /**
      * Reads the method's settings; what it does not ask for is somebody else's.
      *
      * @param settings all that the user set, the method's own among them
-     * @return the method
+     * @return the method with these settings
      */
     FineTuningStrategy create(Settings settings);
 
     /** {@return all methods on the class path} */
-    static List<StrategyProvider> all() {
-        return StreamSupport.stream(ServiceLoader.load(StrategyProvider.class).spliterator(), false)
+    static List<FineTuningMethod> all() {
+        return StreamSupport.stream(ServiceLoader.load(FineTuningMethod.class).spliterator(), false)
                 .toList();
     }
 
     /**
      * The method of this name.
      *
-     * @param method as configurations name it
-     * @return the provider
+     * @param name as configurations name it
+     * @return the method
      * @throws UserErrorException when there is none, with the nearest name
      */
-    static StrategyProvider named(String method) {
-        List<StrategyProvider> all = all();
+    static FineTuningMethod named(String name) {
+        List<FineTuningMethod> all = all();
         return all.stream()
-                .filter(provider -> provider.method().equals(method))
+                .filter(known -> known.name().equals(name))
                 .findFirst()
-                .orElseThrow(() -> new UserErrorException("unknown method '" + method + "'"
+                .orElseThrow(() -> new UserErrorException("unknown method '" + name + "'"
                         + Suggestions.among(
-                                method,
-                                all.stream().map(StrategyProvider::method).toList())));
+                                name, all.stream().map(FineTuningMethod::name).toList())));
     }
 }

@@ -1,16 +1,16 @@
 package org.finetune4j.peft.prefix;
 
 import org.finetune4j.Settings;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
-import org.finetune4j.strategy.StrategyProvider;
 
 /** P-tuning v2 (Liu et al. 2022): a prefix in every layer that trains itself, without a network that makes it. */
-public final class PTuningV2Provider implements StrategyProvider {
+public final class PTuningV2Method implements FineTuningMethod {
 
     private static final String NAME = "ptuning_v2";
 
     @Override
-    public String method() {
+    public String name() {
         return NAME;
     }
 

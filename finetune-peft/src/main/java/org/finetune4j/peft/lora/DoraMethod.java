@@ -1,14 +1,14 @@
 package org.finetune4j.peft.lora;
 
 import org.finetune4j.Settings;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
-import org.finetune4j.strategy.StrategyProvider;
 
 /** LoRA with {@code use_dora}, under a name of its own. */
-public final class DoraProvider implements StrategyProvider {
+public final class DoraMethod implements FineTuningMethod {
 
     @Override
-    public String method() {
+    public String name() {
         return "dora";
     }
 
