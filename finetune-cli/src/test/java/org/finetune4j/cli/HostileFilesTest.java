@@ -7,19 +7,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.function.BiFunction;
-import org.finetune4j.AtomicFiles;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.train.memory.ProcessMemory;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -37,16 +28,6 @@ class HostileFilesTest {
     private static final int SEED = Integer.getInteger("finetune4j.hostile.seed", 1);
     private static final @Nullable String SWEEP = System.getProperty("finetune4j.hostile.sweep");
     private static final int ONLY = Integer.getInteger("finetune4j.hostile.only", -1);
-
-    /** Against work without an end; a case takes a tenth of a second. */
-    private static final int SECONDS = 90;
-
-    /** What one case may add to the largest size that the process has ever had. */
-    private static final long BYTES = 700L << 20;
-
-    /** Words of libraries that mean nothing to a user. */
-    private static final List<String> FOREIGN =
-            List.of("Exception", "c10", "at::", "java.", "jackson", "org.finetune4j", "libtorch", "Frame #");
 
     private static final String CONFIG = """
             model_name_or_path: %s
@@ -118,13 +99,7 @@ class HostileFilesTest {
     @TempDir
     Path directory;
 
-    private final List<String> faults = new ArrayList<>();
-    private boolean ended;
-
-    /** A file that is made hostile, how, and the commands that read it. */
-    private record Target(Path file, BiFunction<Mutations, byte[], byte[]> mutation, List<List<String>> commands) {}
-
-    private List<Target> targets() throws IOException {
+    private List<HostileCommands.Target> targets() throws IOException {
         TrainingFiles files = new TrainingFiles(directory);
         Path model = files.model;
         shrink(model);
@@ -132,6 +107,7 @@ class HostileFilesTest {
         TrainingFiles.write(files.data, MESSAGES);
         TrainingFiles.write(model.resolve("chat_template.jinja"), TEMPLATE);
         TrainingFiles.write(model.resolve("generation_config.json"), GENERATION);
+        TrainingFiles.write(model.resolve("added_tokens.json"), "{\"<|endoftext|>\": 0}");
         TrainingFiles.write(
                 model.resolve("special_tokens_map.json"), "{\"eos_token\": {\"content\": \"<|endoftext|>\"}}");
         String adapter = files.output.toString();
@@ -173,21 +149,30 @@ class HostileFilesTest {
         List<String> sharded = List.of(
                 "generate", "--model", index.getParent().toString(), "--prompt", "Tom", "--max-new-tokens", "2");
         return List.of(
-                new Target(model.resolve("config.json"), Mutations::json, List.of(plain, train, export, validate)),
-                new Target(model.resolve("model.safetensors"), Mutations::safetensors, List.of(plain, export)),
-                new Target(index, Mutations::json, List.of(sharded)),
-                new Target(model.resolve("tokenizer.json"), Mutations::json, List.of(plain, validate, export)),
-                new Target(model.resolve("tokenizer_config.json"), Mutations::json, List.of(chat, validate, merge)),
-                new Target(model.resolve("special_tokens_map.json"), Mutations::json, List.of(chat, validate)),
-                new Target(model.resolve("generation_config.json"), Mutations::json, List.of(byFile)),
-                new Target(model.resolve("chat_template.jinja"), Mutations::text, List.of(chat, validate)),
-                new Target(files.output.resolve("adapter_config.json"), Mutations::json, List.of(adapted, merge)),
-                new Target(
+                new HostileCommands.Target(
+                        model.resolve("config.json"), Mutations::json, List.of(plain, train, export, validate)),
+                new HostileCommands.Target(
+                        model.resolve("model.safetensors"), Mutations::safetensors, List.of(plain, export)),
+                new HostileCommands.Target(index, Mutations::json, List.of(sharded)),
+                new HostileCommands.Target(
+                        model.resolve("tokenizer.json"), Mutations::json, List.of(plain, validate, export)),
+                new HostileCommands.Target(
+                        model.resolve("added_tokens.json"), Mutations::json, List.of(plain, chat, validate)),
+                new HostileCommands.Target(
+                        model.resolve("tokenizer_config.json"), Mutations::json, List.of(chat, validate, merge)),
+                new HostileCommands.Target(
+                        model.resolve("special_tokens_map.json"), Mutations::json, List.of(chat, validate)),
+                new HostileCommands.Target(model.resolve("generation_config.json"), Mutations::json, List.of(byFile)),
+                new HostileCommands.Target(
+                        model.resolve("chat_template.jinja"), Mutations::text, List.of(chat, validate)),
+                new HostileCommands.Target(
+                        files.output.resolve("adapter_config.json"), Mutations::json, List.of(adapted, merge)),
+                new HostileCommands.Target(
                         files.output.resolve("adapter_model.safetensors"),
                         Mutations::safetensors,
                         List.of(adapted, merge)),
-                new Target(files.data, Mutations::lines, List.of(validate, train)),
-                new Target(files.config, Mutations::yaml, List.of(validate, train)));
+                new HostileCommands.Target(files.data, Mutations::lines, List.of(validate, train)),
+                new HostileCommands.Target(files.config, Mutations::yaml, List.of(validate, train)));
     }
 
     static void shrink(Path model) throws IOException {
@@ -230,117 +215,20 @@ class HostileFilesTest {
 
     @Test
     void everyCommandEndsDoneOrWithOneLineThatSaysWhatIsWrong() throws Exception {
-        List<Target> targets = targets();
-        for (Target target : targets) {
-            for (List<String> command : target.commands()) {
-                CommandRun good = run(command);
-                assertEquals(0, good.exitCode(), command + ": " + good);
-            }
+        HostileCommands commands = new HostileCommands(directory, SEED);
+        List<HostileCommands.Target> targets = targets();
+        for (HostileCommands.Target target : targets) {
+            commands.requireGood(target);
         }
-        int refused = 0;
-        for (int i = 0; i < CASES && !ended; i++) {
-            Random random = new Random(SEED * 1_000_003L + i);
-            Target target = targets.get(i % targets.size());
-            byte[] hostile = target.mutation().apply(new Mutations(random), Files.readAllBytes(target.file()));
-            List<String> command =
-                    target.commands().get(random.nextInt(target.commands().size()));
-            if (ONLY < 0 || i == ONLY) {
-                refused += attack(i, target, hostile, command);
-            }
-        }
+        int refused = commands.attack(targets, CASES, ONLY);
         if (SWEEP != null) {
-            for (Target target : targets) {
-                List<byte[]> files =
-                        target.file().endsWith(SWEEP) ? Mutations.each(Files.readAllBytes(target.file())) : List.of();
-                for (int i = 0; i < files.size() && !ended; i++) {
-                    attack(
-                            i,
-                            target,
-                            files.get(i),
-                            target.commands().get(i % target.commands().size()));
+            for (HostileCommands.Target target : targets) {
+                if (target.file().endsWith(SWEEP)) {
+                    commands.sweep(target);
                 }
             }
         }
-        assertTrue(faults.isEmpty(), faults.size() + " faults with seed " + SEED + ":\n" + String.join("\n", faults));
+        commands.requireNoFaults();
         assertTrue(ONLY >= 0 || refused >= CASES / 4, "only " + refused + " files were hostile enough to be refused");
-    }
-
-    /** Runs a command on a hostile file and puts the good one back; 1 when it was refused. */
-    private int attack(int number, Target target, byte[] hostile, List<String> command) throws Exception {
-        byte[] good = Files.readAllBytes(target.file());
-        Files.write(target.file(), hostile);
-        long peak = ProcessMemory.peakMegabytes();
-        int exitCode = 0;
-        String fault;
-        try {
-            CommandRun run = run(command);
-            exitCode = run.exitCode();
-            fault = fault(command.get(0), run, (ProcessMemory.peakMegabytes() - peak) << 20);
-        } catch (TimeoutException e) {
-            fault = "no end";
-            ended = true;
-        } finally {
-            Files.write(target.file(), good);
-        }
-        if (fault != null) {
-            faults.add("case " + number + ", " + target.file().getFileName() + ", " + command.get(0) + ": " + fault);
-            keep(number, target, hostile);
-        }
-        return exitCode == 2 ? 1 : 0;
-    }
-
-    private CommandRun run(List<String> command) throws Exception {
-        for (String written : List.of("v", "t", "m", "m.gguf")) {
-            AtomicFiles.deleteTree(directory.resolve(written));
-        }
-        ExecutorService thread = Executors.newSingleThreadExecutor(task -> {
-            Thread daemon = new Thread(task, "hostile");
-            daemon.setDaemon(true);
-            return daemon;
-        });
-        try {
-            return thread.submit(() -> CommandRun.of(command.toArray(String[]::new)))
-                    .get(SECONDS, TimeUnit.SECONDS);
-        } finally {
-            thread.shutdown();
-        }
-    }
-
-    /** What is wrong with how a command ended, or null. */
-    static @Nullable String fault(String command, CommandRun run, long bytes) {
-        if (bytes > BYTES) {
-            return "took " + (bytes >> 20) + " MiB";
-        }
-        if (run.exitCode() == 0) {
-            return null;
-        }
-        List<String> errors = run.errors();
-        // Only validate goes on after an error, to tell all of them.
-        if (run.exitCode() != 2 || errors.size() != 1 && !command.equals("validate")) {
-            return "exit code " + run.exitCode() + " with "
-                    + shortened(run.err().toString());
-        }
-        for (String line : errors) {
-            if (line.length() >= 2000 || line.chars().anyMatch(Character::isISOControl)) {
-                return "no line that can be read: " + line.length() + " characters " + shortened(line);
-            }
-            if (FOREIGN.stream().anyMatch(line::contains)) {
-                return "an error that is not ours: " + shortened(line);
-            }
-        }
-        return null;
-    }
-
-    private static String shortened(String text) {
-        return text.length() < 1500 ? text : text.substring(0, 750) + " ... " + text.substring(text.length() - 750);
-    }
-
-    /** Leaves the file where somebody can look at it, if a directory is given. */
-    private static void keep(int number, Target target, byte[] hostile) throws IOException {
-        String kept = System.getProperty("finetune4j.hostile.keep");
-        if (kept != null) {
-            Files.createDirectories(Path.of(kept));
-            Files.write(Path.of(kept, SEED + "-" + number + "-" + target.file().getFileName()), hostile);
-        }
     }
 }

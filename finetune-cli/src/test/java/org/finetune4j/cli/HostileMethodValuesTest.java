@@ -61,7 +61,7 @@ class HostileMethodValuesTest {
                 }
                 TrainingFiles.write(files.config, config());
                 CommandRun run = files.train(overrides.toArray(String[]::new));
-                String fault = HostileFilesTest.fault("train", run, 0);
+                String fault = HostileCommands.fault("train", run, 0);
                 if (run.errors().toString().contains("unknown key")) {
                     faults.add(method + " has no key " + key);
                 }
