@@ -11,6 +11,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.model.safetensors.MappedFile;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.PrefixCache;
@@ -357,7 +358,7 @@ public final class CausalLM implements AutoCloseable {
 
     private @Nullable Prompt prompt() {
         PromptExtension present = promptExtension;
-        return present == null ? null : present.prompt(computeDType);
+        return present == null ? null : present.prompt(computeDType, Dropout.OFF);
     }
 
     private ContextFactory contexts() {
@@ -394,7 +395,7 @@ public final class CausalLM implements AutoCloseable {
                 Autograd.Mode mode = Autograd.disabled();
                 SegmentChain chain = SegmentChain.of(this);
                 TensorScope scope = TensorScope.open()) {
-            return scope.keep(network.finalNorm(chain.forward(inputs, context)));
+            return scope.keep(network.finalNorm(chain.forward(inputs, context), context));
         }
     }
 

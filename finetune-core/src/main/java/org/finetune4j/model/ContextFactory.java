@@ -7,6 +7,7 @@ import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.AttentionView;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.RotaryEmbedding;
@@ -116,7 +117,8 @@ final class ContextFactory {
                 cache,
                 null,
                 null,
-                null);
+                null,
+                Dropout.OFF);
     }
 
     private Tensor onDevice(int[] values, int rows, int seq) {

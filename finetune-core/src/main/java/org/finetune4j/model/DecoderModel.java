@@ -80,9 +80,10 @@ public abstract class DecoderModel extends Module {
      * The final norm: [..., hidden] to [..., hidden].
      *
      * @param hiddenStates [..., hidden]
+     * @param context what is known about the batch whose rows these are; null where nothing is, and nothing is dropped
      * @return [..., hidden]
      */
-    public abstract Tensor finalNorm(Tensor hiddenStates);
+    public abstract Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context);
 
     /** {@return the table of token embeddings} */
     public abstract Embedding inputEmbedding();
@@ -155,7 +156,7 @@ public abstract class DecoderModel extends Module {
      * The scores of every token of the vocabulary, or of every label.
      *
      * @param normalised [..., hidden], hidden states after the final norm
-     * @param context what is known about the batch whose rows these are; null where they are tokens by themselves
+     * @param context what is known about the batch whose rows these are; null where nothing is, and nothing is dropped
      * @return [..., vocabulary or labels]
      */
     public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {

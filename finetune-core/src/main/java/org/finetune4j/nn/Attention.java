@@ -89,11 +89,11 @@ public record Attention(
      */
     public Tensor over(Tensor query, Tensor keys, Tensor values, SequenceContext context) {
         AttentionView view = context.view(kind);
-        return over(query, keys, values, view.mask(), view.causal());
+        return over(query, keys, values, view.mask(), view.causal(), context.dropout());
     }
 
     /**
-     * Lets every token attend to those of some keys that a mask permits.
+     * Lets every token attend to those of some keys that a mask permits, without dropout.
      *
      * @param query [batch, seq, heads, headDim], after the rotary embedding
      * @param keys [batch, keys, kvHeads, headDim], after the rotary embedding
@@ -103,17 +103,23 @@ public record Attention(
      * @return [batch, seq, heads * headDim]
      */
     public Tensor over(Tensor query, Tensor keys, Tensor values, @Nullable Tensor mask, boolean causal) {
+        return over(query, keys, values, mask, causal, Dropout.OFF);
+    }
+
+    private Tensor over(
+            Tensor query, Tensor keys, Tensor values, @Nullable Tensor mask, boolean causal, Dropout active) {
         long batch = query.size(0);
         long seq = query.size(1);
         if (seq == 1 && heads != kvHeads) {
-            return oneToken(query, keys, values, mask);
+            return oneToken(query, keys, values, mask, active);
         }
         Tensor attended = attend(
                 query.transpose(1, 2), // [batch, heads, seq, headDim]
                 perQueryHead(keys).transpose(1, 2), // [batch, heads, keys, headDim]
                 perQueryHead(values).transpose(1, 2),
                 mask,
-                causal && mask == null && seq > 1);
+                causal && mask == null && seq > 1,
+                active);
         return attended.transpose(1, 2).reshape(batch, seq, (long) heads * headDim); // [batch, seq, heads * headDim]
     }
 
@@ -121,26 +127,26 @@ public record Attention(
      * One new token: the query heads that share a key and value head become the rows of one query, so that nothing needs
      * to be repeated.
      */
-    private Tensor oneToken(Tensor query, Tensor keys, Tensor values, @Nullable Tensor mask) {
+    private Tensor oneToken(Tensor query, Tensor keys, Tensor values, @Nullable Tensor mask, Dropout active) {
         long batch = query.size(0);
         Tensor attended = attend(
                 query.reshape(batch, kvHeads, heads / kvHeads, headDim), // [batch, kvHeads, heads / kvHeads, headDim]
                 keys.transpose(1, 2), // [batch, kvHeads, keys, headDim]
                 values.transpose(1, 2),
                 mask,
-                false);
+                false,
+                active);
         return attended.reshape(batch, 1, (long) heads * headDim); // [batch, 1, heads * headDim]
     }
 
-    private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal) {
-        double dropped = Dropout.probability(dropout);
-        return softCap == 0 && dropped == 0
+    private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal, Dropout active) {
+        return softCap == 0 && active.probability(dropout) == 0
                 ? Functional.scaledDotProductAttention(q, k, v, mask, causal, scale)
-                : plain(q, k, v, mask, dropped, causal);
+                : plain(q, k, v, mask, causal, active);
     }
 
     /** The plain formula: no fused kernel knows a cap on the scores, or draws from a run's own random generator. */
-    private Tensor plain(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, double dropped, boolean causal) {
+    private Tensor plain(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal, Dropout active) {
         Tensor products = q.matmul(k.transpose(2, 3)).mul(scale); // [batch, heads, seq, keys]
         Tensor scores = (softCap == 0 ? products : products.div(softCap).tanh().mul(softCap))
                 .to(q.dtype().atLeastFloat32());
@@ -148,7 +154,7 @@ public record Attention(
         if (visible != null) {
             scores.maskedFillInPlace(visible.logicalNot(), Double.NEGATIVE_INFINITY);
         }
-        Tensor weights = Dropout.apply(scores.softmax(-1).to(q.dtype()), dropped);
+        Tensor weights = active.apply(scores.softmax(-1).to(q.dtype()), dropout);
         return weights.matmul(v); // [batch, heads, seq, headDim]
     }
 

@@ -11,9 +11,10 @@ public interface BlockExtension {
      *
      * @param residual [batch, seq, hidden], the stream that entered the block, before its norm
      * @param output [batch, seq, hidden], what the block made of it
+     * @param context what the layers know about the batch
      * @return [batch, seq, hidden], the stream after the block
      */
-    Tensor join(Tensor residual, Tensor output);
+    Tensor join(Tensor residual, Tensor output, SequenceContext context);
 
     /** {@return the parameters that the method adds} They belong to the method, not to the layer. */
     Collection<Parameter> parameters();

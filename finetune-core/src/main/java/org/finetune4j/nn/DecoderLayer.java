@@ -38,11 +38,12 @@ public abstract class DecoderLayer extends Module {
      * @param block attention or feed-forward
      * @param residual [batch, seq, hidden], what entered the block
      * @param output [batch, seq, hidden], what the block gave
+     * @param context what the layers know about the batch
      * @return [batch, seq, hidden]
      */
-    protected final Tensor join(Block block, Tensor residual, Tensor output) {
+    protected final Tensor join(Block block, Tensor residual, Tensor output, SequenceContext context) {
         BlockExtension extension = extensions.get(block);
-        return extension == null ? residual.add(output) : extension.join(residual, output);
+        return extension == null ? residual.add(output) : extension.join(residual, output, context);
     }
 
     /**

@@ -2,40 +2,26 @@ package org.finetune4j.nn;
 
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Dropout (Srivastava et al. 2014). Whether it is on is a property of the thread, like autograd's mode: it is on inside a
- * training step only, in the recomputation of a checkpointed layer as in its first computation.
+ * Whether a pass drops elements (Srivastava et al. 2014). It goes with the pass's {@link SequenceContext}: on in a training
+ * step only, in the recomputation of a checkpointed layer as in its first computation.
  */
-public final class Dropout {
-
-    private static final ThreadLocal<Boolean> ACTIVE = ThreadLocal.withInitial(() -> false);
-
-    private Dropout() {}
-
-    /** A mode that ends when closed. */
-    public static final class Mode implements AutoCloseable {
-
-        private final boolean previous = ACTIVE.get();
-
-        private Mode(boolean active) {
-            ACTIVE.set(active);
-        }
-
-        @Override
-        public void close() {
-            ACTIVE.set(previous);
-        }
-    }
+public enum Dropout {
+    /** Elements are dropped, as the layers' probabilities say. */
+    ON,
+    /** Nothing is dropped. */
+    OFF;
 
     /**
-     * Turns dropout on or off on this thread until the mode closes.
+     * What a pass says.
      *
-     * @param active whether elements are dropped
-     * @return ends it
+     * @param context of the pass, or null where nothing is known about one
+     * @return the context's own, off without one
      */
-    public static Mode mode(boolean active) {
-        return new Mode(active);
+    public static Dropout of(@Nullable SequenceContext context) {
+        return context == null ? OFF : context.dropout();
     }
 
     /**
@@ -45,8 +31,8 @@ public final class Dropout {
      * @param probability of an element to be dropped
      * @return what is left
      */
-    public static Tensor apply(Tensor x, double probability) {
-        return probability > 0 && ACTIVE.get() ? Functional.dropout(x, probability) : x;
+    public Tensor apply(Tensor x, double probability) {
+        return probability(probability) > 0 ? Functional.dropout(x, probability) : x;
     }
 
     /**
@@ -55,7 +41,7 @@ public final class Dropout {
      * @param probability of an element to be dropped
      * @return the probability to use
      */
-    public static double probability(double probability) {
-        return ACTIVE.get() ? probability : 0;
+    public double probability(double probability) {
+        return this == ON ? probability : 0;
     }
 }

@@ -62,7 +62,7 @@ public final class GatedFeedForward extends FeedForward {
      * Applies the block.
      *
      * @param x [..., hidden]
-     * @param context what is known about the batch whose rows {@code x} has; null where {@code x} has tokens by themselves
+     * @param context what is known about the batch whose rows {@code x} has; null where nothing is
      * @return [..., hidden]
      */
     @Override

@@ -84,7 +84,7 @@ public final class Linear extends Module {
      * Applies the layer with its extension.
      *
      * @param x [..., in]
-     * @param context what is known about the batch whose rows {@code x} has; null where {@code x} has tokens by themselves
+     * @param context what is known about the batch whose rows {@code x} has; null where nothing is
      * @return [..., out]
      */
     public Tensor forward(Tensor x, @Nullable SequenceContext context) {

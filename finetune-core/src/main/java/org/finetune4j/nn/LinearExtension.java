@@ -12,8 +12,8 @@ public interface LinearExtension {
      *
      * @param base the layer
      * @param x [..., in]
-     * @param context what is known about the batch whose rows {@code x} has; null where {@code x} has tokens by themselves,
-     *     as those of an expert or those that have a label
+     * @param context what is known about the batch whose rows {@code x} has; without rows where
+     *     {@code x} has tokens by themselves, as those of an expert or those that have a label; null where nothing is known
      * @return [..., out]
      */
     Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context);

@@ -62,7 +62,8 @@ public final class MixtureOfExperts extends FeedForward {
     public Tensor forward(Tensor x, SequenceContext context) {
         long hidden = x.size(-1);
         Tensor tokens = x.reshape(-1, hidden); // [tokens, hidden]
-        Tensor logits = router.forward(tokens, null); // [tokens, experts]
+        SequenceContext byThemselves = context.withoutRows();
+        Tensor logits = router.forward(tokens, byThemselves); // [tokens, experts]
         Tensor probabilities = logits.to(logits.dtype().atLeastFloat32()).softmax(-1);
         Functional.TopK best = Functional.topK(probabilities, settings.perToken);
         Tensor weights = best.values(); // [tokens, perToken]
@@ -73,7 +74,7 @@ public final class MixtureOfExperts extends FeedForward {
         if (listener != null) {
             listener.routed(layer, logits, probabilities, best.indices());
         }
-        Tensor mixed = mix(tokens, weights.to(x.dtype()), best.indices().toLongArray());
+        Tensor mixed = mix(tokens, weights.to(x.dtype()), best.indices().toLongArray(), byThemselves);
         return mixed.view(x.shape());
     }
 
@@ -82,7 +83,7 @@ public final class MixtureOfExperts extends FeedForward {
      * @param chosen row-major [tokens, perToken]
      * @return [tokens, hidden]
      */
-    private Tensor mix(Tensor tokens, Tensor weights, long[] chosen) {
+    private Tensor mix(Tensor tokens, Tensor weights, long[] chosen, SequenceContext context) {
         int[] starts = starts(chosen);
         long[] slots = slotsByExpert(chosen, starts);
         long[] rows = new long[slots.length];
@@ -96,7 +97,7 @@ public final class MixtureOfExperts extends FeedForward {
         for (int expert = 0; expert < settings.experts; expert++) {
             int count = starts[expert + 1] - starts[expert];
             if (count > 0) {
-                outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), null));
+                outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), context));
             }
         }
         Tensor weighted = Tensors.cat(outputs, 0) // [tokens * perToken, hidden], grouped by expert

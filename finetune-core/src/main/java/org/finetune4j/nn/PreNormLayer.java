@@ -42,8 +42,9 @@ public final class PreNormLayer extends DecoderLayer {
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
         Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates), context);
-        Tensor attended = join(Block.ATTENTION, hiddenStates, Dropout.apply(attention, residualDropout));
+        Tensor attended =
+                join(Block.ATTENTION, hiddenStates, context.dropout().apply(attention, residualDropout), context);
         Tensor output = feedForward.forward(postAttentionNorm.forward(attended), context);
-        return join(Block.FEED_FORWARD, attended, Dropout.apply(output, residualDropout));
+        return join(Block.FEED_FORWARD, attended, context.dropout().apply(output, residualDropout), context);
     }
 }

@@ -12,7 +12,8 @@ public interface PromptExtension {
      * Makes the virtual tokens from the method's parameters, recorded where autograd is on.
      *
      * @param dtype the type of the model's calculation
+     * @param dropout whether elements are dropped on the way
      * @return the virtual tokens
      */
-    Prompt prompt(DType dtype);
+    Prompt prompt(DType dtype, Dropout dropout);
 }

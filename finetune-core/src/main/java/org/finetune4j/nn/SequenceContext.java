@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param virtualEmbeddings [virtual, hidden], vectors to put before the token embeddings of every row, or null; the other
  *     components count them in
  * @param rowGroups which rows use which of several adapters, or null where all rows use what the layers have
+ * @param dropout whether layers drop elements
  */
 public record SequenceContext(
         Tensor positionIds,
@@ -23,10 +24,11 @@ public record SequenceContext(
         @Nullable KeyValueCache cache,
         @Nullable RouterListener routerListener,
         @Nullable Tensor virtualEmbeddings,
-        @Nullable RowGroups rowGroups) {
+        @Nullable RowGroups rowGroups,
+        Dropout dropout) {
 
     /**
-     * The context of a causal model whose layers are all alike.
+     * The context of a causal model whose layers are all alike, without dropout.
      *
      * @param positionIds [rows, seq] int64
      * @param rotation of queries and keys, or null
@@ -42,7 +44,8 @@ public record SequenceContext(
                 cache,
                 null,
                 null,
-                null);
+                null,
+                Dropout.OFF);
     }
 
     /**
@@ -64,7 +67,8 @@ public record SequenceContext(
      * @param listener is told
      */
     public SequenceContext withRouterListener(RouterListener listener) {
-        return new SequenceContext(positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings, rowGroups);
+        return new SequenceContext(
+                positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings, rowGroups, dropout);
     }
 
     /**
@@ -74,7 +78,7 @@ public record SequenceContext(
      */
     public SequenceContext withCache(KeyValueCache newCache) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings, rowGroups);
+                positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings, rowGroups, dropout);
     }
 
     /**
@@ -83,7 +87,8 @@ public record SequenceContext(
      * @param embeddings [batch, virtual, hidden]
      */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
-        return new SequenceContext(positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups);
+        return new SequenceContext(
+                positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups, dropout);
     }
 
     /**
@@ -94,6 +99,28 @@ public record SequenceContext(
      */
     public SequenceContext withRowGroups(RowGroups newGroups) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, newGroups);
+                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, newGroups, dropout);
+    }
+
+    /**
+     * The same context for tokens by themselves, as those of an expert or those that have a label: what is known about the
+     * batch's rows does not hold for them.
+     *
+     * @return the context
+     */
+    public SequenceContext withoutRows() {
+        return new SequenceContext(
+                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, null, dropout);
+    }
+
+    /**
+     * The same context with dropout on or off.
+     *
+     * @param newDropout whether layers drop elements
+     * @return the context
+     */
+    public SequenceContext withDropout(Dropout newDropout) {
+        return new SequenceContext(
+                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, rowGroups, newDropout);
     }
 }

@@ -2,6 +2,7 @@ package org.finetune4j.nn;
 
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Estimates from a token's hidden state how much reward is still to come: one number a token, in float32. Named as in
@@ -29,10 +30,11 @@ public final class ValueHead extends Module {
      * [batch, seq, hidden] after the final norm to [batch, seq].
      *
      * @param normalised [batch, seq, hidden]
+     * @param context what is known about the batch, and whether elements are dropped; null where nothing is
      * @return [batch, seq]
      */
-    public Tensor forward(Tensor normalised) {
-        Tensor input = Dropout.apply(normalised.to(DType.FLOAT32), dropout);
-        return summary.forward(input, null).squeeze(-1); // [batch, seq]
+    public Tensor forward(Tensor normalised, @Nullable SequenceContext context) {
+        Tensor input = Dropout.of(context).apply(normalised.to(DType.FLOAT32), dropout);
+        return summary.forward(input, context).squeeze(-1); // [batch, seq]
     }
 }

@@ -62,7 +62,7 @@ public final class Torch {
             ProcessExit.skipDestructors();
             String threads = System.getProperty("finetune4j.threads");
             if (threads != null) {
-                torch.set_num_threads(Integer.parseInt(threads));
+                ThreadCount.set(Integer.parseInt(threads));
             }
             MatrixProducts.examine();
             SharedProcessors.watch();
@@ -170,16 +170,17 @@ public final class Torch {
     }
 
     /**
-     * Sets how many threads one operation may use.
+     * Sets how many threads one operation may use, in the whole process.
      *
      * @param threads at least 1
+     * @throws IllegalStateException when a training that is under way uses another number, see {@link ThreadCount}
      */
     public static void setThreads(int threads) {
         if (threads < 1) {
             throw new IllegalArgumentException("threads must be at least 1, not " + threads);
         }
         ensureLoaded();
-        torch.set_num_threads(threads);
+        ThreadCount.set(threads);
     }
 
     /**

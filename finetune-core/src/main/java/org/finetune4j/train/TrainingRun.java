@@ -16,6 +16,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.RandomGenerator;
+import org.finetune4j.tensor.ThreadCount;
 import org.finetune4j.train.StepRunner.Gradients;
 import org.finetune4j.train.StepRunner.StepBatches;
 import org.finetune4j.train.event.StepEvent;
@@ -85,7 +86,8 @@ final class TrainingRun implements AutoCloseable {
     }
 
     TrainingSummary execute() {
-        try (RandomGenerator.Use use = random.use()) {
+        try (ThreadCount.Hold threads = ThreadCount.hold();
+                RandomGenerator.Use use = random.use()) {
             return run();
         }
     }

@@ -14,6 +14,7 @@ import net.jqwik.api.constraints.IntRange;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.AttentionView;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -106,7 +107,8 @@ class AttentionMaskTest {
                     null,
                     null,
                     null,
-                    null);
+                    null,
+                    Dropout.OFF);
             float[] actual = new Attention(HEADS, KV_HEADS, HEAD_DIM, SCALE, 0, AttentionKind.SLIDING, cap)
                     .forward(query, key, value, 0, context)
                     .toFloatArray();

@@ -30,7 +30,7 @@ class ValueHeadTest {
         try (TensorScope scope = TensorScope.open();
                 ValueHead head = new ValueHead(weights.at("v_head"), 3, 0, Initialization.ZEROS)) {
             Tensor hidden = Tensors.of(new float[] {1, 2, 4, 0, 0, 0}, 1, 2, 3);
-            Tensor values = head.forward(hidden.to(DType.BFLOAT16));
+            Tensor values = head.forward(hidden.to(DType.BFLOAT16), null);
             assertArrayEquals(new long[] {1, 2}, values.shape());
             assertArrayEquals(new float[] {12, 10}, values.toFloatArray());
             assertEquals(

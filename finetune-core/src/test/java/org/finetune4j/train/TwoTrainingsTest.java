@@ -1,10 +1,15 @@
 package org.finetune4j.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CyclicBarrier;
@@ -14,6 +19,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.TinyModels;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -102,6 +108,26 @@ class TwoTrainingsTest {
         CompletableFuture<float[]> second = CompletableFuture.supplyAsync(() -> packed("d", together));
         assertArrayEquals(droppingAlone, first.join());
         assertArrayEquals(packedAlone, second.join());
+    }
+
+    @Test
+    void theNumberOfThreadsStaysAsItWasWhenATrainingBegan() {
+        int before = Torch.threads();
+        List<String> refused = new ArrayList<>();
+        float[] trained = dropping("a", new TrainingListener() {
+            @Override
+            public void onStep(StepMetrics metrics) {
+                Torch.setThreads(before);
+                refused.add(assertThrows(IllegalStateException.class, () -> Torch.setThreads(before + 1))
+                        .getMessage());
+            }
+        });
+        assertEquals(STEPS, refused.size());
+        assertTrue(refused.get(0).contains("as long as a training runs"), refused.get(0));
+        assertArrayEquals(trained, dropping("b", new TrainingListener() {}));
+        Torch.setThreads(before + 1);
+        assertEquals(before + 1, Torch.threads());
+        Torch.setThreads(before);
     }
 
     @Test

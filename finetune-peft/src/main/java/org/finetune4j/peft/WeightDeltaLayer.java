@@ -40,17 +40,18 @@ public abstract class WeightDeltaLayer extends AdaptedLinear {
 
     @Override
     public final Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
+        Dropout active = Dropout.of(context);
         Tensor output = linear.project(x);
-        double leftOut = Dropout.probability(config.moduleDropout());
+        double leftOut = active.probability(config.moduleDropout());
         if (leftOut > 0
                 && InitialValues.zeros(x.device(), 1).uniformInPlace(0, 1).item() <= leftOut) {
             return output;
         }
-        return output.add(Functional.linear(x, withRankDropout(delta(x.dtype())), null));
+        return output.add(Functional.linear(x, withRankDropout(delta(x.dtype()), active), null));
     }
 
-    private Tensor withRankDropout(Tensor delta) {
-        double probability = Dropout.probability(config.rankDropout());
+    private Tensor withRankDropout(Tensor delta, Dropout active) {
+        double probability = active.probability(config.rankDropout());
         if (probability == 0) {
             return delta;
         }

@@ -82,7 +82,7 @@ public final class BertForSequenceClassification extends DecoderModel {
         Tensor sum = words.forward(inputIds, computeDType)
                 .add(type)
                 .add(positions.forward(context.positionIds(), computeDType)); // [batch, seq, hidden]
-        return Dropout.apply(embeddingNorm.forward(sum), shape.dropout);
+        return context.dropout().apply(embeddingNorm.forward(sum), shape.dropout);
     }
 
     @Override
@@ -92,7 +92,7 @@ public final class BertForSequenceClassification extends DecoderModel {
 
     /** The last layer has normalised already. */
     @Override
-    public Tensor finalNorm(Tensor hiddenStates) {
+    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
         return hiddenStates;
     }
 
@@ -124,7 +124,7 @@ public final class BertForSequenceClassification extends DecoderModel {
     @Override
     public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
         Tensor pooled = pooler.forward(normalised, context).tanh(); // [..., hidden]
-        return classifier.forward(Dropout.apply(pooled, shape.classifierDropout), context); // [..., labels]
+        return classifier.forward(Dropout.of(context).apply(pooled, shape.classifierDropout), context); // [..., labels]
     }
 
     @Override
@@ -181,11 +181,11 @@ public final class BertForSequenceClassification extends DecoderModel {
                     value.forward(hiddenStates, context),
                     index,
                     context);
-            Tensor output = Dropout.apply(attentionOutput.forward(attention, context), shape.dropout);
-            Tensor attended = attentionNorm.forward(join(Block.ATTENTION, hiddenStates, output));
+            Tensor output = context.dropout().apply(attentionOutput.forward(attention, context), shape.dropout);
+            Tensor attended = attentionNorm.forward(join(Block.ATTENTION, hiddenStates, output, context));
             Tensor inner = shape.activation.apply(up.forward(attended, context)); // [batch, seq, inner]
-            Tensor fed = Dropout.apply(down.forward(inner, context), shape.dropout);
-            return outputNorm.forward(join(Block.FEED_FORWARD, attended, fed));
+            Tensor fed = context.dropout().apply(down.forward(inner, context), shape.dropout);
+            return outputNorm.forward(join(Block.FEED_FORWARD, attended, fed, context));
         }
     }
 

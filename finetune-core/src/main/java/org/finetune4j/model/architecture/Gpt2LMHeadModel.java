@@ -10,7 +10,6 @@ import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
@@ -52,7 +51,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
         Tensor token = allVectors(inputIds, context, computeDType); // [batch, seq, hidden]
         Tensor position = positions.forward(context.positionIds(), computeDType); // [batch or 1, seq, hidden]
-        return Dropout.apply(token.add(position), shape.embeddingDropout);
+        return context.dropout().apply(token.add(position), shape.embeddingDropout);
     }
 
     @Override
@@ -61,7 +60,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
     }
 
     @Override
-    public Tensor finalNorm(Tensor hiddenStates) {
+    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
         return norm.forward(hiddenStates);
     }
 
@@ -121,11 +120,15 @@ public final class Gpt2LMHeadModel extends DecoderModel {
 
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
-            Tensor attended = join(Block.ATTENTION, hiddenStates, attend(attentionNorm.forward(hiddenStates), context));
+            Tensor attended =
+                    join(Block.ATTENTION, hiddenStates, attend(attentionNorm.forward(hiddenStates), context), context);
             Tensor inner = shape.activation.apply(
                     up.forward(feedForwardNorm.forward(attended), context)); // [batch, seq, inner]
             return join(
-                    Block.FEED_FORWARD, attended, Dropout.apply(down.forward(inner, context), shape.residualDropout));
+                    Block.FEED_FORWARD,
+                    attended,
+                    context.dropout().apply(down.forward(inner, context), shape.residualDropout),
+                    context);
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {
@@ -137,7 +140,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
                     all.narrow(2, 2 * hidden, hidden),
                     index,
                     context);
-            return Dropout.apply(attentionOutput.forward(attended, context), shape.residualDropout);
+            return context.dropout().apply(attentionOutput.forward(attended, context), shape.residualDropout);
         }
     }
 

@@ -12,7 +12,6 @@ import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
@@ -55,7 +54,7 @@ public final class GptNeoxForCausalLM extends DecoderModel {
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        return Dropout.apply(allVectors(inputIds, context, computeDType), shape.dropout);
+        return context.dropout().apply(allVectors(inputIds, context, computeDType), shape.dropout);
     }
 
     @Override
@@ -64,7 +63,7 @@ public final class GptNeoxForCausalLM extends DecoderModel {
     }
 
     @Override
-    public Tensor finalNorm(Tensor hiddenStates) {
+    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
         return norm.forward(hiddenStates);
     }
 
@@ -128,12 +127,16 @@ public final class GptNeoxForCausalLM extends DecoderModel {
 
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
-            Tensor attention = Dropout.apply(attend(inputNorm.forward(hiddenStates), context), shape.dropout);
-            Tensor attended = join(Block.ATTENTION, hiddenStates, attention);
+            Tensor attention = context.dropout().apply(attend(inputNorm.forward(hiddenStates), context), shape.dropout);
+            Tensor attended = join(Block.ATTENTION, hiddenStates, attention, context);
             Tensor input = shape.parallel ? hiddenStates : attended;
             Tensor inner = shape.activation.apply(
                     up.forward(postAttentionNorm.forward(input), context)); // [batch, seq, inner]
-            return join(Block.FEED_FORWARD, attended, Dropout.apply(down.forward(inner, context), shape.dropout));
+            return join(
+                    Block.FEED_FORWARD,
+                    attended,
+                    context.dropout().apply(down.forward(inner, context), shape.dropout),
+                    context);
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {

@@ -11,7 +11,6 @@ import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
@@ -88,9 +87,9 @@ public final class OptForCausalLM extends DecoderModel {
     }
 
     @Override
-    public Tensor finalNorm(Tensor hiddenStates) {
+    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
         Tensor normalised = norm == null ? hiddenStates : norm.forward(hiddenStates);
-        return projectOut == null ? normalised : projectOut.forward(normalised, null); // [..., embedded]
+        return projectOut == null ? normalised : projectOut.forward(normalised, context); // [..., embedded]
     }
 
     @Override
@@ -154,12 +153,13 @@ public final class OptForCausalLM extends DecoderModel {
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attention = attend(before(attentionNorm, hiddenStates), context);
-            Tensor attended =
-                    after(attentionNorm, join(Block.ATTENTION, hiddenStates, Dropout.apply(attention, shape.dropout)));
+            Tensor attended = after(
+                    attentionNorm,
+                    join(Block.ATTENTION, hiddenStates, context.dropout().apply(attention, shape.dropout), context));
             Tensor inner = shape.activation.apply(
                     up.forward(before(feedForwardNorm, attended), context)); // [batch, seq, inner]
-            Tensor fed = Dropout.apply(down.forward(inner, context), shape.dropout);
-            return after(feedForwardNorm, join(Block.FEED_FORWARD, attended, fed));
+            Tensor fed = context.dropout().apply(down.forward(inner, context), shape.dropout);
+            return after(feedForwardNorm, join(Block.FEED_FORWARD, attended, fed, context));
         }
 
         private Tensor before(LayerNorm norm, Tensor x) {

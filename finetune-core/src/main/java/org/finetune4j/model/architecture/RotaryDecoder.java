@@ -78,7 +78,7 @@ abstract class RotaryDecoder extends DecoderModel {
     }
 
     @Override
-    public final Tensor finalNorm(Tensor hiddenStates) {
+    public final Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
         return norm.forward(hiddenStates);
     }
 

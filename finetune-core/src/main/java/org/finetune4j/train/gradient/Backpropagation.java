@@ -30,7 +30,7 @@ public final class Backpropagation {
     private final CausalLM model;
     private final DecoderModel network;
     private final GradientCheckpointing checkpointing;
-    private final boolean dropout;
+    private final Dropout dropout;
     private final EmbeddingNoise noise;
     private final Residency residency;
 
@@ -42,7 +42,7 @@ public final class Backpropagation {
      * @throws UserErrorException when the model calculates in float16, whose small gradients vanish
      */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
-        this(model, checkpointing, true, EmbeddingNoise.none(), new Residency() {});
+        this(model, checkpointing, Dropout.ON, EmbeddingNoise.none(), new Residency() {});
         requireGradientRange(model.computeDType());
     }
 
@@ -57,7 +57,7 @@ public final class Backpropagation {
     private Backpropagation(
             CausalLM model,
             GradientCheckpointing checkpointing,
-            boolean dropout,
+            Dropout dropout,
             EmbeddingNoise noise,
             Residency residency) {
         this.model = model;
@@ -70,7 +70,7 @@ public final class Backpropagation {
 
     /** {@return the same without dropout, whatever the model's configuration asks for} */
     public Backpropagation withoutDropout() {
-        return new Backpropagation(model, checkpointing, false, noise, residency);
+        return new Backpropagation(model, checkpointing, Dropout.OFF, noise, residency);
     }
 
     /**
@@ -103,13 +103,12 @@ public final class Backpropagation {
     public double run(ModelInputs inputs, LossHead head) {
         Path offload = checkpointing.offloadDirectory();
         try (CausalLM.Entry entry = model.enter();
-                Dropout.Mode mode = Dropout.mode(dropout);
                 ActivationFiles files = offload == null ? null : new ActivationFiles(offload);
                 SegmentChain chain = SegmentChain.of(model, residency);
                 TensorScope scope = TensorScope.open()) {
-            TrainedPrompt prompt = TrainedPrompt.of(model);
+            TrainedPrompt prompt = TrainedPrompt.of(model, dropout);
             LoadBalancingLoss balance = balance(inputs, prompt);
-            SequenceContext plain = model.context(inputs, prompt.prompt());
+            SequenceContext plain = model.context(inputs, prompt.prompt()).withDropout(dropout);
             SequenceContext context = balance == null ? plain : plain.withRouterListener(balance);
             Tensor inputIds = model.inputIds(inputs);
             boolean embeddingTrains = network.embeddingTrains() || prompt.trainsEmbeddings();
@@ -121,7 +120,7 @@ public final class Backpropagation {
                 hidden = group.forward(hidden, context);
             }
             Tensor labelled = VirtualTokens.removed(hidden, inputs);
-            LossHead.Result result = chain.head(() -> head.apply(labelled, true));
+            LossHead.Result result = chain.head(() -> head.apply(labelled, context, true));
             Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), hidden);
             hidden.close();
             Tensor extraGradient = balance == null ? null : balance.gradient(head.share());
@@ -160,7 +159,7 @@ public final class Backpropagation {
                 TensorScope scope = TensorScope.open()) {
             SequenceContext context = model.context(inputs);
             Tensor hidden = VirtualTokens.removed(chain.forward(inputs, context), inputs);
-            return chain.head(() -> head.apply(hidden, false)).loss();
+            return chain.head(() -> head.apply(hidden, context, false)).loss();
         }
     }
 

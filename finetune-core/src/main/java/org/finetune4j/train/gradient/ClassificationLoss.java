@@ -5,6 +5,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.Pooling;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
@@ -117,7 +118,7 @@ public final class ClassificationLoss implements LossHead {
     }
 
     @Override
-    public Result apply(Tensor hiddenStates, boolean wantGradient) {
+    public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         long hidden = hiddenStates.size(-1);
         Tensor flat = hiddenStates.reshape(-1, hidden); // [batch * seq, hidden]
         try (Autograd.Mode mode = wantGradient ? Autograd.enabled() : Autograd.disabled();
@@ -127,7 +128,8 @@ public final class ClassificationLoss implements LossHead {
             if (wantGradient) {
                 selected.requiresGrad(true);
             }
-            Tensor logits = network.logits(network.finalNorm(selected)); // [batch, labels]
+            SequenceContext tokens = context.withoutRows();
+            Tensor logits = network.logits(network.finalNorm(selected, tokens), tokens); // [batch, labels]
             Tensor loss = loss(logits.to(logits.dtype().atLeastFloat32())).mul(scale);
             if (!wantGradient) {
                 return new Result(loss.item(), null);

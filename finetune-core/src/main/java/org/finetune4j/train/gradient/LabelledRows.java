@@ -4,6 +4,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -117,9 +118,11 @@ final class LabelledRows {
      * Gives the rows of {@code hiddenStates} to a loss.
      *
      * @param hiddenStates [batch, seq, hidden], before the final norm, cut off from its graph
+     * @param pass the context of the batch
      * @param wantGradient whether the loss will call {@link Scores#backward}
      */
-    LossHead.Result apply(Tensor hiddenStates, boolean wantGradient, Loss loss) {
+    LossHead.Result apply(Tensor hiddenStates, SequenceContext pass, boolean wantGradient, Loss loss) {
+        SequenceContext context = pass.withoutRows();
         long hidden = hiddenStates.size(-1);
         Tensor flat = hiddenStates.reshape(-1, hidden); // [batch * seq, hidden]
         try (TensorScope scope = TensorScope.open()) {
@@ -131,14 +134,15 @@ final class LabelledRows {
             Tensor selected = flat.indexSelect(0, index); // [labelled, hidden]
             if (!wantGradient) {
                 try (Autograd.Mode mode = Autograd.disabled()) {
-                    return new LossHead.Result(loss.of(new Scores(network.finalNorm(selected), target, null)), null);
+                    return new LossHead.Result(
+                            loss.of(new Scores(network.finalNorm(selected, context), target, context, null)), null);
                 }
             }
             try (Autograd.Mode mode = Autograd.enabled()) {
                 selected = selected.detach().requiresGrad(true);
-                Tensor normalised = network.finalNorm(selected); // [labelled, hidden]
+                Tensor normalised = network.finalNorm(selected, context); // [labelled, hidden]
                 Tensor gradient = Tensors.zeros(normalised.dtype(), normalised.device(), normalised.shape());
-                double value = loss.of(new Scores(normalised.detach(), target, gradient));
+                double value = loss.of(new Scores(normalised.detach(), target, context, gradient));
                 Autograd.backward(normalised, gradient);
                 Tensor hiddenGradient = zerosLike(scope, flat, hiddenStates);
                 hiddenGradient.view(-1, hidden).indexAddInPlace(0, index, gradientOf(selected));
@@ -156,23 +160,27 @@ final class LabelledRows {
 
         private final Tensor normalised;
         private final Tensor target;
+        private final SequenceContext context;
         private final @Nullable Tensor gradient;
 
         /**
          * @param normalised [labelled, hidden], cut off from its graph
          * @param target [labelled, 1] int64
+         * @param context of the tokens by themselves
          * @param gradient filled with d(loss)/d(normalised), or null
          */
-        private Scores(Tensor normalised, Tensor target, @Nullable Tensor gradient) {
+        private Scores(Tensor normalised, Tensor target, SequenceContext context, @Nullable Tensor gradient) {
             this.normalised = normalised;
             this.target = target;
+            this.context = context;
             this.gradient = gradient;
         }
 
         /** Shows the scores, recording nothing. */
         void forEach(Reader reader) {
             try (Autograd.Mode mode = Autograd.disabled()) {
-                inPieces((input, pieceTarget, start) -> reader.read(network.logits(input), pieceTarget, start));
+                inPieces(
+                        (input, pieceTarget, start) -> reader.read(network.logits(input, context), pieceTarget, start));
             }
         }
 
@@ -183,7 +191,7 @@ final class LabelledRows {
             }
             inPieces((input, pieceTarget, start) -> {
                 input.requiresGrad(true);
-                Tensor logits = network.logits(input); // [piece, vocabulary]
+                Tensor logits = network.logits(input, context); // [piece, vocabulary]
                 Tensor wanted;
                 try (Autograd.Mode mode = Autograd.disabled()) {
                     wanted = derivative.of(logits.detach(), pieceTarget, start);

@@ -3,6 +3,7 @@ package org.finetune4j.train.gradient;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
 
 /**
@@ -65,8 +66,8 @@ public final class LanguageModelLoss implements LossHead {
     }
 
     @Override
-    public Result apply(Tensor hiddenStates, boolean wantGradient) {
-        return rows.apply(hiddenStates, wantGradient, scores -> {
+    public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
+        return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] loss = {0};
             if (wantGradient) {
                 scores.backward((logits, target, start) -> {

@@ -3,6 +3,7 @@ package org.finetune4j.train.gradient;
 import java.util.function.Function;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
@@ -52,8 +53,8 @@ public final class LogprobLoss implements LossHead {
     }
 
     @Override
-    public Result apply(Tensor hiddenStates, boolean wantGradient) {
-        return rows.apply(hiddenStates, wantGradient, scores -> {
+    public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
+        return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] values = new double[rows.count()];
             scores.forEach((logits, target, start) -> {
                 double[] piece =

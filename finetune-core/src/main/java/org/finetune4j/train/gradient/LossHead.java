@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -18,10 +19,11 @@ public interface LossHead {
      * Computes the loss; with {@code wantGradient} also adds the gradients of the head's own parameters to them.
      *
      * @param hiddenStates [batch, seq, hidden], before the final norm, cut off from its graph
+     * @param context of the pass
      * @param wantGradient whether to go backwards too
      * @return the loss, and its gradient where it was asked for
      */
-    Result apply(Tensor hiddenStates, boolean wantGradient);
+    Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient);
 
     /**
      * Which share of an optimizer step's loss this batch is, by which a model's own extra losses (the balance of its

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.tensor.Autograd;
@@ -25,13 +26,13 @@ final class TrainedPrompt {
     }
 
     /** Makes the model's virtual tokens, if it has any. */
-    static TrainedPrompt of(CausalLM model) {
+    static TrainedPrompt of(CausalLM model, Dropout dropout) {
         PromptExtension extension = model.promptExtension();
         if (extension == null) {
             return new TrainedPrompt(null, null);
         }
         try (Autograd.Mode mode = Autograd.enabled()) {
-            Prompt made = extension.prompt(model.computeDType());
+            Prompt made = extension.prompt(model.computeDType(), dropout);
             return new TrainedPrompt(made, made.map(TrainedPrompt::leaf));
         }
     }

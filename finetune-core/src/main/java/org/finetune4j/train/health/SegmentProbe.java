@@ -8,6 +8,7 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.SegmentChain;
 import org.finetune4j.nn.Module;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -31,11 +32,10 @@ final class SegmentProbe {
                 SegmentChain chain = SegmentChain.of(model);
                 TensorScope scope = TensorScope.open()) {
             boolean[] goesOn = {true};
+            SequenceContext context = model.context(inputs);
             Tensor hidden = chain.forward(
-                    inputs,
-                    model.context(inputs),
-                    (segment, output) -> goesOn[0] = visitor.test(nameOf(names, segment), output));
-            return goesOn[0] && visitor.test("the final norm", network.finalNorm(hidden));
+                    inputs, context, (segment, output) -> goesOn[0] = visitor.test(nameOf(names, segment), output));
+            return goesOn[0] && visitor.test("the final norm", network.finalNorm(hidden, context));
         }
     }
 

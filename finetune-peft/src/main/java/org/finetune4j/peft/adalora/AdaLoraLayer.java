@@ -53,7 +53,7 @@ final class AdaLoraLayer extends AdaptedLinear {
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         DType dtype = x.dtype();
         Tensor scaledA = loraA.as(dtype).mul(loraE.as(dtype)); // [rank, in]
-        Tensor low = Functional.linear(Dropout.apply(x, dropout), scaledA, null); // [..., rank]
+        Tensor low = Functional.linear(Dropout.of(context).apply(x, dropout), scaledA, null); // [..., rank]
         Tensor high = Functional.linear(low, loraB.as(dtype), null); // [..., out]
         return linear.project(x).addScaled(high, scale);
     }

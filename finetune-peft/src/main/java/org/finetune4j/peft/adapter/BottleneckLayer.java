@@ -10,8 +10,8 @@ import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.BlockExtension;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.DecoderLayer.Block;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.adapter.BottleneckConfig.Start;
@@ -60,7 +60,7 @@ final class BottleneckLayer implements AdapterPart, BlockExtension {
     }
 
     @Override
-    public Tensor join(Tensor residual, Tensor output) {
+    public Tensor join(Tensor residual, Tensor output, SequenceContext context) {
         Tensor sum = residual.add(output); // [batch, seq, hidden]
         Tensor input =
                 switch (config.input()) {
@@ -72,7 +72,7 @@ final class BottleneckLayer implements AdapterPart, BlockExtension {
         Tensor down = Functional.linear(input, downWeight.as(dtype), downBias.as(dtype)); // [batch, seq, size]
         Tensor up = Functional.linear(activation.apply(down), upWeight.as(dtype), upBias.as(dtype));
         Tensor scaled = config.scaling() == 1 ? up : up.mul(config.scaling());
-        return sum.add(Dropout.apply(scaled, config.dropout())); // [batch, seq, hidden]
+        return sum.add(context.dropout().apply(scaled, config.dropout())); // [batch, seq, hidden]
     }
 
     @Override

@@ -44,7 +44,7 @@ final class DoraLayer extends LoraLayer {
         Tensor output = linear.project(rows); // [rows, out]
         Tensor plain = withoutBias(linear, output);
         Tensor factor = magnitude.as(dtype).div(norm(linear).to(dtype)); // [out]
-        Tensor dropped = dropped(rows);
+        Tensor dropped = dropped(rows, context);
         Tensor learned = low(dropped).matmul(loraB().as(dtype).t()).mul(scale()); // [rows, out]
         // Dropout lies before the part that DoRA adds, which is everything but the base's own output.
         Tensor seen = dropped == rows ? plain : withoutBias(linear, linear.project(dropped));

@@ -67,7 +67,7 @@ class LoraLayer extends AdaptedLinear {
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
         Tensor output = linear.project(rows); // [rows, out]
-        Tensor low = low(dropped(rows)); // [rows, rank]
+        Tensor low = low(dropped(rows, context)); // [rows, rank]
         // The base output is nobody else's: adding to it saves a tensor of its size, forwards and backwards.
         output.addMatrixProductInPlace(low, loraB.as(x.dtype()).t(), scale);
         if (loraBias != null) {
@@ -78,8 +78,8 @@ class LoraLayer extends AdaptedLinear {
     }
 
     /** What this layer adds to the base's output: [..., in] to [..., out]. */
-    final Tensor added(Tensor x) {
-        Tensor low = low(dropped(x)); // [..., rank]
+    final Tensor added(Tensor x, SequenceContext context) {
+        Tensor low = low(dropped(x, context)); // [..., rank]
         Tensor added = Functional.linear(low, loraB.as(x.dtype()), null).mul(scale);
         return loraBias == null ? added : added.addScaled(loraBias.as(x.dtype()), scale);
     }
@@ -90,8 +90,8 @@ class LoraLayer extends AdaptedLinear {
     }
 
     /** The input with dropout, or itself where there is none. */
-    final Tensor dropped(Tensor rows) {
-        return Dropout.apply(rows, dropout);
+    final Tensor dropped(Tensor rows, @Nullable SequenceContext context) {
+        return Dropout.of(context).apply(rows, dropout);
     }
 
     @Override

@@ -31,7 +31,7 @@ final class LoraRows implements LinearExtension {
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         Tensor output = linear.project(x); // [rows, ..., out]
         RowGroups groups = context == null ? null : context.rowGroups();
-        if (groups == null) {
+        if (context == null || groups == null) {
             return output;
         }
         if (Autograd.isEnabled()) {
@@ -46,10 +46,10 @@ final class LoraRows implements LinearExtension {
                 continue;
             }
             if (group.index().size(0) == x.size(0)) {
-                output.addInPlace(layer.added(x));
+                output.addInPlace(layer.added(x, context));
             } else {
                 Tensor own = x.indexSelect(0, group.index()); // [own rows, ..., in]
-                output.indexAddInPlace(0, group.index(), layer.added(own));
+                output.indexAddInPlace(0, group.index(), layer.added(own, context));
             }
         }
         return output;

@@ -2,6 +2,7 @@ package org.finetune4j.peft.promptlearning;
 
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
@@ -67,7 +68,7 @@ public final class FeedForwardEncoder implements PromptEncoder {
     }
 
     @Override
-    public Tensor encode() {
+    public Tensor encode(Dropout dropout) {
         return network.forward(table.value());
     }
 }

@@ -61,12 +61,12 @@ public final class LstmEncoder implements PromptEncoder {
     }
 
     @Override
-    public Tensor encode() {
+    public Tensor encode(Dropout active) {
         Tensor sequence = table.value().unsqueeze(0); // [1, tokens, width]
         List<Tensor> weights = lstm.stream().map(Parameter::value).toList();
         Tensor states = sequence; // [1, tokens, width or 2 hidden]
         for (int first = 0; first < weights.size(); first += PER_LAYER) {
-            Tensor given = first == 0 ? states : Dropout.apply(states, dropout);
+            Tensor given = first == 0 ? states : active.apply(states, dropout);
             states = Functional.bidirectionalLstm(given, weights.subList(first, first + PER_LAYER), hidden);
         }
         return head.forward(states.squeeze(0)); // [tokens, width]

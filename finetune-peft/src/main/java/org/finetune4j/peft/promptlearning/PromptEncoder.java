@@ -1,6 +1,7 @@
 package org.finetune4j.peft.promptlearning;
 
 import java.util.Map;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
 
@@ -18,7 +19,7 @@ public interface PromptEncoder {
      *
      * @return [virtualTokens, width]
      */
-    Tensor encode();
+    Tensor encode(Dropout dropout);
 
     /** {@return whether the parameters are the virtual tokens themselves} */
     default boolean isTable() {

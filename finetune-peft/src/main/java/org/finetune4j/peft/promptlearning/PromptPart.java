@@ -8,6 +8,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
@@ -50,15 +51,15 @@ final class PromptPart implements AdapterPart, PromptExtension {
     }
 
     @Override
-    public Prompt prompt(DType dtype) {
-        return layout.apply(encoder.encode().to(dtype));
+    public Prompt prompt(DType dtype, Dropout dropout) {
+        return layout.apply(encoder.encode(dropout).to(dtype));
     }
 
     /** What the encoder makes: [virtualTokens, width], without recording, in the caller's scope. */
     Tensor product() {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            return scope.keep(encoder.encode().detach());
+            return scope.keep(encoder.encode(Dropout.OFF).detach());
         }
     }
 

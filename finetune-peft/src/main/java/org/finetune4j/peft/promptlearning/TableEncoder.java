@@ -2,6 +2,7 @@ package org.finetune4j.peft.promptlearning;
 
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
 
@@ -27,7 +28,7 @@ public final class TableEncoder implements PromptEncoder {
     }
 
     @Override
-    public Tensor encode() {
+    public Tensor encode(Dropout dropout) {
         return table.value();
     }
 

@@ -47,7 +47,7 @@ final class VeraLayer extends AdaptedLinear {
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         DType dtype = x.dtype();
-        Tensor low = Functional.linear(Dropout.apply(x, dropout), matrixA(dtype), null); // [..., rank]
+        Tensor low = Functional.linear(Dropout.of(context).apply(x, dropout), matrixA(dtype), null); // [..., rank]
         Tensor high = Functional.linear(low.mul(lambdaD.as(dtype)), matrixB(dtype), null); // [..., out]
         return linear.project(x).add(high.mul(lambdaB.as(dtype)));
     }
