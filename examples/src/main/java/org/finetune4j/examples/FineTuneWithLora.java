@@ -6,8 +6,8 @@ import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.report.ProgressListener;
 
 /**

@@ -8,9 +8,9 @@ import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.StepMetrics;
-import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.report.HtmlReportListener;
 import org.finetune4j.train.report.TensorBoardListener;
 

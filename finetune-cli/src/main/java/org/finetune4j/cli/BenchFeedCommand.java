@@ -24,7 +24,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

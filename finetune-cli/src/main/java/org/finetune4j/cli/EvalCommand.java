@@ -14,7 +14,7 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.train.EvaluationMetrics;
-import org.finetune4j.train.ModelSelection;
+import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.finetune4j.train.evaluation.MultipleChoice;
 import org.jspecify.annotations.Nullable;

@@ -10,7 +10,7 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.Evaluator;
-import org.finetune4j.train.ModelSelection;
+import org.finetune4j.train.arguments.ModelSelection;
 import picocli.CommandLine.Option;
 
 /** The options of commands that measure models on held-out records. */

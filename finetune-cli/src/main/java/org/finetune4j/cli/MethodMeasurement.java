@@ -14,8 +14,8 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.Evaluator;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.ModelSelection;
 import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.memory.ProcessMemory;
 import org.jspecify.annotations.Nullable;
 

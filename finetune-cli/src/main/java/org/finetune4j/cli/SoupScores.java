@@ -7,7 +7,7 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
-import org.finetune4j.train.ModelSelection;
+import org.finetune4j.train.arguments.ModelSelection;
 import org.jspecify.annotations.Nullable;
 
 /** Measures candidates and soups of them on held-out data by one metric. */

@@ -5,7 +5,7 @@ import java.util.Locale;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.train.StepInterval;
+import org.finetune4j.train.arguments.StepInterval;
 
 /**
  * How often a run evaluates, saves and logs: transformers' {@code eval_strategy} with {@code eval_steps}, and so on. Without

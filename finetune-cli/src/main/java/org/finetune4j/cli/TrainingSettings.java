@@ -7,7 +7,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 
 /**
  * What a configuration asks for, every key checked.

@@ -20,7 +20,7 @@ import java.util.TreeSet;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.supervised.TrainOn;
-import org.finetune4j.train.StepInterval;
+import org.finetune4j.train.arguments.StepInterval;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

@@ -21,7 +21,7 @@ import org.finetune4j.model.LoadOptions;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;

@@ -10,6 +10,7 @@ import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.BestEvaluation.Rules;
+import org.finetune4j.train.arguments.ModelSelection;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -10,6 +10,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.evaluation.Answers;
 import org.finetune4j.train.evaluation.Questions;
 import org.finetune4j.train.event.EvaluationEvent;

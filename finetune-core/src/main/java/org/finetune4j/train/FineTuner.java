@@ -32,7 +32,7 @@ import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.RandomGenerator;
-import org.finetune4j.train.memory.MemoryListener;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Objective;

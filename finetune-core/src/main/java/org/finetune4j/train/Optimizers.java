@@ -8,6 +8,7 @@ import java.util.Set;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;

@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

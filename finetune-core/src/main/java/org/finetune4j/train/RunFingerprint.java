@@ -8,6 +8,8 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.LengthGrouped;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.train.arguments.ModelSelection;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.jspecify.annotations.Nullable;
 

@@ -1,5 +1,7 @@
 package org.finetune4j.train;
 
+import org.finetune4j.train.arguments.TrainingArguments;
+
 /**
  * How batches make optimizer steps, and how many there are.
  *

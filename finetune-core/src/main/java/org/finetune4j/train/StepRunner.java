@@ -10,6 +10,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.MatrixProducts;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;

@@ -9,6 +9,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Objective;
 import org.jspecify.annotations.Nullable;

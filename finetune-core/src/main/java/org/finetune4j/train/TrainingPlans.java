@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.jspecify.annotations.Nullable;
 
 /** Counts what a run will train, for those who are told of its start. */

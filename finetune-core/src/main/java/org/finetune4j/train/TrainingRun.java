@@ -19,6 +19,8 @@ import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.ThreadCount;
 import org.finetune4j.train.StepRunner.Gradients;
 import org.finetune4j.train.StepRunner.StepBatches;
+import org.finetune4j.train.arguments.StepInterval;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.event.StepEvent;
 import org.finetune4j.train.health.NonFiniteSource;
 import org.finetune4j.train.health.TrainingStatistics;

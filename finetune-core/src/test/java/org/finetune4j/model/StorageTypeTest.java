@@ -23,7 +23,7 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.Trainer;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -39,7 +39,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.Trainer;
-import org.finetune4j.train.TrainingArgumentsBuilder;
+import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;

@@ -14,6 +14,7 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.report.HtmlReportListener;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

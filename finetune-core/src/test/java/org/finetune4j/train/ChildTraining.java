@@ -9,6 +9,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.train.arguments.TrainingArguments;
 
 /** A training in a process of its own, to be killed. */
 public final class ChildTraining {

@@ -21,6 +21,8 @@ import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 
 /** Trains on the recorded batches and compares every step with what PyTorch and transformers did. */

@@ -9,6 +9,8 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.jspecify.annotations.Nullable;
 
 /** A full fine-tuning of a tiny model that takes a fraction of a second, for tests of what happens around the steps. */

@@ -20,6 +20,8 @@ import org.finetune4j.model.TinyModels;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -12,6 +12,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.junit.jupiter.api.Test;
 
 class WeightAverageTest {

@@ -16,9 +16,9 @@ import org.finetune4j.model.Tokenizer;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingArguments;
-import org.finetune4j.train.TrainingArgumentsBuilder;
 import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.report.ProgressListener;
 

@@ -9,7 +9,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.optimizer.OptimizerOptions;

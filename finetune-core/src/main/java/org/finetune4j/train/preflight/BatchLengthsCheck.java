@@ -8,7 +8,7 @@ import java.util.stream.IntStream;
 import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.LengthGrouped;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.memory.MemoryPlan;
 

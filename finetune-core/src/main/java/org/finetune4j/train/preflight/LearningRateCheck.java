@@ -2,7 +2,7 @@ package org.finetune4j.train.preflight;
 
 import java.util.Locale;
 import java.util.Set;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 
 /** The learning rate is of the size that its method and an Adam want: full fine-tuning 1e-5 to 5e-5, adapters about ten times
  * as much, soft prompts and scales more. Half and double of that pass. */

@@ -5,7 +5,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.objective.Objective;
 import org.jspecify.annotations.Nullable;

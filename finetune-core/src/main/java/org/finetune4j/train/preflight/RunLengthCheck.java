@@ -1,6 +1,6 @@
 package org.finetune4j.train.preflight;
 
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArguments;
 
 /** Effective batch and epochs are of a usual size: 32 to 128 samples a step, 1 to 3 passes. Half and double of that pass. */
 public final class RunLengthCheck implements PreflightCheck {

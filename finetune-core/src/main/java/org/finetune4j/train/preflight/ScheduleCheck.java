@@ -1,7 +1,7 @@
 package org.finetune4j.train.preflight;
 
-import org.finetune4j.train.ModelSelection;
-import org.finetune4j.train.TrainingArguments;
+import org.finetune4j.train.arguments.ModelSelection;
+import org.finetune4j.train.arguments.TrainingArguments;
 
 /** Warm-up, evaluation and stopping fit together. */
 public final class ScheduleCheck implements PreflightCheck {

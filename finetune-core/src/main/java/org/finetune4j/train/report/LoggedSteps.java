@@ -3,10 +3,10 @@ package org.finetune4j.train.report;
 import java.time.Duration;
 import java.util.List;
 import org.finetune4j.train.ListenerChain;
-import org.finetune4j.train.StepInterval;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.arguments.StepInterval;
 
 /**
  * Tells other listeners of some steps only, as transformers' {@code logging_steps} does: the loss is then the mean over the

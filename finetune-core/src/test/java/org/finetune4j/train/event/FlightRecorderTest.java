@@ -20,8 +20,8 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.StepMetrics;
-import org.finetune4j.train.TrainingArguments;
 import org.finetune4j.train.TrainingListener;
+import org.finetune4j.train.arguments.TrainingArguments;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -4,19 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FrozenParts;
 import org.finetune4j.strategy.FullFineTuning;
-import org.finetune4j.train.TrainingArguments;
-import org.finetune4j.train.TrainingArgumentsBuilder;
-import org.finetune4j.train.report.Runs;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 class MemoryPlanTest {
 
@@ -104,25 +100,5 @@ class MemoryPlanTest {
     void theComparisonSaysHowFarOffThePlanWas() {
         MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         assertEquals("memory: 110 MB at the peak so far, 100 MB planned (+10%)", plan.compare(110));
-    }
-
-    @ParameterizedTest
-    @CsvSource({"110, 110, 1", "110, 114, 1", "110, 150, 2"})
-    void aPeakThatComesLaterIsComparedToo(long afterTwoSteps, long atTheEnd, int lines) {
-        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-        List<String> heard = new ArrayList<>();
-        long[] peak = {50};
-        MemoryListener listener = new MemoryListener(plan, heard::add, () -> peak[0]);
-        listener.onStart(Runs.plan(4, 0));
-        listener.onStep(Runs.step(1, 4));
-        peak[0] = afterTwoSteps;
-        listener.onStep(Runs.step(2, 4));
-        listener.onStep(Runs.step(3, 4));
-        peak[0] = atTheEnd;
-        listener.onStep(Runs.step(4, 4));
-        listener.onEnd(Runs.summary(4, false));
-        assertEquals(lines, heard.size(), heard::toString);
-        assertEquals(plan.compare(afterTwoSteps), heard.get(0));
-        assertEquals(plan.compare(lines == 1 ? afterTwoSteps : atTheEnd), heard.get(lines - 1));
     }
 }

@@ -6,10 +6,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.train.StepInterval;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.arguments.StepInterval;
 import org.junit.jupiter.api.Test;
 
 /** Reports hear of as many steps as asked, with the mean loss of those that they do not hear of. */

@@ -1,4 +1,4 @@
-package org.finetune4j.train;
+package org.finetune4j.train.arguments;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -161,13 +161,17 @@ public record TrainingArguments(
         return new TrainingArgumentsBuilder();
     }
 
-    /** Steps over which the learning rate rises, in a run of {@code totalSteps}. */
-    long warmupStepsOf(long totalSteps) {
+    /**
+     * {@return the steps over which the learning rate rises}
+     *
+     * @param totalSteps of the whole run
+     */
+    public long warmupStepsOf(long totalSteps) {
         return warmupSteps > 0 ? warmupSteps : (long) Math.ceil(totalSteps * warmupRatio);
     }
 
-    /** What a report shows, under the names that configurations use. */
-    Map<String, @Nullable Object> describe() {
+    /** {@return what a report shows, under the names that configurations use} */
+    public Map<String, @Nullable Object> describe() {
         Map<String, @Nullable Object> shown = new LinkedHashMap<>();
         if (maxSteps > 0) {
             shown.put("max_steps", maxSteps);

@@ -1,4 +1,4 @@
-package org.finetune4j.train;
+package org.finetune4j.train.arguments;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;

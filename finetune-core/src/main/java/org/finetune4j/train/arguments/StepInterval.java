@@ -1,4 +1,4 @@
-package org.finetune4j.train;
+package org.finetune4j.train.arguments;
 
 /**
  * How often something happens in a run, with the meanings of transformers' {@code eval_steps}, {@code save_steps} and {@code

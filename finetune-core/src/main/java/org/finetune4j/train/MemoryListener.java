@@ -1,17 +1,15 @@
-package org.finetune4j.train.memory;
+package org.finetune4j.train;
 
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import org.finetune4j.train.StepMetrics;
-import org.finetune4j.train.TrainingListener;
-import org.finetune4j.train.TrainingPlan;
-import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.ProcessMemory;
 
 /**
  * Compares the plan with what the process took: after the second step of a start, when the optimizer's state is there, and at the
  * end where the longest batches came later and took more.
  */
-public final class MemoryListener implements TrainingListener {
+final class MemoryListener implements TrainingListener {
 
     /** A peak that grew by less says nothing new. */
     private static final double GROWN = 1.05;
@@ -22,13 +20,8 @@ public final class MemoryListener implements TrainingListener {
     private long firstStep;
     private long compared;
 
-    /**
-     * A listener for one run.
-     *
-     * @param plan of the run
-     * @param sink is given one line, or two
-     */
-    public MemoryListener(MemoryPlan plan, Consumer<String> sink) {
+    /** @param sink is given one line, or two */
+    MemoryListener(MemoryPlan plan, Consumer<String> sink) {
         this(plan, sink, ProcessMemory::peakMegabytes);
     }
 

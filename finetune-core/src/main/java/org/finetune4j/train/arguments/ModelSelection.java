@@ -1,4 +1,4 @@
-package org.finetune4j.train;
+package org.finetune4j.train.arguments;
 
 import java.util.List;
 import java.util.Map;
@@ -117,8 +117,14 @@ public record ModelSelection(
         return metrics.stream().anyMatch(Set.copyOf(GENERATED)::contains);
     }
 
-    /** Whether {@code value} is better than {@code best} by more than {@code margin}; what is no finite number never is. */
-    boolean improves(double value, @Nullable Double best, double margin) {
+    /**
+     * {@return whether a value is better than the best one; what is no finite number never is}
+     *
+     * @param value of the metric that decides
+     * @param best so far, or null before the first
+     * @param margin by more than which it has to be better
+     */
+    public boolean improves(double value, @Nullable Double best, double margin) {
         if (best == null || !Double.isFinite(value)) {
             return Double.isFinite(value);
         }

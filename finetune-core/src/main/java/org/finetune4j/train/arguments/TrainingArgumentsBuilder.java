@@ -1,4 +1,4 @@
-package org.finetune4j.train;
+package org.finetune4j.train.arguments;
 
 import java.nio.file.Path;
 import java.util.Objects;
