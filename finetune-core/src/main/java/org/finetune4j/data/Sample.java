@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param inputIds token ids, at least one
  * @param labels as many labels
  * @param positionIds position of each token in its own sequence where several are packed into this sample, or null
- *     when it is one sequence
+ *     when it is one sequence; they may share tokens ({@link org.finetune4j.model.SequenceLayout})
  * @param columns numbers that an objective needs besides, by name: a class, a reward, another model's log-probabilities
  */
 public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds, Map<String, float[]> columns) {

@@ -26,8 +26,8 @@ final class AttentionMask {
      */
     static @Nullable Tensor of(ModelInputs inputs, int[] positions, boolean causal, int window) {
         int seq = inputs.sequenceLength();
-        int[] start = sequenceStarts(inputs, positions);
-        boolean separate = isNeeded(inputs, start);
+        SequenceLayout layout = SequenceLayout.of(inputs, positions);
+        boolean separate = isNeeded(inputs, layout);
         if (causal && !separate && window >= seq) {
             return null;
         }
@@ -41,11 +41,17 @@ final class AttentionMask {
         for (int row = 0; row < rows; row++) {
             for (int query = 0; query < seq; query++) {
                 int at = row * seq + query;
-                int first = shared ? 0 : start[at];
+                int first = shared ? 0 : layout.start(at);
                 int from = Math.max(first, query + 1 - Math.min(window, query + 1));
-                int to = causal ? query : lastOfSequence(start, row * seq, query, seq);
+                int to = causal ? query : lastOfSequence(layout, row * seq, query, seq);
                 for (int key = from; key <= to; key++) {
                     mask[at * seq + key] = shared ? 1 : inputs.attentionMask()[row * seq + key];
+                }
+                // Of what a branch shares, its first token is as far away as if it followed directly.
+                int missing = first - layout.sharedTo(at);
+                for (int key = layout.sharedFrom(at); key < layout.sharedTo(at); key++) {
+                    boolean near = query - missing - key < window;
+                    mask[at * seq + key] = near ? inputs.attentionMask()[row * seq + key] : 0;
                 }
                 // A padding token sees itself: a row without any key would become NaN.
                 mask[at * seq + query] = 1;
@@ -54,9 +60,9 @@ final class AttentionMask {
         return Tensors.of(mask, rows, 1, seq, seq).to(DType.BOOL);
     }
 
-    private static int lastOfSequence(int[] start, int rowAt, int query, int seq) {
+    private static int lastOfSequence(SequenceLayout layout, int rowAt, int query, int seq) {
         int last = query;
-        while (last + 1 < seq && start[rowAt + last + 1] == start[rowAt + query]) {
+        while (last + 1 < seq && layout.start(rowAt + last + 1) == layout.start(rowAt + query)) {
             last++;
         }
         return last;
@@ -92,26 +98,13 @@ final class AttentionMask {
         return Tensors.of(mask, inputs.batchSize(), 1, seq, keys).to(DType.BOOL);
     }
 
-    /** For each token the index in its row where its own sequence starts. */
-    private static int[] sequenceStarts(ModelInputs inputs, int[] positions) {
-        int seq = inputs.sequenceLength();
-        int[] start = new int[positions.length];
-        for (int row = 0; row < inputs.batchSize(); row++) {
-            for (int t = 1; t < seq; t++) {
-                int at = row * seq + t;
-                start[at] = positions[at] == positions[at - 1] + 1 ? start[at - 1] : t;
-            }
-        }
-        return start;
-    }
-
     /** Whether a real token does not continue the one before it, or follows padding. */
-    private static boolean isNeeded(ModelInputs inputs, int[] start) {
+    private static boolean isNeeded(ModelInputs inputs, SequenceLayout layout) {
         int seq = inputs.sequenceLength();
-        for (int at = 0; at < start.length; at++) {
+        for (int at = 0; at < inputs.inputIds().length; at++) {
             int t = at % seq;
             boolean real = inputs.attentionMask()[at] == 1;
-            if (t > 0 && real && (start[at] == t || inputs.attentionMask()[at - 1] == 0)) {
+            if (t > 0 && real && (layout.start(at) == t || inputs.attentionMask()[at - 1] == 0)) {
                 return true;
             }
         }

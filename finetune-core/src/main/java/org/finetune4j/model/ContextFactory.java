@@ -3,6 +3,7 @@ package org.finetune4j.model;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.AttentionKind;
@@ -14,6 +15,7 @@ import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.SequenceRun;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -43,16 +45,22 @@ final class ContextFactory {
     SequenceContext start(ModelInputs inputs, @Nullable Prompt prompt, @Nullable KeyValueCache cache) {
         int[] positions = inputs.positions();
         int seq = inputs.sequenceLength();
-        Masks masks = kind -> {
+        boolean alone = prompt == null && cache == null && network.isCausal();
+        Visibility visibility = kind -> {
+            List<SequenceRun> runs = alone ? SequenceRuns.of(inputs, positions, window(kind), device) : null;
+            if (runs != null) {
+                return new AttentionView(null, null, true, runs);
+            }
             Tensor tokens = AttentionMask.of(inputs, positions, network.isCausal(), window(kind));
-            return prompt == null ? tokens : PromptLayout.starting(tokens, positions, seq, prompt, window(kind));
+            return masked(
+                    prompt == null ? tokens : PromptLayout.starting(tokens, positions, seq, prompt, window(kind)));
         };
         if (prompt instanceof Prompt.Embeddings virtual) {
             int[] all = inputs.withVirtual(virtual.length()).positions();
-            return create(inputs, all, masks, cache, false).withVirtualEmbeddings(virtual.embeddings());
+            return create(inputs, all, visibility, cache, false).withVirtualEmbeddings(virtual.embeddings());
         }
         int[] all = PromptLayout.shifted(positions, prompt == null ? 0 : prompt.length());
-        return create(inputs, all, masks, cache, false);
+        return create(inputs, all, visibility, cache, false);
     }
 
     /**
@@ -65,9 +73,9 @@ final class ContextFactory {
         int[] positions = inputs.positions();
         int seq = inputs.sequenceLength();
         int keys = seenMask.length / inputs.batchSize();
-        Masks masks = kind -> PromptLayout.following(
-                AttentionMask.continuing(inputs, seenMask, window(kind)), positions, seq, keys, virtual, window(kind));
-        return create(inputs, PromptLayout.shifted(positions, virtual), masks, cache, true);
+        Visibility visibility = kind -> masked(PromptLayout.following(
+                AttentionMask.continuing(inputs, seenMask, window(kind)), positions, seq, keys, virtual, window(kind)));
+        return create(inputs, PromptLayout.shifted(positions, virtual), visibility, cache, true);
     }
 
     /**
@@ -76,18 +84,25 @@ final class ContextFactory {
      * @param virtual how many virtual tokens come before those of every row
      */
     SequenceContext within(ModelInputs inputs, int virtual, KeyValueCache cache) {
-        return create(inputs, PromptLayout.shifted(inputs.positions(), virtual), kind -> null, cache, false);
+        return create(inputs, PromptLayout.shifted(inputs.positions(), virtual), kind -> masked(null), cache, false);
     }
 
-    /** Makes the mask of one kind of attention, or null where none is needed. */
-    private interface Masks {
-        @Nullable
-        Tensor of(AttentionKind kind);
+    /** Says what one kind of attention sees, without the rotation. */
+    private interface Visibility {
+        AttentionView of(AttentionKind kind);
+    }
+
+    private AttentionView masked(@Nullable Tensor mask) {
+        return new AttentionView(null, mask == null ? null : mask.to(device), network.isCausal());
     }
 
     /** @param positions [batch, seq] of all that runs through the layers */
     private SequenceContext create(
-            ModelInputs inputs, int[] positions, Masks masks, @Nullable KeyValueCache cache, boolean continues) {
+            ModelInputs inputs,
+            int[] positions,
+            Visibility visibility,
+            @Nullable KeyValueCache cache,
+            boolean continues) {
         int seq = positions.length / inputs.batchSize();
         int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
         int rows = distinct.length / seq;
@@ -99,12 +114,12 @@ final class ContextFactory {
         IdentityHashMap<RotaryFrequencies, Rotation> rotations = new IdentityHashMap<>();
         Map<AttentionKind, AttentionView> views = new EnumMap<>(AttentionKind.class);
         for (AttentionKind kind : network.attentionKinds()) {
-            Tensor mask = masks.of(kind);
             RotaryFrequencies frequencies = frequencies(kind, longest, continues ? seq : 0);
             Rotation rotation = frequencies == null
                     ? null
                     : rotations.computeIfAbsent(frequencies, f -> Rotation.of(f, distinct, rows, device, computeDType));
-            views.put(kind, new AttentionView(rotation, mask == null ? null : mask.to(device), network.isCausal()));
+            AttentionView seen = visibility.of(kind);
+            views.put(kind, new AttentionView(rotation, seen.mask(), seen.causal(), seen.runs()));
         }
         int[] types = inputs.tokenTypeIds();
         if (types != null && network.tokenTypes() > 0) {

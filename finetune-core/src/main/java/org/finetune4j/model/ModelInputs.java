@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param attentionMask 1 for a real token, 0 for padding, on either side
  * @param positionIds the position of each token in its own sequence, or null to count the real tokens of each row from 0.
  *     Where positions start again inside a row a new sequence starts: sequences packed in one row do not see each other.
+ *     Where they go back to a position that the sequence has, a branch starts that continues it from there
+ *     ({@link SequenceLayout}).
  * @param tokenTypeIds which of two texts each token belongs to, for encoders, or null
  */
 public record ModelInputs(

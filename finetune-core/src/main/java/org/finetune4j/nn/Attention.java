@@ -1,5 +1,7 @@
 package org.finetune4j.nn;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -89,7 +91,35 @@ public record Attention(
      */
     public Tensor over(Tensor query, Tensor keys, Tensor values, SequenceContext context) {
         AttentionView view = context.view(kind);
-        return over(query, keys, values, view.mask(), view.causal(), context.dropout());
+        List<SequenceRun> runs = view.runs();
+        return runs == null
+                ? over(query, keys, values, view.mask(), view.causal(), context.dropout())
+                : within(runs, query, keys, values, context.dropout());
+    }
+
+    /** Attention of each run to itself and what it shares, one after the other: what no token sees is not looked at. */
+    private Tensor within(List<SequenceRun> runs, Tensor query, Tensor keys, Tensor values, Dropout active) {
+        long[] lengths = runs.stream().mapToLong(SequenceRun::length).toArray();
+        List<Tensor> q = split(query, lengths); // each [1, run, heads, headDim]
+        List<Tensor> k = split(keys, lengths);
+        List<Tensor> v = split(values, lengths);
+        List<Tensor> attended = new ArrayList<>();
+        for (int i = 0; i < lengths.length; i++) {
+            SequenceRun run = runs.get(i);
+            attended.add(over(q.get(i), seen(run, i, k), seen(run, i, v), run.mask(), true, active));
+        }
+        return Tensors.cat(attended, 1).view(query.size(0), query.size(1), (long) heads * headDim);
+    }
+
+    private static List<Tensor> split(Tensor x, long[] lengths) {
+        return x.reshape(1, -1, x.size(2), x.size(3)).split(lengths, 1);
+    }
+
+    private static Tensor seen(SequenceRun run, int number, List<Tensor> all) {
+        Tensor own = all.get(number);
+        return run.sharedLength() == 0
+                ? own
+                : Tensors.cat(List.of(all.get(run.shared()).narrow(1, 0, run.sharedLength()), own), 1);
     }
 
     /**

@@ -1,9 +1,13 @@
 package org.finetune4j.tensor;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -195,6 +199,25 @@ public final class Tensor extends ElementwiseOperations {
      */
     public Tensor narrow(int dimension, long start, long length) {
         return unary("narrow " + dimension + ":" + start + "+" + length, x -> x.narrow(dimension, start, length));
+    }
+
+    /**
+     * Parts that follow each other along one dimension. Going back, their gradients are joined at once.
+     *
+     * @param lengths of the parts, which sum up to the dimension's size
+     * @param dimension which dimension; negative numbers count from the last
+     * @return views, one a length
+     */
+    public List<Tensor> split(long[] lengths, int dimension) {
+        try (TensorVector parts = torch.split_with_sizes(handle(), lengths, dimension)) {
+            List<Tensor> views = new ArrayList<>();
+            for (int i = 0; i < lengths.length; i++) {
+                views.add(wrap(new org.bytedeco.pytorch.Tensor(parts.get(i)))); // the vector's own goes with it
+            }
+            return views;
+        } catch (RuntimeException e) {
+            throw TensorException.of("split " + Arrays.toString(lengths) + " along " + dimension, e, this);
+        }
     }
 
     /**

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import net.jqwik.api.Example;
@@ -16,12 +18,14 @@ import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.AttentionView;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.SequenceRun;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.tensor.Torch;
+import org.jspecify.annotations.Nullable;
 
 /** Attention under every mask is the plain formula over the tokens that a token may see. */
 class AttentionMaskTest {
@@ -91,7 +95,64 @@ class AttentionMaskTest {
                         && query - key < reach);
     }
 
+    @Property(tries = 60)
+    void branchesSeeWhatTheyShareAndThemselves(
+            @ForAll @IntRange(min = 1, max = 3) int batch,
+            @ForAll @IntRange(min = 2, max = 14) int seq,
+            @ForAll @IntRange(min = 1, max = 30) int window,
+            @ForAll boolean capped,
+            @ForAll long seed) {
+        Random random = new Random(seed);
+        int[] positions = new int[batch * seq];
+        BitSet[] seen = new BitSet[batch * seq]; // by place in the row
+        int trunk = 0;
+        int reached = 0;
+        for (int at = 0; at < positions.length; at++) {
+            int choice = at % seq == 0 ? 0 : random.nextInt(6);
+            boolean grows = choice > 1;
+            boolean branches = choice == 1 && positions[at - 1] > 0 && reached > 0;
+            int back = branches ? 1 + random.nextInt(reached) : 0;
+            if (branches && back == positions[at - 1] + 1) {
+                grows = true; // that is how the run would go on anyway
+            }
+            if (grows) {
+                positions[at] = positions[at - 1] + 1;
+                seen[at] = (BitSet) seen[at - 1].clone();
+                reached =
+                        seen[at].get(trunk) && seen[at].cardinality() == at % seq - trunk ? positions[at] + 1 : reached;
+            } else if (branches) {
+                positions[at] = back;
+                seen[at] = new BitSet();
+                seen[at].set(trunk, trunk + back);
+            } else {
+                seen[at] = new BitSet();
+                trunk = at % seq;
+                reached = 1;
+            }
+            seen[at].set(at % seq);
+        }
+        byte[] mask = new byte[batch * seq];
+        Arrays.fill(mask, (byte) 1);
+        ModelInputs inputs = new ModelInputs(batch, seq, new int[batch * seq], mask, positions);
+        assertPlain(
+                inputs,
+                true,
+                window,
+                capped ? 3 : 0,
+                (row, query, key) -> seen[row * seq + query].get(key)
+                        && positions[row * seq + query] - positions[row * seq + key] < window);
+    }
+
     private static void assertPlain(ModelInputs inputs, boolean causal, int window, double cap, Rule rule) {
+        assertPlain(inputs, causal, window, cap, rule, null);
+        List<SequenceRun> runs = causal ? SequenceRuns.of(inputs, inputs.positions(), window, Device.CPU) : null;
+        if (runs != null) {
+            assertPlain(inputs, causal, window, cap, rule, runs);
+        }
+    }
+
+    private static void assertPlain(
+            ModelInputs inputs, boolean causal, int window, double cap, Rule rule, @Nullable List<SequenceRun> runs) {
         int batch = inputs.batchSize();
         int seq = inputs.sequenceLength();
         Torch.seed(7);
@@ -99,11 +160,11 @@ class AttentionMaskTest {
             Tensor query = Tensors.randn(DType.FLOAT32, Device.CPU, batch, seq, HEADS * HEAD_DIM);
             Tensor key = Tensors.randn(DType.FLOAT32, Device.CPU, batch, seq, KV_HEADS * HEAD_DIM);
             Tensor value = Tensors.randn(DType.FLOAT32, Device.CPU, batch, seq, KV_HEADS * HEAD_DIM);
-            Tensor mask = AttentionMask.of(inputs, inputs.positions(), causal, window);
+            Tensor mask = runs == null ? AttentionMask.of(inputs, inputs.positions(), causal, window) : null;
             SequenceContext context = new SequenceContext(
                     Tensors.arange(seq, Device.CPU),
                     null,
-                    Map.of(AttentionKind.SLIDING, new AttentionView(null, mask, causal)),
+                    Map.of(AttentionKind.SLIDING, new AttentionView(null, mask, causal, runs)),
                     null,
                     null,
                     null,

@@ -4,6 +4,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.SequenceLayout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
@@ -25,12 +26,18 @@ final class LabelledRows {
     private final DecoderModel network;
     private final int sequenceLength;
     private final int[] rows;
+    private final int[] labelled;
     private final int[] targets;
 
-    private LabelledRows(DecoderModel network, int sequenceLength, int[] rows, int[] targets) {
+    /**
+     * @param rows the positions whose outputs foretell the labels, by their number in the batch; one can foretell several
+     * @param labelled the positions that carry them
+     */
+    private LabelledRows(DecoderModel network, int sequenceLength, int[] rows, int[] labelled, int[] targets) {
         this.network = network;
         this.sequenceLength = sequenceLength;
         this.rows = rows;
+        this.labelled = labelled;
         this.targets = targets;
     }
 
@@ -39,31 +46,31 @@ final class LabelledRows {
         if (network.pooling() != null) {
             throw new UserErrorException("this model classifies sequences: it has no next token to train on");
         }
-        int labelled = batch.labelledTokens();
-        int[] rows = new int[labelled];
-        int[] targets = new int[labelled];
+        int count = batch.labelledTokens();
+        int[] rows = new int[count];
+        int[] labelled = new int[count];
+        int[] targets = new int[count];
         int next = 0;
         int[] labels = batch.labels();
-        for (int row = 0; row < batch.batchSize(); row++) {
-            for (int t = 0; t + 1 < batch.sequenceLength(); t++) {
-                int at = row * batch.sequenceLength() + t;
-                if (labels[at + 1] != Sample.IGNORE_INDEX) {
-                    rows[next] = at;
-                    targets[next++] = labels[at + 1];
-                }
+        SequenceLayout layout = batch.positionIds() == null ? null : SequenceLayout.of(batch.modelInputs());
+        for (int at = 0; at < labels.length; at++) {
+            if (at % batch.sequenceLength() > 0 && labels[at] != Sample.IGNORE_INDEX) {
+                int before = layout == null ? at - 1 : layout.before(at);
+                rows[next] = before < 0 ? at - 1 : before;
+                labelled[next] = at;
+                targets[next++] = labels[at];
             }
         }
-        LabelledRows all = new LabelledRows(network, batch.sequenceLength(), rows, targets);
+        LabelledRows all = new LabelledRows(network, batch.sequenceLength(), rows, labelled, targets);
         all.requireTargets(network.outputLayer().outFeatures());
         return all;
     }
 
-    /** The next token's label stands one further than the row that foretells it. */
     private void requireTargets(long vocabulary) {
         for (int i = 0; i < targets.length; i++) {
             if (targets[i] < 0 || targets[i] >= vocabulary) {
-                throw new UserErrorException("label " + targets[i] + " (row " + rows[i] / sequenceLength
-                        + ", position " + (rows[i] % sequenceLength + 1)
+                throw new UserErrorException("label " + targets[i] + " (row " + labelled[i] / sequenceLength
+                        + ", position " + labelled[i] % sequenceLength
                         + ") is out of range: the model's output layer scores 0 to " + (vocabulary - 1));
             }
         }
@@ -83,8 +90,8 @@ final class LabelledRows {
         int[] sequences = new int[rows.length];
         int[] positions = new int[rows.length];
         for (int i = 0; i < rows.length; i++) {
-            sequences[i] = rows[i] / sequenceLength;
-            positions[i] = rows[i] % sequenceLength + 1;
+            sequences[i] = labelled[i] / sequenceLength;
+            positions[i] = labelled[i] % sequenceLength;
         }
         return new TokenLogprobs(sequences, positions, values);
     }
