@@ -133,7 +133,8 @@ final class ContextFactory {
                 null,
                 null,
                 null,
-                Dropout.OFF);
+                Dropout.OFF,
+                null);
     }
 
     private Tensor onDevice(int[] values, int rows, int seq) {

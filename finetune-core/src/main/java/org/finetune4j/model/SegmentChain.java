@@ -117,7 +117,7 @@ public final class SegmentChain implements AutoCloseable {
      * @return [batch, seq, hidden], which belongs to the caller's scope
      */
     public Tensor forward(DecoderLayer layer, Tensor hiddenStates, SequenceContext context) {
-        return within(layer, () -> layer.forward(hiddenStates, context));
+        return within(layer, () -> layer.forward(hiddenStates, context.withWeightBuffers(buffers)));
     }
 
     private Tensor within(Module segment, Supplier<Tensor> work) {

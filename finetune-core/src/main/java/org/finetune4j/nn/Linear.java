@@ -89,22 +89,23 @@ public final class Linear extends Module {
      */
     public Tensor forward(Tensor x, @Nullable SequenceContext context) {
         LinearExtension active = extension;
-        return active == null ? project(x) : active.forward(this, x, context);
+        return active == null ? project(x, context) : active.forward(this, x, context);
     }
 
     /**
      * Applies the layer alone, as if it had no extension: [..., in] to [..., out].
      *
      * @param x [..., in]
+     * @param context what is known about the batch whose rows {@code x} has; null where nothing is
      * @return [..., out]
      */
-    public Tensor project(Tensor x) {
+    public Tensor project(Tensor x, @Nullable SequenceContext context) {
         DType dtype = x.dtype();
         CompressedWeight compressed = weight().compressed();
         if (compressed != null && layout == Layout.OUT_IN && isFew(x)) {
             return multiply(compressed, x);
         }
-        Tensor w = weight().as(dtype);
+        Tensor w = weight().as(dtype, context);
         Parameter b = bias();
         if (layout == Layout.OUT_IN && FewRows.isFaster(x, w)) {
             Tensor product = FewRows.multiply(x, w); // [..., out]

@@ -104,18 +104,28 @@ public final class Parameter implements AutoCloseable {
     }
 
     /**
-     * The value in {@code dtype}: the tensor itself where it has that type, else a copy that belongs to the scope, or to the
-     * {@link WeightBuffers} in use. It is for reading only.
+     * The value in {@code dtype}: the tensor itself where it has that type, else a copy that belongs to the scope. It is for
+     * reading only.
      *
      * @param dtype the type wanted
      * @return the tensor
      */
     public Tensor as(DType dtype) {
-        if (compressed == null) {
-            return value().to(dtype);
-        }
-        Tensor buffered = WeightBuffers.decompressed(this, dtype);
-        return buffered == null ? compressed.decompress(dtype) : buffered;
+        return compressed == null ? value().to(dtype) : compressed.decompress(dtype);
+    }
+
+    /**
+     * The value in {@code dtype} for a layer that works on a batch: as {@link #as(DType)}, but a compressed one is decompressed
+     * into the pass's own {@link WeightBuffers}, which other layers use after this one.
+     *
+     * @param dtype the type wanted
+     * @param context of the batch; null where nothing is known about one
+     * @return the tensor, for reading only
+     */
+    public Tensor as(DType dtype, @Nullable SequenceContext context) {
+        WeightBuffers buffers = context == null ? null : context.weightBuffers();
+        Tensor buffered = buffers == null || compressed == null ? null : buffers.decompressed(this, dtype);
+        return buffered == null ? as(dtype) : buffered;
     }
 
     /**

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  *     components count them in
  * @param rowGroups which rows use which of several adapters, or null where all rows use what the layers have
  * @param dropout whether layers drop elements
+ * @param weightBuffers where the pass decompresses weights, or null where each of them gets memory of its own
  */
 public record SequenceContext(
         Tensor positionIds,
@@ -25,7 +26,8 @@ public record SequenceContext(
         @Nullable RouterListener routerListener,
         @Nullable Tensor virtualEmbeddings,
         @Nullable RowGroups rowGroups,
-        Dropout dropout) {
+        Dropout dropout,
+        @Nullable WeightBuffers weightBuffers) {
 
     /**
      * The context of a causal model whose layers are all alike, without dropout.
@@ -45,7 +47,8 @@ public record SequenceContext(
                 null,
                 null,
                 null,
-                Dropout.OFF);
+                Dropout.OFF,
+                null);
     }
 
     /**
@@ -68,7 +71,15 @@ public record SequenceContext(
      */
     public SequenceContext withRouterListener(RouterListener listener) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, listener, virtualEmbeddings, rowGroups, dropout);
+                positionIds,
+                tokenTypeIds,
+                views,
+                cache,
+                listener,
+                virtualEmbeddings,
+                rowGroups,
+                dropout,
+                weightBuffers);
     }
 
     /**
@@ -78,7 +89,15 @@ public record SequenceContext(
      */
     public SequenceContext withCache(KeyValueCache newCache) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, newCache, routerListener, virtualEmbeddings, rowGroups, dropout);
+                positionIds,
+                tokenTypeIds,
+                views,
+                newCache,
+                routerListener,
+                virtualEmbeddings,
+                rowGroups,
+                dropout,
+                weightBuffers);
     }
 
     /**
@@ -88,7 +107,7 @@ public record SequenceContext(
      */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups, dropout);
+                positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups, dropout, weightBuffers);
     }
 
     /**
@@ -99,7 +118,15 @@ public record SequenceContext(
      */
     public SequenceContext withRowGroups(RowGroups newGroups) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, newGroups, dropout);
+                positionIds,
+                tokenTypeIds,
+                views,
+                cache,
+                routerListener,
+                virtualEmbeddings,
+                newGroups,
+                dropout,
+                weightBuffers);
     }
 
     /**
@@ -110,7 +137,15 @@ public record SequenceContext(
      */
     public SequenceContext withoutRows() {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, null, dropout);
+                positionIds,
+                tokenTypeIds,
+                views,
+                cache,
+                routerListener,
+                virtualEmbeddings,
+                null,
+                dropout,
+                weightBuffers);
     }
 
     /**
@@ -121,6 +156,33 @@ public record SequenceContext(
      */
     public SequenceContext withDropout(Dropout newDropout) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, routerListener, virtualEmbeddings, rowGroups, newDropout);
+                positionIds,
+                tokenTypeIds,
+                views,
+                cache,
+                routerListener,
+                virtualEmbeddings,
+                rowGroups,
+                newDropout,
+                weightBuffers);
+    }
+
+    /**
+     * The same context for a pass that decompresses weights into buffers of its own.
+     *
+     * @param newBuffers the pass's
+     * @return the context
+     */
+    public SequenceContext withWeightBuffers(WeightBuffers newBuffers) {
+        return new SequenceContext(
+                positionIds,
+                tokenTypeIds,
+                views,
+                cache,
+                routerListener,
+                virtualEmbeddings,
+                rowGroups,
+                dropout,
+                newBuffers);
     }
 }

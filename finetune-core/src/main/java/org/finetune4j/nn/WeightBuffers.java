@@ -16,15 +16,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * One layer's worth of decompressed weights, used by all layers of a model in turn: what is at the same place in two
  * layers shares the memory. A weight is decompressed once for a layer's forward pass and once for its backward pass, and
- * the memory is never given back to the system in between. They belong to one pass, so that passes in several threads do not
- * overwrite each other's.
+ * the memory is never given back to the system in between. They go with the {@link SequenceContext} of one pass, so that passes
+ * in several threads do not overwrite each other's.
  *
  * <p>Autograd remembers the buffers, not what was in them: before a layer's backward pass they are filled as they were. While
  * no layer runs, a compressed weight decompresses into memory of its own, which is always right and takes more of it.
  */
 public final class WeightBuffers implements Residency, AutoCloseable {
-
-    private static final ThreadLocal<@Nullable WeightBuffers> ACTIVE = new ThreadLocal<>();
 
     private record Slot(String path, DType dtype, List<Long> shape) {}
 
@@ -90,12 +88,11 @@ public final class WeightBuffers implements Residency, AutoCloseable {
         }
     }
 
-    /** Lets the compressed weights of a layer decompress into the buffers, on this thread. */
+    /** Lets the compressed weights of a layer decompress into the buffers. */
     @Override
     public void beforeForward(Module segment) {
         if (segment instanceof DecoderLayer) {
             current = segment;
-            ACTIVE.set(this);
         }
     }
 
@@ -103,7 +100,6 @@ public final class WeightBuffers implements Residency, AutoCloseable {
     public void afterForward(Module segment) {
         if (segment instanceof DecoderLayer) {
             current = null;
-            ACTIVE.remove();
         }
     }
 
@@ -138,10 +134,10 @@ public final class WeightBuffers implements Residency, AutoCloseable {
     }
 
     /** The buffer with the values of {@code parameter}, or null where it decompresses into memory of its own. */
-    static @Nullable Tensor decompressed(Parameter parameter, DType dtype) {
-        WeightBuffers active = ACTIVE.get();
-        String path = active == null ? null : active.pathOf(parameter);
-        return active == null || path == null ? null : active.get(path, parameter, dtype);
+    @Nullable
+    Tensor decompressed(Parameter parameter, DType dtype) {
+        String path = pathOf(parameter);
+        return path == null ? null : get(path, parameter, dtype);
     }
 
     /** Where the current layer has the parameter: a method may have put another one there since the last time. */

@@ -169,7 +169,8 @@ class AttentionMaskTest {
                     null,
                     null,
                     null,
-                    Dropout.OFF);
+                    Dropout.OFF,
+                    null);
             float[] actual = new Attention(HEADS, KV_HEADS, HEAD_DIM, SCALE, 0, AttentionKind.SLIDING, cap)
                     .forward(query, key, value, 0, context)
                     .toFloatArray();

@@ -3,8 +3,10 @@ package org.finetune4j.peft;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A layer's weight of which an adapter took a part at its start: while the adapter is enabled the layer has the residual.
@@ -62,12 +64,13 @@ public final class PartedWeight {
      * A layer's weight as [out, in] in a type of at least float32, cut off from any graph.
      *
      * @param linear read only
+     * @param context of the batch that the layer works on; null where there is none
      * @return [out, in], which belongs to the scope
      */
-    public static Tensor dense(Linear linear) {
+    public static Tensor dense(Linear linear, @Nullable SequenceContext context) {
         Parameter weight = linear.weight();
         DType exact = AdapterDType.of(weight.dtype());
-        Tensor dense = weight.as(exact).detach();
+        Tensor dense = weight.as(exact, context).detach();
         return linear.layout() == Linear.Layout.OUT_IN ? dense : dense.t().contiguous();
     }
 

@@ -196,7 +196,9 @@ public final class TokenRows implements AdapterPart {
         public Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context) {
             DType dtype = x.dtype();
             Tensor learned = Functional.linear(x, rows.as(dtype), null); // [..., rows]
-            return base.project(x).mul(kept.to(dtype)).indexAddInPlace(x.dim() - 1, index, learned); // [..., count]
+            return base.project(x, context)
+                    .mul(kept.to(dtype))
+                    .indexAddInPlace(x.dim() - 1, index, learned); // [..., count]
         }
 
         @Override

@@ -41,7 +41,7 @@ public abstract class WeightDeltaLayer extends AdaptedLinear {
     @Override
     public final Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         Dropout active = Dropout.of(context);
-        Tensor output = linear.project(x);
+        Tensor output = linear.project(x, context);
         double leftOut = active.probability(config.moduleDropout());
         if (leftOut > 0
                 && InitialValues.zeros(x.device(), 1).uniformInPlace(0, 1).item() <= leftOut) {

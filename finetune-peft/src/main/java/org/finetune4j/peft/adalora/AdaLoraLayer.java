@@ -55,7 +55,7 @@ final class AdaLoraLayer extends AdaptedLinear {
         Tensor scaledA = loraA.as(dtype).mul(loraE.as(dtype)); // [rank, in]
         Tensor low = Functional.linear(Dropout.of(context).apply(x, dropout), scaledA, null); // [..., rank]
         Tensor high = Functional.linear(low, loraB.as(dtype), null); // [..., out]
-        return linear.project(x).addScaled(high, scale);
+        return linear.project(x, context).addScaled(high, scale);
     }
 
     @Override

@@ -30,7 +30,9 @@ final class Ia3Layer extends AdaptedLinear {
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         Tensor vector = scales.as(x.dtype()).view(-1); // [in] or [out]
-        return ofInput ? linear.project(x.mul(vector)) : linear.project(x).mul(vector);
+        return ofInput
+                ? linear.project(x.mul(vector), context)
+                : linear.project(x, context).mul(vector);
     }
 
     @Override

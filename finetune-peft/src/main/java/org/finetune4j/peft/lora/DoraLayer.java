@@ -25,7 +25,7 @@ final class DoraLayer extends LoraLayer {
 
     DoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
         super(model, config, path, linear, trainable);
-        Tensor weight = PartedWeight.dense(linear);
+        Tensor weight = PartedWeight.dense(linear, null);
         PartedWeight parted = parted();
         // What an initialization takes from the base is in B A: together they are the whole weight.
         Tensor start = parted == null ? weight.add(delta(weight.dtype())) : weight;
@@ -41,13 +41,13 @@ final class DoraLayer extends LoraLayer {
         long[] shape = x.shape();
         DType dtype = x.dtype();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
-        Tensor output = linear.project(rows); // [rows, out]
+        Tensor output = linear.project(rows, context); // [rows, out]
         Tensor plain = withoutBias(linear, output);
-        Tensor factor = magnitude.as(dtype).div(norm(linear).to(dtype)); // [out]
+        Tensor factor = magnitude.as(dtype).div(norm(linear, context).to(dtype)); // [out]
         Tensor dropped = dropped(rows, context);
         Tensor learned = low(dropped).matmul(loraB().as(dtype).t()).mul(scale()); // [rows, out]
         // Dropout lies before the part that DoRA adds, which is everything but the base's own output.
-        Tensor seen = dropped == rows ? plain : withoutBias(linear, linear.project(dropped));
+        Tensor seen = dropped == rows ? plain : withoutBias(linear, linear.project(dropped, context));
         Tensor added = factor.mul(learned).add(factor.add(-1).mul(seen));
         shape[shape.length - 1] = output.size(1);
         return output.add(added).view(shape); // [..., out]
@@ -59,14 +59,14 @@ final class DoraLayer extends LoraLayer {
     }
 
     /** The norms of V, which nothing is back-propagated through; made once, whichever thread comes first. */
-    private synchronized Tensor norm(Linear linear) {
+    private synchronized Tensor norm(Linear linear, @Nullable SequenceContext context) {
         Tensor kept = frozenNorm;
         if (kept != null) {
             return kept;
         }
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            Tensor weight = PartedWeight.dense(linear);
+            Tensor weight = PartedWeight.dense(linear, context);
             Tensor norm = scope.keep(norm(weight.add(delta(weight.dtype()).detach())));
             if (!magnitude.isTrainable()) {
                 frozenNorm = norm.unscoped();

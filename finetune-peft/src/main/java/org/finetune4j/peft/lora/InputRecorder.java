@@ -155,7 +155,7 @@ final class InputRecorder implements AutoCloseable {
                     of(path).add(all.indexSelect(0, rows).to(DType.FLOAT32));
                 }
             }
-            return base.project(x);
+            return base.project(x, context);
         }
 
         @Override

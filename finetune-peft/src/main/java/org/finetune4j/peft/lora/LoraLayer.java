@@ -38,7 +38,7 @@ class LoraLayer extends AdaptedLinear {
         LoraInitialization initialization = config.initialization();
         LoraInitialization.Matrices matrices;
         if (initialization.takesFromBase()) {
-            Tensor weight = PartedWeight.dense(linear); // [out, in]
+            Tensor weight = PartedWeight.dense(linear, null); // [out, in]
             matrices = initialization.taken(weight, rank, scale, path);
             Tensor taken = matrices.loraB().matmul(matrices.loraA()).mul(scale);
             this.parted = PartedWeight.of(linear, weight.sub(taken), matrices.loraA(), matrices.loraB());
@@ -66,7 +66,7 @@ class LoraLayer extends AdaptedLinear {
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
-        Tensor output = linear.project(rows); // [rows, out]
+        Tensor output = linear.project(rows, context); // [rows, out]
         Tensor low = low(dropped(rows, context)); // [rows, rank]
         // The base output is nobody else's: adding to it saves a tensor of its size, forwards and backwards.
         output.addMatrixProductInPlace(low, loraB.as(x.dtype()).t(), scale);

@@ -29,7 +29,7 @@ final class LoraRows implements LinearExtension {
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
-        Tensor output = linear.project(x); // [rows, ..., out]
+        Tensor output = linear.project(x, context); // [rows, ..., out]
         RowGroups groups = context == null ? null : context.rowGroups();
         if (context == null || groups == null) {
             return output;

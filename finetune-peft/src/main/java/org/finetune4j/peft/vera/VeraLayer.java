@@ -49,7 +49,7 @@ final class VeraLayer extends AdaptedLinear {
         DType dtype = x.dtype();
         Tensor low = Functional.linear(Dropout.of(context).apply(x, dropout), matrixA(dtype), null); // [..., rank]
         Tensor high = Functional.linear(low.mul(lambdaD.as(dtype)), matrixB(dtype), null); // [..., out]
-        return linear.project(x).add(high.mul(lambdaB.as(dtype)));
+        return linear.project(x, context).add(high.mul(lambdaB.as(dtype)));
     }
 
     /** The shared matrix cut to this layer: [rank, in]. */

@@ -41,7 +41,7 @@ class DoraGradientTest {
             Parameter magnitude = parameters.get(prefix + "lora_magnitude_vector");
             Tensor x = Tensors.randn(DType.FLOAT64, model.device(), 5, linear.inFeatures());
             Tensor direction = Tensors.randn(DType.FLOAT64, model.device(), 5, linear.outFeatures());
-            Tensor weight = PartedWeight.dense(linear);
+            Tensor weight = PartedWeight.dense(linear, null);
             Tensor norm = whole(weight, a, b).square().sum(1, false).sqrt();
             try (Autograd.Mode mode = Autograd.enabled()) {
                 Autograd.backward(linear.forward(x, null).mul(direction).sum());

@@ -128,7 +128,7 @@ class EvaTest {
                     public Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context) {
                         Tensor rows = x.detach().reshape(-1, x.size(x.dim() - 1));
                         inputs.put(path, rows.indexSelect(0, places).unscoped());
-                        return base.project(x);
+                        return base.project(x, context);
                     }
 
                     @Override
