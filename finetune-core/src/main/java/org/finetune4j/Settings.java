@@ -2,10 +2,12 @@ package org.finetune4j;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -225,6 +227,29 @@ public final class Settings {
             case "false" -> false;
             default -> throw invalid(key, "true or false");
         };
+    }
+
+    /**
+     * One of a few words: the constants' names in lower case.
+     *
+     * @param <E> what the words stand for
+     * @param key the name of the value
+     * @param values all that can be meant
+     * @param fallback what is given where there is no value
+     * @return what is meant
+     * @throws UserErrorException when the value is none of the words, with the nearest one
+     */
+    public <E extends Enum<E>> E choice(String key, E[] values, E fallback) {
+        String name = text(key).orElse(fallback.name()).toLowerCase(Locale.ROOT);
+        List<String> names = Arrays.stream(values)
+                .map(value -> value.name().toLowerCase(Locale.ROOT))
+                .toList();
+        int index = names.indexOf(name);
+        if (index < 0) {
+            throw new UserErrorException(origin + ": '" + key + "' is " + name + ", expected "
+                    + String.join(", ", names) + Suggestions.didYouMean(name, names));
+        }
+        return values[index];
     }
 
     /**

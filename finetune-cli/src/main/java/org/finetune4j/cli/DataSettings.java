@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -12,9 +13,7 @@ import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.FilePatterns;
 import org.finetune4j.data.InstructionChatTemplate;
-import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.LengthGrouped;
-import org.finetune4j.data.PackedDataset;
 import org.finetune4j.data.PromptTemplate;
 import org.finetune4j.data.SplitIndices;
 import org.finetune4j.data.StringTemplate;
@@ -27,10 +26,11 @@ import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.SupervisedOptions;
-import org.finetune4j.data.supervised.SupervisedSamples;
-import org.finetune4j.data.supervised.TrainOn;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
+import org.finetune4j.train.stage.Stage;
+import org.finetune4j.train.stage.StageProvider;
+import org.finetune4j.train.stage.SupervisedFineTuning;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,7 +45,7 @@ import org.jspecify.annotations.Nullable;
  * @param promptTemplate the prompt of instructions: {@value #ALPACA}, {@value #CHAT} for the chat template, {@value #TRAINED}
  *     for what the model was trained with, or a text with placeholders
  * @param chatTemplate name, file or directory of the chat template, or null for the model's own
- * @param chosenOnly whether of preference pairs the chosen answer is learned
+ * @param stage what kind of training it is for, which makes samples of records
  */
 record DataSettings(
         List<DatasetSpec> training,
@@ -57,9 +57,7 @@ record DataSettings(
         TruncationPolicy truncation,
         String promptTemplate,
         @Nullable String chatTemplate,
-        TrainOn trainOn,
-        boolean chosenOnly,
-        boolean packing,
+        Stage stage,
         boolean groupByLength,
         long seed) {
 
@@ -78,10 +76,10 @@ record DataSettings(
     static DataSettings of(Settings settings) {
         DatasetSettings datasets = new DatasetSettings(settings);
         List<DatasetSpec> training = datasets.training();
-        TextSettings text = TextSettings.of(settings, training);
-        boolean packing = text == null && settings.flag("packing", false);
+        Stage stage = stage(settings);
+        TextSettings text = stage.continuesText() ? TextSettings.of(settings, training) : null;
         boolean grouped = settings.flag("group_by_length", false);
-        if (packing && grouped) {
+        if (grouped && text == null && stage instanceof SupervisedFineTuning supervised && supervised.packing()) {
             throw new UserErrorException(settings.origin()
                     + ": 'packing' and 'group_by_length' exclude each other: packed rows all have one length");
         }
@@ -92,14 +90,18 @@ record DataSettings(
                 MixtureSettings.of(settings),
                 text,
                 maxLength(settings),
-                Choices.of(settings, "truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
+                settings.choice("truncation", TruncationPolicy.values(), TruncationPolicy.RIGHT),
                 settings.text("prompt_template").orElse(ALPACA),
                 settings.text("chat_template").orElse(null),
-                Choices.of(settings, "train_on", TrainOn.values(), TrainOn.COMPLETIONS),
-                settings.flag("preference_chosen_only", false),
-                packing,
+                stage,
                 grouped,
                 settings.integer("seed", 42));
+    }
+
+    private static Stage stage(Settings settings) {
+        String name = settings.text("stage").orElse(SupervisedFineTuning.NAME);
+        return Choices.naming(settings, "stage", () -> StageProvider.named(name))
+                .create(settings);
     }
 
     /** As in TRL, {@code max_length: null} cuts nothing off but what the model cannot see. */
@@ -152,13 +154,56 @@ record DataSettings(
     }
 
     /**
-     * Opens, cleans, mixes, splits and tokenises.
+     * Opens, cleans, mixes and splits the records, which needs no model.
+     *
+     * @throws UserErrorException when a file, a record or a setting is wrong
+     */
+    TrainingRecords records() {
+        if (text != null) {
+            return new TrainingRecords(null, null, List.of());
+        }
+        List<String> notes = new ArrayList<>();
+        ExampleDataset train = mixture.mix(training, notes);
+        ExampleDataset heldOut = null;
+        if (!evaluation.isEmpty()) {
+            heldOut = MixtureSettings.open(evaluation.get(0), notes);
+            stage.require(heldOut);
+        }
+        stage.require(train);
+        if (heldOut != null) {
+            return new TrainingRecords(train, heldOut, notes);
+        }
+        if (mixture.holdsOutTasks()) {
+            DatasetSplit<ExampleDataset> split = mixture.split(train);
+            return new TrainingRecords(split.train(), split.evaluation(), notes);
+        }
+        if (evaluationFraction > 0) {
+            SplitIndices split = SplitIndices.of(train.size(), evaluationFraction, seed);
+            return new TrainingRecords(train.select(split.train()), train.select(split.evaluation()), notes);
+        }
+        return new TrainingRecords(train, null, notes);
+    }
+
+    /**
+     * Opens the records and tokenises them.
      *
      * @throws UserErrorException when a file, a record or a setting is wrong
      */
     TrainingData load(CausalLM model) {
-        List<String> notes = new ArrayList<>();
-        return text == null ? examples(model, notes) : plainText(text, model, notes);
+        return load(model, records());
+    }
+
+    /**
+     * Tokenises records.
+     *
+     * @throws UserErrorException when a record or a setting does not fit the model
+     */
+    TrainingData load(CausalLM model, TrainingRecords records) {
+        List<String> notes = new ArrayList<>(records.notes());
+        ExampleDataset train = records.train();
+        return text != null || train == null
+                ? plainText(Objects.requireNonNull(text), model, notes)
+                : examples(train, records.evaluation(), model, notes);
     }
 
     private TrainingData plainText(TextSettings options, CausalLM model, List<String> notes) {
@@ -179,61 +224,27 @@ record DataSettings(
                 notes);
     }
 
-    private TrainingData examples(CausalLM model, List<String> notes) {
-        ExampleDataset train = mixture.mix(training, notes);
-        ExampleDataset heldOut = null;
-        if (!evaluation.isEmpty()) {
-            heldOut = MixtureSettings.open(evaluation.get(0), notes);
-        } else if (mixture.holdsOutTasks()) {
-            DatasetSplit<ExampleDataset> split = mixture.split(train);
-            train = split.train();
-            heldOut = split.evaluation();
-        } else if (evaluationFraction > 0) {
-            SplitIndices split = SplitIndices.of(train.size(), evaluationFraction, seed);
-            heldOut = train.select(split.evaluation());
-            train = train.select(split.train());
-        }
+    private TrainingData examples(
+            ExampleDataset train, @Nullable ExampleDataset heldOut, CausalLM model, List<String> notes) {
         SupervisedOptions options = options(model);
-        TrainingDataset samples = samples(train, model, options);
+        TrainingDataset samples = stage.samples(train, model, options);
+        TrainingDataset batches = stage.batches(samples, options.maxLength(), notes);
+        TrainingData.Part evaluated = null;
+        if (heldOut != null) {
+            TrainingDataset own = stage.samples(heldOut, model, options);
+            evaluated = new TrainingData.Part(evaluationName(), own, own, heldOut);
+        }
         return new TrainingData(
-                new TrainingData.Part(name(training), samples, batches(samples, options, notes), train),
-                heldOut == null
-                        ? null
-                        : new TrainingData.Part(
-                                evaluationName(),
-                                samples(heldOut, model, options),
-                                samples(heldOut, model, options),
-                                heldOut),
+                new TrainingData.Part(
+                        name(training), samples, groupByLength ? LengthGrouped.of(batches) : batches, train),
+                evaluated,
                 form(train, model),
                 notes);
     }
 
     /** Examples as samples, not packed. */
     TrainingDataset samples(ExampleDataset examples, CausalLM model) {
-        return samples(examples, model, options(model));
-    }
-
-    private static TrainingDataset samples(ExampleDataset examples, CausalLM model, SupervisedOptions options) {
-        Optional<InstructionSamples> instructions =
-                SupervisedSamples.asInstructions(examples, model.tokenizer(), options);
-        return instructions.isPresent()
-                ? instructions.get()
-                : SupervisedSamples.of(examples, model.tokenizer(), options);
-    }
-
-    private TrainingDataset batches(TrainingDataset samples, SupervisedOptions options, List<String> notes) {
-        if (packing) {
-            PackedDataset packed = PackedDataset.of(samples, options.maxLength());
-            notes.add(String.format(
-                    Locale.ROOT,
-                    "%,d samples packed into %,d rows of %,d tokens, %.1f%% full",
-                    samples.size(),
-                    packed.size(),
-                    options.maxLength(),
-                    100 * packed.fill()));
-            return packed;
-        }
-        return groupByLength ? LengthGrouped.of(samples) : samples;
+        return stage.samples(examples, model, options(model));
     }
 
     private SupervisedOptions options(CausalLM model) {
@@ -242,8 +253,6 @@ record DataSettings(
                 .truncation(truncation)
                 .promptTemplate(promptTemplate(model))
                 .renderer(chatTemplate(model).map(ChatTemplateRenderer::new).orElse(null))
-                .trainOn(trainOn)
-                .chosenOnly(chosenOnly)
                 .build();
     }
 

@@ -124,7 +124,7 @@ final class DatasetSettings {
     }
 
     private BadRecordPolicy onBadRecord(Settings own) {
-        return Choices.of(own, "on_bad_record", BadRecordPolicy.values(), BadRecordPolicy.ERROR);
+        return own.choice("on_bad_record", BadRecordPolicy.values(), BadRecordPolicy.ERROR);
     }
 
     private long seed() {

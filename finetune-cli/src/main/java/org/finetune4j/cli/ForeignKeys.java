@@ -10,15 +10,17 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.strategy.FineTuningMethod;
+import org.finetune4j.train.stage.StageProvider;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Judges the keys of a configuration that nothing reads: those of transformers, TRL and PEFT by the tables beside this class,
- * those of another method by its name, others by the nearest key.
+ * those of another method or stage by its name, others by the nearest key.
  */
 final class ForeignKeys implements Settings.UnknownKey {
 
@@ -31,14 +33,17 @@ final class ForeignKeys implements Settings.UnknownKey {
 
     private final Set<String> known;
     private final String method;
+    private final String stage;
 
     /**
      * @param known every key that was asked for
      * @param method the method of the configuration
+     * @param stage its stage
      */
-    ForeignKeys(Set<String> known, String method) {
+    ForeignKeys(Set<String> known, String method, String stage) {
         this.known = known;
         this.method = method;
+        this.stage = stage;
     }
 
     @SuppressWarnings("unchecked")
@@ -71,6 +76,10 @@ final class ForeignKeys implements Settings.UnknownKey {
         if (!methods.isEmpty()) {
             return "'" + key + "' belongs to method " + String.join(", ", methods) + ", and this is method " + method;
         }
+        List<String> stages = stagesWith(key);
+        if (!stages.isEmpty()) {
+            return "'" + key + "' belongs to stage " + String.join(", ", stages) + ", and this is stage " + stage;
+        }
         String renamed = FamiliarKeys.renamed(key);
         if (renamed != null) {
             return "unknown key '" + key + "': here it is '" + renamed + "'";
@@ -92,18 +101,25 @@ final class ForeignKeys implements Settings.UnknownKey {
                 : "'" + key + "' is a key of PEFT's " + configuration + ", which is not built here";
     }
 
-    /** The methods that read a key, found by letting each read a configuration without any. */
     private static List<String> methodsWith(String key) {
         return FineTuningMethod.all().stream()
-                .filter(method -> keysOf(method).contains(key))
+                .filter(method -> keysOf(method.name(), method::create).contains(key))
                 .map(FineTuningMethod::name)
                 .toList();
     }
 
-    private static Set<String> keysOf(FineTuningMethod method) {
-        Settings nothing = new Settings(method.name(), Map.of());
+    private static List<String> stagesWith(String key) {
+        return StageProvider.all().stream()
+                .filter(stage -> keysOf(stage.name(), stage::create).contains(key))
+                .map(StageProvider::name)
+                .toList();
+    }
+
+    /** The keys that something reads, found by letting it read a configuration without any. */
+    private static Set<String> keysOf(String name, Consumer<Settings> reader) {
+        Settings nothing = new Settings(name, Map.of());
         try {
-            method.create(nothing);
+            reader.accept(nothing);
         } catch (UserErrorException e) {
             // A key that must be there is missing: what was asked for before it counts.
         }

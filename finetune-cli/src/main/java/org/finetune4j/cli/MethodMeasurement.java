@@ -58,8 +58,9 @@ final class MethodMeasurement {
         MEASURED.forEach(keys::remove);
         TrainingSettings training = training(keys);
         long process = ProcessMemory.afterStart();
-        try (CausalLM model = CausalLM.load(training.model(), training.load().options())) {
-            TrainingData data = training.data().load(model);
+        TrainingRecords records = training.data().records();
+        try (CausalLM model = training.load(training.model(), records)) {
+            TrainingData data = training.data().load(model, records);
             TrainingData.Part heldOut = data.evaluation();
             if (heldOut == null) {
                 throw new UserErrorException(

@@ -37,8 +37,9 @@ final class TrainCommand implements Callable<Integer> {
         OutputDirectory.check(training.outputDirectory());
         Path directory = training.model();
         long process = ProcessMemory.afterStart();
-        try (CausalLM model = CausalLM.load(directory, training.load().options())) {
-            TrainingData data = training.data().load(model);
+        TrainingRecords records = training.data().records();
+        try (CausalLM model = training.load(directory, records)) {
+            TrainingData data = training.data().load(model, records);
             data.notes().forEach(note -> System.err.println("data: " + note));
             FineTuner tuner = training.tuner(model, data, process);
             training.reports().listeners(training.outputDirectory()).forEach(tuner::listener);
@@ -55,7 +56,7 @@ final class TrainCommand implements Callable<Integer> {
             System.err.println("stopped after step " + summary.steps() + "; go on with resume_from_checkpoint=true");
             return Main.FAILURE;
         }
-        result.save(training.outputDirectory());
+        training.data().stage().save(result, training.outputDirectory());
         System.out.println(json ? line(training, result) : training.outputDirectory());
         return 0;
     }

@@ -15,6 +15,8 @@ import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ScheduleOptions;
+import org.finetune4j.train.stage.Stage;
+import org.finetune4j.train.stage.SupervisedFineTuning;
 import org.jspecify.annotations.Nullable;
 
 /** Reads the arguments of a training under the names that transformers gives them. */
@@ -28,13 +30,14 @@ final class TrainingArgumentsReader {
 
     /**
      * @param defaultLearningRate of the method
+     * @param stage the kind of training
      * @throws UserErrorException for the first key whose value cannot be used
      */
-    static TrainingArguments read(Settings settings, Path output, double defaultLearningRate) {
-        return new TrainingArgumentsReader(settings).arguments(output, defaultLearningRate);
+    static TrainingArguments read(Settings settings, Path output, double defaultLearningRate, Stage stage) {
+        return new TrainingArgumentsReader(settings).arguments(output, defaultLearningRate, stage);
     }
 
-    private TrainingArguments arguments(Path output, double defaultLearningRate) {
+    private TrainingArguments arguments(Path output, double defaultLearningRate, Stage stage) {
         StepIntervals intervals = StepIntervals.of(settings);
         int batch = settings.integer("per_device_train_batch_size", 8, 1, 1 << 16);
         double learningRate = settings.number("learning_rate", defaultLearningRate, 0, 1e6);
@@ -54,8 +57,7 @@ final class TrainingArgumentsReader {
                 .maxGradNorm(settings.number("max_grad_norm", 1, 0, Float.MAX_VALUE))
                 .gradientCheckpointingLayers(checkpointing())
                 .activationOffloadDirectory(offloading(output))
-                .loss(new LossOptions(
-                        settings.number("label_smoothing_factor", 0, 0, 0.999), settings.number("z_loss", 0, 0, 1e3)))
+                .loss(stage instanceof SupervisedFineTuning supervised ? supervised.loss() : LossOptions.crossEntropy())
                 .neftuneNoiseAlpha(settings.number("neftune_noise_alpha", 0, 0, 1e6))
                 .emaDecay(settings.number("ema_decay", 0, 0, 0.999999))
                 .selection(selection())

@@ -8,6 +8,7 @@ import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.stage.StageData;
 
 /**
  * What a configuration asks for, every key checked.
@@ -30,10 +31,7 @@ record TrainingSettings(
      * @throws UserErrorException for the first key that is unknown, missing or has a value that cannot be used
      */
     static TrainingSettings of(Settings settings) {
-        String stage = settings.text("stage").orElse("sft");
-        if (!stage.equals("sft")) {
-            throw new UserErrorException(settings.origin() + ": 'stage' is " + stage + ", expected sft");
-        }
+        DataSettings data = DataSettings.of(settings);
         String model = settings.requiredText("model_name_or_path");
         Path output = settings.path("output_dir");
         String method = settings.text("method").orElse("lora");
@@ -43,12 +41,13 @@ record TrainingSettings(
                 model,
                 new LoadSettings(settings, strategy),
                 strategy,
-                DataSettings.of(settings),
-                TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate()),
+                data,
+                TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate(), data.stage()),
                 output,
                 ReportSettings.of(settings),
                 settings.integer("num_preview_samples", 3, 0, 1000));
-        settings.refuseUnknown(new ForeignKeys(settings.known(), strategy.method()));
+        settings.refuseUnknown(new ForeignKeys(
+                settings.known(), strategy.method(), data.stage().name()));
         return training;
     }
 
@@ -60,6 +59,16 @@ record TrainingSettings(
     Path model() {
         data.requireFiles();
         return HubModels.directory(modelNameOrPath);
+    }
+
+    /**
+     * Loads the model as the stage needs it.
+     *
+     * @param directory that {@link #model()} gave
+     * @param records that it will learn from
+     */
+    CausalLM load(Path directory, TrainingRecords records) {
+        return CausalLM.load(directory, data.stage().loading(load.options(), directory, records.train()));
     }
 
     /**
@@ -84,6 +93,16 @@ record TrainingSettings(
         if (heldOut != null) {
             tuner.evaluation(heldOut.samples());
         }
+        data.stage().settings().forEach(tuner::describe);
+        data.stage()
+                .configure(
+                        tuner,
+                        new StageData(
+                                loaded,
+                                loadedData.train().batches(),
+                                loadedData.train().examples(),
+                                heldOut == null ? null : heldOut.samples(),
+                                heldOut == null ? null : heldOut.examples()));
         return tuner;
     }
 }

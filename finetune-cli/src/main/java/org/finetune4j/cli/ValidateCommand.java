@@ -49,9 +49,10 @@ final class ValidateCommand implements Callable<Integer> {
         attempt(() -> {
             Path directory = training.model();
             long process = ProcessMemory.afterStart();
-            try (CausalLM model = CausalLM.load(directory, training.load().options())) {
+            TrainingRecords records = training.data().records();
+            try (CausalLM model = training.load(directory, records)) {
                 say("model       " + model.directory() + ", " + model.config().architecture());
-                TrainingData data = training.data().load(model);
+                TrainingData data = training.data().load(model, records);
                 data.notes().forEach(note -> say("data        " + note));
                 describe("train", data.train());
                 TrainingData.Part heldOut = data.evaluation();

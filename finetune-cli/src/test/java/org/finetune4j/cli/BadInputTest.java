@@ -52,6 +52,11 @@ class BadInputTest {
     }
 
     @Test
+    void aStageThatThereIsNot() {
+        assertRefused(files.train("stage=stf"), "'stage'", "stf", "did you mean 'sft'?");
+    }
+
+    @Test
     void aShapeThatTheConfigurationDoesNotHave() {
         TrainingFiles.edit(files.model.resolve("config.json"), "\"vocab_size\" : 1024", "\"vocab_size\" : 1030");
         assertRefused(files.train(), "model.embed_tokens.weight", "[1024, 192]", "[1030, 192]");

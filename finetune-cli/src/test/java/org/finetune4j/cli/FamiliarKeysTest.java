@@ -21,6 +21,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.supervised.TrainOn;
 import org.finetune4j.train.arguments.StepInterval;
+import org.finetune4j.train.stage.SupervisedFineTuning;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -74,6 +75,10 @@ class FamiliarKeysTest {
         }
         values.putAll(given);
         return TrainingConfig.with("a.yaml", values, List.of());
+    }
+
+    private static SupervisedFineTuning supervised(TrainingSettings training) {
+        return (SupervisedFineTuning) training.data().stage();
     }
 
     private static TrainingSettings training(Map<String, ?> given) {
@@ -214,11 +219,11 @@ class FamiliarKeysTest {
         assertEquals(4, training.strategy().settings().get("r"));
         assertEquals(77, training.data().maxLength());
         assertEquals("LEFT", training.data().truncation().name());
-        assertEquals(TrainOn.ASSISTANT, training.data().trainOn());
+        assertEquals(TrainOn.ASSISTANT, supervised(training).trainOn());
         assertTrue(training.data().groupByLength());
         assertEquals(
                 TrainOn.ALL,
-                training(Map.of("completion_only_loss", false)).data().trainOn());
+                supervised(training(Map.of("completion_only_loss", false))).trainOn());
         assertFalse(training(Map.of("train_sampling_strategy", "sequential"))
                 .arguments()
                 .shuffle());

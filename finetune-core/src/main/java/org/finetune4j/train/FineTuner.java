@@ -37,6 +37,7 @@ import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.preflight.Preflight;
+import org.finetune4j.train.preflight.PreflightCheck;
 import org.finetune4j.train.preflight.PreflightContext;
 import org.finetune4j.train.preflight.PreflightReport;
 import org.jspecify.annotations.Nullable;
@@ -78,6 +79,7 @@ public final class FineTuner {
     private @Nullable TrainingDataset evaluationSamples;
     private double evaluationFraction;
     private int previews;
+    private final List<PreflightCheck> checks = new ArrayList<>();
     private final List<TrainingListener> listeners = new ArrayList<>();
     private final Map<String, Object> description = new LinkedHashMap<>();
     private Consumer<String> messages = LOG::info;
@@ -215,6 +217,17 @@ public final class FineTuner {
     }
 
     /**
+     * Adds a check of the preflight to those that every training has.
+     *
+     * @param value looks at what is to be trained
+     * @return this fine-tuner
+     */
+    public FineTuner check(PreflightCheck value) {
+        checks.add(Objects.requireNonNull(value, "check"));
+        return this;
+    }
+
+    /**
      * Adds a listener.
      *
      * @param value is told what happens, after those added before
@@ -297,7 +310,7 @@ public final class FineTuner {
                     data.train.size(),
                     context.survey(),
                     context.memory(),
-                    Preflight.run(context),
+                    Preflight.run(context, checks),
                     sample,
                     data.train.location(Math.max(0, shown)));
         }
@@ -333,7 +346,7 @@ public final class FineTuner {
                 model.useChatTemplate(form);
             }
             PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
-            List<String> warnings = Preflight.require(context).warnings();
+            List<String> warnings = Preflight.require(context, checks).warnings();
             List<String> heard = new ArrayList<>();
             List<TrainingListener> told = new ArrayList<>(listeners);
             told.add(new MemoryListener(context.memory(), messages));

@@ -46,6 +46,17 @@ public record SupervisedOptions(
         }
     }
 
+    /**
+     * The same options with other tokens to learn.
+     *
+     * @param newTrainOn which tokens are learned
+     * @param newChosenOnly whether of a preference pair the chosen answer is learned
+     * @return the new options
+     */
+    public SupervisedOptions learning(TrainOn newTrainOn, boolean newChosenOnly) {
+        return new SupervisedOptions(maxLength, truncation, promptTemplate, renderer, newTrainOn, newChosenOnly);
+    }
+
     /** {@return a builder with the defaults: Alpaca's prompt, no chat template, completions only} */
     public static Builder builder() {
         return new Builder();

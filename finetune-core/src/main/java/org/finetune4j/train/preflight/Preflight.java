@@ -1,5 +1,7 @@
 package org.finetune4j.train.preflight;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.ServiceLoader;
 import org.finetune4j.UserErrorException;
 
@@ -9,13 +11,26 @@ public final class Preflight {
     private Preflight() {}
 
     /**
-     * {@return what all checks found; a check that fails with a user's error has found that}
+     * {@return what the checks that every training has found}
      *
      * @param context what is to be trained, on what and how
      */
     public static Findings run(PreflightContext context) {
+        return run(context, List.of());
+    }
+
+    /**
+     * {@return what all checks found; a check that fails with a user's error has found that}
+     *
+     * @param context what is to be trained, on what and how
+     * @param own checks of this kind of training
+     */
+    public static Findings run(PreflightContext context, List<PreflightCheck> own) {
         Findings findings = new Findings();
-        for (PreflightCheck check : ServiceLoader.load(PreflightCheck.class)) {
+        List<PreflightCheck> checks = new ArrayList<>();
+        ServiceLoader.load(PreflightCheck.class).forEach(checks::add);
+        checks.addAll(own);
+        for (PreflightCheck check : checks) {
             try {
                 check.check(context, findings);
             } catch (UserErrorException e) {
@@ -29,11 +44,12 @@ public final class Preflight {
      * Runs all checks and refuses to go on with an error.
      *
      * @param context what is to be trained, on what and how
+     * @param own checks of this kind of training
      * @return the findings, warnings only
      * @throws UserErrorException for the first error, with the number of others
      */
-    public static Findings require(PreflightContext context) {
-        Findings findings = run(context);
+    public static Findings require(PreflightContext context, List<PreflightCheck> own) {
+        Findings findings = run(context, own);
         int errors = findings.errors().size();
         if (errors > 0) {
             String more = errors == 1 ? "" : " (and " + (errors - 1) + " more: ./finetune validate shows them all)";
