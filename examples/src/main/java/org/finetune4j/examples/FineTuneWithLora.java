@@ -1,7 +1,7 @@
 package org.finetune4j.examples;
 
 import java.nio.file.Path;
-import org.finetune4j.data.InstructionDataset;
+import org.finetune4j.data.examples.InstructionDataset;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.lora.Lora;

@@ -2,7 +2,7 @@ package org.finetune4j.examples;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.finetune4j.data.InstructionDataset;
+import org.finetune4j.data.examples.InstructionDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.EvaluationMetrics;

@@ -9,22 +9,20 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.AlpacaTemplate;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.FilePatterns;
-import org.finetune4j.data.InstructionChatTemplate;
 import org.finetune4j.data.LengthGrouped;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.SplitIndices;
-import org.finetune4j.data.StringTemplate;
 import org.finetune4j.data.TextDataset;
-import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.TruncationPolicy;
 import org.finetune4j.data.examples.DatasetSpec;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.supervised.AlpacaTemplate;
 import org.finetune4j.data.supervised.ChatTemplateRenderer;
+import org.finetune4j.data.supervised.InstructionChatTemplate;
+import org.finetune4j.data.supervised.PromptTemplate;
+import org.finetune4j.data.supervised.StringTemplate;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -178,8 +176,8 @@ record DataSettings(
             return new TrainingRecords(split.train(), split.evaluation(), notes);
         }
         if (evaluationFraction > 0) {
-            SplitIndices split = SplitIndices.of(train.size(), evaluationFraction, seed);
-            return new TrainingRecords(train.select(split.train()), train.select(split.evaluation()), notes);
+            DatasetSplit<ExampleDataset> split = train.split(evaluationFraction, seed);
+            return new TrainingRecords(split.train(), split.evaluation(), notes);
         }
         return new TrainingRecords(train, null, notes);
     }
@@ -280,6 +278,6 @@ record DataSettings(
             throw new UserErrorException("max_length is " + maxLength + ", but the model sees no more than " + longest
                     + " tokens (max_position_embeddings)");
         }
-        return maxLength > 0 ? maxLength : Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, longest);
+        return maxLength > 0 ? maxLength : Math.min(SupervisedOptions.DEFAULT_MAX_LENGTH, longest);
     }
 }

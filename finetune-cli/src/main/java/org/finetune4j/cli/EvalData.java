@@ -8,7 +8,6 @@ import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.PromptTemplate;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Example;
@@ -16,6 +15,7 @@ import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.format.LabelledText;
 import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.data.mixture.TaskSplit;
+import org.finetune4j.data.supervised.PromptTemplate;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.jspecify.annotations.Nullable;
@@ -106,8 +106,7 @@ record EvalData(DataSettings settings, boolean heldOut) {
         }
         @Nullable PromptTemplate template = settings.promptTemplate(model);
         if (example instanceof Instruction instruction && template != null) {
-            return new PromptCompletion(
-                    template.prompt(instruction.record()), template.completion(instruction.record()));
+            return new PromptCompletion(template.prompt(instruction), template.completion(instruction));
         }
         throw new UserErrorException(location + ": "
                 + (example instanceof LabelledText ? "the record is a text with a class" : "the record has no choices")

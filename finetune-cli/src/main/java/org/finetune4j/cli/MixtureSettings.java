@@ -86,8 +86,7 @@ record MixtureSettings(
 
     static LoadedExamples open(DatasetSpec spec, List<String> notes) {
         LoadedExamples examples = LoadedExamples.open(spec);
-        notes.add(spec.name() + ": " + examples.size() + " records, format " + examples.format());
-        examples.warnings().forEach(warning -> notes.add("warning: " + warning));
+        notes.addAll(examples.notes());
         return examples;
     }
 

@@ -10,9 +10,9 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.StringTemplate;
-import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.examples.InstructionDataset;
+import org.finetune4j.data.supervised.StringTemplate;
+import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -132,9 +132,9 @@ class TrainedFormTest {
     @Test
     void aGeneratorInJavaAsksInTheFormOfTheTrainingAsLongAsItsResultIsOpen() {
         try (CausalLM model = CausalLM.load(files.model)) {
-            TokenizationOptions form = TokenizationOptions.builder()
+            SupervisedOptions form = SupervisedOptions.builder()
                     .maxLength(64)
-                    .template(StringTemplate.of("{instruction} ->"))
+                    .promptTemplate(StringTemplate.of("{instruction} ->"))
                     .build();
             try (TrainingResult result = FineTuner.of(model)
                     .strategy(Lora.builder().rank(8).targetModules("all-linear").build())

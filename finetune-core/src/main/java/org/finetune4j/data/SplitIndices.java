@@ -15,7 +15,16 @@ public record SplitIndices(int[] train, int[] evaluation) {
     // No epoch has this number: the choice of the split is unrelated to the order of any epoch.
     private static final long STREAM = -1;
 
-    static SplitIndices of(int size, int evaluationCount, long seed) {
+    /**
+     * Sets some items aside.
+     *
+     * @param size number of items
+     * @param evaluationCount how many are set aside
+     * @param seed decides which
+     * @return both parts
+     * @throws UserErrorException when that leaves either part empty
+     */
+    public static SplitIndices of(int size, int evaluationCount, long seed) {
         if (evaluationCount < 1 || evaluationCount >= size) {
             throw new UserErrorException("cannot set " + evaluationCount + " of " + size
                     + " samples aside for evaluation: both parts need at least one");
@@ -41,7 +50,14 @@ public record SplitIndices(int[] train, int[] evaluation) {
         return of(size, count(size, evaluationFraction), seed);
     }
 
-    static int count(int size, double evaluationFraction) {
+    /**
+     * {@return how many items a fraction is, rounded up to whole items}
+     *
+     * @param size number of items
+     * @param evaluationFraction between 0 and 1
+     * @throws UserErrorException when it is not
+     */
+    public static int count(int size, double evaluationFraction) {
         if (!(evaluationFraction > 0 && evaluationFraction < 1)) {
             throw new UserErrorException(
                     "the fraction set aside for evaluation must lie between 0 and 1, got " + evaluationFraction);
@@ -49,7 +65,13 @@ public record SplitIndices(int[] train, int[] evaluation) {
         return (int) Math.ceil(evaluationFraction * size);
     }
 
-    <T> DatasetSplit<T> apply(Function<int[], T> subset) {
+    /**
+     * {@return both parts of a dataset}
+     *
+     * @param <T> the kind of dataset
+     * @param subset takes the items at some indices
+     */
+    public <T> DatasetSplit<T> apply(Function<int[], T> subset) {
         return new DatasetSplit<>(subset.apply(train), subset.apply(evaluation));
     }
 }

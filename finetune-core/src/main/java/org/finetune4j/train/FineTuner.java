@@ -15,14 +15,13 @@ import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.DatasetSplit;
-import org.finetune4j.data.InstructionChatTemplate;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.SampleInspector;
-import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.supervised.ChatTemplateRenderer;
+import org.finetune4j.data.supervised.InstructionChatTemplate;
+import org.finetune4j.data.supervised.PromptTemplate;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.CausalLM;
@@ -71,10 +70,10 @@ public final class FineTuner {
     private FineTuningStrategy strategy = new FullFineTuning();
     private TrainingArguments arguments = TrainingArguments.defaults();
     private @Nullable Objective objective;
-    private @Nullable TokenizationOptions tokenization;
+    private @Nullable SupervisedOptions tokenization;
     private @Nullable ChatTemplate chatTemplate;
-    private @Nullable InstructionDataset instructions;
-    private @Nullable InstructionDataset evaluationInstructions;
+    private @Nullable ExampleDataset examples;
+    private @Nullable ExampleDataset evaluationExamples;
     private @Nullable TrainingDataset samples;
     private @Nullable TrainingDataset evaluationSamples;
     private double evaluationFraction;
@@ -113,13 +112,13 @@ public final class FineTuner {
     }
 
     /**
-     * Instructions with answers to train on.
+     * Examples with answers to train on: instructions, prompts, conversations.
      *
      * @param value what is trained on
      * @return this fine-tuner
      */
-    public FineTuner dataset(InstructionDataset value) {
-        instructions = Objects.requireNonNull(value, "dataset");
+    public FineTuner dataset(ExampleDataset value) {
+        examples = Objects.requireNonNull(value, "dataset");
         return this;
     }
 
@@ -135,13 +134,13 @@ public final class FineTuner {
     }
 
     /**
-     * Held-out instructions.
+     * Held-out examples.
      *
-     * @param value samples that are not trained on
+     * @param value examples that are not trained on
      * @return this fine-tuner
      */
-    public FineTuner evaluation(InstructionDataset value) {
-        evaluationInstructions = Objects.requireNonNull(value, "evaluation");
+    public FineTuner evaluation(ExampleDataset value) {
+        evaluationExamples = Objects.requireNonNull(value, "evaluation");
         return this;
     }
 
@@ -168,12 +167,13 @@ public final class FineTuner {
     }
 
     /**
-     * How instructions become token ids; the Alpaca prompt when nothing is set.
+     * How examples become token ids; when nothing is set, instructions by the Alpaca prompt.
      *
-     * @param value the prompt and the lengths
+     * @param value the prompt, the lengths and what is learned; without a renderer, conversations go into the model's chat
+     *     template
      * @return this fine-tuner
      */
-    public FineTuner tokenization(TokenizationOptions value) {
+    public FineTuner tokenization(SupervisedOptions value) {
         tokenization = Objects.requireNonNull(value, "tokenization");
         return this;
     }
@@ -361,11 +361,11 @@ public final class FineTuner {
                     model, attached, objective(), arguments, data.train, data.evaluation, context.collator(), told);
             prepared.describe(description());
             warnings.forEach(prepared.listener()::onWarning);
-            if (instructions != null) {
-                instructions.notes().forEach(note -> messages.accept("data: " + note));
+            if (examples != null) {
+                examples.notes().forEach(note -> messages.accept("data: " + note));
             }
             messages.accept("memory: " + context.memory().describe());
-            if (previews > 0 && data.evaluation instanceof InstructionSamples heldOut) {
+            if (previews > 0 && data.evaluation instanceof SupervisedSamples heldOut) {
                 prepared.preview(new GeneratedPreview(model, heldOut, previews, PREVIEW_TOKENS));
             }
             trainer = prepared;
@@ -423,11 +423,11 @@ public final class FineTuner {
     private record Data(TrainingDataset train, @Nullable TrainingDataset evaluation) {}
 
     private Data data() {
-        if (instructions != null) {
-            InstructionDataset train = instructions;
-            InstructionDataset heldOut = evaluationInstructions;
+        if (examples != null) {
+            ExampleDataset train = examples;
+            ExampleDataset heldOut = evaluationExamples;
             if (heldOut == null && evaluationFraction > 0) {
-                DatasetSplit<InstructionDataset> split = train.split(evaluationFraction, arguments.seed());
+                DatasetSplit<ExampleDataset> split = train.split(evaluationFraction, arguments.seed());
                 train = split.train();
                 heldOut = split.evaluation();
             }
@@ -445,36 +445,31 @@ public final class FineTuner {
 
     /** The form that the result is to be asked in, where it is another than the model's own. */
     private @Nullable ChatTemplate form() {
-        boolean byPrompt =
-                instructions != null && instructions.examples().kinds().equals(Set.of(Instruction.class));
-        if (chatTemplate != null || !byPrompt) {
-            return chatTemplate;
-        }
-        TokenizationOptions options = tokenization == null ? defaultTokenization() : tokenization;
-        return InstructionChatTemplate.of(options.template(), model.tokenizer()).orElse(null);
+        boolean byPrompt = examples != null && examples.kinds().equals(Set.of(Instruction.class));
+        PromptTemplate template = tokenization().promptTemplate();
+        return chatTemplate != null || !byPrompt || template == null
+                ? chatTemplate
+                : InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);
     }
 
-    /** Instructions by their prompt, conversations by a chat template. */
-    private TrainingDataset tokenize(InstructionDataset dataset) {
-        TokenizationOptions options = tokenization == null ? defaultTokenization() : tokenization;
-        SupervisedOptions supervised = SupervisedOptions.builder()
-                .maxLength(options.maxLength())
-                .truncation(options.truncation())
-                .promptTemplate(options.template())
-                .renderer(Optional.ofNullable(chatTemplate)
+    private SupervisedSamples tokenize(ExampleDataset dataset) {
+        return SupervisedSamples.of(dataset, model.tokenizer(), tokenization());
+    }
+
+    private SupervisedOptions tokenization() {
+        SupervisedOptions options = tokenization == null ? defaultTokenization() : tokenization;
+        return options.renderer() != null
+                ? options
+                : options.withRenderer(Optional.ofNullable(chatTemplate)
                         .or(model::chatTemplate)
                         .map(ChatTemplateRenderer::new)
-                        .orElse(null))
-                .build();
-        return SupervisedSamples.asInstructions(dataset.examples(), model.tokenizer(), supervised)
-                .<TrainingDataset>map(samples -> samples)
-                .orElseGet(() -> SupervisedSamples.of(dataset.examples(), model.tokenizer(), supervised));
+                        .orElse(null));
     }
 
-    private TokenizationOptions defaultTokenization() {
+    private SupervisedOptions defaultTokenization() {
         int longest =
-                Math.min(TokenizationOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
-        return TokenizationOptions.builder().maxLength(longest).build();
+                Math.min(SupervisedOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
+        return SupervisedOptions.builder().maxLength(longest).build();
     }
 
     private Map<String, Object> description() {

@@ -2,24 +2,29 @@ package org.finetune4j.train;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.finetune4j.data.InstructionSamples;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 
-/** Answers the first prompts of a dataset greedily. */
+/** Answers the first prompts of a dataset greedily; of one without prompts that are texts, none. */
 final class GeneratedPreview implements SamplePreview {
 
     private final CausalLM model;
-    private final InstructionSamples samples;
-    private final int count;
+    private final List<PromptCompletion> questions;
     private final int maxNewTokens;
     private List<String> answersBefore = List.of();
 
-    GeneratedPreview(CausalLM model, InstructionSamples samples, int count, int maxNewTokens) {
+    GeneratedPreview(CausalLM model, SupervisedSamples samples, int count, int maxNewTokens) {
         this.model = model;
-        this.samples = samples;
-        this.count = Math.min(count, samples.size());
+        this.questions = IntStream.range(0, samples.size())
+                .mapToObj(samples::question)
+                .flatMap(Optional::stream)
+                .limit(count)
+                .toList();
         this.maxNewTokens = maxNewTokens;
     }
 
@@ -32,18 +37,18 @@ final class GeneratedPreview implements SamplePreview {
     public List<SampleComparison> after() {
         List<String> answersAfter = answers();
         List<SampleComparison> comparisons = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < questions.size(); i++) {
+            PromptCompletion question = questions.get(i);
             comparisons.add(new SampleComparison(
-                    samples.prompt(i), samples.record(i).output(), answersBefore.get(i), answersAfter.get(i)));
+                    question.prompt(), question.completion(), answersBefore.get(i), answersAfter.get(i)));
         }
         return comparisons;
     }
 
     private List<String> answers() {
-        List<String> answers = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            answers.add(TextGenerator.of(model).generate(samples.prompt(i), GenerationOptions.greedy(maxNewTokens)));
-        }
-        return answers;
+        return questions.stream()
+                .map(question ->
+                        TextGenerator.of(model).generate(question.prompt(), GenerationOptions.greedy(maxNewTokens)))
+                .toList();
     }
 }

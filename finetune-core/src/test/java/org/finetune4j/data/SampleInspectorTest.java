@@ -5,6 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.stream.Collectors;
+import org.finetune4j.data.examples.InstructionDataset;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.supervised.StringTemplate;
+import org.finetune4j.data.supervised.SupervisedOptions;
+import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
 import org.junit.jupiter.api.AfterAll;
@@ -27,11 +32,11 @@ class SampleInspectorTest {
 
     @Test
     void exactlyTheTrainedTokensAreMarked() {
-        Sample sample = InstructionDataset.of(List.of(new InstructionRecord("Greet.", "Hi 🦖!")))
-                .tokenize(
+        Sample sample = SupervisedSamples.of(
+                        InstructionDataset.of(List.of(new Instruction("Greet.", "Hi 🦖!"))),
                         tokenizer,
-                        TokenizationOptions.builder()
-                                .template(StringTemplate.of("Q: {instruction}\nA: "))
+                        SupervisedOptions.builder()
+                                .promptTemplate(StringTemplate.of("Q: {instruction}\nA: "))
                                 .build())
                 .get(0);
         assertEquals("Q: Greet.\nA: ⟦Hi 🦖!<|endoftext|>⟧", new SampleInspector(tokenizer).render(sample));

@@ -5,14 +5,16 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionSamples;
+import org.finetune4j.data.examples.InstructionDataset;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.train.ExactMatch;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.evaluation.Answers;
+import org.finetune4j.train.evaluation.Questions;
 import org.finetune4j.train.report.HtmlReportListener;
 import org.finetune4j.train.report.ProgressListener;
 import org.finetune4j.train.report.TensorBoardListener;
@@ -51,7 +53,8 @@ public final class QuickstartCommand implements Callable<Integer> {
         System.out.println("A small language model has read about a village, but was never asked a question.");
         try (CausalLM model = CausalLM.load(task.base())) {
             InstructionDataset heldOut = InstructionDataset.load(task.heldOut());
-            InstructionSamples questions = heldOut.tokenize(model.tokenizer(), QuickstartRecipe.tokenization());
+            SupervisedSamples questions =
+                    SupervisedSamples.of(heldOut, model.tokenizer(), QuickstartRecipe.tokenization());
             double before = score(model, questions);
             System.out.printf(
                     Locale.ROOT, "before: %.0f%% of %d held-out questions answered%n", 100 * before, questions.size());
@@ -61,12 +64,7 @@ public final class QuickstartCommand implements Callable<Integer> {
                 result.adapter().merge();
                 model.save(out.resolve("merged"));
                 Duration elapsed = Duration.ofNanos(System.nanoTime() - started);
-                printResult(
-                        before,
-                        after,
-                        questions.size(),
-                        elapsed,
-                        heldOut.record(0).instruction());
+                printResult(before, after, questions.size(), elapsed, ((Instruction) heldOut.get(0)).instruction());
             }
         }
         return 0;
@@ -87,8 +85,13 @@ public final class QuickstartCommand implements Callable<Integer> {
                 .train();
     }
 
-    private static double score(CausalLM model, InstructionSamples questions) {
-        return ExactMatch.of(model, questions, QuickstartRecipe.EVALUATION_BATCH, QuickstartRecipe.MAX_ANSWER_TOKENS);
+    private static double score(CausalLM model, SupervisedSamples questions) {
+        return Answers.of(
+                        model,
+                        Questions.of(questions, model.tokenizer()).orElseThrow(),
+                        QuickstartRecipe.EVALUATION_BATCH,
+                        QuickstartRecipe.MAX_ANSWER_TOKENS)
+                .exactMatch();
     }
 
     /** A path as a shell takes it. */

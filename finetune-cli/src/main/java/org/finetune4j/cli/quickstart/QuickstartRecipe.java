@@ -5,11 +5,11 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.finetune4j.cli.quickstart.data.CorpusGenerator;
 import org.finetune4j.cli.quickstart.tokenizer.BytePairTrainer;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.StringTemplate;
 import org.finetune4j.data.TextDataset;
 import org.finetune4j.data.TextOptions;
-import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.supervised.PromptTemplate;
+import org.finetune4j.data.supervised.StringTemplate;
+import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.Tokenizer;
@@ -80,10 +80,10 @@ final class QuickstartRecipe {
         return StringTemplate.of(TEMPLATE);
     }
 
-    static TokenizationOptions tokenization() {
-        return TokenizationOptions.builder()
+    static SupervisedOptions tokenization() {
+        return SupervisedOptions.builder()
                 .maxLength(BLOCK)
-                .template(template())
+                .promptTemplate(template())
                 .build();
     }
 

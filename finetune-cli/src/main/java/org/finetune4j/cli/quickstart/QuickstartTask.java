@@ -9,7 +9,7 @@ import java.util.Map;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
 import org.finetune4j.cli.quickstart.data.TaskGenerator;
-import org.finetune4j.data.InstructionRecord;
+import org.finetune4j.data.format.Instruction;
 
 /**
  * The files of the quick start: the model that ships with this program and the task that it is fine-tuned on.
@@ -54,9 +54,9 @@ public record QuickstartTask(Path base, Path train, Path heldOut) {
         return keys;
     }
 
-    private static void writeJsonl(Path file, List<InstructionRecord> records) {
+    private static void writeJsonl(Path file, List<Instruction> records) {
         List<String> lines = new ArrayList<>();
-        for (InstructionRecord record : records) {
+        for (Instruction record : records) {
             lines.add(Json.write(
                     Map.of("instruction", record.instruction(), "input", record.input(), "output", record.output())));
         }

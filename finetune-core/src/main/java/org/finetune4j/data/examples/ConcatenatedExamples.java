@@ -63,6 +63,11 @@ public final class ConcatenatedExamples implements ExampleDataset {
         return parts.stream().flatMap(part -> part.kinds().stream()).collect(Collectors.toUnmodifiableSet());
     }
 
+    @Override
+    public List<String> notes() {
+        return parts.stream().flatMap(part -> part.notes().stream()).toList();
+    }
+
     private int part(int index) {
         Objects.checkIndex(index, size());
         int found = Arrays.binarySearch(starts, index);

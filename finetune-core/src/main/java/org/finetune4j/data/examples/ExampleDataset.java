@@ -1,6 +1,10 @@
 package org.finetune4j.data.examples;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
+import org.finetune4j.data.DatasetSplit;
+import org.finetune4j.data.SplitIndices;
 import org.finetune4j.data.format.Example;
 
 /** Typed examples with random access. Implementations are thread-safe, and give the same example for the same index. */
@@ -36,6 +40,15 @@ public interface ExampleDataset {
     Set<Class<? extends Example>> kinds();
 
     /**
+     * What was understood of the files, and what a user should know of it.
+     *
+     * @return one line each; warnings begin with {@code "warning: "}
+     */
+    default List<String> notes() {
+        return List.of();
+    }
+
+    /**
      * Some of these examples, in the given order.
      *
      * @param indices which of them; one may occur more than once
@@ -43,5 +56,44 @@ public interface ExampleDataset {
      */
     default ExampleDataset select(int[] indices) {
         return new SelectedExamples(this, indices);
+    }
+
+    /**
+     * The first examples.
+     *
+     * @param count how many at most, at least one
+     * @return these, all of them when there are no more than {@code count}
+     */
+    default ExampleDataset first(int count) {
+        if (count < 1) {
+            throw new IllegalArgumentException("count must be positive, got " + count);
+        }
+        int[] indices = new int[Math.min(count, size())];
+        Arrays.setAll(indices, i -> i);
+        return select(indices);
+    }
+
+    /**
+     * Sets examples aside for evaluation, chosen at random but the same for the same seed; both parts keep the order.
+     *
+     * @param evaluationCount how many to set aside
+     * @param seed chooses them
+     * @return both parts
+     * @throws org.finetune4j.UserErrorException when that leaves either part empty
+     */
+    default DatasetSplit<ExampleDataset> split(int evaluationCount, long seed) {
+        return SplitIndices.of(size(), evaluationCount, seed).apply(this::select);
+    }
+
+    /**
+     * Sets a fraction aside, rounded up to whole examples; see {@link #split(int, long)}.
+     *
+     * @param evaluationFraction between 0 and 1
+     * @param seed chooses the examples
+     * @return both parts
+     * @throws org.finetune4j.UserErrorException when that leaves either part empty
+     */
+    default DatasetSplit<ExampleDataset> split(double evaluationFraction, long seed) {
+        return split(SplitIndices.count(size(), evaluationFraction), seed);
     }
 }

@@ -124,21 +124,20 @@ public final class LoadedExamples implements ExampleDataset {
         return parser.formatName();
     }
 
-    /**
-     * What a user should know of how the records were read: keys that nothing reads, records that were left out.
-     *
-     * @return one line each
-     */
-    public List<String> warnings() {
-        List<String> warnings = new ArrayList<>();
+    /** The number and the format of the records, keys that nothing reads, records that were left out. */
+    @Override
+    public List<String> notes() {
+        List<String> notes = new ArrayList<>();
+        notes.add(spec.name() + ": " + size() + " records, format " + format());
         if (!unusedKeys.isEmpty()) {
-            warnings.add(spec.name() + ": keys of the records that are not used: " + String.join(", ", unusedKeys));
+            notes.add("warning: " + spec.name() + ": keys of the records that are not used: "
+                    + String.join(", ", unusedKeys));
         }
         if (bad.count() > 0) {
-            warnings.add(spec.name() + ": " + bad.count() + " bad records skipped, the first: "
+            notes.add("warning: " + spec.name() + ": " + bad.count() + " bad records skipped, the first: "
                     + bad.messages().get(0));
         }
-        return warnings;
+        return notes;
     }
 
     /**

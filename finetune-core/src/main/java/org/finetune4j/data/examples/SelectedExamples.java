@@ -1,5 +1,6 @@
 package org.finetune4j.data.examples;
 
+import java.util.List;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.format.Example;
@@ -36,5 +37,10 @@ record SelectedExamples(ExampleDataset source, int[] indices) implements Example
     @Override
     public Set<Class<? extends Example>> kinds() {
         return source.kinds();
+    }
+
+    @Override
+    public List<String> notes() {
+        return source.notes();
     }
 }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.RecordFields;
 
 /**
@@ -37,11 +36,11 @@ public final class AlpacaFormat implements RecordFormat {
     @Override
     public Example parse(JsonNode record) {
         String answer = record.has("output") || !record.has("response") ? "output" : "response";
-        Instruction instruction = new Instruction(new InstructionRecord(
+        Instruction instruction = new Instruction(
                 RecordFields.requiredString(record, "instruction"),
                 RecordFields.optionalString(
                         record, record.has("context") && !record.has("input") ? "context" : "input"),
-                RecordFields.requiredString(record, answer)));
+                RecordFields.requiredString(record, answer));
         String system = PromptedAnswers.system(record);
         List<Turn> history = history(record.path("history"));
         if (system.isEmpty() && history.isEmpty()) {

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.RecordFields;
 
 /** Reads a prompt and one of its answers, each as a text or as messages, from the keys that the formats share. */
@@ -29,10 +28,10 @@ final class PromptedAnswers {
             }
         }
         if (record.has("instruction")) {
-            return new Instruction(new InstructionRecord(
+            return new Instruction(
                     RecordFields.requiredString(record, "instruction"),
                     RecordFields.optionalString(record, "input"),
-                    RecordFields.requiredString(record, answerKey)));
+                    RecordFields.requiredString(record, answerKey));
         }
         String prompt = RecordFields.requiredString(record, "prompt");
         String system = system(record);

@@ -3,7 +3,6 @@ package org.finetune4j.data.format;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.RecordFields;
 
 /**
@@ -40,9 +39,9 @@ public final class SelfInstructFormat implements RecordFormat {
             throw new UserErrorException("'instances' must be a list of one {\"input\": ..., \"output\": ...}, got "
                     + (instances.isArray() ? instances.size() + " of them: write each as a record" : "something else"));
         }
-        return new Instruction(new InstructionRecord(
+        return new Instruction(
                 RecordFields.requiredString(record, "instruction"),
                 RecordFields.optionalString(instances.path(0), "input"),
-                RecordFields.requiredString(instances.path(0), "output")));
+                RecordFields.requiredString(instances.path(0), "output"));
     }
 }

@@ -3,7 +3,6 @@ package org.finetune4j.data.format;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.RecordFields;
 
 /**
@@ -53,7 +52,6 @@ public final class SuperNaturalInstructionsFormat implements RecordFormat {
         if (!answer.isTextual()) {
             throw new UserErrorException("the instance has no 'output', expected a text or a list of texts");
         }
-        return new Instruction(new InstructionRecord(
-                instruction.strip(), RecordFields.requiredString(instance, "input"), answer.textValue()));
+        return new Instruction(instruction.strip(), RecordFields.requiredString(instance, "input"), answer.textValue());
     }
 }

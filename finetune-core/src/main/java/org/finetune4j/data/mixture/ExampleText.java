@@ -43,8 +43,8 @@ final class ExampleText {
 
     private static String instruction(Example example) {
         return example instanceof Instruction instruction
-                        && !instruction.record().input().isEmpty()
-                ? instruction.record().instruction()
+                        && !instruction.input().isEmpty()
+                ? instruction.instruction()
                 : "";
     }
 
@@ -53,9 +53,8 @@ final class ExampleText {
             return conversation.turns().stream().map(Turn::content).collect(Collectors.joining("\n"));
         }
         if (example instanceof Instruction instruction) {
-            String input = instruction.record().input();
-            return (input.isEmpty() ? instruction.record().instruction() : input) + "\n"
-                    + instruction.record().output();
+            String input = instruction.input();
+            return (input.isEmpty() ? instruction.instruction() : input) + "\n" + instruction.output();
         }
         if (example instanceof PromptCompletion texts) {
             return texts.prompt() + "\n" + texts.completion();

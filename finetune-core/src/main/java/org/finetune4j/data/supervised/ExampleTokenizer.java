@@ -2,8 +2,6 @@ package org.finetune4j.data.supervised;
 
 import java.util.Arrays;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionTokenizer;
-import org.finetune4j.data.PromptTemplate;
 import org.finetune4j.data.TokenizedExample;
 import org.finetune4j.data.format.Conversation;
 import org.finetune4j.data.format.Example;
@@ -21,7 +19,7 @@ public final class ExampleTokenizer {
 
     private final Tokenizer tokenizer;
     private final SupervisedOptions options;
-    private final InstructionTokenizer instructions;
+    private final PromptCompletionTokenizer instructions;
     private final @Nullable ConversationTokenizer conversations;
 
     /**
@@ -34,7 +32,7 @@ public final class ExampleTokenizer {
     public ExampleTokenizer(Tokenizer tokenizer, SupervisedOptions options) {
         this.tokenizer = tokenizer;
         this.options = options;
-        this.instructions = new InstructionTokenizer(tokenizer);
+        this.instructions = new PromptCompletionTokenizer(tokenizer);
         ConversationRenderer renderer = options.renderer();
         this.conversations =
                 renderer == null ? null : new ConversationTokenizer(tokenizer, renderer, options.trainOn());
@@ -55,7 +53,7 @@ public final class ExampleTokenizer {
             PromptTemplate template = options.promptTemplate();
             return template == null
                     ? conversation(instruction.asConversation())
-                    : texts(template.prompt(instruction.record()), template.completion(instruction.record()));
+                    : texts(template.prompt(instruction), template.completion(instruction));
         }
         if (example instanceof PromptCompletion texts) {
             return options.promptTemplate() == null

@@ -2,9 +2,6 @@ package org.finetune4j.data.supervised;
 
 import java.util.Objects;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.AlpacaTemplate;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.TokenizationOptions;
 import org.finetune4j.data.TruncationPolicy;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +22,9 @@ public record SupervisedOptions(
         @Nullable ConversationRenderer renderer,
         TrainOn trainOn,
         boolean chosenOnly) {
+
+    /** TRL's default for {@code max_length}. */
+    public static final int DEFAULT_MAX_LENGTH = 1024;
 
     /**
      * Checks the length.
@@ -62,10 +62,19 @@ public record SupervisedOptions(
         return new Builder();
     }
 
+    /**
+     * {@return the same with another chat template}
+     *
+     * @param other the chat template, or null when there is none
+     */
+    public SupervisedOptions withRenderer(@Nullable ConversationRenderer other) {
+        return new SupervisedOptions(maxLength, truncation, promptTemplate, other, trainOn, chosenOnly);
+    }
+
     /** Collects options; what is not set has its default: Alpaca's prompt, completions only, cut on the right. */
     public static final class Builder {
 
-        private int maxLength = TokenizationOptions.DEFAULT_MAX_LENGTH;
+        private int maxLength = DEFAULT_MAX_LENGTH;
         private TruncationPolicy truncation = TruncationPolicy.RIGHT;
         private @Nullable PromptTemplate promptTemplate = new AlpacaTemplate();
         private @Nullable ConversationRenderer renderer;

@@ -1,14 +1,11 @@
 package org.finetune4j.data.supervised;
 
 import java.util.Optional;
-import java.util.Set;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionRecord;
-import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.LazySamples;
-import org.finetune4j.data.PromptTemplate;
-import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.Sample;
+import org.finetune4j.data.TokenizationReport;
+import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.TokenizedExample;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Example;
@@ -16,61 +13,40 @@ import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.model.Tokenizer;
 
-/** Makes the samples of examples. */
-public final class SupervisedSamples {
+/** The samples of examples, tokenised when they are asked for. The tokenizer must stay open. */
+public final class SupervisedSamples implements TokenizedDataset {
 
-    private SupervisedSamples() {}
+    private final ExampleDataset examples;
+    private final SupervisedOptions options;
+    private final LazySamples samples;
+
+    private SupervisedSamples(ExampleDataset examples, SupervisedOptions options, LazySamples samples) {
+        this.examples = examples;
+        this.options = options;
+        this.samples = samples;
+    }
 
     /**
-     * The samples, tokenised when they are asked for. The tokenizer must stay open.
+     * Makes the samples; with {@link org.finetune4j.data.TruncationPolicy#DROP} all are tokenised once now, to know which are
+     * left out.
      *
      * @param examples of any kinds
      * @param tokenizer must stay open as long as samples are made
      * @param options lengths, templates and what is learned
      * @return the samples
-     * @throws UserErrorException when the first example cannot be learned this way, or no sample is left
+     * @throws UserErrorException when the first example cannot be learned this way, the tokenizer has no end-of-sequence
+     *     token, or no sample is left
      */
-    public static LazySamples of(ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
+    public static SupervisedSamples of(ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
         ExampleTokenizer exampleTokenizer = new ExampleTokenizer(tokenizer, options);
         tokenize(exampleTokenizer, examples, 0);
-        return LazySamples.of(
+        LazySamples samples = LazySamples.of(
                 examples.size(),
                 index -> tokenize(exampleTokenizer, examples, index),
                 examples::location,
                 options.maxLength(),
                 options.truncation());
-    }
-
-    /**
-     * The same examples as instructions, from which reports can ask questions, where all of them are of one such kind and
-     * only answers are learned; otherwise empty.
-     *
-     * @param examples of any kinds
-     * @param tokenizer must stay open as long as samples are made
-     * @param options lengths, templates and what is learned
-     * @return the samples, or empty
-     */
-    public static Optional<InstructionSamples> asInstructions(
-            ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
-        PromptTemplate template = options.promptTemplate();
-        boolean instructions = examples.kinds().equals(Set.of(Instruction.class));
-        boolean texts = examples.kinds().equals(Set.of(PromptCompletion.class));
-        if (template == null || options.trainOn() == TrainOn.ALL || !(instructions || texts)) {
-            return Optional.empty();
-        }
-        InstructionDataset dataset =
-                InstructionDataset.of(examples.size(), index -> record(examples.get(index)), examples::location);
-        return Optional.of(dataset.tokenize(
-                tokenizer,
-                new TokenizationOptions(
-                        options.maxLength(), texts ? InstructionRecord::instruction : template, options.truncation())));
-    }
-
-    private static InstructionRecord record(Example example) {
-        if (example instanceof PromptCompletion texts) {
-            return new InstructionRecord(texts.prompt(), texts.completion());
-        }
-        return ((Instruction) example).record();
+        return new SupervisedSamples(examples, options, samples);
     }
 
     private static TokenizedExample tokenize(ExampleTokenizer tokenizer, ExampleDataset examples, int index) {
@@ -81,5 +57,49 @@ public final class SupervisedSamples {
             String location = examples.location(index);
             throw message.startsWith(location) ? e : new UserErrorException(location + ": " + message, e);
         }
+    }
+
+    @Override
+    public int size() {
+        return samples.size();
+    }
+
+    @Override
+    public Sample get(int index) {
+        return samples.get(index);
+    }
+
+    @Override
+    public String location(int index) {
+        return samples.location(index);
+    }
+
+    @Override
+    public TokenizationReport report(int maxProblems, Visitor visitor) {
+        return samples.report(maxProblems, visitor);
+    }
+
+    @Override
+    public int recordIndex(int index) {
+        return samples.recordIndex(index);
+    }
+
+    /**
+     * The text that the model is given to generate from, with the answer that its record has, where the sample is such a
+     * pair and only its answer is learned.
+     *
+     * @param index of a sample, from 0
+     * @return both texts, or empty for conversations and whatever else has no such prompt
+     */
+    public Optional<PromptCompletion> question(int index) {
+        PromptTemplate template = options.promptTemplate();
+        if (template == null || options.trainOn() == TrainOn.ALL) {
+            return Optional.empty();
+        }
+        Example example = examples.get(samples.recordIndex(index));
+        if (example instanceof Instruction instruction) {
+            return Optional.of(new PromptCompletion(template.prompt(instruction), instruction.output()));
+        }
+        return example instanceof PromptCompletion texts ? Optional.of(texts) : Optional.empty();
     }
 }

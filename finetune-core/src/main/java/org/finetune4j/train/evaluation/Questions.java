@@ -3,9 +3,10 @@ package org.finetune4j.train.evaluation;
 import java.util.Arrays;
 import java.util.Optional;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.Tokenizer;
 
 /**
@@ -61,8 +62,10 @@ public final class Questions {
      * @param index of the question, from 0
      */
     public String answer(int index) {
-        if (samples instanceof InstructionSamples instructions) {
-            return instructions.record(index).output();
+        Optional<PromptCompletion> texts =
+                samples instanceof SupervisedSamples supervised ? supervised.question(index) : Optional.empty();
+        if (texts.isPresent()) {
+            return texts.get().completion();
         }
         Sample sample = samples.get(index);
         int start = answerStart(sample);

@@ -3,8 +3,9 @@ package org.finetune4j.train.preflight;
 import java.util.Arrays;
 import java.util.Optional;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.Sample;
+import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.Tokenizer;
 
 /**
@@ -57,12 +58,16 @@ public final class AnswerBoundaryCheck implements PreflightCheck {
 
     /** Whether a prompt's tokens are others when the answer follows. */
     private static boolean melts(PreflightContext context, int index) {
-        if (!(context.dataset() instanceof InstructionSamples samples)) {
+        if (!(context.dataset() instanceof SupervisedSamples samples)) {
             return false;
         }
         try {
+            Optional<PromptCompletion> texts = samples.question(index);
+            if (texts.isEmpty()) {
+                return false;
+            }
             int[] ids = samples.get(index).inputIds();
-            int[] prompt = context.model().tokenizer().encode(samples.prompt(index), true);
+            int[] prompt = context.model().tokenizer().encode(texts.get().prompt(), true);
             int length = prompt.length - context.model().tokenizer().trailingSpecialTokens().length;
             return length <= ids.length && Arrays.mismatch(ids, 0, length, prompt, 0, length) == length - 1;
         } catch (UserErrorException e) {

@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.finetune4j.Settings;
-import org.finetune4j.data.InstructionSamples;
 import org.finetune4j.data.PackedDataset;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
@@ -75,10 +74,7 @@ public record SupervisedFineTuning(TrainOn trainOn, boolean chosenOnly, boolean 
 
     @Override
     public TrainingDataset samples(ExampleDataset examples, CausalLM model, SupervisedOptions options) {
-        SupervisedOptions own = options.learning(trainOn, chosenOnly);
-        return SupervisedSamples.asInstructions(examples, model.tokenizer(), own)
-                .<TrainingDataset>map((InstructionSamples samples) -> samples)
-                .orElseGet(() -> SupervisedSamples.of(examples, model.tokenizer(), own));
+        return SupervisedSamples.of(examples, model.tokenizer(), options.learning(trainOn, chosenOnly));
     }
 
     @Override

@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.format.Conversation;
 import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.Instruction;
@@ -69,12 +68,12 @@ class KnownColumnsTest {
                 open("{'id': 'niv.1', 'system_prompt': 'Be kind.', 'question': 'Hi', 'response': 'Hello!'}");
         List<Turn> turns = List.of(Turn.system("Be kind."), Turn.user("Hi"), Turn.assistant("Hello!"));
         assertEquals(new Conversation(turns, 2, null), examples.get(0));
-        assertTrue(examples.warnings().get(0).endsWith(": keys of the records that are not used: id"));
+        assertTrue(examples.notes().get(1).endsWith(": keys of the records that are not used: id"));
     }
 
     @Test
     void whatAnInstructionIsAboutGoesWithIt() throws IOException {
-        Example expected = new Instruction(new InstructionRecord("Add.", "1 2", "3"));
+        Example expected = new Instruction("Add.", "1 2", "3");
         assertEquals(
                 expected,
                 open("{'instruction': 'Add.', 'context': '1 2', 'response': '3'}")

@@ -22,7 +22,6 @@ import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecordPolicy;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.format.Conversation;
 import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.FieldTemplate;
@@ -153,8 +152,8 @@ class LoadedExamplesTest {
         assertEquals("super_ni", examples.format());
         assertEquals(
                 List.of(
-                        new Instruction(new InstructionRecord("Add the numbers.", "1 1", "2")),
-                        new Instruction(new InstructionRecord("Add the numbers.", "2 2", "4"))),
+                        new Instruction("Add the numbers.", "1 1", "2"),
+                        new Instruction("Add the numbers.", "2 2", "4")),
                 all(examples));
         assertEquals("task007_adding", examples.task(1));
         assertEquals(task + ":7", examples.location(1));
@@ -222,9 +221,7 @@ class LoadedExamplesTest {
         Conversation chat = new Conversation(List.of(Turn.user("Hi"), Turn.assistant("Hello!")), 0, null);
         assertEquals(List.of(chat), load(info.dataset("chat")));
         assertEquals(
-                List.of(new PreferencePair(
-                        new Instruction(new InstructionRecord("Q", "A")),
-                        new Instruction(new InstructionRecord("Q", "B")))),
+                List.of(new PreferencePair(new Instruction("Q", "A"), new Instruction("Q", "B"))),
                 load(info.dataset("pairs")));
         assertEquals(
                 List.of(new UnpairedPreference(new Conversation(chat.turns(), 1, null), true)),

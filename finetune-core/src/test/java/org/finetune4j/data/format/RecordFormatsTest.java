@@ -10,7 +10,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.List;
 import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -32,11 +31,8 @@ class RecordFormatsTest {
                 new Case(
                         "alpaca",
                         "{'instruction': 'Add.', 'input': '1 2', 'output': '3'}",
-                        new Instruction(new InstructionRecord("Add.", "1 2", "3"))),
-                new Case(
-                        "alpaca",
-                        "{'instruction': 'Add.', 'response': '3'}",
-                        new Instruction(new InstructionRecord("Add.", "3"))),
+                        new Instruction("Add.", "1 2", "3")),
+                new Case("alpaca", "{'instruction': 'Add.', 'response': '3'}", new Instruction("Add.", "3")),
                 new Case(
                         "alpaca",
                         "{'instruction': 'Hi', 'input': '', 'output': 'Hello!', 'system': 'Be kind.',"
@@ -45,7 +41,7 @@ class RecordFormatsTest {
                 new Case(
                         "self_instruct",
                         "{'id': 's', 'instruction': 'Add.', 'instances': [{'input': '1 2', 'output': '3'}]}",
-                        new Instruction(new InstructionRecord("Add.", "1 2", "3"))),
+                        new Instruction("Add.", "1 2", "3")),
                 new Case(
                         "sharegpt",
                         "{'conversations': [{'from': 'human', 'value': 'Hi'}, {'from': 'gpt', 'value': 'Hello!'}],"
@@ -120,7 +116,7 @@ class RecordFormatsTest {
                 new Case(
                         "super_ni",
                         "{'Definition': ['Translate.'], 'Instances': [{'input': 'un', 'output': ['one', 'a']}]}",
-                        new Instruction(new InstructionRecord("Translate.", "un", "one"))),
+                        new Instruction("Translate.", "un", "one")),
                 new Case("text", "{'text': 'Once.'}", new PlainText("Once.")),
                 new Case("classification", "{'text': 'Nice.', 'label': 1}", new LabelledText("Nice.", "", "1")),
                 new Case(
@@ -134,9 +130,7 @@ class RecordFormatsTest {
                 new Case(
                         "preference",
                         "{'instruction': 'I', 'input': 'Q', 'output': 'x', 'chosen': 'A', 'rejected': 'B'}",
-                        new PreferencePair(
-                                new Instruction(new InstructionRecord("I", "Q", "A")),
-                                new Instruction(new InstructionRecord("I", "Q", "B")))),
+                        new PreferencePair(new Instruction("I", "Q", "A"), new Instruction("I", "Q", "B"))),
                 new Case(
                         "preference",
                         "{'conversations': [{'from': 'human', 'value': 'Hi'}],"

@@ -20,7 +20,6 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DatasetSplit;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.examples.ConcatenatedExamples;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.examples.ExampleList;
@@ -125,9 +124,9 @@ class MixtureTest {
                 new PlainText(story.replace("fox", "wolf") + " where nobody lives"),
                 new PlainText(story.toUpperCase(java.util.Locale.ROOT) + "!"),
                 new PlainText(story + " once"),
-                new Instruction(new InstructionRecord(task, "un", "one")),
-                new Instruction(new InstructionRecord(task, "deux", "two")),
-                new Instruction(new InstructionRecord(task, "deux.", "Two")));
+                new Instruction(task, "un", "one"),
+                new Instruction(task, "deux", "two"),
+                new Instruction(task, "deux.", "Two"));
         assertArrayEquals(new int[] {0, 1, 4, 5}, NearDuplicates.kept(new ExampleList("x", examples), 0.8));
         assertArrayEquals(
                 new int[] {0, 1, 3, 4, 5}, NearDuplicates.kept(new ExampleList("x", examples), 1), "only the equal");

@@ -9,7 +9,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.TokenizedExample;
 import org.finetune4j.data.format.Conversation;
 import org.finetune4j.data.format.Instruction;
@@ -132,8 +131,8 @@ class ConversationLabelsTest {
                 .promptTemplate(null)
                 .renderer(renderer(CHAT, ""))
                 .build();
-        TokenizedExample example = new ExampleTokenizer(tokenizer, options)
-                .tokenize(new Instruction(new InstructionRecord("Add.", "1 1", "2")));
+        TokenizedExample example =
+                new ExampleTokenizer(tokenizer, options).tokenize(new Instruction("Add.", "1 1", "2"));
         assertTrue(marked(tokenizer, example).endsWith("<assistant>[2<end><|endoftext|>]"), marked(tokenizer, example));
     }
 

@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.AlpacaTemplate;
-import org.finetune4j.data.InstructionRecord;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.supervised.AlpacaTemplate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -97,7 +97,7 @@ class BuiltInTemplatesTest {
 
     @Test
     void alpacaAsksAsThePromptTemplateOfInstructionsDoes() {
-        String plain = new AlpacaTemplate().prompt(new InstructionRecord("Say it.", "", ""));
+        String plain = new AlpacaTemplate().prompt(new Instruction("Say it.", "", ""));
         List<ChatMessage> question = List.of(ChatMessage.user("Say it."));
         Map<String, String> gpt2 = Map.of("bos_token", "<|endoftext|>", "eos_token", "<|endoftext|>");
         Map<String, String> llama = Map.of("bos_token", "<s>", "eos_token", "</s>");

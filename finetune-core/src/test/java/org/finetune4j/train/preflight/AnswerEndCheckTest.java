@@ -10,10 +10,11 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import org.finetune4j.data.InstructionDataset;
-import org.finetune4j.data.InstructionRecord;
 import org.finetune4j.data.Sample;
-import org.finetune4j.data.TokenizationOptions;
+import org.finetune4j.data.examples.InstructionDataset;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.supervised.SupervisedOptions;
+import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
 import org.junit.jupiter.api.Test;
@@ -60,10 +61,13 @@ class AnswerEndCheckTest {
     void answersThatAreTheirEndMarkerAloneAreCounted() {
         try (Tokenizer tokenizer = TestTokenizers.llama2()) {
             InstructionDataset records = InstructionDataset.of(List.of(
-                    new InstructionRecord("Say yes.", "yes"),
-                    new InstructionRecord("Say nothing.", ""),
-                    new InstructionRecord("Say nothing again.", "")));
-            SampleSurvey survey = SampleSurvey.of(records.tokenize(tokenizer, TokenizationOptions.defaults()), 0);
+                    new Instruction("Say yes.", "yes"),
+                    new Instruction("Say nothing.", ""),
+                    new Instruction("Say nothing again.", "")));
+            SampleSurvey survey = SampleSurvey.of(
+                    SupervisedSamples.of(
+                            records, tokenizer, SupervisedOptions.builder().build()),
+                    0);
             String warning = AnswerEndCheck.emptyAnswers(survey.shortAnswers(), tokenizer)
                     .orElseThrow();
             assertTrue(warning.startsWith("record 1: the answer is nothing but its end marker (and 1 more"), warning);

@@ -2,7 +2,7 @@ package org.finetune4j.cli.quickstart.data;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.finetune4j.data.InstructionRecord;
+import org.finetune4j.data.format.Instruction;
 
 /**
  * Writes the instruction task: questions about villagers with short answers. What the held-out questions ask has never been
@@ -16,7 +16,7 @@ public final class TaskGenerator {
      * @param train questions about the people that are taught
      * @param heldOut questions about the others
      */
-    public record Task(List<InstructionRecord> train, List<InstructionRecord> heldOut) {}
+    public record Task(List<Instruction> train, List<Instruction> heldOut) {}
 
     private TaskGenerator() {}
 
@@ -29,17 +29,17 @@ public final class TaskGenerator {
     public static Task generate(long seed, int heldOutRecords) {
         Village village = new Village(CorpusGenerator.VILLAGE_SEED);
         Dice dice = new Dice(seed);
-        List<InstructionRecord> train = dice.shuffled(questions(village, village.taughtPeople()));
-        List<InstructionRecord> heldOut = dice.sample(questions(village, village.heldOutPeople()), heldOutRecords);
+        List<Instruction> train = dice.shuffled(questions(village, village.taughtPeople()));
+        List<Instruction> heldOut = dice.sample(questions(village, village.heldOutPeople()), heldOutRecords);
         return new Task(List.copyOf(train), List.copyOf(heldOut));
     }
 
-    private static List<InstructionRecord> questions(Village village, List<String> names) {
-        List<InstructionRecord> records = new ArrayList<>();
+    private static List<Instruction> questions(Village village, List<String> names) {
+        List<Instruction> records = new ArrayList<>();
         for (String name : names) {
             for (Trait trait : Trait.values()) {
                 for (String question : trait.questions()) {
-                    records.add(new InstructionRecord(
+                    records.add(new Instruction(
                             village.tell(question, name, trait), village.tell(trait.answer(), name, trait)));
                 }
             }

@@ -1,6 +1,7 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import java.util.Optional;
+import org.finetune4j.data.format.Instruction;
 
 /**
  * The prompt of Stanford Alpaca (Taori et al., 2023), character for character; records without input get the shorter
@@ -39,7 +40,7 @@ public final class AlpacaTemplate implements PromptTemplate {
     }
 
     @Override
-    public String prompt(InstructionRecord record) {
+    public String prompt(Instruction record) {
         return TEXT.prompt(record);
     }
 }

@@ -1,4 +1,4 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import java.util.List;
 import java.util.Optional;
@@ -6,6 +6,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.format.Instruction;
 
 /**
  * A prompt written as text with the placeholders <code>{instruction}</code> and <code>{input}</code>. As in Python's
@@ -63,12 +64,12 @@ public final class StringTemplate implements PromptTemplate {
     }
 
     @Override
-    public String prompt(InstructionRecord record) {
+    public String prompt(Instruction record) {
         String template = record.input().isEmpty() ? withoutInput : withInput;
         return TOKEN.matcher(template).replaceAll(match -> Matcher.quoteReplacement(text(match.group(), record)));
     }
 
-    private static String text(String token, InstructionRecord record) {
+    private static String text(String token, Instruction record) {
         return switch (token) {
             case "{{" -> "{";
             case "}}" -> "}";

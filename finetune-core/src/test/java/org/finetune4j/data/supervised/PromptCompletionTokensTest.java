@@ -1,4 +1,4 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -10,6 +10,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.finetune4j.data.LazySamples;
+import org.finetune4j.data.Sample;
+import org.finetune4j.data.TruncationPolicy;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
 import org.junit.jupiter.api.Named;
@@ -35,12 +38,17 @@ class PromptCompletionTokensTest {
         JsonNode rows = test.path("rows");
         assertFalse(rows.isEmpty());
         try (Tokenizer tokenizer = TestTokenizers.load(test, directory)) {
-            InstructionTokenizer instructions = new InstructionTokenizer(tokenizer);
+            PromptCompletionTokenizer instructions = new PromptCompletionTokenizer(tokenizer);
             assertAll(StreamSupport.stream(rows.spliterator(), false).map(row -> () -> {
                 String prompt = row.path("prompt").textValue();
                 String completion = row.path("completion").textValue();
-                Sample sample = new SampleMaker(1024, TruncationPolicy.ERROR)
-                        .sample(instructions.tokenize(prompt, completion), "record");
+                Sample sample = LazySamples.of(
+                                1,
+                                record -> instructions.tokenize(prompt, completion),
+                                record -> "record",
+                                1024,
+                                TruncationPolicy.ERROR)
+                        .get(0);
                 String shown = "'" + prompt + "' + '" + completion + "'";
                 assertArrayEquals(
                         JSON.convertValue(row.path("ids"), int[].class), sample.inputIds(), () -> "ids of " + shown);

@@ -1,4 +1,4 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.finetune4j.data.format.Instruction;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.model.chat.ChatMessage;
@@ -51,12 +52,12 @@ class InstructionChatTemplateTest {
     @MethodSource("tokenizers")
     void aMessageHasTheTokensOfThePrompt(JsonNode test) throws IOException {
         try (Tokenizer tokenizer = TestTokenizers.load(test, directory)) {
-            InstructionTokenizer training = new InstructionTokenizer(tokenizer);
+            PromptCompletionTokenizer training = new PromptCompletionTokenizer(tokenizer);
             for (PromptTemplate template : TEMPLATES) {
                 ChatTemplate chat =
                         InstructionChatTemplate.of(template, tokenizer).orElseThrow();
                 for (String question : QUESTIONS) {
-                    int[] learned = training.tokenize(template.prompt(new InstructionRecord(question, "")), "")
+                    int[] learned = training.tokenize(template.prompt(new Instruction(question, "")), "")
                             .ids();
                     String asked = chat.render(List.of(ChatMessage.user(question)), ChatOptions.generation());
                     assertArrayEquals(
@@ -71,7 +72,7 @@ class InstructionChatTemplateTest {
     @ParameterizedTest
     @MethodSource("tokenizers")
     void theTemplateItselfCanBeReadBackFromAFile(JsonNode test) throws IOException {
-        InstructionRecord record = new InstructionRecord("do {this}", "with that");
+        Instruction record = new Instruction("do {this}", "with that");
         try (Tokenizer tokenizer = TestTokenizers.load(test, directory)) {
             for (PromptTemplate template : TEMPLATES) {
                 Path adapter = directory.resolve("adapter");
@@ -94,7 +95,7 @@ class InstructionChatTemplateTest {
     @MethodSource("tokenizers")
     void aTemplateThatIsCodeCannotBeWritten(JsonNode test) throws IOException {
         try (Tokenizer tokenizer = TestTokenizers.load(test, directory)) {
-            assertTrue(InstructionChatTemplate.of(InstructionRecord::instruction, tokenizer)
+            assertTrue(InstructionChatTemplate.of(Instruction::instruction, tokenizer)
                     .isEmpty());
         }
     }

@@ -1,4 +1,4 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -9,19 +9,27 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Sample;
+import org.finetune4j.data.TokenizationReport;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.TrainingDatasetContract;
+import org.finetune4j.data.TruncationPolicy;
+import org.finetune4j.data.examples.InstructionDataset;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-class InstructionSamplesTest extends TrainingDatasetContract {
+class SupervisedSamplesTest extends TrainingDatasetContract {
 
-    private static final List<InstructionRecord> RECORDS = List.of(
-            new InstructionRecord("Add.", "1 and 2", "3"),
-            new InstructionRecord("Greet.", "Hello!"),
-            new InstructionRecord("Say nothing.", ""),
-            new InstructionRecord("Count.", "one two three four five six seven eight nine ten"));
+    private static final List<Instruction> RECORDS = List.of(
+            new Instruction("Add.", "1 and 2", "3"),
+            new Instruction("Greet.", "Hello!"),
+            new Instruction("Say nothing.", ""),
+            new Instruction("Count.", "one two three four five six seven eight nine ten"));
 
     private static Tokenizer gpt2;
     private static Tokenizer llama2;
@@ -40,18 +48,23 @@ class InstructionSamplesTest extends TrainingDatasetContract {
 
     @Override
     protected TrainingDataset dataset() {
-        return InstructionDataset.of(RECORDS).tokenize(gpt2, TokenizationOptions.defaults());
+        return SupervisedSamples.of(
+                InstructionDataset.of(RECORDS),
+                gpt2,
+                SupervisedOptions.builder().build());
     }
 
     @Test
     void onlyTheAnswerAndTheEndOfSequenceAreLabelled() {
         for (Tokenizer tokenizer : List.of(gpt2, llama2)) {
-            InstructionSamples samples =
-                    InstructionDataset.of(RECORDS).tokenize(tokenizer, TokenizationOptions.defaults());
+            SupervisedSamples samples = SupervisedSamples.of(
+                    InstructionDataset.of(RECORDS),
+                    tokenizer,
+                    SupervisedOptions.builder().build());
             for (int i = 0; i < samples.size(); i++) {
-                int[] prompt = tokenizer.encode(samples.prompt(i), true);
-                int[] text =
-                        tokenizer.encode(samples.prompt(i) + samples.record(i).output(), true);
+                PromptCompletion question = samples.question(i).orElseThrow();
+                int[] prompt = tokenizer.encode(question.prompt(), true);
+                int[] text = tokenizer.encode(question.prompt() + question.completion(), true);
                 int[] answer = tail(text, text.length - prompt.length);
                 int[] eos = {tokenizer.eosTokenId().orElseThrow()};
                 Sample sample = samples.get(i);
@@ -64,8 +77,10 @@ class InstructionSamplesTest extends TrainingDatasetContract {
     @Test
     void specialTokensThatTheTextBringsAreNotAddedAgain() {
         PromptTemplate withBos = record -> "<s>" + record.instruction();
-        Sample sample = InstructionDataset.of(List.of(new InstructionRecord("hi", "there</s>")))
-                .tokenize(llama2, options(withBos, 1024, TruncationPolicy.RIGHT))
+        Sample sample = SupervisedSamples.of(
+                        InstructionDataset.of(List.of(new Instruction("hi", "there</s>"))),
+                        llama2,
+                        options(withBos, 1024, TruncationPolicy.RIGHT))
                 .get(0);
         assertEquals(1, count(sample.inputIds(), 1), "one BOS");
         assertEquals(1, count(sample.inputIds(), 2), "one EOS");
@@ -101,8 +116,8 @@ class InstructionSamplesTest extends TrainingDatasetContract {
 
     @Test
     void aSampleWithoutALabelledTokenLeftIsRefusedWithItsPlace() {
-        InstructionSamples samples =
-                InstructionDataset.of(RECORDS).tokenize(gpt2, options(new AlpacaTemplate(), 8, TruncationPolicy.RIGHT));
+        SupervisedSamples samples = SupervisedSamples.of(
+                InstructionDataset.of(RECORDS), gpt2, options(new AlpacaTemplate(), 8, TruncationPolicy.RIGHT));
         String message =
                 assertThrows(UserErrorException.class, () -> samples.get(1)).getMessage();
         assertTrue(message.startsWith("record 1: no labelled token is left"), message);
@@ -111,8 +126,8 @@ class InstructionSamplesTest extends TrainingDatasetContract {
 
     @Test
     void aLongSampleIsRefusedWithItsLengthWhenAsked() {
-        InstructionSamples samples =
-                InstructionDataset.of(RECORDS).tokenize(gpt2, options(bare(), 6, TruncationPolicy.ERROR));
+        SupervisedSamples samples =
+                SupervisedSamples.of(InstructionDataset.of(RECORDS), gpt2, options(bare(), 6, TruncationPolicy.ERROR));
         int length =
                 gpt2.encode("Count.", true).length + gpt2.encode(RECORDS.get(3).output(), false).length + 1;
         String message =
@@ -123,13 +138,13 @@ class InstructionSamplesTest extends TrainingDatasetContract {
     @Test
     void longSamplesAreLeftOutWhenAsked() {
         int limit = gpt2.encode("Say nothing.", true).length + 1;
-        InstructionSamples samples =
-                InstructionDataset.of(RECORDS).tokenize(gpt2, options(bare(), limit, TruncationPolicy.DROP));
+        SupervisedSamples samples = SupervisedSamples.of(
+                InstructionDataset.of(RECORDS), gpt2, options(bare(), limit, TruncationPolicy.DROP));
         assertTrue(samples.size() < RECORDS.size());
         assertTrue(
                 IntStream.range(0, samples.size()).allMatch(i -> samples.get(i).length() <= limit));
         assertTrue(IntStream.range(0, samples.size())
-                .anyMatch(i -> samples.record(i).equals(RECORDS.get(2))
+                .anyMatch(i -> RECORDS.get(samples.recordIndex(i)).equals(RECORDS.get(2))
                         && samples.location(i).equals("record 2")));
         assertEquals(RECORDS.size() - samples.size(), samples.report(5).dropped());
     }
@@ -137,15 +152,16 @@ class InstructionSamplesTest extends TrainingDatasetContract {
     @Test
     void leavingOutEverySampleIsRefused() {
         InstructionDataset dataset = InstructionDataset.of(RECORDS);
-        TokenizationOptions options = options(new AlpacaTemplate(), 8, TruncationPolicy.DROP);
-        assertThrows(UserErrorException.class, () -> dataset.tokenize(gpt2, options));
+        SupervisedOptions options = options(new AlpacaTemplate(), 8, TruncationPolicy.DROP);
+        assertThrows(UserErrorException.class, () -> SupervisedSamples.of(dataset, gpt2, options));
     }
 
     @Test
     void theReportCountsAndCollectsWhatCannotBeTrained() {
         InstructionDataset dataset = InstructionDataset.of(RECORDS);
-        TokenizationReport all =
-                dataset.tokenize(gpt2, TokenizationOptions.defaults()).report(10);
+        TokenizationReport all = SupervisedSamples.of(
+                        dataset, gpt2, SupervisedOptions.builder().build())
+                .report(10);
         assertEquals(4, all.samples());
         assertEquals(0, all.truncated() + all.dropped() + all.failed());
         assertEquals(List.of(), all.problems());
@@ -160,7 +176,8 @@ class InstructionSamplesTest extends TrainingDatasetContract {
         assertEquals(
                 IntStream.range(0, 4).map(i -> samples.get(i).length()).max().orElseThrow(), all.longest());
 
-        TokenizationReport short8 = dataset.tokenize(gpt2, options(new AlpacaTemplate(), 8, TruncationPolicy.RIGHT))
+        TokenizationReport short8 = SupervisedSamples.of(
+                        dataset, gpt2, options(new AlpacaTemplate(), 8, TruncationPolicy.RIGHT))
                 .report(2);
         assertEquals(4, short8.failed());
         assertEquals(2, short8.problems().size());
@@ -170,8 +187,9 @@ class InstructionSamplesTest extends TrainingDatasetContract {
     void aTokenizerWithoutEndOfSequenceIsRefused() {
         try (Tokenizer tokenizer = TestTokenizers.load("tiny-gpt2-bpe", "{}")) {
             InstructionDataset dataset = InstructionDataset.of(RECORDS);
-            TokenizationOptions options = TokenizationOptions.defaults();
-            String message = assertThrows(UserErrorException.class, () -> dataset.tokenize(tokenizer, options))
+            SupervisedOptions options = SupervisedOptions.builder().build();
+            String message = assertThrows(
+                            UserErrorException.class, () -> SupervisedSamples.of(dataset, tokenizer, options))
                     .getMessage();
             assertTrue(message.contains("eos_token"), message);
         }
@@ -179,23 +197,25 @@ class InstructionSamplesTest extends TrainingDatasetContract {
 
     @Test
     void aLimitThatLeavesNothingToPredictIsRefused() {
-        var builder = TokenizationOptions.builder().maxLength(1);
+        var builder = SupervisedOptions.builder().maxLength(1);
         assertThrows(UserErrorException.class, builder::build);
     }
 
-    private static Sample single(TokenizationOptions options) {
-        return InstructionDataset.of(List.of(new InstructionRecord("one two three", "four five six seven")))
-                .tokenize(llama2, options)
+    private static Sample single(SupervisedOptions options) {
+        return SupervisedSamples.of(
+                        InstructionDataset.of(List.of(new Instruction("one two three", "four five six seven"))),
+                        llama2,
+                        options)
                 .get(0);
     }
 
     private static PromptTemplate bare() {
-        return InstructionRecord::instruction;
+        return Instruction::instruction;
     }
 
-    private static TokenizationOptions options(PromptTemplate template, int maxLength, TruncationPolicy truncation) {
-        return TokenizationOptions.builder()
-                .template(template)
+    private static SupervisedOptions options(PromptTemplate template, int maxLength, TruncationPolicy truncation) {
+        return SupervisedOptions.builder()
+                .promptTemplate(template)
                 .maxLength(maxLength)
                 .truncation(truncation)
                 .build();

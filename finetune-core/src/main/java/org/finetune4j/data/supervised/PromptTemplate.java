@@ -1,6 +1,7 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import java.util.Optional;
+import org.finetune4j.data.format.Instruction;
 
 /** Turns a record into the text that the model is given; what it should answer is {@link #completion}. */
 @FunctionalInterface
@@ -11,7 +12,7 @@ public interface PromptTemplate {
      *
      * @param record the instruction to put into words
      */
-    String prompt(InstructionRecord record);
+    String prompt(Instruction record);
 
     /**
      * The template as text with placeholders, so that it can be written beside what was trained with it.
@@ -27,7 +28,7 @@ public interface PromptTemplate {
      *
      * @param record the instruction to put into words
      */
-    default String completion(InstructionRecord record) {
+    default String completion(Instruction record) {
         return record.output();
     }
 }

@@ -1,4 +1,4 @@
-package org.finetune4j.data;
+package org.finetune4j.data.examples;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -11,7 +11,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.format.Conversation;
+import org.finetune4j.data.format.Example;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.data.format.Turn;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,12 +34,12 @@ class InstructionDatasetTest {
         String third = "{\"output\": \"\", \"instruction\": \"Wait.\"}";
         Path lines = write("data.jsonl", first + "\n" + second + "\n" + third);
         Path array = write("data.json", "[" + first + "," + second + ",\n" + third + "]");
-        List<InstructionRecord> expected = List.of(
-                new InstructionRecord("Add.", "1 2", "3"),
-                new InstructionRecord("Greet.", "Hi!"),
-                new InstructionRecord("Wait.", "", ""));
+        List<Instruction> expected = List.of(
+                new Instruction("Add.", "1 2", "3"),
+                new Instruction("Greet.", "Hi!"),
+                new Instruction("Wait.", "", ""));
         assertEquals(expected, records(InstructionDataset.jsonl(lines)));
-        assertEquals(expected, records(InstructionDataset.json(array)));
+        assertEquals(expected, records(InstructionDataset.load(array)));
         assertEquals(array + ":2", InstructionDataset.load(array).location(2));
     }
 
@@ -68,18 +72,15 @@ class InstructionDatasetTest {
                         + " {\"role\": \"assistant\", \"content\": \"Hello!\"}]}\n");
         InstructionDataset chat = InstructionDataset.load(messages);
         Conversation expected = new Conversation(List.of(Turn.user("Hi"), Turn.assistant("Hello!")), 0, null);
-        assertEquals(expected, chat.examples().get(0));
+        assertEquals(expected, chat.get(0));
         assertEquals(
                 List.of(
                         messages + ": 1 records, format messages",
                         "warning: " + messages + ": keys of the records that are not used: id"),
                 chat.notes());
-        String message =
-                assertThrows(UserErrorException.class, () -> chat.record(0)).getMessage();
-        assertTrue(message.startsWith(messages + ":1: the record is no instruction but a Conversation"), message);
 
         InstructionDataset questions = InstructionDataset.load(write("qa.csv", "question,answer\nPrice?,1.50\n"));
-        assertEquals(List.of(new InstructionRecord("Price?", "1.50")), records(questions));
+        assertEquals(List.of(new PromptCompletion("Price?", "1.50")), records(questions));
         assertTrue(questions.notes().get(0).endsWith("columns {completion: answer, prompt: question}"));
     }
 
@@ -91,12 +92,12 @@ class InstructionDatasetTest {
     @Test
     void aSplitIsTheSameForTheSameSeedAndSharesNoRecord() {
         InstructionDataset dataset = InstructionDataset.of(IntStream.range(0, 50)
-                .mapToObj(i -> new InstructionRecord("q" + i, "a" + i))
+                .mapToObj(i -> new Instruction("q" + i, "a" + i))
                 .toList());
-        DatasetSplit<InstructionDataset> split = dataset.split(0.15, 3);
+        DatasetSplit<ExampleDataset> split = dataset.split(0.15, 3);
         assertEquals(8, split.evaluation().size(), "rounded up");
         assertEquals(42, split.train().size());
-        List<InstructionRecord> all = new ArrayList<>(records(split.train()));
+        List<Example> all = new ArrayList<>(records(split.train()));
         all.addAll(records(split.evaluation()));
         assertEquals(50, all.stream().distinct().count());
         assertEquals(records(split.evaluation()), records(dataset.split(8, 3).evaluation()));
@@ -104,8 +105,8 @@ class InstructionDatasetTest {
         assertEquals(50, dataset.first(500).size());
     }
 
-    private static List<InstructionRecord> records(InstructionDataset dataset) {
-        return IntStream.range(0, dataset.size()).mapToObj(dataset::record).toList();
+    private static List<Example> records(ExampleDataset dataset) {
+        return IntStream.range(0, dataset.size()).mapToObj(dataset::get).toList();
     }
 
     private Path write(String name, String content) throws IOException {

@@ -1,4 +1,4 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.finetune4j.Json;
+import org.finetune4j.data.format.Instruction;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.model.chat.ChatTemplate;
 
@@ -57,8 +58,8 @@ public final class InstructionChatTemplate {
     }
 
     private static String source(StringTemplate template, Tokenizer tokenizer) {
-        String prompt = template.prompt(new InstructionRecord(INSTRUCTION, ""));
-        String beginning = beginning(template.prompt(new InstructionRecord("Who?", "")), tokenizer);
+        String prompt = template.prompt(new Instruction(INSTRUCTION, ""));
+        String beginning = beginning(template.prompt(new Instruction("Who?", "")), tokenizer);
         String end = tokenizer.eosTokenId().isPresent()
                 ? tokenizer.decode(new int[] {tokenizer.eosTokenId().getAsInt()}, false)
                 : "";
@@ -84,7 +85,8 @@ public final class InstructionChatTemplate {
      * that begin every text, or that and a blank, which SentencePiece adds to the begin of a text but not after those.
      */
     private static String beginning(String prompt, Tokenizer tokenizer) {
-        int[] learned = new InstructionTokenizer(tokenizer).tokenize(prompt, "").ids();
+        int[] learned =
+                new PromptCompletionTokenizer(tokenizer).tokenize(prompt, "").ids();
         int[] wanted = Arrays.copyOf(learned, learned.length - 1); // without the end of the empty answer
         String leading = tokenizer.decode(tokenizer.leadingSpecialTokens(), false);
         return Stream.of("", leading, leading + " ")

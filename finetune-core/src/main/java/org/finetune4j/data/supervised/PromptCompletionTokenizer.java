@@ -1,7 +1,8 @@
-package org.finetune4j.data;
+package org.finetune4j.data.supervised;
 
 import java.util.Arrays;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.TokenizedExample;
 import org.finetune4j.model.Tokenizer;
 
 /**
@@ -12,7 +13,7 @@ import org.finetune4j.model.Tokenizer;
  * blank before the answer that is not in the text. As many tokens as the prompt alone has are not learned; where the
  * answer's beginning melts into the prompt's last token, that token counts as the prompt's.
  */
-public final class InstructionTokenizer {
+public final class PromptCompletionTokenizer {
 
     private final Tokenizer tokenizer;
     private final int[] leading;
@@ -25,7 +26,7 @@ public final class InstructionTokenizer {
      * @param tokenizer the model's tokenizer
      * @throws UserErrorException when the tokenizer has no end-of-sequence token
      */
-    public InstructionTokenizer(Tokenizer tokenizer) {
+    public PromptCompletionTokenizer(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
         this.leading = tokenizer.leadingSpecialTokens();
         this.eos = tokenizer
