@@ -2,10 +2,12 @@ package org.finetune4j.data.examples;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.finetune4j.data.format.Example;
+import org.jspecify.annotations.Nullable;
 
 /** Several datasets, of which none is empty, one after the other. */
 public final class ConcatenatedExamples implements ExampleDataset {
@@ -56,6 +58,12 @@ public final class ConcatenatedExamples implements ExampleDataset {
     public String task(int index) {
         int part = part(index);
         return parts.get(part).task(index - starts[part]);
+    }
+
+    @Override
+    public Map<String, @Nullable Object> fields(int index) {
+        int part = part(index);
+        return parts.get(part).fields(index - starts[part]);
     }
 
     @Override

@@ -2,10 +2,12 @@ package org.finetune4j.data.examples;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.SplitIndices;
 import org.finetune4j.data.format.Example;
+import org.jspecify.annotations.Nullable;
 
 /** Typed examples with random access. Implementations are thread-safe, and give the same example for the same index. */
 public interface ExampleDataset {
@@ -35,6 +37,17 @@ public interface ExampleDataset {
      * @param index from 0
      */
     String task(int index);
+
+    /**
+     * What the example's record says, under its own keys.
+     *
+     * @param index from 0
+     * @return texts, numbers, truth values, lists and maps; empty for an example that was no record
+     * @throws org.finetune4j.UserErrorException when its file was changed since it was opened
+     */
+    default Map<String, @Nullable Object> fields(int index) {
+        return Map.of();
+    }
 
     /** {@return the kinds of examples that occur} */
     Set<Class<? extends Example>> kinds();

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecords;
 import org.finetune4j.data.ReadOptions;
@@ -16,6 +17,7 @@ import org.finetune4j.data.RecordFiles;
 import org.finetune4j.data.RecordSource;
 import org.finetune4j.data.SeededShuffle;
 import org.finetune4j.data.format.Example;
+import org.jspecify.annotations.Nullable;
 
 /** The examples of files. Every record is checked when they are opened, and stays in its file. */
 public final class LoadedExamples implements ExampleDataset {
@@ -102,6 +104,11 @@ public final class LoadedExamples implements ExampleDataset {
             return named;
         }
         return parser.tasksAreFiles() ? records.fileName(index) : spec.name();
+    }
+
+    @Override
+    public Map<String, @Nullable Object> fields(int index) {
+        return Json.toMap(records.get(index));
     }
 
     @Override

@@ -1,9 +1,11 @@
 package org.finetune4j.data.examples;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.format.Example;
+import org.jspecify.annotations.Nullable;
 
 /** Some examples of another dataset, in the given order. */
 record SelectedExamples(ExampleDataset source, int[] indices) implements ExampleDataset {
@@ -32,6 +34,11 @@ record SelectedExamples(ExampleDataset source, int[] indices) implements Example
     @Override
     public String task(int index) {
         return source.task(indices[index]);
+    }
+
+    @Override
+    public Map<String, @Nullable Object> fields(int index) {
+        return source.fields(indices[index]);
     }
 
     @Override

@@ -1,4 +1,5 @@
 package org.finetune4j.data.format;
 
 /** One record of a dataset, understood. */
-public sealed interface Example permits Supervised, PreferencePair, UnpairedPreference, LabelledText, PlainText {}
+public sealed interface Example
+        permits Supervised, PromptOnly, PreferencePair, UnpairedPreference, LabelledText, PlainText {}

@@ -92,7 +92,8 @@ public final class KnownColumns {
         Optional<RecordFormat> own = RecordFormats.all().stream()
                 .filter(format -> format.matches(record))
                 .findFirst();
-        if (own.isPresent()) {
+        boolean onlyAsks = own.isPresent() && own.get() instanceof PromptOnlyFormat && !pairs.isEmpty();
+        if (own.isPresent() && !onlyAsks) {
             if (own.get() instanceof PlainTextFormat && !pairs.isEmpty()) {
                 throw new UserErrorException(
                         "the record can be read in several ways: write one of dataset_format: text or "

@@ -1,5 +1,6 @@
 package org.finetune4j.data.mixture;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -10,6 +11,7 @@ import org.finetune4j.data.format.LabelledText;
 import org.finetune4j.data.format.PlainText;
 import org.finetune4j.data.format.PreferencePair;
 import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.data.format.PromptOnly;
 import org.finetune4j.data.format.Turn;
 import org.finetune4j.data.format.UnpairedPreference;
 
@@ -50,7 +52,7 @@ final class ExampleText {
 
     private static String own(Example example) {
         if (example instanceof Conversation conversation) {
-            return conversation.turns().stream().map(Turn::content).collect(Collectors.joining("\n"));
+            return contents(conversation.turns());
         }
         if (example instanceof Instruction instruction) {
             String input = instruction.input();
@@ -68,6 +70,13 @@ final class ExampleText {
         if (example instanceof LabelledText labelled) {
             return labelled.text() + "\n" + labelled.secondText();
         }
+        if (example instanceof PromptOnly prompt) {
+            return contents(prompt.turns());
+        }
         return ((PlainText) example).text();
+    }
+
+    private static String contents(List<Turn> turns) {
+        return turns.stream().map(Turn::content).collect(Collectors.joining("\n"));
     }
 }

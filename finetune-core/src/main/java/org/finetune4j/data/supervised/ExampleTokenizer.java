@@ -10,6 +10,7 @@ import org.finetune4j.data.format.LabelledText;
 import org.finetune4j.data.format.PlainText;
 import org.finetune4j.data.format.PreferencePair;
 import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.data.format.PromptOnly;
 import org.finetune4j.data.format.UnpairedPreference;
 import org.finetune4j.model.Tokenizer;
 import org.jspecify.annotations.Nullable;
@@ -96,6 +97,10 @@ public final class ExampleTokenizer {
         if (example instanceof UnpairedPreference) {
             return "the record is a judged answer, which supervised fine-tuning cannot use;"
                     + " set dataset_format to another format, such as prompt_completion or messages";
+        }
+        if (example instanceof PromptOnly) {
+            return "the record is a prompt without an answer; name the key of the answer, such as columns: {prompt: prompt,"
+                    + " completion: KEY}, or choose a stage that answers prompts itself, such as grpo";
         }
         if (example instanceof LabelledText) {
             return "the record is a text with a class; give templates that put it into words, such as"

@@ -4,6 +4,7 @@ import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.LabelledText;
 import org.finetune4j.data.format.PlainText;
 import org.finetune4j.data.format.PreferencePair;
+import org.finetune4j.data.format.PromptOnly;
 import org.finetune4j.data.format.UnpairedPreference;
 
 /** What kinds of records are called in messages. */
@@ -20,6 +21,9 @@ final class RecordKinds {
         }
         if (example instanceof LabelledText) {
             return "a text with a class";
+        }
+        if (example instanceof PromptOnly) {
+            return "a prompt without an answer";
         }
         return example instanceof PlainText ? "plain text" : "a prompt with its answer";
     }

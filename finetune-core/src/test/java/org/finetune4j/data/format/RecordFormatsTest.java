@@ -38,6 +38,11 @@ class RecordFormatsTest {
                         "{'instruction': 'Hi', 'input': '', 'output': 'Hello!', 'system': 'Be kind.',"
                                 + " 'history': [['Hi', 'Hello!']]}",
                         new Conversation(List.of(Turn.system("Be kind."), hi, hello, hi, hello), 0, null)),
+                new Case("prompt", "{'prompt': 'Hi', 'answer_key': 7}", PromptOnly.of("Hi")),
+                new Case(
+                        "prompt",
+                        "{'prompt': [{'role': 'user', 'content': 'Hi'}], 'system': 'Be kind.'}",
+                        new PromptOnly(List.of(Turn.system("Be kind."), hi), null, false)),
                 new Case(
                         "self_instruct",
                         "{'id': 's', 'instruction': 'Add.', 'instances': [{'input': '1 2', 'output': '3'}]}",
