@@ -365,7 +365,9 @@ public final class FineTuner {
                 examples.notes().forEach(note -> messages.accept("data: " + note));
             }
             messages.accept("memory: " + context.memory().describe());
-            if (previews > 0 && data.evaluation instanceof SupervisedSamples heldOut) {
+            if (previews > 0
+                    && data.evaluation instanceof SupervisedSamples heldOut
+                    && heldOut.question(0).isPresent()) {
                 prepared.preview(new GeneratedPreview(model, heldOut, previews, PREVIEW_TOKENS));
             }
             trainer = prepared;

@@ -10,7 +10,7 @@ import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 
-/** Answers the first prompts of a dataset greedily; of one without prompts that are texts, none. */
+/** Answers the prompts of a dataset's first samples greedily. */
 final class GeneratedPreview implements SamplePreview {
 
     private final CausalLM model;
@@ -20,10 +20,9 @@ final class GeneratedPreview implements SamplePreview {
 
     GeneratedPreview(CausalLM model, SupervisedSamples samples, int count, int maxNewTokens) {
         this.model = model;
-        this.questions = IntStream.range(0, samples.size())
+        this.questions = IntStream.range(0, Math.min(count, samples.size()))
                 .mapToObj(samples::question)
                 .flatMap(Optional::stream)
-                .limit(count)
                 .toList();
         this.maxNewTokens = maxNewTokens;
     }
