@@ -393,9 +393,9 @@ public final class CausalLM implements AutoCloseable {
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
         try (Entry entry = enter();
                 Autograd.Mode mode = Autograd.disabled();
-                SegmentChain chain = SegmentChain.of(this);
+                ModelSegments segments = ModelSegments.of(this);
                 TensorScope scope = TensorScope.open()) {
-            return scope.keep(network.finalNorm(chain.forward(inputs, context), context));
+            return scope.keep(network.finalNorm(segments.forward(inputs, context), context));
         }
     }
 

@@ -1,12 +1,17 @@
 package org.finetune4j.model;
 
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
+import org.finetune4j.nn.ModuleGroup;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.WeightBuffers;
@@ -23,6 +28,8 @@ import org.jspecify.annotations.Nullable;
 public abstract class DecoderModel extends Module {
 
     private final WeightBuffers.Pool weightBuffers = new WeightBuffers.Pool();
+    private @Nullable Module embeddingPart;
+    private @Nullable Module headPart;
 
     /**
      * Where compressed weights become numbers, one layer at a time.
@@ -88,9 +95,52 @@ public abstract class DecoderModel extends Module {
     /** {@return the table of token embeddings} */
     public abstract Embedding inputEmbedding();
 
+    /**
+     * The modules that {@link #finalNorm} and {@link #logits} use, each registered by this model itself.
+     *
+     * @return at least the output layer
+     */
+    protected abstract List<Module> headModules();
+
+    /**
+     * The first segment: the modules that {@link #embed} uses, which are neither layers nor the head's.
+     *
+     * @return the same object every time
+     */
+    public final synchronized Module embeddingPart() {
+        if (embeddingPart == null) {
+            List<Module> others = new ArrayList<>(headModules());
+            others.addAll(layers());
+            embeddingPart = part(module -> !others.contains(module));
+        }
+        return embeddingPart;
+    }
+
+    /**
+     * The last segment: the modules that {@link #finalNorm} and {@link #logits} use.
+     *
+     * @return the same object every time
+     */
+    public final synchronized Module headPart() {
+        if (headPart == null) {
+            headPart = part(headModules()::contains);
+        }
+        return headPart;
+    }
+
+    private Module part(Predicate<Module> members) {
+        Map<String, Module> modules = new LinkedHashMap<>();
+        children().forEach((path, module) -> {
+            if (members.test(module)) {
+                modules.put(path, module);
+            }
+        });
+        return new ModuleGroup(modules);
+    }
+
     /** {@return whether training changes anything that {@link #embed} uses} */
-    public boolean embeddingTrains() {
-        return inputEmbedding().isTrainable();
+    public final boolean embeddingTrains() {
+        return embeddingPart().isTrainable();
     }
 
     /** {@return the output layer, from hidden to vocabulary or, in a classifier, to its labels} */

@@ -1,52 +1,29 @@
 package org.finetune4j.model;
 
-import java.util.function.Supplier;
-import org.finetune4j.nn.DecoderLayer;
-import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
-import org.finetune4j.nn.Residency;
+import java.util.ArrayList;
+import java.util.List;
 import org.finetune4j.nn.SequenceContext;
-import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A model's segments in their order, each run with what it needs in place. One loop serves generation, evaluation and those
- * who look into a model; training drives the same calls one by one, to go back through them.
+ * Segments in their order, seen as one. This is the loop that training, evaluation, generation and those who look into a
+ * model share. What lies before the first segment that trains is not recorded.
  */
-public final class SegmentChain implements AutoCloseable {
+public final class SegmentChain implements Segment {
 
-    private final CausalLM model;
-    private final DecoderModel network;
-    private final WeightBuffers buffers;
-    private final Residency residency;
-
-    private SegmentChain(CausalLM model, Residency residency) {
-        this.model = model;
-        this.network = model.network();
-        this.buffers = network.weightBuffers().take();
-        this.residency = residency.around(buffers);
-    }
+    private final List<Segment> segments;
 
     /**
-     * The segments for one pass.
+     * Joins segments.
      *
-     * @param model the model
-     * @return to be closed at the end of the pass
+     * @param segments each takes what the one before it gives; at least one
      */
-    public static SegmentChain of(CausalLM model) {
-        return new SegmentChain(model, new Residency() {});
-    }
-
-    /**
-     * The segments for one pass, with more to be done around each.
-     *
-     * @param model the model
-     * @param residency is called around every segment
-     * @return to be closed at the end of the pass
-     */
-    public static SegmentChain of(CausalLM model, Residency residency) {
-        return new SegmentChain(model, residency);
+    public SegmentChain(List<? extends Segment> segments) {
+        if (segments.isEmpty()) {
+            throw new IllegalArgumentException("a chain has at least one segment");
+        }
+        this.segments = List.copyOf(segments);
     }
 
     /** Sees what the segments give. */
@@ -56,114 +33,97 @@ public final class SegmentChain implements AutoCloseable {
         /**
          * Told after each segment.
          *
-         * @param segment the embedding or a layer
+         * @param segment its number in the chain, from 0
          * @param output [batch, seq, hidden], which is closed when the next segment has run
          * @return whether to go on
          */
-        boolean after(Module segment, Tensor output);
+        boolean after(int segment, Tensor output);
     }
 
-    /**
-     * Runs the embedding and the layers.
-     *
-     * @param inputs the tokens
-     * @param context what the layers need to know about them
-     * @param visitor sees every segment's output
-     * @return [batch, virtual + seq, hidden], the output of the last layer, or of the segment after which the visitor ended it
-     */
-    public Tensor forward(ModelInputs inputs, SequenceContext context, Visitor visitor) {
-        Tensor hidden = embed(model.inputIds(inputs), context);
-        boolean goesOn = visitor.after(network.inputEmbedding(), hidden);
-        for (DecoderLayer layer : network.layers()) {
-            if (!goesOn) {
-                return hidden;
-            }
-            Tensor next = forward(layer, hidden, context);
-            hidden.close();
-            hidden = next;
-            goesOn = visitor.after(layer, hidden);
-        }
-        return hidden;
-    }
-
-    /**
-     * Runs the embedding and all layers.
-     *
-     * @param inputs the tokens
-     * @param context what the layers need to know about them
-     * @return [batch, virtual + seq, hidden], before the final norm
-     */
-    public Tensor forward(ModelInputs inputs, SequenceContext context) {
-        return forward(inputs, context, (segment, output) -> true);
-    }
-
-    /**
-     * Runs the embedding.
-     *
-     * @param inputIds [batch, seq] int64
-     * @param context what the layers need to know about them
-     * @return [batch, virtual + seq, hidden], which belongs to the caller's scope
-     */
-    public Tensor embed(Tensor inputIds, SequenceContext context) {
-        return within(network.inputEmbedding(), () -> network.embed(inputIds, context, model.computeDType()));
-    }
-
-    /**
-     * Runs one layer; what it made on the way is freed unless autograd needs it.
-     *
-     * @param layer one of the model's
-     * @param hiddenStates [batch, seq, hidden]
-     * @param context what the layers need to know
-     * @return [batch, seq, hidden], which belongs to the caller's scope
-     */
-    public Tensor forward(DecoderLayer layer, Tensor hiddenStates, SequenceContext context) {
-        return within(layer, () -> layer.forward(hiddenStates, context.withWeightBuffers(buffers)));
-    }
-
-    private Tensor within(Module segment, Supplier<Tensor> work) {
-        residency.beforeForward(segment);
-        try (TensorScope scope = TensorScope.open()) {
-            return scope.keep(work.get());
-        } finally {
-            residency.afterForward(segment);
-        }
-    }
-
-    /**
-     * Does something with the output layer, forwards or both ways.
-     *
-     * @param work what is done
-     * @param <T> what it gives
-     * @return what it gives
-     */
-    public <T> T head(Supplier<T> work) {
-        Linear head = network.outputLayer();
-        residency.beforeForward(head);
-        try {
-            return work.get();
-        } finally {
-            residency.afterForward(head);
-        }
-    }
-
-    /**
-     * Calculates the gradients of a segment.
-     *
-     * @param segment that has run forwards in this pass
-     * @param work runs autograd
-     */
-    public void backward(Module segment, Runnable work) {
-        residency.beforeBackward(segment);
-        try {
-            work.run();
-        } finally {
-            residency.afterBackward(segment);
-        }
-    }
-
-    /** Ends the pass. */
     @Override
-    public void close() {
-        buffers.close();
+    public boolean trains(SequenceContext context) {
+        return segments.stream().anyMatch(segment -> segment.trains(context));
+    }
+
+    @Override
+    public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients) {
+        return forward(input, context, gradients, (segment, output) -> true);
+    }
+
+    /**
+     * As {@link #forward(Tensor, SequenceContext, Gradients)}, shown to somebody.
+     *
+     * @param input of the first segment
+     * @param context what the layers know about the batch
+     * @param gradients what the backward run will be asked for
+     * @param visitor sees every segment's output
+     * @return the output of the last segment, or of the one after which the visitor ended it
+     */
+    public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients, Visitor visitor) {
+        List<SegmentOutput> recorded = new ArrayList<>();
+        Tensor hidden = input;
+        try {
+            for (int i = 0; i < segments.size(); i++) {
+                Segment segment = segments.get(i);
+                Gradients own = own(segment, context, gradients, !recorded.isEmpty());
+                SegmentOutput output = segment.forward(hidden, context, own);
+                if (output.isRecorded()) {
+                    recorded.add(output);
+                } else if (hidden != input) {
+                    hidden.close();
+                }
+                hidden = output.tensor();
+                if (!visitor.after(i, hidden)) {
+                    break;
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            recorded.forEach(SegmentOutput::close);
+            if (hidden != input) {
+                hidden.close();
+            }
+            throw e;
+        }
+        if (recorded.isEmpty()) {
+            return SegmentOutput.unrecorded(hidden);
+        }
+        return new Recorded(input, hidden, recorded);
+    }
+
+    /** A segment has its input's gradient to find if something before it trains. */
+    private static Gradients own(
+            Segment segment, SequenceContext context, Gradients gradients, boolean recordedBefore) {
+        if (gradients == Gradients.OF_INPUT || recordedBefore) {
+            return Gradients.OF_INPUT;
+        }
+        return gradients.wanted() && segment.trains(context) ? Gradients.OF_PARAMETERS : Gradients.NONE;
+    }
+
+    /** The runs that were recorded: all from the first one that was. */
+    private record Recorded(Tensor input, Tensor tensor, List<SegmentOutput> runs) implements SegmentOutput {
+
+        @Override
+        public boolean isRecorded() {
+            return true;
+        }
+
+        @Override
+        public @Nullable Tensor backward(@Nullable Tensor gradient) {
+            try {
+                Tensor arrived = runs.get(runs.size() - 1).backward(gradient);
+                for (int i = runs.size() - 2; i >= 0 && arrived != null; i--) {
+                    arrived = runs.get(i).backward(arrived);
+                }
+                return arrived;
+            } finally {
+                close();
+            }
+        }
+
+        @Override
+        public void close() {
+            runs.forEach(SegmentOutput::close);
+            input.close();
+        }
     }
 }

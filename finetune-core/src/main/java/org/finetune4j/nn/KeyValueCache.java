@@ -24,6 +24,15 @@ public interface KeyValueCache {
     int length();
 
     /**
+     * Whether something of it trains, so that a layer which reads it has gradients to pass on though nothing in it trains.
+     *
+     * @return false unless the cache says otherwise
+     */
+    default boolean isTrainable() {
+        return false;
+    }
+
+    /**
      * Lets the tokens of a batch attend to those of the cache and to each other.
      *
      * @param layer the number of the layer

@@ -71,6 +71,11 @@ public abstract class Module implements AutoCloseable {
         return parameter;
     }
 
+    /** {@return the parts that this module itself registered, by the names it gave them} */
+    protected final Map<String, Module> children() {
+        return Collections.unmodifiableMap(children);
+    }
+
     /** {@return all parts at any depth, by their path from this module; this module itself is not among them} */
     public final Map<String, Module> namedModules() {
         Map<String, Module> modules = new LinkedHashMap<>();

@@ -27,6 +27,11 @@ public final class PrefixCache implements KeyValueCache {
     }
 
     @Override
+    public boolean isTrainable() {
+        return prefix.tensors().stream().anyMatch(Tensor::requiresGrad);
+    }
+
+    @Override
     public Tensor attend(
             int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
         KeyValues before = prefix.expanded(layer, keys.size(0));

@@ -1,16 +1,27 @@
 package org.finetune4j.nn;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
 /**
  * Brings what a segment of a model needs to where it is needed, and lets it go again: decompresses weights, gathers shards,
- * fetches what was offloaded. A pass calls it around everything that it does with an embedding, a layer or an output layer;
- * whoever is told of the forward pass of one may prepare the next. It belongs to one pass and is called on its thread.
+ * fetches what was offloaded. A pass calls it around everything that it does with the embedding, a layer or the head; whoever
+ * is told of one may prepare the next. A segment's parameters are those of the module that it is called with, the same
+ * object every time: {@link Module#allParameters()}.
+ *
+ * <p>Whoever runs passes owns a list of them and calls them on its thread: going in in the order of the list, coming out in
+ * the reverse order. What was entered is left, whatever fails. A layer's backward calls come after its forward ones, and a
+ * checkpointed layer runs forwards twice. The gradients of the head are calculated while it runs, so its backward calls
+ * come inside of the forward ones.
  */
 public interface Residency {
 
     /**
      * Before a segment runs.
      *
-     * @param segment the embedding, a layer, or the output layer
+     * @param segment {@code DecoderModel.embeddingPart()}, one of {@code layers()}, or {@code headPart()}
      */
     default void beforeForward(Module segment) {}
 
@@ -36,37 +47,80 @@ public interface Residency {
     default void afterBackward(Module segment) {}
 
     /**
-     * Both, one inside of the other.
+     * Several, one inside of the other.
      *
-     * @param inner is called within this one
-     * @return both
+     * @param all the outermost first
+     * @return all of them
      */
-    default Residency around(Residency inner) {
-        Residency outer = this;
-        return new Residency() {
-            @Override
-            public void beforeForward(Module segment) {
-                outer.beforeForward(segment);
-                inner.beforeForward(segment);
-            }
+    static Residency of(List<Residency> all) {
+        List<Residency> nested = List.copyOf(all);
+        return nested.size() == 1 ? nested.get(0) : new Nested(nested);
+    }
 
-            @Override
-            public void afterForward(Module segment) {
-                inner.afterForward(segment);
-                outer.afterForward(segment);
-            }
+    /**
+     * Residencies inside of each other.
+     *
+     * @param all the outermost first
+     */
+    record Nested(List<Residency> all) implements Residency {
 
-            @Override
-            public void beforeBackward(Module segment) {
-                outer.beforeBackward(segment);
-                inner.beforeBackward(segment);
-            }
+        @Override
+        public void beforeForward(Module segment) {
+            enter(one -> one.beforeForward(segment), one -> one.afterForward(segment));
+        }
 
-            @Override
-            public void afterBackward(Module segment) {
-                inner.afterBackward(segment);
-                outer.afterBackward(segment);
+        @Override
+        public void afterForward(Module segment) {
+            leave(all, one -> one.afterForward(segment));
+        }
+
+        @Override
+        public void beforeBackward(Module segment) {
+            enter(one -> one.beforeBackward(segment), one -> one.afterBackward(segment));
+        }
+
+        @Override
+        public void afterBackward(Module segment) {
+            leave(all, one -> one.afterBackward(segment));
+        }
+
+        private void enter(Consumer<Residency> before, Consumer<Residency> after) {
+            List<Residency> entered = new ArrayList<>();
+            try {
+                for (Residency one : all) {
+                    before.accept(one);
+                    entered.add(one);
+                }
+            } catch (RuntimeException | Error failure) {
+                try {
+                    leave(entered, after);
+                } catch (RuntimeException | Error further) {
+                    failure.addSuppressed(further);
+                }
+                throw failure;
             }
-        };
+        }
+
+        /** The innermost first, all of them even if one fails. */
+        private static void leave(List<Residency> entered, Consumer<Residency> after) {
+            @Nullable Throwable failure = null;
+            for (int i = entered.size() - 1; i >= 0; i--) {
+                try {
+                    after.accept(entered.get(i));
+                } catch (RuntimeException | Error e) {
+                    if (failure == null) {
+                        failure = e;
+                    } else {
+                        failure.addSuppressed(e);
+                    }
+                }
+            }
+            if (failure instanceof RuntimeException e) {
+                throw e;
+            }
+            if (failure instanceof Error e) {
+                throw e;
+            }
+        }
     }
 }

@@ -106,7 +106,11 @@ public final class WeightBuffers implements Residency, AutoCloseable {
     /** Puts the weights of a layer back that another layer's have replaced since it ran. */
     @Override
     public void beforeBackward(Module layer) {
-        if (buffers.isEmpty() || !(layer instanceof DecoderLayer)) {
+        if (!(layer instanceof DecoderLayer)) {
+            return;
+        }
+        current = layer;
+        if (buffers.isEmpty()) {
             return;
         }
         pathsOf(layer)
@@ -115,6 +119,11 @@ public final class WeightBuffers implements Residency, AutoCloseable {
                         fill(buffer, parameter);
                     }
                 }));
+    }
+
+    @Override
+    public void afterBackward(Module segment) {
+        afterForward(segment);
     }
 
     private static boolean fits(Slot slot, Parameter parameter) {

@@ -15,7 +15,7 @@ import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
-import org.finetune4j.model.SegmentChain;
+import org.finetune4j.model.ModelSegments;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
@@ -209,9 +209,8 @@ public final class GoldenVerifier {
             if (index == layers.size()) {
                 return model.hiddenStates(inputs, context);
             }
-            int[] segments = {0};
-            try (SegmentChain chain = SegmentChain.of(model)) {
-                return chain.forward(inputs, context, (segment, output) -> segments[0]++ < index);
+            try (ModelSegments segments = ModelSegments.of(model)) {
+                return segments.forward(inputs, context, (segment, output) -> segment < index);
             }
         }
     }

@@ -17,6 +17,7 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
@@ -102,13 +103,13 @@ public final class BertForSequenceClassification extends DecoderModel {
     }
 
     @Override
-    public boolean embeddingTrains() {
-        return words.isTrainable() || positions.isTrainable() || types.isTrainable() || embeddingNorm.isTrainable();
+    public int tokenTypes() {
+        return Math.toIntExact(types.count());
     }
 
     @Override
-    public int tokenTypes() {
-        return Math.toIntExact(types.count());
+    protected List<Module> headModules() {
+        return List.of(pooler, classifier);
     }
 
     @Override

@@ -14,6 +14,7 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
@@ -70,8 +71,8 @@ public final class Gpt2LMHeadModel extends DecoderModel {
     }
 
     @Override
-    public boolean embeddingTrains() {
-        return tokens.isTrainable() || positions.isTrainable();
+    protected List<Module> headModules() {
+        return List.of(norm, head.layer());
     }
 
     @Override

@@ -16,6 +16,7 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
@@ -70,6 +71,11 @@ public final class GptNeoxForCausalLM extends DecoderModel {
     @Override
     public Embedding inputEmbedding() {
         return embedding;
+    }
+
+    @Override
+    protected List<Module> headModules() {
+        return List.of(norm, head.layer());
     }
 
     @Override

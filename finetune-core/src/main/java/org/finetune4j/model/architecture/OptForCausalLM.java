@@ -15,6 +15,7 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
@@ -98,8 +99,15 @@ public final class OptForCausalLM extends DecoderModel {
     }
 
     @Override
-    public boolean embeddingTrains() {
-        return tokens.isTrainable() || positions.isTrainable() || (projectIn != null && projectIn.isTrainable());
+    protected List<Module> headModules() {
+        List<Module> modules = new ArrayList<>(List.of(head.layer()));
+        if (norm != null) {
+            modules.add(norm);
+        }
+        if (projectOut != null) {
+            modules.add(projectOut);
+        }
+        return modules;
     }
 
     @Override

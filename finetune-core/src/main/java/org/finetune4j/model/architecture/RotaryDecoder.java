@@ -10,6 +10,7 @@ import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
@@ -85,6 +86,11 @@ abstract class RotaryDecoder extends DecoderModel {
     @Override
     public final Embedding inputEmbedding() {
         return embedding;
+    }
+
+    @Override
+    protected final List<Module> headModules() {
+        return List.of(norm, head.layer());
     }
 
     @Override

@@ -1,38 +1,35 @@
 package org.finetune4j.train.gradient;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelInputs;
-import org.finetune4j.model.SegmentChain;
-import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.model.ModelSegments;
+import org.finetune4j.model.Segment.Gradients;
+import org.finetune4j.model.SegmentFactory;
+import org.finetune4j.model.SegmentOutput;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Residency;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Drives a model's chain of segments forwards and backwards. Every layer runs on an input that is cut off from what made
- * it, so that libtorch's autograd sees one layer at a time: a layer's memory is free as soon as its backward pass is done,
- * a layer can be computed again instead of kept, and layers below the first one that trains are never recorded.
+ * it: a layer's memory is free as soon as its backward pass is done, a layer can be computed again instead of kept, and
+ * layers below the first one that trains are never recorded.
  */
 public final class Backpropagation {
 
     private final CausalLM model;
-    private final DecoderModel network;
     private final GradientCheckpointing checkpointing;
     private final Dropout dropout;
     private final EmbeddingNoise noise;
-    private final Residency residency;
+    private final List<Residency> residencies;
+    private final SegmentFactory factory;
 
     /**
      * Back-propagates through a model segment by segment.
@@ -42,7 +39,7 @@ public final class Backpropagation {
      * @throws UserErrorException when the model calculates in float16, whose small gradients vanish
      */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
-        this(model, checkpointing, Dropout.ON, EmbeddingNoise.none(), new Residency() {});
+        this(model, checkpointing, Dropout.ON, EmbeddingNoise.none(), List.of(), SegmentFactory.installed());
         requireGradientRange(model.computeDType());
     }
 
@@ -59,18 +56,19 @@ public final class Backpropagation {
             GradientCheckpointing checkpointing,
             Dropout dropout,
             EmbeddingNoise noise,
-            Residency residency) {
+            List<Residency> residencies,
+            SegmentFactory factory) {
         this.model = model;
-        this.network = model.network();
         this.checkpointing = checkpointing;
         this.dropout = dropout;
         this.noise = noise;
-        this.residency = residency;
+        this.residencies = residencies;
+        this.factory = factory;
     }
 
     /** {@return the same without dropout, whatever the model's configuration asks for} */
     public Backpropagation withoutDropout() {
-        return new Backpropagation(model, checkpointing, Dropout.OFF, noise, residency);
+        return new Backpropagation(model, checkpointing, Dropout.OFF, noise, residencies, factory);
     }
 
     /**
@@ -79,17 +77,39 @@ public final class Backpropagation {
      * @param embeddingNoise added in training only
      */
     public Backpropagation with(EmbeddingNoise embeddingNoise) {
-        return new Backpropagation(model, checkpointing, dropout, embeddingNoise, residency);
+        return new Backpropagation(model, checkpointing, dropout, embeddingNoise, residencies, factory);
     }
 
     /**
-     * The same with something to be done around every segment.
+     * The same with something more to be done around every segment, inside of what is done already.
      *
-     * @param around is called for the embedding, every layer and the output layer
+     * @param residency is called for the embedding, every layer and the head
      * @return another one
      */
-    public Backpropagation with(Residency around) {
-        return new Backpropagation(model, checkpointing, dropout, noise, around);
+    public Backpropagation with(Residency residency) {
+        return with(List.of(residency));
+    }
+
+    /**
+     * The same with more to be done around every segment, inside of what is done already.
+     *
+     * @param further are called for the embedding, every layer and the head, the first one outermost
+     * @return another one
+     */
+    public Backpropagation with(List<Residency> further) {
+        List<Residency> all = new ArrayList<>(residencies);
+        all.addAll(further);
+        return new Backpropagation(model, checkpointing, dropout, noise, List.copyOf(all), factory);
+    }
+
+    /**
+     * The same with another way to run layers.
+     *
+     * @param segments chooses it in the place of what is installed
+     * @return another one
+     */
+    public Backpropagation with(SegmentFactory segments) {
+        return new Backpropagation(model, checkpointing, dropout, noise, residencies, segments);
     }
 
     /**
@@ -101,47 +121,24 @@ public final class Backpropagation {
      *     one ({@code output_router_logits})
      */
     public double run(ModelInputs inputs, LossHead head) {
-        Path offload = checkpointing.offloadDirectory();
-        try (CausalLM.Entry entry = model.enter();
-                ActivationFiles files = offload == null ? null : new ActivationFiles(offload);
-                SegmentChain chain = SegmentChain.of(model, residency);
-                TensorScope scope = TensorScope.open()) {
-            TrainedPrompt prompt = TrainedPrompt.of(model, dropout);
-            LoadBalancingLoss balance = balance(inputs, prompt);
-            SequenceContext plain = model.context(inputs, prompt.prompt()).withDropout(dropout);
-            SequenceContext context = balance == null ? plain : plain.withRouterListener(balance);
-            Tensor inputIds = model.inputIds(inputs);
-            boolean embeddingTrains = network.embeddingTrains() || prompt.trainsEmbeddings();
-            Tensor embedded = embed(chain, inputIds, context, embeddingTrains);
-            List<LayerGroup> groups = groups(chain, embeddingTrains, prompt.trainsLayers(), balance, files);
-            // The noise is added, so the gradient passes it unchanged.
-            Tensor hidden = noise.addTo(embedded.detach());
-            for (LayerGroup group : groups) {
-                hidden = group.forward(hidden, context);
-            }
-            Tensor labelled = VirtualTokens.removed(hidden, inputs);
-            LossHead.Result result = chain.head(() -> head.apply(labelled, context, true));
-            Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), hidden);
-            hidden.close();
-            Tensor extraGradient = balance == null ? null : balance.gradient(head.share());
-            for (int i = groups.size() - 1; i >= 0 && gradient != null; i--) {
-                gradient = groups.get(i).backward(gradient, extraGradient, context);
-            }
-            if (embeddingTrains && gradient != null) {
-                Tensor arrived = gradient;
-                chain.backward(network.inputEmbedding(), () -> Autograd.backward(embedded, arrived));
-            }
-            prompt.backward();
-            return balance == null ? result.loss() : result.loss() + head.share() * balance.weighted();
+        try (MicroBatches batches = microBatches();
+                TensorScope scope = TensorScope.open();
+                MicroBatch batch = batches.start(inputs, head);
+                SegmentOutput loss = batch.forward(0, batch.segments(), batch.tokens(), Gradients.OF_PARAMETERS)) {
+            loss.backward(null);
+            batch.finish();
+            return loss.tensor().item() + batch.extraLoss();
         }
     }
 
-    /** The extra loss of a mixture of experts, where the configuration asks for it. */
-    private @Nullable LoadBalancingLoss balance(ModelInputs inputs, TrainedPrompt prompt) {
-        LoadBalancing settings = network.loadBalancing();
-        return settings == null || !settings.inLoss() || settings.coefficient() == 0
-                ? null
-                : new LoadBalancingLoss(settings, prompt.routed(inputs), model.device());
+    /**
+     * Runs batches over ranges of segments, forwards and backwards at different times: several of them can be on their way
+     * at once, as in the stages of a pipeline.
+     *
+     * @return to be closed by the same thread when all have gone back
+     */
+    public MicroBatches microBatches() {
+        return new MicroBatches(model, checkpointing, dropout, noise, residencies, factory);
     }
 
     /**
@@ -155,38 +152,14 @@ public final class Backpropagation {
         try (CausalLM.Entry entry = model.enter();
                 Autograd.Mode mode = Autograd.disabled();
                 MatrixProducts.Mode products = MatrixProducts.ofShapes(false);
-                SegmentChain chain = SegmentChain.of(model, residency);
+                ModelSegments segments = ModelSegments.of(model, residencies, factory);
                 TensorScope scope = TensorScope.open()) {
-            SequenceContext context = model.context(inputs);
-            Tensor hidden = VirtualTokens.removed(chain.forward(inputs, context), inputs);
-            return chain.head(() -> head.apply(hidden, context, false)).loss();
+            LossSegment loss = new LossSegment(head, inputs, model.network().headPart(), segments.residency());
+            Tensor tokens = model.inputIds(inputs);
+            return segments.chain(loss)
+                    .forward(tokens, segments.context(model.context(inputs)), Gradients.NONE)
+                    .tensor()
+                    .item();
         }
-    }
-
-    private static Tensor embed(SegmentChain chain, Tensor inputIds, SequenceContext context, boolean record) {
-        try (Autograd.Mode mode = record ? Autograd.enabled() : Autograd.disabled()) {
-            return chain.embed(inputIds, context);
-        }
-    }
-
-    /** @param promptTrains whether every layer reads something that trains, whatever its own parameters do */
-    private List<LayerGroup> groups(
-            SegmentChain chain,
-            boolean inputNeedsGradient,
-            boolean promptTrains,
-            @Nullable LoadBalancingLoss balance,
-            @Nullable ActivationFiles files) {
-        List<? extends DecoderLayer> layers = network.layers();
-        int size = checkpointing.isOn() ? checkpointing.everyLayers() : 1;
-        List<LayerGroup> groups = new ArrayList<>();
-        boolean trainedBefore = inputNeedsGradient;
-        for (int start = 0; start < layers.size(); start += size) {
-            List<DecoderLayer> members = List.copyOf(layers.subList(start, Math.min(start + size, layers.size())));
-            boolean trains = promptTrains || members.stream().anyMatch(DecoderLayer::isTrainable);
-            groups.add(new LayerGroup(
-                    chain, members, trainedBefore, trainedBefore || trains, checkpointing.isOn(), balance, files));
-            trainedBefore |= trains;
-        }
-        return groups;
     }
 }

@@ -6,11 +6,12 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelInputs;
-import org.finetune4j.nn.RouterListener;
+import org.finetune4j.nn.RouterLoss;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The load-balancing loss of a mixture of experts (Fedus et al. 2022, equations 4 to 6), over all layers and real tokens at
@@ -21,7 +22,7 @@ import org.finetune4j.tensor.Tensors;
  * layer's share is linear in the sum of its probabilities: that sum is an output of the layer's segment beside its hidden
  * states, and its gradient is known once all layers have run forwards.
  */
-public final class LoadBalancingLoss implements RouterListener {
+public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
 
     /** What one layer's router did with the real tokens. */
     private record Routed(float[] counts, float[] probabilitySums) {}
@@ -32,6 +33,8 @@ public final class LoadBalancingLoss implements RouterListener {
     private final int realTokens;
     private final Map<Integer, Routed> layers = new TreeMap<>();
     private final List<Tensor> pending = new ArrayList<>();
+    private final double share;
+    private @Nullable Tensor gradient;
 
     /**
      * For the routers of one batch; the mask belongs to the caller's scope.
@@ -41,8 +44,21 @@ public final class LoadBalancingLoss implements RouterListener {
      * @param device where the model is
      */
     public LoadBalancingLoss(LoadBalancing settings, ModelInputs inputs, Device device) {
+        this(settings, inputs, device, 1);
+    }
+
+    /**
+     * For the routers of a batch that is a part of an optimizer step.
+     *
+     * @param settings number of experts and coefficient
+     * @param inputs the batch; padding does not count
+     * @param device where the model is
+     * @param share what the loss is multiplied by when it goes back
+     */
+    LoadBalancingLoss(LoadBalancing settings, ModelInputs inputs, Device device, double share) {
         this.settings = settings;
         this.device = device;
+        this.share = share;
         byte[] mask = inputs.attentionMask();
         int real = 0;
         for (byte token : mask) {
@@ -72,8 +88,9 @@ public final class LoadBalancingLoss implements RouterListener {
                 .toFloatArray();
     }
 
-    /** The sums that layers recorded since the last call, each [experts], to be back-propagated with {@link #gradient}. */
-    List<Tensor> takePending() {
+    /** The sums of probabilities, each [experts]. */
+    @Override
+    public List<Tensor> takeOutputs() {
         List<Tensor> taken = List.copyOf(pending);
         pending.clear();
         return taken;
@@ -96,16 +113,22 @@ public final class LoadBalancingLoss implements RouterListener {
         return settings.coefficient() * value();
     }
 
-    /**
-     * d({@code scale} * {@link #weighted}) / d(sum of one layer's probabilities), the same for every layer: [experts].
-     */
-    Tensor gradient(double scale) {
-        double[] frequencies = frequencies();
-        float[] gradient = new float[frequencies.length];
-        for (int e = 0; e < gradient.length; e++) {
-            gradient[e] = (float) (scale * settings.coefficient() * settings.experts() * frequencies[e] / rows());
+    /** d({@code share} * {@link #weighted}) / d(sum of one layer's probabilities), the same for every layer: [experts]. */
+    @Override
+    public Tensor outputGradient() {
+        if (gradient == null) {
+            gradient = gradientOfSums().unscoped();
         }
-        return Tensors.of(gradient, gradient.length).to(device);
+        return gradient;
+    }
+
+    private Tensor gradientOfSums() {
+        double[] frequencies = frequencies();
+        float[] each = new float[frequencies.length];
+        for (int e = 0; e < each.length; e++) {
+            each[e] = (float) (share * settings.coefficient() * settings.experts() * frequencies[e] / rows());
+        }
+        return Tensors.of(each, each.length).to(device);
     }
 
     /** How many times a token was sent to each expert, on average over tokens and layers. */
@@ -121,5 +144,14 @@ public final class LoadBalancingLoss implements RouterListener {
 
     private double rows() {
         return (double) realTokens * Math.max(1, layers.size());
+    }
+
+    /** Frees what was recorded and has not gone back. */
+    @Override
+    public void close() {
+        takeOutputs().forEach(Tensor::close);
+        if (gradient != null) {
+            gradient.close();
+        }
     }
 }

@@ -47,23 +47,9 @@ final class TrainedPrompt {
         return leaves;
     }
 
-    /** Whether virtual embeddings train, which then run through the layers with the tokens. */
-    boolean trainsEmbeddings() {
-        return leaves instanceof Prompt.Embeddings && trains();
-    }
-
-    /** Whether keys and values train, which every layer reads. */
-    boolean trainsLayers() {
-        return leaves instanceof Prompt.Prefix && trains();
-    }
-
     /** The tokens that run through the layers: virtual embeddings are routed to experts as real tokens are. */
     ModelInputs routed(ModelInputs inputs) {
         return leaves instanceof Prompt.Embeddings embeddings ? inputs.withVirtual(embeddings.length()) : inputs;
-    }
-
-    private boolean trains() {
-        return leaves != null && leaves.tensors().stream().anyMatch(Tensor::requiresGrad);
     }
 
     /** Adds the gradients of the method's parameters to their own. */

@@ -1,12 +1,13 @@
 package org.finetune4j.train.health;
 
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
-import java.util.Map;
+import java.util.List;
 import java.util.function.BiPredicate;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
-import org.finetune4j.model.SegmentChain;
+import org.finetune4j.model.ModelSegments;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
@@ -26,20 +27,25 @@ final class SegmentProbe {
      */
     static boolean run(CausalLM model, ModelInputs inputs, BiPredicate<String, Tensor> visitor) {
         DecoderModel network = model.network();
-        IdentityHashMap<Module, String> names = new IdentityHashMap<>();
-        network.namedModules().forEach((name, module) -> names.put(module, name));
+        List<String> names = names(network);
         try (Autograd.Mode mode = Autograd.disabled();
-                SegmentChain chain = SegmentChain.of(model);
+                ModelSegments segments = ModelSegments.of(model);
                 TensorScope scope = TensorScope.open()) {
             boolean[] goesOn = {true};
             SequenceContext context = model.context(inputs);
-            Tensor hidden = chain.forward(
-                    inputs, context, (segment, output) -> goesOn[0] = visitor.test(nameOf(names, segment), output));
+            Tensor hidden = segments.forward(
+                    inputs, context, (segment, output) -> goesOn[0] = visitor.test(names.get(segment), output));
             return goesOn[0] && visitor.test("the final norm", network.finalNorm(hidden, context));
         }
     }
 
-    private static String nameOf(Map<Module, String> names, Module module) {
-        return names.getOrDefault(module, module.getClass().getSimpleName());
+    private static List<String> names(DecoderModel network) {
+        IdentityHashMap<Module, String> all = new IdentityHashMap<>();
+        network.namedModules().forEach((name, module) -> all.put(module, name));
+        List<Module> segments = new ArrayList<>(List.of(network.inputEmbedding()));
+        segments.addAll(network.layers());
+        return segments.stream()
+                .map(module -> all.getOrDefault(module, module.getClass().getSimpleName()))
+                .toList();
     }
 }

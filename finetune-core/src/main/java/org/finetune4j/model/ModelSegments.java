@@ -1,0 +1,128 @@
+package org.finetune4j.model;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Residency;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.WeightBuffers;
+import org.finetune4j.tensor.Tensor;
+
+/**
+ * A model's embedding and layers as segments, each run with what it needs in place, for the passes of one thread. They have
+ * buffers of their own for compressed weights, which several batches may use in turn.
+ */
+public final class ModelSegments implements AutoCloseable {
+
+    private final CausalLM model;
+    private final WeightBuffers buffers;
+    private final Residency residency;
+    private final Segment embedding;
+    private final List<Segment> layers = new ArrayList<>();
+
+    private ModelSegments(CausalLM model, List<Residency> residencies, SegmentFactory factory) {
+        DecoderModel network = model.network();
+        this.model = model;
+        this.buffers = network.weightBuffers().take();
+        List<Residency> nested = new ArrayList<>(residencies);
+        nested.add(buffers);
+        this.residency = Residency.of(nested);
+        this.embedding = new ResidentSegment(
+                AutogradSegment.embedding(network, model.computeDType()), network.embeddingPart(), residency);
+        for (DecoderLayer layer : network.layers()) {
+            Segment segment = factory.segment(layer).orElseGet(() -> AutogradSegment.layer(layer));
+            layers.add(new ResidentSegment(segment, layer, residency));
+        }
+    }
+
+    /**
+     * The segments of a model.
+     *
+     * @param model the model
+     * @return to be closed at the end of the passes
+     */
+    public static ModelSegments of(CausalLM model) {
+        return of(model, List.of(), SegmentFactory.installed());
+    }
+
+    /**
+     * The segments of a model, with more to be done around each.
+     *
+     * @param model the model
+     * @param residencies are called around every segment, the first one outermost
+     * @param factory chooses how layers run
+     * @return to be closed at the end of the passes
+     */
+    public static ModelSegments of(CausalLM model, List<Residency> residencies, SegmentFactory factory) {
+        return new ModelSegments(model, residencies, factory);
+    }
+
+    /** {@return from token ids to the first hidden states} */
+    public Segment embedding() {
+        return embedding;
+    }
+
+    /** {@return one for each layer} */
+    public List<Segment> layers() {
+        return List.copyOf(layers);
+    }
+
+    /** {@return what is called around every segment, for whoever makes a head} */
+    public Residency residency() {
+        return residency;
+    }
+
+    /**
+     * What the layers need to know about a batch that goes through these segments.
+     *
+     * @param context of the batch
+     * @return the same, with these segments' buffers
+     */
+    public SequenceContext context(SequenceContext context) {
+        return context.withWeightBuffers(buffers);
+    }
+
+    /**
+     * Embedding and layers, with an end.
+     *
+     * @param ends what comes after the last layer, if anything does
+     * @return the chain
+     */
+    public SegmentChain chain(Segment... ends) {
+        List<Segment> all = new ArrayList<>(layers.size() + 1 + ends.length);
+        all.add(embedding);
+        all.addAll(layers);
+        all.addAll(List.of(ends));
+        return new SegmentChain(all);
+    }
+
+    /**
+     * Runs embedding and layers and records nothing.
+     *
+     * @param inputs the tokens
+     * @param context what the layers need to know about them
+     * @param visitor sees every segment's output
+     * @return [batch, virtual + seq, hidden], the output of the last layer, or of the segment after which the visitor ended it
+     */
+    public Tensor forward(ModelInputs inputs, SequenceContext context, SegmentChain.Visitor visitor) {
+        return chain().forward(model.inputIds(inputs), context(context), Segment.Gradients.NONE, visitor)
+                .tensor();
+    }
+
+    /**
+     * Runs embedding and layers and records nothing.
+     *
+     * @param inputs the tokens
+     * @param context what the layers need to know about them
+     * @return [batch, virtual + seq, hidden], before the final norm
+     */
+    public Tensor forward(ModelInputs inputs, SequenceContext context) {
+        return forward(inputs, context, (segment, output) -> true);
+    }
+
+    /** Ends the passes: gives the buffers back. */
+    @Override
+    public void close() {
+        buffers.close();
+    }
+}

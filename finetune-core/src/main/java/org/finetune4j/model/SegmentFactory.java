@@ -1,0 +1,31 @@
+package org.finetune4j.model;
+
+import java.util.Optional;
+import org.finetune4j.nn.DecoderLayer;
+
+/**
+ * Chooses how a layer runs forwards and backwards. To add a way, implement this interface and name the implementation in
+ * {@code META-INF/services/org.finetune4j.model.SegmentFactory}. A layer that no factory knows is left to autograd, which is
+ * also what every other way is compared with.
+ */
+@FunctionalInterface
+public interface SegmentFactory {
+
+    /**
+     * A segment for a layer as it is now, with what methods have added to it.
+     *
+     * @param layer of any architecture
+     * @return empty where this way does not know all that the layer consists of
+     */
+    Optional<Segment> segment(DecoderLayer layer);
+
+    /** {@return the factories that are named in {@code META-INF/services}: the first one that knows a layer counts} */
+    static SegmentFactory installed() {
+        return InstalledSegments.FACTORY;
+    }
+
+    /** {@return the factory that leaves every layer to autograd} */
+    static SegmentFactory autograd() {
+        return layer -> Optional.empty();
+    }
+}

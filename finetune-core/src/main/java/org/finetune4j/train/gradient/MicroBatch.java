@@ -1,0 +1,135 @@
+package org.finetune4j.train.gradient;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadBalancing;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.model.ModelSegments;
+import org.finetune4j.model.Segment;
+import org.finetune4j.model.Segment.Gradients;
+import org.finetune4j.model.SegmentChain;
+import org.finetune4j.model.SegmentOutput;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One batch on its way through a model's segments: the embedding is number 0, then come the layers, the last one is the loss.
+ * It runs forwards over ranges of them, at whatever times, and backwards over the same ranges in the reverse order; other
+ * batches may do so in between. Whoever has run every range backwards calls {@link #finish}.
+ *
+ * <pre>{@code
+ * SegmentOutput first = batch.forward(0, k, batch.tokens(), Gradients.OF_PARAMETERS);
+ * SegmentOutput second = batch.forward(k, batch.segments(), first.tensor(), Gradients.OF_INPUT);
+ * first.backward(second.backward(null));
+ * batch.finish();
+ * }</pre>
+ */
+public final class MicroBatch implements AutoCloseable {
+
+    private final MicroBatches all;
+    private final ModelInputs inputs;
+    private final LossHead head;
+    private final TrainedPrompt prompt;
+    private final @Nullable LoadBalancingLoss balance;
+    private final SequenceContext context;
+    private final Tensor tokens;
+
+    MicroBatch(MicroBatches all, ModelInputs inputs, LossHead head) {
+        CausalLM model = all.model();
+        this.all = all;
+        this.inputs = inputs;
+        this.head = head;
+        this.prompt = TrainedPrompt.of(model, all.dropout());
+        this.balance = balance(model, prompt.routed(inputs), head.share());
+        SequenceContext plain =
+                all.segments().context(model.context(inputs, prompt.prompt())).withDropout(all.dropout());
+        this.context = balance == null ? plain : plain.withRouterListener(balance);
+        this.tokens = model.inputIds(inputs);
+    }
+
+    /** The extra loss of a mixture of experts, where the configuration asks for it. */
+    private static @Nullable LoadBalancingLoss balance(CausalLM model, ModelInputs routed, double share) {
+        LoadBalancing settings = model.network().loadBalancing();
+        return settings == null || !settings.inLoss() || settings.coefficient() == 0
+                ? null
+                : new LoadBalancingLoss(settings, routed, model.device(), share);
+    }
+
+    /** {@return how many segments there are, embedding and loss among them} */
+    public int segments() {
+        return all.segments().layers().size() + 2;
+    }
+
+    /** {@return what the first segment is given, [batch, seq] int64} */
+    public Tensor tokens() {
+        return tokens;
+    }
+
+    /**
+     * Runs a range of segments.
+     *
+     * @param from the first one
+     * @param to the one after the last
+     * @param input {@link #tokens} for the embedding, else what the segment before {@code from} gave; taken over where the
+     *     range is recorded
+     * @param gradients what the backward run will be asked for: {@code OF_INPUT} if anything before {@code from} trains
+     * @return the output; recorded where anything in the range, or before it, trains
+     * @throws IndexOutOfBoundsException when there is no such range
+     */
+    public SegmentOutput forward(int from, int to, Tensor input, Gradients gradients) {
+        return range(from, to).forward(input, context, gradients);
+    }
+
+    private SegmentChain range(int from, int to) {
+        Objects.checkIndex(from, to);
+        Objects.checkFromToIndex(from, to, segments());
+        ModelSegments model = all.segments();
+        List<Segment> chain = new ArrayList<>();
+        int next = from;
+        if (next == 0) {
+            chain.add(new NoisySegment(model.embedding(), all.noise()));
+            next++;
+        }
+        int layers = model.layers().size();
+        List<Segment> middle = model.layers().subList(next - 1, Math.min(to - 1, layers));
+        chain.addAll(all.groupSize() == 0 ? middle : checkpointed(middle));
+        if (to == segments()) {
+            chain.add(new LossSegment(head, inputs, all.model().network().headPart(), model.residency()));
+        }
+        return new SegmentChain(chain);
+    }
+
+    private List<Segment> checkpointed(List<Segment> layers) {
+        List<Segment> groups = new ArrayList<>();
+        for (int start = 0; start < layers.size(); start += all.groupSize()) {
+            int end = Math.min(start + all.groupSize(), layers.size());
+            groups.add(new CheckpointedSegment(layers.subList(start, end), all.files()));
+        }
+        return groups;
+    }
+
+    /**
+     * The extra loss that routers of a mixture of experts added, over the layers that have run.
+     *
+     * @return 0 where there is none
+     */
+    public double extraLoss() {
+        return balance == null ? 0 : head.share() * balance.weighted();
+    }
+
+    /** Adds the gradients of virtual tokens, which all layers share, to the parameters that made them. */
+    public void finish() {
+        prompt.backward();
+    }
+
+    /** Frees what the batch's extra loss needs to go back. */
+    @Override
+    public void close() {
+        if (balance != null) {
+            balance.close();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+package org.finetune4j.train.gradient;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.model.ModelSegments;
+import org.finetune4j.model.SegmentFactory;
+import org.finetune4j.nn.Dropout;
+import org.finetune4j.nn.Residency;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The batches that one thread has on their way through a model, forwards and backwards over ranges of its segments. It is
+ * inside of the model until it is closed.
+ */
+public final class MicroBatches implements AutoCloseable {
+
+    private final CausalLM model;
+    private final Dropout dropout;
+    private final EmbeddingNoise noise;
+    private final int groupSize;
+    private final CausalLM.Entry entry;
+    private final @Nullable ActivationFiles files;
+    private final ModelSegments segments;
+
+    MicroBatches(
+            CausalLM model,
+            GradientCheckpointing checkpointing,
+            Dropout dropout,
+            EmbeddingNoise noise,
+            List<Residency> residencies,
+            SegmentFactory factory) {
+        Path offload = checkpointing.offloadDirectory();
+        this.model = model;
+        this.dropout = dropout;
+        this.noise = noise;
+        this.groupSize = checkpointing.everyLayers();
+        this.entry = model.enter();
+        try {
+            this.files = offload == null ? null : new ActivationFiles(offload);
+            this.segments = ModelSegments.of(model, residencies, factory);
+        } catch (RuntimeException | Error e) {
+            entry.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Sets a batch on its way.
+     *
+     * @param inputs the batch
+     * @param head computes its loss
+     * @return to be closed when it has gone back; its tensors belong to the open scope
+     */
+    public MicroBatch start(ModelInputs inputs, LossHead head) {
+        return new MicroBatch(this, inputs, head);
+    }
+
+    CausalLM model() {
+        return model;
+    }
+
+    ModelSegments segments() {
+        return segments;
+    }
+
+    Dropout dropout() {
+        return dropout;
+    }
+
+    EmbeddingNoise noise() {
+        return noise;
+    }
+
+    /** How many layers run again together; 0 where none does. */
+    int groupSize() {
+        return groupSize;
+    }
+
+    @Nullable
+    ActivationFiles files() {
+        return files;
+    }
+
+    /** Leaves the model and frees what was kept for batches that have not gone back. */
+    @Override
+    public void close() {
+        try {
+            segments.close();
+            if (files != null) {
+                files.close();
+            }
+        } finally {
+            entry.close();
+        }
+    }
+}
