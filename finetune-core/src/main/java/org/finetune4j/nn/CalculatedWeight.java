@@ -1,8 +1,7 @@
-package org.finetune4j.peft;
+package org.finetune4j.nn;
 
 import java.util.Map;
 import java.util.function.Function;
-import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -10,16 +9,16 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 
 /**
- * A compressed weight with an adapter folded in, calculated whenever it is used: nothing is rounded to fewer bits again, and
+ * A compressed weight with a change, such as an adapter folded in, that is calculated whenever it is used: nothing is rounded to fewer bits again, and
  * a large model never is in memory decompressed. It takes over nothing.
  */
-final class FoldedWeight implements CompressedWeight {
+final class CalculatedWeight implements CompressedWeight {
 
     private final CompressedWeight base;
     private final Function<Tensor, Tensor> fold;
 
     /** @param fold gives the merged weight of the base's, in its layout and in the type that it is given */
-    FoldedWeight(CompressedWeight base, Function<Tensor, Tensor> fold) {
+    CalculatedWeight(CompressedWeight base, Function<Tensor, Tensor> fold) {
         this.base = base;
         this.fold = fold;
     }
@@ -48,7 +47,7 @@ final class FoldedWeight implements CompressedWeight {
     public Tensor decompress(DType dtype) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            DType exact = AdapterDType.of(dtype);
+            DType exact = dtype.atLeastFloat32();
             return scope.keep(fold.apply(base.decompress(exact)).to(dtype));
         }
     }
