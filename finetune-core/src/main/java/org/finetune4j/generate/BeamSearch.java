@@ -7,8 +7,9 @@ import java.util.List;
 import java.util.Set;
 import org.finetune4j.generate.GenerationOptions.EarlyStopping;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Follows the {@code numBeams} likeliest sequences of each prompt and keeps the best that have ended, by transformers'
@@ -60,14 +61,21 @@ final class BeamSearch {
     }
 
     /** Continues all prompts at once; gives the best {@code numReturnSequences} beams of each. */
-    List<Completion> run(List<int[]> prompts, CachedDecoder decoder) {
+    List<Completion> run(List<int[]> prompts, @Nullable RowAdapters adapters) {
+        int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
+        try (BeamRows rows = new BeamRows(model, longest + options.maxNewTokens())) {
+            return run(prompts, rows, adapters);
+        }
+    }
+
+    private List<Completion> run(List<int[]> prompts, BeamRows beamRows, @Nullable RowAdapters adapters) {
         List<Search> searches = new ArrayList<>();
         for (int[] prompt : prompts) {
             Search search = new Search();
             search.running.add(new Beam(new Path(new TokenSequence(prompt), List.of()), 0));
             searches.add(search);
         }
-        Tensor scores = inScope(() -> decoder.start(prompts));
+        Tensor scores = beamRows.start(prompts, adapters);
         try {
             while (true) {
                 int[] rows = step(searches, scores);
@@ -75,22 +83,11 @@ final class BeamSearch {
                     return completions(searches);
                 }
                 scores.close();
-                decoder.selectRows(rows);
-                int[] tokens = lastTokens(searches);
-                scores = inScope(() -> decoder.next(tokens));
+                beamRows.select(rows);
+                scores = beamRows.next(lastTokens(searches));
             }
         } finally {
             scores.close();
-        }
-    }
-
-    private interface Step {
-        Tensor scores();
-    }
-
-    private static Tensor inScope(Step step) {
-        try (TensorScope scope = TensorScope.open()) {
-            return step.scores().unscoped();
         }
     }
 

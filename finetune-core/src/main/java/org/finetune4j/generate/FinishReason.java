@@ -5,5 +5,9 @@ public enum FinishReason {
     /** A stop token or a stop string came. */
     STOP,
     /** There were as many tokens as were asked for. */
-    LENGTH
+    LENGTH,
+    /** Nobody wants it any more: it was cancelled, or what computes it was closed. */
+    CANCELLED,
+    /** Its listener failed, or the model gave scores that are no numbers. */
+    FAILED
 }

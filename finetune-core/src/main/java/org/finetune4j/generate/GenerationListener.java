@@ -1,13 +1,24 @@
 package org.finetune4j.generate;
 
-/** Is told what is generated while it is generated. */
-interface GenerationListener {
+/** Is told what is generated while it is generated, by the thread that computes. What it throws ends the answer. */
+public interface GenerationListener {
 
+    /** Hears nothing. */
     GenerationListener NONE = new GenerationListener() {};
 
-    /** A new token of a sequence. */
-    default void onToken(int sequence, int token) {}
+    /**
+     * A token was chosen.
+     *
+     * @param answer the number of the answer among those of the request, from 0
+     * @param token its id
+     */
+    default void onToken(int answer, int token) {}
 
-    /** A new piece of text of a sequence. */
-    default void onText(int sequence, String piece) {}
+    /**
+     * There is more text, in a model that has a tokenizer.
+     *
+     * @param answer the number of the answer among those of the request, from 0
+     * @param piece whole characters, never part of a stop string
+     */
+    default void onText(int answer, String piece) {}
 }

@@ -1,11 +1,10 @@
 package org.finetune4j.generate;
 
-import java.util.Arrays;
+import java.util.List;
 import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.RowAdapters;
-import org.finetune4j.tensor.Autograd;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,15 +21,20 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GenerationSession implements AutoCloseable {
 
-    private final TextGenerator generator;
-    private final CachedDecoder decoder;
-    private int[] read = new int[0];
+    private final CausalLM model;
+    private final OptionsResolver resolver;
+    private final GenerationEngine engine;
+    private final @Nullable RowAdapterChoice choice;
+    private final DecoderRow row;
     private int computed;
-    private boolean closed;
+    private volatile boolean closed;
 
-    GenerationSession(TextGenerator generator, CausalLM model, @Nullable RowAdapters rowAdapters) {
-        this.generator = generator;
-        this.decoder = new CachedDecoder(model, rowAdapters, 256);
+    GenerationSession(CausalLM model, OptionsResolver resolver, @Nullable RowAdapters rowAdapters) {
+        this.model = model;
+        this.resolver = resolver;
+        this.engine = new GenerationEngine(resolver, GenerationLimits.defaults().withMaxRows(1));
+        this.choice = rowAdapters == null ? null : new RowAdapterChoice(rowAdapters, 0, 1);
+        this.row = new DecoderRow(new TokenSequence(new int[0]), choice);
     }
 
     /**
@@ -42,7 +46,7 @@ public final class GenerationSession implements AutoCloseable {
      * @return the continuation
      */
     public Completion generate(String text, GenerationOptions options, Consumer<String> onText) {
-        return generate(generator.encode(text), options, onText);
+        return generate(model.tokenizer().encode(text, true), options, onText);
     }
 
     /**
@@ -59,31 +63,24 @@ public final class GenerationSession implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("session used after close");
         }
-        GenerationOptions complete = generator.complete(options, tokens.length);
+        GenerationOptions complete = resolver.complete(options, tokens.length);
         if (complete.numBeams() > 1 || complete.numReturnSequences() > 1) {
             throw new UserErrorException(
                     "a session continues one sequence: num_beams and num_return_sequences must be 1");
         }
-        int known = Math.min(commonBeginning(tokens), tokens.length - 1);
-        int[] rest = Arrays.copyOfRange(tokens, known, tokens.length);
-        computed = rest.length;
-        read = Arrays.copyOf(read, known);
-        decoder.truncate(known);
+        int known = Math.min(commonBeginning(tokens), tokens.length - 1); // the last token is read for its scores
+        computed = tokens.length - known;
+        row.continueAs(new TokenSequence(tokens), known);
         GenerationListener listener = new GenerationListener() {
             @Override
-            public void onText(int sequence, String piece) {
+            public void onText(int answer, String piece) {
                 onText.accept(piece);
             }
         };
-        try (Autograd.Mode mode = Autograd.disabled()) {
-            Completion completion = generator.loop(complete, listener).runFrom(tokens, rest, decoder);
-            // The last token was chosen, not read.
-            int[] all = Arrays.copyOf(tokens, decoder.length());
-            int[] added = completion.tokens();
-            System.arraycopy(added, 0, all, tokens.length, all.length - tokens.length);
-            read = all;
-            return completion;
-        }
+        GenerationRequest request = GenerationRequest.of(tokens, complete).withListener(listener);
+        return engine.finish(List.of(engine.submit(request, choice, row)))
+                .get(0)
+                .completion(0);
     }
 
     /** {@return how many tokens of the last call's text had to be computed} */
@@ -92,14 +89,17 @@ public final class GenerationSession implements AutoCloseable {
     }
 
     private int commonBeginning(int[] tokens) {
-        int mismatch = Arrays.mismatch(read, tokens);
-        return mismatch < 0 ? tokens.length : mismatch;
+        int common = 0;
+        while (common < Math.min(row.read(), tokens.length) && row.tokens().get(common) == tokens[common]) {
+            common++;
+        }
+        return common;
     }
 
     /** Frees the keys and values, after a call that another thread has under way. */
     @Override
     public synchronized void close() {
         closed = true;
-        decoder.close();
+        engine.close();
     }
 }

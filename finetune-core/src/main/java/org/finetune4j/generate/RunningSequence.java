@@ -1,76 +1,213 @@
 package org.finetune4j.generate;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
-/** One sequence of a batch while it grows. */
+/** One answer while it grows. */
 final class RunningSequence {
 
-    private final int prompt;
+    /** How the next token is chosen. */
+    enum Choice {
+        /** The likeliest one. */
+        LIKELIEST,
+        /** Drawn from all of them by temperature. */
+        DRAWN,
+        /** By everything that the options say, from the scores on the heap. */
+        BY_SCORES
+    }
+
     private final int number;
     private final GenerationOptions options;
     private final Set<Integer> stops;
-    private final TokenSequence tokens;
     private final TokenSampler sampler;
     private final @Nullable GeneratedText text;
+    private final boolean streams;
     private final GenerationListener listener;
-    private final List<TokenLogprob> logprobs = new ArrayList<>();
+    private final DecoderRow row;
+    private float[] logprobs = {};
+    private float[] sampledLogprobs = {};
+    private final List<List<TokenLogprob.Candidate>> likeliest = new ArrayList<>();
     private @Nullable FinishReason finished;
+    private @Nullable RuntimeException failure;
+    private volatile boolean cancelled;
 
+    /**
+     * @param number of the answer among those of its request
+     * @param text of a model with a tokenizer
+     * @param streams whether the text has to be known while it grows
+     */
     RunningSequence(
-            int prompt,
             int number,
-            int[] promptTokens,
             GenerationOptions options,
             TokenSampler sampler,
             @Nullable GeneratedText text,
-            GenerationListener listener) {
-        this.prompt = prompt;
+            boolean streams,
+            GenerationListener listener,
+            DecoderRow row) {
         this.number = number;
         this.options = options;
         this.stops = options.stopTokens() == null ? Set.of() : options.stopTokens();
-        this.tokens = new TokenSequence(promptTokens);
         this.sampler = sampler;
         this.text = text;
+        this.streams = streams;
         this.listener = listener;
+        this.row = row;
+    }
+
+    DecoderRow row() {
+        return row;
+    }
+
+    TokenSampler sampler() {
+        return sampler;
+    }
+
+    GenerationOptions options() {
+        return options;
     }
 
     boolean isFinished() {
         return finished != null;
     }
 
-    /** Chooses the next token from the model's scores. */
-    int choose(float[] scores) {
-        boolean report = options.logprobs() >= 0;
-        float[] raw = report ? scores.clone() : scores;
-        int token = sampler.choose(tokens, scores);
-        if (report) {
-            logprobs.add(Logprobs.of(raw, token, options.logprobs()));
-        }
-        return token;
+    boolean isFailed() {
+        return failure != null;
     }
 
-    /** Takes a token that was chosen. */
-    void accept(int token) {
-        tokens.add(token);
-        listener.onToken(number, token);
-        boolean stopString = text != null && text.push(token);
-        if (stopString || stops.contains(token)) {
-            finished = FinishReason.STOP;
-        } else if (tokens.newTokens() >= options.maxNewTokens()) {
-            finished = FinishReason.LENGTH;
+    boolean isCancelled() {
+        return cancelled;
+    }
+
+    void cancel() {
+        cancelled = true;
+    }
+
+    /** How many tokens there are at most, the prompt among them. */
+    int mostTokens() {
+        return row.tokens().length() - row.tokens().newTokens() + options.maxNewTokens();
+    }
+
+    boolean reportsLogprobs() {
+        return options.logprobs() >= 0;
+    }
+
+    /** How the next token is chosen: the sequence's own affair, whoever else is in the batch. */
+    Choice choice() {
+        boolean bare = options.logprobs() <= 0
+                && options.repetitionPenalty() == 1
+                && options.noRepeatNgramSize() == 0
+                && (row.tokens().newTokens() >= options.minNewTokens() || stops.isEmpty());
+        if (bare && !options.isSampling()) {
+            return Choice.LIKELIEST;
+        }
+        boolean whole = options.topK() == 0 && options.topP() == 1 && options.minP() == 0 && options.typicalP() == 1;
+        return bare && whole ? Choice.DRAWN : Choice.BY_SCORES;
+    }
+
+    /** Chooses the next token from the model's scores, which it changes, and takes it. */
+    void choose(float[] scores) {
+        float[] raw = reportsLogprobs() ? scores.clone() : scores;
+        int token = sampler.choose(row.tokens(), scores);
+        if (Float.isNaN(scores[token]) || scores[token] == Float.POSITIVE_INFINITY) {
+            fail(noNumbers());
+            return;
+        }
+        if (!reportsLogprobs()) {
+            accept(token, 0, 0);
+            return;
+        }
+        TokenLogprob own = Logprobs.of(raw, token, options.logprobs());
+        likeliest.add(own.top());
+        double sampled = options.isSampling() ? scores[token] - Scores.logSumExp(scores) : 0;
+        accept(token, (float) own.logprob(), (float) sampled);
+    }
+
+    private UserErrorException noNumbers() {
+        return new UserErrorException("the model's scores are no numbers after "
+                + row.tokens().length() + " tokens: its weights, or those of an adapter, are broken");
+    }
+
+    /** Ends an answer whose scores are no numbers. */
+    void failNoNumbers() {
+        fail(noNumbers());
+    }
+
+    /**
+     * Takes a token that was chosen; where the listener fails, it ends this answer alone.
+     *
+     * @param logprob as the model has it
+     * @param sampledLogprob among those that it was drawn from
+     */
+    void accept(int token, float logprob, float sampledLogprob) {
+        int at = row.tokens().newTokens();
+        row.tokens().add(token);
+        if (reportsLogprobs()) {
+            if (at == logprobs.length) {
+                logprobs = Arrays.copyOf(logprobs, 2 * at + 16);
+                sampledLogprobs = Arrays.copyOf(sampledLogprobs, 2 * at + 16);
+            }
+            logprobs[at] = logprob;
+            sampledLogprobs[at] = sampledLogprob;
+        }
+        try {
+            listener.onToken(number, token);
+            boolean stopString = streams && text != null && text.push(token);
+            if (stopString || stops.contains(token)) {
+                finished = FinishReason.STOP;
+            } else if (row.tokens().newTokens() >= options.maxNewTokens()) {
+                finished = FinishReason.LENGTH;
+            }
+        } catch (RuntimeException e) {
+            fail(e);
         }
     }
 
-    Completion result() {
-        return new Completion(
-                prompt,
-                text == null ? "" : text.finish(),
-                tokens.added(),
-                finished == null ? FinishReason.LENGTH : finished,
-                logprobs,
-                0);
+    /** Ends the answer where it is. */
+    void finish(FinishReason reason) {
+        if (finished == null) {
+            finished = reason;
+        }
+    }
+
+    private void fail(RuntimeException cause) {
+        failure = cause;
+        finished = FinishReason.FAILED;
+    }
+
+    /** The answer, which has ended; the last of its text is given out. */
+    Rollout result() {
+        int[] tokens = row.tokens().addedTokens();
+        String whole = failure == null ? wholeText(tokens) : "";
+        int reported = reportsLogprobs() ? tokens.length : 0;
+        return new Rollout(
+                number,
+                tokens,
+                Arrays.copyOf(logprobs, reported),
+                Arrays.copyOf(sampledLogprobs, reported),
+                options.logprobs() > 0 ? List.copyOf(likeliest) : List.of(),
+                finished == null ? FinishReason.CANCELLED : finished,
+                whole,
+                failure);
+    }
+
+    private String wholeText(int[] tokens) {
+        if (text == null) {
+            return "";
+        }
+        try {
+            if (!streams) {
+                for (int token : tokens) {
+                    text.push(token);
+                }
+            }
+            return text.finish();
+        } catch (RuntimeException e) {
+            fail(e);
+            return "";
+        }
     }
 }

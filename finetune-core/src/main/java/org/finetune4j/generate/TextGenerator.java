@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -10,7 +11,6 @@ import org.finetune4j.model.chat.ChatMessage;
 import org.finetune4j.model.chat.ChatOptions;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.nn.RowAdapters;
-import org.finetune4j.tensor.Autograd;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,12 +24,12 @@ import org.jspecify.annotations.Nullable;
 public final class TextGenerator {
 
     private final CausalLM model;
-    private final GenerationConfigFile config;
+    private final OptionsResolver resolver;
     private final @Nullable RowAdapters rowAdapters;
 
-    private TextGenerator(CausalLM model, GenerationConfigFile config, @Nullable RowAdapters rowAdapters) {
-        this.model = model;
-        this.config = config;
+    private TextGenerator(OptionsResolver resolver, @Nullable RowAdapters rowAdapters) {
+        this.model = resolver.model();
+        this.resolver = resolver;
         this.rowAdapters = rowAdapters;
     }
 
@@ -40,7 +40,7 @@ public final class TextGenerator {
      * @return the generator, which several threads may use
      */
     public static TextGenerator of(CausalLM model) {
-        return new TextGenerator(model, GenerationConfigFile.of(model), null);
+        return new TextGenerator(new OptionsResolver(model), null);
     }
 
     /**
@@ -50,7 +50,7 @@ public final class TextGenerator {
      * @return the generator
      */
     public TextGenerator withRows(RowAdapters rows) {
-        return new TextGenerator(model, config, rows);
+        return new TextGenerator(resolver, rows);
     }
 
     /**
@@ -127,7 +127,9 @@ public final class TextGenerator {
      * @throws UserErrorException when the model has no tokenizer, or a prompt and its new tokens do not fit its context
      */
     public List<Completion> complete(List<String> prompts, GenerationOptions options, ObjIntConsumer<String> onText) {
-        List<int[]> ids = prompts.stream().map(this::encode).toList();
+        List<int[]> ids = prompts.stream()
+                .map(prompt -> model.tokenizer().encode(prompt, true))
+                .toList();
         return run(ids, options, new GenerationListener() {
             @Override
             public void onText(int sequence, String piece) {
@@ -224,93 +226,65 @@ public final class TextGenerator {
      * @return the session, to be closed
      */
     public GenerationSession session() {
-        return new GenerationSession(this, model, rowAdapters);
+        return new GenerationSession(model, resolver, rowAdapters);
     }
 
     private List<Completion> run(List<int[]> prompts, GenerationOptions options, GenerationListener listener) {
         if (prompts.isEmpty()) {
             return List.of();
         }
-        if (model.network().pooling() != null) {
-            throw new UserErrorException(
-                    model.config().architecture() + " classifies sequences: it has no next token to generate");
-        }
-        if (prompts.stream().anyMatch(prompt -> prompt.length == 0)) {
-            throw emptyPrompt();
-        }
         int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
-        GenerationOptions complete = complete(options, longest);
-        try (Autograd.Mode mode = Autograd.disabled();
-                CachedDecoder decoder = new CachedDecoder(model, rowAdapters, longest + complete.maxNewTokens())) {
-            if (complete.numBeams() == 1) {
-                return loop(complete, listener).run(prompts, decoder);
+        GenerationOptions complete = resolver.complete(options, longest);
+        prompts.forEach(prompt -> resolver.complete(complete, prompt.length));
+        return complete.numBeams() == 1 ? together(prompts, complete, listener) : beams(prompts, complete, listener);
+    }
+
+    private List<Completion> beams(List<int[]> prompts, GenerationOptions complete, GenerationListener listener) {
+        List<Completion> completions = new BeamSearch(model, complete).run(prompts, rowAdapters);
+        for (int sequence = 0; sequence < completions.size(); sequence++) {
+            listener.onText(sequence, completions.get(sequence).text());
+        }
+        return completions;
+    }
+
+    private List<Completion> together(List<int[]> prompts, GenerationOptions complete, GenerationListener listener) {
+        int copies = complete.numReturnSequences();
+        try (GenerationEngine engine = new GenerationEngine(resolver, GenerationLimits.defaults())) {
+            List<GenerationHandle> handles = new ArrayList<>();
+            for (int prompt = 0; prompt < prompts.size(); prompt++) {
+                int first = prompt * copies;
+                GenerationRequest request =
+                        new GenerationRequest(prompts.get(prompt), complete, first, null, numbered(listener, first));
+                handles.add(engine.submit(request, choice(prompt, prompts.size()), null));
             }
-            List<Completion> completions = new BeamSearch(model, complete).run(prompts, decoder);
-            for (int sequence = 0; sequence < completions.size(); sequence++) {
-                listener.onText(sequence, completions.get(sequence).text());
+            List<Rollout> rollouts = engine.finish(handles);
+            List<Completion> completions = new ArrayList<>();
+            for (int sequence = 0; sequence < rollouts.size(); sequence++) {
+                completions.add(rollouts.get(sequence).completion(sequence / copies));
             }
             return completions;
         }
     }
 
-    TokenLoop loop(GenerationOptions complete, GenerationListener listener) {
-        return new TokenLoop(model, complete, listener);
+    private @Nullable RowAdapterChoice choice(int prompt, int prompts) {
+        return rowAdapters == null ? null : new RowAdapterChoice(rowAdapters, prompt, prompts);
     }
 
-    int[] encode(String text) {
-        return model.tokenizer().encode(text, true);
-    }
-
-    /** The options with what they leave open filled in, checked against each other and the model. */
-    GenerationOptions complete(GenerationOptions options, int promptLength) {
-        if (promptLength == 0) {
-            throw emptyPrompt();
+    /** Gives the answers of a prompt the numbers that they have among those of all prompts. */
+    private static GenerationListener numbered(GenerationListener listener, int first) {
+        if (listener == GenerationListener.NONE) {
+            return listener;
         }
-        GenerationOptions complete = config.complete(options);
-        checkBeams(complete);
-        if (!complete.stopStrings().isEmpty()) {
-            model.tokenizer();
-        }
-        int room = model.network().maxPositions() - model.virtualTokens() - promptLength + 1;
-        if (options.explicit().contains("max_new_tokens")) {
-            if (complete.maxNewTokens() > room) {
-                throw new UserErrorException("the prompt has " + promptLength + " tokens and "
-                        + complete.maxNewTokens() + " more are asked for, but the model sees no more than "
-                        + model.network().maxPositions());
+        return new GenerationListener() {
+            @Override
+            public void onToken(int answer, int token) {
+                listener.onToken(first + answer, token);
             }
-            return complete;
-        }
-        int limit = Math.min(room, config.maxLength() - promptLength);
-        if (limit < 1) {
-            throw new UserErrorException("the prompt has " + promptLength + " tokens: there is no room for more, "
-                    + "the model sees " + model.network().maxPositions() + " and max_length is "
-                    + config.maxLength());
-        }
-        return complete.toBuilder()
-                .maxNewTokens(Math.min(limit, complete.maxNewTokens()))
-                .build();
-    }
 
-    private static UserErrorException emptyPrompt() {
-        return new UserErrorException("the prompt is empty: generation needs at least one token to start from");
-    }
-
-    private void checkBeams(GenerationOptions options) {
-        if (options.numBeams() == 1) {
-            return;
-        }
-        long vocabulary = model.network().inputEmbedding().count();
-        if (options.numBeams() > vocabulary) {
-            throw new UserErrorException("num_beams " + options.numBeams() + " is more than the " + vocabulary
-                    + " tokens that a text can go on with");
-        }
-        if (options.isSampling()) {
-            throw new UserErrorException("beam search with sampling is not implemented: set temperature to 0, not "
-                    + options.temperature() + ", or num_beams to 1");
-        }
-        if (options.numReturnSequences() > options.numBeams()) {
-            throw new UserErrorException("num_return_sequences " + options.numReturnSequences()
-                    + " is more than num_beams " + options.numBeams());
-        }
+            @Override
+            public void onText(int answer, String piece) {
+                listener.onText(first + answer, piece);
+            }
+        };
     }
 }

@@ -13,8 +13,8 @@ final class TokenSampler {
     private final boolean sampling;
     private final SplittableRandom random;
 
-    /** @param number which sequence of the call this is: each draws its own numbers */
-    TokenSampler(GenerationOptions options, List<LogitsProcessor> processors, int number) {
+    /** @param number which of the sequences that share a seed this is: each draws its own numbers */
+    TokenSampler(GenerationOptions options, List<LogitsProcessor> processors, long number) {
         this.processors = processors;
         this.sampling = options.isSampling();
         this.random = new SplittableRandom(options.seed() + number * 0x9E3779B97F4A7C15L);
@@ -26,6 +26,11 @@ final class TokenSampler {
             processor.process(sequence, scores);
         }
         return sampling ? draw(scores) : Scores.argmax(scores);
+    }
+
+    /** The next random number of the sequence, from 0 to below 1. */
+    double nextUniform() {
+        return random.nextDouble();
     }
 
     private int draw(float[] scores) {

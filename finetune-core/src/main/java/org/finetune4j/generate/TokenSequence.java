@@ -46,4 +46,12 @@ final class TokenSequence {
     List<Integer> added() {
         return Arrays.stream(tokens, promptLength, length).boxed().toList();
     }
+
+    int[] addedTokens() {
+        return Arrays.copyOfRange(tokens, promptLength, length);
+    }
+
+    int promptLength() {
+        return promptLength;
+    }
 }

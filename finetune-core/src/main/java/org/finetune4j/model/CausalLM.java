@@ -318,7 +318,20 @@ public final class CausalLM implements AutoCloseable {
      * @return the context, without masks
      */
     public SequenceContext context(ModelInputs inputs, KeyValueCache cache) {
-        return contexts().within(inputs, virtualTokens(), cache);
+        return contexts().within(inputs, virtualTokens(), cache, null);
+    }
+
+    /**
+     * What the layers need to know about tokens of sequences of any lengths, whose cache knows by itself what each of them
+     * sees. A model that rotates long sequences otherwise than short ones rotates each row by its own length.
+     *
+     * @param inputs the new tokens, with the position of each in its sequence (virtual tokens not counted)
+     * @param cache as for {@link #context(ModelInputs, KeyValueCache)}
+     * @param lengths how many tokens the sequence of each row has, the new ones among them (virtual tokens not counted)
+     * @return the context, without masks
+     */
+    public SequenceContext context(ModelInputs inputs, KeyValueCache cache, int[] lengths) {
+        return contexts().within(inputs, virtualTokens(), cache, lengths);
     }
 
     /**

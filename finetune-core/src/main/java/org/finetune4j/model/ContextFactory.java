@@ -2,6 +2,7 @@ package org.finetune4j.model;
 
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -57,10 +58,10 @@ final class ContextFactory {
         };
         if (prompt instanceof Prompt.Embeddings virtual) {
             int[] all = inputs.withVirtual(virtual.length()).positions();
-            return create(inputs, all, visibility, cache, false).withVirtualEmbeddings(virtual.embeddings());
+            return create(inputs, all, visibility, cache, 0, null).withVirtualEmbeddings(virtual.embeddings());
         }
         int[] all = PromptLayout.shifted(positions, prompt == null ? 0 : prompt.length());
-        return create(inputs, all, visibility, cache, false);
+        return create(inputs, all, visibility, cache, 0, null);
     }
 
     /**
@@ -75,16 +76,19 @@ final class ContextFactory {
         int keys = seenMask.length / inputs.batchSize();
         Visibility visibility = kind -> masked(PromptLayout.following(
                 AttentionMask.continuing(inputs, seenMask, window(kind)), positions, seq, keys, virtual, window(kind)));
-        return create(inputs, PromptLayout.shifted(positions, virtual), visibility, cache, true);
+        return create(inputs, PromptLayout.shifted(positions, virtual), visibility, cache, seq, null);
     }
 
     /**
      * The context of new tokens whose cache knows by itself what each of them sees.
      *
      * @param virtual how many virtual tokens come before those of every row
+     * @param lengths how many tokens each row's sequence has, virtual ones not counted, or null for as many as the longest
+     *     has with these
      */
-    SequenceContext within(ModelInputs inputs, int virtual, KeyValueCache cache) {
-        return create(inputs, PromptLayout.shifted(inputs.positions(), virtual), kind -> masked(null), cache, false);
+    SequenceContext within(ModelInputs inputs, int virtual, KeyValueCache cache, int @Nullable [] lengths) {
+        int[] all = lengths == null ? null : PromptLayout.shifted(lengths, virtual);
+        return create(inputs, PromptLayout.shifted(inputs.positions(), virtual), kind -> masked(null), cache, 0, all);
     }
 
     /** Says what one kind of attention sees, without the rotation. */
@@ -96,13 +100,18 @@ final class ContextFactory {
         return new AttentionView(null, mask == null ? null : mask.to(device), network.isCausal());
     }
 
-    /** @param positions [batch, seq] of all that runs through the layers */
+    /**
+     * @param positions [batch, seq] of all that runs through the layers
+     * @param added how many tokens of each row follow others that were rotated as the rows' length then asked for
+     * @param lengths of the rows, where each is rotated by its own
+     */
     private SequenceContext create(
             ModelInputs inputs,
             int[] positions,
             Visibility visibility,
             @Nullable KeyValueCache cache,
-            boolean continues) {
+            int added,
+            int @Nullable [] lengths) {
         int seq = positions.length / inputs.batchSize();
         int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
         int rows = distinct.length / seq;
@@ -114,10 +123,15 @@ final class ContextFactory {
         IdentityHashMap<RotaryFrequencies, Rotation> rotations = new IdentityHashMap<>();
         Map<AttentionKind, AttentionView> views = new EnumMap<>(AttentionKind.class);
         for (AttentionKind kind : network.attentionKinds()) {
-            RotaryFrequencies frequencies = frequencies(kind, longest, continues ? seq : 0);
-            Rotation rotation = frequencies == null
-                    ? null
-                    : rotations.computeIfAbsent(frequencies, f -> Rotation.of(f, distinct, rows, device, computeDType));
+            RotaryEmbedding rotary = network.rotaryEmbedding(kind);
+            Rotation rotation = null;
+            if (rotary != null && lengths != null && !isAlike(rotary, lengths)) {
+                rotation = byRows(rotary, positions, lengths);
+            } else if (rotary != null) {
+                RotaryFrequencies frequencies = frequencies(rotary, lengths == null ? longest : lengths[0], added);
+                rotation = rotations.computeIfAbsent(
+                        frequencies, f -> Rotation.of(f, distinct, rows, device, computeDType));
+            }
             AttentionView seen = visibility.of(kind);
             views.put(kind, new AttentionView(rotation, seen.mask(), seen.causal(), seen.runs()));
         }
@@ -145,17 +159,29 @@ final class ContextFactory {
         return kind == AttentionKind.SLIDING ? network.slidingWindow() : AttentionMask.UNLIMITED;
     }
 
-    private @Nullable RotaryFrequencies frequencies(AttentionKind kind, int length, int added) {
-        RotaryEmbedding rotary = network.rotaryEmbedding(kind);
-        if (rotary == null) {
-            return null;
-        }
+    private RotaryFrequencies frequencies(RotaryEmbedding rotary, int length, int added) {
         if (added > 0 && !rotary.canGrow(length - added, length)) {
             throw new UserErrorException(origin + ": the model rotates sequences of " + length
                     + " tokens otherwise than the shorter one that was computed so far (rope_type longrope):"
                     + " generate fewer new tokens, or start from a longer prompt");
         }
         return rotary.frequencies(length);
+    }
+
+    /** Whether sequences of all these lengths are rotated at the same speeds. */
+    private static boolean isAlike(RotaryEmbedding rotary, int[] lengths) {
+        RotaryFrequencies first = rotary.frequencies(lengths[0]);
+        return Arrays.stream(lengths).allMatch(length -> length == lengths[0] || rotary.frequencies(length) == first);
+    }
+
+    private Rotation byRows(RotaryEmbedding rotary, int[] positions, int[] lengths) {
+        Map<Integer, RotaryFrequencies> speeds = new HashMap<>();
+        return Rotation.of(
+                row -> speeds.computeIfAbsent(lengths[row], rotary::frequencies),
+                positions,
+                lengths.length,
+                device,
+                computeDType);
     }
 
     private static boolean sameInAllRows(int[] positions, int seq) {

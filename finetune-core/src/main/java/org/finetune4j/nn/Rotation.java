@@ -1,6 +1,7 @@
 package org.finetune4j.nn;
 
 import java.util.List;
+import java.util.function.IntFunction;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -28,13 +29,30 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
      */
     public static Rotation of(
             RotaryFrequencies frequencies, int[] positions, int rows, Device device, DType computeDType) {
-        double[] speeds = frequencies.values();
-        double factor = frequencies.attentionFactor();
-        int half = speeds.length;
+        return of(row -> frequencies, positions, rows, device, computeDType);
+    }
+
+    /**
+     * The rotation of every position where rows turn at speeds of their own.
+     *
+     * @param frequencies of each row, all for as many elements of a head
+     * @param positions row-major [rows, seq]
+     * @param rows sequences of the batch
+     * @param device where the tensor lives
+     * @param computeDType the type of the calculation
+     * @return sines and cosines
+     */
+    public static Rotation of(
+            IntFunction<RotaryFrequencies> frequencies, int[] positions, int rows, Device device, DType computeDType) {
+        int half = frequencies.apply(0).values().length;
         int rotaryDim = 2 * half;
+        int seq = positions.length / rows;
         float[] cosine = new float[positions.length * rotaryDim];
         float[] sine = new float[positions.length * rotaryDim];
         for (int p = 0; p < positions.length; p++) {
+            RotaryFrequencies own = frequencies.apply(p / seq);
+            double[] speeds = own.values();
+            double factor = own.attentionFactor();
             for (int i = 0; i < half; i++) {
                 // float32 as in the reference: at large positions a double angle would give other logits.
                 double angle = (float) speeds[i] * positions[p];
@@ -47,7 +65,6 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
                 sine[at + half] = s;
             }
         }
-        long seq = positions.length / rows;
         return new Rotation(
                 Tensors.of(cosine, rows, seq, 1, rotaryDim).to(device).to(computeDType),
                 Tensors.of(sine, rows, seq, 1, rotaryDim).to(device).to(computeDType));

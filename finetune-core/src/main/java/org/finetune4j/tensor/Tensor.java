@@ -519,6 +519,23 @@ public final class Tensor extends ElementwiseOperations {
     }
 
     /**
+     * Puts slices of another tensor in the place of this tensor's slices at given positions.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param index [n] int64, without repetitions
+     * @param source as this tensor, with length n in that dimension
+     * @return this
+     */
+    public Tensor indexCopyInPlace(int dimension, Tensor index, Tensor source) {
+        try {
+            handle().index_copy_(dimension, index.handle(), source.handle());
+            return this;
+        } catch (RuntimeException e) {
+            throw TensorException.of("indexCopyInPlace", e, this, index, source);
+        }
+    }
+
+    /**
      * Adds another tensor's elements to this tensor's at given positions, as {@code torch.scatter_add_}.
      *
      * @param dimension which dimension; negative numbers count from the last

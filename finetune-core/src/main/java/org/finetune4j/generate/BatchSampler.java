@@ -1,0 +1,112 @@
+package org.finetune4j.generate;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.finetune4j.generate.RunningSequence.Choice;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Chooses the next token of every row. Rows that take the likeliest token, and those that draw from all by temperature, are
+ * done where the scores are, all at once; what else there is needs the scores on the heap. How a row is done depends on
+ * nothing but the row.
+ */
+final class BatchSampler {
+
+    private BatchSampler() {}
+
+    /** @param scores [sequences, vocabulary] */
+    static void choose(List<RunningSequence> sequences, Tensor scores) {
+        for (Choice choice : Choice.values()) {
+            int[] rows = IntStream.range(0, sequences.size())
+                    .filter(row -> sequences.get(row).choice() == choice)
+                    .toArray();
+            if (rows.length > 0) {
+                List<RunningSequence> own =
+                        Arrays.stream(rows).mapToObj(sequences::get).toList();
+                Tensor theirs = rows.length == sequences.size()
+                        ? scores
+                        : scores.indexSelect(0, Tensors.of(rows, rows.length).to(scores.device()));
+                choose(choice, own, theirs.to(DType.FLOAT32));
+            }
+        }
+    }
+
+    private static void choose(Choice choice, List<RunningSequence> sequences, Tensor scores) {
+        switch (choice) {
+            case LIKELIEST -> takeLikeliest(sequences, scores);
+            case DRAWN -> draw(sequences, scores);
+            case BY_SCORES -> {
+                int vocabulary = (int) scores.size(1);
+                float[] all = scores.toFloatArray();
+                for (int row = 0; row < sequences.size(); row++) {
+                    sequences.get(row).choose(Arrays.copyOfRange(all, row * vocabulary, (row + 1) * vocabulary));
+                }
+            }
+        }
+    }
+
+    private static void takeLikeliest(List<RunningSequence> sequences, Tensor scores) {
+        Tensor tokens = scores.argmax(-1).unsqueeze(1); // [rows, 1]
+        float[] best = scores.gather(1, tokens).toFloatArray();
+        float[] logSums = logSums(sequences, scores);
+        long[] ids = tokens.toLongArray();
+        for (int row = 0; row < ids.length; row++) {
+            accept(sequences.get(row), ids[row], best[row], logSums == null ? 0 : best[row] - logSums[row], 0);
+        }
+    }
+
+    /** By the inverse of the distribution function: the first token up to which probabilities exceed a random number. */
+    private static void draw(List<RunningSequence> sequences, Tensor scores) {
+        long vocabulary = scores.size(1);
+        float[] temperatures = new float[sequences.size()];
+        float[] uniform = new float[sequences.size()];
+        boolean plain = true;
+        for (int row = 0; row < uniform.length; row++) {
+            temperatures[row] = (float) sequences.get(row).options().temperature();
+            uniform[row] = (float) sequences.get(row).sampler().nextUniform();
+            plain &= temperatures[row] == 1;
+        }
+        Tensor scaled = plain ? scores : scores.div(column(temperatures, scores));
+        Tensor probabilities = scaled.softmax(-1);
+        Tensor reached = probabilities.cumulativeSum(-1);
+        Tensor total = reached.narrow(1, vocabulary - 1, 1); // [rows, 1]
+        long[] ids = Functional.searchSorted(reached, total.mul(column(uniform, scores)))
+                .toLongArray();
+        for (int row = 0; row < ids.length; row++) {
+            if (ids[row] >= vocabulary) { // by rounding up to 1, or where the scores are no numbers
+                ids[row] = scores.select(0, row).argmax(-1).toLongArray()[0];
+            }
+        }
+        Tensor tokens = Tensors.of(ids, ids.length, 1).to(scores.device());
+        float[] drawn = probabilities.gather(1, tokens).toFloatArray();
+        float[] logSums = plain ? null : logSums(sequences, scores);
+        float[] raw = logSums == null ? new float[0] : scores.gather(1, tokens).toFloatArray();
+        for (int row = 0; row < ids.length; row++) {
+            float sampled = (float) Math.log(drawn[row]);
+            accept(sequences.get(row), ids[row], sampled, logSums == null ? sampled : raw[row] - logSums[row], sampled);
+        }
+    }
+
+    private static Tensor column(float[] values, Tensor like) {
+        return Tensors.of(values, values.length, 1).to(like.device());
+    }
+
+    private static float @Nullable [] logSums(List<RunningSequence> sequences, Tensor scores) {
+        return sequences.stream().anyMatch(RunningSequence::reportsLogprobs)
+                ? scores.logSumExp(-1).toFloatArray()
+                : null;
+    }
+
+    private static void accept(RunningSequence sequence, long token, float witness, float logprob, float sampled) {
+        if (Float.isFinite(witness)) {
+            sequence.accept((int) token, logprob, sampled);
+        } else {
+            sequence.failNoNumbers();
+        }
+    }
+}

@@ -1,0 +1,401 @@
+package org.finetune4j.generate;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.ReentrantLock;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Answers requests in one batch whose rows come and go: every pass of the model computes one token of each answer that is
+ * under way and reads the prompts of those that begin, and the next request takes the place of an answer that has ended. What
+ * an answer is does not depend on its neighbours: each has its own settings, seed, adapter and end.
+ *
+ * <pre>{@code
+ * try (GenerationEngine engine = GenerationEngine.of(model)) {
+ *     GenerationOptions options = GenerationOptions.builder().temperature(1).numReturnSequences(8).logprobs(0).build();
+ *     List<Rollout> rollouts = engine.generate(List.of(GenerationRequest.of(prompt, options)));
+ * }
+ * }</pre>
+ *
+ * Any thread may submit requests, and several may compute: they take turns by passes. The engine keeps nothing of the weights but
+ * keys and values of answers under way: weights may change while there are none, as between the steps of a training. It holds
+ * native memory: close it.
+ */
+public final class GenerationEngine implements AutoCloseable {
+
+    private final OptionsResolver resolver;
+    private final GenerationLimits limits;
+    private final BatchDecoder decoder;
+    private final @Nullable Long tokenBytes;
+    private final ReentrantLock turn = new ReentrantLock();
+    private final Queue<Work> submitted = new ConcurrentLinkedQueue<>();
+    private final Deque<Work> waiting = new ArrayDeque<>();
+    private final List<Work> running = new ArrayList<>();
+    private boolean computing;
+    private volatile boolean closed;
+
+    /** One answer, with what it belongs to. */
+    private static final class Work {
+        private final RunningSequence sequence;
+        private final GenerationHandle handle;
+        private final boolean keepsRow;
+
+        /** The answers to the same prompt, which one of them reads. */
+        private final List<Work> siblings;
+
+        /** Whether the prompt's keys are going to come from another answer, which has not read it yet. */
+        private boolean expectsPrompt;
+
+        private Work(RunningSequence sequence, GenerationHandle handle, boolean keepsRow, List<Work> siblings) {
+            this.sequence = sequence;
+            this.handle = handle;
+            this.keepsRow = keepsRow;
+            this.siblings = siblings;
+        }
+
+        private DecoderRow row() {
+            return sequence.row();
+        }
+    }
+
+    GenerationEngine(OptionsResolver resolver, GenerationLimits limits) {
+        this.resolver = resolver;
+        this.limits = limits;
+        if (limits.cacheBytes() == Long.MAX_VALUE) {
+            this.tokenBytes = null;
+            this.decoder = new BatchDecoder(resolver.model(), Long.MAX_VALUE);
+        } else {
+            this.tokenBytes = KeyValueSize.ofToken(resolver.model());
+            this.decoder = new BatchDecoder(resolver.model(), limits.cacheBytes() / tokenBytes);
+        }
+    }
+
+    /**
+     * An engine with the usual limits.
+     *
+     * @param model stays the caller's
+     * @return the engine, to be closed
+     */
+    public static GenerationEngine of(CausalLM model) {
+        return of(model, GenerationLimits.defaults());
+    }
+
+    /**
+     * An engine.
+     *
+     * @param model stays the caller's
+     * @param limits what it may use
+     * @return the engine, to be closed
+     */
+    public static GenerationEngine of(CausalLM model, GenerationLimits limits) {
+        return new GenerationEngine(new OptionsResolver(model), Objects.requireNonNull(limits, "limits"));
+    }
+
+    /**
+     * Answers requests, and whatever other threads have submitted meanwhile.
+     *
+     * @param requests any number
+     * @return the answers to the first request, then those to the second, and so on
+     * @throws UserErrorException when a request cannot be answered, or an answer failed; the other answers are cancelled
+     * @throws IllegalStateException when the engine is closed
+     */
+    public List<Rollout> generate(List<GenerationRequest> requests) {
+        List<GenerationHandle> handles = new ArrayList<>();
+        try {
+            requests.forEach(request -> handles.add(submit(request)));
+            return finish(handles);
+        } catch (RuntimeException | Error e) {
+            handles.forEach(GenerationHandle::cancel);
+            throw e;
+        }
+    }
+
+    /** Computes until these requests are answered; what an answer failed of is thrown. */
+    List<Rollout> finish(List<GenerationHandle> handles) {
+        while (!handles.stream().allMatch(GenerationHandle::isDone)) {
+            step();
+            for (GenerationHandle handle : handles) {
+                RuntimeException failure = handle.failure();
+                if (failure != null) {
+                    throw failure;
+                }
+            }
+        }
+        List<Rollout> all = new ArrayList<>();
+        handles.forEach(handle -> all.addAll(handle.rollouts()));
+        return all;
+    }
+
+    /**
+     * Takes a request, which {@link #step} then works on. Any thread may call this, listeners too.
+     *
+     * @param request what is to be answered
+     * @return its answers to be
+     * @throws UserErrorException when the request cannot be answered: it does not fit the model or, by itself, the cache
+     * @throws IllegalStateException when the engine is closed
+     */
+    public GenerationHandle submit(GenerationRequest request) {
+        RowAdapterChoice choice = request.adapters() == null ? null : new RowAdapterChoice(request.adapters(), 0, 1);
+        return submit(request, choice, null);
+    }
+
+    /**
+     * Takes a request.
+     *
+     * @param choice which adapter the answers use
+     * @param kept a row that goes on and stays, instead of one of the request's own
+     */
+    GenerationHandle submit(GenerationRequest request, @Nullable RowAdapterChoice choice, @Nullable DecoderRow kept) {
+        requireOpen();
+        GenerationOptions options = resolver.complete(request.options(), request.prompt().length);
+        if (options.numBeams() > 1) {
+            throw new UserErrorException(
+                    "beam search follows all beams at once: num_beams must be 1 here, not " + options.numBeams());
+        }
+        int tokens = request.prompt().length + options.maxNewTokens();
+        if (!decoder.canHold(tokens)) {
+            throw new UserErrorException("a request of " + tokens + " tokens, prompt and answer, needs "
+                    + tokens * Objects.requireNonNullElse(tokenBytes, 0L)
+                    + " bytes of keys and values: the cache may have no more than " + limits.cacheBytes());
+        }
+        List<RunningSequence> sequences = new ArrayList<>();
+        for (int answer = 0; answer < options.numReturnSequences(); answer++) {
+            DecoderRow row = kept == null ? new DecoderRow(new TokenSequence(request.prompt()), choice) : kept;
+            sequences.add(sequence(answer, request, options, row));
+        }
+        GenerationHandle handle = new GenerationHandle(sequences);
+        List<Work> siblings = new ArrayList<>();
+        sequences.forEach(sequence -> siblings.add(new Work(sequence, handle, kept != null, siblings)));
+        submitted.addAll(siblings);
+        if (closed) { // by another thread, which may not have seen these
+            turn.lock();
+            try {
+                cancelAll();
+            } finally {
+                turn.unlock();
+            }
+            requireOpen();
+        }
+        return handle;
+    }
+
+    private RunningSequence sequence(int answer, GenerationRequest request, GenerationOptions options, DecoderRow row) {
+        Set<Integer> stops = options.stopTokens() == null ? Set.of() : options.stopTokens();
+        GenerationListener listener = request.listener();
+        CausalLM model = resolver.model();
+        GeneratedText text = model.hasTokenizer()
+                ? new GeneratedText(
+                        model.tokenizer(), options.stopStrings(), stops, piece -> listener.onText(answer, piece))
+                : null;
+        return new RunningSequence(
+                answer,
+                options,
+                new TokenSampler(options, LogitsProcessor.of(options, stops), request.firstStream() + answer),
+                text,
+                !options.stopStrings().isEmpty() || listener != GenerationListener.NONE,
+                listener,
+                row);
+    }
+
+    /**
+     * Runs the model once: every answer under way gets one token, and those that there is room for begin.
+     *
+     * @return whether there is more to do
+     * @throws IllegalStateException when the engine is closed, or a listener calls this
+     */
+    public boolean step() {
+        turn.lock();
+        try {
+            requireOpen();
+            if (computing) {
+                throw new IllegalStateException("a listener cannot compute: it is called by who does");
+            }
+            computing = true;
+            pass();
+            return !running.isEmpty() || !waiting.isEmpty() || !submitted.isEmpty();
+        } finally {
+            computing = false;
+            if (closed) {
+                free();
+            }
+            turn.unlock();
+        }
+    }
+
+    private void pass() {
+        takeSubmitted();
+        leaveCancelled();
+        begin();
+        sharePrompts();
+        List<Work> reading =
+                running.stream().filter(work -> !work.expectsPrompt).toList();
+        if (reading.isEmpty()) {
+            return;
+        }
+        try (TensorScope scope = TensorScope.open()) {
+            BatchDecoder.Scores read =
+                    decoder.read(reading.stream().map(Work::row).toList(), limits.tokensPerPass());
+            sharePrompts();
+            if (read.scores() != null) {
+                List<RunningSequence> sequences = reading.stream()
+                        .map(work -> work.sequence)
+                        .filter(sequence -> sequence.row().isRead())
+                        .toList();
+                BatchSampler.choose(sequences, read.scores());
+            }
+        }
+        for (Work work : List.copyOf(running)) {
+            if (work.sequence.isFinished()) {
+                leave(work);
+            }
+        }
+    }
+
+    private void takeSubmitted() {
+        for (Work work = submitted.poll(); work != null; work = submitted.poll()) {
+            waiting.add(work);
+        }
+    }
+
+    private void leaveCancelled() {
+        for (Work work : List.copyOf(running)) {
+            if (work.sequence.isCancelled()) {
+                work.sequence.finish(FinishReason.CANCELLED);
+                leave(work);
+            }
+        }
+        waiting.removeIf(work -> {
+            if (work.sequence.isCancelled()) {
+                work.sequence.finish(FinishReason.CANCELLED);
+                work.handle.ended(work.sequence.result());
+                return true;
+            }
+            return false;
+        });
+    }
+
+    /** Lets requests in as they came, while there is room. */
+    private void begin() {
+        while (!waiting.isEmpty() && running.size() < limits.maxRows()) {
+            Work next = waiting.element();
+            int tokens = next.sequence.mostTokens();
+            boolean room = next.keepsRow ? decoder.extend(next.row(), tokens) : decoder.add(next.row(), tokens);
+            if (!room) {
+                return;
+            }
+            waiting.remove();
+            next.expectsPrompt = !next.keepsRow;
+            running.add(next);
+        }
+    }
+
+    /** Gives prompts that one answer has read to the others; of a prompt that none reads, the first answer does. */
+    private void sharePrompts() {
+        for (Work work : running) {
+            if (!work.expectsPrompt) {
+                continue;
+            }
+            int shared = work.row().tokens().promptLength() - 1; // the last token is read for its scores
+            Work source = null;
+            boolean expected = false;
+            for (Work sibling : work.siblings) {
+                boolean computes = running.contains(sibling) && !sibling.expectsPrompt;
+                expected |= computes;
+                if (computes && sibling.row().read() >= shared) {
+                    source = sibling;
+                }
+            }
+            if (source != null && shared > 0) {
+                decoder.copy(source.row(), work.row(), shared);
+            }
+            work.expectsPrompt = expected && source == null;
+        }
+    }
+
+    private void leave(Work work) {
+        running.remove(work);
+        if (work.sequence.isFailed()) {
+            decoder.clear(work.row());
+        }
+        if (!work.keepsRow) {
+            decoder.remove(work.row());
+        }
+        work.handle.ended(work.sequence.result());
+    }
+
+    /** {@return what the keys and values of all answers under way take, room to spare included, in bytes} */
+    public long cacheBytes() {
+        turn.lock();
+        try {
+            return decoder.bytes();
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
+     * Cancels all answers and frees their keys and values. The engine can be used on.
+     *
+     * @throws IllegalStateException when the engine is closed, or a listener calls this
+     */
+    public void reset() {
+        turn.lock();
+        try {
+            requireOpen();
+            if (computing) {
+                throw new IllegalStateException("a listener cannot take away what is being computed: cancel requests");
+            }
+            cancelAll();
+            decoder.trim();
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    private void cancelAll() {
+        takeSubmitted();
+        List<Work> all = new ArrayList<>(running);
+        all.addAll(waiting);
+        running.clear();
+        waiting.clear();
+        for (Work work : all) {
+            decoder.remove(work.row());
+            work.sequence.finish(FinishReason.CANCELLED);
+            work.handle.ended(work.sequence.result());
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("generation engine used after close");
+        }
+    }
+
+    /** Cancels all answers and frees all memory, after a pass that another thread has under way. Closing twice is fine. */
+    @Override
+    public void close() {
+        closed = true;
+        turn.lock();
+        try {
+            if (!computing) { // else by a listener: then at the end of the pass
+                free();
+            }
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    private void free() {
+        cancelAll();
+        decoder.close();
+    }
+}

@@ -1,0 +1,76 @@
+package org.finetune4j.generate;
+
+import org.finetune4j.nn.RowAdapters;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One prompt and how to answer it. The answers of a request share the computation of its prompt.
+ *
+ * @param prompt token ids, at least one
+ * @param options how to answer: sampling, seed, what ends an answer, how many answers; with {@code logprobs(0)} the answers
+ *     say how likely their tokens were
+ * @param firstStream the number of the first answer among all that have one seed: answers of other numbers draw other tokens
+ * @param adapters which adapter the answers use, said for one row; or null for what the model has
+ * @param listener is told of tokens and texts as they come
+ */
+public record GenerationRequest(
+        int[] prompt,
+        GenerationOptions options,
+        long firstStream,
+        @Nullable RowAdapters adapters,
+        GenerationListener listener) {
+
+    /**
+     * Copies the prompt.
+     *
+     * @param prompt token ids, at least one
+     * @param options how to answer
+     * @param firstStream the number of the first answer among all that have one seed
+     * @param adapters which adapter the answers use, said for one row; or null for what the model has
+     * @param listener is told of tokens and texts as they come
+     */
+    public GenerationRequest {
+        prompt = prompt.clone();
+    }
+
+    /**
+     * A request that uses what the model has and that nobody listens to.
+     *
+     * @param prompt token ids, at least one
+     * @param options how to answer
+     * @return the request
+     */
+    public static GenerationRequest of(int[] prompt, GenerationOptions options) {
+        return new GenerationRequest(prompt, options, 0, null, GenerationListener.NONE);
+    }
+
+    /**
+     * The same request, which draws other tokens.
+     *
+     * @param number of the first answer among all that have one seed
+     * @return the request
+     */
+    public GenerationRequest withFirstStream(long number) {
+        return new GenerationRequest(prompt, options, number, adapters, listener);
+    }
+
+    /**
+     * The same request for an adapter of its own.
+     *
+     * @param newAdapters which adapter the answers use, said for one row
+     * @return the request
+     */
+    public GenerationRequest withAdapters(RowAdapters newAdapters) {
+        return new GenerationRequest(prompt, options, firstStream, newAdapters, listener);
+    }
+
+    /**
+     * The same request with somebody who listens.
+     *
+     * @param newListener is told of tokens and texts as they come
+     * @return the request
+     */
+    public GenerationRequest withListener(GenerationListener newListener) {
+        return new GenerationRequest(prompt, options, firstStream, adapters, newListener);
+    }
+}
