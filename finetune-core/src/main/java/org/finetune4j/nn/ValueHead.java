@@ -1,11 +1,10 @@
 package org.finetune4j.nn;
 
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Estimates from a token's hidden state how much reward is still to come: one number a token, in float32. Named as in
+ * Estimates from a token's hidden state how much reward is still to come: one number a token, in float32 at least. Named as in
  * TRL's {@code AutoModelForCausalLMWithValueHead}.
  */
 public final class ValueHead extends Module {
@@ -34,7 +33,8 @@ public final class ValueHead extends Module {
      * @return [batch, seq]
      */
     public Tensor forward(Tensor normalised, @Nullable SequenceContext context) {
-        Tensor input = Dropout.of(context).apply(normalised.to(DType.FLOAT32), dropout);
+        Tensor wide = normalised.to(normalised.dtype().atLeastFloat32());
+        Tensor input = Dropout.of(context).apply(wide, dropout);
         return summary.forward(input, context).squeeze(-1); // [batch, seq]
     }
 }

@@ -2,9 +2,11 @@ package org.finetune4j.data.examples;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.Instruction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Instructions, prompts or conversations with their answers, for code that says what to train on in one expression. From a file,
@@ -73,6 +75,11 @@ public final class InstructionDataset implements ExampleDataset {
     @Override
     public String task(int index) {
         return examples.task(index);
+    }
+
+    @Override
+    public Map<String, @Nullable Object> fields(int index) {
+        return examples.fields(index);
     }
 
     @Override

@@ -6,6 +6,7 @@ import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.SequenceLayout;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.ValueHead;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -206,6 +207,30 @@ final class LabelledRows {
                 Autograd.backward(logits, wanted);
                 gradient.narrow(0, start, input.size(0)).copyInPlace(gradientOf(input));
             });
+        }
+
+        /** What a head of one output says about all rows. */
+        double[] estimates(ValueHead head) {
+            try (Autograd.Mode mode = Autograd.disabled();
+                    TensorScope scope = TensorScope.open()) {
+                return head.forward(normalised, context).to(DType.FLOAT64).toDoubleArray();
+            }
+        }
+
+        /** Pushes back what is said about a head's estimates, through the head and beside what else there is. */
+        void backward(ValueHead head, double[] derivative) {
+            if (gradient == null) {
+                throw new IllegalStateException("a loss that is only measured is not pushed back");
+            }
+            try (TensorScope scope = TensorScope.open()) {
+                Tensor input = normalised.detach().requiresGrad(true); // [labelled, hidden]
+                Tensor estimates = head.forward(input, context); // [labelled]
+                Tensor wanted = Tensors.of(derivative, derivative.length);
+                Autograd.backward(estimates, wanted.to(estimates.dtype()).to(estimates.device()));
+                try (Autograd.Mode mode = Autograd.disabled()) {
+                    gradient.addInPlace(gradientOf(input));
+                }
+            }
         }
 
         /** @param reader is given hidden states [piece, hidden] in the place of scores */
