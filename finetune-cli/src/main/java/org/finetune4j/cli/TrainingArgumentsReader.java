@@ -11,6 +11,7 @@ import org.finetune4j.data.DataLoader;
 import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.LossOptions;
+import org.finetune4j.train.objective.Score;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -60,7 +61,7 @@ final class TrainingArgumentsReader {
                 .loss(stage instanceof SupervisedFineTuning supervised ? supervised.loss() : LossOptions.crossEntropy())
                 .neftuneNoiseAlpha(settings.number("neftune_noise_alpha", 0, 0, 1e6))
                 .emaDecay(settings.number("ema_decay", 0, 0, 0.999999))
-                .selection(selection())
+                .selection(selection(stage.scores()))
                 .statisticsSteps(settings.integer("statistics_steps", 0, 0))
                 .seed(seed())
                 .shuffle(settings.flag("shuffle", true))
@@ -132,11 +133,15 @@ final class TrainingArgumentsReader {
                 texts("optim_args"));
     }
 
-    private ModelSelection selection() {
+    private ModelSelection selection(List<Score> ofObjective) {
         List<String> metrics = settings.texts("eval_metrics");
         String best = settings.text("metric_for_best_model").orElse("loss");
         String name = best.startsWith("eval_") ? best.substring("eval_".length()) : best;
-        boolean greater = !name.equals("loss") && !name.equals("perplexity");
+        boolean greater = ofObjective.stream()
+                .filter(score -> score.name().equals(name))
+                .findFirst()
+                .map(Score::greaterIsBetter)
+                .orElse(!name.equals("loss") && !name.equals("perplexity"));
         return new ModelSelection(
                 metrics,
                 name,
@@ -145,7 +150,8 @@ final class TrainingArgumentsReader {
                 settings.integer("early_stopping_patience", 0, 0),
                 settings.number("early_stopping_threshold", 0, 0, 1e9),
                 settings.integer("eval_max_new_tokens", 64, 1, 1 << 20),
-                settings.integer("eval_generated_samples", 0, 0));
+                settings.integer("eval_generated_samples", 0, 0),
+                ofObjective);
     }
 
     /** {@code true} writes kept activations below the output directory, a path below another one. */

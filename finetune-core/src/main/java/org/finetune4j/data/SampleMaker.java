@@ -1,6 +1,5 @@
 package org.finetune4j.data;
 
-import java.util.Arrays;
 import org.finetune4j.UserErrorException;
 
 /**
@@ -31,20 +30,11 @@ record SampleMaker(int maxLength, TruncationPolicy truncation) {
             throw new UserErrorException(location + ": the sample has " + length + " tokens, max_length is " + maxLength
                     + "; raise it, or set truncation to right, left or drop");
         }
-        int[] ids = example.ids();
-        boolean[] trained = example.trained();
-        if (!fits(example)) {
-            int kept =
-                    truncation == TruncationPolicy.LEFT ? Math.min(example.leadingLength(), maxLength - 1) : maxLength;
-            int tail = maxLength - kept;
-            ids = Arrays.copyOf(ids, maxLength);
-            trained = Arrays.copyOf(trained, maxLength);
-            System.arraycopy(example.ids(), length - tail, ids, kept, tail);
-            System.arraycopy(example.trained(), length - tail, trained, kept, tail);
-        }
+        TokenizedExample cut = example.cutTo(maxLength, truncation);
+        int[] ids = cut.ids();
         int[] labels = ids.clone();
         for (int i = 0; i < labels.length; i++) {
-            if (!trained[i]) {
+            if (!cut.trained()[i]) {
                 labels[i] = Sample.IGNORE_INDEX;
             }
         }
@@ -56,10 +46,7 @@ record SampleMaker(int maxLength, TruncationPolicy truncation) {
     }
 
     private String nothingToLearn(TokenizedExample example) {
-        int first = 0;
-        while (first < example.trained().length && !example.trained()[first]) {
-            first++;
-        }
+        int first = example.promptLength();
         if (fits(example) || first == example.trained().length) {
             return ": the record has no token to learn; give it an answer, or look at train_on and its messages' 'train'";
         }

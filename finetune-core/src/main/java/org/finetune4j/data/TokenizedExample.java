@@ -1,5 +1,7 @@
 package org.finetune4j.data;
 
+import java.util.Arrays;
+
 /**
  * An example as tokens, before truncation.
  *
@@ -21,5 +23,40 @@ public record TokenizedExample(int[] ids, boolean[] trained, int leadingLength) 
         if (ids.length != trained.length) {
             throw new IllegalArgumentException(ids.length + " tokens, but " + trained.length + " marks");
         }
+    }
+
+    /**
+     * As many tokens as there is room for.
+     *
+     * @param maxLength tokens to keep at most
+     * @param truncation {@link TruncationPolicy#LEFT} keeps those that open every sequence and the end, any other one the
+     *     beginning
+     * @return this example where it fits, else a shorter one
+     */
+    public TokenizedExample cutTo(int maxLength, TruncationPolicy truncation) {
+        int length = ids.length;
+        if (length <= maxLength) {
+            return this;
+        }
+        int kept = truncation == TruncationPolicy.LEFT ? Math.min(leadingLength, maxLength - 1) : maxLength;
+        int tail = maxLength - kept;
+        int[] cutIds = Arrays.copyOf(ids, maxLength);
+        boolean[] cutMarks = Arrays.copyOf(trained, maxLength);
+        System.arraycopy(ids, length - tail, cutIds, kept, tail);
+        System.arraycopy(trained, length - tail, cutMarks, kept, tail);
+        return new TokenizedExample(cutIds, cutMarks, Math.min(leadingLength, maxLength));
+    }
+
+    /**
+     * Where learning begins.
+     *
+     * @return the first token that is learned, or the length where none is
+     */
+    public int promptLength() {
+        int first = 0;
+        while (first < trained.length && !trained[first]) {
+            first++;
+        }
+        return first;
     }
 }

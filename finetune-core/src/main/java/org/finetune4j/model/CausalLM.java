@@ -443,19 +443,11 @@ public final class CausalLM implements AutoCloseable {
             Pooling pooling = network.pooling();
             if (pooling != null) {
                 Tensor rows =
-                        Tensors.of(rowsOf(pooling, inputs), inputs.batchSize()).to(device);
+                        Tensors.of(pooling.places(inputs), inputs.batchSize()).to(device);
                 hidden = hidden.reshape(-1, hidden.size(-1)).indexSelect(0, rows); // [batch, hidden]
             }
             return scope.keep(network.logits(hidden, context));
         }
-    }
-
-    private static int[] rowsOf(Pooling pooling, ModelInputs inputs) {
-        int[] rows = pooling.tokens(inputs);
-        for (int row = 0; row < rows.length; row++) {
-            rows[row] += row * inputs.sequenceLength();
-        }
-        return rows;
     }
 
     /**

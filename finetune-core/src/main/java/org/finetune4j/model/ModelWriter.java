@@ -10,6 +10,7 @@ import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.safetensors.CheckpointWriter;
 import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -103,13 +104,12 @@ public final class ModelWriter {
         List<Entry> entries = new ArrayList<>();
         Map<String, Object> quantization = new LinkedHashMap<>();
         model.network().namedParameters().forEach((name, parameter) -> {
-            Map<String, Tensor> packed =
-                    decompress ? Map.of() : parameter.form().packed(name);
-            if (packed.isEmpty()) {
+            CompressedWeight compressed = decompress ? null : parameter.compressed();
+            if (compressed == null || !compressed.isStorable()) {
                 entries.add(entry(name, parameter));
             } else {
-                packed.forEach((part, tensor) -> entries.addAll(checked(Entry.of(part, tensor))));
-                quantization.putAll(parameter.form().packing());
+                compressed.tensors(name).forEach((part, tensor) -> entries.addAll(checked(Entry.of(part, tensor))));
+                quantization.putAll(compressed.configuration());
             }
         });
         CheckpointWriter.write(target, entries, maxShardBytes);

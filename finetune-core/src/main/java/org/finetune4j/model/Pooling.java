@@ -15,6 +15,20 @@ public interface Pooling {
      */
     int[] tokens(ModelInputs inputs);
 
+    /**
+     * Finds the token of every row in the whole batch.
+     *
+     * @param inputs the tokens
+     * @return [batch], its index where tokens are counted through the batch, row after row
+     */
+    default int[] places(ModelInputs inputs) {
+        int[] places = tokens(inputs);
+        for (int row = 0; row < places.length; row++) {
+            places[row] += row * inputs.sequenceLength();
+        }
+        return places;
+    }
+
     /** {@return the first token: {@code [CLS]} of BERT} */
     static Pooling first() {
         return inputs -> new int[inputs.batchSize()];

@@ -2,8 +2,10 @@ package org.finetune4j.train;
 
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,26 +15,44 @@ import org.jspecify.annotations.Nullable;
  * @param loss the objective's, of a language model the cross entropy in nats; the mean over what it counts
  * @param labelledTokens what the objective counts in the split: tokens that carry a label, or sequences of a classifier
  * @param exactMatch share of the generated answers that equal the expected one, from 0 to 1, where it was measured
- * @param scores other metrics of generated answers by name, from 0 to 1
+ * @param scores other metrics by name: of generated answers, from 0 to 1, and what the objective measures
+ * @param tables what the objective shows beside them
  */
 public record EvaluationMetrics(
         long step,
         double loss,
         long labelledTokens,
         @Nullable Double exactMatch,
-        Map<String, Double> scores) {
+        Map<String, Double> scores,
+        List<ScoreTable> tables) {
 
     /**
-     * Copies the scores.
+     * Copies scores and tables.
      *
      * @param step optimizer steps done when it was made; 0 before training
      * @param loss the objective's, the mean over what it counts
      * @param labelledTokens what the objective counts in the split
      * @param exactMatch share of the generated answers that equal the expected one, or null where it was not measured
-     * @param scores other metrics of generated answers by name, from 0 to 1
+     * @param scores other metrics by name
+     * @param tables what the objective shows beside them
      */
     public EvaluationMetrics {
+        tables = List.copyOf(tables);
         scores = Collections.unmodifiableMap(new LinkedHashMap<>(scores));
+    }
+
+    /**
+     * Without tables.
+     *
+     * @param step optimizer steps done when it was made; 0 before training
+     * @param loss the objective's, the mean over what it counts
+     * @param labelledTokens what the objective counts in the split
+     * @param exactMatch share of the generated answers that equal the expected one, or null where it was not measured
+     * @param scores other metrics by name
+     */
+    public EvaluationMetrics(
+            long step, double loss, long labelledTokens, @Nullable Double exactMatch, Map<String, Double> scores) {
+        this(step, loss, labelledTokens, exactMatch, scores, List.of());
     }
 
     /**

@@ -18,6 +18,7 @@ import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.objective.CrossEntropy;
+import org.finetune4j.train.objective.Measurement;
 import org.finetune4j.train.objective.Objective;
 
 /**
@@ -95,19 +96,22 @@ public final class Evaluator {
         BatchSampler sampler = BatchSampler.sequential(dataset.size(), batchSize);
         double loss = 0;
         long counted = 0;
+        Measurement measurement = objective.measurement();
         try (BatchIterator batches = new DataLoader(dataset, sampler, collator).epoch(0)) {
             while (batches.hasNext()) {
                 Batch batch = batches.next();
-                loss += backpropagation.evaluate(batch.modelInputs(), objective.head(model.network(), batch, 1));
+                loss += backpropagation.evaluate(batch.modelInputs(), measurement.head(model.network(), batch));
                 counted += objective.count(batch);
             }
         }
-        Map<String, Double> scores = new LinkedHashMap<>(scores());
+        Map<String, Double> scores = new LinkedHashMap<>(measurement.scores());
+        scores.putAll(scores());
         Double exactMatch = scores.remove("exact_match");
         event.step = step;
         event.loss = loss / Math.max(1, counted);
         event.commit();
-        return new EvaluationMetrics(step, loss / Math.max(1, counted), counted, exactMatch, scores);
+        return new EvaluationMetrics(
+                step, loss / Math.max(1, counted), counted, exactMatch, scores, measurement.tables());
     }
 
     private Map<String, Double> scores() {

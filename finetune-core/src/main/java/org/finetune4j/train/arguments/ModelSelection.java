@@ -3,8 +3,10 @@ package org.finetune4j.train.arguments;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.train.objective.Score;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param earlyStoppingThreshold an improvement smaller than this counts as none
  * @param maxNewTokens the longest generated answer
  * @param generatedSamples how many held-out prompts are answered at most; 0 for all
+ * @param ofObjective scores that the training's objective gives by itself
  */
 public record ModelSelection(
         List<String> metrics,
@@ -27,7 +30,8 @@ public record ModelSelection(
         int earlyStoppingPatience,
         double earlyStoppingThreshold,
         int maxNewTokens,
-        int generatedSamples) {
+        int generatedSamples,
+        List<Score> ofObjective) {
 
     /** The metrics that need generated text. */
     public static final List<String> GENERATED = List.of("exact_match", "rouge1", "rouge2", "rougeL", "bleu");
@@ -46,25 +50,82 @@ public record ModelSelection(
      * @param earlyStoppingThreshold an improvement smaller than this counts as none
      * @param maxNewTokens the longest generated answer
      * @param generatedSamples how many held-out prompts are answered at most; 0 for all
+     * @param ofObjective scores that the training's objective gives by itself
      * @throws UserErrorException when there is no such metric, or the deciding one is not measured
      * @throws IllegalArgumentException when a number is outside of its range
      */
     public ModelSelection {
         metrics = List.copyOf(metrics);
+        ofObjective = List.copyOf(ofObjective);
+        List<String> own = ofObjective.stream().map(Score::name).toList();
         for (String metric : metrics) {
-            if (!GENERATED.contains(metric) && !BY_LOSS.contains(metric)) {
-                throw new UserErrorException("eval_metrics: there is no '" + metric + "'"
-                        + Suggestions.didYouMean(metric, List.of("exact_match", "rouge1", "rouge2", "rougeL", "bleu")));
+            if (!GENERATED.contains(metric) && !BY_LOSS.contains(metric) && !own.contains(metric)) {
+                List<String> all =
+                        Stream.of(own, GENERATED).flatMap(List::stream).toList();
+                throw new UserErrorException(
+                        "eval_metrics: there is no '" + metric + "'" + Suggestions.didYouMean(metric, all));
             }
         }
-        if (!BY_LOSS.contains(metricForBest) && !metrics.contains(metricForBest)) {
+        if (!BY_LOSS.contains(metricForBest) && !metrics.contains(metricForBest) && !own.contains(metricForBest)) {
             throw new UserErrorException("metric_for_best_model is '" + metricForBest
-                    + "', which eval_metrics does not measure: add it there");
+                    + (GENERATED.contains(metricForBest)
+                            ? "', which eval_metrics does not measure: add it there"
+                            : "', which this training does not measure"
+                                    + Suggestions.among(
+                                            metricForBest,
+                                            Stream.of(BY_LOSS, own, metrics)
+                                                    .flatMap(List::stream)
+                                                    .distinct()
+                                                    .toList())));
         }
         if (earlyStoppingPatience < 0 || !(earlyStoppingThreshold >= 0) || maxNewTokens < 1 || generatedSamples < 0) {
             throw new IllegalArgumentException("patience, threshold and sample count must not be negative, and"
                     + " maxNewTokens must be positive");
         }
+    }
+
+    /**
+     * For a training whose objective gives its loss only.
+     *
+     * @param metrics beside the loss, which costs a forward pass; those of generated text cost a generation each
+     * @param metricForBest the metric that decides which model is best, {@code loss} unless told otherwise
+     * @param greaterIsBetter whether a larger value of it is better
+     * @param loadBestAtEnd whether the run gives the best model, not the last one
+     * @param earlyStoppingPatience evaluations without an improvement after which the run ends; 0 for never
+     * @param earlyStoppingThreshold an improvement smaller than this counts as none
+     * @param maxNewTokens the longest generated answer
+     * @param generatedSamples how many held-out prompts are answered at most; 0 for all
+     * @throws UserErrorException when there is no such metric, or the deciding one is not measured
+     */
+    public ModelSelection(
+            List<String> metrics,
+            String metricForBest,
+            boolean greaterIsBetter,
+            boolean loadBestAtEnd,
+            int earlyStoppingPatience,
+            double earlyStoppingThreshold,
+            int maxNewTokens,
+            int generatedSamples) {
+        this(
+                metrics,
+                metricForBest,
+                greaterIsBetter,
+                loadBestAtEnd,
+                earlyStoppingPatience,
+                earlyStoppingThreshold,
+                maxNewTokens,
+                generatedSamples,
+                List.of());
+    }
+
+    /**
+     * By a score that the training's objective gives by itself.
+     *
+     * @param score decides which model is best
+     * @return the selection, which goes to the end of the run
+     */
+    public static ModelSelection byScore(Score score) {
+        return new ModelSelection(List.of(), score.name(), score.greaterIsBetter(), false, 0, 0, 64, 0, List.of(score));
     }
 
     /**
@@ -92,7 +153,8 @@ public record ModelSelection(
                 patience,
                 threshold,
                 maxNewTokens,
-                generatedSamples);
+                generatedSamples,
+                ofObjective);
     }
 
     /**
@@ -109,7 +171,8 @@ public record ModelSelection(
                 earlyStoppingPatience,
                 earlyStoppingThreshold,
                 maxNewTokens,
-                generatedSamples);
+                generatedSamples,
+                ofObjective);
     }
 
     /** {@return whether any metric needs generated text} */

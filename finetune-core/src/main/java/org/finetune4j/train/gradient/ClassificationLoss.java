@@ -1,16 +1,15 @@
 package org.finetune4j.train.gradient;
 
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.SequenceContext;
-import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 
 /**
@@ -27,12 +26,28 @@ public final class ClassificationLoss implements LossHead {
     }
 
     private final DecoderModel network;
-    private final int[] rows;
+    private final int[] places;
     private final Problem problem;
     private final float[] targets;
     private final double scale;
+    private final Consumer<float[]> listener;
 
     private ClassificationLoss(
+            DecoderModel network,
+            int[] places,
+            Problem problem,
+            float[] targets,
+            double scale,
+            Consumer<float[]> listener) {
+        this.network = network;
+        this.places = places;
+        this.problem = problem;
+        this.targets = targets;
+        this.scale = scale;
+        this.listener = listener;
+    }
+
+    private static ClassificationLoss of(
             DecoderModel network, ModelInputs inputs, Problem problem, float[] targets, int perRow, double scale) {
         Pooling pooling = network.pooling();
         if (pooling == null) {
@@ -42,14 +57,17 @@ public final class ClassificationLoss implements LossHead {
             throw new UserErrorException(
                     targets.length + " labels for " + inputs.batchSize() + " sequences, each of which has " + perRow);
         }
-        this.network = network;
-        this.problem = problem;
-        this.targets = targets;
-        this.scale = scale;
-        this.rows = pooling.tokens(inputs);
-        for (int row = 0; row < rows.length; row++) {
-            rows[row] += row * inputs.sequenceLength();
-        }
+        return new ClassificationLoss(network, pooling.places(inputs), problem, targets, scale, logits -> {});
+    }
+
+    /**
+     * The same loss, which tells what the model says.
+     *
+     * @param told is given the scores, row-major [sequences, labels]
+     * @return another head
+     */
+    public ClassificationLoss telling(Consumer<float[]> told) {
+        return new ClassificationLoss(network, places, problem, targets, scale, told);
     }
 
     /**
@@ -71,7 +89,7 @@ public final class ClassificationLoss implements LossHead {
             }
             targets[i] = labels[i];
         }
-        return new ClassificationLoss(network, inputs, Problem.SINGLE_LABEL, targets, 1, scale);
+        return of(network, inputs, Problem.SINGLE_LABEL, targets, 1, scale);
     }
 
     /**
@@ -86,7 +104,7 @@ public final class ClassificationLoss implements LossHead {
     public static ClassificationLoss regression(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {
         require(targets, "a number was expected", Float::isFinite);
-        return new ClassificationLoss(network, inputs, Problem.REGRESSION, targets, outputs(network), scale);
+        return of(network, inputs, Problem.REGRESSION, targets, outputs(network), scale);
     }
 
     /**
@@ -101,7 +119,7 @@ public final class ClassificationLoss implements LossHead {
     public static ClassificationLoss multiLabel(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {
         require(targets, "0 to 1 was expected", target -> target >= 0 && target <= 1);
-        return new ClassificationLoss(network, inputs, Problem.MULTI_LABEL, targets, outputs(network), scale);
+        return of(network, inputs, Problem.MULTI_LABEL, targets, outputs(network), scale);
     }
 
     private static void require(float[] targets, String expected, Predicate<Float> accepted) {
@@ -118,30 +136,17 @@ public final class ClassificationLoss implements LossHead {
     }
 
     @Override
+    public double share() {
+        return places.length * scale;
+    }
+
+    @Override
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
-        long hidden = hiddenStates.size(-1);
-        Tensor flat = hiddenStates.reshape(-1, hidden); // [batch * seq, hidden]
-        try (Autograd.Mode mode = wantGradient ? Autograd.enabled() : Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            Tensor index = Tensors.of(rows, rows.length).to(flat.device()); // [batch]
-            Tensor selected = flat.indexSelect(0, index).detach(); // [batch, hidden]
-            if (wantGradient) {
-                selected.requiresGrad(true);
-            }
-            SequenceContext tokens = context.withoutRows();
-            Tensor logits = network.logits(network.finalNorm(selected, tokens), tokens); // [batch, labels]
-            Tensor loss = loss(logits.to(logits.dtype().atLeastFloat32())).mul(scale);
-            if (!wantGradient) {
-                return new Result(loss.item(), null);
-            }
-            Autograd.backward(loss);
-            Tensor gradient = selected.grad();
-            Tensor hiddenGradient = scope.keep(Tensors.zeros(flat.dtype(), flat.device(), hiddenStates.shape()));
-            if (gradient != null) {
-                hiddenGradient.view(-1, hidden).indexAddInPlace(0, index, gradient);
-            }
-            return new Result(loss.item(), hiddenGradient);
-        }
+        return PooledLoss.of(network, places, scale, places.length, logits -> {
+                    listener.accept(logits.detach().to(DType.FLOAT32).toFloatArray());
+                    return loss(logits);
+                })
+                .apply(hiddenStates, context, wantGradient);
     }
 
     private Tensor loss(Tensor logits) {

@@ -5,7 +5,6 @@ import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.train.gradient.ClassificationLoss;
-import org.finetune4j.train.gradient.LossHead;
 
 /**
  * The loss of a classifier of sequences, the mean over sequences. Every sample says what it is in the column {@value #COLUMN}.
@@ -38,7 +37,7 @@ public record Classification(Problem problem) implements Objective {
     }
 
     @Override
-    public LossHead head(DecoderModel network, Batch batch, double scale) {
+    public ClassificationLoss head(DecoderModel network, Batch batch, double scale) {
         float[][] labels = batch.column(COLUMN);
         float[] all = flattened(labels);
         return switch (problem) {

@@ -67,4 +67,13 @@ public interface Objective {
     default Objective forEvaluation() {
         return this;
     }
+
+    /**
+     * Begins an evaluation by this objective.
+     *
+     * @return a new measurement; of the loss alone unless the objective has scores
+     */
+    default Measurement measurement() {
+        return Measurement.ofLoss(this);
+    }
 }

@@ -19,6 +19,7 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
 
 /** One line of a {@link MetricsLog}: a listener's event as a JSON object, and back. */
@@ -91,6 +92,12 @@ final class MetricsEvent {
         if (!metrics.scores().isEmpty()) {
             MetricsEvent scores = new MetricsEvent(event.json.putObject("scores"));
             metrics.scores().forEach(scores::number);
+        }
+        for (ScoreTable table : metrics.tables()) {
+            ObjectNode written = event.json.withArray("tables").addObject().put("title", table.title());
+            table.columns().forEach(written.putArray("columns")::add);
+            ArrayNode rows = written.putArray("rows");
+            table.rows().forEach(row -> row.forEach(rows.addArray()::add));
         }
         return event;
     }
@@ -173,7 +180,8 @@ final class MetricsEvent {
                         number("loss"),
                         json.path("labelled_tokens").longValue(),
                         optionalNumber("exact_match"),
-                        scores()));
+                        scores(),
+                        tables()));
             case "checkpoint" ->
                 listener.onCheckpoint(Path.of(json.path("directory").asText()), step());
             case "samples" -> listener.onSamples(toSamples());
@@ -201,6 +209,22 @@ final class MetricsEvent {
             object.fieldNames().forEachRemaining(name -> scores.put(name, values.number(name)));
         }
         return scores;
+    }
+
+    private List<ScoreTable> tables() {
+        List<ScoreTable> tables = new ArrayList<>();
+        for (JsonNode table : json.path("tables")) {
+            List<String> columns = new ArrayList<>();
+            table.path("columns").forEach(column -> columns.add(column.asText()));
+            List<List<Double>> rows = new ArrayList<>();
+            for (JsonNode row : table.path("rows")) {
+                List<Double> numbers = new ArrayList<>();
+                row.forEach(number -> numbers.add(number.isNumber() ? number.doubleValue() : Double.NaN));
+                rows.add(numbers);
+            }
+            tables.add(new ScoreTable(table.path("title").asText(), columns, rows));
+        }
+        return tables;
     }
 
     private TrainingPlan toPlan() {

@@ -1,10 +1,13 @@
 package org.finetune4j.train.report;
 
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
 
 /** The tables of the report: evaluations and configuration. */
@@ -24,6 +27,11 @@ final class ReportTables {
             html.append("<th scope=\"col\" class=\"number\">").append(heading).append("</th>");
         }
         html.append(scored ? "<th scope=\"col\" class=\"number\">Exact match</th>" : "");
+        Set<String> scores = new LinkedHashSet<>();
+        evaluations.forEach(evaluation -> scores.addAll(evaluation.scores().keySet()));
+        scores.forEach(name -> html.append("<th scope=\"col\" class=\"number\">")
+                .append(Html.escape(inWords(name)))
+                .append("</th>"));
         html.append("</tr></thead>\n<tbody>\n");
         for (EvaluationMetrics evaluation : evaluations) {
             html.append("<tr><th scope=\"row\" class=\"number\">")
@@ -35,9 +43,39 @@ final class ReportTables {
                 Double match = evaluation.exactMatch();
                 html.append(number(match == null ? "" : MetricFormat.percent(match)));
             }
+            for (String name : scores) {
+                Double score = evaluation.scores().get(name);
+                html.append(number(score == null ? "" : MetricFormat.decimal(score)));
+            }
+            html.append("</tr>\n");
+        }
+        html.append("</tbody>\n</table>\n</details>\n");
+        // Of the last evaluation only: these say how the trained model is.
+        evaluations.get(evaluations.size() - 1).tables().forEach(table -> html.append(table(table)));
+        return html.toString();
+    }
+
+    private static String table(ScoreTable table) {
+        StringBuilder html = new StringBuilder("<details class=\"card\">\n<summary>");
+        html.append(Html.escape(table.title())).append("</summary>\n<table>\n<caption>");
+        html.append(Html.escape(table.title())).append(", last evaluation</caption>\n<thead><tr>");
+        table.columns().forEach(column -> html.append("<th scope=\"col\" class=\"number\">")
+                .append(Html.escape(column))
+                .append("</th>"));
+        html.append("</tr></thead>\n<tbody>\n");
+        for (List<Double> row : table.rows()) {
+            html.append("<tr>");
+            row.forEach(value -> html.append(
+                    number(value == Math.rint(value) ? MetricFormat.count(value) : MetricFormat.decimal(value))));
             html.append("</tr>\n");
         }
         return html.append("</tbody>\n</table>\n</details>\n").toString();
+    }
+
+    /** {@code macro_f1} as {@code Macro f1}. */
+    private static String inWords(String name) {
+        String words = name.replace('_', ' ').replace('/', ' ');
+        return words.isEmpty() ? words : Character.toUpperCase(words.charAt(0)) + words.substring(1);
     }
 
     static String configuration(@Nullable TrainingPlan plan) {

@@ -13,6 +13,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingResult;
+import org.finetune4j.train.objective.Score;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -102,6 +103,15 @@ public interface Stage {
      * @param data what is trained on
      */
     void configure(FineTuner tuner, StageData data);
+
+    /**
+     * The scores that its objective gives held-out samples beside the loss, by which the best model can be chosen.
+     *
+     * @return none unless the objective has some
+     */
+    default List<Score> scores() {
+        return List.of();
+    }
 
     /**
      * Writes what was trained.

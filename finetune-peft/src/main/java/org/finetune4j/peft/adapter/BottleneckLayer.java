@@ -111,7 +111,7 @@ final class BottleneckLayer implements AdapterPart, BlockExtension {
 
     @Override
     public void free() {
-        parameters().forEach(Parameter::close);
+        parameters().forEach(parameter -> parameter.value().close());
     }
 
     @Override

@@ -1,7 +1,8 @@
-package org.finetune4j.nn;
+package org.finetune4j.peft;
 
 import java.util.Map;
 import java.util.function.Function;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -9,16 +10,16 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 
 /**
- * A compressed weight with a change, such as an adapter folded in, that is calculated whenever it is used: nothing is rounded to fewer bits again, and
+ * A compressed weight with an adapter folded in, calculated whenever it is used: nothing is rounded to fewer bits again, and
  * a large model never is in memory decompressed. It takes over nothing.
  */
-final class CalculatedWeight implements CompressedWeight {
+final class FoldedWeight implements CompressedWeight {
 
     private final CompressedWeight base;
     private final Function<Tensor, Tensor> fold;
 
     /** @param fold gives the merged weight of the base's, in its layout and in the type that it is given */
-    CalculatedWeight(CompressedWeight base, Function<Tensor, Tensor> fold) {
+    FoldedWeight(CompressedWeight base, Function<Tensor, Tensor> fold) {
         this.base = base;
         this.fold = fold;
     }
@@ -47,7 +48,7 @@ final class CalculatedWeight implements CompressedWeight {
     public Tensor decompress(DType dtype) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            DType exact = dtype.atLeastFloat32();
+            DType exact = AdapterDType.of(dtype);
             return scope.keep(fold.apply(base.decompress(exact)).to(dtype));
         }
     }
