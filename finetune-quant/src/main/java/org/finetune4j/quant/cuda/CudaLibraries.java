@@ -24,6 +24,9 @@ record CudaLibraries(List<Path> directories) {
     /** The system property with directories to look in first, separated as in a class path. */
     static final String PROPERTY = "finetune4j.cuda.libraries";
 
+    private static final Pattern BUILTINS =
+            Pattern.compile("libnvrtc-builtins\\.so(\\.\\d+)*|nvrtc-builtins64_\\d+\\.dll");
+
     CudaLibraries {
         directories = List.copyOf(directories);
     }
@@ -62,34 +65,33 @@ record CudaLibraries(List<Path> directories) {
         }
     }
 
-    private static boolean isWindows() {
+    static boolean isWindows() {
         return System.getProperty("os.name").startsWith("Windows");
     }
 
     /**
-     * A library of any version. libtorch's copies carry a hash in their names, such as {@code libnvrtc-0123abcd.so.12}.
+     * A library of a major version: under its own name, else a copy of another name. libtorch's copies carry a hash in theirs,
+     * such as {@code libnvrtc-0123abcd.so.12}.
      *
      * @param name without prefix and version, such as {@code nvrtc}
      */
-    Optional<Path> find(String name) {
-        return find(Pattern.compile(
-                isWindows()
-                        ? Pattern.quote(name) + "64_\\d+(_\\d+)?\\.dll"
-                        : "lib" + Pattern.quote(name) + "(-[0-9a-f]+)?\\.so(\\.\\d+)*"));
-    }
-
-    /** The library under the very name that a binding of this major version is linked to. */
     Optional<Path> find(String name, int major) {
         return find(Pattern.compile(
-                isWindows()
-                        ? Pattern.quote(name) + "64_" + major + "(0_0)?\\.dll"
-                        : Pattern.quote("lib" + name + ".so." + major)));
+                        isWindows()
+                                ? Pattern.quote(name) + "64_" + major + "(0_0)?\\.dll"
+                                : Pattern.quote(fileName(name, major))))
+                .or(() -> find(Pattern.compile("lib" + Pattern.quote(name) + "-[0-9a-f]+\\.so\\." + major)));
+    }
+
+    /** The name that a binding is linked to. */
+    static String fileName(String name, int major) {
+        return isWindows() ? name + "64_" + major + ".dll" : "lib" + name + ".so." + major;
     }
 
     /** What NVRTC opens by its bare name when it compiles: it is found when it was loaded before, wherever it lies. */
     static Optional<Path> builtinsBeside(Path nvrtc) {
         Path directory = nvrtc.toAbsolutePath().getParent();
-        return directory == null ? Optional.empty() : new CudaLibraries(List.of(directory)).find("nvrtc-builtins");
+        return directory == null ? Optional.empty() : new CudaLibraries(List.of(directory)).find(BUILTINS);
     }
 
     private Optional<Path> find(Pattern fileName) {

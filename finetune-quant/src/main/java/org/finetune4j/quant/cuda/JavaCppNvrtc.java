@@ -1,41 +1,20 @@
 package org.finetune4j.quant.cuda;
 
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import org.bytedeco.cuda.global.nvrtc;
 import org.bytedeco.cuda.nvrtc._nvrtcProgram;
 import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** NVRTC 12 through {@code org.bytedeco:cuda}. */
 final class JavaCppNvrtc implements Nvrtc {
 
-    private static final Logger LOG = LoggerFactory.getLogger(JavaCppNvrtc.class);
-    private static final int MAJOR = 12;
-
-    /** Loads NVRTC, wherever it lies, and then the binding, which is linked to a library of that name. */
-    static boolean isUsable(CudaLibraries libraries) {
-        Optional<Path> library = libraries.find("nvrtc", MAJOR);
-        // The binding of NVRTC loads the binding of the driver first, and once that has failed it stays so.
-        if (library.isEmpty() || !JavaCppDriver.isUsable(libraries)) {
-            return false;
-        }
-        try {
-            CudaLibraries.builtinsBeside(library.get()).ifPresent(builtins -> System.load(builtins.toString()));
-            System.load(library.get().toString());
-            Loader.load(nvrtc.class);
-            return true;
-        } catch (LinkageError e) {
-            LOG.debug("the binding of NVRTC does not load", e);
-            return false;
-        }
+    /** Loads what the binding is linked to, and the binding. */
+    JavaCppNvrtc(CudaLibraries libraries) {
+        LinkedLibraries.loadCompiler(libraries);
     }
 
     private static void check(String call, int result) {
@@ -108,10 +87,5 @@ final class JavaCppNvrtc implements Nvrtc {
             check("nvrtcGetPTX", nvrtc.nvrtcGetPTX(program, text));
             return text;
         }
-    }
-
-    @Override
-    public String toString() {
-        return "NVRTC by org.bytedeco:cuda";
     }
 }

@@ -34,8 +34,7 @@ interface Nvrtc {
     }
 
     /**
-     * Opens NVRTC: by the JavaCPP binding where the version that it is linked to is found, else any other version by its
-     * own functions, which have not changed since CUDA 11.2.
+     * Opens NVRTC.
      *
      * @throws CudaException when there is none
      */
@@ -45,6 +44,6 @@ interface Nvrtc {
 
     /** The same with other places to look in. */
     static Nvrtc open(CudaLibraries libraries) {
-        return JavaCppNvrtc.isUsable(libraries) ? new JavaCppNvrtc() : JnaNvrtc.open(libraries);
+        return new JavaCppNvrtc(libraries);
     }
 }

@@ -34,25 +34,25 @@ public final class HostCuda {
         return new CudaLibraries(List.of(DIRECTORY));
     }
 
-    static CudaDriver javaCpp() {
-        CudaLibraries libraries = libraries();
-        assumeTrue(JavaCppDriver.isUsable(libraries), "the natives of org.bytedeco:cuda do not load here");
-        return new JavaCppDriver();
+    /** One of its files. */
+    static Path library(String name) {
+        build();
+        return DIRECTORY.resolve(name);
     }
 
-    static CudaDriver jna() {
-        return JnaDriver.open(libraries());
+    static CudaDriver driver() {
+        return CudaDriver.open(libraries());
     }
 
-    /** The kernels behind a driver of this class. */
-    static CudaKernels kernels(CudaDriver driver, Path cache) {
-        KernelCompiler compiler = new KernelCompiler(new FixedNvrtc(), cache);
-        return new CudaKernels(new KernelLauncher(new CudaContext(driver, 0), compiler, Device.CPU), Device.CPU);
-    }
-
-    /** The kernels for tests of other packages. */
+    /**
+     * The kernels behind a driver of this class.
+     *
+     * @param cache where what is compiled is kept
+     * @return the kernels, on memory of the host
+     */
     public static DeviceKernels kernels(Path cache) {
-        return kernels(jna(), cache);
+        KernelCompiler compiler = new KernelCompiler(new FixedNvrtc(), cache);
+        return new CudaKernels(new KernelLauncher(new CudaContext(driver(), 0), compiler, Device.CPU), Device.CPU);
     }
 
     /** Contexts that somebody pushed and nobody popped. */
@@ -133,14 +133,19 @@ public final class HostCuda {
                     Files.write(DIRECTORY.resolve(file), stream.readAllBytes());
                 }
             }
-            Files.writeString(DIRECTORY.resolve("runtime.cpp"), "");
             // Into a new file: a test of another process may be using the old one.
             compile("driver.cpp", DRIVER);
-            compile("runtime.cpp", DIRECTORY.resolve("libcudart.so.12"));
+            emptyLibrary(DIRECTORY.resolve("libcudart.so.12"));
             built = true;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** A library without content, which knows itself by the name of its file. */
+    static void emptyLibrary(Path library) throws IOException {
+        Files.writeString(DIRECTORY.resolve("empty.cpp"), "");
+        compile("empty.cpp", library);
     }
 
     private static void compile(String source, Path library) throws IOException {

@@ -6,50 +6,28 @@ import java.nio.file.Path;
 import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.tensor.Device;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The kernels as the host's compiler understands them, behind a driver that the host plays, by both bindings. */
+/** The kernels as the host's compiler understands them, behind a driver that the host plays. */
 @Tag("slow")
-class HostKernelsTest {
+class HostKernelsTest extends DeviceKernelsContract {
 
-    abstract static class OnHost extends DeviceKernelsContract {
+    @TempDir
+    private Path cache;
 
-        @TempDir
-        Path cache;
-
-        abstract CudaDriver driver();
-
-        @Override
-        DeviceKernels open() {
-            return HostCuda.kernels(driver(), cache);
-        }
-
-        @Override
-        Device device() {
-            return Device.CPU;
-        }
-
-        @AfterEach
-        void everyContextIsGivenBack() {
-            assertEquals(0, HostCuda.contexts());
-        }
+    @Override
+    DeviceKernels open() {
+        return HostCuda.kernels(cache);
     }
 
-    @Nested
-    class ByJavaCpp extends OnHost {
-        @Override
-        CudaDriver driver() {
-            return HostCuda.javaCpp();
-        }
+    @Override
+    Device device() {
+        return Device.CPU;
     }
 
-    @Nested
-    class ByJna extends OnHost {
-        @Override
-        CudaDriver driver() {
-            return HostCuda.jna();
-        }
+    @AfterEach
+    void everyContextIsGivenBack() {
+        assertEquals(0, HostCuda.contexts());
     }
 }

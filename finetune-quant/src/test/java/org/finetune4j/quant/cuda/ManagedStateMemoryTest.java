@@ -18,22 +18,22 @@ import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.optimizer.ParameterGroup;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** States in CUDA's managed memory, behind a driver that the host plays. */
 class ManagedStateMemoryTest {
 
-    private static CudaDriver driver(boolean javaCpp) {
-        CudaDriver driver = javaCpp ? HostCuda.javaCpp() : HostCuda.jna();
+    private static CudaDriver driver() {
+        CudaDriver driver = HostCuda.driver();
         HostCuda.journal();
         return driver;
     }
 
-    @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void statesMoveToTheGpuBeforeTheyAreUsedAndGiveWayAfterwards(boolean javaCpp) {
-        CudaContext context = new CudaContext(driver(javaCpp), 0);
+    @Test
+    void statesMoveToTheGpuBeforeTheyAreUsedAndGiveWayAfterwards() {
+        CudaContext context = new CudaContext(driver(), 0);
         try (TensorScope scope = TensorScope.open()) {
             ManagedStateMemory memory = new ManagedStateMemory(context, Device.CPU, 2000);
             Tensor a = memory.zeros(DType.FLOAT32, 300);
@@ -55,10 +55,9 @@ class ManagedStateMemoryTest {
     }
 
     /** The driver says that a million bytes are free. */
-    @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void theAllowanceIsNeverMoreThanWhatIsFree(boolean javaCpp) {
-        CudaContext context = new CudaContext(driver(javaCpp), 0);
+    @Test
+    void theAllowanceIsNeverMoreThanWhatIsFree() {
+        CudaContext context = new CudaContext(driver(), 0);
         try (TensorScope scope = TensorScope.open();
                 StateMemory memory = new ManagedStateMemory(context, Device.CPU, Long.MAX_VALUE)) {
             Tensor a = memory.zeros(DType.UINT8, 600_000);
@@ -72,7 +71,7 @@ class ManagedStateMemoryTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void statesThatDoNotFitGiveTheSameWeights(boolean eightBit) {
-        CudaContext context = new CudaContext(driver(false), 0);
+        CudaContext context = new CudaContext(driver(), 0);
         float[] expected = train(eightBit, StateMemory.resident());
         ManagedStateMemory memory = new ManagedStateMemory(context, Device.CPU, 20_000);
         assertArrayEquals(expected, train(eightBit, memory));

@@ -17,7 +17,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,81 +24,62 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The kernels compile with NVIDIA's compiler, which needs no GPU: with NVRTC where it is found (see docs/cuda.md how to get
+ * The kernels compile with NVIDIA's compiler, which needs no GPU: with NVRTC 12 where it is found (see docs/cuda.md how to get
  * it), and with nvcc where that is found.
  */
 @Tag("slow")
 class NvrtcTest {
 
-    abstract static class Contract {
-
-        /** Skips the test where it is not found. */
-        abstract Nvrtc open();
-
-        @ParameterizedTest
-        @ValueSource(ints = {75, 80, 90, 120})
-        void everyKernelCompilesToMachineCode(int architecture) {
-            Nvrtc nvrtc = open();
-            assumeTrue(
-                    nvrtc.architectures().contains(architecture), nvrtc.version() + " does not know " + architecture);
-            byte[] code = compile(nvrtc, "sm_" + architecture, Nvrtc.Output.CUBIN);
-            assertEquals("\u007fELF", new String(code, 0, 4, StandardCharsets.ISO_8859_1));
-            String text = new String(code, StandardCharsets.ISO_8859_1);
-            HostCuda.kernelNames().forEach(name -> assertTrue(text.contains(name), name));
-        }
-
-        @Test
-        void assemblerHasEveryKernelAndNoFusedMultiplyAdd() {
-            byte[] code = compile(open(), "compute_80", Nvrtc.Output.PTX);
-            assertEquals(0, code[code.length - 1], "the driver wants a zero at the end");
-            assertKernels(new String(code, StandardCharsets.UTF_8));
-        }
-
-        @Test
-        void anErrorNamesFileAndLine() {
-            Nvrtc nvrtc = open();
-            CudaException e = assertThrows(
-                    CudaException.class,
-                    () -> nvrtc.compile(
-                            "#line 1 \"wrong.cu\"\n\nfloat f() { return nothing; }\n",
-                            "finetune4j.cu",
-                            KernelCompiler.options("compute_80"),
-                            Nvrtc.Output.PTX));
-            assertTrue(e.getMessage().contains("wrong.cu(2)"), e.getMessage());
-            assertTrue(e.getMessage().contains("\"nothing\" is undefined"), e.getMessage());
-        }
-
-        @Test
-        void versionAndArchitecturesAreKnown() {
-            Nvrtc nvrtc = open();
-            assertTrue(nvrtc.version().matches("1[1-9]\\.\\d+"), nvrtc.version());
-            assertTrue(nvrtc.architectures().containsAll(List.of(75, 80, 90)));
-        }
-
-        private static byte[] compile(Nvrtc nvrtc, String target, Nvrtc.Output output) {
-            return nvrtc.compile(KernelSource.text(), "finetune4j.cu", KernelCompiler.options(target), output);
-        }
+    /** Skips the test where it is not found. */
+    private static Nvrtc open() {
+        List<Path> directories = new ArrayList<>(CudaLibraries.standard().directories());
+        directories.addAll(HostCuda.libraries().directories()); // a driver, which the binding wants to see
+        CudaLibraries libraries = new CudaLibraries(directories);
+        assumeTrue(libraries.find("nvrtc", 12).isPresent(), "NVRTC 12 is not found in " + directories);
+        return Nvrtc.open(libraries);
     }
 
-    @Nested
-    class ByJna extends Contract {
-        @Override
-        Nvrtc open() {
-            CudaLibraries libraries = CudaLibraries.standard();
-            assumeTrue(libraries.find("nvrtc").isPresent(), "NVRTC is not found in " + libraries.directories());
-            return JnaNvrtc.open(libraries);
-        }
+    @ParameterizedTest
+    @ValueSource(ints = {75, 80, 90, 120})
+    void everyKernelCompilesToMachineCode(int architecture) {
+        Nvrtc nvrtc = open();
+        assumeTrue(nvrtc.architectures().contains(architecture), nvrtc.version() + " does not know " + architecture);
+        byte[] code = compile(nvrtc, "sm_" + architecture, Nvrtc.Output.CUBIN);
+        assertEquals("\u007fELF", new String(code, 0, 4, StandardCharsets.ISO_8859_1));
+        String text = new String(code, StandardCharsets.ISO_8859_1);
+        HostCuda.kernelNames().forEach(name -> assertTrue(text.contains(name), name));
     }
 
-    @Nested
-    class ByJavaCpp extends Contract {
-        @Override
-        Nvrtc open() {
-            List<Path> directories = new ArrayList<>(CudaLibraries.standard().directories());
-            directories.addAll(HostCuda.libraries().directories()); // a driver, which the binding wants to see
-            assumeTrue(JavaCppNvrtc.isUsable(new CudaLibraries(directories)), "NVRTC 12 is not found");
-            return new JavaCppNvrtc();
-        }
+    @Test
+    void assemblerHasEveryKernelAndNoFusedMultiplyAdd() {
+        byte[] code = compile(open(), "compute_80", Nvrtc.Output.PTX);
+        assertEquals(0, code[code.length - 1], "the driver wants a zero at the end");
+        assertKernels(new String(code, StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void anErrorNamesFileAndLine() {
+        Nvrtc nvrtc = open();
+        CudaException e = assertThrows(
+                CudaException.class,
+                () -> nvrtc.compile(
+                        "#line 1 \"wrong.cu\"\n\nfloat f() { return nothing; }\n",
+                        "finetune4j.cu",
+                        KernelCompiler.options("compute_80"),
+                        Nvrtc.Output.PTX));
+        assertTrue(e.getMessage().contains("wrong.cu(2)"), e.getMessage());
+        assertTrue(e.getMessage().contains("\"nothing\" is undefined"), e.getMessage());
+    }
+
+    @Test
+    void versionAndArchitecturesAreKnown() {
+        Nvrtc nvrtc = open();
+        assertTrue(nvrtc.version().matches("1[1-9]\\.\\d+"), nvrtc.version());
+        assertTrue(nvrtc.architectures().containsAll(List.of(75, 80, 90)));
+    }
+
+    private static byte[] compile(Nvrtc nvrtc, String target, Nvrtc.Output output) {
+        return nvrtc.compile(KernelSource.text(), "finetune4j.cu", KernelCompiler.options(target), output);
     }
 
     @Test
