@@ -1,6 +1,7 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
+import java.util.Objects;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.strategy.Adapter;
@@ -47,6 +48,7 @@ final class ModelOptions {
 
     private @Nullable Path directory;
     private @Nullable Path adapterDirectory;
+    private @Nullable LoadOptions options;
 
     CausalLM load() {
         // Everything that needs no libtorch comes first: a misspelt name is told at once.
@@ -58,7 +60,13 @@ final class ModelOptions {
                 : DType.parseChoice("--compute-dtype", computeDType).orElse(null);
         Path modelDirectory = directory();
         adapterDirectory();
-        return CausalLM.load(modelDirectory, new LoadOptions(Device.parse(device), stored).withComputeDType(computed));
+        options = new LoadOptions(Device.parse(device), stored).withComputeDType(computed);
+        return CausalLM.load(modelDirectory, options);
+    }
+
+    /** Another model, where and in the types that {@link #load()} put the first one. */
+    CausalLM loadBeside(Path other) {
+        return CausalLM.load(other, Objects.requireNonNull(options, "load() comes first"));
     }
 
     /** Puts the adapter onto the model, if one was named. */

@@ -1,12 +1,15 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.rlhf.verify.PreferenceVerifier;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.verify.GoldenVerifier;
 import org.finetune4j.verify.Tolerances;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -21,8 +24,21 @@ final class VerifyCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    @Option(names = "--golden", required = true, paramLabel = "FILE", description = "Recorded results, safetensors.")
-    private Path golden;
+    @ArgGroup(multiplicity = "1")
+    private Recorded recorded;
+
+    /** What is compared: results of one model, or a folder of what was recorded of learning from feedback. */
+    static final class Recorded {
+
+        @Option(names = "--golden", paramLabel = "FILE", description = "Recorded results, safetensors.")
+        private @Nullable Path golden;
+
+        @Option(
+                names = "--pref",
+                paramLabel = "DIR",
+                description = "Recorded losses of preferences, reward models and policies; --model is the policy.")
+        private @Nullable Path pref;
+    }
 
     @Option(
             names = "--tolerance",
@@ -35,10 +51,18 @@ final class VerifyCommand implements Callable<Integer> {
         Tolerances limits = Tolerances.defaults();
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, true)) {
-            boolean passed = new GoldenVerifier(loaded, adapter, tolerance == null ? limits : limits.with(tolerance))
-                    .verify(golden, System.out::println);
+            boolean passed = verify(loaded, adapter, tolerance == null ? limits : limits.with(tolerance));
             System.out.println(passed ? "all equal within the limits" : "there are mismatches");
             return passed ? 0 : Main.FAILURE;
         }
+    }
+
+    private boolean verify(CausalLM loaded, @Nullable Adapter adapter, Tolerances limits) {
+        Path folder = recorded.pref;
+        if (folder != null) {
+            return new PreferenceVerifier(loaded, model::loadBeside, limits).verify(folder, System.out::println);
+        }
+        return new GoldenVerifier(loaded, adapter, limits)
+                .verify(Objects.requireNonNull(recorded.golden), System.out::println);
     }
 }

@@ -90,8 +90,8 @@ public final class Trainer {
             Collator collator,
             List<? extends TrainingListener> listeners) {
         this.model = Objects.requireNonNull(model, "model");
-        this.objective = Objects.requireNonNull(objective, "objective");
         this.strategy = Objects.requireNonNull(strategy, "strategy");
+        this.objective = Objects.requireNonNull(objective, "objective").on(model, strategy);
         this.arguments = Objects.requireNonNull(arguments, "arguments");
         this.dataset = Objects.requireNonNull(dataset, "dataset");
         this.collator = Objects.requireNonNull(collator, "collator");
@@ -105,7 +105,7 @@ public final class Trainer {
                         collator,
                         arguments.perDeviceEvalBatchSize(),
                         arguments.selection(),
-                        objective.forEvaluation());
+                        this.objective.forEvaluation());
         this.configuration.putAll(arguments.describe());
     }
 

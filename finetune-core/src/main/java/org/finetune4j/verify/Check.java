@@ -13,7 +13,16 @@ import java.util.Locale;
  */
 public record Check(String name, double difference, double limit, boolean passed, String note) {
 
-    static Check within(String name, double difference, double limit, String note) {
+    /**
+     * A difference against its limit.
+     *
+     * @param name of the quantity
+     * @param difference the largest
+     * @param limit the largest that passes
+     * @param note what else there is to say, or empty
+     * @return the check; what is no number does not pass
+     */
+    public static Check within(String name, double difference, double limit, String note) {
         return new Check(name, difference, limit, difference <= limit, note);
     }
 
@@ -21,7 +30,14 @@ public record Check(String name, double difference, double limit, boolean passed
         return new Check(name, equal ? 0 : 1, 0, equal, note);
     }
 
-    static Check failed(String name, String note) {
+    /**
+     * What could not be computed.
+     *
+     * @param name of the quantity
+     * @param note why
+     * @return a check that did not pass
+     */
+    public static Check failed(String name, String note) {
         return new Check(name, Double.NaN, 0, false, note);
     }
 

@@ -25,11 +25,13 @@ public final class LogprobLoss implements LossHead {
 
     private final LabelledRows rows;
     private final double scale;
+    private final long counted;
     private final Function<TokenLogprobs, Value> loss;
 
-    private LogprobLoss(LabelledRows rows, double scale, Function<TokenLogprobs, Value> loss) {
+    private LogprobLoss(LabelledRows rows, double scale, long counted, Function<TokenLogprobs, Value> loss) {
         this.rows = rows;
         this.scale = scale;
+        this.counted = counted;
         this.loss = loss;
     }
 
@@ -44,12 +46,28 @@ public final class LogprobLoss implements LossHead {
      * @throws org.finetune4j.UserErrorException when the model is a classifier, or a label is not in its vocabulary
      */
     public static LogprobLoss of(DecoderModel network, Batch batch, double scale, Function<TokenLogprobs, Value> loss) {
-        return new LogprobLoss(LabelledRows.of(network, batch), scale, loss);
+        return of(network, batch, scale, batch.labelledTokens(), loss);
+    }
+
+    /**
+     * The loss of one batch that counts something else than its labelled tokens.
+     *
+     * @param network the model's layers
+     * @param batch the tokens and their labels
+     * @param scale what the loss is multiplied by
+     * @param counted what the batch counts, such as its sequences or its pairs
+     * @param loss of all labelled tokens together
+     * @return the head
+     * @throws org.finetune4j.UserErrorException when the model is a classifier, or a label is not in its vocabulary
+     */
+    public static LogprobLoss of(
+            DecoderModel network, Batch batch, double scale, long counted, Function<TokenLogprobs, Value> loss) {
+        return new LogprobLoss(LabelledRows.of(network, batch), scale, counted, loss);
     }
 
     @Override
     public double share() {
-        return rows.count() * scale;
+        return counted * scale;
     }
 
     @Override

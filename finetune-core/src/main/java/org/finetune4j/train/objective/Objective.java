@@ -4,8 +4,10 @@ import java.util.List;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
+import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.IndexRange;
+import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.gradient.LossHead;
 
 /**
@@ -58,6 +60,19 @@ public interface Objective {
      * @throws org.finetune4j.UserErrorException when the batch does not have what this objective or the model needs
      */
     LossHead head(DecoderModel network, Batch batch, double scale);
+
+    /**
+     * This objective for a training that begins, where it asks the model more than what a batch gives: what its base says
+     * without the method, for one.
+     *
+     * @param model that trains
+     * @param method on the model
+     * @return this one, unless it has to know them
+     * @throws org.finetune4j.UserErrorException when the method does not allow what the objective needs
+     */
+    default Objective on(CausalLM model, AttachedStrategy method) {
+        return this;
+    }
 
     /**
      * What held-out samples are measured by.

@@ -29,6 +29,6 @@ public interface TokenObjective extends Objective {
 
     @Override
     default LossHead head(DecoderModel network, Batch batch, double scale) {
-        return LogprobLoss.of(network, batch, scale, logprobs -> loss(batch, logprobs));
+        return LogprobLoss.of(network, batch, scale, count(batch), logprobs -> loss(batch, logprobs));
     }
 }

@@ -1,0 +1,179 @@
+package org.finetune4j.rlhf.preference;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.Sample;
+import org.finetune4j.rlhf.preference.loss.Answer;
+import org.finetune4j.rlhf.preference.loss.PairLoss;
+import org.finetune4j.train.gradient.LogprobLoss;
+import org.finetune4j.train.gradient.TokenLogprobs;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Learns which of two answers is better: the mean over pairs of one or several {@link PairLoss}es, and on request the mean
+ * over tokens of how unlikely the chosen answers are.
+ */
+public final class PairObjective extends ReferencedObjective {
+
+    /** A prompt, a chosen and a rejected answer. */
+    private static final int PARTS = 3;
+
+    private final List<Term> terms;
+    private final Likelihood likelihood;
+    private final boolean referenced;
+
+    /**
+     * One of several losses.
+     *
+     * @param loss the loss
+     * @param weight what it is multiplied by
+     */
+    public record Term(PairLoss loss, double weight) {}
+
+    /**
+     * The part of the loss that is about chosen answers alone, the cross entropy of their tokens.
+     *
+     * @param weight what it is multiplied by; 0 for none
+     * @param prompts whether the tokens of prompts count too
+     */
+    public record Likelihood(double weight, boolean prompts) {
+
+        /** No such part. */
+        public static final Likelihood NONE = new Likelihood(0, false);
+    }
+
+    private PairObjective(
+            List<Term> terms, Likelihood likelihood, boolean referenced, @Nullable ReferenceModel reference) {
+        super(reference);
+        this.terms = List.copyOf(terms);
+        this.likelihood = likelihood;
+        this.referenced = referenced;
+    }
+
+    /**
+     * Losses that compare the model with a reference.
+     *
+     * @param terms at least one
+     * @param likelihood of the chosen answers
+     * @return the objective
+     */
+    public static PairObjective withReference(List<Term> terms, Likelihood likelihood) {
+        return new PairObjective(terms, likelihood, true, null);
+    }
+
+    /**
+     * Losses that look at the model alone.
+     *
+     * @param terms at least one
+     * @param likelihood of the chosen answers
+     * @return the objective
+     */
+    public static PairObjective withoutReference(List<Term> terms, Likelihood likelihood) {
+        return new PairObjective(terms, likelihood, false, null);
+    }
+
+    @Override
+    boolean isReferenced() {
+        return referenced;
+    }
+
+    @Override
+    PairObjective asking(ReferenceModel newReference) {
+        return new PairObjective(terms, likelihood, referenced, newReference);
+    }
+
+    /** {@return whether samples label the tokens of their prompts} */
+    public boolean labelsPrompts() {
+        return likelihood.weight != 0 && likelihood.prompts;
+    }
+
+    /** The number of pairs. */
+    @Override
+    public long count(Batch batch) {
+        return AnswerTokens.of(batch).parts() / PARTS;
+    }
+
+    @Override
+    public boolean teaches(Sample sample) {
+        float[] counts = sample.columns().get(PreferenceColumns.ANSWER_TOKENS);
+        return counts != null && counts.length == PARTS && counts[1] > 0 && counts[2] > 0;
+    }
+
+    @Override
+    public LogprobLoss.Value loss(Batch batch, TokenLogprobs logprobs) {
+        AnswerTokens parts = AnswerTokens.of(batch);
+        double[] sums = parts.sums(logprobs);
+        List<Pair> pairs = pairs(parts, sums, reference(batch, parts));
+        double[] byPart = new double[sums.length];
+        double loss = 0;
+        for (int i = 0; i < pairs.size(); i++) {
+            for (Term term : terms) {
+                PairLoss.Value value = term.loss.of(pairs.get(i).chosen, pairs.get(i).rejected);
+                loss += term.weight * value.loss();
+                byPart[PARTS * i + 1] += term.weight * value.chosen();
+                byPart[PARTS * i + 2] += term.weight * value.rejected();
+            }
+        }
+        if (likelihood.weight != 0) {
+            double tokens = likelihoodTokens(parts);
+            for (int part = 0; part < sums.length; part++) {
+                if (isLikely(part)) {
+                    // The mean over the batch's tokens, as often as it has pairs: what is summed is divided by pairs.
+                    double weight = likelihood.weight * pairs.size() / tokens;
+                    loss -= weight * sums[part];
+                    byPart[part] -= weight;
+                }
+            }
+        }
+        return new LogprobLoss.Value(loss, parts.spread(byPart));
+    }
+
+    private boolean isLikely(int part) {
+        return part % PARTS == 1 || (likelihood.prompts && part % PARTS == 0);
+    }
+
+    private double likelihoodTokens(AnswerTokens parts) {
+        double tokens = 0;
+        for (int part = 0; part < parts.parts(); part++) {
+            tokens += isLikely(part) ? parts.count(part) : 0;
+        }
+        return tokens;
+    }
+
+    private record Pair(Answer chosen, Answer rejected) {}
+
+    private static List<Pair> pairs(AnswerTokens parts, double[] sums, double[] reference) {
+        List<Pair> pairs = new ArrayList<>();
+        for (int part = 0; part + 2 < parts.parts(); part += PARTS) {
+            pairs.add(new Pair(
+                    new Answer(sums[part + 1], reference[part + 1], parts.count(part + 1)),
+                    new Answer(sums[part + 2], reference[part + 2], parts.count(part + 2))));
+        }
+        return pairs;
+    }
+
+    /**
+     * What there is to see of a batch besides its loss, under TRL's names: rewards, how often and by how much the chosen one
+     * is the higher, log-probabilities.
+     *
+     * @param batch the batch, with its reference where the objective has one
+     * @param logprobs of its labelled tokens
+     * @return means over its pairs by name
+     */
+    public Map<String, Double> metrics(Batch batch, TokenLogprobs logprobs) {
+        AnswerTokens parts = AnswerTokens.of(batch);
+        double[] sums = parts.sums(logprobs);
+        PairMetrics metrics = new PairMetrics(terms.get(0).loss);
+        pairs(parts, sums, reference(batch, parts)).forEach(pair -> metrics.add(pair.chosen, pair.rejected));
+        if (likelihood.weight != 0) {
+            double sum = 0;
+            for (int part = 0; part < sums.length; part++) {
+                sum += isLikely(part) ? sums[part] : 0;
+            }
+            metrics.likelihood(-sum / likelihoodTokens(parts));
+        }
+        return metrics.means();
+    }
+}

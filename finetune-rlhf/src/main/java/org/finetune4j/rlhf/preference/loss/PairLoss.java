@@ -1,0 +1,47 @@
+package org.finetune4j.rlhf.preference.loss;
+
+/** The loss of a pair of answers to one prompt, of which the first was preferred. */
+public interface PairLoss {
+
+    /**
+     * The loss of one pair.
+     *
+     * @param chosen the preferred answer
+     * @param rejected the other one
+     * @return the loss and its derivatives
+     */
+    Value of(Answer chosen, Answer rejected);
+
+    /** {@return what a log-ratio is multiplied by to become a reward} */
+    double beta();
+
+    /** {@return whether answers are compared, and rewarded, by what a token of theirs has on average} */
+    default boolean averages() {
+        return false;
+    }
+
+    /**
+     * The reward that the model gives to an answer, without knowing it (Rafailov et al. 2023).
+     *
+     * @param answer either of a pair
+     * @return {@code beta} times its log-ratio
+     */
+    default double reward(Answer answer) {
+        return beta() * (averages() ? answer.averageRatio() : answer.ratio());
+    }
+
+    /**
+     * A loss and how it changes.
+     *
+     * @param loss of the pair
+     * @param chosen d(loss) / d(logprob of the chosen answer)
+     * @param rejected d(loss) / d(logprob of the rejected answer)
+     */
+    record Value(double loss, double chosen, double rejected) {
+
+        /** A function of the difference of the answers' log-ratios. */
+        static Value ofDifference(double loss, double derivative) {
+            return new Value(loss, derivative, -derivative);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+package org.finetune4j.rlhf.verify;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Arrays;
+import java.util.function.Consumer;
+import java.util.function.IntPredicate;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.verify.Check;
+import org.finetune4j.verify.Tolerances;
+
+/**
+ * Compares what was recomputed with what was recorded, and tells of each.
+ *
+ * @param tolerances the limits for logits and parameters' gradients
+ * @param sink is told
+ */
+record Comparison(Tolerances tolerances, Consumer<Check> sink) {
+
+    /** The largest difference of a loss, an advantage, a reward; above 1 relative, as rounding is. */
+    static final double LOSS = 1e-5;
+
+    /** The largest difference of a gradient with respect to logits or log-probabilities. */
+    static final double GRADIENT = 1e-6;
+
+    /** Gives a number, or says why there is none. */
+    interface Quantity {
+        double value();
+    }
+
+    /** Runs what tells of one quantity or several; what cannot be computed is a mismatch. */
+    void attempt(String name, Runnable work) {
+        try (TensorScope scope = TensorScope.open()) {
+            work.run();
+        } catch (UserErrorException | IllegalArgumentException | IllegalStateException e) {
+            failed(name, String.valueOf(e.getMessage()));
+        }
+    }
+
+    void failed(String name, String note) {
+        sink.accept(Check.failed(name, note));
+    }
+
+    /** A number of {@code golden.json}. */
+    void number(String name, JsonNode recorded, Quantity actual) {
+        attempt(name, () -> {
+            if (!recorded.isNumber()) {
+                throw new UserErrorException("the record is " + recorded + ", expected a number");
+            }
+            values(name, new double[] {actual.value()}, new double[] {recorded.asDouble()}, LOSS);
+        });
+    }
+
+    void values(String name, double[] actual, double[] expected, double limit) {
+        values(name, actual, expected, limit, i -> true);
+    }
+
+    /** @param counts which of the numbers mean something */
+    void values(String name, double[] actual, double[] expected, double limit, IntPredicate counts) {
+        if (actual.length != expected.length) {
+            failed(name, actual.length + " numbers, " + expected.length + " are recorded");
+            return;
+        }
+        double largest = 0;
+        double scale = 1;
+        for (int i = 0; i < actual.length; i++) {
+            if (counts.test(i)) {
+                double difference = Math.abs(actual[i] - expected[i]);
+                largest =
+                        Double.isNaN(difference) || Double.isNaN(largest) ? Double.NaN : Math.max(largest, difference);
+                scale = Math.max(scale, Math.abs(expected[i]));
+            }
+        }
+        sink.accept(Check.within(name, largest, limit * scale, ""));
+    }
+
+    /** Rows that are cut to their lengths, against a recorded matrix. */
+    void rows(String name, double[][] actual, double[][] expected, double limit) {
+        if (actual.length != expected.length) {
+            failed(name, actual.length + " rows, " + expected.length + " are recorded");
+            return;
+        }
+        double[][] padded = new double[actual.length][];
+        Arrays.setAll(padded, row -> Arrays.copyOf(actual[row], expected[row].length));
+        values(
+                name,
+                Arrays.stream(padded).flatMapToDouble(Arrays::stream).toArray(),
+                Arrays.stream(expected).flatMapToDouble(Arrays::stream).toArray(),
+                limit);
+    }
+
+    /** A parameter's gradient, by the largest of its recorded values. */
+    void gradient(String name, Tensor actual, Tensor expected, boolean isZero) {
+        if (!Arrays.equals(actual.shape(), expected.shape())) {
+            failed(
+                    name,
+                    "shape " + Arrays.toString(actual.shape()) + ", expected " + Arrays.toString(expected.shape()));
+            return;
+        }
+        double difference =
+                actual.to(expected.device()).sub(expected).abs().max().item();
+        double limit = isZero
+                ? tolerances.zeroGradient()
+                : tolerances.gradient() * expected.abs().max().item() + 1e-7;
+        sink.accept(Check.within(name, difference, limit, isZero ? "zero in exact arithmetic" : ""));
+    }
+}

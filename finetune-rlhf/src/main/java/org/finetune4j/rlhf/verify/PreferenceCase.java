@@ -1,0 +1,163 @@
+package org.finetune4j.rlhf.verify;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.rlhf.preference.PairObjective;
+import org.finetune4j.rlhf.preference.PairObjective.Likelihood;
+import org.finetune4j.rlhf.preference.PairObjective.Term;
+import org.finetune4j.rlhf.preference.UnpairedObjective;
+import org.finetune4j.rlhf.preference.loss.ApoZeroUnpairedLoss;
+import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
+import org.finetune4j.rlhf.preference.loss.KtoLoss;
+import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
+import org.finetune4j.rlhf.preference.loss.PairLoss;
+import org.finetune4j.rlhf.preference.loss.PairLosses;
+import org.finetune4j.rlhf.preference.loss.SimPoLoss;
+
+/**
+ * One recorded loss of preferences: what it is, from its name and settings.
+ *
+ * @param name in {@code golden.json}, which begins with the method's
+ * @param settings what {@code golden.json} says of it
+ */
+record PreferenceCase(String name, JsonNode settings) {
+
+    static final Set<String> METHODS = Set.of("dpo", "cdpo", "orpo", "cpo", "simpo", "kto");
+
+    private static final String APO_ZERO_UNPAIRED = "apo_zero_unpaired";
+
+    /** What a case may say; anything else would be a setting that nobody follows. */
+    private static final Set<String> KNOWN = Set.of(
+            "loss",
+            "metrics",
+            "beta",
+            "label_smoothing",
+            "trl_loss_type",
+            "loss_weights",
+            "rpo_alpha",
+            "reference_free",
+            "simpo_gamma",
+            "cpo_alpha",
+            "desirable_weight",
+            "undesirable_weight",
+            "kl",
+            "kl_rows");
+
+    static String method(String name) {
+        int end = name.indexOf('_');
+        return end < 0 ? name : name.substring(0, end);
+    }
+
+    /** @throws UserErrorException for a setting that this class does not follow */
+    void requireKnownSettings() {
+        settings.fieldNames().forEachRemaining(key -> {
+            if (!KNOWN.contains(key)) {
+                throw new UserErrorException("the setting '" + key + "' is not implemented");
+            }
+        });
+    }
+
+    boolean isUnpaired() {
+        return method(name).equals("kto");
+    }
+
+    double beta() {
+        return number("beta");
+    }
+
+    private double number(String key) {
+        JsonNode value = settings.path(key);
+        if (!value.isNumber()) {
+            throw new UserErrorException("the case has no number '" + key + "'");
+        }
+        return value.asDouble();
+    }
+
+    private double number(String key, double otherwise) {
+        return settings.path(key).isNumber() ? number(key) : otherwise;
+    }
+
+    private List<String> lossTypes(String otherwise) {
+        JsonNode recorded = settings.path("trl_loss_type");
+        List<String> types = new ArrayList<>();
+        if (recorded.isArray()) {
+            recorded.forEach(type -> types.add(type.asText()));
+        } else {
+            types.add(recorded.isTextual() ? recorded.asText() : otherwise);
+        }
+        return types;
+    }
+
+    /** @throws UserErrorException when the case is none that is known */
+    PairObjective paired() {
+        double smoothing = number("label_smoothing", 0);
+        return switch (method(name)) {
+            case "dpo", "cdpo" -> direct(smoothing);
+            case "orpo" -> PairObjective.withoutReference(terms(new OddsRatioLoss(beta())), new Likelihood(1, true));
+            case "simpo" ->
+                PairObjective.withoutReference(
+                        terms(new SimPoLoss(beta(), number("simpo_gamma"), smoothing)),
+                        new Likelihood(number("cpo_alpha"), false));
+            case "cpo" -> {
+                String type = lossTypes("sigmoid").get(0);
+                yield PairObjective.withoutReference(
+                        terms(
+                                type.equals("sigmoid")
+                                        ? new ConservativeLoss(beta(), smoothing)
+                                        : PairLosses.named(type, beta(), smoothing)),
+                        new Likelihood(number("cpo_alpha"), false));
+            }
+            default -> throw new UserErrorException("this loss is not implemented");
+        };
+    }
+
+    private PairObjective direct(double smoothing) {
+        List<String> types = lossTypes("formula");
+        List<Term> terms = new ArrayList<>();
+        double likelihood = number("rpo_alpha", 0);
+        for (int i = 0; i < types.size(); i++) {
+            JsonNode weights = settings.path("loss_weights");
+            double weight = weights.isArray() ? weights.path(i).asDouble() : 1;
+            if (types.get(i).equals("sft")) {
+                likelihood += weight;
+            } else {
+                terms.add(new Term(PairLosses.named(lossName(types.get(i)), beta(), smoothing), weight));
+            }
+        }
+        Likelihood chosen = new Likelihood(likelihood, false);
+        return settings.path("reference_free").asBoolean()
+                ? PairObjective.withoutReference(terms, chosen)
+                : PairObjective.withReference(terms, chosen);
+    }
+
+    /** What TRL has no name for any more is called by the case. */
+    private String lossName(String type) {
+        if (!type.equals("formula")) {
+            return type;
+        }
+        if (method(name).equals("cdpo")) {
+            return "cdpo";
+        }
+        throw new UserErrorException("this loss is not implemented");
+    }
+
+    private static List<Term> terms(PairLoss loss) {
+        return List.of(new Term(loss, 1));
+    }
+
+    /** @throws UserErrorException when the case is none that is known */
+    UnpairedObjective unpaired() {
+        String type = lossTypes(name.contains(APO_ZERO_UNPAIRED) ? APO_ZERO_UNPAIRED : "kto")
+                .get(0);
+        double desirable = number("desirable_weight", 1);
+        double undesirable = number("undesirable_weight", 1);
+        return switch (type) {
+            case "kto" -> UnpairedObjective.of(new KtoLoss(beta(), desirable, undesirable));
+            case APO_ZERO_UNPAIRED -> UnpairedObjective.of(new ApoZeroUnpairedLoss(beta(), desirable, undesirable));
+            default -> throw new UserErrorException("this loss is not implemented");
+        };
+    }
+}

@@ -1,0 +1,132 @@
+package org.finetune4j.rlhf.verify;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntPredicate;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.Sample;
+import org.finetune4j.rlhf.preference.PreferenceColumns;
+
+/**
+ * Recorded token rows, padded: those of the chosen answers, then those of the rejected ones.
+ *
+ * @param ids [rows, length] token ids
+ * @param real 1 where a token is no padding
+ * @param answers 1 where a token belongs to an answer
+ */
+record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
+
+    RecordedPairs {
+        for (int[][] other : List.of(real, answers)) {
+            if (other.length != ids.length || other[0].length != ids[0].length) {
+                throw new UserErrorException("token ids and masks have different shapes");
+            }
+        }
+    }
+
+    static RecordedPairs of(RecordedTensors file, String prefix) {
+        return new RecordedPairs(
+                file.integers(prefix + "input_ids"),
+                file.integers(prefix + "attention_mask"),
+                file.integers(prefix + "completion_mask"));
+    }
+
+    int rows() {
+        return ids.length;
+    }
+
+    int pairs() {
+        return ids.length / 2;
+    }
+
+    int length() {
+        return ids[0].length;
+    }
+
+    /** How many tokens an answer has. */
+    int answerTokens(int row) {
+        return Arrays.stream(answers[row], 1, length()).sum();
+    }
+
+    /**
+     * The rows as a batch.
+     *
+     * @param whole the rows whose prompts are labelled too
+     * @param columns further columns, an array a row
+     */
+    Batch batch(IntPredicate whole, Map<String, float[][]> columns) {
+        int size = rows() * length();
+        int[] flat = new int[size];
+        byte[] mask = new byte[size];
+        int[] labels = new int[size];
+        for (int row = 0; row < rows(); row++) {
+            for (int t = 0; t < length(); t++) {
+                int at = row * length() + t;
+                flat[at] = ids[row][t];
+                mask[at] = (byte) real[row][t];
+                boolean labelled = answers[row][t] == 1 || (whole.test(row) && real[row][t] == 1);
+                labels[at] = labelled ? ids[row][t] : Sample.IGNORE_INDEX;
+            }
+        }
+        return new Batch(rows(), length(), flat, mask, labels, null, columns);
+    }
+
+    /**
+     * The rows so that each pair's follow one another, with how many tokens their parts have.
+     *
+     * @param prompts whether the prompts of the chosen rows are labelled too
+     * @param reference the reference's sums for every row of this record; null for none
+     */
+    Batch pairs(boolean prompts, double[] reference) {
+        int[] order = new int[rows()];
+        float[][] counts = new float[rows()][];
+        float[][] sums = new float[rows()][];
+        for (int pair = 0; pair < pairs(); pair++) {
+            int rejected = pairs() + pair;
+            order[2 * pair] = pair;
+            order[2 * pair + 1] = rejected;
+            int own = prompts ? Arrays.stream(real[pair], 1, length()).sum() - answerTokens(pair) : 0;
+            counts[2 * pair] = new float[] {own, answerTokens(pair)};
+            counts[2 * pair + 1] = new float[] {answerTokens(rejected)};
+            sums[2 * pair] = new float[] {0, (float) reference[pair]};
+            sums[2 * pair + 1] = new float[] {(float) reference[rejected]};
+        }
+        Map<String, float[][]> columns = new HashMap<>();
+        columns.put(PreferenceColumns.ANSWER_TOKENS, counts);
+        columns.put(PreferenceColumns.REFERENCE, sums);
+        return ordered(order).batch(row -> prompts && row % 2 == 0, columns);
+    }
+
+    private RecordedPairs ordered(int[] order) {
+        return new RecordedPairs(pick(ids, order), pick(real, order), pick(answers, order));
+    }
+
+    private static int[][] pick(int[][] rows, int[] order) {
+        return Arrays.stream(order).mapToObj(row -> rows[row]).toArray(int[][]::new);
+    }
+
+    /** Each of these rows followed by one of others, all padded to one length. */
+    RecordedPairs interleaved(RecordedPairs others) {
+        if (others.rows() != rows()) {
+            throw new UserErrorException(others.rows() + " rows for the divergence of " + rows() + " examples");
+        }
+        int longest = Math.max(length(), others.length());
+        return new RecordedPairs(
+                interleaved(ids, others.ids, longest),
+                interleaved(real, others.real, longest),
+                interleaved(answers, others.answers, longest));
+    }
+
+    private static int[][] interleaved(int[][] first, int[][] second, int length) {
+        List<int[]> all = new ArrayList<>();
+        for (int row = 0; row < first.length; row++) {
+            all.add(Arrays.copyOf(first[row], length));
+            all.add(Arrays.copyOf(second[row], length));
+        }
+        return all.toArray(int[][]::new);
+    }
+}
