@@ -30,13 +30,15 @@ final class CheckpointWeights implements Weights.Source {
     private final Device device;
     private final @Nullable DType storageDType;
     private final boolean otherHead;
+    private final @Nullable CompressedCheckpointFormat format;
     private final @Nullable WeightCompression compression;
     private final Set<String> used = new HashSet<>();
     private final Set<MappedFile> mapped = new LinkedHashSet<>();
 
     /**
      * @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new
-     * @param compression what compresses the weights of linear layers, or null
+     * @param format how the checkpoint holds compressed weights, or null when it holds plain ones
+     * @param compression what compresses the plain weights of linear layers, or null
      */
     CheckpointWeights(
             CheckpointReader reader,
@@ -44,12 +46,14 @@ final class CheckpointWeights implements Weights.Source {
             Device device,
             @Nullable DType storageDType,
             boolean otherHead,
+            @Nullable CompressedCheckpointFormat format,
             @Nullable WeightCompression compression) {
         this.otherHead = otherHead;
         this.reader = reader;
         this.architecture = architecture;
         this.device = device;
         this.storageDType = storageDType;
+        this.format = format;
         this.compression = compression;
     }
 
@@ -115,21 +119,21 @@ final class CheckpointWeights implements Weights.Source {
     }
 
     private @Nullable CompressedWeight compressed(String name, long[] shape) {
-        if (compression == null || !compression.applies(name)) {
-            return null;
-        }
         String stored = stored(name);
-        Set<String> parts = compression.partsOf(reader, stored);
+        Set<String> parts = format == null ? Set.of() : format.partsOf(reader, stored);
         used.addAll(parts);
         // One tensor at a time: the mapped pages of this one are given back before the next is read.
         try (TensorScope scope = TensorScope.open()) {
-            CompressedWeight weight = parts.isEmpty()
-                    ? compression.compress(
-                            name, FiniteValues.require(stored, tensor(name, Initialization.ZEROS, shape)))
-                    : compression.read(reader, stored, shape, device);
-            if (weight != null) {
+            CompressedWeight weight;
+            if (format != null && !parts.isEmpty()) {
+                weight = format.read(reader, stored, shape, device);
                 parts.forEach(part -> mapped.add(reader.fileOf(part)));
-                (parts.isEmpty() ? Set.of(stored) : parts).forEach(reader::release);
+                parts.forEach(reader::release);
+            } else if (compression != null && compression.applies(name)) {
+                weight = compression.compress(FiniteValues.require(stored, tensor(name, Initialization.ZEROS, shape)));
+                reader.release(stored);
+            } else {
+                weight = null;
             }
             return weight;
         }

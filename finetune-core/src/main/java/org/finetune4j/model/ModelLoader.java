@@ -29,13 +29,15 @@ final class ModelLoader {
         try (CheckpointReader reader = CheckpointReader.open(directory);
                 Construction construction = Construction.begin();
                 TensorScope scope = TensorScope.open()) {
-            WeightCompression compression = CompressedCheckpointFormat.compressionOf(config, options);
-            if (compression != null) {
+            CompressedCheckpointFormat format = CompressedCheckpointFormat.of(config);
+            // Weights that are compressed already stay as they are, whatever the options say.
+            WeightCompression compression = format == null ? options.compression() : null;
+            if (format != null || compression != null) {
                 // Whoever compresses weights wants little memory before all else.
                 NativeAllocator.returnLargeBlocks();
             }
-            CheckpointWeights source =
-                    new CheckpointWeights(reader, architecture, device, options.dtype(), labels != null, compression);
+            CheckpointWeights source = new CheckpointWeights(
+                    reader, architecture, device, options.dtype(), labels != null, format, compression);
             DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());

@@ -105,11 +105,15 @@ public final class ModelWriter {
         Map<String, Object> quantization = new LinkedHashMap<>();
         model.network().namedParameters().forEach((name, parameter) -> {
             CompressedWeight compressed = decompress ? null : parameter.compressed();
-            if (compressed == null || !compressed.isStorable()) {
+            CompressedCheckpointFormat format = compressed == null
+                    ? null
+                    : CompressedCheckpointFormat.holding(compressed).orElse(null);
+            if (compressed == null || format == null) {
                 entries.add(entry(name, parameter));
             } else {
-                compressed.tensors(name).forEach((part, tensor) -> entries.addAll(checked(Entry.of(part, tensor))));
-                quantization.putAll(compressed.configuration());
+                format.tensors(compressed, name)
+                        .forEach((part, tensor) -> entries.addAll(checked(Entry.of(part, tensor))));
+                quantization.putAll(format.configuration(compressed));
             }
         });
         CheckpointWriter.write(target, entries, maxShardBytes);

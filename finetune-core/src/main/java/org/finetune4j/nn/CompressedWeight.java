@@ -1,13 +1,12 @@
 package org.finetune4j.nn;
 
-import java.util.Map;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 
 /**
- * A frozen weight that is stored in fewer bits than any {@link DType} has, and becomes numbers only while it is used. It
- * owns native memory: close it.
+ * A frozen weight that is stored in fewer bits than any {@link DType} has, and becomes numbers only while it is used.
+ * How checkpoints hold it is not its own business. It owns native memory: close it.
  */
 public interface CompressedWeight extends AutoCloseable {
 
@@ -56,24 +55,6 @@ public interface CompressedWeight extends AutoCloseable {
      * @throws org.finetune4j.UserErrorException when it holds NaN or infinity
      */
     CompressedWeight recompress(Tensor weight);
-
-    /**
-     * {@return whether checkpoints can hold it as {@link #tensors} and {@link #configuration} say} One that is only
-     * calculated from others when it is used is written as a plain weight.
-     */
-    default boolean isStorable() {
-        return true;
-    }
-
-    /**
-     * {@return what a checkpoint holds of it, by full name}
-     *
-     * @param name of the weight, such as {@code model.layers.0.self_attn.q_proj.weight}
-     */
-    Map<String, Tensor> tensors(String name);
-
-    /** {@return the {@code quantization_config} that a checkpoint needs to be read again} */
-    Map<String, Object> configuration();
 
     @Override
     void close();

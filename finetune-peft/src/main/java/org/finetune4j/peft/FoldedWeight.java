@@ -1,6 +1,5 @@
 package org.finetune4j.peft;
 
-import java.util.Map;
 import java.util.function.Function;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.tensor.Autograd;
@@ -71,21 +70,6 @@ final class FoldedWeight implements CompressedWeight {
     @Override
     public CompressedWeight recompress(Tensor weight) {
         return base.recompress(weight);
-    }
-
-    @Override
-    public boolean isStorable() {
-        return false;
-    }
-
-    @Override
-    public Map<String, Tensor> tensors(String name) {
-        return Map.of(name, decompress(dtype()));
-    }
-
-    @Override
-    public Map<String, Object> configuration() {
-        return Map.of();
     }
 
     @Override

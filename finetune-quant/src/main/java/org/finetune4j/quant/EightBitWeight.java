@@ -1,10 +1,7 @@
 package org.finetune4j.quant;
 
-import java.util.LinkedHashMap;
-import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.nn.CompressedWeight;
-import org.finetune4j.quant.bitsandbytes.EightBitTensors;
 import org.finetune4j.quant.kernel.DeviceKernels;
 import org.finetune4j.quant.kernel.EightBitKernels;
 import org.finetune4j.tensor.Autograd;
@@ -121,21 +118,6 @@ public final class EightBitWeight implements CompressedWeight {
             Tensor product = rows.matmul(codes.to(DType.FLOAT32).t()); // [rows, out]
             return scope.keep(product.mulInPlace(absmax.div(127)));
         }
-    }
-
-    @Override
-    public Map<String, Tensor> tensors(String name) {
-        return EightBitTensors.of(this, name);
-    }
-
-    @Override
-    public Map<String, Object> configuration() {
-        Map<String, Object> configuration = new LinkedHashMap<>();
-        configuration.put("load_in_4bit", false);
-        configuration.put("load_in_8bit", true);
-        configuration.put("llm_int8_threshold", 6.0);
-        configuration.put("quant_method", "bitsandbytes");
-        return configuration;
     }
 
     @Override

@@ -2,10 +2,8 @@ package org.finetune4j.quant;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
-import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.nn.CompressedWeight;
-import org.finetune4j.quant.bitsandbytes.FourBitTensors;
 import org.finetune4j.quant.blockwise.CodeBook;
 import org.finetune4j.quant.kernel.BlockQuantizer;
 import org.finetune4j.quant.kernel.DeviceKernels;
@@ -196,16 +194,6 @@ public final class FourBitWeight implements CompressedWeight {
             }
             return scope.keep(product);
         }
-    }
-
-    @Override
-    public Map<String, Tensor> tensors(String name) {
-        return FourBitTensors.of(this, name);
-    }
-
-    @Override
-    public Map<String, Object> configuration() {
-        return FourBitTensors.configuration(this);
     }
 
     @Override

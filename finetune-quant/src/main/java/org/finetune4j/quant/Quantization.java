@@ -6,9 +6,10 @@ import java.util.Optional;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.WeightCompression;
-import org.finetune4j.quant.bitsandbytes.BitsAndBytesCompression;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
 
 /**
  * How the linear layers of a model are quantised. Embeddings, norms and the output layer never are.
@@ -186,6 +187,18 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
 
     /** {@return what quantises the weights of a model while it is loaded} */
     public WeightCompression compression() {
-        return new BitsAndBytesCompression(this, false);
+        return new WeightCompression() {
+            @Override
+            public boolean applies(String name) {
+                return covers(name);
+            }
+
+            @Override
+            public CompressedWeight compress(Tensor weight) {
+                return type.isFourBit()
+                        ? FourBitWeight.quantize(weight, type, blockSize, doubleQuantization)
+                        : EightBitWeight.quantize(weight);
+            }
+        };
     }
 }

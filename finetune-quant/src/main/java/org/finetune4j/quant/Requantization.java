@@ -3,6 +3,7 @@ package org.finetune4j.quant;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.CompressedCheckpointFormat;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Parameter;
@@ -44,7 +45,8 @@ public final class Requantization {
         List<WeightError> errors = new ArrayList<>();
         model.network().namedParameters().forEach((name, parameter) -> {
             CompressedWeight calculated = parameter.compressed();
-            if (calculated != null && !calculated.isStorable()) {
+            if (calculated != null
+                    && CompressedCheckpointFormat.holding(calculated).isEmpty()) {
                 errors.add(new WeightError(name, quantize(parameter, calculated)));
             }
         });

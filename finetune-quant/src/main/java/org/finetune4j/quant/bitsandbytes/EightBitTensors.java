@@ -14,25 +14,30 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
 /** How bitsandbytes stores a {@code Linear8bitLt}: codes, {@code SCB} beside them, and the order of the codes. */
-public final class EightBitTensors {
+final class EightBitTensors {
 
     private static final String WEIGHT = "weight";
 
     private EightBitTensors() {}
 
-    /**
-     * {@return what a checkpoint holds of a weight}
-     *
-     * @param weight whose tensors are wanted
-     * @param name the weight's in the checkpoint
-     */
-    public static Map<String, Tensor> of(EightBitWeight weight, String name) {
+    /** What a checkpoint holds of a weight. */
+    static Map<String, Tensor> of(EightBitWeight weight, String name) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         tensors.put(name, weight.codes());
         tensors.put(sibling(name, "SCB"), weight.absmax());
         tensors.put(
                 sibling(name, "weight_format"), Tensors.of(new byte[] {0}, 1).view());
         return tensors;
+    }
+
+    /** The {@code quantization_config} of a model with such weights, as transformers writes it. */
+    static Map<String, Object> configuration() {
+        Map<String, Object> configuration = new LinkedHashMap<>();
+        configuration.put("load_in_4bit", false);
+        configuration.put("load_in_8bit", true);
+        configuration.put("llm_int8_threshold", 6.0);
+        configuration.put("quant_method", "bitsandbytes");
+        return configuration;
     }
 
     static Set<String> partsOf(CheckpointReader reader, String name) {

@@ -18,7 +18,7 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
 /** How bitsandbytes stores a {@code Linear4bit}: codes, scales, the tables they stand for, and a JSON with the rest. */
-public final class FourBitTensors {
+final class FourBitTensors {
 
     private static final String ABSMAX = ".absmax";
     private static final String MAP = ".quant_map";
@@ -28,13 +28,8 @@ public final class FourBitTensors {
 
     private FourBitTensors() {}
 
-    /**
-     * {@return what a checkpoint holds of a weight}
-     *
-     * @param weight whose tensors are wanted
-     * @param name the weight's in the checkpoint
-     */
-    public static Map<String, Tensor> of(FourBitWeight weight, String name) {
+    /** What a checkpoint holds of a weight. */
+    static Map<String, Tensor> of(FourBitWeight weight, String name) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         tensors.put(name, weight.packed());
         boolean isNested = weight.scales() instanceof Scales.Nested;
@@ -61,12 +56,8 @@ public final class FourBitTensors {
         return tensors;
     }
 
-    /**
-     * {@return the {@code quantization_config} of a model with such weights, as transformers writes it}
-     *
-     * @param weight stands for all, which are stored alike
-     */
-    public static Map<String, Object> configuration(FourBitWeight weight) {
+    /** The {@code quantization_config} of a model with such weights, as transformers writes it; one stands for all. */
+    static Map<String, Object> configuration(FourBitWeight weight) {
         Map<String, Object> configuration = new LinkedHashMap<>();
         configuration.put("_load_in_4bit", true);
         configuration.put("_load_in_8bit", false);

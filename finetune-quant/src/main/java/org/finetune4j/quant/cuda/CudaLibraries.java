@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.finetune4j.tensor.DeviceMemory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where libraries of CUDA may lie: the directories of the system property {@code finetune4j.cuda.libraries}, then those of
@@ -57,7 +58,7 @@ record CudaLibraries(List<Path> directories) {
                 found.stream().distinct().filter(Files::isDirectory).toList());
     }
 
-    private static void addPath(List<Path> directories, @org.jspecify.annotations.Nullable String path) {
+    private static void addPath(List<Path> directories, @Nullable String path) {
         if (path != null) {
             Arrays.stream(path.split(File.pathSeparator))
                     .filter(part -> !part.isBlank())

@@ -4,6 +4,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.cuda.global.nvrtc;
 import org.bytedeco.javacpp.Loader;
@@ -82,7 +83,7 @@ final class LinkedLibraries {
         }
         Path made = Files.createTempDirectory(link.getParent(), "link").resolve(wanted);
         Files.createSymbolicLink(made, library);
-        Files.move(made, link, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+        Files.move(made, link, StandardCopyOption.ATOMIC_MOVE);
         Files.delete(made.getParent());
     }
 }
