@@ -9,7 +9,10 @@ import java.util.function.IntPredicate;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
+import org.finetune4j.model.Pooling;
 import org.finetune4j.rlhf.preference.PreferenceColumns;
+import org.finetune4j.rlhf.reward.BradleyTerry;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Recorded token rows, padded: those of the chosen answers, then those of the rejected ones.
@@ -79,16 +82,13 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
      * The rows so that each pair's follow one another, with how many tokens their parts have.
      *
      * @param prompts whether the prompts of the chosen rows are labelled too
-     * @param reference the reference's sums for every row of this record; null for none
+     * @param reference the reference's sums for every row of this record
      */
     Batch pairs(boolean prompts, double[] reference) {
-        int[] order = new int[rows()];
         float[][] counts = new float[rows()][];
         float[][] sums = new float[rows()][];
         for (int pair = 0; pair < pairs(); pair++) {
             int rejected = pairs() + pair;
-            order[2 * pair] = pair;
-            order[2 * pair + 1] = rejected;
             int own = prompts ? Arrays.stream(real[pair], 1, length()).sum() - answerTokens(pair) : 0;
             counts[2 * pair] = new float[] {own, answerTokens(pair)};
             counts[2 * pair + 1] = new float[] {answerTokens(rejected)};
@@ -98,7 +98,37 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
         Map<String, float[][]> columns = new HashMap<>();
         columns.put(PreferenceColumns.ANSWER_TOKENS, counts);
         columns.put(PreferenceColumns.REFERENCE, sums);
-        return ordered(order).batch(row -> prompts && row % 2 == 0, columns);
+        return ordered(order()).batch(row -> prompts && row % 2 == 0, columns);
+    }
+
+    /**
+     * The rows so that each pair's follow one another, with the tokens at which a reward model judges them.
+     *
+     * @param margins how much better the chosen answers are, or null
+     */
+    Batch judged(Pooling pooling, double @Nullable [] margins) {
+        RecordedPairs ordered = ordered(order());
+        int[] last = pooling.tokens(ordered.batch(row -> false, Map.of()).modelInputs());
+        float[][] ends = new float[rows()][];
+        float[][] better = new float[rows()][0];
+        for (int row = 0; row < rows(); row++) {
+            ends[row] = new float[] {last[row]};
+            if (margins != null && row % 2 == 0) {
+                better[row] = new float[] {(float) margins[row / 2]};
+            }
+        }
+        return ordered.batch(
+                row -> false,
+                margins == null
+                        ? Map.of(BradleyTerry.ENDS, ends)
+                        : Map.of(BradleyTerry.ENDS, ends, BradleyTerry.MARGIN, better));
+    }
+
+    /** The rows' numbers, chosen and rejected in turn. */
+    private int[] order() {
+        int[] order = new int[2 * pairs()];
+        Arrays.setAll(order, i -> i % 2 == 0 ? i / 2 : pairs() + i / 2);
+        return order;
     }
 
     private RecordedPairs ordered(int[] order) {
