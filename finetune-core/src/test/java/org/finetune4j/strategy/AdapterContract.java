@@ -349,6 +349,20 @@ public abstract class AdapterContract {
         }
     }
 
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("models")
+    void stagesThatWorkOnSeveralBatchesInTurnGiveTheGradientsOfOneBatchAfterTheOther(String name) {
+        on(name, model -> {
+            try (Adapter adapter = attach(model)) {
+                train(model, adapter);
+                NamedGradients.assertSame(
+                        AdapterTrial.gradientsOfTwoBatches(model, adapter),
+                        AdapterTrial.gradientsOfTwoBatchesInStages(model, adapter),
+                        1e-6f);
+            }
+        });
+    }
+
     /** Runs a batch forwards and backwards. */
     private interface Pass {
         void run(CausalLM model, Adapter adapter, GradientCheckpointing checkpointing);

@@ -33,6 +33,7 @@ import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.gradient.Pipeline;
 import org.jspecify.annotations.Nullable;
 
 /** What the tests of an adapter do with it: short trainings on made-up tokens, gradients, answers, comparisons of files. */
@@ -89,6 +90,33 @@ final class AdapterTrial {
         backpropagation.run(
                 batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens()));
         adapter.trainingHooks().penalty(true);
+    }
+
+    static Map<String, float[]> gradientsOfTwoBatches(CausalLM model, Adapter adapter) {
+        List<Batch> batches = twoBatches();
+        double scale = 1.0 / batches.stream().mapToInt(Batch::labelledTokens).sum();
+        Backpropagation backpropagation = new Backpropagation(model, GradientCheckpointing.none()).withoutDropout();
+        adapter.trainableParameters().forEach(Parameter::clearGrad);
+        for (Batch batch : batches) {
+            backpropagation.run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));
+        }
+        return gradients(adapter);
+    }
+
+    /** Three stages, of which the first one has the embedding alone, with checkpoints. */
+    static Map<String, float[]> gradientsOfTwoBatchesInStages(CausalLM model, Adapter adapter) {
+        Backpropagation backpropagation = new Backpropagation(model, GradientCheckpointing.every(1)).withoutDropout();
+        adapter.trainableParameters().forEach(Parameter::clearGrad);
+        new Pipeline(backpropagation, model, 1, 2).run(twoBatches());
+        return gradients(adapter);
+    }
+
+    private static List<Batch> twoBatches() {
+        SyntheticSamples samples = new SyntheticSamples(4, VOCABULARY, 5);
+        Collator collator = new Collator(0, 1);
+        return List.of(
+                collator.collate(List.of(samples.get(0), samples.get(1))),
+                collator.collate(List.of(samples.get(2), samples.get(3))));
     }
 
     static Map<String, float[]> gradients(Adapter adapter) {
