@@ -83,7 +83,7 @@ final class BenchAdaptersCommand implements Callable<Integer> {
     private long numbers(AdapterSet adapters) {
         Adapter first = adapters.get(name(0));
         return first.parametersByKey().values().stream()
-                .mapToLong(parameter -> parameter.value().numel())
+                .mapToLong(parameter -> parameter.numel())
                 .sum();
     }
 

@@ -109,7 +109,7 @@ final class MethodMeasurement {
     private static long numbers(Iterable<Parameter> parameters) {
         long numbers = 0;
         for (Parameter parameter : parameters) {
-            numbers += parameter.value().numel();
+            numbers += parameter.numel();
         }
         return numbers;
     }

@@ -52,7 +52,8 @@ public final class Embedding extends Module {
      * @return [..., hidden]
      */
     public Tensor forward(Tensor ids, DType computeDType) {
-        Tensor rows = Functional.embedding(weight().value(), ids, paddingRow).to(computeDType); // [..., hidden]
+        Tensor rows = Functional.embedding(weight().as(weight().dtype()), ids, paddingRow)
+                .to(computeDType); // [..., hidden]
         EmbeddingExtension active = extension;
         return active == null ? rows : active.forward(ids, rows);
     }

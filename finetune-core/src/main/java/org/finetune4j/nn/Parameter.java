@@ -1,8 +1,8 @@
 package org.finetune4j.nn;
 
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Supplier;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.DType;
@@ -15,17 +15,29 @@ import org.jspecify.annotations.Nullable;
  * A weight of a model under the name it has in the checkpoint. Layers that share a weight hold the same object: what one
  * of them trains or replaces, the other one sees.
  *
- * <p>The value is stored in the checkpoint's dtype and converted where it is used, so storage and calculation can have
- * different types; a parameter that trains is stored in the type it is updated in. A frozen one may be stored compressed, in
- * fewer bits than a tensor can have: shape and type are known, {@link #as} gives the numbers, {@link #value} does not.
+ * <p>It is a holder: the values have one of several forms, see {@link ParameterValue}. They are stored in the checkpoint's
+ * dtype and converted where they are used, so storage and calculation can have different types; a parameter that trains is
+ * stored in the type it is updated in. {@link #as} gives the numbers whatever the form, {@link #value} the tensor of a form
+ * that has one.
  */
 public final class Parameter implements AutoCloseable {
 
     private final String name;
-    private @Nullable Tensor value;
-    private @Nullable CompressedWeight compressed;
+    private ParameterValue form;
     private @Nullable Supplier<Tensor> uncompressed;
     private boolean standsForAnother;
+
+    /**
+     * Takes over {@code value}, which is closed with this parameter.
+     *
+     * @param name in the checkpoint
+     * @param value taken over
+     */
+    public Parameter(String name, ParameterValue value) {
+        this.name = name;
+        this.form = value;
+        Construction.own(this::close);
+    }
 
     /**
      * Takes over {@code value}: it is closed with this parameter, not with the scope it was made in.
@@ -34,9 +46,7 @@ public final class Parameter implements AutoCloseable {
      * @param value taken over
      */
     public Parameter(String name, Tensor value) {
-        this.name = name;
-        this.value = value.unscoped();
-        Construction.own(this::close);
+        this(name, new DenseValue(value));
     }
 
     /**
@@ -46,9 +56,7 @@ public final class Parameter implements AutoCloseable {
      * @param compressed taken over
      */
     public Parameter(String name, CompressedWeight compressed) {
-        this.name = name;
-        this.compressed = compressed;
-        Construction.own(this::close);
+        this(name, new CompressedValue(compressed));
     }
 
     /**
@@ -90,17 +98,36 @@ public final class Parameter implements AutoCloseable {
         return name;
     }
 
+    /** {@return the values in the form they have now} They belong to this parameter. */
+    public ParameterValue form() {
+        return form;
+    }
+
     /**
      * {@return the tensor itself, in its storage dtype} It belongs to this parameter.
      *
-     * @throws IllegalStateException when the parameter is compressed: there is no such tensor, see {@link #as}
+     * @throws IllegalStateException when the form has no such tensor, see {@link #as}
      */
     public Tensor value() {
-        if (value == null) {
-            throw new IllegalStateException(
-                    name + " is stored compressed: use as(dtype), shape() or numel() instead of value()");
+        return required(ParameterValue::tensor);
+    }
+
+    /**
+     * The tensor that an optimizer of this process updates: the whole value, or this process's part of it.
+     *
+     * @return the tensor, in its storage dtype; it belongs to this parameter
+     * @throws IllegalStateException when the form cannot be updated
+     */
+    public Tensor local() {
+        return required(ParameterValue::local);
+    }
+
+    private Tensor required(Function<ParameterValue, Tensor> tensor) {
+        try {
+            return tensor.apply(form);
+        } catch (IllegalStateException e) {
+            throw new IllegalStateException(name + " is " + e.getMessage(), e);
         }
-        return value;
     }
 
     /**
@@ -111,7 +138,7 @@ public final class Parameter implements AutoCloseable {
      * @return the tensor
      */
     public Tensor as(DType dtype) {
-        return compressed == null ? value().to(dtype) : compressed.decompress(dtype);
+        return form.as(dtype);
     }
 
     /**
@@ -124,7 +151,7 @@ public final class Parameter implements AutoCloseable {
      */
     public Tensor as(DType dtype, @Nullable SequenceContext context) {
         WeightBuffers buffers = context == null ? null : context.weightBuffers();
-        Tensor buffered = buffers == null || compressed == null ? null : buffers.decompressed(this, dtype);
+        Tensor buffered = buffers == null || form.compressed() == null ? null : buffers.decompressed(this, dtype);
         return buffered == null ? as(dtype) : buffered;
     }
 
@@ -140,9 +167,9 @@ public final class Parameter implements AutoCloseable {
         }
     }
 
-    /** {@return the compressed form, or null when the value is a tensor} */
+    /** {@return the compressed form, or null when the value is numbers} */
     public @Nullable CompressedWeight compressed() {
-        return compressed;
+        return form.compressed();
     }
 
     /**
@@ -153,9 +180,9 @@ public final class Parameter implements AutoCloseable {
         return uncompressed == null ? Optional.empty() : Optional.of(uncompressed.get());
     }
 
-    /** {@return the length of every dimension} */
+    /** {@return the length of every dimension, of the whole} */
     public long[] shape() {
-        return compressed == null ? value().shape() : compressed.shape();
+        return form.shape();
     }
 
     /**
@@ -167,7 +194,7 @@ public final class Parameter implements AutoCloseable {
         return shape()[dimension];
     }
 
-    /** {@return the number of scalars} */
+    /** {@return the number of scalars, of the whole} */
     public long numel() {
         long count = 1;
         for (long length : shape()) {
@@ -178,17 +205,17 @@ public final class Parameter implements AutoCloseable {
 
     /** {@return the type that the value is stored in, or had before it was compressed} */
     public DType dtype() {
-        return compressed == null ? value().dtype() : compressed.dtype();
+        return form.dtype();
     }
 
-    /** {@return memory that the stored value takes, in bytes} */
+    /** {@return memory that this process holds of the value, in bytes} */
     public long bytes() {
-        return compressed == null ? numel() * value().dtype().itemSize() : compressed.bytes();
+        return form.bytes();
     }
 
     /** {@return where the value lives} */
     public Device device() {
-        return compressed == null ? value().device() : compressed.device();
+        return form.device();
     }
 
     /**
@@ -197,11 +224,8 @@ public final class Parameter implements AutoCloseable {
      * @param newValue taken over
      */
     public void replace(Tensor newValue) {
-        if (newValue != value) {
-            close();
-            compressed = null;
-            uncompressed = null;
-            value = newValue.unscoped();
+        if (!(form instanceof DenseValue dense) || dense.tensor() != newValue) {
+            replace(new DenseValue(newValue));
         }
     }
 
@@ -211,15 +235,41 @@ public final class Parameter implements AutoCloseable {
      * @param newValue taken over
      */
     public void replace(CompressedWeight newValue) {
+        replace(new CompressedValue(newValue));
+    }
+
+    /**
+     * Puts a value of any form in the place of the present one, which is closed.
+     *
+     * @param newValue taken over
+     */
+    public void replace(ParameterValue newValue) {
         close();
-        value = null;
         uncompressed = null;
-        compressed = newValue;
+        form = newValue;
+    }
+
+    /**
+     * Gives the rest of the value to other processes: this one keeps its part. A parameter that is to train says so after.
+     *
+     * @param gatherer brings the parts together
+     */
+    public void shard(ShardGatherer gatherer) {
+        replace(ShardedValue.of(value(), gatherer));
+    }
+
+    /**
+     * Takes over other numbers, in the form that the value has.
+     *
+     * @param whole of this parameter's shape, in any type; copied
+     */
+    public void set(Tensor whole) {
+        form.set(whole);
     }
 
     /** {@return whether training changes this parameter} */
     public boolean isTrainable() {
-        return value != null && value.requiresGrad();
+        return form.isTrainable();
     }
 
     /**
@@ -227,53 +277,38 @@ public final class Parameter implements AutoCloseable {
      * read-only by convention) and be stored in {@code updateDType}: it is copied when it becomes trainable.
      *
      * @param updateDType the type that the optimizer changes
-     * @throws UserErrorException when the parameter is stored compressed
+     * @throws org.finetune4j.UserErrorException when the parameter is stored compressed
      */
     public void train(DType updateDType) {
-        if (compressed != null) {
-            throw new UserErrorException("'" + name + "' is quantised and cannot train: load the model without"
-                    + " load_in_4bit and load_in_8bit, or use a method that adds parameters, such as lora");
-        }
-        if (!isTrainable()) {
-            Tensor stored = value();
-            replace(stored.dtype() == updateDType ? stored.copy() : stored.to(updateDType));
-            value().requiresGrad(true);
-        }
+        form.train(name, updateDType);
     }
 
     /** Stops training this parameter; its value stays. */
     public void freeze() {
-        if (value != null) {
-            value.clearGrad();
-            value.requiresGrad(false);
-        }
+        form.freeze();
     }
 
-    /** {@return the gradient that the backward passes since the last {@link #clearGrad()} added up, or null} */
+    /**
+     * {@return the gradient that the backward passes since the last {@link #clearGrad()} added up, of the shape of {@link
+     * #local()}, or null}
+     */
     public @Nullable Tensor grad() {
-        return value == null ? null : value.grad();
+        return form.grad();
     }
 
     /** Drops the gradient and its memory. */
     public void clearGrad() {
-        if (value != null) {
-            value.clearGrad();
-        }
+        form.clearGrad();
     }
 
     /** Frees the value, in whatever form it is. A parameter that belongs to a model is freed by it. */
     @Override
     public void close() {
-        if (value != null) {
-            value.close();
-        }
-        if (compressed != null) {
-            compressed.close();
-        }
+        form.close();
     }
 
     @Override
     public String toString() {
-        return name + " " + (value == null ? "compressed" : value);
+        return name + " " + form;
     }
 }

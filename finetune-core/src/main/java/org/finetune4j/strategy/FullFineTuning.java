@@ -12,6 +12,7 @@ import org.finetune4j.model.ModelWriter;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 
@@ -63,7 +64,12 @@ public final class FullFineTuning implements FineTuningStrategy {
         Attached(CausalLM model, FrozenParts frozen) {
             this.model = model;
             this.parameters = frozen.trainable(model.network());
-            parameters.forEach(parameter -> parameter.train(model.computeDType()));
+            parameters.forEach(parameter -> parameter.train(updateDType(parameter.dtype(), model.computeDType())));
+        }
+
+        /** The type of the calculation, or that of the checkpoint where it is more exact. */
+        private static DType updateDType(DType stored, DType computed) {
+            return stored.itemSize() > computed.itemSize() ? stored : computed;
         }
 
         @Override
@@ -97,7 +103,7 @@ public final class FullFineTuning implements FineTuningStrategy {
                                 + Arrays.toString(stored.shape()) + ", the model has "
                                 + Arrays.toString(parameter.shape()));
                     }
-                    parameter.value().copyInPlace(stored);
+                    parameter.set(stored);
                 });
             }
         }

@@ -97,6 +97,16 @@ public final class Tensor extends ElementwiseOperations {
         return wrap(handle().detach());
     }
 
+    /**
+     * The same memory with a history of its own: autograd does not take writing into one of the two for a change of the
+     * other. For memory that is filled before each use with what was in it.
+     *
+     * @return a view without history, which is no view to autograd
+     */
+    public Tensor alias() {
+        return wrap(handle().variable_data());
+    }
+
     // ---- shape ----
 
     /**

@@ -9,6 +9,7 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.optimizer.MasterWeights;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
@@ -23,11 +24,11 @@ final class Optimizers {
         List<ParameterGroup> groups = arguments.decayNormsAndBiases()
                 ? ParameterGroup.all(trainable, arguments.weightDecay())
                 : ParameterGroup.withoutNormsAndBiases(network, trainable, arguments.weightDecay());
-        return OptimizerProvider.named(arguments.optimizer().name())
-                .create(
-                        ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
-                        tables(network),
-                        arguments.optimizer());
+        return MasterWeights.optimizer(
+                OptimizerProvider.named(arguments.optimizer().name()),
+                ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
+                tables(network),
+                arguments.optimizer());
     }
 
     /** The weights that have a row for every word of the vocabulary. */

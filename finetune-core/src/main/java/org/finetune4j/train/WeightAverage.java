@@ -3,6 +3,7 @@ package org.finetune4j.train;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
@@ -11,12 +12,16 @@ import org.finetune4j.tensor.TensorScope;
 
 /**
  * The exponential moving average of the trained weights (Polyak and Juditsky 1992): after every step
- * {@code average = decay * average + (1 - decay) * weight}. It begins with the first weights.
+ * {@code average = decay * average + (1 - decay) * weight}. It begins with the first weights. It is kept in float32 at
+ * least: in fewer bits a weight's small share would be rounded away.
  */
 final class WeightAverage implements AutoCloseable {
 
     private final double decay;
     private final Map<Parameter, Tensor> averages = new LinkedHashMap<>();
+
+    /** Weights of another type than their averages, while these stand in their place. */
+    private final Map<Parameter, Tensor> weights = new LinkedHashMap<>();
 
     /** @param decay 0 for no average */
     WeightAverage(List<Parameter> parameters, double decay) {
@@ -24,8 +29,11 @@ final class WeightAverage implements AutoCloseable {
         if (decay > 0) {
             try (Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
-                parameters.forEach(parameter -> averages.put(
-                        parameter, parameter.value().detach().copy().unscoped()));
+                for (Parameter parameter : parameters) {
+                    Tensor weight = parameter.local().detach();
+                    Tensor average = weight.to(weight.dtype().atLeastFloat32());
+                    averages.put(parameter, (average.isSame(weight) ? weight.copy() : average).unscoped());
+                }
             }
         }
     }
@@ -35,25 +43,44 @@ final class WeightAverage implements AutoCloseable {
     }
 
     void update() {
-        try (Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            averages.forEach((parameter, average) ->
-                    average.mulInPlace(decay).addScaledInPlace(parameter.value().detach(), 1 - decay));
-        }
-    }
-
-    /** Exchanges weights and averages; a second time brings the weights back. */
-    void swap() {
         try (Autograd.Mode mode = Autograd.disabled()) {
             averages.forEach((parameter, average) -> {
                 try (TensorScope scope = TensorScope.open()) {
-                    Tensor weight = parameter.value().detach();
-                    Tensor kept = weight.copy();
-                    weight.copyInPlace(average);
-                    average.copyInPlace(kept);
+                    Tensor weight = parameter.local().detach().to(average.dtype());
+                    average.mulInPlace(decay).addScaledInPlace(weight, 1 - decay);
                 }
             });
         }
+    }
+
+    /** Puts averages in the place of the weights; a second time brings the weights back. */
+    void swap() {
+        boolean back = !weights.isEmpty();
+        try (Autograd.Mode mode = Autograd.disabled()) {
+            averages.forEach((parameter, average) -> {
+                try (TensorScope scope = TensorScope.open()) {
+                    Tensor weight = parameter.local().detach();
+                    if (average.dtype() == weight.dtype()) {
+                        Tensor kept = weight.copy();
+                        weight.copyInPlace(average);
+                        average.copyInPlace(kept);
+                    } else if (back) {
+                        weight.copyInPlace(Objects.requireNonNull(weights.get(parameter)));
+                    } else {
+                        weights.put(parameter, weight.copy().unscoped());
+                        weight.copyInPlace(average);
+                    }
+                }
+            });
+        }
+        if (back) {
+            forgetWeights();
+        }
+    }
+
+    private void forgetWeights() {
+        weights.values().forEach(Tensor::close);
+        weights.clear();
     }
 
     Map<String, Tensor> state() {
@@ -82,5 +109,6 @@ final class WeightAverage implements AutoCloseable {
     public void close() {
         averages.values().forEach(Tensor::close);
         averages.clear();
+        forgetWeights();
     }
 }

@@ -11,7 +11,10 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.junit.jupiter.api.Test;
 
@@ -56,6 +59,28 @@ class WeightAverageTest {
                 }
             }
             assertArrayEquals(average, values(parameter), 1e-6f);
+        }
+    }
+
+    /** A share of 0.1 % of a weight near 1 is below the last digit of a bfloat16. */
+    @Test
+    void anAverageOfBfloat16WeightsFollowsThemAndGivesThemBack() {
+        try (TensorScope scope = TensorScope.open();
+                Parameter parameter = new Parameter("p", Tensors.ones(DType.BFLOAT16, Device.CPU, 2));
+                WeightAverage average = new WeightAverage(List.of(parameter), 0.999)) {
+            parameter.set(Tensors.full(2, DType.FLOAT32, Device.CPU, 2));
+            for (int step = 0; step < 2000; step++) {
+                average.update();
+            }
+            float expected = (float) (2 - Math.pow(0.999, 2000));
+            assertArrayEquals(
+                    new float[] {expected, expected}, average.state().get("p").toFloatArray(), 1e-4f);
+            average.swap();
+            assertEquals(expected, parameter.as(DType.FLOAT32).toFloatArray()[0], 4e-3);
+            average.swap();
+            assertArrayEquals(new float[] {2, 2}, parameter.as(DType.FLOAT32).toFloatArray());
+            assertArrayEquals(
+                    new float[] {expected, expected}, average.state().get("p").toFloatArray(), 1e-4f);
         }
     }
 

@@ -6,7 +6,6 @@ import org.finetune4j.nn.EmbeddingExtension;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -69,12 +68,8 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Parameter weight = base.weight();
-            DType stored = weight.dtype();
-            Tensor folded = mergedWeight(weight.as(AdapterDType.of(stored)).detach());
             Parameter merged = new Parameter(
-                    weight.name(),
-                    FiniteValues.require(weight.name(), FiniteValues.convert(weight.name(), folded, stored))
-                            .copy());
+                    weight.name(), weight.form().changed(this::mergedWeight, FiniteValues.narrowing(weight.name())));
             ReplacedParameter replaced = keepTies
                     ? ReplacedParameter.everywhere(model, weight, merged)
                     : ReplacedParameter.in(base, "weight", merged);
@@ -97,6 +92,6 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
 
     @Override
     public void free() {
-        parameters().forEach(parameter -> parameter.value().close());
+        parameters().forEach(Parameter::close);
     }
 }

@@ -2,13 +2,11 @@ package org.finetune4j.peft;
 
 import java.util.Collection;
 import org.finetune4j.model.safetensors.FiniteValues;
-import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -95,10 +93,8 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
             Tensor oldBias = bias == null ? null : bias.value().detach();
             Tensor newBias = mergedBias(oldBias);
             Parameter weight = base.weight();
-            CompressedWeight compressed = weight.compressed();
-            Parameter merged = compressed == null
-                    ? new Parameter(weight.name(), scope.keep(foldedWeight(weight)))
-                    : new Parameter(weight.name(), new FoldedWeight(compressed, this::folded));
+            Parameter merged = new Parameter(
+                    weight.name(), weight.form().changed(this::folded, FiniteValues.narrowing(weight.name())));
             ReplacedParameter replaced = keepTies
                     ? ReplacedParameter.everywhere(model, weight, merged)
                     : ReplacedParameter.in(base, "weight", merged);
@@ -116,15 +112,6 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
             }
             base.removeExtension();
         }
-    }
-
-    /** The merged weight in the base weight's layout and dtype. */
-    private Tensor foldedWeight(Parameter weight) {
-        DType stored = weight.dtype();
-        DType exact = AdapterDType.of(stored);
-        Tensor folded = folded(weight.as(exact).detach().copy());
-        return FiniteValues.require(weight.name(), FiniteValues.convert(weight.name(), folded, stored))
-                .copy();
     }
 
     /** The merged weight of one that may be changed: [out, in], or [in, out] in GPT-2's layout, as it is given. */
@@ -151,6 +138,6 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
 
     @Override
     public void free() {
-        parameters().forEach(parameter -> parameter.value().close());
+        parameters().forEach(Parameter::close);
     }
 }

@@ -1,6 +1,7 @@
 package org.finetune4j.model.safetensors;
 
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
@@ -47,6 +48,16 @@ public final class FiniteValues {
             throw new UserErrorException("tensor '" + name + "' has NaN or infinite values: nothing is written");
         }
         return tensor;
+    }
+
+    /**
+     * Converts as {@link #convert} does and refuses what is not finite.
+     *
+     * @param name of the tensor, for the message
+     * @return from a tensor and a type to the converted tensor
+     */
+    public static BiFunction<Tensor, DType, Tensor> narrowing(String name) {
+        return (tensor, dtype) -> require(name, convert(name, tensor, dtype));
     }
 
     /**

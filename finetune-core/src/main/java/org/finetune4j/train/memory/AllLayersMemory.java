@@ -24,7 +24,7 @@ record AllLayersMemory(long kept, long backward) {
 
     static AllLayersMemory of(CausalLM model, long tokens, GradientCheckpointing checkpointing) {
         DecoderModel network = model.network();
-        long hidden = network.inputEmbedding().weight().value().size(1);
+        long hidden = network.inputEmbedding().weight().size(1);
         long scalars = tokens * model.computeDType().itemSize();
         boolean leavesGaps = scalars * hidden < NativeAllocator.smallestMappedBlock();
         double expertShare = expertShare(model.config());

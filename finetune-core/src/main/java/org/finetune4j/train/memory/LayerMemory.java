@@ -104,8 +104,7 @@ record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, 
         }
         return extension.parameters().stream()
                 .filter(parameter -> parameter.shape().length == 2)
-                .mapToLong(parameter ->
-                        Math.min(parameter.value().size(0), parameter.value().size(1)))
+                .mapToLong(parameter -> Math.min(parameter.size(0), parameter.size(1)))
                 .max()
                 .orElse(0);
     }

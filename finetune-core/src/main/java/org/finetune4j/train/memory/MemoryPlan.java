@@ -12,6 +12,7 @@ import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.optimizer.MasterWeights;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 
@@ -25,6 +26,7 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param accumulated gradients that a forward pass finds there, from the batches before it in the same step
  * @param optimizerState what the optimizer keeps between steps
  * @param optimizerResident how much of that is in memory at one time; the rest is in files
+ * @param masters float32 values behind parameters that train in fewer bits
  * @param average the moving average of what trains, where one is kept
  * @param activations kept for the backward pass of a batch of the longest samples, all layers
  * @param backward the largest layer's own needs while it goes backwards or, at the end, all gradients and a second one of
@@ -40,6 +42,7 @@ public record MemoryPlan(
         long accumulated,
         long optimizerState,
         long optimizerResident,
+        long masters,
         long average,
         long activations,
         long backward,
@@ -116,9 +119,12 @@ public record MemoryPlan(
                 arguments.gradientAccumulationSteps() > 1 ? gradients : 0,
                 states,
                 provider.residentBytes(states, optimizer),
-                arguments.emaDecay() > 0 ? gradients : 0,
+                trained.stream().mapToLong(MemoryPlan::masterBytes).sum(),
+                arguments.emaDecay() > 0
+                        ? trained.stream().mapToLong(MemoryPlan::exactBytes).sum()
+                        : 0,
                 layers.kept(),
-                Math.max(layers.backward(), gradients + secondGradient(network)),
+                Math.max(layers.backward(), gradients + Math.max(secondGradient(network), convertedGradient(trained))),
                 head(model, load),
                 process);
     }
@@ -128,12 +134,26 @@ public record MemoryPlan(
         return table.isTrainable() ? table.bytes() : 0;
     }
 
-    /** States are in the type of their parameter. */
+    /** States are in the type of their parameter, or of its master. */
     private static long stateBytes(
             OptimizerProvider provider, Parameter parameter, boolean isTable, OptimizerOptions optimizer) {
-        return provider.stateBytes(parameter.shape(), isTable, optimizer)
-                * parameter.dtype().itemSize()
+        return provider.stateBytes(parameter.local().shape(), isTable, optimizer)
+                * parameter.dtype().atLeastFloat32().itemSize()
                 / Float.BYTES;
+    }
+
+    private static long masterBytes(Parameter parameter) {
+        return MasterWeights.needsMaster(parameter.dtype()) ? exactBytes(parameter) : 0;
+    }
+
+    /** What this process holds of a parameter, in float32 at least. */
+    private static long exactBytes(Parameter parameter) {
+        return parameter.local().numel() * parameter.dtype().atLeastFloat32().itemSize();
+    }
+
+    /** An optimizer converts one gradient at a time for a master; the largest one counts. */
+    private static long convertedGradient(Collection<Parameter> trained) {
+        return trained.stream().mapToLong(MemoryPlan::masterBytes).max().orElse(0);
     }
 
     /** Scores and their derivative of some rows, in float32 too where that is not their type; all hidden states six times. */
@@ -154,7 +174,12 @@ public record MemoryPlan(
     /** {@return the most that is needed at one time once the optimizer has its state: from the second step on} */
     public long peak() {
         long forward = accumulated + activations + head;
-        return process + weights + optimizerResident + average + Math.max(forward, Math.max(backward, gradients));
+        return process
+                + weights
+                + optimizerResident
+                + masters
+                + average
+                + Math.max(forward, Math.max(backward, gradients));
     }
 
     private static Set<Parameter> identitySet(Collection<Parameter> parameters) {
@@ -180,7 +205,7 @@ public record MemoryPlan(
         String files = optimizerResident < optimizerState
                 ? String.format(Locale.ROOT, " (and %,d in files)", megabytes(optimizerState - optimizerResident))
                 : "";
-        String averages = average > 0 ? String.format(Locale.ROOT, " averages %,d,", megabytes(average)) : "";
+        String averages = part("masters", masters) + part("averages", average);
         return String.format(
                 Locale.ROOT,
                 "about %,d MB at the peak: weights %,d, gradients %,d, optimizer %,d%s,%s activations %,d, output layer"
@@ -194,6 +219,10 @@ public record MemoryPlan(
                 megabytes(activations),
                 megabytes(head),
                 megabytes(process));
+    }
+
+    private static String part(String name, long bytes) {
+        return bytes > 0 ? String.format(Locale.ROOT, " %s %,d,", name, megabytes(bytes)) : "";
     }
 
     /**

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
 
@@ -67,7 +68,9 @@ public final class MuonWithAdamW implements Optimizer {
             List<ParameterGroup> matrices = new ArrayList<>();
             List<ParameterGroup> others = new ArrayList<>();
             for (ParameterGroup group : groups) {
-                matrices.add(part(group, tables, true));
+                ParameterGroup ofMatrices = part(group, tables, true);
+                ofMatrices.parameters().forEach(Provider::requireWhole);
+                matrices.add(ofMatrices);
                 others.add(part(group, tables, false));
             }
             return new MuonWithAdamW(
@@ -77,6 +80,13 @@ public final class MuonWithAdamW implements Optimizer {
                             options.flag("nesterov", true),
                             options.flag("match_adamw", true)),
                     new AdamW(others, options.beta1(), options.beta2(), options.epsilon()));
+        }
+
+        private static void requireWhole(Parameter matrix) {
+            if (matrix.local().shape().length != 2) {
+                throw new UserErrorException(
+                        "optim muon moves whole matrices, but '" + matrix.name() + "' is sharded: choose adamw");
+            }
         }
 
         private static ParameterGroup part(ParameterGroup group, Set<Parameter> tables, boolean matrices) {

@@ -31,7 +31,7 @@ final class ParameterStates implements AutoCloseable {
 
     Tensor of(Parameter parameter) {
         return states.computeIfAbsent(parameter, key -> {
-            Tensor value = key.value();
+            Tensor value = key.local();
             return Tensors.zeros(value.dtype(), value.device(), stateShape.apply(value.shape()))
                     .unscoped();
         });
@@ -50,7 +50,7 @@ final class ParameterStates implements AutoCloseable {
         for (Parameter parameter : parameters) {
             Tensor state = saved.get(key(parameter));
             if (state != null) {
-                long[] expected = stateShape.apply(parameter.shape());
+                long[] expected = stateShape.apply(parameter.local().shape());
                 if (!Arrays.equals(state.shape(), expected)) {
                     throw new UserErrorException("optimizer state '" + key(parameter) + "' has the shape "
                             + Arrays.toString(state.shape()) + ", but the parameter needs "

@@ -58,7 +58,7 @@ abstract class StatefulOptimizer implements Optimizer {
             try (TensorScope scope = TensorScope.open()) {
                 Tensor gradient = parameter.grad();
                 if (gradient != null) {
-                    update(parameter, parameter.value().detach(), gradient.contiguous(), group, learningRate);
+                    update(parameter, parameter.local().detach(), gradient.contiguous(), group, learningRate);
                 }
             }
         }

@@ -59,7 +59,7 @@ public final class DiskSpaceCheck implements PreflightCheck {
         MemoryPlan memory = context.memory();
         TrainingArguments arguments = context.arguments();
         long model = context.method().equals("full") ? memory.weights() : memory.gradients();
-        long checkpoint = model + memory.optimizerState() + memory.average();
+        long checkpoint = model + memory.optimizerState() + memory.masters() + memory.average();
         // The best model, the one that the latest checkpoint refers to, and the one that is being written or the
         // result.
         return (arguments.saveTotalLimit() + 1L) * checkpoint + 3 * model;

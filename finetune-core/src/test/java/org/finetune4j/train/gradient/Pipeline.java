@@ -41,8 +41,7 @@ public final class Pipeline {
         try (TensorScope scope = TensorScope.open();
                 MicroBatches all = backpropagation.microBatches()) {
             List<MicroBatch> running = batches.stream()
-                    .map(batch ->
-                            all.start(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale)))
+                    .map(batch -> all.start(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale)))
                     .toList();
             @Nullable SegmentOutput[][] outputs = new SegmentOutput[stages][batches.size()];
             @Nullable Tensor[][] gradients = new Tensor[stages][batches.size()];
@@ -66,8 +65,7 @@ public final class Pipeline {
                         boolean last = stage == stages - 1;
                         Tensor arrived = last ? null : gradients[stage + 1][task.batch];
                         if (last || arrived != null) {
-                            gradients[stage][task.batch] =
-                                    outputs[stage][task.batch].backward(arrived);
+                            gradients[stage][task.batch] = outputs[stage][task.batch].backward(arrived);
                         }
                         back[stage][task.batch] = true;
                     }
@@ -75,7 +73,8 @@ public final class Pipeline {
             }
             for (int batch = 0; batch < batches.size(); batch++) {
                 running.get(batch).finish();
-                loss += outputs[stages - 1][batch].tensor().item() + running.get(batch).extraLoss();
+                loss += outputs[stages - 1][batch].tensor().item()
+                        + running.get(batch).extraLoss();
                 running.get(batch).close();
             }
         }

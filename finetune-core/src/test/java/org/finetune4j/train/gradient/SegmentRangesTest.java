@@ -63,7 +63,8 @@ class SegmentRangesTest {
         try (CausalLM model = load(name);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             Backpropagation backpropagation = new Backpropagation(model, new GradientCheckpointing(everyLayers));
-            double scale = 1.0 / batches.stream().mapToInt(Batch::labelledTokens).sum();
+            double scale =
+                    1.0 / batches.stream().mapToInt(Batch::labelledTokens).sum();
             double expectedLoss = 0;
             for (Batch batch : batches) {
                 expectedLoss +=
@@ -73,7 +74,8 @@ class SegmentRangesTest {
             Pipeline pipeline = new Pipeline(backpropagation, model, cuts);
             assertEquals(expectedLoss, pipeline.run(batches));
             // Head and embedding add to a weight that they share in another order.
-            NamedGradients.assertSame(expected, takeGradients(model), model.network().isTied() ? 1e-6f : 0);
+            NamedGradients.assertSame(
+                    expected, takeGradients(model), model.network().isTied() ? 1e-6f : 0);
             List<String> order = cuts.length == 1
                     ? List.of("F00", "F10", "F01", "B10", "B00", "F11", "F02", "B11", "B01", "F12", "B12", "B02")
                     : pipeline.done();
@@ -111,20 +113,16 @@ class SegmentRangesTest {
                             all.start(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1))) {
                 SegmentOutput frozen = running.forward(0, 5, running.tokens(), Gradients.OF_PARAMETERS);
                 assertEquals(false, frozen.isRecorded());
-                SegmentOutput rest =
-                        running.forward(5, running.segments(), frozen.tensor(), Gradients.OF_PARAMETERS);
+                SegmentOutput rest = running.forward(5, running.segments(), frozen.tensor(), Gradients.OF_PARAMETERS);
                 assertEquals(true, rest.isRecorded());
                 assertEquals(null, rest.backward(null));
                 assertThrows(IllegalStateException.class, () -> rest.backward(null), "it goes back once");
                 assertThrows(IllegalStateException.class, () -> frozen.backward(null));
                 assertThrows(
-                        IndexOutOfBoundsException.class,
-                        () -> running.forward(3, 3, frozen.tensor(), Gradients.NONE));
+                        IndexOutOfBoundsException.class, () -> running.forward(3, 3, frozen.tensor(), Gradients.NONE));
             }
-            model.network()
-                    .layers()
-                    .forEach(layer -> layer.allParameters()
-                            .forEach(p -> assertEquals(layer == model.network().layers().get(4), p.grad() != null)));
+            model.network().layers().forEach(layer -> layer.allParameters()
+                    .forEach(p -> assertEquals(layer == model.network().layers().get(4), p.grad() != null)));
         }
     }
 

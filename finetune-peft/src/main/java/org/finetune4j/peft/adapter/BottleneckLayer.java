@@ -111,7 +111,7 @@ final class BottleneckLayer implements AdapterPart, BlockExtension {
 
     @Override
     public void free() {
-        parameters().forEach(parameter -> parameter.value().close());
+        parameters().forEach(Parameter::close);
     }
 
     @Override

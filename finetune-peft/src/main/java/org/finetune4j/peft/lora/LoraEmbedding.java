@@ -29,7 +29,7 @@ final class LoraEmbedding extends AdaptedEmbedding {
                     + " init_lora_weights " + config.initialization().peftValue() + " are not implemented");
         }
         int rank = config.rankOf(path);
-        long hidden = table.weight().value().size(1);
+        long hidden = table.weight().size(1);
         boolean random = config.initialization() == LoraInitialization.RANDOM;
         this.scale = config.scaleOf(path);
         this.storesBase = config.storesBaseOf(model, table);

@@ -42,7 +42,7 @@ public final class PTuning extends EmbeddingPrompt {
     }
 
     private static int width(CausalLM model) {
-        return (int) model.network().inputEmbedding().weight().value().size(1);
+        return (int) model.network().inputEmbedding().weight().size(1);
     }
 
     private int hidden(CausalLM model) {

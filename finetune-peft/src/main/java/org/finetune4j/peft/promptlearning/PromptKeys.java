@@ -99,7 +99,7 @@ public final class PromptKeys {
     public static Sizes ofEmbeddings(CausalLM model) {
         return new Sizes(
                 model.network().layers().size(),
-                (int) model.network().inputEmbedding().weight().value().size(1),
+                (int) model.network().inputEmbedding().weight().size(1),
                 model.config().has("n_head")
                         ? model.config().positive("n_head")
                         : model.config().positive("num_attention_heads"));

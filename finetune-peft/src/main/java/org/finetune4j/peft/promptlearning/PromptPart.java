@@ -47,7 +47,7 @@ final class PromptPart implements AdapterPart, PromptExtension {
         if (table == null) {
             throw new IllegalStateException("an encoder without a table of virtual tokens");
         }
-        return (int) table.value().size(0);
+        return (int) table.size(0);
     }
 
     @Override
@@ -97,7 +97,7 @@ final class PromptPart implements AdapterPart, PromptExtension {
     }
 
     private static void check(String origin, String key, Parameter parameter, Tensor value) {
-        long[] wanted = parameter.value().shape();
+        long[] wanted = parameter.shape();
         if (!Arrays.equals(wanted, value.shape())) {
             throw new UserErrorException(origin + ": tensor '" + key + "' has the shape "
                     + Arrays.toString(value.shape()) + ", the adapter's configuration asks for "
@@ -131,7 +131,7 @@ final class PromptPart implements AdapterPart, PromptExtension {
 
     @Override
     public void free() {
-        encoder.parameters().values().forEach(parameter -> parameter.value().close());
+        encoder.parameters().values().forEach(Parameter::close);
     }
 
     @Override

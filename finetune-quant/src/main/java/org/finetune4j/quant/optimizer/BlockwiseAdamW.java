@@ -86,7 +86,7 @@ public final class BlockwiseAdamW implements Optimizer {
                         Moments state = of(parameter);
                         memory.touch(state.tensors());
                         step(
-                                parameter.value(),
+                                parameter.local(),
                                 gradient.contiguous(),
                                 state,
                                 group.weightDecay(),
@@ -139,17 +139,18 @@ public final class BlockwiseAdamW implements Optimizer {
 
     private Moments of(Parameter parameter) {
         return moments.computeIfAbsent(parameter, key -> {
-            long count = key.numel();
+            long[] shape = key.local().shape();
+            long count = key.local().numel();
             List<Tensor> tensors = new ArrayList<>();
             if (eightBit && count >= SMALLEST_IN_8_BITS) {
                 long blocks = (count + AdamKernel.BLOCK_SIZE - 1) / AdamKernel.BLOCK_SIZE;
-                tensors.add(memory.zeros(DType.UINT8, key.shape()));
-                tensors.add(memory.zeros(DType.UINT8, key.shape()));
+                tensors.add(memory.zeros(DType.UINT8, shape));
+                tensors.add(memory.zeros(DType.UINT8, shape));
                 tensors.add(memory.zeros(DType.FLOAT32, blocks));
                 tensors.add(memory.zeros(DType.FLOAT32, blocks));
             } else {
-                tensors.add(memory.zeros(DType.FLOAT32, key.shape()));
-                tensors.add(memory.zeros(DType.FLOAT32, key.shape()));
+                tensors.add(memory.zeros(DType.FLOAT32, shape));
+                tensors.add(memory.zeros(DType.FLOAT32, shape));
             }
             return new Moments(tensors);
         });
