@@ -86,6 +86,6 @@ final class HeldOutOptions {
 
     /** Measures a model as it is now. */
     EvaluationMetrics evaluate(CausalLM model, TrainingDataset samples, ModelSelection selection) {
-        return new Evaluator(model, samples, Collator.of(model.tokenizer()), batchSize, selection).evaluate(0);
+        return new Evaluator(model, samples, Collator.of(model), batchSize, selection).evaluate(0);
     }
 }

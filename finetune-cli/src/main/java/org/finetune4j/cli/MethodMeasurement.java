@@ -71,7 +71,7 @@ final class MethodMeasurement {
             Evaluator evaluator = new Evaluator(
                     model,
                     heldOut.samples(),
-                    Collator.of(model.tokenizer()),
+                    Collator.of(model),
                     training.arguments().perDeviceEvalBatchSize(),
                     selection);
             if (row == null) {

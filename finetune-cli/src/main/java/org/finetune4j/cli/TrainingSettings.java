@@ -6,6 +6,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.stage.StageData;
@@ -68,7 +69,10 @@ record TrainingSettings(
      * @param records that it will learn from
      */
     CausalLM load(Path directory, TrainingRecords records) {
-        return CausalLM.load(directory, data.stage().loading(load.options(), directory, records.train()));
+        // A head that is new starts from the seed, whatever was drawn before.
+        try (RandomGenerator.Use random = RandomGenerator.of(arguments.seed()).use()) {
+            return CausalLM.load(directory, data.stage().loading(load.options(), directory, records.train()));
+        }
     }
 
     /**

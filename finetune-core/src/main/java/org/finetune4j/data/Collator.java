@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.Tokenizer;
 
 /**
@@ -41,6 +42,20 @@ public final class Collator {
      */
     public static Collator of(Tokenizer tokenizer) {
         return new Collator(tokenizer.padTokenId().orElse(tokenizer.eosTokenId().orElse(0)), 1);
+    }
+
+    /**
+     * Pads as a model needs it: for a classifier that knows padding by its id with that one, else with its tokenizer's.
+     *
+     * @param model that reads the batches
+     * @return the collator
+     */
+    public static Collator of(CausalLM model) {
+        Integer known = model.config().isSequenceClassifier() ? model.config().padTokenId() : null;
+        if (known != null) {
+            return new Collator(known, 1);
+        }
+        return model.hasTokenizer() ? of(model.tokenizer()) : new Collator(0, 1);
     }
 
     /**

@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param device where its weights go
  * @param dtype the type they are stored in (float32, bfloat16 or float16), or null to keep the checkpoint's
- * @param labels loads the backbone of whatever the checkpoint is as a classifier of sequences with so many labels, whose
- *     head starts new where the checkpoint has none; null loads what the checkpoint is
+ * @param head loads the backbone of whatever the checkpoint is as a classifier of sequences with these labels, whose head
+ *     starts new where the checkpoint has none; null loads what the checkpoint is
  * @param compression how the weights of linear layers are compressed while they are read, or null
  * @param addedTokens tokens to add to the tokenizer, with rows for them in the model
  * @param computeDType the type to calculate in, or null for what is best on the device, see {@link Device#computeDType}
@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public record LoadOptions(
         Device device,
         @Nullable DType dtype,
-        @Nullable Integer labels,
+        @Nullable ClassifierHead head,
         @Nullable WeightCompression compression,
         AddedTokens addedTokens,
         @Nullable DType computeDType) {
@@ -30,7 +30,7 @@ public record LoadOptions(
      *
      * @param device where the weights go
      * @param dtype what weights are held in; null for the type of the checkpoint
-     * @param labels of a classifier; null for what the checkpoint is
+     * @param head of a classifier; null for what the checkpoint is
      * @param compression of the weights; null for none
      * @param addedTokens more than the checkpoint has
      * @param computeDType what is calculated in; null for what suits the device
@@ -68,7 +68,7 @@ public record LoadOptions(
      * @param newDevice where the weights go
      */
     public LoadOptions withDevice(Device newDevice) {
-        return new LoadOptions(newDevice, dtype, labels, compression, addedTokens, computeDType);
+        return new LoadOptions(newDevice, dtype, head, compression, addedTokens, computeDType);
     }
 
     /**
@@ -77,7 +77,7 @@ public record LoadOptions(
      * @param newDType what weights are held in
      */
     public LoadOptions withDType(DType newDType) {
-        return new LoadOptions(device, newDType, labels, compression, addedTokens, computeDType);
+        return new LoadOptions(device, newDType, head, compression, addedTokens, computeDType);
     }
 
     /**
@@ -86,7 +86,7 @@ public record LoadOptions(
      * @return the options
      */
     public LoadOptions inDoublePrecision() {
-        return new LoadOptions(device, DType.FLOAT64, labels, compression, addedTokens, DType.FLOAT64);
+        return new LoadOptions(device, DType.FLOAT64, head, compression, addedTokens, DType.FLOAT64);
     }
 
     /**
@@ -96,7 +96,17 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions asClassifier(int newLabels) {
-        return new LoadOptions(device, dtype, newLabels, compression, addedTokens, computeDType);
+        return asClassifier(ClassifierHead.of(newLabels));
+    }
+
+    /**
+     * As a classifier of sequences.
+     *
+     * @param newHead what it tells apart
+     * @return the new options
+     */
+    public LoadOptions asClassifier(ClassifierHead newHead) {
+        return new LoadOptions(device, dtype, newHead, compression, addedTokens, computeDType);
     }
 
     /**
@@ -105,7 +115,7 @@ public record LoadOptions(
      * @param newCompression of the weights; null for none
      */
     public LoadOptions withCompression(@Nullable WeightCompression newCompression) {
-        return new LoadOptions(device, dtype, labels, newCompression, addedTokens, computeDType);
+        return new LoadOptions(device, dtype, head, newCompression, addedTokens, computeDType);
     }
 
     /**
@@ -115,7 +125,7 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions withAddedTokens(AddedTokens newTokens) {
-        return new LoadOptions(device, dtype, labels, compression, newTokens, computeDType);
+        return new LoadOptions(device, dtype, head, compression, newTokens, computeDType);
     }
 
     /**
@@ -125,6 +135,6 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions withComputeDType(@Nullable DType newComputeDType) {
-        return new LoadOptions(device, dtype, labels, compression, addedTokens, newComputeDType);
+        return new LoadOptions(device, dtype, head, compression, addedTokens, newComputeDType);
     }
 }

@@ -146,17 +146,28 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin, reads);
     }
 
-    /** A copy of another architecture that tells {@code labels} labels apart, called as transformers calls new ones. */
-    ModelConfig withLabels(String architecture, int labels) {
+    /** A copy of another architecture, with this head. */
+    ModelConfig withHead(String architecture, ClassifierHead head) {
         ObjectNode copy = root.deepCopy();
         copy.putArray("architectures").add(architecture);
         copy.remove("num_labels");
         ObjectNode names = copy.putObject("id2label");
         ObjectNode numbers = copy.putObject("label2id");
-        for (int i = 0; i < labels; i++) {
-            names.put(String.valueOf(i), "LABEL_" + i);
-            numbers.put("LABEL_" + i, i);
+        for (int i = 0; i < head.labels().size(); i++) {
+            names.put(String.valueOf(i), head.labels().get(i));
+            numbers.put(head.labels().get(i), i);
         }
+        copy.remove("problem_type");
+        if (head.problemType() != null) {
+            copy.put("problem_type", head.problemType());
+        }
+        return new ModelConfig(copy, origin, reads);
+    }
+
+    /** A copy that names the padding's token. */
+    ModelConfig withPadTokenId(int id) {
+        ObjectNode copy = root.deepCopy();
+        copy.put("pad_token_id", id);
         return new ModelConfig(copy, origin, reads);
     }
 
@@ -209,6 +220,15 @@ public final class ModelConfig {
     public int labels() {
         JsonNode labels = root.path("id2label");
         return labels.isObject() && !labels.isEmpty() ? labels.size() : positive("num_labels", 2);
+    }
+
+    /** {@return the names of a classifier's labels in their order, {@code LABEL_0} and so on where it has none} */
+    public List<String> labelNames() {
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < labels(); i++) {
+            names.add(root.path("id2label").path(String.valueOf(i)).asText("LABEL_" + i));
+        }
+        return names;
     }
 
     /** {@return the padding's token, or null where the configuration names none} */

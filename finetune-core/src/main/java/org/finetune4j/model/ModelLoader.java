@@ -3,6 +3,7 @@ package org.finetune4j.model;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.Weights;
@@ -22,8 +23,9 @@ final class ModelLoader {
     /** See {@link CausalLM#load(Path, LoadOptions)}. */
     static CausalLM load(Path directory, LoadOptions options) {
         ModelConfig found = ModelConfig.load(directory);
-        Integer labels = options.labels();
-        ModelConfig config = labels == null ? found : found.withLabels(Architecture.classifierOf(found), labels);
+        ClassifierHead head = options.head();
+        ModelConfig config =
+                head == null || head.describes(found) ? found : found.withHead(Architecture.classifierOf(found), head);
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
@@ -37,10 +39,7 @@ final class ModelLoader {
                 NativeAllocator.returnLargeBlocks();
             }
             CheckpointWeights source = new CheckpointWeights(
-                    reader, architecture, device, options.dtype(), labels != null, format, compression);
-            DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
-            source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
-            ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
+                    reader, architecture, device, options.dtype(), head != null, format, compression);
             AddedTokens added = options.addedTokens();
             Tokenizer tokenizer = added.isEmpty() && !Files.exists(directory.resolve("tokenizer.json"))
                     ? null
@@ -48,6 +47,12 @@ final class ModelLoader {
             if (tokenizer != null) {
                 Construction.own(tokenizer::close);
             }
+            if (head != null && config.padTokenId() == null && tokenizer != null) {
+                config = withPadding(config, tokenizer);
+            }
+            DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
+            source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
+            ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             if (tokenizer != null && !added.isEmpty()) {
                 VocabularyGrowth.grow(network, tokenizer.rows());
                 stored = stored.withVocabSize((int) network.inputEmbedding().count());
@@ -61,6 +66,12 @@ final class ModelLoader {
                     tokenizer,
                     source.mappedFiles()));
         }
+    }
+
+    /** A new head reads the last token that is no padding, which therefore has to have a name: TRL takes the end's, too. */
+    private static ModelConfig withPadding(ModelConfig config, Tokenizer tokenizer) {
+        OptionalInt padding = tokenizer.padTokenId().isPresent() ? tokenizer.padTokenId() : tokenizer.eosTokenId();
+        return padding.isPresent() ? config.withPadTokenId(padding.getAsInt()) : config;
     }
 
     /** See {@link CausalLM#initialize(ModelConfig, Tokenizer, LoadOptions, long)}. */

@@ -10,10 +10,13 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
@@ -225,6 +228,27 @@ public final class Tokenizer implements AutoCloseable {
             throw new IllegalArgumentException("no token has id " + id + " in " + directory);
         }
         return token;
+    }
+
+    /**
+     * Where another tokenizer gives a token another id, so that ids of the one cannot be read by the other.
+     *
+     * @param other the other one
+     * @return the first such id with both tokens, or empty where all are the same
+     */
+    public Optional<String> differenceFrom(Tokenizer other) {
+        Map<Integer, String> own = whileOpen(open -> tokens.tokens());
+        Map<Integer, String> others = other.whileOpen(open -> other.tokens.tokens());
+        return Stream.concat(own.keySet().stream(), others.keySet().stream())
+                .sorted()
+                .filter(id -> !Objects.equals(own.get(id), others.get(id)))
+                .findFirst()
+                .map(id -> "id " + id + " is " + quoted(own.get(id)) + " in " + directory + ", and "
+                        + quoted(others.get(id)) + " in " + other.directory);
+    }
+
+    private static String quoted(@Nullable String token) {
+        return token == null ? "no token" : "'" + Reasons.oneLine(token) + "'";
     }
 
     /** {@return the id of the token that opens a sequence, if the checkpoint names one} */

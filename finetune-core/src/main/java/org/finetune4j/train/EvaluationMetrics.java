@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
 
@@ -74,6 +75,15 @@ public record EvaluationMetrics(
      */
     public double perplexity() {
         return Math.exp(loss);
+    }
+
+    /**
+     * Whether the loss is a language model's: an objective with scores of its own has another one.
+     *
+     * @return whether the perplexity means something
+     */
+    public boolean isOfLanguage() {
+        return ModelSelection.GENERATED.containsAll(scores.keySet());
     }
 
     /**

@@ -405,7 +405,7 @@ public final class FineTuner {
     }
 
     private Collator collator() {
-        return model.hasTokenizer() ? Collator.of(model.tokenizer()) : new Collator(0, 1);
+        return Collator.of(model);
     }
 
     private PreflightContext context(Data data, AttachedStrategy attached, int samples) {

@@ -57,7 +57,7 @@ public record ModuleSelection(
      * @return the selection
      */
     public static ModuleSelection of(@Nullable TargetModules targets) {
-        return new ModuleSelection(targets, null, LayerNumbers.all(), new SavedModules(List.of()));
+        return new ModuleSelection(targets, null, LayerNumbers.all(), new SavedModules(List.of(), false));
     }
 
     /**
@@ -97,7 +97,7 @@ public record ModuleSelection(
      * @return the selection
      */
     public ModuleSelection withModulesToSave(List<String> names) {
-        return new ModuleSelection(targets, exclude, layers, new SavedModules(names));
+        return new ModuleSelection(targets, exclude, layers, new SavedModules(names, false));
     }
 
     /**
@@ -114,7 +114,7 @@ public record ModuleSelection(
                 modules(settings, TARGETS, fromFile),
                 modules(settings, EXCLUDE, fromFile),
                 LayerNumbers.from(settings),
-                new SavedModules(settings.texts(SavedModules.KEY)));
+                new SavedModules(settings.texts(SavedModules.KEY), fromFile));
     }
 
     /**
@@ -164,7 +164,8 @@ public record ModuleSelection(
         }
         TargetModules wanted = targets == null ? DefaultTargets.of(peftType, model) : targets;
         Map<String, Module> modules = wanted.modules(model, TARGETS, kinds);
-        modules.keySet().removeIf(path -> !includes(path));
+        SavedModules whole = saved.on(model);
+        modules.keySet().removeIf(path -> !includes(path, whole));
         if (modules.isEmpty()) {
             throw new UserErrorException(TARGETS + ": no module is left after " + EXCLUDE + ", " + LayerNumbers.NUMBERS
                     + " and " + SavedModules.KEY);
@@ -172,8 +173,8 @@ public record ModuleSelection(
         return modules;
     }
 
-    private boolean includes(String path) {
-        if ((exclude != null && exclude.matches(path)) || saved.hold(path)) {
+    private boolean includes(String path, SavedModules whole) {
+        if ((exclude != null && exclude.matches(path)) || whole.hold(path)) {
             return false;
         }
         // A whole path names its layer itself.
@@ -210,7 +211,7 @@ public record ModuleSelection(
      * @throws UserErrorException when a name matches nothing, with the nearest name, or means an adapted module
      */
     public List<TrainedCopy> savedModules(CausalLM model, Collection<String> adapted, boolean trainable) {
-        return saved.copies(model, adapted, trainable);
+        return saved.on(model).copies(model, adapted, trainable);
     }
 
     /**
@@ -224,7 +225,8 @@ public record ModuleSelection(
      * @throws UserErrorException when a name matches nothing, with the nearest name, or means an adapted module
      */
     public List<TrainedCopy> savedModules(CausalLM model, Collection<String> adapted, boolean tie, boolean trainable) {
-        return tie ? saved.tiedCopies(model, adapted, trainable) : saved.copies(model, adapted, trainable);
+        SavedModules all = saved.on(model);
+        return tie ? all.tiedCopies(model, adapted, trainable) : all.copies(model, adapted, trainable);
     }
 
     /**
@@ -245,7 +247,7 @@ public record ModuleSelection(
         json.put(LayerNumbers.NUMBERS, PeftKeys.orNull(layers.numbers()));
         List<String> lists = layers.lists();
         json.put(LayerNumbers.LISTS, lists.size() == 1 ? lists.get(0) : PeftKeys.orNull(lists));
-        json.put(SavedModules.KEY, PeftKeys.orNull(saved.names()));
+        json.put(SavedModules.KEY, PeftKeys.orNull(saved.on(model).names()));
         Map<String, @Nullable Object> known = PeftKeys.defaults(peftType);
         json.keySet().removeIf(key -> !known.isEmpty() && !known.containsKey(key));
         return json;

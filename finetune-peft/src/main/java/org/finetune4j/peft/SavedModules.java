@@ -3,9 +3,11 @@ package org.finetune4j.peft;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
@@ -16,9 +18,12 @@ import org.finetune4j.nn.Module;
  * PEFT's {@code modules_to_save}: modules that train as a whole, in copies. A name means every module whose path ends with its
  * letters, in the middle of a word too: {@code norm} means {@code model.norm} and every {@code input_layernorm}.
  *
+ * <p>A classifier's head is new or made for other labels, so that PEFT always trains it as a whole, whatever is adapted.
+ *
  * @param names the setting
+ * @param stored whether it is that of a stored adapter, which says all that it has
  */
-public record SavedModules(List<String> names) {
+public record SavedModules(List<String> names, boolean stored) {
 
     static final String KEY = "modules_to_save";
 
@@ -29,6 +34,7 @@ public record SavedModules(List<String> names) {
      * Keeps a copy of the list.
      *
      * @param names the setting
+     * @param stored whether it is that of a stored adapter, which says all that it has
      * @throws UserErrorException for an empty name, which would mean every module
      */
     public SavedModules {
@@ -36,6 +42,21 @@ public record SavedModules(List<String> names) {
         if (names.contains("")) {
             throw new UserErrorException(KEY + ": a name is empty, expected such as lm_head");
         }
+    }
+
+    /**
+     * The names that hold for a model: of a classifier, its head too.
+     *
+     * @param model whose modules are meant
+     * @return the same, or more
+     */
+    SavedModules on(CausalLM model) {
+        if (stored || !model.config().isSequenceClassifier() || names.containsAll(PEFT_HEADS)) {
+            return this;
+        }
+        Set<String> all = new LinkedHashSet<>(names);
+        all.addAll(PEFT_HEADS);
+        return new SavedModules(List.copyOf(all), false);
     }
 
     /**
@@ -128,7 +149,7 @@ public record SavedModules(List<String> names) {
                 .filter(name -> !("." + output + ".").contains("." + name + "."))
                 .filter(name -> !embedding.endsWith(name))
                 .toList();
-        List<TrainedCopy> copies = new ArrayList<>(new SavedModules(others).copies(model, adapted, trainable));
+        List<TrainedCopy> copies = new ArrayList<>(new SavedModules(others, stored).copies(model, adapted, trainable));
         copies.add(TrainedCopy.shared(
                 List.of(AdapterWeights.PREFIX + embedding + ".weight", AdapterWeights.PREFIX + output + ".weight"),
                 network,

@@ -3,8 +3,10 @@ package org.finetune4j.data.format;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.RecordFields;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pairs of a {@code chosen} and a {@code rejected} answer: with their prompt apart (TRL's explicit form; LLaMA-Factory's
@@ -14,6 +16,7 @@ import org.finetune4j.data.RecordFields;
 public final class PreferenceFormat implements RecordFormat {
 
     static final List<String> PROMPT_KEYS = List.of("prompt", "conversations", "messages", "instruction");
+    private static final String MARGIN = "margin";
     private static final String ASSISTANT_MARK = "\n\nAssistant:";
 
     @Override
@@ -33,6 +36,7 @@ public final class PreferenceFormat implements RecordFormat {
                 "messages",
                 "chosen_messages",
                 "rejected_messages",
+                MARGIN,
                 "system",
                 "system_prompt",
                 "tools",
@@ -56,13 +60,32 @@ public final class PreferenceFormat implements RecordFormat {
         String chosenKey = "chosen" + suffix;
         String rejectedKey = "rejected" + suffix;
         if (PROMPT_KEYS.stream().anyMatch(record::has)) {
-            return new PreferencePair(PromptedAnswers.of(record, chosenKey), PromptedAnswers.of(record, rejectedKey));
+            return new PreferencePair(
+                    PromptedAnswers.of(record, chosenKey), PromptedAnswers.of(record, rejectedKey), margin(record));
         }
-        return record.path(chosenKey).isTextual()
+        PreferencePair pair = record.path(chosenKey).isTextual()
                 ? implicitTexts(
                         RecordFields.requiredString(record, chosenKey),
                         RecordFields.requiredString(record, rejectedKey))
                 : implicitConversations(record, chosenKey, rejectedKey);
+        return new PreferencePair(pair.chosen(), pair.rejected(), margin(record));
+    }
+
+    private static @Nullable Double margin(JsonNode record) {
+        JsonNode margin = record.path(MARGIN);
+        if (margin.isMissingNode() || margin.isNull()) {
+            return null;
+        }
+        String text = margin.asText(); // tables hold texts
+        try {
+            double value = margin.isNumber() ? margin.doubleValue() : Double.parseDouble(text);
+            if (Settings.isCalculable(value)) {
+                return value;
+            }
+        } catch (NumberFormatException e) {
+            // Said below.
+        }
+        throw new UserErrorException("'margin' must be a number, got " + RecordFields.shortened(text));
     }
 
     /** Where the texts part is where the answers begin, as in TRL; in a dialogue, after the last "Assistant:" before. */

@@ -1,21 +1,37 @@
 package org.finetune4j.data.format;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Two answers to one prompt, of which people preferred the first. Both have the same prompt.
  *
  * @param chosen the prompt with the better answer
  * @param rejected the same prompt with the other one
+ * @param margin by how much the first is better, where somebody said so; else null
  */
-public record PreferencePair(Supervised chosen, Supervised rejected) implements Example {
+public record PreferencePair(
+        Supervised chosen, Supervised rejected, @Nullable Double margin) implements Example {
 
     /**
      * Refuses answers that cannot be compared.
      *
      * @param chosen the prompt with the better answer
      * @param rejected the same prompt with the other one
+     * @param margin by how much the first is better, or null
      * @throws org.finetune4j.UserErrorException when an answer is empty, both are the same, or their prompts differ
      */
     public PreferencePair {
         JudgedAnswers.requireComparable(chosen, rejected);
+    }
+
+    /**
+     * A pair without a margin.
+     *
+     * @param chosen the prompt with the better answer
+     * @param rejected the same prompt with the other one
+     * @throws org.finetune4j.UserErrorException when an answer is empty, both are the same, or their prompts differ
+     */
+    public PreferencePair(Supervised chosen, Supervised rejected) {
+        this(chosen, rejected, null);
     }
 }

@@ -23,6 +23,7 @@ import org.finetune4j.train.objective.Objective;
  * @param lengths tokens of each sample
  * @param longest tokens of the longest sample
  * @param longestAt its place
+ * @param longestSequence the most tokens that see each other: of samples that hold several sequences their positions tell
  * @param largestPosition the largest position and where it is
  * @param tokens of all samples looked at
  * @param labelled tokens among them that carry a label
@@ -37,6 +38,7 @@ public record SampleSurvey(
         List<Integer> lengths,
         int longest,
         String longestAt,
+        Largest longestSequence,
         Largest largestPosition,
         long tokens,
         long labelled,
@@ -110,6 +112,7 @@ public record SampleSurvey(
         Map<List<Integer>, Place> answers = new LinkedHashMap<>();
         int longest = 0;
         String longestAt = "";
+        Largest sequence = Largest.NONE;
         Largest position = Largest.NONE;
         long tokens = 0;
         long labelled = 0;
@@ -138,7 +141,9 @@ public record SampleSurvey(
                 longestAt = dataset.location(index);
             }
             int[] positions = sample.positionIds();
-            if (positions != null) {
+            if (positions == null) {
+                sequence = sequence.with(new int[] {ids.length}, dataset.location(index));
+            } else {
                 position = position.with(positions, dataset.location(index));
             }
             addShortAnswers(sample, dataset.location(index), answers);
@@ -161,6 +166,7 @@ public record SampleSurvey(
                 lengths,
                 longest,
                 longestAt,
+                sequence,
                 position,
                 tokens,
                 labelled,

@@ -7,8 +7,9 @@ public final class SequenceLengthCheck implements PreflightCheck {
     public void check(PreflightContext context, Findings findings) {
         int limit = context.model().network().maxPositions();
         for (SampleSurvey survey : context.surveys()) {
-            if (survey.longest() > limit) {
-                findings.error(survey.longestAt() + ": the sample has " + survey.longest()
+            if (survey.longestSequence().value() > limit) {
+                findings.error(survey.longestSequence().location() + ": the sample has "
+                        + survey.longestSequence().value()
                         + " tokens, the model sees no more than " + limit + "; set max_length to " + limit
                         + " or less");
             } else if (survey.largestPosition().value() >= limit) {

@@ -86,7 +86,9 @@ final class MetricsEvent {
     static MetricsEvent evaluation(EvaluationMetrics metrics) {
         MetricsEvent event = of("evaluation", metrics.step());
         event.number("loss", metrics.loss());
-        event.number("perplexity", metrics.perplexity());
+        if (metrics.isOfLanguage()) {
+            event.number("perplexity", metrics.perplexity());
+        }
         event.json.put("labelled_tokens", metrics.labelledTokens());
         event.optionalNumber("exact_match", metrics.exactMatch());
         if (!metrics.scores().isEmpty()) {

@@ -55,7 +55,9 @@ public final class MicrometerListener implements TrainingListener {
     @Override
     public void onEvaluation(EvaluationMetrics metrics) {
         set("eval.loss", metrics.loss());
-        set("eval.perplexity", metrics.perplexity());
+        if (metrics.isOfLanguage()) {
+            set("eval.perplexity", metrics.perplexity());
+        }
         Double exactMatch = metrics.exactMatch();
         if (exactMatch != null) {
             set("eval.exact.match", exactMatch);

@@ -26,13 +26,20 @@ final class ProgressText {
     }
 
     static String evaluation(EvaluationMetrics metrics) {
+        StringBuilder text = new StringBuilder(
+                "evaluation after step %s: loss %s".formatted(metrics.step(), MetricFormat.decimal(metrics.loss())));
+        if (metrics.isOfLanguage()) {
+            text.append(", perplexity ").append(MetricFormat.decimal(metrics.perplexity()));
+        }
         Double exactMatch = metrics.exactMatch();
-        return "evaluation after step %s: loss %s, perplexity %s%s"
-                .formatted(
-                        metrics.step(),
-                        MetricFormat.decimal(metrics.loss()),
-                        MetricFormat.decimal(metrics.perplexity()),
-                        exactMatch == null ? "" : ", exact match " + MetricFormat.percent(exactMatch));
+        if (exactMatch != null) {
+            text.append(", exact match ").append(MetricFormat.percent(exactMatch));
+        }
+        metrics.scores().forEach((name, score) -> text.append(", ")
+                .append(name.replace('_', ' '))
+                .append(' ')
+                .append(MetricFormat.decimal(score)));
+        return text.toString();
     }
 
     static String checkpoint(Path directory, long step) {

@@ -135,7 +135,16 @@ final class ReportSummary {
                 .ifPresent(best -> html.append(figure(
                         "Best held-out loss",
                         MetricFormat.decimal(best.loss()),
-                        "perplexity " + MetricFormat.tick(best.perplexity()))));
+                        best.isOfLanguage()
+                                ? "perplexity " + MetricFormat.tick(best.perplexity())
+                                : "step " + MetricFormat.count((double) best.step()))));
+        if (!evaluations.isEmpty()) {
+            EvaluationMetrics last = evaluations.get(evaluations.size() - 1);
+            Double accuracy = last.scores().get("accuracy");
+            if (accuracy != null) {
+                html.append(figure("Held-out accuracy", MetricFormat.percent(accuracy), "last evaluation"));
+            }
+        }
         List<Double> matches = evaluations.stream()
                 .map(EvaluationMetrics::exactMatch)
                 .filter(Objects::nonNull)

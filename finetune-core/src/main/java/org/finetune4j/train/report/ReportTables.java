@@ -23,7 +23,10 @@ final class ReportTables {
         StringBuilder html = new StringBuilder("<details class=\"card\">\n<summary>Evaluations (");
         html.append(MetricFormat.count(evaluations.size())).append(")</summary>\n");
         html.append("<table>\n<caption>Evaluations on the held-out split</caption>\n<thead><tr>");
-        for (String heading : List.of("Step", "Loss", "Perplexity", "Labelled tokens")) {
+        boolean language = evaluations.stream().allMatch(EvaluationMetrics::isOfLanguage);
+        for (String heading : language
+                ? List.of("Step", "Loss", "Perplexity", "Labelled tokens")
+                : List.of("Step", "Loss", "Samples")) {
             html.append("<th scope=\"col\" class=\"number\">").append(heading).append("</th>");
         }
         html.append(scored ? "<th scope=\"col\" class=\"number\">Exact match</th>" : "");
@@ -37,7 +40,7 @@ final class ReportTables {
             html.append("<tr><th scope=\"row\" class=\"number\">")
                     .append(MetricFormat.count((double) evaluation.step()));
             html.append("</th>").append(number(MetricFormat.decimal(evaluation.loss())));
-            html.append(number(MetricFormat.decimal(evaluation.perplexity())));
+            html.append(language ? number(MetricFormat.decimal(evaluation.perplexity())) : "");
             html.append(number(MetricFormat.count((double) evaluation.labelledTokens())));
             if (scored) {
                 Double match = evaluation.exactMatch();

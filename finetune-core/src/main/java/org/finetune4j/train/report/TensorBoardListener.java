@@ -69,7 +69,9 @@ public final class TensorBoardListener implements TrainingListener {
     public void onEvaluation(EvaluationMetrics metrics) {
         Map<String, Double> values = new LinkedHashMap<>();
         values.put("eval/loss", metrics.loss());
-        values.put("eval/perplexity", metrics.perplexity());
+        if (metrics.isOfLanguage()) {
+            values.put("eval/perplexity", metrics.perplexity());
+        }
         Double exactMatch = metrics.exactMatch();
         if (exactMatch != null) {
             values.put("eval/exact_match", exactMatch);

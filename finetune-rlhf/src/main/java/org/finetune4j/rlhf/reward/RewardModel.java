@@ -1,0 +1,250 @@
+package org.finetune4j.rlhf.reward;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.IntStream;
+import org.finetune4j.InputFiles;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.Sample;
+import org.finetune4j.data.format.Example;
+import org.finetune4j.data.format.PlainText;
+import org.finetune4j.data.supervised.ChatTemplateRenderer;
+import org.finetune4j.data.supervised.ExampleTokenizer;
+import org.finetune4j.data.supervised.SupervisedOptions;
+import org.finetune4j.data.supervised.TrainOn;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
+import org.finetune4j.model.Pooling;
+import org.finetune4j.model.Tokenizer;
+import org.finetune4j.model.hub.HubClient;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AdapterFormat;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Says how good answers are, in one number each: a classifier of sequences with one label, read from a directory or in
+ * memory.
+ *
+ * <pre>{@code
+ * try (RewardModel judge = RewardModel.load(Path.of("out/reward"))) {
+ *     double[] rewards = judge.score(List.of(new PromptCompletion("2 + 2 =", " 4"), new PromptCompletion("2 + 2 =", " 5")));
+ * }
+ * }</pre>
+ *
+ * Several threads may ask one model.
+ */
+public final class RewardModel implements AutoCloseable {
+
+    private static final String ADAPTER_CONFIG = "adapter_config.json";
+    private static final String BASE = "base_model_name_or_path";
+
+    /** Sequences that go through the model together. */
+    private static final int BATCH = 8;
+
+    private final CausalLM model;
+    private final boolean owned;
+    private final @Nullable Adapter adapter;
+    private final SupervisedOptions options;
+
+    private RewardModel(CausalLM model, boolean owned, @Nullable Adapter adapter, SupervisedOptions options) {
+        pooling(model);
+        this.model = model;
+        this.owned = owned;
+        this.adapter = adapter;
+        this.options = options;
+    }
+
+    /**
+     * A reward model in memory, which stays the caller's. Texts are read as its chat template says, prompts and their answers
+     * one after the other.
+     *
+     * @param model with one output
+     * @return the reward model
+     * @throws UserErrorException when the model gives no reward
+     */
+    public static RewardModel of(CausalLM model) {
+        return new RewardModel(Objects.requireNonNull(model, "model"), false, null, defaults(model));
+    }
+
+    /**
+     * Reads a reward model: a model directory, or that of an adapter, whose base is read as well.
+     *
+     * @param directory the model's, or the adapter's
+     * @return the reward model, which the caller closes
+     * @throws UserErrorException when something is missing or broken, or it is no reward model
+     */
+    public static RewardModel load(Path directory) {
+        return load(directory, LoadOptions.defaults());
+    }
+
+    /**
+     * Reads a reward model in a certain way.
+     *
+     * @param directory the model's, or the adapter's
+     * @param options device and types
+     * @return the reward model, which the caller closes
+     * @throws UserErrorException when something is missing or broken, or it is no reward model
+     */
+    public static RewardModel load(Path directory, LoadOptions options) {
+        Path config = Objects.requireNonNull(directory, "directory").resolve(ADAPTER_CONFIG);
+        boolean adapted = Files.isRegularFile(config);
+        Path base = adapted ? base(config) : directory;
+        CausalLM model = CausalLM.load(base, adapted ? options.asClassifier(1) : options);
+        try {
+            Adapter adapter = adapted ? AdapterFormat.load(model, directory, false) : null;
+            if (adapter != null && adapter.parametersByKey().keySet().stream().noneMatch(RewardModel::isHead)) {
+                throw new UserErrorException(
+                        directory + ": the adapter has no head ('score'), so that it gives no reward:"
+                                + " it was trained for something else");
+            }
+            return new RewardModel(model, true, adapter, defaults(model));
+        } catch (RuntimeException | Error e) {
+            model.close();
+            throw e;
+        }
+    }
+
+    private static boolean isHead(String key) {
+        return key.contains(".score.") || key.contains(".classifier.");
+    }
+
+    private static Path base(Path config) {
+        String base = InputFiles.jsonObject(config).path(BASE).asText("");
+        if (base.isEmpty()) {
+            throw new UserErrorException(config + ": '" + BASE + "' is missing: it names the model below the adapter");
+        }
+        Path local = InputFiles.path(config + ": '" + BASE + "'", base);
+        return Files.isDirectory(local) ? local : HubClient.fromEnvironment().resolve(base);
+    }
+
+    private static SupervisedOptions defaults(CausalLM model) {
+        return SupervisedOptions.builder()
+                .maxLength(model.network().maxPositions())
+                .renderer(model.chatTemplate().map(ChatTemplateRenderer::new).orElse(null))
+                .trainOn(TrainOn.ALL)
+                .build();
+    }
+
+    /** Which token of a sequence is judged by a model, which has to give one number. */
+    static Pooling pooling(CausalLM model) {
+        Pooling pooling = model.network().pooling();
+        if (pooling == null || model.network().outputLayer().outFeatures() != 1) {
+            throw new UserErrorException(
+                    model.config().origin() + ": " + model.config().architecture()
+                            + " gives no reward, expected a classifier of sequences with one label");
+        }
+        return pooling;
+    }
+
+    /**
+     * The same model, which reads its texts in another way; it is still closed once.
+     *
+     * @param newOptions as in its training: the prompt, the chat template, the longest text
+     * @return another reward model on the same weights, which must not outlive this one
+     */
+    public RewardModel reading(SupervisedOptions newOptions) {
+        return new RewardModel(model, false, adapter, Objects.requireNonNull(newOptions, "newOptions"));
+    }
+
+    /**
+     * The model that judges.
+     *
+     * @return the model
+     */
+    public CausalLM model() {
+        return model;
+    }
+
+    /**
+     * Refuses to judge token ids that another tokenizer made, which mean something else here.
+     *
+     * @param others made the ids
+     * @throws UserErrorException when the tokenizers differ, with the first token that does
+     */
+    public void requireSameTokens(Tokenizer others) {
+        model.tokenizer().differenceFrom(others).ifPresent(difference -> {
+            throw new UserErrorException("the reward model has another tokenizer: " + difference
+                    + "; train one on the same base, or give it texts");
+        });
+    }
+
+    /**
+     * How good texts are.
+     *
+     * @param texts each of them prompt and answer in one
+     * @return a reward each
+     * @throws UserErrorException when a reward is no finite number
+     */
+    public double[] scoreTexts(List<String> texts) {
+        return score(texts.stream().map(PlainText::new).toList());
+    }
+
+    /**
+     * How good answers are: prompts with their completions, instructions, conversations.
+     *
+     * @param answers each after its prompt
+     * @return a reward each
+     * @throws UserErrorException when one cannot be read, or a reward is no finite number
+     */
+    public double[] score(List<? extends Example> answers) {
+        ExampleTokenizer tokenizer = new ExampleTokenizer(model.tokenizer(), options);
+        return scoreTokens(answers.stream()
+                .map(answer -> tokenizer
+                        .tokenize(answer)
+                        .cutTo(options.maxLength(), options.truncation())
+                        .ids())
+                .toList());
+    }
+
+    /**
+     * How good answers are that are tokens already.
+     *
+     * @param sequences each of them prompt and answer in one, in the ids of this model's tokenizer
+     * @return a reward each
+     * @throws UserErrorException when an id is not in the model's table, or a reward is no finite number
+     */
+    public double[] scoreTokens(List<int[]> sequences) {
+        double[] rewards = new double[sequences.size()];
+        Collator collator = Collator.of(model);
+        // Together with those of their length there is little padding.
+        List<Integer> order = IntStream.range(0, rewards.length)
+                .boxed()
+                .sorted(Comparator.comparingInt((Integer i) -> sequences.get(i).length))
+                .toList();
+        int together = model.config().padTokenId() == null ? 1 : BATCH;
+        for (int start = 0; start < order.size(); start += together) {
+            List<Integer> batch = order.subList(start, Math.min(order.size(), start + together));
+            List<Sample> samples = new ArrayList<>();
+            batch.forEach(index -> samples.add(new Sample(sequences.get(index), sequences.get(index))));
+            try (TensorScope scope = TensorScope.open()) {
+                float[] scores =
+                        model.logits(collator.collate(samples).modelInputs()).toFloatArray();
+                for (int i = 0; i < scores.length; i++) {
+                    if (!Float.isFinite(scores[i])) {
+                        throw new UserErrorException("the reward of answer " + batch.get(i) + " is " + scores[i]
+                                + ": the reward model's weights are broken, or its training diverged");
+                    }
+                    rewards[batch.get(i)] = scores[i];
+                }
+            }
+        }
+        return rewards;
+    }
+
+    /** Frees the model where it was read for this. */
+    @Override
+    public void close() {
+        if (owned) {
+            if (adapter != null) {
+                adapter.close();
+            }
+            model.close();
+        }
+    }
+}
