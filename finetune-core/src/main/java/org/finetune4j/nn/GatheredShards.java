@@ -1,13 +1,10 @@
 package org.finetune4j.nn;
 
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -17,11 +14,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Gathers the {@link ShardedValue sharded} parameters of each segment before it runs and lets them go after it, so that a
- * process holds its part of the model and one layer. Layers gather into the same memory in turn. What belongs to no layer
- * (embeddings, the final norm, the output layer) is gathered for the embedding and for the output layer.
+ * process holds its part of the model, and one layer, the embedding and the head as a whole. Layers gather into the same
+ * memory in turn.
  *
  * <p>Autograd remembers the memory, not what was in it: before a segment's backward pass it is filled as it was. After it the
- * gradients of the whole are added up over all processes, and each keeps those of its part.
+ * gradients of the whole are added up over all processes, and each keeps those of its part. A process takes part in that even
+ * if its batch gave a parameter none, as that of an expert that saw no token.
  */
 public final class GatheredShards implements Residency, AutoCloseable {
 
@@ -37,27 +35,26 @@ public final class GatheredShards implements Residency, AutoCloseable {
         Memory(Tensor tensor) {
             this.tensor = tensor;
         }
+
+        void fill(ShardedValue value) {
+            content = null;
+            value.gatherInto(tensor);
+            content = value;
+        }
     }
 
-    /** A parameter's whole while a segment uses it: a leaf of autograd's in a memory that others use after it. */
+    /**
+     * A parameter's whole while a segment uses it.
+     *
+     * @param leaf of autograd's, in a memory that others use after it: filling that again is no change of the leaf
+     */
     private record Lent(ShardedValue value, Memory memory, Tensor leaf) {}
 
-    private final Module network;
-    private final Set<Parameter> ofLayers = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Map<Slot, Memory> memories = new HashMap<>();
     private final Map<Module, List<Lent>> lent = new IdentityHashMap<>();
 
-    /**
-     * For the passes of one run, one after the other.
-     *
-     * @param network whose parameters may be sharded
-     */
-    public GatheredShards(Module network) {
-        this.network = network;
-        network.namedModules().values().stream()
-                .filter(DecoderLayer.class::isInstance)
-                .forEach(layer -> ofLayers.addAll(layer.allParameters()));
-    }
+    /** Gathers nothing yet. */
+    public GatheredShards() {}
 
     /** {@return the memory that wholes are gathered in, in bytes} */
     public long bytes() {
@@ -68,85 +65,63 @@ public final class GatheredShards implements Residency, AutoCloseable {
 
     @Override
     public void beforeForward(Module segment) {
-        forget(segment);
-        List<Lent> all = new ArrayList<>();
-        lent.put(segment, all);
-        parametersOf(segment).forEach((path, parameter) -> {
-            if (parameter.form() instanceof ShardedValue value) {
-                Memory memory = memories.computeIfAbsent(
-                        new Slot(path, value.dtype(), value.device(), value.gatheredNumel()),
-                        slot -> new Memory(Tensors.zeros(slot.dtype, slot.device, slot.numel)
-                                .unscoped()));
-                value.gatherInto(memory.tensor);
-                memory.content = value;
-                // Filling the memory again is no change of the leaf's that autograd should know of.
-                Tensor leaf = value.viewOf(memory.tensor.alias()).unscoped().requiresGrad(value.isTrainable());
-                all.add(new Lent(value, memory, leaf));
-                value.lend(leaf);
-            }
-        });
+        for (Lent each : lentTo(segment)) {
+            each.memory.fill(each.value);
+            each.value.lend(each.leaf.requiresGrad(each.value.isTrainable()));
+        }
     }
 
     @Override
     public void afterForward(Module segment) {
-        release(segment);
+        lentTo(segment).forEach(each -> each.value.lend(null));
     }
 
     @Override
     public void beforeBackward(Module segment) {
-        for (Lent each : lent.getOrDefault(segment, List.of())) {
+        for (Lent each : lentTo(segment)) {
             if (each.memory.content != each.value) {
-                each.value.gatherInto(each.memory.tensor);
-                each.memory.content = each.value;
+                each.memory.fill(each.value);
             }
         }
     }
 
     @Override
     public void afterBackward(Module segment) {
-        release(segment);
-        forget(segment);
-    }
-
-    /** Takes the wholes back; an output layer has gone backwards already. */
-    private void release(Module segment) {
-        for (Lent each : lent.getOrDefault(segment, List.of())) {
-            each.value.lend(null);
-            try (TensorScope scope = TensorScope.open()) {
-                Tensor gradient = each.leaf.grad();
-                if (gradient != null) {
-                    each.value.addGradient(gradient);
+        for (Lent each : lentTo(segment)) {
+            if (each.value.isTrainable()) {
+                try (TensorScope scope = TensorScope.open()) {
+                    each.value.addGradient(each.leaf.grad());
                     each.leaf.clearGrad();
                 }
             }
         }
     }
 
-    private void forget(Module segment) {
-        List<Lent> gone = lent.remove(segment);
-        if (gone != null) {
-            gone.forEach(each -> each.leaf.close());
-        }
-    }
-
-    /** The parameters that are gathered for a segment, each once. */
-    private Map<String, Parameter> parametersOf(Module segment) {
-        if (segment instanceof DecoderLayer) {
-            return segment.namedParameters();
-        }
-        Map<String, Parameter> others = new LinkedHashMap<>();
-        network.namedParameters().forEach((path, parameter) -> {
-            if (!ofLayers.contains(parameter)) {
-                others.put(path, parameter);
-            }
+    /** The sharded parameters of a segment, each once, in an order that all processes have. */
+    private List<Lent> lentTo(Module segment) {
+        return lent.computeIfAbsent(segment, key -> {
+            List<Lent> all = new ArrayList<>();
+            key.namedParameters().forEach((path, parameter) -> {
+                if (parameter.form() instanceof ShardedValue value) {
+                    Memory memory = memories.computeIfAbsent(
+                            new Slot(path, value.dtype(), value.device(), value.gatheredNumel()),
+                            slot -> new Memory(Tensors.zeros(slot.dtype, slot.device, slot.numel)
+                                    .unscoped()));
+                    try (TensorScope scope = TensorScope.open()) {
+                        Tensor whole = value.viewOf(memory.tensor.alias());
+                        all.add(new Lent(value, memory, whole.unscoped()));
+                    }
+                }
+            });
+            return all;
         });
-        return others;
     }
 
     /** Frees the memory. */
     @Override
     public void close() {
-        List.copyOf(lent.keySet()).forEach(this::forget);
+        lent.values().forEach(all -> all.forEach(each -> each.leaf.close()));
+        lent.clear();
         memories.values().forEach(memory -> memory.tensor.close());
         memories.clear();
     }

@@ -209,13 +209,19 @@ public final class ShardedValue implements ParameterValue {
         lent = whole;
     }
 
-    /** Adds a gradient of the whole, summed over all processes, to that of the part. */
-    void addGradient(Tensor ofWhole) {
+    /**
+     * Adds a gradient of the whole, summed over all processes, to that of the part.
+     *
+     * @param ofWhole this process's, or null where it has none
+     */
+    void addGradient(@Nullable Tensor ofWhole) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            Tensor filled = Tensors.zeros(ofWhole.dtype(), ofWhole.device(), gatheredNumel());
-            filled.narrow(0, 0, numel).copyInPlace(ofWhole.contiguous().view(-1));
-            Tensor own = Tensors.zeros(ofWhole.dtype(), ofWhole.device(), part.numel());
+            Tensor filled = Tensors.zeros(dtype(), device(), gatheredNumel());
+            if (ofWhole != null) {
+                filled.narrow(0, 0, numel).copyInPlace(ofWhole.contiguous().view(-1));
+            }
+            Tensor own = Tensors.zeros(dtype(), device(), part.numel());
             gatherer.reduceScatter(filled, own);
             if (gradient == null) {
                 gradient = own.unscoped();
