@@ -54,17 +54,26 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
      */
     record Entry(String dtype, long[] shape, List<Piece> pieces) {
 
+        /** Whether pieces are consecutive numbers of the whole in row-major order, as those of sharded parameters. */
+        boolean isFlat() {
+            return shape.length != 1
+                    && !pieces.isEmpty()
+                    && pieces.stream().allMatch(piece -> piece.offset().length == 1 && piece.shape().length == 1);
+        }
+
         /** Whether the pieces lie inside of the whole, have as many numbers as it, and do not overlap. */
         boolean isComplete() {
+            long all = product(shape);
+            long[] space = isFlat() ? new long[] {all} : shape;
             long stored = 0;
             for (int i = 0; i < pieces.size(); i++) {
                 Piece piece = pieces.get(i);
-                if (!piece.liesIn(shape) || pieces.subList(0, i).stream().anyMatch(piece::overlaps)) {
+                if (!piece.liesIn(space) || pieces.subList(0, i).stream().anyMatch(piece::overlaps)) {
                     return false;
                 }
                 stored += product(piece.shape());
             }
-            return stored == product(shape);
+            return all >= 0 && stored == all;
         }
     }
 
@@ -72,7 +81,7 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
      * A block of a tensor.
      *
      * @param file where it is stored, under the tensor's name
-     * @param offset of its first number in the whole, an index a dimension
+     * @param offset of its first number in the whole, an index a dimension, or one where pieces are flat
      * @param shape of the block
      */
     record Piece(String file, long[] offset, long[] shape) {
@@ -100,35 +109,72 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
         }
     }
 
+    /** The number of elements, or -1 where there can be none so many. */
     private static long product(long[] shape) {
-        return Arrays.stream(shape).reduce(1, (left, right) -> left * right);
+        try {
+            return Arrays.stream(shape).reduce(1, Math::multiplyExact);
+        } catch (ArithmeticException e) {
+            return -1;
+        }
     }
 
-    /** What lies in a directory that one process filled: every tensor is one piece. */
+    /**
+     * What lies in a directory: a tensor is one piece, or the parts of it that processes have written with {@link
+     * ParameterParts}.
+     *
+     * @throws UserErrorException when parts of one tensor do not belong together
+     */
     static CheckpointManifest ofDirectory(Path directory, long step) throws IOException {
         Map<String, Long> files = new TreeMap<>();
         Map<String, Entry> tensors = new TreeMap<>();
+        int worldSize = 1;
         try (Stream<Path> tree = Files.walk(directory)) {
             for (Path file : tree.filter(Files::isRegularFile).toList()) {
                 String path = directory.relativize(file).toString().replace('\\', '/');
                 files.put(path, Files.size(file));
                 if (path.endsWith(SAFETENSORS)) {
-                    addTensors(file, path, tensors);
+                    worldSize = Math.max(worldSize, addTensors(file, path, tensors));
                 }
             }
         }
-        return new CheckpointManifest(step, 1, files, tensors);
+        CheckpointManifest manifest = new CheckpointManifest(step, worldSize, files, tensors);
+        manifest.checkTensors(directory);
+        return manifest;
     }
 
-    private static void addTensors(Path file, String path, Map<String, Entry> tensors) {
+    /** Adds what a file holds and gives how many processes have written such files. */
+    private static int addTensors(Path file, String path, Map<String, Entry> tensors) {
         String parent = path.substring(0, path.lastIndexOf('/') + 1);
         try (SafetensorsFile content = SafetensorsFile.open(file)) {
+            ParameterParts parts = ParameterParts.of(content);
             for (String name : content.names()) {
                 TensorInfo info = content.info(name);
-                Piece whole = new Piece(path, new long[info.shape().length], info.shape());
-                tensors.put(parent + name, new Entry(info.dtype().safetensorsName(), info.shape(), List.of(whole)));
+                String dtype = info.dtype().safetensorsName();
+                ParameterParts.Place place = parts.places().get(name);
+                if (place == null) {
+                    Piece whole = new Piece(path, new long[info.shape().length], info.shape());
+                    tensors.put(parent + name, new Entry(dtype, info.shape(), List.of(whole)));
+                } else {
+                    Piece part = new Piece(path, new long[] {place.offset()}, info.shape());
+                    tensors.merge(
+                            parent + name,
+                            new Entry(dtype, place.shape(), List.of(part)),
+                            (first, second) -> joined(file, name, first, second));
+                }
             }
+            return parts.ranks();
         }
+    }
+
+    private static Entry joined(Path file, String name, Entry first, Entry second) {
+        if (!first.dtype().equals(second.dtype()) || !Arrays.equals(first.shape(), second.shape())) {
+            throw new UserErrorException(file + ": '" + name + "' is a part of " + Arrays.toString(second.shape()) + " "
+                    + second.dtype() + ", other files have it as " + Arrays.toString(first.shape()) + " "
+                    + first.dtype());
+        }
+        List<Piece> pieces = new ArrayList<>(first.pieces());
+        pieces.addAll(second.pieces());
+        return new Entry(first.dtype(), first.shape(), pieces);
     }
 
     void write(Path directory) throws IOException {

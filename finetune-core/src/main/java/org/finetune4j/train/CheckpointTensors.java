@@ -53,16 +53,15 @@ final class CheckpointTensors implements AutoCloseable {
                     .map(piece -> piece(name, entry, piece))
                     .toList();
             if (stored.size() == 1) {
-                return scope.keep(stored.get(0));
+                return scope.keep(stored.get(0).reshape(entry.shape()));
             }
             Tensor whole = Tensors.zeros(stored.get(0).dtype(), Device.CPU, entry.shape());
+            Tensor space = entry.isFlat() ? whole.view(-1) : whole;
             for (int i = 0; i < stored.size(); i++) {
-                Tensor place = whole;
-                for (int dimension = 0; dimension < entry.shape().length; dimension++) {
-                    place = place.narrow(
-                            dimension,
-                            entry.pieces().get(i).offset()[dimension],
-                            entry.pieces().get(i).shape()[dimension]);
+                Tensor place = space;
+                Piece piece = entry.pieces().get(i);
+                for (int dimension = 0; dimension < piece.shape().length; dimension++) {
+                    place = place.narrow(dimension, piece.offset()[dimension], piece.shape()[dimension]);
                 }
                 place.copyInPlace(stored.get(i));
             }

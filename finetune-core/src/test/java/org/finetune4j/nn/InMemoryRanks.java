@@ -82,8 +82,7 @@ public final class InMemoryRanks {
         @Override
         public void reduceScatter(Tensor whole, Tensor part) {
             part.zeroInPlace();
-            exchange(whole, (from, tensor) -> part.addInPlace(
-                    tensor.narrow(0, rank * part.numel(), part.numel())));
+            exchange(whole, (from, tensor) -> part.addInPlace(tensor.narrow(0, rank * part.numel(), part.numel())));
         }
 
         private interface Received {

@@ -63,8 +63,7 @@ class ShardedModelTest {
                 GatheredShards shards = new GatheredShards()) {
             model.network().allParameters().forEach(parameter -> parameter.shard(gatherer));
             try (AttachedStrategy full = new FullFineTuning().attach(model)) {
-                Backpropagation pass =
-                        new Backpropagation(model, new GradientCheckpointing(everyLayers)).with(shards);
+                Backpropagation pass = new Backpropagation(model, new GradientCheckpointing(everyLayers)).with(shards);
                 Outcome outcome = train(model, full, pass, new int[] {gatherer.rank()}, 0);
                 return new Outcome(outcome.losses, outcome.values, outcome.bytes, shards.bytes());
             }
@@ -74,8 +73,7 @@ class ShardedModelTest {
     private static Outcome train(
             CausalLM model, AttachedStrategy full, Backpropagation pass, int[] batches, long gathered) {
         List<Double> losses = new ArrayList<>();
-        try (Optimizer optimizer =
-                new Sgd(ParameterGroup.all(full.trainableParameters(), 0.1), 0.9, false)) {
+        try (Optimizer optimizer = new Sgd(ParameterGroup.all(full.trainableParameters(), 0.1), 0.9, false)) {
             for (int step = 0; step < STEPS; step++) {
                 double loss = 0;
                 for (int number : batches) {
@@ -92,7 +90,12 @@ class ShardedModelTest {
             model.network()
                     .namedParameters()
                     .forEach((name, parameter) -> values.put(
-                            name, parameter.as(parameter.dtype()).detach().contiguous().toFloatArray()));
+                            name,
+                            parameter
+                                    .as(parameter.dtype())
+                                    .detach()
+                                    .contiguous()
+                                    .toFloatArray()));
         }
         long bytes = model.network().allParameters().stream()
                 .mapToLong(Parameter::bytes)
@@ -102,8 +105,13 @@ class ShardedModelTest {
 
     @ParameterizedTest(name = "{0} on {1} ranks, checkpointed every {2} layers")
     @CsvSource({
-        "llama, 2, 0", "gpt2, 2, 0", "opt, 3, 0", "mixtral, 2, 0", "llama-of-8-layers, 2, 0",
-        "gpt2, 2, 1", "llama-of-8-layers, 2, 3"
+        "llama, 2, 0",
+        "gpt2, 2, 0",
+        "opt, 3, 0",
+        "mixtral, 2, 0",
+        "llama-of-8-layers, 2, 0",
+        "gpt2, 2, 1",
+        "llama-of-8-layers, 2, 3"
     })
     void trainsAsADenseOne(String name, int ranks, int everyLayers) {
         Outcome dense = dense(name, ranks, everyLayers);
@@ -117,8 +125,7 @@ class ShardedModelTest {
         }
         for (Outcome outcome : outcomes) {
             assertEquals(dense.values.keySet(), outcome.values.keySet());
-            dense.values.forEach(
-                    (path, values) -> assertArrayEquals(values, outcome.values.get(path), 2e-5f, path));
+            dense.values.forEach((path, values) -> assertArrayEquals(values, outcome.values.get(path), 2e-5f, path));
         }
         long all = outcomes.stream().mapToLong(Outcome::bytes).sum();
         long filled = all - dense.bytes;
@@ -128,8 +135,7 @@ class ShardedModelTest {
 
     @Test
     void oneLayerIsGatheredAtATime() {
-        List<Outcome> outcomes =
-                new InMemoryRanks(2).run(gatherer -> sharded(TinyModels.DEEP, gatherer, 0));
+        List<Outcome> outcomes = new InMemoryRanks(2).run(gatherer -> sharded(TinyModels.DEEP, gatherer, 0));
         try (CausalLM model = load(TinyModels.DEEP)) {
             long layer = model.network().layers().get(0).allParameters().stream()
                     .mapToLong(Parameter::bytes)
@@ -195,8 +201,8 @@ class ShardedModelTest {
             try (CausalLM model = load("llama")) {
                 Parameter weight = model.network().outputLayer().weight();
                 weight.shard(gatherer);
-                String message = assertThrows(IllegalStateException.class, weight::value)
-                        .getMessage();
+                String message =
+                        assertThrows(IllegalStateException.class, weight::value).getMessage();
                 assertTrue(message.startsWith(weight.name() + " is sharded: "), message);
                 return message;
             }
