@@ -51,7 +51,7 @@ public final class GatheredShards implements Residency, AutoCloseable {
     private record Lent(ShardedValue value, Memory memory, Tensor leaf) {}
 
     private final Map<Slot, Memory> memories = new HashMap<>();
-    private final Map<Module, List<Lent>> lent = new IdentityHashMap<>();
+    private final IdentityHashMap<Module, List<Lent>> lent = new IdentityHashMap<>();
 
     /** Gathers nothing yet. */
     public GatheredShards() {}

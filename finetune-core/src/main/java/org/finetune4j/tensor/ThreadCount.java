@@ -31,11 +31,9 @@ public final class ThreadCount {
 
         @Override
         public void close() {
-            synchronized (ThreadCount.class) {
-                if (open) {
-                    open = false;
-                    holding--;
-                }
+            if (open) {
+                open = false;
+                release();
             }
         }
     }
@@ -52,6 +50,10 @@ public final class ThreadCount {
         }
         holding++;
         return new Hold();
+    }
+
+    private static synchronized void release() {
+        holding--;
     }
 
     /** Sets another number, unless the present one is held. */

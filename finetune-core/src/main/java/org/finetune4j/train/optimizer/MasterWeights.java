@@ -45,7 +45,7 @@ public final class MasterWeights implements Optimizer {
     public static Optimizer optimizer(
             OptimizerProvider provider, List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
         Map<Parameter, MasterValue> masters = new LinkedHashMap<>();
-        Map<Parameter, Parameter> updated = new IdentityHashMap<>();
+        IdentityHashMap<Parameter, Parameter> updated = new IdentityHashMap<>();
         List<ParameterGroup> ofMasters = new ArrayList<>();
         for (ParameterGroup group : groups) {
             List<Parameter> parameters = new ArrayList<>();

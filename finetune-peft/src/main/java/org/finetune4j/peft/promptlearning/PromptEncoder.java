@@ -17,6 +17,7 @@ public interface PromptEncoder {
     /**
      * Makes the virtual tokens, recorded where autograd is on.
      *
+     * @param dropout whether elements are dropped on the way
      * @return [virtualTokens, width]
      */
     Tensor encode(Dropout dropout);
