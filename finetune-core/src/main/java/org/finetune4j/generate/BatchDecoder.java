@@ -187,7 +187,7 @@ final class BatchDecoder implements AutoCloseable {
                 withAdapters(model.context(inputs, prompt).withCache(cache), List.of(new Segment(row, 1)));
         Tensor hidden = model.hiddenStates(inputs, context); // [1, virtual + count, hidden]
         row.setRead(count, prompt.length() + count);
-        return model.network().logits(hidden.select(1, hidden.size(1) - 1), context); // [1, vocabulary]
+        return model.scores(hidden.select(1, hidden.size(1) - 1), context); // [1, vocabulary]
     }
 
     private RowPass pass(List<Segment> segments) {
@@ -237,7 +237,7 @@ final class BatchDecoder implements AutoCloseable {
                 ? hidden
                 : hidden.indexSelect(0, Tensors.of(last, last.length).to(model.device()));
         List<Segment> one = done.stream().map(row -> new Segment(row, 1)).toList();
-        return new Scores(done, model.network().logits(ends, withAdapters(plain, one))); // [rows, vocabulary]
+        return new Scores(done, model.scores(ends, withAdapters(plain, one))); // [rows, vocabulary]
     }
 
     private static boolean isAll(int[] index, int count) {

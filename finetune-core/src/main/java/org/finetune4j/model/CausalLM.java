@@ -1,12 +1,14 @@
 package org.finetune4j.model;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.hub.HubClient;
@@ -17,6 +19,7 @@ import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.PrefixCache;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
+import org.finetune4j.nn.Residency;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.SequenceCache;
 import org.finetune4j.nn.SequenceContext;
@@ -54,6 +57,7 @@ public final class CausalLM implements AutoCloseable {
     private final Set<MappedFile> mappedFiles;
     private final ModelUse use = new ModelUse();
     private volatile @Nullable PromptExtension promptExtension;
+    private volatile List<Residency> residencies = List.of();
 
     /** Takes over network and tokenizer. */
     CausalLM(
@@ -408,7 +412,7 @@ public final class CausalLM implements AutoCloseable {
                 Autograd.Mode mode = Autograd.disabled();
                 ModelSegments segments = ModelSegments.of(this);
                 TensorScope scope = TensorScope.open()) {
-            return scope.keep(network.finalNorm(segments.forward(inputs, context), context));
+            return scope.keep(segments.finalNorm(segments.forward(inputs, context), context));
         }
     }
 
@@ -446,8 +450,54 @@ public final class CausalLM implements AutoCloseable {
                         Tensors.of(pooling.places(inputs), inputs.batchSize()).to(device);
                 hidden = hidden.reshape(-1, hidden.size(-1)).indexSelect(0, rows); // [batch, hidden]
             }
-            return scope.keep(network.logits(hidden, context));
+            return scope.keep(scores(hidden, context));
         }
+    }
+
+    /**
+     * The scores that the output layer gives to states after the final norm, of a thread that is inside.
+     *
+     * @param normalised [..., hidden]
+     * @param context what is known about the batch whose rows these are; null where nothing is
+     * @return [..., vocabulary or labels]
+     */
+    public Tensor scores(Tensor normalised, @Nullable SequenceContext context) {
+        return Residency.of(residencies).forward(network.headPart(), () -> network.logits(normalised, context));
+    }
+
+    /** What is done around the segments of every pass, until it is closed. */
+    public interface Residence extends AutoCloseable {
+
+        @Override
+        void close();
+    }
+
+    /**
+     * Has more done around every segment that a pass of this model runs, in whatever thread and for whatever purpose: a run
+     * that keeps weights elsewhere says so for its time. Those that are there already are outside of it. It begins and ends
+     * when no other thread is inside.
+     *
+     * @param further called around the embedding, every layer and the head, the first one outermost
+     * @return to be closed at the end of the run
+     * @throws IllegalStateException when this thread and another one are inside
+     */
+    public Residence with(List<Residency> further) {
+        List<Residency> added = List.copyOf(further);
+        if (added.isEmpty()) {
+            return () -> {};
+        }
+        alone(() -> residencies =
+                Stream.concat(residencies.stream(), added.stream()).toList());
+        return () -> alone(() -> {
+            List<Residency> left = new ArrayList<>(residencies);
+            added.forEach(left::remove);
+            residencies = List.copyOf(left);
+        });
+    }
+
+    /** What is done around every segment by whoever has a run. */
+    List<Residency> residencies() {
+        return residencies;
     }
 
     /**

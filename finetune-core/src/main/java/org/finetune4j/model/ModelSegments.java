@@ -24,7 +24,8 @@ public final class ModelSegments implements AutoCloseable {
         DecoderModel network = model.network();
         this.model = model;
         this.buffers = network.weightBuffers().take();
-        List<Residency> nested = new ArrayList<>(residencies);
+        List<Residency> nested = new ArrayList<>(model.residencies());
+        nested.addAll(residencies);
         nested.add(buffers);
         this.residency = Residency.of(nested);
         this.embedding = new ResidentSegment(
@@ -48,7 +49,7 @@ public final class ModelSegments implements AutoCloseable {
     /**
      * The segments of a model, with more to be done around each.
      *
-     * @param model the model
+     * @param model the model, whose own residencies come first
      * @param residencies are called around every segment, the first one outermost
      * @param factory chooses how layers run
      * @return to be closed at the end of the passes
@@ -70,6 +71,18 @@ public final class ModelSegments implements AutoCloseable {
     /** {@return what is called around every segment, for whoever makes a head} */
     public Residency residency() {
         return residency;
+    }
+
+    /**
+     * The final norm of states that nobody goes back from.
+     *
+     * @param hiddenStates [batch, virtual + seq, hidden], what the last layer gave
+     * @param context what is known about the batch
+     * @return of the same shape
+     */
+    public Tensor finalNorm(Tensor hiddenStates, SequenceContext context) {
+        DecoderModel network = model.network();
+        return residency.forward(network.headPart(), () -> network.finalNorm(hiddenStates, context));
     }
 
     /**

@@ -22,13 +22,7 @@ record ResidentSegment(Segment segment, Module modules, Residency residency) imp
 
     @Override
     public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients) {
-        residency.beforeForward(modules);
-        SegmentOutput output;
-        try {
-            output = segment.forward(input, context, gradients);
-        } finally {
-            residency.afterForward(modules);
-        }
+        SegmentOutput output = residency.forward(modules, () -> segment.forward(input, context, gradients));
         return output.isRecorded() ? new Resident(output) : output;
     }
 
@@ -52,12 +46,7 @@ record ResidentSegment(Segment segment, Module modules, Residency residency) imp
 
         @Override
         public @Nullable Tensor backward(@Nullable Tensor gradient) {
-            residency.beforeBackward(modules);
-            try {
-                return output.backward(gradient);
-            } finally {
-                residency.afterBackward(modules);
-            }
+            return residency.<@Nullable Tensor>backward(modules, () -> output.backward(gradient));
         }
 
         @Override

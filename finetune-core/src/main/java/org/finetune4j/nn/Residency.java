@@ -3,6 +3,7 @@ package org.finetune4j.nn;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,10 +12,10 @@ import org.jspecify.annotations.Nullable;
  * is told of one may prepare the next. A segment's parameters are those of the module that it is called with, the same
  * object every time: {@link Module#allParameters()}.
  *
- * <p>Whoever runs passes owns a list of them and calls them on its thread: going in in the order of the list, coming out in
- * the reverse order. What was entered is left, whatever fails. A layer's backward calls come after its forward ones, and a
- * checkpointed layer runs forwards twice. The gradients of the head are calculated while it runs, so its backward calls
- * come inside of the forward ones.
+ * <p>A run has a list of them, which every pass of its model calls on the pass's thread: going in in the order of the list,
+ * coming out in the reverse order. What was entered is left, whatever fails. A layer's backward calls come after its forward
+ * ones, and a checkpointed layer runs forwards twice. The gradients of the head are calculated while it runs, so its backward
+ * calls come inside of the forward ones.
  */
 public interface Residency {
 
@@ -45,6 +46,40 @@ public interface Residency {
      * @param segment the segment
      */
     default void afterBackward(Module segment) {}
+
+    /**
+     * Does something forwards with a segment whose needs are in place.
+     *
+     * @param segment the segment
+     * @param work what is done
+     * @param <T> what it gives
+     * @return what it gives
+     */
+    default <T> T forward(Module segment, Supplier<T> work) {
+        beforeForward(segment);
+        try {
+            return work.get();
+        } finally {
+            afterForward(segment);
+        }
+    }
+
+    /**
+     * Does something backwards with a segment whose needs are in place.
+     *
+     * @param segment the segment
+     * @param work what is done
+     * @param <T> what it gives
+     * @return what it gives
+     */
+    default <T extends @Nullable Object> T backward(Module segment, Supplier<T> work) {
+        beforeBackward(segment);
+        try {
+            return work.get();
+        } finally {
+            afterBackward(segment);
+        }
+    }
 
     /**
      * Several, one inside of the other.

@@ -26,6 +26,7 @@ import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
+import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
@@ -80,6 +81,7 @@ public final class FineTuner {
     private int previews;
     private final List<PreflightCheck> checks = new ArrayList<>();
     private final List<TrainingListener> listeners = new ArrayList<>();
+    private final List<Residency> residencies = new ArrayList<>();
     private final Map<String, Object> description = new LinkedHashMap<>();
     private Consumer<String> messages = LOG::info;
     private long processBytes = MemoryPlan.TYPICAL_PROCESS;
@@ -239,6 +241,17 @@ public final class FineTuner {
     }
 
     /**
+     * Adds something to be done around every segment of the model in every pass of the run: its steps, evaluations, answers.
+     *
+     * @param value brings what a segment needs to where it is needed, inside of those added before
+     * @return this fine-tuner
+     */
+    public FineTuner residency(Residency value) {
+        residencies.add(Objects.requireNonNull(value, "residency"));
+        return this;
+    }
+
+    /**
      * Answers the first {@code count} held-out instructions before and after training, for reports.
      *
      * @param count how many; 0 for none
@@ -360,6 +373,7 @@ public final class FineTuner {
             Trainer prepared = new Trainer(
                     model, attached, objective(), arguments, data.train, data.evaluation, context.collator(), told);
             prepared.describe(description());
+            residencies.forEach(prepared::residency);
             warnings.forEach(prepared.listener()::onWarning);
             if (examples != null) {
                 examples.notes().forEach(note -> messages.accept("data: " + note));

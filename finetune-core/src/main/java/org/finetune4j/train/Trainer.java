@@ -1,5 +1,6 @@
 package org.finetune4j.train;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -8,6 +9,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.objective.CrossEntropy;
@@ -33,6 +35,7 @@ public final class Trainer {
     private final Collator collator;
     private final TrainingListener listener;
     private final Map<String, @Nullable Object> configuration = new LinkedHashMap<>();
+    private final List<Residency> residencies = new ArrayList<>();
     private @Nullable SamplePreview preview;
     private volatile boolean stopRequested;
 
@@ -135,6 +138,17 @@ public final class Trainer {
     }
 
     /**
+     * Adds something to be done around every segment of the model in every pass of the run: its steps, evaluations, answers.
+     *
+     * @param residency brings what a segment needs to where it is needed, inside of those added before
+     * @return this trainer
+     */
+    public Trainer residency(Residency residency) {
+        residencies.add(Objects.requireNonNull(residency, "residency"));
+        return this;
+    }
+
+    /**
      * Asks the run to stop with a checkpoint to resume from: after the present step, or in the middle of an accumulated
      * batch at the step before it. Any thread may ask.
      */
@@ -219,6 +233,10 @@ public final class Trainer {
     @Nullable
     SamplePreview preview() {
         return preview;
+    }
+
+    List<Residency> residencies() {
+        return residencies;
     }
 
     Map<String, @Nullable Object> configuration() {

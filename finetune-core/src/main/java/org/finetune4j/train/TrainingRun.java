@@ -89,7 +89,8 @@ final class TrainingRun implements AutoCloseable {
 
     TrainingSummary execute() {
         try (ThreadCount.Hold threads = ThreadCount.hold();
-                RandomGenerator.Use use = random.use()) {
+                RandomGenerator.Use use = random.use();
+                CausalLM.Residence residence = trainer.model().with(trainer.residencies())) {
             return run();
         }
     }

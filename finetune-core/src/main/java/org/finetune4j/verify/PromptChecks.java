@@ -40,7 +40,7 @@ final class PromptChecks {
         Tensor hidden = model.hiddenStates(inputs, model.context(inputs)); // [batch, virtual + seq, hidden]
         return GoldenVerifier.compareWhereReal(
                 name,
-                model.network().logits(hidden),
+                model.scores(hidden, null),
                 expected,
                 inputs.withVirtual(virtual).attentionMask(),
                 tolerances.logits());

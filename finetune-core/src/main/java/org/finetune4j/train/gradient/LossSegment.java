@@ -43,32 +43,20 @@ final class LossSegment implements Segment {
 
     @Override
     public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients) {
-        Tensor hidden = VirtualTokens.removed(input, inputs);
-        residency.beforeForward(modules);
-        try {
-            if (!gradients.wanted()) {
-                return SegmentOutput.unrecorded(
-                        number(head.apply(hidden, context, false).loss()));
-            }
-            LossHead.Result result = bothWays(hidden, context);
-            Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), input);
-            input.close();
-            return new Recorded(
-                    number(result.loss()),
-                    gradient == null ? null : gradient.unscoped(),
-                    gradients == Gradients.OF_INPUT);
-        } finally {
-            residency.afterForward(modules);
-        }
+        return residency.forward(modules, () -> apply(input, context, gradients));
     }
 
-    private LossHead.Result bothWays(Tensor hidden, SequenceContext context) {
-        residency.beforeBackward(modules);
-        try {
-            return head.apply(hidden, context, true);
-        } finally {
-            residency.afterBackward(modules);
+    private SegmentOutput apply(Tensor input, SequenceContext context, Gradients gradients) {
+        Tensor hidden = VirtualTokens.removed(input, inputs);
+        if (!gradients.wanted()) {
+            return SegmentOutput.unrecorded(
+                    number(head.apply(hidden, context, false).loss()));
         }
+        LossHead.Result result = residency.backward(modules, () -> head.apply(hidden, context, true));
+        Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), input);
+        input.close();
+        return new Recorded(
+                number(result.loss()), gradient == null ? null : gradient.unscoped(), gradients == Gradients.OF_INPUT);
     }
 
     private static Tensor number(double value) {

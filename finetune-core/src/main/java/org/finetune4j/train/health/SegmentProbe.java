@@ -35,7 +35,7 @@ final class SegmentProbe {
             SequenceContext context = model.context(inputs);
             Tensor hidden = segments.forward(
                     inputs, context, (segment, output) -> goesOn[0] = visitor.test(names.get(segment), output));
-            return goesOn[0] && visitor.test("the final norm", network.finalNorm(hidden, context));
+            return goesOn[0] && visitor.test("the final norm", segments.finalNorm(hidden, context));
         }
     }
 

@@ -2,22 +2,29 @@ package org.finetune4j.train.gradient;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.GoldenModels;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.TinyModels;
 import org.finetune4j.nn.Module;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.SyntheticSamples;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whoever keeps weights elsewhere is asked for every segment, forwards and backwards, and told when it is done. */
@@ -90,9 +97,12 @@ class ResidencyTest {
         try (CausalLM model = TinyModels.load(TinyModels.DEEP, LoadOptions.defaults());
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             Recorder recorder = new Recorder(model);
-            new Backpropagation(model, new GradientCheckpointing(everyLayers))
-                    .with(recorder)
-                    .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1));
+            Backpropagation backpropagation =
+                    new Backpropagation(model, new GradientCheckpointing(everyLayers)).with(recorder);
+            // Two batches of one step: everything happens twice.
+            for (int accumulated = 0; accumulated < 2; accumulated++) {
+                backpropagation.run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1));
+            }
             List<String> expected = new ArrayList<>(around("", List.of("embedding")));
             expected.addAll(around("", layers(0, LAYERS)));
             // A head's gradients are calculated while it runs.
@@ -108,6 +118,7 @@ class ResidencyTest {
                 }
             }
             expected.addAll(around(" backward", List.of("embedding")));
+            expected.addAll(List.copyOf(expected));
             assertEquals(expected, recorder.calls);
         }
     }
@@ -138,6 +149,48 @@ class ResidencyTest {
             recorder.failing = "before 5";
             assertThrows(IllegalStateException.class, () -> plain.with(recorder).evaluate(batch.modelInputs(), head));
             assertEquals(loss, plain.evaluate(batch.modelInputs(), head));
+        }
+    }
+
+    /** The embedding's and the head's part have every parameter that is no layer's, so that whoever gathers misses none. */
+    @ParameterizedTest
+    @MethodSource("models")
+    void theSegmentsTogetherHaveEveryParameter(String name) {
+        try (CausalLM model = TinyModels.load(name, LoadOptions.defaults())) {
+            Set<Parameter> all = Collections.newSetFromMap(new IdentityHashMap<>());
+            all.addAll(model.network().embeddingPart().allParameters());
+            model.network().layers().forEach(layer -> all.addAll(layer.allParameters()));
+            all.addAll(model.network().headPart().allParameters());
+            assertEquals(Set.copyOf(model.network().allParameters()), Set.copyOf(all));
+            assertTrue(model.network()
+                    .headPart()
+                    .allParameters()
+                    .contains(model.network().outputLayer().weight()));
+        }
+    }
+
+    static List<String> models() {
+        return GoldenModels.names();
+    }
+
+    @Test
+    void whoFailsAmongSeveralLetsTheOthersLeave() {
+        Batch batch = batch();
+        try (CausalLM model = TinyModels.load(TinyModels.DEEP, LoadOptions.defaults())) {
+            Recorder outer = new Recorder(model);
+            Recorder inner = new Recorder(model);
+            inner.failing = "before 2";
+            try (CausalLM.Residence residence = model.with(List.of(outer, inner))) {
+                assertThrows(IllegalStateException.class, () -> model.logits(batch.modelInputs()));
+                assertEquals("after 2", outer.calls.get(outer.calls.size() - 1));
+                assertEquals("before 2", inner.calls.get(inner.calls.size() - 1));
+                inner.failing = "after 1";
+                assertThrows(IllegalStateException.class, () -> model.logits(batch.modelInputs()));
+                assertEquals("after 1", outer.calls.get(outer.calls.size() - 1));
+            }
+            int calls = outer.calls.size();
+            model.logits(batch.modelInputs()).close();
+            assertEquals(calls, outer.calls.size(), "the run is over");
         }
     }
 }
