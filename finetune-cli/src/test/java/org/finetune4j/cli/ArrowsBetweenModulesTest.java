@@ -1,6 +1,8 @@
 package org.finetune4j.cli;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.tngtech.archunit.core.importer.ImportOption;
@@ -9,8 +11,11 @@ import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import org.finetune4j.House;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.FineTuningMethod;
 
-/** Methods do not know the command line, and the command line does not know the native bindings. */
+/** Every module knows what the table of CONTRIBUTING.md lets it know, and the native bindings stay where they are. */
 @AnalyzeClasses(
         packages = "org.finetune4j",
         importOptions = {DoNotIncludeTests.class, ArrowsBetweenModulesTest.DoNotIncludeTestJars.class})
@@ -25,28 +30,20 @@ class ArrowsBetweenModulesTest {
     }
 
     @ArchTest
-    static final ArchRule methodsDoNotKnowTheCommandLine = noClasses()
-            .that()
-            .resideInAPackage("org.finetune4j.peft..")
-            .should()
-            .dependOnClassesThat()
-            .resideInAnyPackage("org.finetune4j.cli..", "org.finetune4j.quant..");
+    static final ArchRule everyRoomUsesWhatTheTableSays = House.rule();
 
     @ArchTest
-    static final ArchRule quantisationKnowsTheCoreOnly = noClasses()
-            .that()
-            .resideInAPackage("org.finetune4j.quant..")
-            .should()
-            .dependOnClassesThat()
-            .resideInAnyPackage("org.finetune4j.cli..", "org.finetune4j.peft..");
+    static final ArchRule packagesFormNoCycle =
+            slices().matching("org.finetune4j.(**)").should().beFreeOfCycles();
+
+    /** The three words of docs/design.md: a method is a name, a strategy a method with its settings, an adapter what it adds. */
+    @ArchTest
+    static final ArchRule methodsAreCalledSo =
+            classes().that().areAssignableTo(FineTuningMethod.class).should().haveNameMatching(".*Method");
 
     @ArchTest
-    static final ArchRule theCoreKnowsNeither = noClasses()
-            .that()
-            .resideOutsideOfPackages("org.finetune4j.peft..", "org.finetune4j.quant..", "org.finetune4j.cli..")
-            .should()
-            .dependOnClassesThat()
-            .resideInAnyPackage("org.finetune4j.peft..", "org.finetune4j.quant..", "org.finetune4j.cli..");
+    static final ArchRule adaptersAreCalledSo =
+            classes().that().areAssignableTo(Adapter.class).should().haveNameMatching(".*Adapter");
 
     /** Tensors in the core; the CUDA driver and compiler in one package of the quantisation. */
     @ArchTest
