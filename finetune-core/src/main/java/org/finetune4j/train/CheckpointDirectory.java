@@ -1,5 +1,6 @@
 package org.finetune4j.train;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,13 +17,13 @@ import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
-import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.event.CheckpointEvent;
-import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.steps.SourceState;
+import org.finetune4j.train.steps.StepSource;
 
 /**
  * The checkpoints of one run: {@code checkpoint-STEP} directories, each with what the method saves, the optimizer's state,
@@ -36,6 +37,7 @@ final class CheckpointDirectory {
     private static final String RANDOM_STATE = "random_state";
     private static final String OPTIMIZER_PREFIX = "optimizer.";
     private static final String AVERAGE_PREFIX = "average.";
+    private static final String SOURCE_PREFIX = "steps.";
 
     private final Path root;
 
@@ -44,20 +46,14 @@ final class CheckpointDirectory {
     }
 
     /** Writes a checkpoint and deletes all but the {@code keep} latest. */
-    Path write(
-            TrainingProgress progress,
-            String fingerprint,
-            AttachedStrategy strategy,
-            Optimizer optimizer,
-            WeightAverage average,
-            int keep) {
+    Path write(TrainingProgress progress, String fingerprint, RunState run, int keep) {
         CheckpointEvent event = new CheckpointEvent();
         event.begin();
         Path target = CheckpointName.of(root, progress.step());
         AtomicFiles.writeDirectory(target, partial -> {
-            strategy.save(partial);
-            writeState(partial.resolve(STATE_FILE), optimizer, average);
-            new TrainerStateFile(progress, fingerprint).write(partial);
+            run.strategy().save(partial);
+            ObjectNode source = writeState(partial.resolve(STATE_FILE), run);
+            new TrainerStateFile(progress, source, fingerprint).write(partial);
             CheckpointManifest.ofDirectory(partial, progress.step()).write(partial);
         });
         List<Path> older = complete().stream()
@@ -116,10 +112,9 @@ final class CheckpointDirectory {
     /**
      * How far the run of a checkpoint had come.
      *
-     * @param batchesPerEpoch batches in one pass over the data
      * @throws UserErrorException when the checkpoint is broken or belongs to a run over other data or other batches
      */
-    static TrainingProgress progressOf(Path checkpoint, String fingerprint, int batchesPerEpoch) {
+    static TrainingProgress progressOf(Path checkpoint, String fingerprint) {
         CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
         TrainerStateFile state = TrainerStateFile.read(checkpoint);
         long step = CheckpointName.stepOf(checkpoint).orElse(-1);
@@ -130,12 +125,24 @@ final class CheckpointDirectory {
             throw new UserErrorException(checkpoint + ": made by another run: it has " + state.fingerprint()
                     + ", this run has " + fingerprint);
         }
-        if (state.progress().batch() >= batchesPerEpoch) {
-            throw new UserErrorException(
-                    checkpoint + ": its next batch is " + state.progress().batch() + ", but an epoch has "
-                            + batchesPerEpoch + ": the checkpoint is broken");
-        }
         return state.progress();
+    }
+
+    /**
+     * Brings the source of steps back to where a checkpoint left it.
+     *
+     * @throws UserErrorException when the checkpoint is broken
+     */
+    static void restore(Path checkpoint, StepSource source) {
+        TrainerStateFile file = TrainerStateFile.read(checkpoint);
+        CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
+        try (CheckpointTensors tensors = new CheckpointTensors(checkpoint, manifest);
+                TensorScope scope = TensorScope.open()) {
+            source.restore(new SourceState(file.source(), tensors.withPrefix(SOURCE_PREFIX)));
+        } catch (UserErrorException e) {
+            throw new UserErrorException(
+                    checkpoint.resolve(TrainerStateFile.NAME) + ": the checkpoint is broken: " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -143,13 +150,13 @@ final class CheckpointDirectory {
      *
      * @throws UserErrorException when the checkpoint is broken, or was made with other settings
      */
-    static void restore(Path checkpoint, AttachedStrategy strategy, Optimizer optimizer, WeightAverage average) {
+    static void restore(Path checkpoint, RunState run) {
         CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
-        strategy.restore(checkpoint);
+        run.strategy().restore(checkpoint);
         try (CheckpointTensors tensors = new CheckpointTensors(checkpoint, manifest);
                 TensorScope scope = TensorScope.open()) {
-            optimizer.restore(tensors.withPrefix(OPTIMIZER_PREFIX));
-            average.restore(tensors.withPrefix(AVERAGE_PREFIX));
+            run.optimizer().restore(tensors.withPrefix(OPTIMIZER_PREFIX));
+            run.average().restore(tensors.withPrefix(AVERAGE_PREFIX));
             RandomGenerator.current().restore(randomState(tensors));
         }
     }
@@ -162,11 +169,14 @@ final class CheckpointDirectory {
         return states;
     }
 
-    private static void writeState(Path file, Optimizer optimizer, WeightAverage average) {
+    /** Writes all tensors, and gives the values that the source of steps keeps besides. */
+    private static ObjectNode writeState(Path file, RunState run) {
         try (TensorScope scope = TensorScope.open()) {
+            SourceState source = run.steps().state();
             List<Entry> entries = new ArrayList<>();
-            add(entries, OPTIMIZER_PREFIX, optimizer.state());
-            add(entries, AVERAGE_PREFIX, average.state());
+            add(entries, OPTIMIZER_PREFIX, run.optimizer().state());
+            add(entries, AVERAGE_PREFIX, run.average().state());
+            add(entries, SOURCE_PREFIX, source.tensors());
             RandomGenerator.current()
                     .state()
                     .forEach((device, random) -> add(
@@ -176,6 +186,7 @@ final class CheckpointDirectory {
                                     device.equals("cpu") ? RANDOM_STATE : RANDOM_STATE + "." + device,
                                     Tensors.of(random, random.length))));
             SafetensorsWriter.write(file, entries, SafetensorsWriter.PYTORCH_METADATA);
+            return source.values();
         }
     }
 

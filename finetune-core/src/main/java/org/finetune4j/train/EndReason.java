@@ -11,6 +11,9 @@ public enum EndReason {
     /** Evaluations got no better for as long as the arguments allow. */
     EARLY_STOPPING,
 
+    /** The source of its steps saw the model collapse: going on would have made it worse. */
+    COLLAPSED,
+
     /** Somebody asked it to stop; it can be resumed. */
     INTERRUPTED;
 

@@ -14,8 +14,10 @@ import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.evaluation.Answers;
 import org.finetune4j.train.evaluation.Questions;
 import org.finetune4j.train.event.EvaluationEvent;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Measurement;
@@ -26,7 +28,7 @@ import org.finetune4j.train.objective.Objective;
  * loss is the objective's, without what it adds in training: of a language model the plain cross entropy, so that its
  * exponential is the perplexity.
  */
-public final class Evaluator {
+public final class Evaluator implements Evaluation {
 
     private final CausalLM model;
     private final TrainingDataset dataset;
@@ -84,12 +86,13 @@ public final class Evaluator {
         }
     }
 
-    /**
-     * Measures the model on the held-out samples.
-     *
-     * @param step optimizer steps done, for the record
-     * @return what was measured
-     */
+    @Override
+    public String fingerprint() {
+        return RunFingerprint.heldOut(dataset, selection);
+    }
+
+    /** Measures the model on the held-out samples. */
+    @Override
     public EvaluationMetrics evaluate(long step) {
         EvaluationEvent event = new EvaluationEvent();
         event.begin();
@@ -97,14 +100,18 @@ public final class Evaluator {
         double loss = 0;
         long counted = 0;
         Measurement measurement = objective.measurement();
+        Map<String, Average> averages = new LinkedHashMap<>();
         try (BatchIterator batches = new DataLoader(dataset, sampler, collator).epoch(0)) {
             while (batches.hasNext()) {
                 Batch batch = batches.next();
-                loss += backpropagation.evaluate(batch.modelInputs(), measurement.head(model.network(), batch));
+                LossHead head = measurement.head(model.network(), batch);
+                loss += backpropagation.evaluate(batch.modelInputs(), head);
+                Average.addAll(averages, head.metrics());
                 counted += objective.count(batch);
             }
         }
-        Map<String, Double> scores = new LinkedHashMap<>(measurement.scores());
+        Map<String, Double> scores = Average.means(averages);
+        scores.putAll(measurement.scores());
         scores.putAll(scores());
         Double exactMatch = scores.remove("exact_match");
         event.step = step;

@@ -5,25 +5,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
-import java.util.Set;
 import java.util.function.Consumer;
-import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.Batch;
-import org.finetune4j.data.BatchSampler;
 import org.finetune4j.data.Collator;
-import org.finetune4j.data.DataLoader;
-import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.SampleInspector;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
-import org.finetune4j.data.format.Instruction;
-import org.finetune4j.data.supervised.ChatTemplateRenderer;
-import org.finetune4j.data.supervised.InstructionChatTemplate;
-import org.finetune4j.data.supervised.PromptTemplate;
 import org.finetune4j.data.supervised.SupervisedOptions;
-import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.nn.Residency;
@@ -32,6 +20,7 @@ import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.RandomGenerator;
+import org.finetune4j.train.TrainingSamples.Parts;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.objective.CrossEntropy;
@@ -40,6 +29,7 @@ import org.finetune4j.train.preflight.Preflight;
 import org.finetune4j.train.preflight.PreflightCheck;
 import org.finetune4j.train.preflight.PreflightContext;
 import org.finetune4j.train.preflight.PreflightReport;
+import org.finetune4j.train.steps.StepSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -71,13 +61,9 @@ public final class FineTuner {
     private FineTuningStrategy strategy = new FullFineTuning();
     private TrainingArguments arguments = TrainingArguments.defaults();
     private @Nullable Objective objective;
-    private @Nullable SupervisedOptions tokenization;
-    private @Nullable ChatTemplate chatTemplate;
-    private @Nullable ExampleDataset examples;
-    private @Nullable ExampleDataset evaluationExamples;
-    private @Nullable TrainingDataset samples;
-    private @Nullable TrainingDataset evaluationSamples;
-    private double evaluationFraction;
+    private final TrainingSamples samples;
+    private StepSource.@Nullable Factory steps;
+    private @Nullable Evaluation evaluation;
     private int previews;
     private final List<PreflightCheck> checks = new ArrayList<>();
     private final List<TrainingListener> listeners = new ArrayList<>();
@@ -90,6 +76,7 @@ public final class FineTuner {
 
     private FineTuner(CausalLM model) {
         this.model = model;
+        this.samples = new TrainingSamples(model);
     }
 
     /**
@@ -120,7 +107,7 @@ public final class FineTuner {
      * @return this fine-tuner
      */
     public FineTuner dataset(ExampleDataset value) {
-        examples = Objects.requireNonNull(value, "dataset");
+        samples.train(value);
         return this;
     }
 
@@ -131,7 +118,7 @@ public final class FineTuner {
      * @return this fine-tuner
      */
     public FineTuner dataset(TrainingDataset value) {
-        samples = Objects.requireNonNull(value, "dataset");
+        samples.train(value);
         return this;
     }
 
@@ -142,7 +129,7 @@ public final class FineTuner {
      * @return this fine-tuner
      */
     public FineTuner evaluation(ExampleDataset value) {
-        evaluationExamples = Objects.requireNonNull(value, "evaluation");
+        samples.evaluation(value);
         return this;
     }
 
@@ -153,7 +140,30 @@ public final class FineTuner {
      * @return this fine-tuner
      */
     public FineTuner evaluation(TrainingDataset value) {
-        evaluationSamples = Objects.requireNonNull(value, "evaluation");
+        samples.evaluation(value);
+        return this;
+    }
+
+    /**
+     * A measurement of its own in the place of the objective's on held-out samples.
+     *
+     * @param value measures the model as often as the arguments ask for
+     * @return this fine-tuner
+     */
+    public FineTuner evaluation(Evaluation value) {
+        evaluation = Objects.requireNonNull(value, "evaluation");
+        return this;
+    }
+
+    /**
+     * Where the batches come from, in the place of epochs over the dataset. A training may then do without a dataset; one that is
+     * set is what the checks before the training look at, and what the method may start from.
+     *
+     * @param value opens the source once the method is on the model
+     * @return this fine-tuner
+     */
+    public FineTuner steps(StepSource.Factory value) {
+        steps = Objects.requireNonNull(value, "steps");
         return this;
     }
 
@@ -164,7 +174,7 @@ public final class FineTuner {
      * @return this fine-tuner
      */
     public FineTuner evaluationFraction(double value) {
-        evaluationFraction = value;
+        samples.evaluationFraction(value);
         return this;
     }
 
@@ -176,7 +186,7 @@ public final class FineTuner {
      * @return this fine-tuner
      */
     public FineTuner tokenization(SupervisedOptions value) {
-        tokenization = Objects.requireNonNull(value, "tokenization");
+        samples.tokenization(value);
         return this;
     }
 
@@ -188,7 +198,7 @@ public final class FineTuner {
      * @return this fine-tuner
      */
     public FineTuner chatTemplate(@Nullable ChatTemplate value) {
-        chatTemplate = value;
+        samples.chatTemplate(value);
         return this;
     }
 
@@ -312,34 +322,21 @@ public final class FineTuner {
      * @throws UserErrorException when data, settings and model do not fit together at all
      */
     public PreflightReport preflight() {
-        Data data = data();
+        Parts data = samples.parts(arguments.seed());
         try (AttachedStrategy attached = attach(data)) {
             PreflightContext context = context(data, attached, 0);
-            int shown = firstReadable(data.train);
+            int shown = data.firstReadable();
             String sample = model.hasTokenizer() && shown >= 0
-                    ? new SampleInspector(model.tokenizer()).render(data.train.get(shown))
+                    ? new SampleInspector(model.tokenizer()).render(data.train().get(shown))
                     : null;
             return new PreflightReport(
-                    data.train.size(),
+                    data.train().size(),
                     context.survey(),
                     context.memory(),
                     Preflight.run(context, checks),
                     sample,
-                    data.train.location(Math.max(0, shown)));
+                    data.train().location(Math.max(0, shown)));
         }
-    }
-
-    /** The first sample that can be made, of the first hundred; -1 where none can. */
-    private static int firstReadable(TrainingDataset dataset) {
-        for (int i = 0; i < Math.min(100, dataset.size()); i++) {
-            try {
-                dataset.get(i);
-                return i;
-            } catch (UserErrorException e) {
-                // A finding says what is wrong with it.
-            }
-        }
-        return -1;
     }
 
     /**
@@ -350,19 +347,22 @@ public final class FineTuner {
      */
     public TrainingResult train() {
         RunDirectory.check(arguments);
-        Data data = data();
+        Parts data = steps != null && samples.isEmpty() ? null : samples.parts(arguments.seed());
         ChatTemplate before = model.usedChatTemplate().orElse(null);
-        ChatTemplate form = form();
+        ChatTemplate form = samples.form();
         AttachedStrategy attached = attach(data);
         try {
             if (form != null) {
                 model.useChatTemplate(form);
             }
-            PreflightContext context = context(data, attached, SAMPLES_BEFORE_TRAINING);
-            List<String> warnings = Preflight.require(context, checks).warnings();
-            List<String> heard = new ArrayList<>();
+            PreflightContext context = data == null ? null : context(data, attached, SAMPLES_BEFORE_TRAINING);
+            List<String> warnings = new ArrayList<>();
             List<TrainingListener> told = new ArrayList<>(listeners);
-            told.add(new MemoryListener(context.memory(), messages));
+            if (context != null) {
+                warnings.addAll(Preflight.require(context, checks).warnings());
+                told.add(new MemoryListener(context.memory(), messages));
+            }
+            List<String> heard = new ArrayList<>();
             told.add(new TrainingListener() {
                 @Override
                 public void onWarning(String message) {
@@ -370,19 +370,11 @@ public final class FineTuner {
                     messages.accept("warning: " + message);
                 }
             });
-            Trainer prepared = new Trainer(
-                    model, attached, objective(), arguments, data.train, data.evaluation, context.collator(), told);
-            prepared.describe(description());
-            residencies.forEach(prepared::residency);
-            warnings.forEach(prepared.listener()::onWarning);
-            if (examples != null) {
-                examples.notes().forEach(note -> messages.accept("data: " + note));
-            }
-            messages.accept("memory: " + context.memory().describe());
-            if (previews > 0
-                    && data.evaluation instanceof SupervisedSamples heldOut
-                    && heldOut.question(0).isPresent()) {
-                prepared.preview(new GeneratedPreview(model, heldOut, previews, PREVIEW_TOKENS));
+            Trainer prepared = new Trainer(run(data, attached).withListeners(told));
+            warnings.forEach(prepared::warn);
+            samples.notes(note -> messages.accept("data: " + note));
+            if (context != null) {
+                messages.accept("memory: " + context.memory().describe());
             }
             trainer = prepared;
             if (stopRequested) {
@@ -396,96 +388,44 @@ public final class FineTuner {
         }
     }
 
-    /** The method with initial values of the arguments' seed. */
-    private AttachedStrategy attach(Data data) {
-        try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
-                MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            return strategy.attach(model, batches(data));
-        }
+    private RunConfiguration run(@Nullable Parts data, AttachedStrategy attached) {
+        TrainingDataset heldOut = data == null ? null : data.evaluation();
+        RunConfiguration run = steps == null && data != null
+                ? RunConfiguration.over(model, attached, objective(), arguments, data.train(), heldOut, collator())
+                : RunConfiguration.of(model, attached, arguments, Objects.requireNonNull(steps, "steps"))
+                        .withHeldOut(heldOut, collator(), objective().on(model, attached));
+        return (evaluation == null ? run : run.withEvaluation(evaluation))
+                .withDescription(description())
+                .withResidencies(residencies)
+                .withPreview(GeneratedPreview.of(model, heldOut, previews, PREVIEW_TOKENS));
     }
 
-    /** The first epoch's batches, made only when a method asks for them. */
-    private Iterable<Batch> batches(Data data) {
-        return () -> {
-            DataLoader loader = new DataLoader(
-                    data.train,
-                    BatchSampler.training(
-                            data.train, arguments.perDeviceTrainBatchSize(), arguments.seed(), arguments.shuffle()),
-                    collator());
-            return IntStream.range(0, loader.batchesPerEpoch())
-                    .mapToObj(batch -> loader.load(0, batch))
-                    .iterator();
-        };
+    /** The method with initial values of the arguments' seed. */
+    private AttachedStrategy attach(@Nullable Parts data) {
+        try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
+                MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            return data == null
+                    ? strategy.attach(model)
+                    : strategy.attach(model, data.batches(arguments, collator()));
+        }
     }
 
     private Collator collator() {
         return Collator.of(model);
     }
 
-    private PreflightContext context(Data data, AttachedStrategy attached, int samples) {
+    private PreflightContext context(Parts data, AttachedStrategy attached, int looked) {
         return PreflightContext.of(
                 model,
                 strategy.method(),
                 attached,
                 objective(),
                 arguments,
-                data.train,
-                data.evaluation,
+                data.train(),
+                data.evaluation(),
                 collator(),
-                samples,
+                looked,
                 processBytes);
-    }
-
-    private record Data(TrainingDataset train, @Nullable TrainingDataset evaluation) {}
-
-    private Data data() {
-        if (examples != null) {
-            ExampleDataset train = examples;
-            ExampleDataset heldOut = evaluationExamples;
-            if (heldOut == null && evaluationFraction > 0) {
-                DatasetSplit<ExampleDataset> split = train.split(evaluationFraction, arguments.seed());
-                train = split.train();
-                heldOut = split.evaluation();
-            }
-            return new Data(tokenize(train), heldOut == null ? null : tokenize(heldOut));
-        }
-        if (samples == null) {
-            throw new UserErrorException("there is nothing to train on: set a dataset");
-        }
-        if (evaluationSamples == null && evaluationFraction > 0) {
-            DatasetSplit<TrainingDataset> split = samples.split(evaluationFraction, arguments.seed());
-            return new Data(split.train(), split.evaluation());
-        }
-        return new Data(samples, evaluationSamples);
-    }
-
-    /** The form that the result is to be asked in, where it is another than the model's own. */
-    private @Nullable ChatTemplate form() {
-        boolean byPrompt = examples != null && examples.kinds().equals(Set.of(Instruction.class));
-        PromptTemplate template = tokenization().promptTemplate();
-        return chatTemplate != null || !byPrompt || template == null
-                ? chatTemplate
-                : InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);
-    }
-
-    private SupervisedSamples tokenize(ExampleDataset dataset) {
-        return SupervisedSamples.of(dataset, model.tokenizer(), tokenization());
-    }
-
-    private SupervisedOptions tokenization() {
-        SupervisedOptions options = tokenization == null ? defaultTokenization() : tokenization;
-        return options.renderer() != null
-                ? options
-                : options.withRenderer(Optional.ofNullable(chatTemplate)
-                        .or(model::chatTemplate)
-                        .map(ChatTemplateRenderer::new)
-                        .orElse(null));
-    }
-
-    private SupervisedOptions defaultTokenization() {
-        int longest =
-                Math.min(SupervisedOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
-        return SupervisedOptions.builder().maxLength(longest).build();
     }
 
     private Map<String, Object> description() {

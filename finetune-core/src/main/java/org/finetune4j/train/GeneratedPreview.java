@@ -4,11 +4,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.data.supervised.SupervisedSamples;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
+import org.jspecify.annotations.Nullable;
 
 /** Answers the prompts of a dataset's first samples greedily. */
 final class GeneratedPreview implements SamplePreview {
@@ -18,7 +20,17 @@ final class GeneratedPreview implements SamplePreview {
     private final int maxNewTokens;
     private List<String> answersBefore = List.of();
 
-    GeneratedPreview(CausalLM model, SupervisedSamples samples, int count, int maxNewTokens) {
+    /** Answers of the first samples; null for samples that are no prompts with answers. */
+    static @Nullable GeneratedPreview of(
+            CausalLM model, @Nullable TrainingDataset samples, int count, int maxNewTokens) {
+        return count > 0
+                        && samples instanceof SupervisedSamples prompts
+                        && prompts.question(0).isPresent()
+                ? new GeneratedPreview(model, prompts, count, maxNewTokens)
+                : null;
+    }
+
+    private GeneratedPreview(CausalLM model, SupervisedSamples samples, int count, int maxNewTokens) {
         this.model = model;
         this.questions = IntStream.range(0, Math.min(count, samples.size()))
                 .mapToObj(samples::question)

@@ -11,7 +11,7 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.optimizer.OptimizerProvider;
-import org.jspecify.annotations.Nullable;
+import org.finetune4j.train.steps.StepSource;
 
 /**
  * What must be the same for a resumed run to go on as the first one would have: the batches that it sees, and the optimizer
@@ -24,19 +24,21 @@ final class RunFingerprint {
 
     private RunFingerprint() {}
 
+    static String of(StepSource steps, TrainingArguments arguments) {
+        return steps.fingerprint() + ", optim "
+                + OptimizerProvider.named(arguments.optimizer().name()).names().get(0);
+    }
+
+    /** The batches of a dataset. */
     static String of(TrainingDataset dataset, TrainingArguments arguments) {
         String order = arguments.shuffle() ? "seed " + arguments.seed() : "not shuffled";
         return of(dataset) + ", batches of "
                 + arguments.perDeviceTrainBatchSize() + " x " + arguments.gradientAccumulationSteps() + ", " + order
-                + (dataset instanceof LengthGrouped ? ", grouped by length" : "") + ", optim "
-                + OptimizerProvider.named(arguments.optimizer().name()).names().get(0);
+                + (dataset instanceof LengthGrouped ? ", grouped by length" : "");
     }
 
     /** What a model is judged on: the held-out samples, and how much of them is answered where the metric needs that. */
-    static String heldOut(@Nullable TrainingDataset evaluation, ModelSelection selection) {
-        if (evaluation == null) {
-            return "no held-out samples";
-        }
+    static String heldOut(TrainingDataset evaluation, ModelSelection selection) {
         boolean answered = ModelSelection.GENERATED.contains(selection.metricForBest());
         String part = selection.generatedSamples() == 0 ? "" : ", the first " + selection.generatedSamples();
         return of(evaluation) + (answered ? part + ", answers of up to " + selection.maxNewTokens() + " tokens" : "");

@@ -1,6 +1,9 @@
 package org.finetune4j.train;
 
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * One optimizer step, after its update.
@@ -16,7 +19,8 @@ import java.time.Duration;
  * @param labelledTokens what the objective counts in this step: tokens that carry a label, or sequences of a classifier
  * @param tokensPerSecond {@code tokens} by the step's own wall time
  * @param elapsed wall time since this start of the run
- * @param dataWait how long the step waited for its batches
+ * @param dataWait how long the step waited for its batches, or for the model to answer where it is trained on its answers
+ * @param metrics what the objectives and the source of the batches measured besides, by name
  */
 public record StepMetrics(
         long step,
@@ -29,10 +33,31 @@ public record StepMetrics(
         long labelledTokens,
         double tokensPerSecond,
         Duration elapsed,
-        Duration dataWait) {
+        Duration dataWait,
+        Map<String, Double> metrics) {
 
     /**
-     * A step that did not wait.
+     * Copies the metrics.
+     *
+     * @param step number of the step, from 1
+     * @param totalSteps optimizer steps of the whole run
+     * @param epoch passes over the training data so far, as a fraction
+     * @param loss the objective's, the mean over what it counts
+     * @param learningRate learning rate that the step used
+     * @param gradientNorm global L2 norm of the gradients before clipping
+     * @param tokens tokens that went through the model in this step, padding left out
+     * @param labelledTokens what the objective counts in this step
+     * @param tokensPerSecond {@code tokens} by the step's own wall time
+     * @param elapsed wall time since this start of the run
+     * @param dataWait how long the step waited for its batches
+     * @param metrics what the objectives and the source of the batches measured besides, by name
+     */
+    public StepMetrics {
+        metrics = Collections.unmodifiableMap(new LinkedHashMap<>(metrics));
+    }
+
+    /**
+     * A step that did not wait and measured nothing else.
      *
      * @param step number of the step, from 1
      * @param totalSteps optimizer steps of the whole run
@@ -67,6 +92,7 @@ public record StepMetrics(
                 labelledTokens,
                 tokensPerSecond,
                 elapsed,
-                Duration.ZERO);
+                Duration.ZERO,
+                Map.of());
     }
 }

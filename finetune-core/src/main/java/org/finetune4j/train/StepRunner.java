@@ -1,30 +1,31 @@
 package org.finetune4j.train;
 
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
-import org.finetune4j.data.Batch;
-import org.finetune4j.data.BatchIterator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.train.arguments.TrainingArguments;
-import org.finetune4j.train.event.DataWaitEvent;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;
+import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.optimizer.GradientClipping;
+import org.finetune4j.train.steps.StepBatch;
+import org.finetune4j.train.steps.StepBatches;
 import org.jspecify.annotations.Nullable;
 
-/** The gradients of one optimizer step: batches from the iterator, each forwards and backwards, then clipping. */
+/** The gradients of one optimizer step: each of its batches forwards and backwards, then clipping. */
 final class StepRunner {
 
     private final CausalLM model;
     private final List<Parameter> trainable;
     private final TrainingHooks hooks;
-    private final Objective objective;
     private final TrainingArguments arguments;
     private final Backpropagation backpropagation;
     private final OptionalInt commonLength;
@@ -35,14 +36,12 @@ final class StepRunner {
             CausalLM model,
             List<Parameter> trainable,
             TrainingHooks hooks,
-            Objective objective,
             TrainingArguments arguments,
             OptionalInt commonLength,
             BooleanSupplier stopRequested) {
         this.model = model;
         this.trainable = trainable;
         this.hooks = hooks;
-        this.objective = objective;
         this.arguments = arguments;
         this.commonLength = commonLength;
         this.stopRequested = stopRequested;
@@ -51,64 +50,49 @@ final class StepRunner {
     }
 
     /**
-     * The batches of one step.
-     *
-     * @param counted what they count for the objective, labelled tokens for most
-     * @param waited nanoseconds that they took to come
-     */
-    record StepBatches(List<Batch> batches, long counted, long tokens, long waited) {}
-
-    /**
      * What a step's batches gave; the gradients are in the parameters.
      *
-     * @param loss mean over what the objective counts
+     * @param loss the sum over objectives, each a mean over what it counts
      * @param norm of the gradients before clipping
+     * @param counted what the first objective counts
+     * @param metrics what the objectives measured
      */
-    record Gradients(double loss, double norm) {
+    record Gradients(double loss, double norm, long counted, Map<String, Double> metrics) {
 
         boolean isFinite() {
             return Double.isFinite(loss) && Double.isFinite(norm);
         }
     }
 
-    StepBatches read(BatchIterator iterator, int count, long step) {
-        DataWaitEvent event = new DataWaitEvent();
-        event.begin();
-        long start = System.nanoTime();
-        List<Batch> batches = new ArrayList<>();
-        long counted = 0;
-        long tokens = 0;
-        while (batches.size() < count) {
-            Batch batch = iterator.next();
-            counted += objective.count(batch);
-            tokens += batch.realTokens();
-            batches.add(batch);
-        }
-        event.step = step;
-        event.batches = count;
-        event.commit();
-        return new StepBatches(batches, counted, tokens, System.nanoTime() - start);
-    }
-
     /** Adds up the gradients; null when a stop was asked for before all batches were done. */
     @Nullable
     Gradients run(StepBatches step) {
-        double scale = 1.0 / Math.max(1, step.counted());
+        Map<Objective, Long> counts = step.counts();
+        Map<String, Average> metrics = new LinkedHashMap<>();
         double loss = 0;
         for (int i = 0; i < step.batches().size(); i++) {
             if (i > 0 && stopRequested.getAsBoolean()) {
                 return null;
             }
-            Batch batch = step.batches().get(i);
-            boolean recurring = commonLength.isPresent() && batch.sequenceLength() == commonLength.getAsInt();
+            StepBatch part = step.batches().get(i);
+            part.prepare().run();
+            double scale = part.weight() / Math.max(1, counts.get(part.objective()));
+            boolean recurring =
+                    commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
             try (MatrixProducts.Mode products = MatrixProducts.ofShapes(recurring)) {
-                loss += backpropagation.run(batch.modelInputs(), objective.head(model.network(), batch, scale));
+                LossHead head = part.objective().head(model.network(), part.batch(), scale);
+                loss += backpropagation.run(part.batch().modelInputs(), head);
+                Average.addAll(metrics, head.metrics());
             }
         }
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
             loss += hooks.penalty(true);
         }
-        return new Gradients(loss, GradientClipping.globalNorm(trainable));
+        return new Gradients(
+                loss,
+                GradientClipping.globalNorm(trainable),
+                counts.get(step.batches().get(0).objective()),
+                Average.means(metrics));
     }
 
     /** Scales the gradients down to the largest norm allowed. */

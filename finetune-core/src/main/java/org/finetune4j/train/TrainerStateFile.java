@@ -14,22 +14,24 @@ import org.jspecify.annotations.Nullable;
  * {@code trainer_state.json} of a checkpoint: how far its run had come, and what run that is.
  *
  * @param progress of the run
+ * @param source the values that the source of its steps keeps
  * @param fingerprint see {@link RunFingerprint}
  */
-record TrainerStateFile(TrainingProgress progress, String fingerprint) {
+record TrainerStateFile(TrainingProgress progress, ObjectNode source, String fingerprint) {
 
-    private static final String NAME = "trainer_state.json";
+    static final String NAME = "trainer_state.json";
+
+    private static final String SOURCE = "steps";
 
     void write(Path directory) throws IOException {
         ObjectNode json = Json.object();
         json.put("global_step", progress.step());
-        json.put("epoch", progress.epoch());
-        json.put("next_batch", progress.batch());
         json.put("last_loss", progress.lastLoss());
         json.put("best_eval_loss", progress.bestEvaluationLoss());
         BestEvaluation best = progress.best();
         json.set("best", best == null ? null : best.toJson());
         json.put("evaluations_since_best", progress.evaluationsSinceBest());
+        json.set(SOURCE, source);
         json.put("fingerprint", fingerprint);
         Files.writeString(directory.resolve(NAME), Json.writePretty(json) + "\n");
     }
@@ -44,13 +46,13 @@ record TrainerStateFile(TrainingProgress progress, String fingerprint) {
         }
         TrainingProgress progress = new TrainingProgress(
                 natural(file, json, "global_step"),
-                (int) natural(file, json, "epoch"),
-                (int) natural(file, json, "next_batch"),
                 number(file, json, "last_loss"),
                 number(file, json, "best_eval_loss"),
                 BestEvaluation.of(best),
                 (int) natural(file, json, "evaluations_since_best"));
-        return new TrainerStateFile(progress, json.path("fingerprint").asText());
+        // Where there is none, the place in a dataset stands in the file itself: so the first versions wrote it.
+        ObjectNode source = json.path(SOURCE) instanceof ObjectNode own ? own : json;
+        return new TrainerStateFile(progress, source, json.path("fingerprint").asText());
     }
 
     private static long natural(Path file, ObjectNode json, String key) {

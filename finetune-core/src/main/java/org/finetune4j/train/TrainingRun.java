@@ -3,128 +3,156 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.BatchIterator;
-import org.finetune4j.data.BatchSampler;
-import org.finetune4j.data.DataLoader;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.ThreadCount;
 import org.finetune4j.train.StepRunner.Gradients;
-import org.finetune4j.train.StepRunner.StepBatches;
 import org.finetune4j.train.arguments.StepInterval;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.event.StepEvent;
 import org.finetune4j.train.health.NonFiniteSource;
 import org.finetune4j.train.health.TrainingStatistics;
-import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.steps.StepBatch;
+import org.finetune4j.train.steps.StepBatches;
+import org.finetune4j.train.steps.StepOutcome;
+import org.finetune4j.train.steps.StepSetup;
+import org.finetune4j.train.steps.StepSource;
+import org.finetune4j.train.steps.StepsEnd;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The state of one {@link Trainer#train} call: the loop over epochs and steps. */
+/** The state of one {@link Trainer#train} call: the loop over steps. */
 final class TrainingRun implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
 
-    private final Trainer trainer;
+    private final RunConfiguration configuration;
+    private final TrainingListener listener;
+    private final BooleanSupplier stopRequested;
     private final TrainingArguments arguments;
+    private final CausalLM model;
     private final List<Parameter> trainable;
-    private final Optimizer optimizer;
-    private final WeightAverage average;
     private final TrainingHooks hooks;
+    private final StepSource source;
+    private final long totalSteps;
+    private final RunState state;
     private final StepRunner steps;
-    private final DataLoader loader;
-    private final StepPlan plan;
     private final BestModel best;
     private final String fingerprint;
-    private final RandomGenerator random;
+    private final RandomGenerator random = RandomGenerator.current();
     private final @Nullable CheckpointDirectory checkpoints;
     private final long started = System.nanoTime();
     private TrainingProgress progress = TrainingProgress.start();
     private long tokens;
     private long lastSaved = -1;
 
-    TrainingRun(Trainer trainer) {
-        this.trainer = trainer;
-        this.arguments = trainer.arguments();
-        this.trainable = List.copyOf(trainer.strategy().trainableParameters());
-        this.optimizer = Optimizers.of(trainer.model().network(), trainer.strategy(), arguments);
-        this.average = new WeightAverage(trainable, arguments.emaDecay());
-        this.hooks = trainer.strategy().trainingHooks();
-        this.steps = new StepRunner(
-                trainer.model(),
-                trainable,
-                hooks,
-                trainer.objective(),
-                arguments,
-                trainer.dataset().commonLength(),
-                trainer::isStopRequested);
-        this.loader = new DataLoader(
-                trainer.dataset(),
-                BatchSampler.training(
-                        trainer.dataset(), arguments.perDeviceTrainBatchSize(), arguments.seed(), arguments.shuffle()),
-                trainer.collator(),
-                arguments.dataloaderNumWorkers(),
-                arguments.dataloaderPrefetchFactor());
-        this.plan = StepPlan.of(arguments, loader.batchesPerEpoch());
+    private TrainingRun(
+            RunConfiguration configuration, TrainingListener listener, BooleanSupplier stopRequested, StepSource source) {
+        this.configuration = configuration;
+        this.listener = listener;
+        this.stopRequested = stopRequested;
+        this.source = source;
+        this.arguments = configuration.arguments();
+        this.model = configuration.model();
+        AttachedStrategy strategy = configuration.strategy();
+        this.trainable = List.copyOf(strategy.trainableParameters());
+        this.hooks = strategy.trainingHooks();
+        this.totalSteps = totalSteps(source, arguments);
+        this.steps = new StepRunner(model, trainable, hooks, arguments, source.commonLength(), stopRequested);
         Path output = arguments.outputDirectory();
         this.checkpoints = output == null ? null : new CheckpointDirectory(output);
-        this.random = RandomGenerator.of(arguments.seed());
-        this.fingerprint = RunFingerprint.of(trainer.dataset(), arguments);
-        this.best = new BestModel(
-                arguments.selection(),
-                output,
-                trainer.strategy(),
-                fingerprint,
-                RunFingerprint.heldOut(trainer.evaluationDataset(), arguments.selection()));
+        this.fingerprint = RunFingerprint.of(source, arguments);
+        Evaluation evaluation = configuration.evaluation();
+        String heldOut = evaluation == null ? "no held-out samples" : evaluation.fingerprint();
+        this.best = new BestModel(arguments.selection(), output, strategy, fingerprint, heldOut);
+        this.state = new RunState(
+                strategy,
+                Optimizers.of(model.network(), strategy, arguments),
+                new WeightAverage(trainable, arguments.emaDecay()),
+                source);
     }
 
-    TrainingSummary execute() {
+    /**
+     * Runs a training from its beginning, or from its last checkpoint, to its end.
+     *
+     * @param listener is told what happens, but for the end
+     * @param stopRequested whether the run is to stop
+     */
+    static TrainingSummary execute(
+            RunConfiguration configuration, TrainingListener listener, BooleanSupplier stopRequested) {
+        StepSetup setup = new StepSetup(
+                configuration.model(),
+                configuration.strategy(),
+                configuration.arguments(),
+                stopRequested,
+                listener::onWarning);
+        RandomGenerator random = RandomGenerator.of(configuration.arguments().seed());
         try (ThreadCount.Hold threads = ThreadCount.hold();
                 RandomGenerator.Use use = random.use();
-                CausalLM.Residence residence = trainer.model().with(trainer.residencies())) {
-            return run();
+                CausalLM.Residence residence = configuration.model().with(configuration.residencies());
+                StepSource source = configuration.steps().open(setup);
+                TrainingRun run = new TrainingRun(configuration, listener, stopRequested, source)) {
+            return run.run();
         }
+    }
+
+    private static long totalSteps(StepSource source, TrainingArguments arguments) {
+        long limit = arguments.maxSteps() > 0 ? arguments.maxSteps() : Long.MAX_VALUE;
+        OptionalLong own = source.totalSteps();
+        if (own.isEmpty() && limit == Long.MAX_VALUE) {
+            throw new UserErrorException("set max_steps: these steps go on for as long as they are asked for");
+        }
+        return Math.min(limit, own.orElse(limit));
     }
 
     private TrainingSummary run() {
         Optional<Path> checkpoint = checkpoints == null ? Optional.empty() : checkpoints.latest();
-        checkpoint.ifPresent(latest ->
-                progress = adopt(CheckpointDirectory.progressOf(latest, fingerprint, plan.batchesPerEpoch())));
+        checkpoint.ifPresent(latest -> {
+            TrainingProgress saved = CheckpointDirectory.progressOf(latest, fingerprint);
+            CheckpointDirectory.restore(latest, source);
+            progress = adopt(saved);
+        });
         long startStep = progress.step();
         if (checkpoints != null) {
-            checkpoints.requireRoom(startStep, plan.totalSteps());
+            checkpoints.requireRoom(startStep, totalSteps);
         }
         // A run that is complete is not shown again: what its reports hold stays.
-        SamplePreview preview = goesOn() ? trainer.preview() : null;
+        SamplePreview preview = goesOn() ? configuration.preview() : null;
         if (preview != null) {
             preview.before();
         }
-        hooks.beforeTraining(plan.totalSteps());
+        hooks.beforeTraining(totalSteps);
         checkpoint.ifPresent(latest -> {
-            CheckpointDirectory.restore(latest, trainer.strategy(), optimizer, average);
+            CheckpointDirectory.restore(latest, state);
             LOG.info("resuming from {}", latest);
         });
         lastSaved = startStep;
-        trainer.listener()
-                .onStart(TrainingPlans.of(
-                        trainer.model().network(), trainable, arguments, plan, startStep, trainer.configuration()));
-        boolean measures =
-                trainer.evaluator() != null && !arguments.evaluation().equals(StepInterval.NEVER);
-        if (measures && startStep == 0) {
-            trainer.listener().onEvaluation(trainer.evaluate(0));
+        listener.onStart(TrainingPlans.of(configuration, trainable, totalSteps, source.totalEpochs(), startStep));
+        Evaluation evaluation = configuration.evaluation();
+        if (evaluation != null && !arguments.evaluation().equals(StepInterval.NEVER) && startStep == 0) {
+            listener.onEvaluation(evaluation.evaluate(0));
         }
-        while (goesOn()) {
-            runEpoch();
+        while (goesOn() && runStep()) {
+            // on to the next
         }
+        return end(preview, startStep);
+    }
+
+    private TrainingSummary end(@Nullable SamplePreview preview, long startStep) {
         EndReason reason = reason();
         if (reason == EndReason.INTERRUPTED || !arguments.checkpoints().equals(StepInterval.NEVER)) {
             saveCheckpoint();
@@ -154,12 +182,16 @@ final class TrainingRun implements AutoCloseable {
             throw new UserErrorException(warnings.get(0)
                     + "; but the run is complete: give it more steps, or set load_best_model_at_end to false");
         }
-        warnings.forEach(trainer.listener()::onWarning);
+        warnings.forEach(listener::onWarning);
         return adopted;
     }
 
     private EndReason reason() {
-        if (progress.step() >= plan.totalSteps()) {
+        Optional<StepsEnd> sourceEnd = source.end();
+        if (sourceEnd.isPresent() && sourceEnd.get().collapsed()) {
+            return EndReason.COLLAPSED;
+        }
+        if (sourceEnd.isPresent() || progress.step() >= totalSteps) {
             return EndReason.COMPLETED;
         }
         return best.isExhausted(progress) ? EndReason.EARLY_STOPPING : EndReason.INTERRUPTED;
@@ -168,9 +200,10 @@ final class TrainingRun implements AutoCloseable {
     private String explain(EndReason reason, long startStep) {
         String why =
                 switch (reason) {
-                    case COMPLETED -> "all " + plan.totalSteps() + " steps are done";
+                    case COMPLETED, COLLAPSED ->
+                        source.end().map(StepsEnd::explanation).orElse("all " + totalSteps + " steps are done");
                     case EARLY_STOPPING -> best.explain(progress);
-                    case INTERRUPTED -> "stopped on request after step " + progress.step() + " of " + plan.totalSteps();
+                    case INTERRUPTED -> "stopped on request after step " + progress.step() + " of " + totalSteps;
                 };
         boolean nothingDone = reason != EndReason.INTERRUPTED && startStep > 0 && startStep == progress.step();
         return nothingDone ? why + "; the run was complete already, nothing was trained" : why;
@@ -180,151 +213,189 @@ final class TrainingRun implements AutoCloseable {
     private void finish(@Nullable SamplePreview preview) {
         swapAverage();
         if (arguments.selection().loadBestAtEnd()) {
-            best.load(progress, trainer.listener()::onWarning);
+            best.load(progress, listener::onWarning);
         }
         if (preview != null) {
-            trainer.listener().onSamples(preview.after());
+            listener.onSamples(preview.after());
         }
     }
 
     private boolean goesOn() {
-        return isToGoOn(progress) && !trainer.isStopRequested();
+        return isToGoOn(progress) && !stopRequested.getAsBoolean();
     }
 
     private boolean isToGoOn(TrainingProgress reached) {
-        return reached.step() < plan.totalSteps() && !best.isExhausted(reached);
-    }
-
-    /** Runs the rest of the present epoch, or as much of it as the run still needs. */
-    private void runEpoch() {
-        int epoch = progress.epoch();
-        try (BatchIterator batches = loader.epoch(epoch, progress.batch())) {
-            while (batches.hasNext() && goesOn()) {
-                if (!runStep(batches)) {
-                    return;
-                }
-                boolean epochEnds = progress.epoch() > epoch;
-                boolean runEnds = progress.step() == plan.totalSteps();
-                if (isDue(arguments.evaluation(), epochEnds || runEnds)) {
-                    evaluate();
-                }
-                if (isDue(arguments.checkpoints(), epochEnds)) {
-                    saveCheckpoint();
-                }
-            }
-        }
-    }
-
-    private boolean isDue(StepInterval interval, boolean atBoundary) {
-        return interval.isDue(progress.step(), plan.totalSteps(), atBoundary);
+        return reached.step() < totalSteps
+                && !best.isExhausted(reached)
+                && source.end().isEmpty();
     }
 
     /** Whether the step was done; it is not when a stop was asked for in its middle. */
-    private boolean runStep(BatchIterator iterator) {
-        // Nobody frees the weights between the gradients and the update.
-        try (CausalLM.Entry entry = trainer.model().enter()) {
-            return stepInside(iterator);
-        }
-    }
-
-    private boolean stepInside(BatchIterator iterator) {
+    private boolean runStep() {
         StepEvent event = new StepEvent();
         event.begin();
         long stepStarted = System.nanoTime();
-        Map<String, byte[]> randomState = random.state();
-        long step = progress.step() + 1;
-        StepBatches batches = steps.read(iterator, plan.batchesOfStep(progress.batch()), step);
-        Gradients gradients = steps.run(batches);
-        if (gradients == null) {
-            optimizer.clearGradients();
-            random.restore(randomState);
+        double epochBefore = source.epoch();
+        Optional<StepBatches> next = read();
+        long waited = System.nanoTime() - stepStarted;
+        if (next.isEmpty()) {
             return false;
         }
+        StepBatches batches = next.get();
         double learningRate = learningRate();
-        if (!gradients.isFinite()) {
-            throw notFinite(gradients, batches, learningRate, randomState);
+        Gradients gradients = update(batches, learningRate);
+        if (gradients == null) {
+            return false;
         }
-        if (arguments.statisticsSteps() > 0 && step % arguments.statisticsSteps() == 0) {
-            trainer.listener()
-                    .onStatistics(TrainingStatistics.measure(
-                            step, trainer.model(), trainable, batches.batches().get(0)));
-        }
-        steps.clip(gradients);
-        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            optimizer.step(learningRate);
-            hooks.afterUpdate(progress.step());
-        }
-        optimizer.clearGradients();
-        average.update();
+        source.updated(
+                new StepOutcome(progress.step() + 1, gradients.loss(), gradients.norm(), gradients.metrics()));
+        progress = progress.advance(gradients.loss());
         tokens += batches.tokens();
-        progress = progress.advance(batches.batches().size(), plan.batchesPerEpoch(), gradients.loss());
-        event.step = step;
+        event.step = progress.step();
         event.loss = gradients.loss();
         event.gradientNorm = gradients.norm();
         event.learningRate = learningRate;
         event.tokens = batches.tokens();
         event.commit();
-        trainer.listener().onStep(metrics(gradients, batches, learningRate, System.nanoTime() - stepStarted));
+        listener.onStep(metrics(gradients, batches.tokens(), learningRate, System.nanoTime() - stepStarted, waited));
+        boolean epochEnds = Math.floor(source.epoch()) > Math.floor(epochBefore);
+        if (isDue(arguments.evaluation(), epochEnds || progress.step() == totalSteps)) {
+            evaluate();
+        }
+        if (isDue(arguments.checkpoints(), epochEnds)) {
+            saveCheckpoint();
+        }
         return true;
+    }
+
+    private boolean isDue(StepInterval interval, boolean atBoundary) {
+        return interval.isDue(progress.step(), totalSteps, atBoundary);
+    }
+
+    /** The batches of the next step; none when a stop was asked for. Where they cannot be had, the state so far is saved. */
+    private Optional<StepBatches> read() {
+        Map<String, byte[]> randomState = random.state();
+        DataWaitEvent event = new DataWaitEvent();
+        event.begin();
+        try {
+            Optional<StepBatches> next = source.next();
+            event.step = progress.step() + 1;
+            event.batches = next.map(step -> step.batches().size()).orElse(0);
+            event.commit();
+            if (next.isEmpty()) {
+                if (!stopRequested.getAsBoolean()) {
+                    throw new IllegalStateException(source + " gave no batches, though nobody asked it to stop");
+                }
+                random.restore(randomState);
+            }
+            return next;
+        } catch (UserErrorException e) {
+            random.restore(randomState);
+            throw new UserErrorException(e.getMessage() + saved(), e);
+        }
+    }
+
+    /** Saves the state before the present step, and says where it is. */
+    private String saved() {
+        if (checkpoints == null) {
+            return "";
+        }
+        saveCheckpoint();
+        return lastSaved > 0 ? "; the state before this step is in checkpoint-" + lastSaved : "";
+    }
+
+    /** Follows the gradients; null when a stop was asked for before they were complete. */
+    private @Nullable Gradients update(StepBatches batches, double learningRate) {
+        Map<String, byte[]> randomState = random.state();
+        // Nobody frees the weights between the gradients and the update.
+        try (CausalLM.Entry entry = model.enter()) {
+            Gradients gradients = steps.run(batches);
+            if (gradients == null) {
+                state.optimizer().clearGradients();
+                random.restore(randomState);
+                return null;
+            }
+            if (!gradients.isFinite()) {
+                throw notFinite(gradients, batches, learningRate, randomState);
+            }
+            long step = progress.step() + 1;
+            if (arguments.statisticsSteps() > 0 && step % arguments.statisticsSteps() == 0) {
+                StepBatch first = batches.batches().get(0);
+                first.prepare().run();
+                listener.onStatistics(TrainingStatistics.measure(step, model, trainable, first.batch()));
+            }
+            steps.clip(gradients);
+            try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+                state.optimizer().step(learningRate);
+                hooks.afterUpdate(progress.step());
+            }
+            state.optimizer().clearGradients();
+            state.average().update();
+            return gradients;
+        }
     }
 
     private double learningRate() {
         return arguments.learningRate()
-                * arguments
-                        .schedule()
-                        .factor(progress.step(), arguments.warmupStepsOf(plan.totalSteps()), plan.totalSteps());
+                * arguments.schedule().factor(progress.step(), arguments.warmupStepsOf(totalSteps), totalSteps);
     }
 
-    private StepMetrics metrics(Gradients gradients, StepBatches batches, double learningRate, long nanoseconds) {
+    private StepMetrics metrics(
+            Gradients gradients, long stepTokens, double learningRate, long nanoseconds, long waited) {
+        Map<String, Double> measured = new LinkedHashMap<>(gradients.metrics());
+        measured.putAll(source.metrics());
         return new StepMetrics(
                 progress.step(),
-                plan.totalSteps(),
-                progress.epoch() + (double) progress.batch() / plan.batchesPerEpoch(),
+                totalSteps,
+                source.epoch(),
                 gradients.loss(),
                 learningRate,
                 gradients.norm(),
-                batches.tokens(),
-                batches.counted(),
-                batches.tokens() / (nanoseconds / 1e9),
+                stepTokens,
+                gradients.counted(),
+                stepTokens / (nanoseconds / 1e9),
                 elapsed(),
-                Duration.ofNanos(batches.waited()));
+                Duration.ofNanos(waited),
+                measured);
     }
 
     /** Saves the state before the step, if that is still good, and says where the first bad number is. */
     private UserErrorException notFinite(
             Gradients gradients, StepBatches batches, double learningRate, Map<String, byte[]> randomState) {
-        Optional<NonFiniteSource> weights = NonFiniteSource.inWeights(trainer.model(), trainable);
+        Optional<NonFiniteSource> weights = NonFiniteSource.inWeights(model, trainable);
         String kept = "";
-        if (checkpoints != null && weights.isEmpty()) {
+        if (weights.isEmpty()) {
             // Before anything else is tried with such numbers.
             random.restore(randomState);
-            saveCheckpoint();
-            kept = "; the state before this step is in checkpoint-" + lastSaved;
+            kept = saved();
         } else if (lastSaved > 0) {
             kept = "; the last good state is in checkpoint-" + lastSaved;
         }
-        NonFiniteSource source =
-                weights.orElseGet(() -> NonFiniteSource.inResults(trainer.model(), trainable, batches.batches()));
-        optimizer.clearGradients();
+        NonFiniteSource place = weights.orElseGet(() -> NonFiniteSource.inResults(
+                model,
+                trainable,
+                batches.batches().stream().map(StepBatch::batch).toList()));
+        state.optimizer().clearGradients();
         return new UserErrorException("step " + (progress.step() + 1) + ": the loss is " + gradients.loss()
                 + " and the gradient norm " + gradients.norm() + ": the first number that is none is in "
-                + source.place() + kept + "; lower learning_rate (now " + learningRate + ")");
+                + place.place() + kept + "; lower learning_rate (now " + learningRate + ")");
     }
 
     private void evaluate() {
-        if (trainer.evaluator() == null) {
+        Evaluation evaluation = configuration.evaluation();
+        if (evaluation == null) {
             return;
         }
         swapAverage();
-        EvaluationMetrics metrics = trainer.evaluate(progress.step());
+        EvaluationMetrics metrics = evaluation.evaluate(progress.step());
         progress = best.consider(progress, metrics);
         swapAverage();
-        trainer.listener().onEvaluation(metrics);
+        listener.onEvaluation(metrics);
     }
 
     private void swapAverage() {
-        try (CausalLM.Entry entry = trainer.model().enter()) {
-            average.swap();
+        try (CausalLM.Entry entry = model.enter()) {
+            state.average().swap();
         }
     }
 
@@ -332,11 +403,10 @@ final class TrainingRun implements AutoCloseable {
         if (checkpoints == null || progress.step() == lastSaved) {
             return;
         }
-        Path written = checkpoints.write(
-                progress, fingerprint, trainer.strategy(), optimizer, average, arguments.saveTotalLimit());
+        Path written = checkpoints.write(progress, fingerprint, state, arguments.saveTotalLimit());
         lastSaved = progress.step();
         best.checkpointed();
-        trainer.listener().onCheckpoint(written, progress.step());
+        listener.onCheckpoint(written, progress.step());
     }
 
     private Duration elapsed() {
@@ -345,8 +415,8 @@ final class TrainingRun implements AutoCloseable {
 
     @Override
     public void close() {
-        optimizer.clearGradients();
-        optimizer.close();
-        average.close();
+        state.optimizer().clearGradients();
+        state.optimizer().close();
+        state.average().close();
     }
 }

@@ -180,9 +180,11 @@ class CheckpointManifestTest {
                 "global_step             | 99999999999999999999",
                 "global_step             | \"2\"",
                 "global_step             | 2.5",
-                "next_batch              | 1000",
-                "epoch                   | 1e99",
-                "epoch                   | 4294967296",
+                "steps                   | {\"epoch\": 0, \"next_batch\": 1000}",
+                "steps                   | {\"epoch\": 1e99, \"next_batch\": 1}",
+                "steps                   | {\"epoch\": 4294967296, \"next_batch\": 1}",
+                "steps                   | {\"epoch\": 0}",
+                "steps                   | 7",
                 "last_loss               | \"NaN\"",
                 "best_eval_loss          | []",
                 "best                    | {\"metric\": \"loss\"}",
@@ -194,16 +196,38 @@ class CheckpointManifestTest {
         Path file = checkpoint.resolve("trainer_state.json");
         ObjectNode json = InputFiles.jsonObject(file);
         json.set(key, Json.parse(value, "value"));
-        String text = Json.write(json);
-        Files.writeString(file, text);
-        Path manifest = checkpoint.resolve("checkpoint.json");
-        ObjectNode table = InputFiles.jsonObject(manifest);
-        ((ObjectNode) table.path("files")).put("trainer_state.json", text.length());
-        Files.writeString(manifest, Json.write(table));
+        writeState(checkpoint, json);
         UserErrorException e = assertThrows(
                 UserErrorException.class,
                 () -> new TinyRun(directory).steps(4).resume().train());
         assertTrue(e.getMessage().startsWith(checkpoint.toString()), e.getMessage());
         assertEquals(1, e.getMessage().lines().count());
+    }
+
+    @Test
+    void aStateOfTheFirstVersionsWhichKeptThePlaceInTheDataBesideTheRestGoesOn() throws IOException {
+        Path straight = directory.resolve("straight");
+        new TinyRun(straight).steps(4).train();
+        Path checkpoint = checkpoint();
+        ObjectNode json = InputFiles.jsonObject(checkpoint.resolve("trainer_state.json"));
+        json.setAll((ObjectNode) json.remove("steps"));
+        assertTrue(json.path("next_batch").intValue() > 0, json::toString);
+        writeState(checkpoint, json);
+        new TinyRun(directory).steps(4).resume().train();
+        for (String file : List.of("model.safetensors", "training_state.safetensors", "trainer_state.json")) {
+            assertArrayEquals(
+                    Files.readAllBytes(straight.resolve("checkpoint-4").resolve(file)),
+                    Files.readAllBytes(directory.resolve("checkpoint-4").resolve(file)),
+                    file);
+        }
+    }
+
+    private static void writeState(Path checkpoint, ObjectNode json) throws IOException {
+        String text = Json.write(json);
+        Files.writeString(checkpoint.resolve("trainer_state.json"), text);
+        Path manifest = checkpoint.resolve("checkpoint.json");
+        ObjectNode table = InputFiles.jsonObject(manifest);
+        ((ObjectNode) table.path("files")).put("trainer_state.json", text.length());
+        Files.writeString(manifest, Json.write(table));
     }
 }

@@ -32,10 +32,12 @@ import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.SyntheticSamples;
+import org.finetune4j.train.RunConfiguration;
 import org.finetune4j.train.Trainer;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.arguments.StepInterval;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.objective.CrossEntropy;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -179,18 +181,17 @@ class OffloadedBaseTest {
                     .evaluation(StepInterval.every(1))
                     .gradientCheckpointingLayers(everyLayers)
                     .build();
-            Trainer trainer = new Trainer(
-                    model,
-                    lora,
-                    arguments,
-                    new SyntheticSamples(12, 150, 3),
-                    new SyntheticSamples(3, 150, 7),
-                    new Collator(0, 1),
-                    List.of(recorder));
-            if (weights != null) {
-                trainer.residency(weights);
-            }
-            trainer.train();
+            RunConfiguration run = RunConfiguration.over(
+                            model,
+                            lora,
+                            new CrossEntropy(arguments.loss()),
+                            arguments,
+                            new SyntheticSamples(12, 150, 3),
+                            new SyntheticSamples(3, 150, 7),
+                            new Collator(0, 1))
+                    .withListeners(List.of(recorder))
+                    .withResidencies(weights == null ? List.of() : List.of(weights));
+            new Trainer(run).train();
             if (weights != null) {
                 assertTrue(weights.uses.isEmpty(), "everything was let go");
                 int largest = model.network().layers().stream()

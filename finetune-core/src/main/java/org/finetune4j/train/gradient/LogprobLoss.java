@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import java.util.Map;
 import java.util.function.Function;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
@@ -20,13 +21,26 @@ public final class LogprobLoss implements LossHead {
      *
      * @param loss not scaled
      * @param derivative d(loss) / d(log-probability), in the order of the tokens
+     * @param metrics what is worth reporting besides, by name
      */
-    public record Value(double loss, double[] derivative) {}
+    public record Value(double loss, double[] derivative, Map<String, Average> metrics) {
+
+        /**
+         * A loss that has nothing to report besides.
+         *
+         * @param loss not scaled
+         * @param derivative d(loss) / d(log-probability), in the order of the tokens
+         */
+        public Value(double loss, double[] derivative) {
+            this(loss, derivative, Map.of());
+        }
+    }
 
     private final LabelledRows rows;
     private final double scale;
     private final long counted;
     private final Function<TokenLogprobs, Value> loss;
+    private Map<String, Average> metrics = Map.of();
 
     private LogprobLoss(LabelledRows rows, double scale, long counted, Function<TokenLogprobs, Value> loss) {
         this.rows = rows;
@@ -71,6 +85,11 @@ public final class LogprobLoss implements LossHead {
     }
 
     @Override
+    public Map<String, Average> metrics() {
+        return metrics;
+    }
+
+    @Override
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] values = new double[rows.count()];
@@ -80,6 +99,7 @@ public final class LogprobLoss implements LossHead {
                 System.arraycopy(piece, 0, values, start, piece.length);
             });
             Value value = loss.apply(rows.logprobs(values));
+            metrics = value.metrics();
             if (wantGradient) {
                 scores.backward((logits, target, start) -> derivative(logits, target, start, value.derivative()));
             }

@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import java.util.Map;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -33,5 +34,13 @@ public interface LossHead {
      */
     default double share() {
         return 1;
+    }
+
+    /**
+     * {@return what is worth reporting of the batch besides the loss, by name} Asked after {@link #apply}; the averages of several
+     * batches are added up. Names are those that people know from elsewhere, such as {@code rewards/margins}.
+     */
+    default Map<String, Average> metrics() {
+        return Map.of();
     }
 }

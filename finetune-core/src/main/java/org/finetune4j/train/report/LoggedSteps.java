@@ -1,16 +1,20 @@
 package org.finetune4j.train.report;
 
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.train.ListenerChain;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.arguments.StepInterval;
+import org.finetune4j.train.gradient.Average;
 
 /**
  * Tells other listeners of some steps only, as transformers' {@code logging_steps} does: the loss is then the mean over the
- * steps since the last one they were told of, tokens and times are added up, and everything else is the step's own.
+ * steps since the last one they were told of, as every further metric is, tokens and times are added up, and everything else is
+ * the step's own.
  */
 public final class LoggedSteps extends ListenerChain {
 
@@ -24,6 +28,7 @@ public final class LoggedSteps extends ListenerChain {
     private double seconds;
     private Duration waited = Duration.ZERO;
     private double lastEpoch;
+    private final Map<String, Average> measured = new LinkedHashMap<>();
 
     /**
      * A listener in front of others.
@@ -57,6 +62,7 @@ public final class LoggedSteps extends ListenerChain {
         labelledTokens += metrics.labelledTokens();
         seconds += metrics.tokens() / metrics.tokensPerSecond();
         waited = waited.plus(metrics.dataWait());
+        metrics.metrics().forEach((name, value) -> measured.merge(name, Average.of(value), Average::plus));
         if ((first && firstOfStart) || interval.isDue(metrics.step(), metrics.totalSteps(), epochEnds)) {
             super.onStep(new StepMetrics(
                     metrics.step(),
@@ -69,7 +75,8 @@ public final class LoggedSteps extends ListenerChain {
                     labelledTokens,
                     tokens / seconds,
                     metrics.elapsed(),
-                    waited));
+                    waited,
+                    Average.means(measured)));
             forget();
         }
     }
@@ -81,5 +88,6 @@ public final class LoggedSteps extends ListenerChain {
         labelledTokens = 0;
         seconds = 0;
         waited = Duration.ZERO;
+        measured.clear();
     }
 }

@@ -80,6 +80,7 @@ final class MetricsEvent {
         event.json.put("labelled_tokens", metrics.labelledTokens());
         event.number("tokens_per_second", metrics.tokensPerSecond());
         event.seconds("elapsed_seconds", metrics.elapsed());
+        event.numbers("metrics", metrics.metrics());
         return event;
     }
 
@@ -91,10 +92,7 @@ final class MetricsEvent {
         }
         event.json.put("labelled_tokens", metrics.labelledTokens());
         event.optionalNumber("exact_match", metrics.exactMatch());
-        if (!metrics.scores().isEmpty()) {
-            MetricsEvent scores = new MetricsEvent(event.json.putObject("scores"));
-            metrics.scores().forEach(scores::number);
-        }
+        event.numbers("scores", metrics.scores());
         for (ScoreTable table : metrics.tables()) {
             ObjectNode written = event.json.withArray("tables").addObject().put("title", table.title());
             table.columns().forEach(written.putArray("columns")::add);
@@ -182,7 +180,7 @@ final class MetricsEvent {
                         number("loss"),
                         json.path("labelled_tokens").longValue(),
                         optionalNumber("exact_match"),
-                        scores(),
+                        numbers("scores"),
                         tables()));
             case "checkpoint" ->
                 listener.onCheckpoint(Path.of(json.path("directory").asText()), step());
@@ -204,13 +202,20 @@ final class MetricsEvent {
         }
     }
 
-    private Map<String, Double> scores() {
-        Map<String, Double> scores = new LinkedHashMap<>();
-        if (json.path("scores") instanceof ObjectNode object) {
-            MetricsEvent values = new MetricsEvent(object);
-            object.fieldNames().forEachRemaining(name -> scores.put(name, values.number(name)));
+    private void numbers(String key, Map<String, Double> numbers) {
+        if (!numbers.isEmpty()) {
+            MetricsEvent values = new MetricsEvent(json.putObject(key));
+            numbers.forEach(values::number);
         }
-        return scores;
+    }
+
+    private Map<String, Double> numbers(String key) {
+        Map<String, Double> numbers = new LinkedHashMap<>();
+        if (json.path(key) instanceof ObjectNode object) {
+            MetricsEvent values = new MetricsEvent(object);
+            object.fieldNames().forEachRemaining(name -> numbers.put(name, values.number(name)));
+        }
+        return numbers;
     }
 
     private List<ScoreTable> tables() {
@@ -252,7 +257,9 @@ final class MetricsEvent {
                 json.path("tokens").longValue(),
                 json.path("labelled_tokens").longValue(),
                 number("tokens_per_second"),
-                seconds("elapsed_seconds"));
+                seconds("elapsed_seconds"),
+                Duration.ZERO,
+                numbers("metrics"));
     }
 
     private List<SampleComparison> toSamples() {

@@ -48,6 +48,7 @@ public final class MicrometerListener implements TrainingListener {
         set("loss", metrics.loss());
         set("learning.rate", metrics.learningRate());
         set("gradient.norm", metrics.gradientNorm());
+        metrics.metrics().forEach((name, value) -> set(name.replace('/', '.'), value));
         Counter.builder(PREFIX + "tokens").tags(tags).register(registry).increment((double) metrics.tokens());
         Timer.builder(PREFIX + "data.wait").tags(tags).register(registry).record(metrics.dataWait());
     }
@@ -62,7 +63,7 @@ public final class MicrometerListener implements TrainingListener {
         if (exactMatch != null) {
             set("eval.exact.match", exactMatch);
         }
-        metrics.scores().forEach((name, score) -> set("eval." + name, score));
+        metrics.scores().forEach((name, score) -> set("eval." + name.replace('/', '.'), score));
     }
 
     @Override

@@ -89,11 +89,12 @@ public final class ProgressLinesListener implements ProgressListener {
     private String line(StepMetrics metrics) {
         return String.format(
                 Locale.ROOT,
-                "step %d/%d  epoch %.2f  loss %s  lr %s  grad norm %s  %s tokens/s  %s elapsed  %s left",
+                "step %d/%d  epoch %.2f  loss %s%s  lr %s  grad norm %s  %s tokens/s  %s elapsed  %s left",
                 metrics.step(),
                 metrics.totalSteps(),
                 metrics.epoch(),
                 MetricFormat.decimal(metrics.loss()),
+                ProgressText.named("  ", metrics.metrics()),
                 MetricFormat.learningRate(metrics.learningRate()),
                 MetricFormat.decimal(metrics.gradientNorm()),
                 MetricFormat.count(metrics.tokensPerSecond()),

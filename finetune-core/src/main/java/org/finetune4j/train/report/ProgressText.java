@@ -2,6 +2,7 @@ package org.finetune4j.train.report;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
@@ -35,10 +36,17 @@ final class ProgressText {
         if (exactMatch != null) {
             text.append(", exact match ").append(MetricFormat.percent(exactMatch));
         }
-        metrics.scores().forEach((name, score) -> text.append(", ")
+        text.append(named(", ", metrics.scores()));
+        return text.toString();
+    }
+
+    /** Numbers with their names, each after a separator. */
+    static String named(String separator, Map<String, Double> numbers) {
+        StringBuilder text = new StringBuilder();
+        numbers.forEach((name, value) -> text.append(separator)
                 .append(name.replace('_', ' '))
                 .append(' ')
-                .append(MetricFormat.decimal(score)));
+                .append(MetricFormat.decimal(value)));
         return text.toString();
     }
 

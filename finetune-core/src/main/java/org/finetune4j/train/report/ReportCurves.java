@@ -1,11 +1,16 @@
 package org.finetune4j.train.report;
 
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
 
-/** The curves of the report: loss large, then learning rate, gradient norm and speed side by side. */
+/**
+ * The curves of the report: loss large, then learning rate, gradient norm and speed side by side, and whatever a training
+ * measures besides under its name.
+ */
 final class ReportCurves {
 
     /** Fewer steps than this show their course without smoothing. */
@@ -31,6 +36,7 @@ final class ReportCurves {
             html.append(noisy("speed", "Tokens per second", "speed", steps, StepMetrics::tokensPerSecond));
             html.append("</div>\n");
         }
+        html.append(metrics(steps, evaluations));
         html.append(ReportTables.evaluations(evaluations));
         return html.append("</section>\n").toString();
     }
@@ -40,7 +46,10 @@ final class ReportCurves {
         Series heldOut = Series.of(evaluations, EvaluationMetrics::step, EvaluationMetrics::loss);
         double last = Math.max(last(train), last(heldOut));
         String description = describe("training loss", train) + " " + describe("held-out loss", heldOut);
-        LineChart chart = new LineChart("loss", "Loss", description, last);
+        return trainedAndHeldOut(new LineChart("loss", "Loss", description, last), train, heldOut);
+    }
+
+    private static String trainedAndHeldOut(LineChart chart, Series train, Series heldOut) {
         if (train.size() < SMOOTHING_FROM) {
             chart.add("Training", "train", LineChart.Style.LINE, train);
         } else {
@@ -49,6 +58,37 @@ final class ReportCurves {
         }
         chart.add("Held-out", "held-out", LineChart.Style.DOTS, heldOut);
         return chart.noteGaps("Training", train).noteGaps("Held-out", heldOut).toHtml();
+    }
+
+    /** One chart a metric, in the order in which they came up. */
+    private static String metrics(List<StepMetrics> steps, List<EvaluationMetrics> evaluations) {
+        Set<String> names = new LinkedHashSet<>();
+        steps.forEach(step -> names.addAll(step.metrics().keySet()));
+        evaluations.forEach(evaluation -> names.addAll(evaluation.scores().keySet()));
+        if (names.isEmpty()) {
+            return "";
+        }
+        StringBuilder html = new StringBuilder("<div class=\"charts\">\n");
+        int number = 0;
+        for (String name : names) {
+            Series train = Series.of(
+                    steps.stream()
+                            .filter(step -> step.metrics().containsKey(name))
+                            .toList(),
+                    StepMetrics::step,
+                    step -> step.metrics().get(name));
+            Series heldOut = Series.of(
+                    evaluations.stream()
+                            .filter(evaluation -> evaluation.scores().containsKey(name))
+                            .toList(),
+                    EvaluationMetrics::step,
+                    evaluation -> evaluation.scores().get(name));
+            String description = describe(name, train) + " " + describe("held-out " + name, heldOut);
+            double last = Math.max(last(train), last(heldOut));
+            html.append(trainedAndHeldOut(
+                    new LineChart("metric-" + ++number, name, description, last), train, heldOut));
+        }
+        return html.append("</div>\n").toString();
     }
 
     private static String learningRate(List<StepMetrics> steps) {

@@ -37,6 +37,7 @@ final class ReportSummary {
         return switch (summary.reason()) {
             case INTERRUPTED -> "<span class=\"status warn\">Interrupted</span>";
             case EARLY_STOPPING -> "<span class=\"status good\">Stopped early</span>";
+            case COLLAPSED -> "<span class=\"status bad\">Collapsed</span>";
             case COMPLETED -> "<span class=\"status good\">Completed</span>";
         };
     }
@@ -93,6 +94,9 @@ final class ReportSummary {
         }
         if (summary != null && summary.reason() == EndReason.EARLY_STOPPING) {
             return notice("good", summary.explanation());
+        }
+        if (summary != null && summary.reason() == EndReason.COLLAPSED) {
+            return notice("bad", summary.explanation());
         }
         return resume.isEmpty() ? "" : notice("warn", resume);
     }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Writes the run to TensorBoard event files: {@code train/loss}, {@code train/learning_rate}, {@code train/grad_norm},
- * {@code train/tokens_per_second} and {@code train/epoch} at each step, {@code eval/loss}, {@code eval/perplexity} and,
+ * {@code train/tokens_per_second}, {@code train/epoch} and what a training measures besides at each step, {@code eval/loss}, {@code eval/perplexity} and,
  * where measured, {@code eval/exact_match} at each evaluation, and the configuration as a text. A resumed run goes on
  * in a new file of the same directory, and what was logged after the point of resumption disappears. A file is made when there is
  * something to write: a run that was complete already leaves none.
@@ -62,6 +62,7 @@ public final class TensorBoardListener implements TrainingListener {
         values.put("train/grad_norm", metrics.gradientNorm());
         values.put("train/tokens_per_second", metrics.tokensPerSecond());
         values.put("train/epoch", metrics.epoch());
+        metrics.metrics().forEach((name, value) -> values.put("train/" + name, value));
         scalars(metrics.step(), values);
     }
 

@@ -30,7 +30,18 @@ class LoggedStepsTest {
         logged.onStart(new TrainingPlan("run", 8, 2, from - 1, 1, 1, Map.of()));
         for (long step = from; step <= 8; step++) {
             logged.onStep(new StepMetrics(
-                    step, 8, step / 4.0, step, 1e-3, 2, 100, 10, 50, Duration.ofSeconds(step), Duration.ofMillis(5)));
+                    step,
+                    8,
+                    step / 4.0,
+                    step,
+                    1e-3,
+                    2,
+                    100,
+                    10,
+                    50,
+                    Duration.ofSeconds(step),
+                    Duration.ofMillis(5),
+                    step % 2 == 0 ? Map.of("reward", 10.0 * step) : Map.of()));
         }
         return heard;
     }
@@ -49,6 +60,14 @@ class LoggedStepsTest {
         assertEquals(30, logs.get(1).labelledTokens());
         assertEquals(50, logs.get(1).tokensPerSecond(), 1e-9);
         assertEquals(Duration.ofMillis(15), logs.get(1).dataWait());
+    }
+
+    @Test
+    void furtherMetricsAreMeansOverTheStepsThatHaveThem() {
+        List<StepMetrics> logs = run(StepInterval.every(4), true, 1);
+        assertEquals(
+                List.of(Map.of(), Map.of("reward", 30.0), Map.of("reward", 70.0)),
+                logs.stream().map(StepMetrics::metrics).toList());
     }
 
     @Test

@@ -19,13 +19,25 @@ class MicrometerListenerTest {
         MicrometerListener listener = new MicrometerListener(registry);
         listener.onStart(new TrainingPlan("demo", 2, 1, 0, 1, 1, Map.of()));
         for (int step = 1; step <= 2; step++) {
-            listener.onStep(
-                    new StepMetrics(step, 2, 0, 3.0 / step, 0.1, 1, 10, 5, 1, Duration.ZERO, Duration.ofMillis(4)));
+            listener.onStep(new StepMetrics(
+                    step,
+                    2,
+                    0,
+                    3.0 / step,
+                    0.1,
+                    1,
+                    10,
+                    5,
+                    1,
+                    Duration.ZERO,
+                    Duration.ofMillis(4),
+                    Map.of("objective/kl", 0.1 * step)));
         }
         listener.onEvaluation(new EvaluationMetrics(2, 0.5, 3, 0.25, Map.of("rougeL", 0.75)));
         listener.onCheckpoint(Path.of("checkpoint-2"), 2);
         assertEquals(
                 1.5, registry.get("finetune4j.loss").tag("run", "demo").gauge().value());
+        assertEquals(0.2, registry.get("finetune4j.objective.kl").gauge().value());
         assertEquals(20, registry.get("finetune4j.tokens").counter().count());
         assertEquals(2, registry.get("finetune4j.data.wait").timer().count());
         assertEquals(0.75, registry.get("finetune4j.eval.rougeL").gauge().value());

@@ -1,0 +1,169 @@
+package org.finetune4j.train;
+
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.BatchSampler;
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.DataLoader;
+import org.finetune4j.data.DatasetSplit;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.supervised.ChatTemplateRenderer;
+import org.finetune4j.data.supervised.InstructionChatTemplate;
+import org.finetune4j.data.supervised.PromptTemplate;
+import org.finetune4j.data.supervised.SupervisedOptions;
+import org.finetune4j.data.supervised.SupervisedSamples;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.chat.ChatTemplate;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.jspecify.annotations.Nullable;
+
+/** What a {@link FineTuner} was given to learn from, and how it becomes samples. */
+final class TrainingSamples {
+
+    private final CausalLM model;
+    private @Nullable SupervisedOptions tokenization;
+    private @Nullable ChatTemplate chatTemplate;
+    private @Nullable ExampleDataset examples;
+    private @Nullable ExampleDataset evaluationExamples;
+    private @Nullable TrainingDataset samples;
+    private @Nullable TrainingDataset evaluationSamples;
+    private double evaluationFraction;
+
+    TrainingSamples(CausalLM model) {
+        this.model = model;
+    }
+
+    /**
+     * Samples to train on, and held-out ones or null.
+     *
+     * @param train the training samples
+     * @param evaluation the held-out samples, or null
+     */
+    record Parts(TrainingDataset train, @Nullable TrainingDataset evaluation) {
+
+        /** The first epoch's batches, made only when somebody asks for them. */
+        Iterable<Batch> batches(TrainingArguments arguments, Collator collator) {
+            return () -> {
+                DataLoader loader = new DataLoader(
+                        train,
+                        BatchSampler.training(
+                                train, arguments.perDeviceTrainBatchSize(), arguments.seed(), arguments.shuffle()),
+                        collator);
+                return IntStream.range(0, loader.batchesPerEpoch())
+                        .mapToObj(batch -> loader.load(0, batch))
+                        .iterator();
+            };
+        }
+
+        /** The first sample that can be made, of the first hundred; -1 where none can. */
+        int firstReadable() {
+            for (int i = 0; i < Math.min(100, train.size()); i++) {
+                try {
+                    train.get(i);
+                    return i;
+                } catch (UserErrorException e) {
+                    // A finding says what is wrong with it.
+                }
+            }
+            return -1;
+        }
+    }
+
+    void train(ExampleDataset value) {
+        examples = Objects.requireNonNull(value, "dataset");
+    }
+
+    void train(TrainingDataset value) {
+        samples = Objects.requireNonNull(value, "dataset");
+    }
+
+    void evaluation(ExampleDataset value) {
+        evaluationExamples = Objects.requireNonNull(value, "evaluation");
+    }
+
+    void evaluation(TrainingDataset value) {
+        evaluationSamples = Objects.requireNonNull(value, "evaluation");
+    }
+
+    void evaluationFraction(double value) {
+        evaluationFraction = value;
+    }
+
+    void tokenization(SupervisedOptions value) {
+        tokenization = Objects.requireNonNull(value, "tokenization");
+    }
+
+    void chatTemplate(@Nullable ChatTemplate value) {
+        chatTemplate = value;
+    }
+
+    boolean isEmpty() {
+        return examples == null && samples == null;
+    }
+
+    /** Makes the samples, or prepares to make them. */
+    Parts parts(long seed) {
+        if (examples != null) {
+            ExampleDataset train = examples;
+            ExampleDataset heldOut = evaluationExamples;
+            if (heldOut == null && evaluationFraction > 0) {
+                DatasetSplit<ExampleDataset> split = train.split(evaluationFraction, seed);
+                train = split.train();
+                heldOut = split.evaluation();
+            }
+            return new Parts(tokenize(train), heldOut == null ? null : tokenize(heldOut));
+        }
+        if (samples == null) {
+            throw new UserErrorException("there is nothing to train on: set a dataset");
+        }
+        if (evaluationSamples == null && evaluationFraction > 0) {
+            DatasetSplit<TrainingDataset> split = samples.split(evaluationFraction, seed);
+            return new Parts(split.train(), split.evaluation());
+        }
+        return new Parts(samples, evaluationSamples);
+    }
+
+    /** Tells what reading the examples gave to tell. */
+    void notes(Consumer<String> told) {
+        if (examples != null) {
+            examples.notes().forEach(told);
+        }
+    }
+
+    /** The form that the result is to be asked in, where it is another than the model's own. */
+    @Nullable
+    ChatTemplate form() {
+        boolean byPrompt = examples != null && examples.kinds().equals(Set.of(Instruction.class));
+        PromptTemplate template = options().promptTemplate();
+        return chatTemplate != null || !byPrompt || template == null
+                ? chatTemplate
+                : InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);
+    }
+
+    private SupervisedSamples tokenize(ExampleDataset dataset) {
+        return SupervisedSamples.of(dataset, model.tokenizer(), options());
+    }
+
+    private SupervisedOptions options() {
+        SupervisedOptions options = tokenization == null ? defaults() : tokenization;
+        return options.renderer() != null
+                ? options
+                : options.withRenderer(Optional.ofNullable(chatTemplate)
+                        .or(model::chatTemplate)
+                        .map(ChatTemplateRenderer::new)
+                        .orElse(null));
+    }
+
+    private SupervisedOptions defaults() {
+        int longest =
+                Math.min(SupervisedOptions.DEFAULT_MAX_LENGTH, model.network().maxPositions());
+        return SupervisedOptions.builder().maxLength(longest).build();
+    }
+}
