@@ -404,9 +404,7 @@ public final class FineTuner {
     private AttachedStrategy attach(@Nullable Parts data) {
         try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
                 MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            return data == null
-                    ? strategy.attach(model)
-                    : strategy.attach(model, data.batches(arguments, collator()));
+            return data == null ? strategy.attach(model) : strategy.attach(model, data.batches(arguments, collator()));
         }
     }
 

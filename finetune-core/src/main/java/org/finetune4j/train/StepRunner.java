@@ -77,8 +77,7 @@ final class StepRunner {
             StepBatch part = step.batches().get(i);
             part.prepare().run();
             double scale = part.weight() / Math.max(1, counts.get(part.objective()));
-            boolean recurring =
-                    commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
+            boolean recurring = commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
             try (MatrixProducts.Mode products = MatrixProducts.ofShapes(recurring)) {
                 LossHead head = part.objective().head(model.network(), part.batch(), scale);
                 loss += backpropagation.run(part.batch().modelInputs(), head);

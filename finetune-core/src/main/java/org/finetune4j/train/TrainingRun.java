@@ -61,7 +61,10 @@ final class TrainingRun implements AutoCloseable {
     private long lastSaved = -1;
 
     private TrainingRun(
-            RunConfiguration configuration, TrainingListener listener, BooleanSupplier stopRequested, StepSource source) {
+            RunConfiguration configuration,
+            TrainingListener listener,
+            BooleanSupplier stopRequested,
+            StepSource source) {
         this.configuration = configuration;
         this.listener = listener;
         this.stopRequested = stopRequested;
@@ -247,8 +250,7 @@ final class TrainingRun implements AutoCloseable {
         if (gradients == null) {
             return false;
         }
-        source.updated(
-                new StepOutcome(progress.step() + 1, gradients.loss(), gradients.norm(), gradients.metrics()));
+        source.updated(new StepOutcome(progress.step() + 1, gradients.loss(), gradients.norm(), gradients.metrics()));
         progress = progress.advance(gradients.loss());
         tokens += batches.tokens();
         event.step = progress.step();

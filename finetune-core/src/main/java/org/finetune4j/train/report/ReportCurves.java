@@ -85,8 +85,8 @@ final class ReportCurves {
                     evaluation -> evaluation.scores().get(name));
             String description = describe(name, train) + " " + describe("held-out " + name, heldOut);
             double last = Math.max(last(train), last(heldOut));
-            html.append(trainedAndHeldOut(
-                    new LineChart("metric-" + ++number, name, description, last), train, heldOut));
+            html.append(
+                    trainedAndHeldOut(new LineChart("metric-" + ++number, name, description, last), train, heldOut));
         }
         return html.append("</div>\n").toString();
     }

@@ -4,10 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingPlan;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -45,6 +47,19 @@ class TensorBoardListenerTest {
         assertEquals(
                 (float) Math.exp(Runs.evaluation(10, 10).loss()),
                 evaluation.scalars().get("eval/perplexity"));
+    }
+
+    @Test
+    void whatATrainingMeasuresBesidesIsThereUnderItsName() {
+        TensorBoardListener listener = new TensorBoardListener(directory);
+        listener.onStart(Runs.plan(10, 0));
+        listener.onStep(new StepMetrics(
+                1, 10, 0.1, 2, 1e-3, 1, 10, 5, 100, Duration.ZERO, Duration.ZERO, Map.of("objective/kl", 0.5)));
+        listener.onEvaluation(new EvaluationMetrics(1, 2.0, 5, null, Map.of("rewards/margins", 0.25)));
+        listener.onEnd(Runs.summary(1, true));
+
+        assertEquals(List.of(1L), stepsOf(onlyFile(), "train/objective/kl"));
+        assertEquals(List.of(1L), stepsOf(onlyFile(), "eval/rewards/margins"));
     }
 
     @Test
