@@ -235,31 +235,12 @@ final class TrainingRun implements AutoCloseable {
 
     /** Whether the step was done; it is not when a stop was asked for in its middle. */
     private boolean runStep() {
-        StepEvent event = new StepEvent();
-        event.begin();
-        long stepStarted = System.nanoTime();
+        long started = System.nanoTime();
         double epochBefore = source.epoch();
-        Optional<StepBatches> next = read();
-        long waited = System.nanoTime() - stepStarted;
-        if (next.isEmpty()) {
+        Optional<StepBatches> batches = read();
+        if (batches.isEmpty() || !runStep(batches.get(), started, System.nanoTime() - started)) {
             return false;
         }
-        StepBatches batches = next.get();
-        double learningRate = learningRate();
-        Gradients gradients = update(batches, learningRate);
-        if (gradients == null) {
-            return false;
-        }
-        source.updated(new StepOutcome(progress.step() + 1, gradients.loss(), gradients.norm(), gradients.metrics()));
-        progress = progress.advance(gradients.loss());
-        tokens += batches.tokens();
-        event.step = progress.step();
-        event.loss = gradients.loss();
-        event.gradientNorm = gradients.norm();
-        event.learningRate = learningRate;
-        event.tokens = batches.tokens();
-        event.commit();
-        listener.onStep(metrics(gradients, batches.tokens(), learningRate, System.nanoTime() - stepStarted, waited));
         boolean epochEnds = Math.floor(source.epoch()) > Math.floor(epochBefore);
         if (isDue(arguments.evaluation(), epochEnds || progress.step() == totalSteps)) {
             evaluate();
@@ -268,6 +249,35 @@ final class TrainingRun implements AutoCloseable {
             saveCheckpoint();
         }
         return true;
+    }
+
+    /**
+     * @param started when it was asked for its batches
+     * @param waited nanoseconds that they took to come
+     */
+    private boolean runStep(StepBatches batches, long started, long waited) {
+        StepEvent event = new StepEvent();
+        event.begin();
+        double learningRate = learningRate();
+        // Nobody frees the weights between the gradients and the update.
+        try (CausalLM.Entry entry = model.enter()) {
+            Gradients gradients = update(batches, learningRate);
+            if (gradients == null) {
+                return false;
+            }
+            source.updated(
+                    new StepOutcome(progress.step() + 1, gradients.loss(), gradients.norm(), gradients.metrics()));
+            progress = progress.advance(gradients.loss());
+            tokens += batches.tokens();
+            event.step = progress.step();
+            event.loss = gradients.loss();
+            event.gradientNorm = gradients.norm();
+            event.learningRate = learningRate;
+            event.tokens = batches.tokens();
+            event.commit();
+            listener.onStep(metrics(gradients, batches.tokens(), learningRate, System.nanoTime() - started, waited));
+            return true;
+        }
     }
 
     private boolean isDue(StepInterval interval, boolean atBoundary) {
@@ -309,32 +319,29 @@ final class TrainingRun implements AutoCloseable {
     /** Follows the gradients; null when a stop was asked for before they were complete. */
     private @Nullable Gradients update(StepBatches batches, double learningRate) {
         Map<String, byte[]> randomState = random.state();
-        // Nobody frees the weights between the gradients and the update.
-        try (CausalLM.Entry entry = model.enter()) {
-            Gradients gradients = steps.run(batches);
-            if (gradients == null) {
-                state.optimizer().clearGradients();
-                random.restore(randomState);
-                return null;
-            }
-            if (!gradients.isFinite()) {
-                throw notFinite(gradients, batches, learningRate, randomState);
-            }
-            long step = progress.step() + 1;
-            if (arguments.statisticsSteps() > 0 && step % arguments.statisticsSteps() == 0) {
-                StepBatch first = batches.batches().get(0);
-                first.prepare().run();
-                listener.onStatistics(TrainingStatistics.measure(step, model, trainable, first.batch()));
-            }
-            steps.clip(gradients);
-            try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-                state.optimizer().step(learningRate);
-                hooks.afterUpdate(progress.step());
-            }
+        Gradients gradients = steps.run(batches);
+        if (gradients == null) {
             state.optimizer().clearGradients();
-            state.average().update();
-            return gradients;
+            random.restore(randomState);
+            return null;
         }
+        if (!gradients.isFinite()) {
+            throw notFinite(gradients, batches, learningRate, randomState);
+        }
+        long step = progress.step() + 1;
+        if (arguments.statisticsSteps() > 0 && step % arguments.statisticsSteps() == 0) {
+            StepBatch first = batches.batches().get(0);
+            first.prepare().run();
+            listener.onStatistics(TrainingStatistics.measure(step, model, trainable, first.batch()));
+        }
+        steps.clip(gradients);
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            state.optimizer().step(learningRate);
+            hooks.afterUpdate(progress.step());
+        }
+        state.optimizer().clearGradients();
+        state.average().update();
+        return gradients;
     }
 
     private double learningRate() {
