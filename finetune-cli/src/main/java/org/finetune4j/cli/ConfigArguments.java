@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.Settings;
 import picocli.CommandLine.Parameters;
 
 /** The arguments of commands that read a training configuration. */
@@ -14,7 +15,8 @@ final class ConfigArguments {
     @Parameters(index = "1..*", paramLabel = "key=value", description = "Values that go before those in the file.")
     private List<String> overrides = new ArrayList<>();
 
-    TrainingSettings read() {
-        return TrainingSettings.of(TrainingConfig.read(file, overrides));
+    /** The values, not looked at yet. */
+    Settings settings() {
+        return TrainingConfig.read(file, overrides);
     }
 }

@@ -32,13 +32,24 @@ record TrainingSettings(
      * @throws UserErrorException for the first key that is unknown, missing or has a value that cannot be used
      */
     static TrainingSettings of(Settings settings) {
+        TrainingSettings training = read(settings);
+        settings.refuseUnknown(training.foreignKeys(settings));
+        return training;
+    }
+
+    /**
+     * Reads a configuration; keys that nobody asked for may be another training's.
+     *
+     * @throws UserErrorException for the first key that is missing or has a value that cannot be used
+     */
+    static TrainingSettings read(Settings settings) {
         DataSettings data = DataSettings.of(settings);
         String model = settings.requiredText("model_name_or_path");
         Path output = settings.path("output_dir");
         String method = settings.text("method").orElse("lora");
         FineTuningStrategy strategy = Choices.naming(settings, "method", () -> FineTuningMethod.named(method))
                 .create(settings);
-        TrainingSettings training = new TrainingSettings(
+        return new TrainingSettings(
                 model,
                 new LoadSettings(settings, strategy),
                 strategy,
@@ -47,9 +58,11 @@ record TrainingSettings(
                 output,
                 ReportSettings.of(settings),
                 settings.integer("num_preview_samples", 3, 0, 1000));
-        settings.refuseUnknown(new ForeignKeys(
-                settings.known(), strategy.method(), data.stage().name()));
-        return training;
+    }
+
+    /** Judges the keys that this training did not ask for. */
+    ForeignKeys foreignKeys(Settings settings) {
+        return new ForeignKeys(settings.known(), strategy.method(), data.stage().name());
     }
 
     /**

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.finetune4j.Json;
+import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.mixture.DiversityReport;
@@ -43,7 +44,41 @@ final class ValidateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        TrainingSettings training = config.read();
+        Settings settings = config.settings();
+        if (PipelineSettings.isPipeline(settings)) {
+            row(PipelineSettings.of(settings));
+        } else {
+            check(TrainingSettings.of(settings));
+        }
+        if (json) {
+            report.put("errors", problems);
+            System.out.println(Json.write(report));
+            return problems.isEmpty() ? 0 : Main.USAGE;
+        }
+        if (problems.isEmpty()) {
+            say("everything is in order");
+            return 0;
+        }
+        problems.forEach(problem -> System.err.println("error: " + problem));
+        return Main.USAGE;
+    }
+
+    /** The first stage as a whole; of the others what needs no model, since the ones before make theirs. */
+    private void row(PipelineSettings row) {
+        PipelineStage first = row.stages().get(0);
+        say("stage " + first.name());
+        check(first.training());
+        for (PipelineStage stage : row.stages().subList(1, row.stages().size())) {
+            say("stage " + stage.name() + ", whose model does not exist yet");
+            attempt(() -> {
+                stage.training().data().requireFiles();
+                TrainingRecords records = stage.training().data().records();
+                records.notes().forEach(note -> say("data        " + note));
+            });
+        }
+    }
+
+    private void check(TrainingSettings training) {
         attempt(() -> RunDirectory.check(training.arguments()));
         attempt(() -> OutputDirectory.check(training.outputDirectory()));
         attempt(() -> {
@@ -62,17 +97,6 @@ final class ValidateCommand implements Callable<Integer> {
                 show(training, training.tuner(model, data, process).preflight());
             }
         });
-        if (json) {
-            report.put("errors", problems);
-            System.out.println(Json.write(report));
-            return problems.isEmpty() ? 0 : Main.USAGE;
-        }
-        if (problems.isEmpty()) {
-            say("everything is in order");
-            return 0;
-        }
-        problems.forEach(problem -> System.err.println("error: " + problem));
-        return Main.USAGE;
     }
 
     private void say(String line) {

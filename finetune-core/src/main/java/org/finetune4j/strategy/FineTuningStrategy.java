@@ -41,6 +41,11 @@ public interface FineTuningStrategy {
         return 5e-5;
     }
 
+    /** {@return whether what it learns can be folded into the base's own weights} */
+    default boolean mergesIntoBase() {
+        return true;
+    }
+
     /** {@return the settings under the names that users know them by, for reports} */
     Map<String, Object> settings();
 }

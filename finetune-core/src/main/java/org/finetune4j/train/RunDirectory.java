@@ -78,6 +78,15 @@ public final class RunDirectory implements AutoCloseable {
         }
     }
 
+    /**
+     * {@return whether a run in this directory could be resumed}
+     *
+     * @param output of the run
+     */
+    public static boolean holdsCheckpoint(Path output) {
+        return new CheckpointDirectory(output).latest().isPresent();
+    }
+
     private static void refuseResults(Path output) {
         for (String name : RESULTS) {
             if (Files.exists(output.resolve(name))) {

@@ -83,7 +83,7 @@ public abstract class AdapterContract {
 
     /** Whether the method can be folded into the base's weights. */
     protected boolean canMerge() {
-        return true;
+        return strategy().mergesIntoBase();
     }
 
     /** How far logits may move when the adapter is attached; above 0 where attaching takes weights apart. */

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Base64;
+import java.util.Map;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.train.TrainingPlan;
 
@@ -31,14 +32,40 @@ public final class HtmlReport {
     }
 
     /**
+     * Writes a page about several runs, one after the other, or replaces it as a whole.
+     *
+     * @param file the HTML file
+     * @param histories what to show, by the runs' names
+     * @throws org.finetune4j.UserErrorException when the file cannot be written
+     */
+    public static void write(Path file, Map<String, TrainingHistory> histories) {
+        StringBuilder body = new StringBuilder();
+        histories.forEach((name, history) -> body.append("<section class=\"run\">\n")
+                .append(render(history, name))
+                .append("</section>\n"));
+        AtomicFiles.writeString(file, page(String.join(", ", histories.keySet()), body.toString()));
+    }
+
+    /**
      * {@return the page as text; the same history gives the same text}
      *
      * @param history what to show
      */
     public static String render(TrainingHistory history) {
-        String script = resource("report.js");
         TrainingPlan plan = history.plan();
         String name = plan == null ? "Training" : plan.runName();
+        return page(name, render(history, name));
+    }
+
+    private static String render(TrainingHistory history, String name) {
+        return ReportSummary.render(history, name)
+                + ReportCurves.render(history)
+                + ReportSamples.render(history.samples())
+                + ReportTables.configuration(history.plan());
+    }
+
+    private static String page(String name, String body) {
+        String script = resource("report.js");
         StringBuilder html = new StringBuilder(1 << 16);
         html.append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         html.append("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ");
@@ -48,10 +75,7 @@ public final class HtmlReport {
         html.append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
         html.append("<title>").append(Html.escape(name)).append(" · fine-tuning report</title>\n");
         html.append("<style>\n").append(resource("report.css")).append("</style>\n</head>\n<body>\n<main>\n");
-        html.append(ReportSummary.render(history, name));
-        html.append(ReportCurves.render(history));
-        html.append(ReportSamples.render(history.samples()));
-        html.append(ReportTables.configuration(plan));
+        html.append(body);
         html.append("<footer>Written by Finetune4j</footer>\n</main>\n");
         return html.append("<script>")
                 .append(script)

@@ -16,8 +16,6 @@ import org.finetune4j.train.TrainingSummary;
  */
 public final class HtmlReportListener implements TrainingListener {
 
-    private static final String METRICS_FILE = "metrics.jsonl";
-
     private final Path report;
     private final MetricsLog log;
     private TrainingHistory history = new TrainingHistory();
@@ -29,7 +27,7 @@ public final class HtmlReportListener implements TrainingListener {
      */
     public HtmlReportListener(Path report) {
         this.report = report;
-        this.log = new MetricsLog(report.resolveSibling(METRICS_FILE));
+        this.log = new MetricsLog(report.resolveSibling(MetricsLog.NAME));
     }
 
     @Override

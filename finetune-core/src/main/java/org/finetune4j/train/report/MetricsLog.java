@@ -33,6 +33,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class MetricsLog implements TrainingListener {
 
+    /** What the file is called beside a report. */
+    public static final String NAME = "metrics.jsonl";
+
     private final Path file;
     private @Nullable OutputStream out;
     private @Nullable MetricsEvent start;

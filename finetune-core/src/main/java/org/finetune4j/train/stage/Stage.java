@@ -42,6 +42,13 @@ public interface Stage {
     }
 
     /**
+     * {@return whether what it trains still writes text, so that the next of several stages in a row goes on from it}
+     */
+    default boolean continuesAsBase() {
+        return true;
+    }
+
+    /**
      * Refuses records that the stage cannot learn from.
      *
      * @param examples of any kinds

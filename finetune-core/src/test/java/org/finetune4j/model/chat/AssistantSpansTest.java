@@ -300,4 +300,15 @@ class AssistantSpansTest {
                 String.valueOf(e.getMessage()).startsWith("slow: finding the answers in what the chat template writes"),
                 e.getMessage());
     }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{%% generation %%}", "{%%- generation -%%}", "{%% generation -%%}", "{%%-  generation%%}"})
+    void answersAreMarkedInEverySpellingOfTheBlock(String start) {
+        ChatTemplate template = ChatTemplate.of(
+                "marked",
+                "{% for m in messages %}{% if m.role == 'assistant' %}" + start.replace("%%", "%")
+                        + "{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}",
+                Map.of());
+        assertEquals(List.of("A1", "A2"), answers(template, TWO_TURNS));
+    }
 }

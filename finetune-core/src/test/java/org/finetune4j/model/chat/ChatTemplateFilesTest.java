@@ -138,4 +138,10 @@ class ChatTemplateFilesTest {
         UserErrorException e = assertThrows(UserErrorException.class, () -> ChatTemplate.load(directory));
         assertEquals("cannot read " + file + ": it is no text in UTF-8", e.getMessage());
     }
+
+    @Test
+    void theLineEndAtTheEndOfATemplateFileIsNoPartOfIt() throws IOException {
+        write("chat_template.jinja", "{{ messages[0].content }}{% if add_generation_prompt %}\n<a>\n{% endif %}\n");
+        assertEquals("Q<a>\n", rendered(ChatOptions.generation()));
+    }
 }

@@ -48,6 +48,11 @@ public final class BottleneckAdapters implements PeftStrategy {
     }
 
     @Override
+    public boolean mergesIntoBase() {
+        return false;
+    }
+
+    @Override
     public double defaultLearningRate() {
         // AdapterHub's advice.
         return 1e-4;

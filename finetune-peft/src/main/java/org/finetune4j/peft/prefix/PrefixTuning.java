@@ -55,6 +55,11 @@ public final class PrefixTuning implements PeftStrategy {
     }
 
     @Override
+    public boolean mergesIntoBase() {
+        return false;
+    }
+
+    @Override
     public double defaultLearningRate() {
         return PromptInitialization.LEARNING_RATE;
     }

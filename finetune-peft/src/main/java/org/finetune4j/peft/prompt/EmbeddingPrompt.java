@@ -54,6 +54,11 @@ abstract class EmbeddingPrompt implements PeftStrategy {
     }
 
     @Override
+    public final boolean mergesIntoBase() {
+        return false;
+    }
+
+    @Override
     public final double defaultLearningRate() {
         return PromptInitialization.LEARNING_RATE;
     }

@@ -32,11 +32,6 @@ class BottleneckContractTest {
         }
 
         @Override
-        protected boolean canMerge() {
-            return false;
-        }
-
-        @Override
         protected long expectedTrainableParameters(CausalLM model) {
             long hidden = model.network().inputEmbedding().weight().value().size(1);
             int perLayer = config().attention() ? 2 : 1;

@@ -30,11 +30,6 @@ class PromptContractTest {
         }
 
         @Override
-        protected boolean canMerge() {
-            return false;
-        }
-
-        @Override
         protected float neutralTolerance() {
             return Float.POSITIVE_INFINITY;
         }

@@ -58,6 +58,12 @@ public record RewardStage(double centring) implements Stage {
         return "pairs of a chosen and a rejected answer";
     }
 
+    /** A model that scores answers writes none. */
+    @Override
+    public boolean continuesAsBase() {
+        return false;
+    }
+
     @Override
     public LoadOptions loading(LoadOptions options, Path directory, @Nullable ExampleDataset examples) {
         return options.asClassifier(1);

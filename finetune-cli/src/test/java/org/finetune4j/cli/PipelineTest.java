@@ -1,0 +1,184 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Several trainings in a row, described by one configuration. */
+class PipelineTest {
+
+    private static final String CONFIG = """
+            stages: [sft, rm]
+            model_name_or_path: %s
+            output_dir: %s
+            method: lora
+            r: 2
+            max_length: 64
+            per_device_train_batch_size: 2
+            report_to: html
+            num_preview_samples: 0
+            seed: 3
+            packing: false
+            sft:
+              train_file: %s
+              prompt_template: "Q: {instruction}\\nA:\\n"
+              learning_rate: 1e-3
+              max_steps: 3
+            rm:
+              train_file: %s
+              learning_rate: 2e-3
+              max_steps: 2
+            """;
+
+    @TempDir
+    Path directory;
+
+    private TrainingFiles files;
+    private Path pairs;
+
+    @BeforeEach
+    void records() {
+        files = new TrainingFiles(directory);
+        pairs = directory.resolve("pairs.jsonl");
+        TrainingFiles.write(pairs, """
+                {"prompt": "Where is Tom?", "chosen": "In Oslo.", "rejected": "No."}
+                {"prompt": "Who is Ann?", "chosen": "A baker.", "rejected": "Nobody at all."}
+                """);
+        TrainingFiles.write(files.config, CONFIG.formatted(files.model, files.output, files.data, pairs));
+    }
+
+    private CommandRun train(String... overrides) {
+        return command("train", overrides);
+    }
+
+    private CommandRun command(String name, String... overrides) {
+        List<String> all = new ArrayList<>(List.of(name, files.config.toString(), "--json"));
+        all.addAll(List.of(overrides));
+        return CommandRun.of(all.toArray(String[]::new));
+    }
+
+    private static JsonNode values(CommandRun run) {
+        assertEquals(0, run.exitCode(), run.toString());
+        return Json.parse(run.out().get(0), "output");
+    }
+
+    @Test
+    void everyStageGoesOnFromTheModelBeforeItAndIsTrainedOnce() throws IOException {
+        JsonNode first = values(train());
+        assertEquals(3, first.path("stages").path("sft").path("steps").asInt());
+        assertEquals(2, first.path("stages").path("rm").path("steps").asInt());
+        Path merged = files.output.resolve("sft/merged");
+        assertEquals(
+                merged.toString(),
+                Json.parse(Files.readString(files.output.resolve("rm/adapter_config.json")), "adapter")
+                        .path("base_model_name_or_path")
+                        .asText());
+        String report = Files.readString(files.output.resolve("report.html"));
+        assertTrue(report.contains("<h1>sft</h1>") && report.contains("<h1>rm</h1>"), "one page about both");
+
+        byte[] weights = Files.readAllBytes(files.output.resolve("rm/adapter_model.safetensors"));
+        JsonNode again = values(train());
+        assertEquals("[\"sft\",\"rm\"]", again.path("complete_before").toString());
+        assertArrayEquals(weights, Files.readAllBytes(files.output.resolve("rm/adapter_model.safetensors")));
+    }
+
+    @Test
+    void aRowThatWasInterruptedGoesOnToTheSameBytes() throws IOException {
+        values(train());
+        byte[] expected = Files.readAllBytes(files.output.resolve("rm/adapter_model.safetensors"));
+        Path state = files.output.resolve("pipeline.json");
+        // As after a kill in the second stage: its checkpoint of step 1 is there, its result and the later one are not.
+        TrainingFiles.write(
+                state, Files.readString(state).replaceFirst("(?s)(\"rm\".*?\"complete\" : )true", "$1false"));
+        assertTrue(Files.readString(state).contains("false"), Files.readString(state));
+        Files.delete(files.output.resolve("rm/adapter_model.safetensors"));
+        AtomicFiles.deleteTree(files.output.resolve("rm/checkpoint-2"));
+        JsonNode resumed = values(train());
+        assertEquals("[\"sft\"]", resumed.path("complete_before").toString());
+        assertArrayEquals(expected, Files.readAllBytes(files.output.resolve("rm/adapter_model.safetensors")));
+    }
+
+    @Test
+    void aStageWithoutACheckpointIsTrainedAnew() throws IOException {
+        values(train());
+        Path state = files.output.resolve("pipeline.json");
+        TrainingFiles.write(
+                state, Files.readString(state).replaceFirst("(?s)(\"rm\".*?\"complete\" : )true", "$1false"));
+        byte[] expected = Files.readAllBytes(files.output.resolve("rm/adapter_model.safetensors"));
+        AtomicFiles.deleteTree(files.output.resolve("rm/checkpoint-1"));
+        AtomicFiles.deleteTree(files.output.resolve("rm/checkpoint-2"));
+        values(train());
+        assertArrayEquals(expected, Files.readAllBytes(files.output.resolve("rm/adapter_model.safetensors")));
+    }
+
+    @Test
+    void whatWasBegunWithOtherSettingsIsNotGoneOnWith() {
+        values(train());
+        CommandRun other = train("sft.learning_rate=5e-3");
+        assertEquals(2, other.exitCode(), other.toString());
+        assertTrue(other.errors().get(0).contains("learning_rate was 0.001, is 0.005"), other.toString());
+        CommandRun shown = train("report_to=none");
+        assertEquals(0, shown.exitCode(), "how a run is shown may change: " + shown);
+    }
+
+    @Test
+    void theStepsBeforeAnInterruptionAreNeededByThoseAfter() {
+        values(train());
+        AtomicFiles.deleteTree(files.output.resolve("sft/merged"));
+        CommandRun gone = train();
+        assertEquals(2, gone.exitCode(), gone.toString());
+        assertTrue(gone.errors().get(0).contains("is gone"), gone.toString());
+    }
+
+    @Test
+    void validateLooksAtEveryStage() {
+        CommandRun good = CommandRun.of("validate", files.config.toString());
+        assertEquals(0, good.exitCode(), good.toString());
+        assertFalse(Files.exists(files.output.resolve("pipeline.json")));
+        TrainingFiles.write(pairs, "{\"instruction\": \"Where is Tom?\", \"output\": \"In Oslo.\"}\n");
+        CommandRun bad = CommandRun.of("validate", files.config.toString());
+        assertEquals(2, bad.exitCode(), bad.toString());
+        assertTrue(bad.errors().get(0).contains("pairs.jsonl"), bad.toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '#', commentCharacter = '\0', quoteCharacter = '"', textBlock = """
+            stages=[sft, rn]       # did you mean 'rm'?
+            stages=[sft, sft]      # twice
+            stages=[]              # names of stages
+            stage=sft              # exclude each other
+            sft.max_stepz=3        # unknown key 'max_stepz'; did you mean 'max_steps'?
+            max_stepz=3            # unknown key 'max_stepz'; did you mean 'max_steps'?
+            sft.output_dir=x       # not its own to set
+            rm.packing=true        # 'packing' belongs to stage sft
+            sft=1                  # keys and values
+            sft.method=prompt_tuning # cannot be merged
+            rm.train_file=nowhere.jsonl # nowhere.jsonl
+            """)
+    void whatIsWrongIsSaidBeforeAnythingIsTrained(String override, String message) {
+        for (String command : List.of("train", "validate")) {
+            CommandRun run = command(command, override);
+            String said = run.errors().isEmpty()
+                    ? String.join("\n", run.out())
+                    : run.errors().get(0);
+            assertEquals(2, run.exitCode(), run.toString());
+            assertTrue(said.contains(message), said);
+        }
+        assertFalse(Files.exists(files.output.resolve("pipeline.json")), "nothing was begun");
+    }
+}
