@@ -25,7 +25,7 @@ class ArrowsBetweenModulesTest {
     static final class DoNotIncludeTestJars implements ImportOption {
         @Override
         public boolean includes(Location location) {
-            return !location.contains("-tests.jar");
+            return !location.contains("-tests.jar") && !location.contains("-test/");
         }
     }
 

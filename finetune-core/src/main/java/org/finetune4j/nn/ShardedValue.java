@@ -127,7 +127,8 @@ public final class ShardedValue implements ParameterValue {
 
     @Override
     public ParameterPart part() {
-        return new ParameterPart(shape(), offset(), part.detach().narrow(0, 0, count()));
+        Tensor own = part.detach().narrow(0, 0, count());
+        return count() == numel ? ParameterPart.whole(own.view(shape)) : new ParameterPart(shape(), offset(), own);
     }
 
     @Override
