@@ -1,5 +1,6 @@
 package org.finetune4j.data;
 
+import com.google.common.primitives.Floats;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -18,6 +19,7 @@ public final class Collator {
 
     private final int padTokenId;
     private final int padToMultipleOf;
+    private final boolean joining;
 
     /**
      * Pads with a token, to a length.
@@ -26,12 +28,27 @@ public final class Collator {
      * @param padToMultipleOf the sequence length is rounded up to a multiple of this; 1 for no rounding
      */
     public Collator(int padTokenId, int padToMultipleOf) {
+        this(padTokenId, padToMultipleOf, false);
+    }
+
+    private Collator(int padTokenId, int padToMultipleOf, boolean joining) {
         if (padTokenId < 0 || padToMultipleOf < 1) {
             throw new IllegalArgumentException("padTokenId must not be negative and padToMultipleOf must be"
                     + " positive, got " + padTokenId + " and " + padToMultipleOf);
         }
         this.padTokenId = padTokenId;
         this.padToMultipleOf = padToMultipleOf;
+        this.joining = joining;
+    }
+
+    /**
+     * The same, but samples follow one another in one row, so that none is padded to the length of another. Their positions
+     * say where each begins; their columns are joined as they are.
+     *
+     * @return another collator
+     */
+    public Collator withoutPadding() {
+        return new Collator(padTokenId, padToMultipleOf, true);
     }
 
     /**
@@ -59,13 +76,35 @@ public final class Collator {
     }
 
     /**
-     * Pads the samples into one batch, one row each in their order.
+     * Makes the samples one batch: a row each in their order, or {@linkplain #withoutPadding() all in one}.
      *
      * @param samples at least one
-     * @return the batch, as long as the longest sample
+     * @return the batch, as long as the longest row
      * @throws IllegalArgumentException when there is no sample
      */
     public Batch collate(List<Sample> samples) {
+        return joining && samples.size() > 1 ? padded(List.of(joined(samples))) : padded(samples);
+    }
+
+    private static Sample joined(List<Sample> samples) {
+        int length = samples.stream().mapToInt(Sample::length).sum();
+        int[] inputIds = new int[length];
+        int[] labels = new int[length];
+        int[] positionIds = new int[length];
+        int start = 0;
+        for (Sample sample : samples) {
+            System.arraycopy(sample.inputIds(), 0, inputIds, start, sample.length());
+            System.arraycopy(sample.labels(), 0, labels, start, sample.length());
+            labels[start] = Sample.IGNORE_INDEX; // nothing before a sample's first token may predict it
+            setPositions(sample, positionIds, start, sample.length());
+            start += sample.length();
+        }
+        Map<String, float[]> columns = new HashMap<>();
+        columns(samples).forEach((name, rows) -> columns.put(name, Floats.concat(rows)));
+        return new Sample(inputIds, labels, positionIds, columns);
+    }
+
+    private Batch padded(List<Sample> samples) {
         int longest = samples.stream()
                 .mapToInt(Sample::length)
                 .max()

@@ -11,6 +11,13 @@ public interface LengthGrouped extends TrainingDataset {
     int[] lengths();
 
     /**
+     * The dataset whose samples these are.
+     *
+     * @return the same samples, not measured
+     */
+    TrainingDataset source();
+
+    /**
      * {@return the same samples, measured once now, to be batched by length}
      *
      * @param dataset every sample of it is made once

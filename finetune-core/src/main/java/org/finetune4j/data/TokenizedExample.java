@@ -48,6 +48,27 @@ public record TokenizedExample(int[] ids, boolean[] trained, int leadingLength) 
     }
 
     /**
+     * This example with the end of its prompt only.
+     *
+     * @param limit tokens of the prompt to keep at most, those that open every sequence among them; 0 for all
+     * @return this example where its prompt is no longer, else one that lacks what comes first
+     */
+    public TokenizedExample withPromptOf(int limit) {
+        int prompt = promptLength();
+        if (limit == 0 || prompt <= limit || prompt == ids.length) {
+            return this;
+        }
+        int kept = Math.min(leadingLength, limit);
+        int from = prompt - (limit - kept);
+        int length = kept + ids.length - from;
+        int[] cutIds = Arrays.copyOf(ids, length);
+        boolean[] cutMarks = Arrays.copyOf(trained, length);
+        System.arraycopy(ids, from, cutIds, kept, ids.length - from);
+        System.arraycopy(trained, from, cutMarks, kept, ids.length - from);
+        return new TokenizedExample(cutIds, cutMarks, kept);
+    }
+
+    /**
      * Where learning begins.
      *
      * @return the first token that is learned, or the length where none is

@@ -65,6 +65,7 @@ public final class FineTuner {
     private StepSource.@Nullable Factory steps;
     private @Nullable Evaluation evaluation;
     private int previews;
+    private boolean paddingFree;
     private final List<PreflightCheck> checks = new ArrayList<>();
     private final List<TrainingListener> listeners = new ArrayList<>();
     private final List<Residency> residencies = new ArrayList<>();
@@ -226,6 +227,26 @@ public final class FineTuner {
 
     private Objective objective() {
         return objective == null ? new CrossEntropy(arguments.loss()) : objective;
+    }
+
+    /**
+     * Whether the samples of a batch follow one another in one row, without padding.
+     *
+     * @param value false unless set
+     * @return this fine-tuner
+     */
+    public FineTuner paddingFree(boolean value) {
+        paddingFree = value;
+        return this;
+    }
+
+    /**
+     * The method that was set.
+     *
+     * @return the method
+     */
+    public FineTuningStrategy strategy() {
+        return strategy;
     }
 
     /**
@@ -409,7 +430,8 @@ public final class FineTuner {
     }
 
     private Collator collator() {
-        return Collator.of(model);
+        Collator padding = Collator.of(model);
+        return paddingFree ? padding.withoutPadding() : padding;
     }
 
     private PreflightContext context(Parts data, AttachedStrategy attached, int looked) {

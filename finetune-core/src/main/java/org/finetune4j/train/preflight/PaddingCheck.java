@@ -24,10 +24,11 @@ public final class PaddingCheck implements PreflightCheck {
         }
     }
 
-    /** Whether the second row is masked and without labels from {@code length} on. */
+    /** Whether the second row, if there is one, is masked and without labels from {@code length} on. */
     static boolean isMasked(Batch batch, int length) {
-        return IntStream.range(batch.sequenceLength() + length, 2 * batch.sequenceLength())
-                .allMatch(i -> batch.labels()[i] == Sample.IGNORE_INDEX && batch.attentionMask()[i] == 0);
+        return batch.batchSize() == 1
+                || IntStream.range(batch.sequenceLength() + length, 2 * batch.sequenceLength())
+                        .allMatch(i -> batch.labels()[i] == Sample.IGNORE_INDEX && batch.attentionMask()[i] == 0);
     }
 
     /**

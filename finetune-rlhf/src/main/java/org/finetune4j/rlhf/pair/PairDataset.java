@@ -20,6 +20,7 @@ public final class PairDataset implements TrainingDataset {
     private final ExampleDataset examples;
     private final ExampleTokenizer tokenizer;
     private final SupervisedOptions options;
+    private final int promptLimit;
     private final Sampler sampler;
     private final ImmutableIntArray kept;
 
@@ -37,8 +38,10 @@ public final class PairDataset implements TrainingDataset {
         Sample sample(TokenizedPair pair, PreferencePair record);
     }
 
-    private PairDataset(ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options, Sampler sampler) {
+    private PairDataset(
+            ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options, int promptLimit, Sampler sampler) {
         this.examples = examples;
+        this.promptLimit = promptLimit;
         this.options = options.learning(TrainOn.COMPLETIONS, false);
         this.tokenizer = new ExampleTokenizer(tokenizer, this.options);
         this.sampler = sampler;
@@ -65,7 +68,23 @@ public final class PairDataset implements TrainingDataset {
      */
     public static PairDataset of(
             ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options, Sampler sampler) {
-        PairDataset pairs = new PairDataset(examples, tokenizer, options, sampler);
+        return of(examples, tokenizer, options, 0, sampler);
+    }
+
+    /**
+     * The samples of pairs whose prompts are not longer than allowed.
+     *
+     * @param examples all of them {@link PreferencePair}s
+     * @param tokenizer must stay open as long as samples are made
+     * @param options the chat template or prompt that puts them into words, and the longest answer with its prompt
+     * @param promptLimit tokens of a prompt at most, of which the last are kept; 0 for no limit of its own
+     * @param sampler makes the sample of a pair
+     * @return the samples
+     * @throws UserErrorException when the first pair cannot become a sample, or none is left
+     */
+    public static PairDataset of(
+            ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options, int promptLimit, Sampler sampler) {
+        PairDataset pairs = new PairDataset(examples, tokenizer, options, promptLimit, sampler);
         pairs.get(0);
         return pairs;
     }
@@ -123,7 +142,9 @@ public final class PairDataset implements TrainingDataset {
     private TokenizedPair whole(int record) {
         try {
             PreferencePair pair = (PreferencePair) examples.get(record);
-            return new TokenizedPair(tokenizer.tokenize(pair.chosen()), tokenizer.tokenize(pair.rejected()));
+            return new TokenizedPair(
+                    tokenizer.tokenize(pair.chosen()).withPromptOf(promptLimit),
+                    tokenizer.tokenize(pair.rejected()).withPromptOf(promptLimit));
         } catch (UserErrorException e) {
             String message = String.valueOf(e.getMessage());
             String location = examples.location(record);

@@ -6,10 +6,13 @@ import java.util.Map;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.rlhf.preference.loss.Answer;
+import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
+import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
+import org.finetune4j.rlhf.preference.loss.SigmoidLoss;
+import org.finetune4j.rlhf.preference.loss.SimPoLoss;
 import org.finetune4j.train.gradient.LogprobLoss;
 import org.finetune4j.train.gradient.TokenLogprobs;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Learns which of two answers is better: the mean over pairs of one or several {@link PairLoss}es, and on request the mean
@@ -44,12 +47,53 @@ public final class PairObjective extends ReferencedObjective {
         public static final Likelihood NONE = new Likelihood(0, false);
     }
 
-    private PairObjective(
-            List<Term> terms, Likelihood likelihood, boolean referenced, @Nullable ReferenceModel reference) {
+    private PairObjective(List<Term> terms, Likelihood likelihood, boolean referenced, ReferenceSource reference) {
         super(reference);
         this.terms = List.copyOf(terms);
         this.likelihood = likelihood;
         this.referenced = referenced;
+    }
+
+    /**
+     * DPO (Rafailov et al. 2023).
+     *
+     * @param beta how much a log-ratio counts: the smaller, the further the model may go from the reference
+     * @return the objective
+     */
+    public static PairObjective dpo(double beta) {
+        return withReference(List.of(new Term(new SigmoidLoss(beta), 1)), Likelihood.NONE);
+    }
+
+    /**
+     * ORPO (Hong et al. 2024): the likelihood of the chosen answers and their prompts, and an odds ratio.
+     *
+     * @param beta the weight of the odds ratio
+     * @return the objective
+     */
+    public static PairObjective orpo(double beta) {
+        return withoutReference(List.of(new Term(new OddsRatioLoss(beta), 1)), new Likelihood(1, true));
+    }
+
+    /**
+     * SimPO (Meng et al. 2024).
+     *
+     * @param beta what log-probabilities a token are multiplied by
+     * @param gamma by how much the chosen answer is to be better
+     * @return the objective
+     */
+    public static PairObjective simpo(double beta, double gamma) {
+        return withoutReference(List.of(new Term(new SimPoLoss(beta, gamma, 0), 1)), Likelihood.NONE);
+    }
+
+    /**
+     * CPO (Xu et al. 2024): DPO without a reference, and the likelihood of the chosen answers.
+     *
+     * @param beta what log-probabilities are multiplied by
+     * @param alpha the weight of the likelihood
+     * @return the objective
+     */
+    public static PairObjective cpo(double beta, double alpha) {
+        return withoutReference(List.of(new Term(new ConservativeLoss(beta, 0), 1)), new Likelihood(alpha, false));
     }
 
     /**
@@ -60,7 +104,7 @@ public final class PairObjective extends ReferencedObjective {
      * @return the objective
      */
     public static PairObjective withReference(List<Term> terms, Likelihood likelihood) {
-        return new PairObjective(terms, likelihood, true, null);
+        return new PairObjective(terms, likelihood, true, ReferenceSource.NONE);
     }
 
     /**
@@ -71,7 +115,7 @@ public final class PairObjective extends ReferencedObjective {
      * @return the objective
      */
     public static PairObjective withoutReference(List<Term> terms, Likelihood likelihood) {
-        return new PairObjective(terms, likelihood, false, null);
+        return new PairObjective(terms, likelihood, false, ReferenceSource.NONE);
     }
 
     @Override
@@ -80,7 +124,7 @@ public final class PairObjective extends ReferencedObjective {
     }
 
     @Override
-    PairObjective asking(ReferenceModel newReference) {
+    PairObjective with(ReferenceSource newReference) {
         return new PairObjective(terms, likelihood, referenced, newReference);
     }
 
@@ -162,6 +206,7 @@ public final class PairObjective extends ReferencedObjective {
      * @param logprobs of its labelled tokens
      * @return means over its pairs by name
      */
+    @Override
     public Map<String, Double> metrics(Batch batch, TokenLogprobs logprobs) {
         AnswerTokens parts = AnswerTokens.of(batch);
         double[] sums = parts.sums(logprobs);

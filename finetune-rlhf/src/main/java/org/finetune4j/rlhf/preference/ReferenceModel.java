@@ -1,5 +1,6 @@
 package org.finetune4j.rlhf.preference;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import org.finetune4j.data.Batch;
@@ -32,19 +33,24 @@ final class ReferenceModel {
         return new ReferenceModel(model, null);
     }
 
+    /** The log-probability of each part of a batch. */
+    double[] sums(Batch batch) {
+        return AnswerTokens.of(batch).sums(logprobs(batch));
+    }
+
     /** The batch with this model's log-probabilities, unless it has a reference's already. */
     Batch complete(Batch batch) {
         if (batch.columns().containsKey(PreferenceColumns.REFERENCE)) {
             return batch;
         }
-        double[] sums = AnswerTokens.of(batch).sums(logprobs(batch));
-        float[][] counts = batch.column(PreferenceColumns.ANSWER_TOKENS);
-        float[][] column = new float[counts.length][];
+        double[] sums = sums(batch);
+        float[][] column = Arrays.stream(batch.column(PreferenceColumns.ANSWER_TOKENS))
+                .map(float[]::clone)
+                .toArray(float[][]::new);
         int next = 0;
-        for (int row = 0; row < counts.length; row++) {
-            column[row] = new float[counts[row].length];
-            for (int part = 0; part < column[row].length; part++) {
-                column[row][part] = (float) sums[next++];
+        for (float[] row : column) {
+            for (int part = 0; part < row.length; part++) {
+                row[part] = (float) sums[next++];
             }
         }
         Map<String, float[][]> columns = new HashMap<>(batch.columns());

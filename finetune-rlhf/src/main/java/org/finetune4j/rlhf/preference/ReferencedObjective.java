@@ -1,43 +1,60 @@
 package org.finetune4j.rlhf.preference;
 
+import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.gradient.LossHead;
-import org.finetune4j.train.objective.Objective;
+import org.finetune4j.train.gradient.TokenLogprobs;
+import org.finetune4j.train.objective.Measurement;
 import org.finetune4j.train.objective.TokenObjective;
-import org.jspecify.annotations.Nullable;
 
 /** An objective that may compare the model with a reference: batches bring its log-probabilities, or it is asked for them. */
 abstract class ReferencedObjective implements TokenObjective {
 
-    private final @Nullable ReferenceModel reference;
+    private final ReferenceSource reference;
 
-    ReferencedObjective(@Nullable ReferenceModel reference) {
+    ReferencedObjective(ReferenceSource reference) {
         this.reference = reference;
     }
 
     /** Whether there is a reference at all. */
     abstract boolean isReferenced();
 
-    /** The same objective with a reference to ask. */
-    abstract ReferencedObjective asking(ReferenceModel newReference);
+    /** The same objective with another reference. */
+    abstract ReferencedObjective with(ReferenceSource newReference);
 
-    /** Below an adapter lies the reference; every other method changes it, so that batches have to bring what it said. */
     @Override
-    public Objective on(CausalLM model, AttachedStrategy method) {
-        return isReferenced() && method instanceof Adapter adapter
-                ? asking(ReferenceModel.below(model, adapter))
-                : this;
+    public ReferencedObjective on(CausalLM model, AttachedStrategy method) {
+        return isReferenced() ? with(reference.on(model, method)) : this;
     }
 
     @Override
     public LossHead head(DecoderModel network, Batch batch, double scale) {
-        return TokenObjective.super.head(network, reference == null ? batch : reference.complete(batch), scale);
+        return TokenObjective.super.head(network, complete(batch), scale);
     }
+
+    @Override
+    public Measurement measurement() {
+        return new PreferenceMeasurement(this);
+    }
+
+    /** The batch with what the reference says about it, where there is one to ask. */
+    final Batch complete(Batch batch) {
+        ReferenceModel asked = reference.model();
+        return asked == null ? batch : asked.complete(batch);
+    }
+
+    /**
+     * What there is to see of a batch besides its loss, under TRL's names.
+     *
+     * @param batch the batch, with its reference where the objective has one
+     * @param logprobs of its labelled tokens
+     * @return means by name
+     */
+    public abstract Map<String, Double> metrics(Batch batch, TokenLogprobs logprobs);
 
     /** The reference's log-probability of each part of a batch; zeros where there is no reference. */
     final double[] reference(Batch batch, AnswerTokens parts) {

@@ -5,10 +5,10 @@ import java.util.Map;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.rlhf.preference.loss.Answer;
+import org.finetune4j.rlhf.preference.loss.KtoLoss;
 import org.finetune4j.rlhf.preference.loss.UnpairedLoss;
 import org.finetune4j.train.gradient.LogprobLoss;
 import org.finetune4j.train.gradient.TokenLogprobs;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Learns from answers that were found good or bad: the mean over answers of an {@link UnpairedLoss}. How far the model is from
@@ -22,9 +22,19 @@ public final class UnpairedObjective extends ReferencedObjective {
 
     private final UnpairedLoss loss;
 
-    private UnpairedObjective(UnpairedLoss loss, @Nullable ReferenceModel reference) {
+    private UnpairedObjective(UnpairedLoss loss, ReferenceSource reference) {
         super(reference);
         this.loss = loss;
+    }
+
+    /**
+     * KTO (Ethayarajh et al. 2024) with good and bad answers weighted alike.
+     *
+     * @param beta how much a log-ratio counts
+     * @return the objective
+     */
+    public static UnpairedObjective kto(double beta) {
+        return of(new KtoLoss(beta, 1, 1));
     }
 
     /**
@@ -34,7 +44,7 @@ public final class UnpairedObjective extends ReferencedObjective {
      * @return the objective
      */
     public static UnpairedObjective of(UnpairedLoss loss) {
-        return new UnpairedObjective(loss, null);
+        return new UnpairedObjective(loss, ReferenceSource.NONE);
     }
 
     @Override
@@ -43,7 +53,7 @@ public final class UnpairedObjective extends ReferencedObjective {
     }
 
     @Override
-    UnpairedObjective asking(ReferenceModel newReference) {
+    UnpairedObjective with(ReferenceSource newReference) {
         return new UnpairedObjective(loss, newReference);
     }
 
@@ -105,6 +115,7 @@ public final class UnpairedObjective extends ReferencedObjective {
      * @param logprobs of its labelled tokens
      * @return the divergence, and means over the good and the bad answers that there are
      */
+    @Override
     public Map<String, Double> metrics(Batch batch, TokenLogprobs logprobs) {
         AnswerTokens parts = AnswerTokens.of(batch);
         double[] sums = parts.sums(logprobs);

@@ -1,0 +1,106 @@
+package org.finetune4j.rlhf.preference;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.rlhf.preference.PairObjective.Term;
+import org.finetune4j.rlhf.preference.loss.PairLoss;
+import org.finetune4j.rlhf.preference.loss.PairLosses;
+
+/** Reads what the stages of preferences share, under TRL's names. */
+final class PreferenceSettings {
+
+    private final Settings settings;
+    private final Map<String, Object> shown = new LinkedHashMap<>();
+
+    PreferenceSettings(Settings settings) {
+        this.settings = settings;
+    }
+
+    /** What was read, for reports. */
+    Map<String, Object> shown() {
+        return shown;
+    }
+
+    double beta(double otherwise) {
+        double beta = settings.number("beta", otherwise, Double.MIN_VALUE, 1e6);
+        shown.put("beta", beta);
+        return beta;
+    }
+
+    double number(String key, double otherwise, double minimum, double maximum) {
+        double value = settings.number(key, otherwise, minimum, maximum);
+        if (value != otherwise) {
+            shown.put(key, value);
+        }
+        return value;
+    }
+
+    boolean flag(String key, boolean otherwise) {
+        boolean value = settings.flag(key, otherwise);
+        if (value != otherwise) {
+            shown.put(key, value);
+        }
+        return value;
+    }
+
+    /** One loss, or several with weights. */
+    List<Term> terms(double beta) {
+        List<String> types = settings.texts("loss_type");
+        List<String> names = types.isEmpty() ? List.of("sigmoid") : types;
+        double smoothing = number("label_smoothing", 0, 0, 0.999999);
+        if (smoothing > 0 && names.stream().noneMatch(PairLosses::isSmoothed)) {
+            throw new UserErrorException(settings.origin() + ": 'label_smoothing' changes nothing with loss_type "
+                    + String.join(", ", names) + ": use cdpo or robust, or leave it out");
+        }
+        List<Double> weights = weights(names.size());
+        List<Term> terms = new ArrayList<>();
+        for (int i = 0; i < names.size(); i++) {
+            terms.add(new Term(naming(names.get(i), beta, smoothing), weights.get(i)));
+        }
+        shown.put("loss_type", String.join(" + ", names));
+        return terms;
+    }
+
+    private PairLoss naming(String name, double beta, double smoothing) {
+        try {
+            return PairLosses.named(name, beta, smoothing);
+        } catch (UserErrorException e) {
+            throw new UserErrorException(settings.origin() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private List<Double> weights(int count) {
+        Object value = settings.value("loss_weights").orElse(null);
+        List<Double> weights = new ArrayList<>();
+        if (value instanceof List<?> list) {
+            list.forEach(weight -> weights.add(weight instanceof Number number ? number.doubleValue() : Double.NaN));
+        } else if (value == null) {
+            for (int i = 0; i < count; i++) {
+                weights.add(1.0);
+            }
+        }
+        if (weights.size() != count || weights.stream().anyMatch(weight -> !Double.isFinite(weight))) {
+            throw settings.invalid("loss_weights", count + " numbers, one for each loss_type");
+        }
+        if (value != null) {
+            shown.put("loss_weights", weights);
+        }
+        return weights;
+    }
+
+    SampleLayout layout(boolean referenced) {
+        boolean precompute = referenced && flag("precompute_ref_log_probs", false);
+        Path output = settings.has("output_dir") ? settings.path("output_dir") : null;
+        return new SampleLayout(
+                flag("share_prompts", true),
+                flag("padding_free", true),
+                settings.integer("max_prompt_length", 0, 0),
+                precompute,
+                output);
+    }
+}

@@ -1,0 +1,46 @@
+package org.finetune4j.rlhf.preference;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a training has its reference from: the base below its adapter, asked for every batch, or numbers that samples bring
+ * from before the first step.
+ *
+ * @param model is asked about batches that bring nothing; null before the training begins, and where nothing is asked
+ * @param samples those that are to bring what the reference says
+ * @param early whether they do although the base stays there to ask
+ */
+record ReferenceSource(@Nullable ReferenceModel model, List<Kept> samples, boolean early) {
+
+    /** Nothing is known: batches have to bring everything. */
+    static final ReferenceSource NONE = new ReferenceSource(null, List.of(), false);
+
+    /**
+     * Samples and the file that keeps what the reference says about them.
+     *
+     * @param samples the samples
+     * @param file or null for none
+     */
+    record Kept(ReferencedSamples samples, @Nullable Path file) {}
+
+    ReferenceSource {
+        samples = List.copyOf(samples);
+    }
+
+    /** A training begins: a method that changes the base itself leaves no reference to ask later. */
+    ReferenceSource on(CausalLM trained, AttachedStrategy method) {
+        ReferenceModel base = method instanceof Adapter adapter
+                ? ReferenceModel.below(trained, adapter)
+                : ReferenceModel.now(trained);
+        boolean stays = method instanceof Adapter;
+        if (early || !stays) {
+            samples.forEach(kept -> kept.samples.know(base, kept.file));
+        }
+        return new ReferenceSource(stays ? base : null, samples, early);
+    }
+}
