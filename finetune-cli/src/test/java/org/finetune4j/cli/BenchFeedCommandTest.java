@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.TestJson;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,6 +37,6 @@ class BenchFeedCommandTest {
         args.addAll(List.of(options));
         CommandRun run = CommandRun.of(args.toArray(String[]::new));
         assertEquals(0, run.exitCode(), run.toString());
-        return new ObjectMapper().readTree(run.out().get(0));
+        return TestJson.parse(run.out().get(0));
     }
 }

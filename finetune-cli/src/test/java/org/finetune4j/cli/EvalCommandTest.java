@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.TestJson;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -117,7 +117,7 @@ class EvalCommandTest {
                 "--",
                 "eval_tasks=[food, pets]");
         assertEquals(0, run.exitCode(), run.toString());
-        JsonNode result = new ObjectMapper().readTree(run.out().get(0));
+        JsonNode result = TestJson.parse(run.out().get(0));
         assertEquals(3, result.path("samples").asInt());
         JsonNode tasks = result.path("tasks");
         assertEquals(2, tasks.size(), tasks::toString);
@@ -162,6 +162,6 @@ class EvalCommandTest {
         args.addAll(List.of(more));
         CommandRun run = CommandRun.of(args.toArray(String[]::new));
         assertEquals(0, run.exitCode(), run.toString());
-        return new ObjectMapper().readTree(run.out().get(0));
+        return TestJson.parse(run.out().get(0));
     }
 }

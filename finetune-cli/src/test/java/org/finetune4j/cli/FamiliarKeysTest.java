@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -17,7 +16,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.finetune4j.Json;
 import org.finetune4j.Settings;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.supervised.TrainOn;
 import org.finetune4j.train.arguments.StepInterval;
@@ -49,10 +50,11 @@ class FamiliarKeysTest {
             "peft.PromptTuningConfig", "prompt_tuning",
             "peft.PromptEncoderConfig", "p_tuning");
 
-    @SuppressWarnings("unchecked")
     private static Map<String, Map<String, Object>> reference() {
         try (InputStream in = FamiliarKeysTest.class.getResourceAsStream("reference-keys.json")) {
-            return new ObjectMapper().readValue(in, LinkedHashMap.class);
+            Map<String, Map<String, Object>> reference = new LinkedHashMap<>();
+            TestJson.read(in).properties().forEach(kind -> reference.put(kind.getKey(), Json.toMap(kind.getValue())));
+            return reference;
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }

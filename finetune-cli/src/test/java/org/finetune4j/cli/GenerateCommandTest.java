@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
+import org.finetune4j.TestJson;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -57,7 +57,7 @@ class GenerateCommandTest {
                 "0.01");
         assertEquals(0, run.exitCode(), run.toString());
         assertEquals(2, run.out().size());
-        JsonNode line = new ObjectMapper().readTree(run.out().get(0));
+        JsonNode line = TestJson.parse(run.out().get(0));
         assertEquals("Tom lives", line.path("prompt").asText());
         assertEquals(3, line.path("ids").size());
         assertEquals("length", line.path("finish_reason").asText());

@@ -1,8 +1,6 @@
 package org.finetune4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ContainerNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -17,11 +15,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.finetune4j.TestJson;
 
 /** Makes hostile files from good ones. The same random numbers give the same file. */
 final class Mutations {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
     private static final List<JsonNode> VALUES = List.of(
@@ -284,10 +282,6 @@ final class Mutations {
     }
 
     private static JsonNode parse(byte[] content) {
-        try {
-            return JSON.readTree(new String(content, StandardCharsets.UTF_8));
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException("only good files are changed", e);
-        }
+        return TestJson.parse(new String(content, StandardCharsets.UTF_8)); // only good files are changed
     }
 }

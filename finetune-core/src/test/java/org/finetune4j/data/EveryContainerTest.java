@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.airlift.compress.zstd.ZstdOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -23,6 +22,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -33,8 +34,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What JSON Lines gives, every container gives, and a query over it. Keys whose value is null count as absent. */
 class EveryContainerTest {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     /** Texts that look like something else. */
     private static final List<String> TEXTS = List.of(
@@ -120,7 +119,7 @@ class EveryContainerTest {
     private static Path table(Path file, List<String> lines, String separator) throws IOException {
         List<String> rows = new ArrayList<>(List.of("t" + separator + "other"));
         for (String line : lines) {
-            String text = JSON.readTree(line).path("t").textValue();
+            String text = TestJson.parse(line).path("t").textValue();
             String value = separator.equals(",") ? '"' + text.replace("\"", "\"\"") + '"' : text;
             rows.add(value + separator + "x");
         }
@@ -137,7 +136,7 @@ class EveryContainerTest {
                 container("pretty.json", (dir, lines) -> {
                     List<String> pretty = new ArrayList<>();
                     for (String line : lines) {
-                        pretty.add(JSON.readTree(line).toPrettyString());
+                        pretty.add(TestJson.parse(line).toPrettyString());
                     }
                     return Files.write(dir.resolve("pretty.json"), pretty);
                 }),
@@ -189,7 +188,7 @@ class EveryContainerTest {
     void aTextStaysTheTextThatItIs(Container container) throws IOException, SQLException {
         List<String> lines = new ArrayList<>();
         for (String text : TEXTS) {
-            lines.add(JSON.writeValueAsString(JSON.createObjectNode().put("t", text)));
+            lines.add(Json.write(Json.object().put("t", text)));
         }
         List<String> read = read(container, lines).stream()
                 .map(record -> record.path("t").asText("absent"))
@@ -202,7 +201,7 @@ class EveryContainerTest {
     void anyRecordIsWhatJsonLinesGives(Container container) throws IOException, SQLException {
         List<JsonNode> expected = new ArrayList<>();
         for (String record : RECORDS) {
-            expected.add(RecordFields.withoutNulls(JSON.readTree(record)));
+            expected.add(RecordFields.withoutNulls(TestJson.parse(record)));
         }
         assertEquals(
                 expected.stream().map(EveryContainerTest::sorted).collect(Collectors.joining("\n")),

@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Device;
@@ -79,9 +79,8 @@ class AddedTokensTest {
         try (Tokenizer tokenizer = Tokenizer.load(base, CHAT)) {
             tokenizer.copyFilesTo(target);
         }
-        JsonNode decoder = new ObjectMapper()
-                .readTree(target.resolve("tokenizer_config.json").toFile())
-                .path("added_tokens_decoder");
+        JsonNode decoder =
+                TestJson.read(target.resolve("tokenizer_config.json")).path("added_tokens_decoder");
         assertEquals("<think>", decoder.path("" + oldTokens).path("content").asText());
         assertTrue(decoder.path("" + (oldTokens + 1)).path("special").asBoolean());
         try (Tokenizer before = Tokenizer.load(base, CHAT);

@@ -3,7 +3,6 @@ package org.finetune4j.model;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -13,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.memory.ProcessMemory;
 import org.junit.jupiter.api.Tag;
@@ -59,7 +59,7 @@ class HostileConfigurationTest {
     void aValueThatDoesNotFitIsRefusedBeforeItCosts(String model) throws IOException {
         Path source = GoldenModels.directory(model);
         Files.copy(source.resolve("model.safetensors"), directory.resolve("model.safetensors"));
-        ObjectNode good = (ObjectNode) new ObjectMapper().readTree(Files.readString(source.resolve("config.json")));
+        ObjectNode good = (ObjectNode) TestJson.parse(Files.readString(source.resolve("config.json")));
         Set<String> keys = new LinkedHashSet<>(MORE);
         good.fieldNames().forEachRemaining(keys::add);
         List<String> faults = new ArrayList<>();

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.finetune4j.TestJson;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,8 +20,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * same files (recorded with 5.18).
  */
 class SpecialTokenPlacesTest {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     @TempDir
     private Path directory;
@@ -38,7 +36,7 @@ class SpecialTokenPlacesTest {
         try (Tokenizer tokenizer = TestTokenizers.load(test, directory)) {
             assertAll(StreamSupport.stream(rows.spliterator(), false)
                     .map(row -> () -> assertArrayEquals(
-                            JSON.convertValue(row.path("ids"), int[].class),
+                            TestJson.ints(row.path("ids")),
                             tokenizer.encode(row.path("text").textValue(), false),
                             () -> "ids of '" + row.path("text").textValue() + "'")));
         }

@@ -1,7 +1,6 @@
 package org.finetune4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
@@ -13,12 +12,12 @@ import java.util.Objects;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 import org.junit.jupiter.api.Named;
 
 /** Small complete tokenizers for tests, of this module and of those that build on it. */
 public final class TestTokenizers {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private TestTokenizers() {}
 
@@ -60,7 +59,7 @@ public final class TestTokenizers {
     /** Recorded cases of the resources: files of a tokenizer, and what transformers made with them. */
     public static Stream<Named<JsonNode>> recorded(String file) {
         try (InputStream content = resource(file)) {
-            return StreamSupport.stream(JSON.readTree(content).spliterator(), false)
+            return StreamSupport.stream(TestJson.read(content).spliterator(), false)
                     .map(test -> Named.of(test.path("name").textValue(), test));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -72,14 +71,14 @@ public final class TestTokenizers {
         copyTo(directory, recorded.path("tokenizer").textValue());
         if (recorded.path("normalized").isBoolean()) {
             Path tokens = directory.resolve("tokenizer.json");
-            JsonNode root = JSON.readTree(tokens.toFile());
+            JsonNode root = TestJson.read(tokens);
             for (JsonNode token : root.path("added_tokens")) {
                 ((ObjectNode) token).set("normalized", recorded.path("normalized"));
             }
-            Files.write(tokens, JSON.writeValueAsBytes(root));
+            Files.write(tokens, Json.bytes(root));
         }
         for (Map.Entry<String, JsonNode> file : recorded.path("files").properties()) {
-            Files.write(directory.resolve(file.getKey()), JSON.writeValueAsBytes(file.getValue()));
+            Files.write(directory.resolve(file.getKey()), Json.bytes(file.getValue()));
         }
         return Tokenizer.load(directory);
     }

@@ -1,6 +1,5 @@
 package org.finetune4j.model;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -8,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 
 /** The small models that contracts are tried on, by name: those of the goldens, and one that is deep. */
 public final class TinyModels {
@@ -18,7 +19,6 @@ public final class TinyModels {
     private static final Path GOLDENS = Path.of("../finetune-core/src/test/resources/goldens/arch");
     private static final List<String> DROPOUTS =
             List.of("attention_dropout", "attn_pdrop", "resid_pdrop", "hidden_dropout", "dropout");
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private TinyModels() {}
 
@@ -41,7 +41,7 @@ public final class TinyModels {
                     Files.copy(file, copy.resolve(file.getFileName()));
                 }
             }
-            JSON.writeValue(copy.resolve("config.json").toFile(), config);
+            Files.write(copy.resolve("config.json"), Json.bytes(config));
             return CausalLM.load(copy);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -63,7 +63,7 @@ public final class TinyModels {
 
     private static ObjectNode read(Path directory) {
         try {
-            return (ObjectNode) JSON.readTree(directory.resolve("config.json").toFile());
+            return (ObjectNode) TestJson.read(directory.resolve("config.json"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

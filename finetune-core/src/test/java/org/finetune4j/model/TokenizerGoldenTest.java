@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +16,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.finetune4j.TestJson;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -58,7 +58,7 @@ class TokenizerGoldenTest {
     @ParameterizedTest
     @MethodSource("goldens")
     void encodesAndDecodesAsTheReference(Golden golden) throws IOException {
-        JsonNode expected = new ObjectMapper().readTree(Files.readString(golden.expected()));
+        JsonNode expected = TestJson.parse(Files.readString(golden.expected()));
         // Only tokenizer.json: the reference knows no other file.
         Files.copy(golden.tokenizer().resolve("tokenizer.json"), scratch.resolve("tokenizer.json"));
         // The reference's version decodes special tokens that are normalized (Llama 2's) with a space before them, and
@@ -101,8 +101,7 @@ class TokenizerGoldenTest {
     }
 
     private static Stream<JsonNode> addedTokens(Path tokenizer) throws IOException {
-        JsonNode root =
-                new ObjectMapper().readTree(tokenizer.resolve("tokenizer.json").toFile());
+        JsonNode root = TestJson.read(tokenizer.resolve("tokenizer.json"));
         return StreamSupport.stream(root.get("added_tokens").spliterator(), false);
     }
 

@@ -4,11 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,8 +17,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Each of these files ends the process when native code gets to see it. */
 class TokenizerPreflightTest {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     @TempDir
     private Path directory;
@@ -44,7 +43,7 @@ class TokenizerPreflightTest {
     void aSectionThatNativeCodeWouldEndTheProcessOverIsRefused(String section, String content, String reason)
             throws IOException {
         ObjectNode file = tokenizer();
-        file.set(section, JSON.readTree(content.replace('\'', '"')));
+        file.set(section, TestJson.parse(content.replace('\'', '"')));
         assertRefused(file, section, reason);
     }
 
@@ -54,12 +53,12 @@ class TokenizerPreflightTest {
         ObjectNode file = tokenizer();
         ObjectNode model = (ObjectNode) file.get("model");
         model.put("continuing_subword_prefix", "##");
-        model.set("merges", JSON.readTree(merges.replace('\'', '"').replace(';', ',')));
+        model.set("merges", TestJson.parse(merges.replace('\'', '"').replace(';', ',')));
         assertRefused(file, "model", "continuing_subword_prefix");
     }
 
     private void assertRefused(JsonNode file, String section, String reason) throws IOException {
-        Files.writeString(directory.resolve("tokenizer.json"), JSON.writeValueAsString(file));
+        Files.writeString(directory.resolve("tokenizer.json"), Json.write(file));
         String message = assertThrows(UserErrorException.class, () -> Tokenizer.load(directory))
                 .getMessage();
         assertTrue(message.contains("'" + section + "'") && message.contains(reason), message);
@@ -67,7 +66,7 @@ class TokenizerPreflightTest {
 
     private static ObjectNode tokenizer() throws IOException {
         try (var file = TestTokenizers.resource("tiny-gpt2-bpe/tokenizer.json")) {
-            return (ObjectNode) JSON.readTree(file);
+            return (ObjectNode) TestJson.read(file);
         }
     }
 }

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
@@ -17,6 +16,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,7 +31,7 @@ class RegularExpressionTest {
     /** What Python says of every pattern: an error, or three bits a text for fullmatch, search and match. */
     static Stream<Arguments> pythonsResults() throws IOException {
         try (InputStream file = RegularExpressionTest.class.getResourceAsStream("/regex/python.json")) {
-            JsonNode recorded = new ObjectMapper().readTree(Objects.requireNonNull(file));
+            JsonNode recorded = TestJson.read(Objects.requireNonNull(file));
             List<String> inputs = new ArrayList<>();
             recorded.get("inputs").forEach(input -> inputs.add(input.asText()));
             List<Arguments> all = new ArrayList<>();

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
 import org.finetune4j.train.optimizer.ScheduleOptions;
@@ -35,7 +35,7 @@ class LearningRateScheduleTest {
                 "warmup_stable_decay"
             })
     void everyStepHasTransformersLearningRate(String name) throws IOException {
-        JsonNode golden = new ObjectMapper().readTree(GOLDEN.toFile());
+        JsonNode golden = TestJson.read(GOLDEN);
         JsonNode rates = golden.path("schedules").path(name).path("lr");
         int warmup = golden.path("warmup_steps").asInt();
         Map<String, String> settings = new LinkedHashMap<>();

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,6 +15,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecordPolicy;
 import org.finetune4j.data.CharacterSamples;
@@ -270,11 +271,9 @@ class ResumeTest {
     private static Path withDropout(Path source, Path target) throws IOException {
         Files.createDirectories(target);
         Files.copy(source.resolve("model.safetensors"), target.resolve("model.safetensors"));
-        ObjectMapper json = new ObjectMapper();
-        ObjectNode config =
-                (ObjectNode) json.readTree(source.resolve("config.json").toFile());
+        ObjectNode config = (ObjectNode) TestJson.read(source.resolve("config.json"));
         config.put("resid_pdrop", 0.2).put("embd_pdrop", 0.1).put("attn_pdrop", 0.1);
-        json.writeValue(target.resolve("config.json").toFile(), config);
+        Files.write(target.resolve("config.json"), Json.bytes(config));
         return target;
     }
 

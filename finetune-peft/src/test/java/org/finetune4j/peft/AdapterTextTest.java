@@ -7,12 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
@@ -167,9 +168,7 @@ class AdapterTextTest {
             assertEquals(
                     model.network().inputEmbedding().count(), model.config().positive("vocab_size"));
             assertTrue(model.network().isTied());
-            JsonNode eos = new ObjectMapper()
-                    .readTree(merged.resolve("config.json").toFile())
-                    .path("eos_token_id");
+            JsonNode eos = TestJson.read(merged.resolve("config.json")).path("eos_token_id");
             assertEquals(ids[ids.length - 1], eos.path(0).asInt());
             assertEquals(0, eos.path(1).asInt());
         }
@@ -214,8 +213,8 @@ class AdapterTextTest {
         Path file = adapter.resolve("tokenizer.json");
         String json = Files.readString(file);
         try (Tokenizer tokenizer = Tokenizer.load(base)) {
-            String a = new ObjectMapper().writeValueAsString(tokenizer.token(40));
-            String b = new ObjectMapper().writeValueAsString(tokenizer.token(41));
+            String a = Json.write(tokenizer.token(40));
+            String b = Json.write(tokenizer.token(41));
             json = json.replaceAll("\\Q" + a + "\\E\\s*:\\s*40\\b", a + ": 41")
                     .replaceAll("\\Q" + b + "\\E\\s*:\\s*41\\b", b + ": 40");
         }

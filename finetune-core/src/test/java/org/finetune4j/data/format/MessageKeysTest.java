@@ -6,10 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Set;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,15 +19,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** No key of a message is dropped without a word: it is read, refused, or told. */
 class MessageKeysTest {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     private static JsonNode record(String assistant) {
-        try {
-            String messages = "{'messages': [{'role': 'user', 'content': 'Hi'}, " + assistant + "]}";
-            return JSON.readTree(messages.replace('\'', '"'));
-        } catch (JsonProcessingException e) {
-            throw new AssertionError(e);
-        }
+        String messages = "{'messages': [{'role': 'user', 'content': 'Hi'}, " + assistant + "]}";
+        return TestJson.parse(messages.replace('\'', '"'));
     }
 
     private static Turn answer(String assistant) {
@@ -81,7 +75,7 @@ class MessageKeysTest {
 
     @Test
     void theFormerFunctionsAreTools() throws JsonProcessingException {
-        JsonNode record = JSON.readTree(
+        JsonNode record = TestJson.parse(
                 "{\"messages\": [{\"role\": \"assistant\", \"content\": \"x\"}], \"functions\": [{\"name\": \"f\"}]}");
         Conversation conversation = (Conversation) new MessagesFormat().parse(record);
         assertEquals("[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]", String.valueOf(conversation.tools()));
@@ -130,7 +124,7 @@ class MessageKeysTest {
 
     @Test
     void aMessageOfAListOfPairsIsTwo() throws JsonProcessingException {
-        JsonNode record = JSON.readTree("{\"messages\": [{\"input\": \"Hi\", \"output\": \"Hello!\"}]}");
+        JsonNode record = TestJson.parse("{\"messages\": [{\"input\": \"Hi\", \"output\": \"Hello!\"}]}");
         assertEquals(
                 List.of(Turn.user("Hi"), Turn.assistant("Hello!")),
                 ((Conversation) new MessagesFormat().parse(record)).turns());

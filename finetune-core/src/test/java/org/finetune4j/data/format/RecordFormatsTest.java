@@ -4,11 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.List;
 import java.util.stream.Stream;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,8 +16,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every format: how its records are told from others, and what they mean. */
 class RecordFormatsTest {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     /** A record of each format in each of its forms. */
     private record Case(String format, String record, Example expected) {}
@@ -246,11 +243,6 @@ class RecordFormatsTest {
     }
 
     private static JsonNode json(String text) {
-        try {
-            return JSON.readTree(
-                    text.replace("\\\"", "\u0001").replace('\'', '"').replace("\u0001", "\\\""));
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException(text, e);
-        }
+        return TestJson.parse(text.replace("\\\"", "\u0001").replace('\'', '"').replace("\u0001", "\\\""));
     }
 }

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.finetune4j.TestJson;
 import org.finetune4j.data.LazySamples;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TruncationPolicy;
@@ -22,8 +22,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** A prompt and its answer become the tokens and labels that TRL's SFTTrainer gives them (recorded with 1.13). */
 class PromptCompletionTokensTest {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     @TempDir
     private Path directory;
@@ -50,12 +48,8 @@ class PromptCompletionTokensTest {
                                 TruncationPolicy.ERROR)
                         .get(0);
                 String shown = "'" + prompt + "' + '" + completion + "'";
-                assertArrayEquals(
-                        JSON.convertValue(row.path("ids"), int[].class), sample.inputIds(), () -> "ids of " + shown);
-                assertArrayEquals(
-                        JSON.convertValue(row.path("labels"), int[].class),
-                        sample.labels(),
-                        () -> "labels of " + shown);
+                assertArrayEquals(TestJson.ints(row.path("ids")), sample.inputIds(), () -> "ids of " + shown);
+                assertArrayEquals(TestJson.ints(row.path("labels")), sample.labels(), () -> "labels of " + shown);
             }));
         }
     }

@@ -4,9 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.jinja.RenderSession;
 import org.jspecify.annotations.Nullable;
@@ -33,13 +32,9 @@ class AssistantSpansTest {
             ChatMessage.assistant("A2"));
 
     private static ChatTemplate template(String family) throws IOException {
-        ObjectMapper json = new ObjectMapper();
-        JsonNode golden = json.readTree(Path.of("src/test/resources/goldens/chat", family + ".chat.json")
-                .toFile());
+        JsonNode golden = TestJson.read(Path.of("src/test/resources/goldens/chat", family + ".chat.json"));
         return ChatTemplate.of(
-                family,
-                golden.path("chat_template").asText(),
-                json.convertValue(golden.path("special_tokens"), new TypeReference<Map<String, String>>() {}));
+                family, golden.path("chat_template").asText(), TestJson.texts(golden.path("special_tokens")));
     }
 
     private static List<String> answers(ChatTemplate template, List<ChatMessage> messages) {

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.supervised.AlpacaTemplate;
@@ -26,7 +26,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The templates that are known by name write what those write that the models were published with. */
 class BuiltInTemplatesTest {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path GOLDENS = Path.of("src/test/resources/goldens/chat");
 
     @TempDir
@@ -37,7 +36,7 @@ class BuiltInTemplatesTest {
     }
 
     private static Stream<Arguments> published() throws IOException {
-        JsonNode golden = JSON.readTree(GOLDENS.resolve("built-in.json").toFile());
+        JsonNode golden = TestJson.read(GOLDENS.resolve("built-in.json"));
         return StreamSupport.stream(golden.path("rows").spliterator(), false)
                 .map(row -> Arguments.of(
                         row.path("name").asText(),
@@ -66,7 +65,7 @@ class BuiltInTemplatesTest {
     @ParameterizedTest
     @CsvSource({"mistral, mistral-v0.3", "phi3, phi3", "qwen, qwen2.5"})
     void renderingsAreThoseRecordedWithTheRealTemplate(String name, String family) throws IOException {
-        JsonNode golden = JSON.readTree(GOLDENS.resolve(family + ".chat.json").toFile());
+        JsonNode golden = TestJson.read(GOLDENS.resolve(family + ".chat.json"));
         ChatTemplate template = builtIn(name, ChatTemplateGoldenTest.tokens(golden));
         assertTrue(golden.path("rows").size() > 20);
         for (JsonNode row : golden.path("rows")) {

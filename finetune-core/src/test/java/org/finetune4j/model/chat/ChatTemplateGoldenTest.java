@@ -3,16 +3,15 @@ package org.finetune4j.model.chat;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 import org.finetune4j.model.Tokenizer;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
@@ -21,7 +20,6 @@ import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 /** Conversations read as transformers writes them, in the templates of real models. */
 class ChatTemplateGoldenTest {
 
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path GOLDENS = Path.of("src/test/resources/goldens/chat");
 
     @TestFactory
@@ -33,7 +31,7 @@ class ChatTemplateGoldenTest {
     private static Stream<DynamicTest> rows(String family) {
         JsonNode golden;
         try {
-            golden = JSON.readTree(GOLDENS.resolve(family + ".chat.json").toFile());
+            golden = TestJson.read(GOLDENS.resolve(family + ".chat.json"));
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
@@ -58,13 +56,12 @@ class ChatTemplateGoldenTest {
     Stream<DynamicTest> idsAreThoseOfTransformers() {
         return Stream.of("llama3.2-instruct", "mistral-v0.3", "phi3", "qwen2.5")
                 .map(family -> DynamicTest.dynamicTest(family, () -> {
-                    JsonNode golden =
-                            JSON.readTree(GOLDENS.resolve(family + ".chat.json").toFile());
+                    JsonNode golden = TestJson.read(GOLDENS.resolve(family + ".chat.json"));
                     String vocabulary = golden.path("tokenizer_json_of").asText(family);
                     Path directory = Path.of(System.getenv("FINETUNE_SHARED"), "data", "tokenizers", vocabulary);
                     try (Tokenizer tokenizer = Tokenizer.load(directory)) {
                         for (JsonNode row : golden.path("rows")) {
-                            int[] expected = JSON.convertValue(row.get("ids"), int[].class);
+                            int[] expected = TestJson.ints(row.get("ids"));
                             assertArrayEquals(
                                     expected, tokenizer.encode(row.path("text").asText(), false));
                         }
@@ -73,7 +70,7 @@ class ChatTemplateGoldenTest {
     }
 
     static Map<String, String> tokens(JsonNode golden) {
-        return JSON.convertValue(golden.path("special_tokens"), new TypeReference<Map<String, String>>() {});
+        return TestJson.texts(golden.path("special_tokens"));
     }
 
     static ChatOptions options(JsonNode golden, JsonNode row) {
@@ -86,10 +83,12 @@ class ChatTemplateGoldenTest {
         for (Map.Entry<String, JsonNode> argument : row.path("arguments").properties()) {
             JsonNode value = argument.getValue();
             options = switch (argument.getKey()) {
-                case "tools" ->
-                    options.withTools(JSON.convertValue(golden.path("TOOLS"), new TypeReference<List<Object>>() {}));
+                case "tools" -> options.withTools(Json.toList(golden.path("TOOLS")));
                 case "continue_final_message" -> options.continuingFinalMessage();
-                default -> options.with(argument.getKey(), JSON.convertValue(value, Object.class));
+                default ->
+                    options.with(
+                            argument.getKey(),
+                            Json.toList(Json.array().add(value)).get(0));
             };
         }
         return options;
@@ -98,8 +97,7 @@ class ChatTemplateGoldenTest {
     static List<ChatMessage> messages(JsonNode conversation) {
         List<ChatMessage> messages = new ArrayList<>();
         for (JsonNode message : conversation) {
-            messages.add(
-                    new ChatMessage(JSON.convertValue(message, new TypeReference<LinkedHashMap<String, Object>>() {})));
+            messages.add(new ChatMessage(Json.toMap(message)));
         }
         return messages;
     }

@@ -1,7 +1,6 @@
 package org.finetune4j.model.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -27,6 +26,8 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 
 /**
  * A hub on this machine, with one repository of files in memory and all the trouble a hub can make. Large files are those
@@ -35,8 +36,6 @@ import java.util.concurrent.Executors;
 public final class FakeHub implements AutoCloseable {
 
     public static final String COMMIT = "0123456789abcdef0123456789abcdef01234567";
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     public final Map<String, byte[]> files = new ConcurrentHashMap<>();
     public final List<String> requests = new CopyOnWriteArrayList<>();
@@ -150,19 +149,19 @@ public final class FakeHub implements AutoCloseable {
             return;
         }
         if (path.contains("/tree/")) {
-            var tree = JSON.createArrayNode();
+            var tree = Json.array();
             files.forEach((name, content) -> tree.addObject()
                     .put("type", "file")
                     .put("path", name)
                     .put("size", content.length)
                     .put("oid", etag(name, content)));
-            send(exchange, JSON.writeValueAsBytes(tree));
+            send(exchange, Json.bytes(tree));
             return;
         }
-        ObjectNode info = JSON.createObjectNode().put("id", id).put("sha", COMMIT);
+        ObjectNode info = Json.object().put("id", id).put("sha", COMMIT);
         var siblings = info.putArray("siblings");
         files.keySet().stream().sorted().forEach(name -> siblings.addObject().put("rfilename", name));
-        send(exchange, JSON.writeValueAsBytes(info));
+        send(exchange, Json.bytes(info));
     }
 
     private void answerFile(HttpExchange exchange, String path) throws IOException {
@@ -246,12 +245,12 @@ public final class FakeHub implements AutoCloseable {
 
     private void answerPost(HttpExchange exchange, String path) throws IOException {
         String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
-        ObjectNode answer = JSON.createObjectNode();
+        ObjectNode answer = Json.object();
         if (path.equals("/api/repos/create")) {
-            created.add(JSON.readTree(body));
+            created.add(TestJson.parse(body));
         } else if (path.contains("/preupload/")) {
             var modes = answer.putArray("files");
-            for (JsonNode file : JSON.readTree(body).path("files")) {
+            for (JsonNode file : TestJson.parse(body).path("files")) {
                 String name = file.path("path").asText();
                 modes.addObject()
                         .put("path", name)
@@ -260,19 +259,19 @@ public final class FakeHub implements AutoCloseable {
             }
         } else if (path.endsWith("/objects/batch")) {
             var objects = answer.putArray("objects");
-            JSON.readTree(body).path("objects").forEach(object -> objects.add(uploadOf(object)));
+            TestJson.parse(body).path("objects").forEach(object -> objects.add(uploadOf(object)));
         } else if (path.contains("/commit/")) {
             for (String line : body.split("\n")) {
-                commitLines.add(JSON.readTree(line));
+                commitLines.add(TestJson.parse(line));
             }
             answer.put("commitUrl", endpoint() + "/" + id + "/commit/" + COMMIT).put("commitOid", COMMIT);
         }
-        send(exchange, JSON.writeValueAsBytes(answer));
+        send(exchange, Json.bytes(answer));
     }
 
     private ObjectNode uploadOf(JsonNode object) {
         String oid = object.path("oid").asText();
-        ObjectNode answer = JSON.createObjectNode().put("oid", oid);
+        ObjectNode answer = Json.object().put("oid", oid);
         answer.put("size", object.path("size").asLong());
         ObjectNode actions = answer.putObject("actions");
         ObjectNode upload = actions.putObject("upload");

@@ -3,13 +3,13 @@ package org.finetune4j.train.preflight;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.finetune4j.TestJson;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.examples.InstructionDataset;
 import org.finetune4j.data.format.Instruction;
@@ -36,8 +36,8 @@ class AnswerEndCheckTest {
     private Path directory;
 
     private Optional<String> spelledEnd(String files, String answer) throws IOException {
-        try (Tokenizer tokenizer = TestTokenizers.load(
-                new ObjectMapper().readTree(files), Files.createTempDirectory(directory, "tokenizer"))) {
+        try (Tokenizer tokenizer =
+                TestTokenizers.load(TestJson.parse(files), Files.createTempDirectory(directory, "tokenizer"))) {
             int[] text = tokenizer.encode(answer, false);
             int[] ids = Arrays.copyOf(text, text.length + 1);
             ids[text.length] = tokenizer.eosTokenId().orElseThrow();

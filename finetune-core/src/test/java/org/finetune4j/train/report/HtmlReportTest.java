@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -18,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.finetune4j.TestJson;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.TrainingPlan;
 import org.junit.jupiter.api.Test;
@@ -197,7 +197,7 @@ class HtmlReportTest {
         int charts = 0;
         while (data.find()) {
             String json = data.group(1);
-            assertDoesNotThrow(() -> new ObjectMapper().readTree(json), json);
+            assertDoesNotThrow(() -> TestJson.parse(json), json);
             charts++;
         }
         assertEquals(4, charts);

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
@@ -97,9 +97,8 @@ class MetricsLogTest {
     void everyLineIsOneJsonObjectThatSaysItsEventAndStep() throws IOException {
         Runs.complete(new MetricsLog(file), 20);
 
-        ObjectMapper json = new ObjectMapper();
         for (String line : Files.readAllLines(file)) {
-            JsonNode event = json.readTree(line);
+            JsonNode event = TestJson.parse(line);
             assertTrue(event.path("event").isTextual(), line);
             assertTrue(event.path("step").isIntegralNumber(), line);
         }

@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.TestJson;
 import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
@@ -56,8 +56,7 @@ class AdaLoraTrajectoryTest {
 
     @Test
     void everyStepLeavesTheDirectionsThatPeftLeft() throws IOException {
-        JsonNode recorded =
-                new ObjectMapper().readTree(GOLDEN.resolve("golden.json").toFile());
+        JsonNode recorded = TestJson.read(GOLDEN.resolve("golden.json"));
         try (TensorScope scope = TensorScope.open();
                 SafetensorsFile golden = SafetensorsFile.open(GOLDEN.resolve("golden.safetensors"));
                 CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));

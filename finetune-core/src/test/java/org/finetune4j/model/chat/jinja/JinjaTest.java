@@ -5,9 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.ZoneOffset;
@@ -16,6 +14,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
 import java.util.stream.StreamSupport;
+import org.finetune4j.Json;
+import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.junit.jupiter.api.Test;
@@ -35,11 +35,8 @@ class JinjaTest {
 
     @Test
     void recordedRenderingsAreThoseOfJinja2() throws IOException {
-        ObjectMapper json = new ObjectMapper();
-        JsonNode golden = json.readTree(
-                Path.of("src/test/resources/goldens/chat/jinja.json").toFile());
-        Map<String, Object> variables =
-                json.convertValue(golden.path("variables"), new TypeReference<Map<String, Object>>() {});
+        JsonNode golden = TestJson.read(Path.of("src/test/resources/goldens/chat/jinja.json"));
+        Map<String, Object> variables = Json.toMap(golden.path("variables"));
         assertTrue(golden.path("rows").size() > 100);
         assertAll(StreamSupport.stream(golden.path("rows").spliterator(), false).map(row -> () -> {
             String source = row.path("template").asText();
@@ -50,11 +47,8 @@ class JinjaTest {
     /** Every construct, filter and test that templates of real models use, and what Jinja2 refuses. */
     @Test
     void theLanguageOfRealTemplatesIsThatOfJinja2() throws IOException {
-        ObjectMapper json = new ObjectMapper();
-        JsonNode golden = json.readTree(
-                Path.of("src/test/resources/goldens/chat/jinja-language.json").toFile());
-        Map<String, Object> variables =
-                json.convertValue(golden.path("variables"), new TypeReference<Map<String, Object>>() {});
+        JsonNode golden = TestJson.read(Path.of("src/test/resources/goldens/chat/jinja-language.json"));
+        Map<String, Object> variables = Json.toMap(golden.path("variables"));
         assertTrue(golden.path("rows").size() > 90);
         assertAll(StreamSupport.stream(golden.path("rows").spliterator(), false).map(row -> () -> {
             String source = row.path("template").asText();
