@@ -10,7 +10,10 @@ import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.GenerationEngine;
+import org.finetune4j.generate.GenerationLimits;
 import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.GenerationRequest;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
@@ -18,24 +21,33 @@ import org.finetune4j.tensor.DType;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Times greedy generation by a model with random weights. */
+/** Times generation by a model with random weights. */
 @Command(
         name = "generate",
         mixinStandardHelpOptions = true,
-        description = "Times greedy generation: random weights, a random prompt.")
+        description = "Times generation: random weights, random prompts.")
 final class BenchGenerateCommand implements Callable<Integer> {
 
     @Option(names = "--shape", defaultValue = "smol135", description = "${COMPLETION-CANDIDATES}")
     private BenchShape shape;
 
-    @Option(names = "--batch", defaultValue = "1", description = "Sequences (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--batch", defaultValue = "1", description = "Sequences of one length (default: ${DEFAULT-VALUE}).")
     private int batch;
+
+    @Option(
+            names = "--rows",
+            description =
+                    "Sequences whose prompts have half to one and a half times --prompt-tokens: one by one, then together.")
+    private Integer rows;
 
     @Option(names = "--prompt-tokens", defaultValue = "16", description = "Tokens to start with.")
     private int promptTokens;
 
     @Option(names = "--new-tokens", defaultValue = "128", description = "Tokens to add (default: ${DEFAULT-VALUE}).")
     private int newTokens;
+
+    @Option(names = "--temperature", defaultValue = "0", description = "Draws tokens; 0 takes the likeliest.")
+    private double temperature;
 
     @Option(names = "--runs", defaultValue = "3", description = "Times after one that is not counted.")
     private int runs;
@@ -48,44 +60,94 @@ final class BenchGenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (batch < 1 || promptTokens < 1 || newTokens < 1 || runs < 1) {
+        if (batch < 1 || promptTokens < 1 || newTokens < 1 || runs < 1 || (rows != null && rows < 1)) {
             throw new UserErrorException(
-                    "bench generate needs --batch, --prompt-tokens, --new-tokens and --runs above 0");
+                    "bench generate needs --batch, --rows, --prompt-tokens, --new-tokens and --runs above 0");
         }
-        List<Double> seconds = new ArrayList<>();
         DType type = DType.parseChoice("--dtype", dtype).orElse(DType.FLOAT32);
         LoadOptions types = LoadOptions.defaults().withDType(type).withComputeDType(type);
-        try (CausalLM model = CausalLM.initialize(shape.config(), null, types, 0)) {
-            SplittableRandom random = new SplittableRandom(0);
-            int vocabulary = (int) model.network().inputEmbedding().count();
-            List<int[]> prompts = new ArrayList<>();
-            for (int row = 0; row < batch; row++) {
-                prompts.add(random.ints(promptTokens, 0, vocabulary).toArray());
-            }
-            GenerationOptions options = GenerationOptions.greedy(newTokens).toBuilder()
-                    .stopTokens(Set.of())
-                    .build();
-            TextGenerator generator = TextGenerator.of(model);
-            for (int run = 0; run <= runs; run++) {
-                long start = System.nanoTime();
-                generator.completeTokens(prompts, options);
-                seconds.add((System.nanoTime() - start) / 1e9);
-            }
-        }
-        List<Double> counted =
-                seconds.subList(1, seconds.size()).stream().sorted().toList();
-        double median = counted.get(counted.size() / 2);
+        GenerationOptions options = GenerationOptions.greedy(newTokens).toBuilder()
+                .temperature(temperature)
+                .stopTokens(Set.of())
+                .build();
         ObjectNode result = Json.object();
         result.put("shape", shape.toString());
         result.put("dtype", type.torchName());
+        result.put("temperature", temperature);
+        try (CausalLM model = CausalLM.initialize(shape.config(), null, types, 0)) {
+            if (rows == null) {
+                alike(model, options, result);
+            } else {
+                compare(model, options, rows, result);
+            }
+        }
+        System.out.println(json ? Json.write(result) : Json.writePretty(result));
+        return 0;
+    }
+
+    private void alike(CausalLM model, GenerationOptions options, ObjectNode result) {
+        SplittableRandom random = new SplittableRandom(0);
+        List<int[]> prompts = new ArrayList<>();
+        for (int row = 0; row < batch; row++) {
+            prompts.add(prompt(model, random, promptTokens));
+        }
+        TextGenerator generator = TextGenerator.of(model);
+        List<Double> seconds = new ArrayList<>();
+        for (int run = 0; run <= runs; run++) {
+            seconds.add(seconds(() -> generator.completeTokens(prompts, options)));
+        }
         result.put("batch", batch);
         result.put("prompt_tokens", promptTokens);
         result.put("new_tokens", newTokens);
-        result.put("median_s", rounded(median, 3));
-        result.put("min_s", rounded(counted.get(0), 3));
-        result.put("tokens_per_s", rounded(batch * newTokens / median, 1));
-        System.out.println(json ? Json.write(result) : Json.writePretty(result));
-        return 0;
+        report(result, "", seconds, batch);
+    }
+
+    /** The same requests one by one and in one batch, in turn. */
+    private void compare(CausalLM model, GenerationOptions options, int count, ObjectNode result) {
+        SplittableRandom random = new SplittableRandom(0);
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (int row = 0; row < count; row++) {
+            int length = Math.max(1, promptTokens / 2 + (int) ((long) promptTokens * row / Math.max(1, count - 1)));
+            requests.add(
+                    GenerationRequest.of(prompt(model, random, length), options).withFirstStream(row));
+        }
+        List<Double> alone = new ArrayList<>();
+        List<Double> together = new ArrayList<>();
+        GenerationLimits limits = GenerationLimits.defaults().withMaxRows(count);
+        try (GenerationEngine engine = GenerationEngine.of(model, limits)) {
+            for (int run = 0; run <= runs; run++) {
+                alone.add(seconds(() -> requests.forEach(request -> engine.generate(List.of(request)))));
+                together.add(seconds(() -> engine.generate(requests)));
+            }
+        }
+        result.put("rows", count);
+        result.put("prompt_tokens", promptTokens);
+        result.put("new_tokens", newTokens);
+        double one = report(result, "one_by_one_", alone, count);
+        double all = report(result, "", together, count);
+        result.put("speedup", rounded(one / all, 2));
+    }
+
+    private static int[] prompt(CausalLM model, SplittableRandom random, int length) {
+        int vocabulary = (int) model.network().inputEmbedding().count();
+        return random.ints(length, 0, vocabulary).toArray();
+    }
+
+    private static double seconds(Runnable work) {
+        long start = System.nanoTime();
+        work.run();
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    /** All but the first time, which warms up; gives the median. */
+    private double report(ObjectNode result, String prefix, List<Double> seconds, int sequences) {
+        List<Double> counted =
+                seconds.subList(1, seconds.size()).stream().sorted().toList();
+        double median = counted.get(counted.size() / 2);
+        result.put(prefix + "median_s", rounded(median, 3));
+        result.put(prefix + "min_s", rounded(counted.get(0), 3));
+        result.put(prefix + "tokens_per_s", rounded(sequences * newTokens / median, 1));
+        return median;
     }
 
     private static BigDecimal rounded(double value, int digits) {

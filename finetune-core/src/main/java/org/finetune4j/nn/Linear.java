@@ -7,6 +7,7 @@ import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.RowProducts;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -107,8 +108,8 @@ public final class Linear extends Module {
         }
         Tensor w = weight().as(dtype, context);
         Parameter b = bias();
-        if (layout == Layout.OUT_IN && FewRows.isFaster(x, w)) {
-            Tensor product = FewRows.multiply(x, w); // [..., out]
+        if (layout == Layout.OUT_IN && (RowProducts.isFaster(x, w) || FewRows.isFaster(x, w))) {
+            Tensor product = RowProducts.isFaster(x, w) ? rowProduct(x, w) : FewRows.multiply(x, w); // [..., out]
             return b == null ? product : product.addInPlace(b.as(dtype));
         }
         if (layout == Layout.OUT_IN) {
@@ -121,6 +122,12 @@ public final class Linear extends Module {
         Tensor rows = x.reshape(-1, inFeatures()); // [rows, in]
         shape[shape.length - 1] = outFeatures();
         return Functional.addmm(b.as(dtype), rows, w).view(shape); // [..., out]
+    }
+
+    private Tensor rowProduct(Tensor x, Tensor w) {
+        long[] shape = x.shape();
+        shape[shape.length - 1] = outFeatures();
+        return RowProducts.multiply(x.reshape(-1, inFeatures()), w).view(shape); // [..., out]
     }
 
     /** Whether a backward pass or many rows would be better served with the decompressed weight. */

@@ -81,6 +81,12 @@ public final class MatrixProducts {
         return new Mode(oneDnnIsBetter, recurring);
     }
 
+    /** Whether oneDNN was found to be faster here and to give float32's products. */
+    static boolean isOneDnnBetter() {
+        Torch.ensureLoaded();
+        return oneDnnIsBetter;
+    }
+
     /** Finds out about this processor; called while libtorch is loaded. */
     static void examine() {
         // A GPU's products would lose precision too.
