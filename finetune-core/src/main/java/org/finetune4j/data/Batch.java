@@ -127,7 +127,21 @@ public record Batch(
 
     /** {@return what a model reads of this batch: everything but the labels} */
     public ModelInputs modelInputs() {
-        return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds);
+        return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds, tokenTypes());
+    }
+
+    private int @Nullable [] tokenTypes() {
+        float[][] rows = columns.get(Sample.TOKEN_TYPES);
+        if (rows == null) {
+            return null;
+        }
+        int[] types = new int[inputIds.length];
+        for (int row = 0; row < rows.length; row++) {
+            for (int i = 0; i < Math.min(sequenceLength, rows[row].length); i++) {
+                types[row * sequenceLength + i] = (int) rows[row][i];
+            }
+        }
+        return types;
     }
 
     /** {@return whether any row is padded; without padding, attention needs no mask but the causal one} */

@@ -25,6 +25,9 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds,
     /** The label of a token that is not trained. */
     public static final int IGNORE_INDEX = -100;
 
+    /** The column that says of each token which of two texts it belongs to, for encoders that tell them apart. */
+    public static final String TOKEN_TYPES = "token_type_ids";
+
     /**
      * Refuses what no model can have.
      *

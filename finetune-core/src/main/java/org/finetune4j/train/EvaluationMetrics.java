@@ -4,7 +4,8 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
@@ -91,14 +92,22 @@ public record EvaluationMetrics(
      *
      * @param name {@code loss}, {@code perplexity}, {@code exact_match} or a name among the scores
      * @return its value
-     * @throws NullPointerException when it was not measured
+     * @throws UserErrorException when it was not measured, with what was
      */
     public double metric(String name) {
         return switch (name) {
             case "loss" -> loss;
             case "perplexity" -> perplexity();
-            case "exact_match" -> Objects.requireNonNull(exactMatch, name);
-            default -> Objects.requireNonNull(scores.get(name), name);
+            case "exact_match" -> measured(name, exactMatch);
+            default -> measured(name, scores.get(name));
         };
+    }
+
+    private double measured(String name, @Nullable Double value) {
+        if (value == null) {
+            throw new UserErrorException("'" + name + "' was not measured on the held-out samples"
+                    + Suggestions.among(name, scores.isEmpty() ? List.of("loss", "perplexity") : scores.keySet()));
+        }
+        return value;
     }
 }

@@ -86,13 +86,16 @@ public final class TrainingResult implements AutoCloseable {
 
     /**
      * Writes the adapter in PEFT's format; where the training had a form of its own, with the tokenizer and the chat template
-     * to ask it in.
+     * to ask it in, and for a classifier with the configuration that says its labels.
      *
      * @param directory where it goes
      * @throws UserErrorException when the method makes no adapter
      */
     public void saveAdapter(Path directory) {
         adapter().export(directory);
+        if (model.config().isSequenceClassifier()) {
+            model.config().save(directory);
+        }
         model.usedChatTemplate().ifPresent(form -> {
             model.tokenizer().copyFilesTo(directory);
             form.save(directory);

@@ -1,12 +1,16 @@
 package org.finetune4j.data.format;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.RecordFields;
 
-/** {@code text} (or {@code sentence}), for pairs {@code text_pair}, and {@code label}: a name or a whole number. */
+/**
+ * {@code text} (or {@code sentence}), for pairs {@code text_pair}, and {@code label}: a name or a number, or a list of them
+ * where several labels can hold at once, which may be called {@code labels}.
+ */
 public final class ClassificationFormat implements RecordFormat {
 
     @Override
@@ -16,12 +20,13 @@ public final class ClassificationFormat implements RecordFormat {
 
     @Override
     public List<String> keys() {
-        return List.of("text", "label", "sentence", "text_pair");
+        return List.of("text", "label", "labels", "sentence", "text_pair");
     }
 
     @Override
     public boolean matches(JsonNode record) {
-        return record.path(textKey(record)).isTextual() && record.path("label").isValueNode();
+        JsonNode label = label(record);
+        return record.path(textKey(record)).isTextual() && (label.isValueNode() || label.isArray());
     }
 
     @Override
@@ -32,15 +37,23 @@ public final class ClassificationFormat implements RecordFormat {
     @Override
     public Example parse(JsonNode record) {
         String text = RecordFields.requiredString(record, textKey(record));
-        JsonNode label = record.path("label");
-        if (!label.isTextual() && !label.isIntegralNumber() && !label.isBoolean()) {
-            throw new UserErrorException(
-                    label.isMissingNode()
-                            ? "the record has no 'label'"
-                            : "'label' must be a name or a whole number, got "
-                                    + label.getNodeType().name().toLowerCase(Locale.ROOT));
+        JsonNode label = label(record);
+        if (label.isMissingNode()) {
+            throw new UserErrorException("the record has no 'label'");
         }
-        return new LabelledText(text, RecordFields.optionalString(record, "text_pair"), label.asText());
+        List<String> labels = new ArrayList<>();
+        for (JsonNode one : label.isArray() ? label : List.of(label)) {
+            if (!one.isTextual() && !one.isNumber() && !one.isBoolean()) {
+                throw new UserErrorException("'label' must be a name or a number, or a list of them, got "
+                        + one.getNodeType().name().toLowerCase(Locale.ROOT));
+            }
+            labels.add(one.asText());
+        }
+        return new LabelledText(text, RecordFields.optionalString(record, "text_pair"), labels);
+    }
+
+    private static JsonNode label(JsonNode record) {
+        return record.path(record.has("labels") && !record.has("label") ? "labels" : "label");
     }
 
     private static String textKey(JsonNode record) {

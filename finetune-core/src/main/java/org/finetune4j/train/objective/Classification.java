@@ -1,5 +1,7 @@
 package org.finetune4j.train.objective;
 
+import java.util.List;
+import java.util.Locale;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
@@ -23,7 +25,12 @@ public record Classification(Problem problem) implements Objective {
         /** Numbers that the model's outputs are to be. */
         REGRESSION,
         /** For every label 1 where it holds and 0 where not. */
-        MULTI_LABEL
+        MULTI_LABEL;
+
+        /** {@return what {@code problem_type} in a model's configuration calls it} */
+        public String problemType() {
+            return this == REGRESSION ? "regression" : name().toLowerCase(Locale.ROOT) + "_classification";
+        }
     }
 
     @Override
@@ -45,6 +52,20 @@ public record Classification(Problem problem) implements Objective {
             case REGRESSION -> ClassificationLoss.regression(network, batch.modelInputs(), all, scale);
             case MULTI_LABEL -> ClassificationLoss.multiLabel(network, batch.modelInputs(), all, scale);
         };
+    }
+
+    /**
+     * What held-out sequences are measured by.
+     *
+     * @return scores by name, beside the loss
+     */
+    public List<Score> scores() {
+        return ClassificationMeasurement.scores(problem);
+    }
+
+    @Override
+    public Measurement measurement() {
+        return new ClassificationMeasurement(this);
     }
 
     private static float[] flattened(float[][] rows) {

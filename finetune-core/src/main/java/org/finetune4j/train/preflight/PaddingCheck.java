@@ -19,7 +19,8 @@ public final class PaddingCheck implements PreflightCheck {
             findings.error("the collator gives padding a label or lets it be seen: mask it");
             return;
         }
-        if (context.model().hasTokenizer()) {
+        // A classifier writes nothing that it would have to end.
+        if (context.model().hasTokenizer() && context.model().network().pooling() == null) {
             warnAboutStop(context, findings);
         }
     }

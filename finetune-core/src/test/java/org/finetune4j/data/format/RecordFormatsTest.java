@@ -210,7 +210,7 @@ class RecordFormatsTest {
                 "super_ni | {'Definition': ['x'], 'Instances': [{'input': 'y'}]} | the instance has no 'output'",
                 "self_instruct | {'instruction': 'x', 'instances': [{'output': 'y'}, {'output': 'z'}]} | got 2 of them: write each",
                 "classification | {'text': 'x'} | no 'label'",
-                "classification | {'text': 'x', 'label': 1.5} | a name or a whole number, got number",
+                "classification | {'text': 'x', 'label': {}} | a name or a number, or a list of them, got object",
                 "preference | {'prompt': 'x', 'chosen': 'y', 'reject': 'z'} | no 'rejected', but a 'reject'",
                 "unpaired_preference | {'prompt': 'x', 'completion': 'y', 'label': 'good'} | must be true or false, got string",
             })

@@ -1,0 +1,202 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.model.Tokenizer;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.TensorScope;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code stage: cls}: texts get one label, several, or a number, by a decoder or by BERT. */
+class ClassificationStageTest {
+
+    private static final Path WORD_PIECES = Path.of("../finetune-core/src/test/resources/tokenizer/tiny-wordpiece");
+
+    @TempDir
+    Path directory;
+
+    private TrainingFiles files;
+
+    @BeforeEach
+    void prepare() {
+        files = new TrainingFiles(directory);
+    }
+
+    private interface Label {
+        String of(boolean tom, boolean soup);
+    }
+
+    private static List<String> records(int count, long seed, Label label) {
+        Random random = new Random(seed);
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            boolean tom = random.nextBoolean();
+            boolean soup = random.nextBoolean();
+            lines.add("{\"text\": \"%s likes to eat %s.\", \"label\": %s}"
+                    .formatted(tom ? "Tom" : "Mary", soup ? "soup" : "bread", label.of(tom, soup)));
+        }
+        return lines;
+    }
+
+    private static void write(Path file, List<String> lines) {
+        TrainingFiles.write(file, String.join("\n", lines) + "\n");
+    }
+
+    private CommandRun train(Label label, String... more) {
+        write(files.data, records(48, 1, label));
+        write(directory.resolve("held.jsonl"), records(24, 2, label));
+        List<String> keys = new ArrayList<>(List.of(
+                "stage=cls",
+                "eval_file=" + directory.resolve("held.jsonl"),
+                "eval_strategy=steps",
+                "eval_steps=15",
+                "max_steps=30",
+                "learning_rate=5e-3",
+                "report_to=html",
+                "per_device_train_batch_size=8"));
+        keys.addAll(List.of(more));
+        return files.train(keys.toArray(String[]::new));
+    }
+
+    private JsonNode lastEvaluation() throws IOException {
+        List<JsonNode> evaluations = Files.readAllLines(files.output.resolve("metrics.jsonl")).stream()
+                .map(line -> Json.parse(line, "metrics.jsonl"))
+                .filter(event -> event.path("event").asText().equals("evaluation"))
+                .toList();
+        return evaluations.get(evaluations.size() - 1);
+    }
+
+    @Test
+    void classesGetTheirNamesFromTheRecords() throws IOException {
+        CommandRun run = train(
+                (tom, soup) -> tom ? "\"his\"" : "\"hers\"",
+                "metric_for_best_model=eval_macro_f1",
+                "load_best_model_at_end=true");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertEquals(1, lastEvaluation().path("scores").path("accuracy").doubleValue(), 1e-9, run.toString());
+        assertEquals(1, lastEvaluation().path("scores").path("macro_f1").doubleValue(), 1e-9);
+        JsonNode config = InputFiles.json(files.output.resolve("config.json"));
+        assertEquals("{\"0\":\"hers\",\"1\":\"his\"}", config.path("id2label").toString());
+        assertEquals("single_label_classification", config.path("problem_type").asText());
+    }
+
+    @Test
+    void severalLabelsCanHold() throws IOException {
+        CommandRun run = train(
+                (tom, soup) -> "[" + (tom ? "\"tom\"" + (soup ? ", " : "") : "") + (soup ? "\"soup\"" : "") + "]");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(lastEvaluation().path("scores").path("macro_f1").doubleValue() > 0.9, run.toString());
+        JsonNode config = InputFiles.json(files.output.resolve("config.json"));
+        assertEquals("multi_label_classification", config.path("problem_type").asText());
+        assertEquals(2, config.path("id2label").size());
+    }
+
+    @Test
+    void numbersAreLearnedAsNumbers() throws IOException {
+        CommandRun run = train((tom, soup) -> String.valueOf((tom ? 1 : -1) + (soup ? 0.5 : 0)));
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(lastEvaluation().path("scores").path("pearson_correlation").doubleValue() > 0.9, run.toString());
+        assertEquals(
+                "regression",
+                InputFiles.json(files.output.resolve("config.json"))
+                        .path("problem_type")
+                        .asText());
+    }
+
+    /** BERT reads both texts, each with its own type. */
+    @Test
+    void bertTellsTwoTextsApart() throws IOException {
+        bert();
+        List<String> lines = new ArrayList<>();
+        Random random = new Random(4);
+        for (int i = 0; i < 64; i++) {
+            boolean same = random.nextBoolean();
+            lines.add("{\"text\": \"%s\", \"text_pair\": \"%s\", \"label\": %d}"
+                    .formatted("the dog", same ? "the dog" : "a fox runs", same ? 1 : 0));
+        }
+        write(files.data, lines);
+        TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
+        TrainingFiles.edit(
+                files.config, "model_name_or_path: " + files.model, "model_name_or_path: " + directory.resolve("bert"));
+        CommandRun run = files.train(
+                "stage=cls",
+                "method=full",
+                "eval_fraction=0.25",
+                "eval_strategy=steps",
+                "eval_steps=20",
+                "max_steps=40",
+                "learning_rate=3e-3",
+                "report_to=html",
+                "per_device_train_batch_size=8");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertEquals(1, lastEvaluation().path("scores").path("accuracy").doubleValue(), 1e-9, run.toString());
+        try (CausalLM model = CausalLM.load(files.output);
+                TensorScope scope = TensorScope.open()) {
+            assertEquals("BertForSequenceClassification", model.config().architecture());
+            assertEquals(2, model.logits(ModelInputs.of(1, 2, 3)).numel());
+        }
+    }
+
+    private void bert() throws IOException {
+        Path words = Files.createDirectories(directory.resolve("words"));
+        Files.copy(WORD_PIECES.resolve("tokenizer.json"), words.resolve("tokenizer.json"));
+        Files.writeString(words.resolve("tokenizer_config.json"), "{\"pad_token\": \"[PAD]\"}");
+        Tokenizer tokenizer = Tokenizer.load(words);
+        ModelConfig config = ModelConfig.parse("""
+                {"architectures": ["BertForSequenceClassification"], "vocab_size": %d, "hidden_size": 32,
+                 "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_labels": 2,
+                 "initializer_range": 0.1, "max_position_embeddings": 64, "hidden_dropout_prob": 0.0,
+                 "attention_probs_dropout_prob": 0.0}
+                """.formatted(tokenizer.rows()), "a small BERT");
+        try (CausalLM model = CausalLM.initialize(config, tokenizer, Device.CPU, 3)) {
+            model.save(directory.resolve("bert"));
+        }
+    }
+
+    private static void assertRefused(CommandRun run, String... expected) {
+        assertEquals(2, run.exitCode(), run.toString());
+        assertEquals(1, run.errors().size(), run.toString());
+        for (String part : expected) {
+            assertTrue(run.errors().get(0).contains(part), run.errors().get(0) + " should contain " + part);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "labels=[his, her]                          | no label 'hers'; there are his, her; did you mean 'her'?",
+                "num_labels=1                               | is no number",
+                "problem_type=single_lable_classification   | expected single_label_classification",
+                "problem_type=regression                    | is no number",
+                "metric_for_best_model=eval_f1              | does not measure",
+                "packing=true                               | 'packing' belongs to stage sft"
+            })
+    void aWrongSettingIsToldWithTheRightOne(String key, String problem) {
+        assertRefused(train((tom, soup) -> tom ? "\"his\"" : "\"hers\"", key), problem);
+    }
+
+    @Test
+    void recordsWithoutALabelAreNamed() {
+        TrainingFiles.write(files.data, TrainingFiles.record("Who?", "Tom.") + "\n");
+        assertRefused(files.train("stage=cls"), "data.jsonl:1", "stage cls learns from texts with a label");
+    }
+}
