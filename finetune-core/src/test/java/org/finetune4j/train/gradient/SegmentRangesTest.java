@@ -25,12 +25,14 @@ import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.NativeMemory;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.SyntheticSamples;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ranges of segments that run at different times, with several batches on their way, give what the whole model gives. */
 class SegmentRangesTest {
@@ -100,6 +102,29 @@ class SegmentRangesTest {
         Map<String, float[]> gradients = NamedGradients.of(model.network().namedParameters());
         model.network().allParameters().forEach(Parameter::clearGrad);
         return gradients;
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "gpt2"})
+    void aCheckpointedStageDropsAgainWhatItDroppedWhateverRanInBetween(String name) {
+        List<Batch> batches = batches(3);
+        try (CausalLM model = TinyModels.loadWithDropout(name, directory);
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            Map<String, float[]> expected = withDropout(model, batches, GradientCheckpointing.none());
+            NamedGradients.assertSame(expected, withDropout(model, batches, GradientCheckpointing.every(1)), 1e-6f);
+            new Pipeline(new Backpropagation(model, GradientCheckpointing.none()).withoutDropout(), model, 2).run(batches);
+            assertThrows(
+                    AssertionError.class,
+                    () -> NamedGradients.assertSame(expected, takeGradients(model), 1e-6f),
+                    "nothing was dropped");
+        }
+    }
+
+    private static Map<String, float[]> withDropout(
+            CausalLM model, List<Batch> batches, GradientCheckpointing checkpointing) {
+        Torch.seed(11);
+        new Pipeline(new Backpropagation(model, checkpointing), model, 2).run(batches);
+        return takeGradients(model);
     }
 
     @Test
