@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.finetune4j.generate.RowPass.Segment;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
@@ -218,7 +217,7 @@ final class BatchDecoder implements AutoCloseable {
         SequenceContext plain = model.context(inputs, cache, lengths);
         Tensor hidden =
                 model.hiddenStates(inputs, withAdapters(plain, segments)).select(1, 0); // [tokens, hidden]
-        Map<DecoderRow, Integer> lastToken = new IdentityHashMap<>();
+        IdentityHashMap<DecoderRow, Integer> lastToken = new IdentityHashMap<>();
         int token = 0;
         for (Segment segment : segments) {
             token += segment.count();

@@ -169,6 +169,7 @@ final class ContextFactory {
     }
 
     /** Whether sequences of all these lengths are rotated at the same speeds. */
+    @SuppressWarnings("ReferenceEquality")
     private static boolean isAlike(RotaryEmbedding rotary, int[] lengths) {
         RotaryFrequencies first = rotary.frequencies(lengths[0]);
         return Arrays.stream(lengths).allMatch(length -> length == lengths[0] || rotary.frequencies(length) == first);

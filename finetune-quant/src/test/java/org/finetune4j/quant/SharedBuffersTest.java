@@ -75,8 +75,7 @@ class SharedBuffersTest {
         double scale = 1.0 / batches.stream().mapToInt(Batch::labelledTokens).sum();
         try (CausalLM model = CausalLM.load(deep, options);
                 Adapter lora = attach(model)) {
-            assertTrue(
-                    model.network().allParameters().stream().anyMatch(parameter -> parameter.compressed() != null));
+            assertTrue(model.network().allParameters().stream().anyMatch(parameter -> parameter.compressed() != null));
             Backpropagation backpropagation = new Backpropagation(model, new GradientCheckpointing(everyLayers));
             for (Batch batch : batches) {
                 backpropagation.run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, scale));

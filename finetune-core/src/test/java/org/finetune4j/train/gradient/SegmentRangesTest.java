@@ -112,7 +112,8 @@ class SegmentRangesTest {
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             Map<String, float[]> expected = withDropout(model, batches, GradientCheckpointing.none());
             NamedGradients.assertSame(expected, withDropout(model, batches, GradientCheckpointing.every(1)), 1e-6f);
-            new Pipeline(new Backpropagation(model, GradientCheckpointing.none()).withoutDropout(), model, 2).run(batches);
+            new Pipeline(new Backpropagation(model, GradientCheckpointing.none()).withoutDropout(), model, 2)
+                    .run(batches);
             assertThrows(
                     AssertionError.class,
                     () -> NamedGradients.assertSame(expected, takeGradients(model), 1e-6f),
