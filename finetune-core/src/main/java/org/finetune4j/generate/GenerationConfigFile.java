@@ -196,7 +196,7 @@ final class GenerationConfigFile {
     /**
      * The tokens that end a text: {@code eos_token_id} of this file, else of {@code config.json}, each one id or a list;
      * else the tokenizer's end-of-sequence token. An adapter that was trained with a tokenizer of its own ends its texts with
-     * that one's token.
+     * that one's token, and an answer ends where its chat template says, as in llama.cpp.
      */
     Set<Integer> stopTokens() {
         Set<Integer> stops = new LinkedHashSet<>();
@@ -208,6 +208,7 @@ final class GenerationConfigFile {
             model.tokenizer().eosTokenId().ifPresent(stops::add);
         }
         model.adaptedEosTokenId().ifPresent(stops::add);
+        model.answerEndTokenId().ifPresent(stops::add);
         return stops;
     }
 

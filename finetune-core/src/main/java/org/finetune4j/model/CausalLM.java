@@ -263,12 +263,23 @@ public final class CausalLM implements AutoCloseable {
     }
 
     /**
-     * The end-of-sequence token of an adapter's own tokenizer, which the model's generation settings do not know.
+     * The token that ends texts in the form of a training or of an adapter, which the model's generation settings may not
+     * know: what the chat template ends an answer with, else the end-of-sequence token of the adapter's own tokenizer.
      *
-     * @return the id, or empty where the model uses its own tokenizer or that one names no such token
+     * @return the id, or empty where the model is used in its own words
      */
     public OptionalInt adaptedEosTokenId() {
         return text.adaptedEosTokenId();
+    }
+
+    /**
+     * The special token that the chat template ends an answer with.
+     *
+     * @return the id, or empty where there is no template or tokenizer, or answers end with no special token
+     * @throws UserErrorException when the template's file cannot be read
+     */
+    public OptionalInt answerEndTokenId() {
+        return text.answerEnd();
     }
 
     /**

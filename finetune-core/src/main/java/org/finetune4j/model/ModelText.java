@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.AnswerEnd;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +18,11 @@ final class ModelText implements AutoCloseable {
     private final @Nullable Tokenizer own;
     private @Nullable AdapterDirectory adapted;
     private @Nullable ChatTemplate trained;
+    private volatile @Nullable KnownEnd end;
+
+    /** Rendering a template takes time, and generation asks before every text. */
+    private record KnownEnd(
+            @Nullable ChatTemplate trained, @Nullable AdapterDirectory adapted, OptionalInt token) {}
 
     /** Takes over the tokenizer. */
     ModelText(@Nullable Path directory, @Nullable Tokenizer own) {
@@ -58,10 +64,28 @@ final class ModelText implements AutoCloseable {
         return beside == null ? own : beside;
     }
 
+    /** Where texts end otherwise than the model's own files say: as answers of a training or of an adapter do. */
     OptionalInt adaptedEosTokenId() {
-        return adapted == null
-                ? OptionalInt.empty()
+        boolean otherForm =
+                trained != null || adapted != null && adapted.chatTemplate().isPresent();
+        OptionalInt end = otherForm ? answerEnd() : OptionalInt.empty();
+        return end.isPresent() || adapted == null
+                ? end
                 : adapted.tokenizer().map(Tokenizer::eosTokenId).orElseGet(OptionalInt::empty);
+    }
+
+    OptionalInt answerEnd() {
+        Tokenizer words = tokenizer();
+        if (words == null) {
+            return OptionalInt.empty();
+        }
+        KnownEnd known = end;
+        if (known == null || known.trained() != trained || known.adapted() != adapted) {
+            ChatTemplate form = chatTemplate().orElse(null);
+            known = new KnownEnd(trained, adapted, form == null ? OptionalInt.empty() : AnswerEnd.of(form, words));
+            end = known;
+        }
+        return known.token();
     }
 
     @Override

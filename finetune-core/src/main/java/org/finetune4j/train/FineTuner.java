@@ -370,7 +370,7 @@ public final class FineTuner {
         RunDirectory.check(arguments);
         Parts data = steps != null && samples.isEmpty() ? null : samples.parts(arguments.seed());
         ChatTemplate before = model.usedChatTemplate().orElse(null);
-        ChatTemplate form = samples.form();
+        ChatTemplate form = samples.form(data);
         AttachedStrategy attached = attach(data);
         try {
             if (form != null) {

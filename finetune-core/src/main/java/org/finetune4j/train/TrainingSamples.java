@@ -1,7 +1,9 @@
 package org.finetune4j.train;
 
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -26,6 +28,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What a {@link FineTuner} was given to learn from, and how it becomes samples. */
 final class TrainingSamples {
+
+    /** Enough to see how answers end. */
+    private static final int SAMPLES_FOR_END = 16;
 
     private final CausalLM model;
     private @Nullable SupervisedOptions tokenization;
@@ -137,14 +142,42 @@ final class TrainingSamples {
         }
     }
 
-    /** The form that the result is to be asked in, where it is another than the model's own. */
+    /**
+     * The form that the result is to be asked in, where its files must say more than the model's do.
+     *
+     * @param parts what is trained on, or null where that is not known
+     */
     @Nullable
-    ChatTemplate form() {
+    ChatTemplate form(@Nullable Parts parts) {
+        if (chatTemplate != null) {
+            return chatTemplate;
+        }
         boolean byPrompt = examples != null && examples.kinds().equals(Set.of(Instruction.class));
         PromptTemplate template = options().promptTemplate();
-        return chatTemplate != null || !byPrompt || template == null
-                ? chatTemplate
-                : InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);
+        if (byPrompt && template != null) {
+            return InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);
+        }
+        return parts != null && endsOtherwise(parts.train())
+                ? model.chatTemplate().orElse(null)
+                : null;
+    }
+
+    /** Whether answers are trained to end with another token than the model's texts: a base that learns to converse. */
+    private boolean endsOtherwise(TrainingDataset train) {
+        OptionalInt end = model.answerEndTokenId();
+        if (end.isEmpty() || end.equals(model.tokenizer().eosTokenId())) {
+            return false;
+        }
+        for (int i = 0; i < Math.min(SAMPLES_FOR_END, train.size()); i++) {
+            try {
+                if (Arrays.stream(train.get(i).labels()).anyMatch(label -> label == end.getAsInt())) {
+                    return true;
+                }
+            } catch (UserErrorException e) {
+                // The preflight says what is wrong with it.
+            }
+        }
+        return false;
     }
 
     private SupervisedSamples tokenize(ExampleDataset dataset) {
