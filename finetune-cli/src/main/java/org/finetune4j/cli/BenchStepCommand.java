@@ -6,6 +6,8 @@ import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import org.finetune4j.Json;
@@ -26,6 +28,9 @@ import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.ProcessMemory;
 import org.finetune4j.train.optimizer.AdamW;
+import org.finetune4j.train.optimizer.MasterWeights;
+import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -110,7 +115,9 @@ final class BenchStepCommand implements Callable<Integer> {
             Batch data = randomBatch(model.network().inputEmbedding().count());
             long base = ProcessMemory.peakMegabytes();
             List<Double> seconds = new ArrayList<>();
-            try (AdamW optimizer = new AdamW(ParameterGroup.all(trainable, 0.01), 0.9, 0.999, 1e-8)) {
+            OptimizerOptions options = new OptimizerOptions("adamw", 0.9, 0.999, 1e-8, 0, Map.of());
+            try (Optimizer optimizer = MasterWeights.optimizer(
+                    new AdamW.Provider(), ParameterGroup.all(trainable, 0.01), Set.of(), options)) {
                 Backpropagation backpropagation = new Backpropagation(model, checkpointing);
                 for (int step = 0; step < steps; step++) {
                     long start = System.nanoTime();

@@ -90,7 +90,7 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Parameter bias = base.bias();
-            Tensor oldBias = bias == null ? null : bias.value().detach();
+            Tensor oldBias = bias == null ? null : bias.as(bias.dtype()).detach();
             Tensor newBias = mergedBias(oldBias);
             Parameter weight = base.weight();
             Parameter merged = new Parameter(

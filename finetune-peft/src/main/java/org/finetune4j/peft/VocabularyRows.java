@@ -98,7 +98,7 @@ final class VocabularyRows {
             throw new UserErrorException("the adapter's vocabulary needs " + rows + " rows in '" + table.name()
                     + "', which is quantised: load the model without load_in_4bit and load_in_8bit");
         }
-        Parameter larger = new Parameter(table.name(), VocabularyGrowth.resized(table.value(), rows));
+        Parameter larger = new Parameter(table.name(), VocabularyGrowth.resized(table.as(table.dtype()), rows));
         return ReplacedParameter.everywhere(network, table, larger);
     }
 }

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
@@ -23,9 +24,13 @@ import org.finetune4j.nn.ShardGatherer;
 import org.finetune4j.nn.ShardedValue;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.SyntheticSamples;
+import org.finetune4j.train.optimizer.MasterWeights;
 import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import org.finetune4j.train.optimizer.Sgd;
 import org.junit.jupiter.api.Test;
@@ -46,20 +51,24 @@ class ShardedModelTest {
     }
 
     private static CausalLM load(String name) {
-        return TinyModels.load(name, LoadOptions.defaults());
+        return load(name, DType.FLOAT32);
+    }
+
+    private static CausalLM load(String name, DType dtype) {
+        return TinyModels.load(name, new LoadOptions(Device.CPU, dtype).withComputeDType(dtype));
     }
 
     /** Trains on the batches of all ranks, one after the other in each step. */
-    private static Outcome dense(String name, int ranks, int everyLayers) {
-        try (CausalLM model = load(name);
+    private static Outcome dense(String name, DType dtype, int ranks, int everyLayers) {
+        try (CausalLM model = load(name, dtype);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             Backpropagation pass = new Backpropagation(model, new GradientCheckpointing(everyLayers));
             return train(model, full, pass, IntStream.range(0, ranks).toArray(), 0);
         }
     }
 
-    private static Outcome sharded(String name, ShardGatherer gatherer, int everyLayers) {
-        try (CausalLM model = load(name);
+    private static Outcome sharded(String name, DType dtype, ShardGatherer gatherer, int everyLayers) {
+        try (CausalLM model = load(name, dtype);
                 GatheredShards shards = new GatheredShards()) {
             model.network().allParameters().forEach(parameter -> parameter.shard(gatherer));
             try (AttachedStrategy full = new FullFineTuning().attach(model)) {
@@ -73,7 +82,9 @@ class ShardedModelTest {
     private static Outcome train(
             CausalLM model, AttachedStrategy full, Backpropagation pass, int[] batches, long gathered) {
         List<Double> losses = new ArrayList<>();
-        try (Optimizer optimizer = new Sgd(ParameterGroup.all(full.trainableParameters(), 0.1), 0.9, false)) {
+        OptimizerOptions options = new OptimizerOptions("sgd", 0.9, 0.999, 1e-8, 0.9, Map.of());
+        try (Optimizer optimizer = MasterWeights.optimizer(
+                new Sgd.Provider(), ParameterGroup.all(full.trainableParameters(), 0.1), Set.of(), options)) {
             for (int step = 0; step < STEPS; step++) {
                 double loss = 0;
                 for (int number : batches) {
@@ -103,19 +114,20 @@ class ShardedModelTest {
         return new Outcome(losses, values, bytes, gathered);
     }
 
-    @ParameterizedTest(name = "{0} on {1} ranks, checkpointed every {2} layers")
+    @ParameterizedTest(name = "{0} in {1} on {2} ranks, checkpointed every {3} layers")
     @CsvSource({
-        "llama, 2, 0",
-        "gpt2, 2, 0",
-        "opt, 3, 0",
-        "mixtral, 2, 0",
-        "llama-of-8-layers, 2, 0",
-        "gpt2, 2, 1",
-        "llama-of-8-layers, 2, 3"
+        "llama, FLOAT32, 2, 0",
+        "gpt2, FLOAT32, 2, 0",
+        "opt, FLOAT32, 3, 0",
+        "mixtral, FLOAT32, 2, 0",
+        "llama-of-8-layers, FLOAT32, 2, 0",
+        "gpt2, FLOAT32, 2, 1",
+        "llama-of-8-layers, FLOAT32, 2, 3",
+        "llama, BFLOAT16, 2, 0"
     })
-    void trainsAsADenseOne(String name, int ranks, int everyLayers) {
-        Outcome dense = dense(name, ranks, everyLayers);
-        List<Outcome> outcomes = new InMemoryRanks(ranks).run(gatherer -> sharded(name, gatherer, everyLayers));
+    void trainsAsADenseOne(String name, DType dtype, int ranks, int everyLayers) {
+        Outcome dense = dense(name, dtype, ranks, everyLayers);
+        List<Outcome> outcomes = new InMemoryRanks(ranks).run(gatherer -> sharded(name, dtype, gatherer, everyLayers));
         for (int step = 0; step < STEPS; step++) {
             int at = step;
             assertEquals(
@@ -135,7 +147,8 @@ class ShardedModelTest {
 
     @Test
     void oneLayerIsGatheredAtATime() {
-        List<Outcome> outcomes = new InMemoryRanks(2).run(gatherer -> sharded(TinyModels.DEEP, gatherer, 0));
+        List<Outcome> outcomes =
+                new InMemoryRanks(2).run(gatherer -> sharded(TinyModels.DEEP, DType.FLOAT32, gatherer, 0));
         try (CausalLM model = load(TinyModels.DEEP)) {
             long layer = model.network().layers().get(0).allParameters().stream()
                     .mapToLong(Parameter::bytes)

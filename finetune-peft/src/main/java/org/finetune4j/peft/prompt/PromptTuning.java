@@ -3,6 +3,7 @@ package org.finetune4j.peft.prompt;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdapterDType;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.promptlearning.PromptEncoder;
@@ -35,7 +36,8 @@ public final class PromptTuning extends EmbeddingPrompt {
     @Override
     PromptEncoder encoder(CausalLM model, boolean trainable) {
         int tokens = config.virtualTokens();
-        Tensor table = model.network().inputEmbedding().weight().value();
+        Parameter weight = model.network().inputEmbedding().weight();
+        Tensor table = weight.as(weight.dtype());
         Tensor values = config.initialization().kind() == Kind.RANDOM
                 ? InitialValues.normal(model.device(), 1, tokens, table.size(1))
                 : vectors(model, config.initialization().tokens(model, tokens));
