@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.SampleInspector;
@@ -98,6 +99,17 @@ public final class FineTuner {
      */
     public FineTuner strategy(FineTuningStrategy value) {
         strategy = Objects.requireNonNull(value, "strategy");
+        return this;
+    }
+
+    /**
+     * Changes the method, as a kind of training does that needs something beside it.
+     *
+     * @param change is given the method that is set
+     * @return this fine-tuner
+     */
+    public FineTuner strategy(UnaryOperator<FineTuningStrategy> change) {
+        strategy = Objects.requireNonNull(change.apply(strategy), "strategy");
         return this;
     }
 

@@ -1,0 +1,142 @@
+package org.finetune4j.rlhf.rollout;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.finetune4j.data.Batch;
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.Sample;
+
+/**
+ * Rows of answers. Answers to one prompt that follow each other share a row, in which the prompt stands once and the answers do not
+ * see each other.
+ */
+final class AnswerRows {
+
+    /** Tokens of every answer of a row, in their order. */
+    private static final String LENGTHS = "answer_lengths";
+
+    /** A prompt this short is cheaper to compute again than to attend to apart. */
+    private static final int SHORT_PROMPT = 8;
+
+    private AnswerRows() {}
+
+    /** One batch of some answers. */
+    static Batch batch(List<TrainedAnswer> answers, Collator collator) {
+        List<Sample> rows = new ArrayList<>();
+        for (int start = 0; start < answers.size(); ) {
+            int end = start + 1;
+            int[] prompt = answers.get(start).prompt();
+            while (end < answers.size()
+                    && prompt.length > SHORT_PROMPT
+                    && Arrays.equals(prompt, answers.get(end).prompt())) {
+                end++;
+            }
+            rows.add(row(answers.subList(start, end)));
+            start = end;
+        }
+        return collator.collate(rows);
+    }
+
+    private static Sample row(List<TrainedAnswer> answers) {
+        int[] prompt = answers.get(0).prompt();
+        IntStream.Builder ids = IntStream.builder();
+        IntStream.Builder positions = IntStream.builder();
+        for (int i = 0; i < prompt.length; i++) {
+            ids.add(prompt[i]);
+            positions.add(i);
+        }
+        float[] lengths = new float[answers.size()];
+        for (int i = 0; i < lengths.length; i++) {
+            int[] answer = answers.get(i).answer();
+            lengths[i] = answer.length;
+            for (int t = 0; t < answer.length; t++) {
+                ids.add(answer[t]);
+                positions.add(prompt.length + t);
+            }
+        }
+        int[] all = ids.build().toArray();
+        int[] labels = all.clone();
+        Arrays.fill(labels, 0, prompt.length, Sample.IGNORE_INDEX);
+        Map<String, float[]> columns = new HashMap<>();
+        columns.put(LENGTHS, lengths);
+        for (String name : answers.get(0).columns().keySet()) {
+            columns.put(name, joined(answers, name));
+        }
+        return new Sample(
+                all, labels, answers.size() == 1 ? null : positions.build().toArray(), columns);
+    }
+
+    private static float[] joined(List<TrainedAnswer> answers, String name) {
+        int size = answers.stream()
+                .mapToInt(answer -> answer.columns().get(name).length)
+                .sum();
+        float[] all = new float[size];
+        int next = 0;
+        for (TrainedAnswer answer : answers) {
+            float[] own = answer.columns().get(name);
+            System.arraycopy(own, 0, all, next, own.length);
+            next += own.length;
+        }
+        return all;
+    }
+
+    /** How many answers a batch has. */
+    static int count(Batch batch) {
+        return Arrays.stream(batch.column(LENGTHS)).mapToInt(row -> row.length).sum();
+    }
+
+    /** Tokens of every answer of a batch, in their order. */
+    static int[] lengths(Batch batch) {
+        float[] all = flat(batch, LENGTHS);
+        int[] lengths = new int[all.length];
+        Arrays.setAll(lengths, i -> (int) all[i]);
+        return lengths;
+    }
+
+    /** A column with one number a token, an array an answer. */
+    static double[][] tokens(Batch batch, String name, int[] lengths) {
+        float[] all = flat(batch, name);
+        double[] wide = new double[all.length];
+        Arrays.setAll(wide, i -> all[i]);
+        return split(wide, lengths);
+    }
+
+    /** A column with one number an answer. */
+    static float[] answers(Batch batch, String name) {
+        return flat(batch, name);
+    }
+
+    /** Numbers of all tokens as an array an answer. */
+    static double[][] split(double[] all, int[] lengths) {
+        double[][] answers = new double[lengths.length][];
+        int next = 0;
+        for (int i = 0; i < lengths.length; i++) {
+            answers[i] = Arrays.copyOfRange(all, next, next + lengths[i]);
+            next += lengths[i];
+        }
+        if (next != all.length) {
+            throw new IllegalStateException("answers of " + next + " tokens have " + all.length + " numbers");
+        }
+        return answers;
+    }
+
+    /** The opposite of {@link #split}. */
+    static double[] joined(double[][] answers) {
+        return Arrays.stream(answers).flatMapToDouble(Arrays::stream).toArray();
+    }
+
+    private static float[] flat(Batch batch, String name) {
+        float[][] rows = batch.column(name);
+        float[] all = new float[Arrays.stream(rows).mapToInt(row -> row.length).sum()];
+        int next = 0;
+        for (float[] row : rows) {
+            System.arraycopy(row, 0, all, next, row.length);
+            next += row.length;
+        }
+        return all;
+    }
+}

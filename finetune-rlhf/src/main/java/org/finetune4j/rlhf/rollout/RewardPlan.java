@@ -1,0 +1,85 @@
+package org.finetune4j.rlhf.rollout;
+
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.finetune4j.InputFiles;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.rlhf.rewards.RewardFunctions;
+import org.finetune4j.rlhf.rewards.RewardSource;
+import org.finetune4j.rlhf.rewards.WeightedRewards;
+import org.finetune4j.strategy.AttachedStrategy;
+
+/** The rewards that a configuration names: {@code reward_funcs}, {@code reward_model_path} and {@code reward_weights}. */
+final class RewardPlan implements RewardSetup {
+
+    private static final String MODEL = "reward_model_path";
+
+    private final Settings settings;
+    private final List<Double> weights;
+    private final int named;
+
+    /** @throws UserErrorException when a reward is unknown, or a weight is none */
+    RewardPlan(Settings settings) {
+        this.settings = settings;
+        this.weights = weights(settings);
+        List<RewardSource> once = RewardFunctions.read(settings);
+        once.forEach(RewardSource::close);
+        this.named = once.size() + (model(settings).isPresent() ? 1 : 0);
+        if (!weights.isEmpty() && weights.size() != named) {
+            throw new UserErrorException(settings.origin() + ": 'reward_weights' has " + weights.size()
+                    + " numbers, expected one for each of " + named + " rewards");
+        }
+    }
+
+    private static Optional<String> model(Settings settings) {
+        return settings.text(MODEL);
+    }
+
+    private static List<Double> weights(Settings settings) {
+        List<Double> weights = new ArrayList<>();
+        for (String text : settings.texts("reward_weights")) {
+            try {
+                double weight = Double.parseDouble(text);
+                if (Settings.isCalculable(weight)) {
+                    weights.add(weight);
+                    continue;
+                }
+            } catch (NumberFormatException e) {
+                // Said below.
+            }
+            throw settings.invalid("reward_weights", "a list of numbers, one for each reward");
+        }
+        return weights;
+    }
+
+    /** @throws UserErrorException when nothing scores answers */
+    void require() {
+        if (named == 0) {
+            throw new UserErrorException(settings.origin() + ": nothing scores the answers: set reward_funcs, such as"
+                    + " [exact_match], or reward_model_path");
+        }
+        model(settings).ifPresent(path -> {
+            if (!Files.isDirectory(InputFiles.path(settings.origin() + ": '" + MODEL + "'", path))) {
+                throw new UserErrorException(settings.origin() + ": '" + MODEL + "': there is no directory " + path);
+            }
+        });
+    }
+
+    @Override
+    public WeightedRewards open(CausalLM model, AttachedStrategy policy) {
+        List<RewardSource> sources = new ArrayList<>(RewardFunctions.read(settings));
+        try {
+            model(settings)
+                    .ifPresent(path -> sources.add(
+                            ModelReward.open(InputFiles.path(settings.origin() + ": '" + MODEL + "'", path), model)));
+            return new WeightedRewards(sources, weights);
+        } catch (RuntimeException | Error e) {
+            sources.forEach(RewardSource::close);
+            throw e;
+        }
+    }
+}
