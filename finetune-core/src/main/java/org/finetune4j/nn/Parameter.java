@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Parameter implements AutoCloseable {
 
-    private final String name;
+    private String name;
     private ParameterValue form;
     private @Nullable Supplier<Tensor> uncompressed;
     private boolean standsForAnother;
@@ -96,6 +96,16 @@ public final class Parameter implements AutoCloseable {
     /** {@return the name in the checkpoint, such as {@code model.layers.0.self_attn.q_proj.weight}} */
     public String name() {
         return name;
+    }
+
+    /**
+     * Gives it another name. Optimizers and checkpoints tell parameters apart by their names, which those of two adapters of one
+     * method on one model share.
+     *
+     * @param newName unlike all others of a training
+     */
+    public void rename(String newName) {
+        name = newName;
     }
 
     /** {@return the values in the form they have now} They belong to this parameter. */

@@ -32,7 +32,8 @@ final class AnswerBuffer {
         for (String name : new TreeSet<>(answers.get(0).columns().keySet())) {
             List<float[]> own =
                     answers.stream().map(answer -> answer.columns().get(name)).toList();
-            float[] flat = new float[own.stream().mapToInt(values -> values.length).sum()];
+            float[] flat =
+                    new float[own.stream().mapToInt(values -> values.length).sum()];
             int next = 0;
             for (float[] values : own) {
                 System.arraycopy(values, 0, flat, next, values.length);
@@ -68,7 +69,8 @@ final class AnswerBuffer {
                 require(lengths, flat.length, answers.size());
                 int next = 0;
                 for (int i = 0; i < lengths.length; i++) {
-                    columns.get(i).put(key.substring(COLUMN.length()), Arrays.copyOfRange(flat, next, next + lengths[i]));
+                    columns.get(i)
+                            .put(key.substring(COLUMN.length()), Arrays.copyOfRange(flat, next, next + lengths[i]));
                     next += lengths[i];
                 }
             }

@@ -53,7 +53,8 @@ final class CollapseGuard {
                     + " (min_entropy): the policy draws the same answers only");
         }
         if (identical >= limits.patience()) {
-            return Optional.of("all answers are the same whatever the prompt" + rounds + " (stop_on_identical_answers)");
+            return Optional.of(
+                    "all answers are the same whatever the prompt" + rounds + " (stop_on_identical_answers)");
         }
         return Optional.empty();
     }
@@ -63,7 +64,10 @@ final class CollapseGuard {
     }
 
     void save(SourceState state) {
-        state.with(FIRST_REWARD, firstReward).with(FAR, far).with(DECIDED, decided).with(IDENTICAL, identical);
+        state.with(FIRST_REWARD, firstReward)
+                .with(FAR, far)
+                .with(DECIDED, decided)
+                .with(IDENTICAL, identical);
     }
 
     void restore(SourceState state) {

@@ -22,7 +22,8 @@ final class Divergence {
     /** One number an answer. */
     static double[] sums(KlEstimator estimator, double[][] policy, double[][] reference) {
         double[] sums = new double[policy.length];
-        Arrays.setAll(sums, i -> Arrays.stream(estimator.of(policy[i], reference[i])).sum());
+        Arrays.setAll(
+                sums, i -> Arrays.stream(estimator.of(policy[i], reference[i])).sum());
         return sums;
     }
 }

@@ -48,9 +48,11 @@ final class GroupAlgorithm implements PolicyAlgorithm {
         Map<String, Double> metrics = new LinkedHashMap<>();
         boolean refers = options.beta() != 0;
         boolean measures = refers || round.number() % ROUNDS_BETWEEN_MEASUREMENTS == 0;
-        double[][] drawn = severalSteps || measures ? reader.read(model, answers, null).logprobs() : null;
-        double[][] referred =
-                measures ? reference.look(looked -> reader.read(looked, answers, null).logprobs()) : null;
+        double[][] drawn =
+                severalSteps || measures ? reader.read(model, answers, null).logprobs() : null;
+        double[][] referred = measures
+                ? reference.look(looked -> reader.read(looked, answers, null).logprobs())
+                : null;
         if (drawn != null && referred != null) {
             Divergence.report(drawn, referred, metrics);
         }
@@ -96,15 +98,16 @@ final class GroupAlgorithm implements PolicyAlgorithm {
 
     @Override
     public StepBatches step(List<TrainedAnswer> answers, StepStatistics statistics) {
-        int[] lengths = answers.stream().mapToInt(answer -> answer.answer().length).toArray();
+        int[] lengths =
+                answers.stream().mapToInt(answer -> answer.answer().length).toArray();
         double[] weights = options.aggregation().weights(lengths, sampling.maxCompletionLength());
         List<TrainedAnswer> weighted = new ArrayList<>();
         for (int i = 0; i < lengths.length; i++) {
             // The step's loss is divided by its answers.
             weighted.add(answers.get(i).with(TrainedAnswer.WEIGHT, weights[i] * lengths.length));
         }
-        GroupObjective objective = new GroupObjective(
-                options.loss(), sampling.temperature(), options.entropyCoefficient(), statistics);
+        GroupObjective objective =
+                new GroupObjective(options.loss(), sampling.temperature(), options.entropyCoefficient(), statistics);
         return StepBatches.of(batches.of(weighted), objective);
     }
 

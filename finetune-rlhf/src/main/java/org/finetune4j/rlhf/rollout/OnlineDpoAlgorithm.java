@@ -64,8 +64,8 @@ final class OnlineDpoAlgorithm implements PolicyAlgorithm {
         }
         metrics.put("reward_margin", margin / pairs);
         double[][] drawn = reader.read(model, chosenThenRejected, null).logprobs();
-        double[][] referred =
-                reference.look(looked -> reader.read(looked, chosenThenRejected, null).logprobs());
+        double[][] referred = reference.look(
+                looked -> reader.read(looked, chosenThenRejected, null).logprobs());
         Divergence.report(drawn, referred, metrics);
         return new Lesson(withColumns(chosenThenRejected, sums(referred)), 2, metrics);
     }

@@ -41,15 +41,18 @@ public final class PolicyStages {
             GroupOptions options = new GroupOptions(
                     scaling(settings),
                     settings.choice(
-                            "importance_sampling_level",
-                            Level.values(),
-                            sequence ? Level.SEQUENCE : Level.TOKEN) == Level.SEQUENCE
+                                            "importance_sampling_level",
+                                            Level.values(),
+                                            sequence ? Level.SEQUENCE : Level.TOKEN)
+                                    == Level.SEQUENCE
                             ? GroupPolicyLoss.Level.SEQUENCE
                             : GroupPolicyLoss.Level.TOKEN,
                     clip(settings),
                     settings.number("beta", 0, 0, LARGEST),
                     false,
-                    sequence ? LossAggregation.GRPO : settings.choice("loss_type", LossAggregation.values(), LossAggregation.DAPO),
+                    sequence
+                            ? LossAggregation.GRPO
+                            : settings.choice("loss_type", LossAggregation.values(), LossAggregation.DAPO),
                     false,
                     settings.number("entropy_coef", 0, 0, LARGEST));
             return stage(settings, name(), new PolicyMethod.Group(options), 8, "num_iterations", 1);
@@ -163,8 +166,7 @@ public final class PolicyStages {
             PpoOptions options = new PpoOptions(
                     coefficient(settings),
                     settings.choice("kl_estimator", KlEstimator.values(), KlEstimator.K1),
-                    new GeneralizedAdvantage(
-                            settings.number("gamma", 1, 0, 1), settings.number("lam", 0.95, 0, 1)),
+                    new GeneralizedAdvantage(settings.number("gamma", 1, 0, 1), settings.number("lam", 0.95, 0, 1)),
                     new PpoLoss(
                             ClippedPolicyLoss.of(settings.number("cliprange", 0.2, 0, LARGEST)),
                             new ClippedValueLoss(settings.number("cliprange_value", 0.2, 0, LARGEST)),

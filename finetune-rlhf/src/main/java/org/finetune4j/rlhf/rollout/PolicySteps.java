@@ -49,8 +49,8 @@ record PolicySteps(
     private PolicyAlgorithm algorithm(StepSetup setup, ReferencePolicy reference) {
         CausalLM model = setup.model();
         SamplingOptions sampling = options.sampling();
-        AnswerBatches batches =
-                new AnswerBatches(Collator.of(model.tokenizer()), setup.arguments().perDeviceTrainBatchSize());
+        AnswerBatches batches = new AnswerBatches(
+                Collator.of(model.tokenizer()), setup.arguments().perDeviceTrainBatchSize());
         AnswerReader reader = new AnswerReader(batches, sampling.temperature());
         if (method instanceof PolicyMethod.Ppo ppo) {
             if (!(setup.strategy() instanceof ActorCritic both)) {
@@ -68,12 +68,7 @@ record PolicySteps(
                     List.of(new PairObjective.Term(PairLosses.named(dpo.lossType(), dpo.beta(), 0), 1)),
                     PairObjective.Likelihood.NONE);
             return new OnlineDpoAlgorithm(
-                    objective,
-                    dpo.toString(),
-                    model,
-                    new AnswerReader(batches, 1),
-                    reference,
-                    batches);
+                    objective, dpo.toString(), model, new AnswerReader(batches, 1), reference, batches);
         }
         return new RejectionSampling(((PolicyMethod.BestOfN) method).threshold(), batches);
     }

@@ -225,7 +225,9 @@ public final class PolicyTrainer {
         SupervisedOptions options = tokenization == null
                 ? SupervisedOptions.builder()
                         .maxLength(model.network().maxPositions())
-                        .renderer(model.chatTemplate().map(ChatTemplateRenderer::new).orElse(null))
+                        .renderer(model.chatTemplate()
+                                .map(ChatTemplateRenderer::new)
+                                .orElse(null))
                         .build()
                 : tokenization;
         int room = model.network().maxPositions()

@@ -20,8 +20,7 @@ record PolicyTraining(PolicyMethod method, RolloutOptions options, RewardSetup r
     void configure(FineTuner tuner, CausalLM model, PromptSamples prompts, @Nullable PromptSamples heldOut) {
         RewardEvaluation evaluation =
                 heldOut == null ? null : new RewardEvaluation(model, heldOut, options.sampling(), EVALUATION_SEED);
-        tuner.objective(new PromptObjective())
-                .steps(new PolicySteps(method, options, prompts, rewards, evaluation));
+        tuner.objective(new PromptObjective()).steps(new PolicySteps(method, options, prompts, rewards, evaluation));
         if (evaluation != null) {
             tuner.evaluation(evaluation);
         }

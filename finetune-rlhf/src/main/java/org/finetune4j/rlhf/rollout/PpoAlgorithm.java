@@ -58,7 +58,8 @@ final class PpoAlgorithm implements PolicyAlgorithm {
                 ? values.look(() -> reader.read(model, answers, values.head()).values())
                 : policy.values();
         double[][] drawn = policy.logprobs();
-        double[][] referred = reference.look(looked -> reader.read(looked, answers, null).logprobs());
+        double[][] referred =
+                reference.look(looked -> reader.read(looked, answers, null).logprobs());
         double[][] rewards = rewards(round.rewards(), drawn, referred);
         double[][] advantages = new double[answers.size()][];
         double[][] returns = new double[answers.size()][];
@@ -77,7 +78,9 @@ final class PpoAlgorithm implements PolicyAlgorithm {
         }
         Map<String, Double> metrics = new LinkedHashMap<>();
         Divergence.report(drawn, referred, metrics);
-        double kl = Arrays.stream(Divergence.sums(KlEstimator.K1, drawn, referred)).average().orElse(0);
+        double kl = Arrays.stream(Divergence.sums(KlEstimator.K1, drawn, referred))
+                .average()
+                .orElse(0);
         metrics.put(COEFFICIENT, coefficient);
         metrics.put("objective/non_score_reward", -coefficient * kl);
         metrics.put(
@@ -98,7 +101,8 @@ final class PpoAlgorithm implements PolicyAlgorithm {
     @Override
     public void accept(Lesson lesson) {
         double kl = lesson.metrics().getOrDefault("kl/k1", 0.0);
-        coefficient = options.coefficient().next(coefficient, kl, lesson.answers().size());
+        coefficient =
+                options.coefficient().next(coefficient, kl, lesson.answers().size());
     }
 
     @Override

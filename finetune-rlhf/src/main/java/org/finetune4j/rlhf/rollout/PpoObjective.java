@@ -70,12 +70,12 @@ final class PpoObjective implements Objective {
         double[][] returns = AnswerRows.tokens(batch, TrainedAnswer.RETURNS, lengths);
         double[][] drawn = AnswerRows.tokens(batch, TrainedAnswer.DRAWN, lengths);
         double[][] advantages = AnswerRows.tokens(batch, TrainedAnswer.ADVANTAGE, lengths);
-        double[][] now = part == Part.VALUE ? drawn : AnswerRows.split(outputs.logprobs().values(), lengths);
+        double[][] now =
+                part == Part.VALUE ? drawn : AnswerRows.split(outputs.logprobs().values(), lengths);
         double[][] estimates = part == Part.POLICY ? before : AnswerRows.split(outputs.values(), lengths);
         List<PpoLoss.Answer> answers = new ArrayList<>();
         for (int i = 0; i < lengths.length; i++) {
-            answers.add(
-                    new PpoLoss.Answer(now[i], drawn[i], advantages[i], estimates[i], before[i], returns[i]));
+            answers.add(new PpoLoss.Answer(now[i], drawn[i], advantages[i], estimates[i], before[i], returns[i]));
         }
         PpoLoss.Value value = loss.of(answers, 1, 1);
         int tokens = outputs.entropies().length;

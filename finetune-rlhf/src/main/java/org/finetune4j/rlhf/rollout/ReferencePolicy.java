@@ -45,8 +45,9 @@ final class ReferencePolicy implements AutoCloseable {
         if (known == null) {
             Path directory = model.directory();
             if (directory == null) {
-                throw new UserErrorException("the policy's own weights train, and there are no files to read its reference"
-                        + " from: use an adapter, such as method: lora, or set the price of the divergence to 0");
+                throw new UserErrorException(
+                        "the policy's own weights train, and there are no files to read its reference"
+                                + " from: use an adapter, such as method: lora, or set the price of the divergence to 0");
             }
             known = CausalLM.load(directory);
             copy = known;

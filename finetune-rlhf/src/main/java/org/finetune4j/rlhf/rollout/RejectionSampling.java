@@ -40,7 +40,9 @@ final class RejectionSampling implements PolicyAlgorithm {
             }
         }
         Map<String, Double> metrics = new LinkedHashMap<>();
-        metrics.put("accepted", (double) best.size() * round.groupSize() / round.episodes().size());
+        metrics.put(
+                "accepted",
+                (double) best.size() * round.groupSize() / round.episodes().size());
         metrics.put("reward_accepted", best.isEmpty() ? Double.NaN : sum / best.size());
         return new Lesson(best, 1, metrics);
     }

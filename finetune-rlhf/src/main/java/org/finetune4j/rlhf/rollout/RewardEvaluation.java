@@ -52,13 +52,21 @@ final class RewardEvaluation implements Evaluation {
         Map<String, Double> named = new LinkedHashMap<>();
         named.put("reward", reward.mean());
         named.put("reward_std", reward.deviation());
-        scores.bySource().forEach((name, own) -> named.put("rewards/" + name, Statistics.of(own).mean()));
+        scores.bySource()
+                .forEach((name, own) ->
+                        named.put("rewards/" + name, Statistics.of(own).mean()));
         named.put(
                 "completions/mean_length",
-                episodes.stream().mapToInt(episode -> episode.tokens().length).average().orElse(0));
+                episodes.stream()
+                        .mapToInt(episode -> episode.tokens().length)
+                        .average()
+                        .orElse(0));
         named.put(
                 "completions/ended",
-                episodes.stream().mapToInt(episode -> episode.ended() ? 1 : 0).average().orElse(0));
+                episodes.stream()
+                        .mapToInt(episode -> episode.ended() ? 1 : 0)
+                        .average()
+                        .orElse(0));
         return new EvaluationMetrics(step, -reward.mean(), episodes.size(), null, named);
     }
 

@@ -1,6 +1,7 @@
 package org.finetune4j.rlhf.rollout;
 
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -63,19 +64,24 @@ final class RewardPlan implements RewardSetup {
                     + " [exact_match], or reward_model_path");
         }
         model(settings).ifPresent(path -> {
-            if (!Files.isDirectory(InputFiles.path(settings.origin() + ": '" + MODEL + "'", path))) {
+            if (!Files.isDirectory(directory(path))) {
                 throw new UserErrorException(settings.origin() + ": '" + MODEL + "': there is no directory " + path);
             }
         });
+    }
+
+    private Path directory(String path) {
+        return InputFiles.path(settings.origin() + ": '" + MODEL + "'", path);
     }
 
     @Override
     public WeightedRewards open(CausalLM model, AttachedStrategy policy) {
         List<RewardSource> sources = new ArrayList<>(RewardFunctions.read(settings));
         try {
-            model(settings)
-                    .ifPresent(path -> sources.add(
-                            ModelReward.open(InputFiles.path(settings.origin() + ": '" + MODEL + "'", path), model)));
+            Optional<String> path = model(settings);
+            if (path.isPresent()) {
+                sources.add(ModelReward.open(directory(path.get()), model));
+            }
             return new WeightedRewards(sources, weights);
         } catch (RuntimeException | Error e) {
             sources.forEach(RewardSource::close);

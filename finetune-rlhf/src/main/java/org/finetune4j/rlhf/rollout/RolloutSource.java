@@ -119,8 +119,9 @@ final class RolloutSource implements StepSource {
     public Optional<StepBatches> next() {
         for (int tried = 0; lesson.isEmpty(); tried++) {
             if (tried == MOST_EMPTY_ROUNDS) {
-                throw new UserErrorException(tried + " rounds in a row have no answer to learn from: all answers to a prompt"
-                        + " earned the same, or none reached reward_threshold");
+                throw new UserErrorException(
+                        tried + " rounds in a row have no answer to learn from: all answers to a prompt"
+                                + " earned the same, or none reached reward_threshold");
             }
             if (setup.stopRequested().getAsBoolean() || !answer()) {
                 return Optional.empty();
@@ -190,8 +191,7 @@ final class RolloutSource implements StepSource {
     private List<TrainedAnswer> answersOfStep() {
         int pass = stepOfRound / options.miniBatches();
         int units = lesson.size() / unit;
-        int[] order = SeededShuffle.permutation(
-                units, setup.arguments().seed() + 1, round * options.epochs() + pass);
+        int[] order = SeededShuffle.permutation(units, setup.arguments().seed() + 1, round * options.epochs() + pass);
         int part = stepOfRound % options.miniBatches();
         int from = (int) ((long) units * part / options.miniBatches());
         int to = (int) ((long) units * (part + 1) / options.miniBatches());
@@ -208,13 +208,21 @@ final class RolloutSource implements StepSource {
         Statistics rewards = Statistics.of(scores.total());
         metrics.put("reward", rewards.mean());
         metrics.put("reward_std", rewards.deviation());
-        scores.bySource().forEach((name, own) -> metrics.put("rewards/" + name, Statistics.of(own).mean()));
+        scores.bySource()
+                .forEach((name, own) ->
+                        metrics.put("rewards/" + name, Statistics.of(own).mean()));
         metrics.put(
                 "completions/mean_length",
-                episodes.stream().mapToInt(episode -> episode.tokens().length).average().orElse(0));
+                episodes.stream()
+                        .mapToInt(episode -> episode.tokens().length)
+                        .average()
+                        .orElse(0));
         metrics.put(
                 "completions/ended",
-                episodes.stream().mapToInt(episode -> episode.ended() ? 1 : 0).average().orElse(0));
+                episodes.stream()
+                        .mapToInt(episode -> episode.ended() ? 1 : 0)
+                        .average()
+                        .orElse(0));
         metrics.put("completions/distinct", (double) distinct(episodes) / Math.max(1, episodes.size()));
         metrics.put("completions/of_one_kind", isOneKind(episodes) ? 1.0 : 0);
         return metrics;
@@ -222,13 +230,16 @@ final class RolloutSource implements StepSource {
 
     private static int distinct(List<Episode> episodes) {
         Set<List<Integer>> all = new HashSet<>();
-        episodes.forEach(episode ->
-                all.add(Arrays.stream(episode.tokens()).boxed().toList()));
+        episodes.forEach(
+                episode -> all.add(Arrays.stream(episode.tokens()).boxed().toList()));
         return all.size();
     }
 
     private static boolean isOneKind(List<Episode> episodes) {
-        long asked = episodes.stream().mapToInt(episode -> episode.prompt().index()).distinct().count();
+        long asked = episodes.stream()
+                .mapToInt(episode -> episode.prompt().index())
+                .distinct()
+                .count();
         return asked > 1 && distinct(episodes) == 1;
     }
 

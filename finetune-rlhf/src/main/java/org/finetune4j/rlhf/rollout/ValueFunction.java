@@ -111,8 +111,8 @@ final class ValueFunction implements AutoCloseable {
     void save(Path directory) {
         List<SafetensorsWriter.Entry> entries = new ArrayList<>();
         try (TensorScope scope = TensorScope.open()) {
-            byName().forEach((name, parameter) ->
-                    entries.add(SafetensorsWriter.Entry.of(name, parameter.value().detach())));
+            byName().forEach((name, parameter) -> entries.add(
+                    SafetensorsWriter.Entry.of(name, parameter.value().detach())));
             SafetensorsWriter.write(directory.resolve(FILE), entries, SafetensorsWriter.PYTORCH_METADATA);
         }
     }

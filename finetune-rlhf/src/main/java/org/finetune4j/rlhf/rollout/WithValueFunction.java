@@ -64,6 +64,7 @@ record WithValueFunction(FineTuningStrategy policy, boolean ownTrunk) implements
         try {
             Adapter trunk = (Adapter) policy.attach(model);
             trunk.disable();
+            trunk.trainableParameters().forEach(parameter -> parameter.rename("value." + parameter.name()));
             return trunk;
         } finally {
             adapter.enable();

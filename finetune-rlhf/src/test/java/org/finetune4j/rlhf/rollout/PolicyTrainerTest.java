@@ -26,7 +26,7 @@ class PolicyTrainerTest {
                 Arguments.of("rloo", new PolicyMethod.Group(GroupOptions.rloo()), 4, 2),
                 Arguments.of("reinforce++", new PolicyMethod.Group(GroupOptions.reinforcePlusPlus()), 1, 1),
                 Arguments.of("online dpo", new PolicyMethod.OnlineDpo("sigmoid", 0.1), 2, 1),
-                Arguments.of("best of n", new PolicyMethod.BestOfN(Double.NEGATIVE_INFINITY), 8, 2),
+                Arguments.of("best of n", new PolicyMethod.BestOfN(Double.NEGATIVE_INFINITY), 8, 4),
                 Arguments.of("ppo", new PolicyMethod.Ppo(PpoOptions.defaults()), 1, 2));
     }
 
@@ -64,10 +64,14 @@ class PolicyTrainerTest {
                         .arguments(TinyPolicy.arguments().evalSteps(16).build())
                         .listener(listener)
                         .train()) {
-            System.err.println(name + " " + heldOut + " " + steps.stream().map(s -> s.get("reward") + " " + s.get("entropy") + " " + s.get("kl/k1")).toList());
+                    + steps.stream()
+                            .map(s -> s.get("reward") + " " + s.get("entropy") + " " + s.get("kl/k1"))
+                            .toList());
             assertEquals(16, result.summary().steps());
             assertTrue(heldOut.get(1) > heldOut.get(0) + 0.05, () -> name + ": " + heldOut);
-            assertTrue(steps.get(0).keySet().containsAll(Set.of("reward", "completions/mean_length", "completions/ended")));
+            assertTrue(steps.get(0)
+                    .keySet()
+                    .containsAll(Set.of("reward", "completions/mean_length", "completions/ended")));
         }
     }
 }

@@ -71,6 +71,10 @@ final class TinyPolicy {
     }
 
     static TrainingArgumentsBuilder arguments() {
-        return TrainingArguments.builder().batchSize(64).maxSteps(16).learningRate(2e-2).seed(1);
+        return TrainingArguments.builder()
+                .batchSize(64)
+                .maxSteps(16)
+                .learningRate(2e-2)
+                .seed(1);
     }
 }
