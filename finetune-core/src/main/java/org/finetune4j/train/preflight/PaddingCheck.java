@@ -44,7 +44,7 @@ public final class PaddingCheck implements PreflightCheck {
                 .filter(token -> isSpecial(tokenizer, token))
                 .collect(Collectors.toSet());
         long stopped = survey.lastLabelled().stream().filter(stops::contains).count();
-        boolean instructions = survey.labelled() < survey.tokens() - survey.looked();
+        boolean instructions = survey.labelled() > 0 && survey.labelled() < survey.tokens() - survey.looked();
         if (instructions && stopped * 2 < survey.looked()) {
             findings.warning("only " + stopped + " of " + survey.looked()
                     + " samples end with a labelled end-of-sequence token: the model will not learn to stop; raise"

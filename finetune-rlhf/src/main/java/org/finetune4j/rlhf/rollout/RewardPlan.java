@@ -80,7 +80,7 @@ final class RewardPlan implements RewardSetup {
         try {
             Optional<String> path = model(settings);
             if (path.isPresent()) {
-                sources.add(ModelReward.open(directory(path.get()), model));
+                sources.add(ModelReward.open(directory(path.get()), model, policy));
             }
             return new WeightedRewards(sources, weights);
         } catch (RuntimeException | Error e) {

@@ -64,9 +64,6 @@ class PolicyTrainerTest {
                         .arguments(TinyPolicy.arguments().evalSteps(16).build())
                         .listener(listener)
                         .train()) {
-                    + steps.stream()
-                            .map(s -> s.get("reward") + " " + s.get("entropy") + " " + s.get("kl/k1"))
-                            .toList());
             assertEquals(16, result.summary().steps());
             assertTrue(heldOut.get(1) > heldOut.get(0) + 0.05, () -> name + ": " + heldOut);
             assertTrue(steps.get(0)
