@@ -58,6 +58,26 @@ public final class GatedFeedForward extends FeedForward {
         this.activation = activation;
     }
 
+    /** {@return the projection that the activation is applied to} */
+    public Linear gate() {
+        return gate;
+    }
+
+    /** {@return the projection that is multiplied with the activation} */
+    public Linear up() {
+        return up;
+    }
+
+    /** {@return the projection back} */
+    public Linear down() {
+        return down;
+    }
+
+    /** {@return what is applied to the gate} */
+    public Activation activation() {
+        return activation;
+    }
+
     /**
      * Applies the block.
      *

@@ -306,6 +306,15 @@ public final class Parameter implements AutoCloseable {
         return form.grad();
     }
 
+    /**
+     * Adds to the gradient: what a segment with a backward pass of its own does in autograd's place.
+     *
+     * @param gradient of this parameter's shape and of its value's type; its memory becomes the gradient where there is none yet
+     */
+    public void addGradient(Tensor gradient) {
+        value().addGrad(gradient);
+    }
+
     /** Drops the gradient and its memory. */
     public void clearGrad() {
         form.clearGrad();

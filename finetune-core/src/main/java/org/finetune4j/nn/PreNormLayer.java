@@ -39,6 +39,31 @@ public final class PreNormLayer extends DecoderLayer {
         this.residualDropout = residualDropout;
     }
 
+    /** {@return the norm before the attention block} */
+    public Norm inputNorm() {
+        return inputNorm;
+    }
+
+    /** {@return the attention block} */
+    public SelfAttention selfAttention() {
+        return selfAttention;
+    }
+
+    /** {@return the norm before the feed-forward block} */
+    public Norm postAttentionNorm() {
+        return postAttentionNorm;
+    }
+
+    /** {@return the feed-forward block} */
+    public FeedForward feedForward() {
+        return feedForward;
+    }
+
+    /** {@return the share of a block's output that is dropped in training} */
+    public double residualDropout() {
+        return residualDropout;
+    }
+
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
         Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates), context);

@@ -51,6 +51,21 @@ public final class RmsNorm extends Norm {
         return (weights, size) -> new RmsNorm(weights, size, epsilon, true);
     }
 
+    /** {@return the weight [size]} */
+    public Parameter weight() {
+        return own("weight");
+    }
+
+    /** {@return what is added to the variance} */
+    public double epsilon() {
+        return epsilon;
+    }
+
+    /** {@return whether one is added to the weight} */
+    public boolean isOnePlus() {
+        return onePlus;
+    }
+
     @Override
     public Tensor forward(Tensor x) {
         if (!onePlus) {

@@ -80,6 +80,22 @@ public final class Tensor extends ElementwiseOperations {
         return gradient.defined() ? wrap(gradient.detach()) : null;
     }
 
+    /**
+     * Adds to the accumulated gradient of a leaf, as a backward pass by autograd does.
+     *
+     * @param gradient of this shape and type; its memory becomes the gradient where there is none yet
+     */
+    public void addGrad(Tensor gradient) {
+        org.bytedeco.pytorch.Tensor present = handle().mutable_grad();
+        try (Autograd.Mode mode = Autograd.disabled()) {
+            if (present.defined()) {
+                present.add_(gradient.handle());
+            } else {
+                present.put(gradient.handle().detach());
+            }
+        }
+    }
+
     /** Drops the accumulated gradient and its memory. */
     public void clearGrad() {
         org.bytedeco.pytorch.Tensor gradient = handle().mutable_grad();

@@ -76,7 +76,7 @@ final class StepRunner {
             }
             StepBatch part = step.batches().get(i);
             part.prepare().run();
-            double scale = part.weight() / Math.max(1, counts.get(part.objective()));
+            double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
             boolean recurring = commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
             try (MatrixProducts.Mode products = MatrixProducts.ofShapes(recurring)) {
                 LossHead head = part.objective().head(model.network(), part.batch(), scale);
@@ -90,7 +90,7 @@ final class StepRunner {
         return new Gradients(
                 loss,
                 GradientClipping.globalNorm(trainable),
-                counts.get(step.batches().get(0).objective()),
+                counts.getOrDefault(step.batches().get(0).objective(), 0L),
                 Average.means(metrics));
     }
 

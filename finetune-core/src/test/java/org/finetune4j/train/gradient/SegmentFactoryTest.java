@@ -26,6 +26,7 @@ import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.SyntheticSamples;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Another way to run a layer takes the place of autograd's where it knows the layer, and is compared with it. */
@@ -139,6 +140,31 @@ class SegmentFactoryTest {
             assertEquals(everyLayers == 0 ? 4 : 8, factory.forwards, "a checkpointed layer runs again");
             assertEquals(byAutograd.evaluate(batch.modelInputs(), head), other.evaluate(batch.modelInputs(), head));
             assertTrue(factory.forwards > factory.backwards);
+        }
+    }
+
+    /** What a layer consists of can be asked, and gradients be added, so that a backward pass by formula is one more file. */
+    @ParameterizedTest(name = "{0}, checkpointed {1}")
+    @CsvSource({"llama, 0, 2", "llama-of-8-layers, 2, 8", "qwen3, 1, 2", "mixtral, 0, 0", "gpt2, 0, 0"})
+    void aBackwardPassByFormulaGivesAutogradsGradients(String name, int everyLayers, int byFormula) {
+        SyntheticSamples samples = new SyntheticSamples(2, 150, 4);
+        Batch batch = new Collator(0, 1).collate(List.of(samples.get(0), samples.get(1)));
+        try (CausalLM model = TinyModels.load(name, LoadOptions.defaults());
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            LossHead head = LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens());
+            Backpropagation byAutograd = new Backpropagation(model, new GradientCheckpointing(everyLayers))
+                    .with(SegmentFactory.autograd())
+                    .withoutDropout();
+            double loss = byAutograd.run(batch.modelInputs(), head);
+            byAutograd.run(batch.modelInputs(), head);
+            Map<String, float[]> expected = NamedGradients.of(model.network().namedParameters());
+            model.network().allParameters().forEach(Parameter::clearGrad);
+            HandWrittenFeedForward factory = new HandWrittenFeedForward();
+            assertEquals(loss, byAutograd.with(factory).run(batch.modelInputs(), head), 1e-6);
+            byAutograd.with(factory).run(batch.modelInputs(), head);
+            NamedGradients.assertSame(
+                    expected, NamedGradients.of(model.network().namedParameters()), 1e-5f);
+            assertEquals(2 * byFormula, factory.backwards());
         }
     }
 }
