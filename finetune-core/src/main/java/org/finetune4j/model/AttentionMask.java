@@ -68,36 +68,6 @@ final class AttentionMask {
         return last;
     }
 
-    /**
-     * The mask of new tokens that follow cached ones.
-     *
-     * @param seenMask [batch, past + seq], 1 for a real token
-     * @param window how many tokens a token sees at most, itself and those before it
-     * @return boolean [batch, 1, seq, past + seq], or null where every new token may see all before it and is alone
-     */
-    static @Nullable Tensor continuing(ModelInputs inputs, byte[] seenMask, int window) {
-        int seq = inputs.sequenceLength();
-        int keys = seenMask.length / inputs.batchSize();
-        boolean padded = false;
-        for (byte real : seenMask) {
-            padded |= real == 0;
-        }
-        if (seq == 1 && !padded && window >= keys) {
-            return null;
-        }
-        byte[] mask = new byte[inputs.batchSize() * seq * keys];
-        for (int row = 0; row < inputs.batchSize(); row++) {
-            for (int query = 0; query < seq; query++) {
-                int line = (row * seq + query) * keys;
-                int own = keys - seq + query;
-                int from = own + 1 - Math.min(window, own + 1);
-                System.arraycopy(seenMask, row * keys + from, mask, line + from, own - from);
-                mask[line + own] = 1;
-            }
-        }
-        return Tensors.of(mask, inputs.batchSize(), 1, seq, keys).to(DType.BOOL);
-    }
-
     /** Whether a real token does not continue the one before it, or follows padding. */
     private static boolean isNeeded(ModelInputs inputs, SequenceLayout layout) {
         int seq = inputs.sequenceLength();

@@ -21,7 +21,6 @@ import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.nn.RowAdapters;
-import org.finetune4j.nn.SequenceCache;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
@@ -302,26 +301,6 @@ public final class CausalLM implements AutoCloseable {
     public SequenceContext context(ModelInputs inputs, @Nullable Prompt prompt) {
         return contexts()
                 .start(inputs, prompt, prompt instanceof Prompt.Prefix prefix ? new PrefixCache(prefix) : null);
-    }
-
-    /**
-     * What the layers need to know about tokens that follow those of a cache. An empty cache gets the model's prefix first,
-     * if it has one.
-     *
-     * @param inputs the new tokens, with their positions (virtual tokens not counted)
-     * @param cache keys and values of earlier tokens
-     * @param seenMask [batch, past + seq], 1 for a real token (virtual tokens not among them)
-     * @return the context, whose tensors belong to the scope
-     */
-    public SequenceContext context(ModelInputs inputs, SequenceCache cache, byte[] seenMask) {
-        if (cache.length() > 0) {
-            return contexts().follow(inputs, virtualTokens(), cache, seenMask);
-        }
-        Prompt prompt = prompt();
-        if (prompt instanceof Prompt.Prefix prefix) {
-            prefix.appendTo(cache, inputs.batchSize());
-        }
-        return contexts().start(inputs, prompt, cache);
     }
 
     /**

@@ -58,25 +58,10 @@ final class ContextFactory {
         };
         if (prompt instanceof Prompt.Embeddings virtual) {
             int[] all = inputs.withVirtual(virtual.length()).positions();
-            return create(inputs, all, visibility, cache, 0, null).withVirtualEmbeddings(virtual.embeddings());
+            return create(inputs, all, visibility, cache, null).withVirtualEmbeddings(virtual.embeddings());
         }
         int[] all = PromptLayout.shifted(positions, prompt == null ? 0 : prompt.length());
-        return create(inputs, all, visibility, cache, 0, null);
-    }
-
-    /**
-     * The context of new tokens that follow those of a cache.
-     *
-     * @param virtual how many virtual tokens the cache starts with
-     * @param seenMask [batch, past + seq], 1 for a real token, virtual tokens not among them
-     */
-    SequenceContext follow(ModelInputs inputs, int virtual, KeyValueCache cache, byte[] seenMask) {
-        int[] positions = inputs.positions();
-        int seq = inputs.sequenceLength();
-        int keys = seenMask.length / inputs.batchSize();
-        Visibility visibility = kind -> masked(PromptLayout.following(
-                AttentionMask.continuing(inputs, seenMask, window(kind)), positions, seq, keys, virtual, window(kind)));
-        return create(inputs, PromptLayout.shifted(positions, virtual), visibility, cache, seq, null);
+        return create(inputs, all, visibility, cache, null);
     }
 
     /**
@@ -88,7 +73,7 @@ final class ContextFactory {
      */
     SequenceContext within(ModelInputs inputs, int virtual, KeyValueCache cache, int @Nullable [] lengths) {
         int[] all = lengths == null ? null : PromptLayout.shifted(lengths, virtual);
-        return create(inputs, PromptLayout.shifted(inputs.positions(), virtual), kind -> masked(null), cache, 0, all);
+        return create(inputs, PromptLayout.shifted(inputs.positions(), virtual), kind -> masked(null), cache, all);
     }
 
     /** Says what one kind of attention sees, without the rotation. */
@@ -102,7 +87,6 @@ final class ContextFactory {
 
     /**
      * @param positions [batch, seq] of all that runs through the layers
-     * @param added how many tokens of each row follow others that were rotated as the rows' length then asked for
      * @param lengths of the rows, where each is rotated by its own
      */
     private SequenceContext create(
@@ -110,7 +94,6 @@ final class ContextFactory {
             int[] positions,
             Visibility visibility,
             @Nullable KeyValueCache cache,
-            int added,
             int @Nullable [] lengths) {
         int seq = positions.length / inputs.batchSize();
         int[] distinct = sameInAllRows(positions, seq) ? Arrays.copyOf(positions, seq) : positions;
@@ -128,7 +111,7 @@ final class ContextFactory {
             if (rotary != null && lengths != null && !isAlike(rotary, lengths)) {
                 rotation = byRows(rotary, positions, lengths);
             } else if (rotary != null) {
-                RotaryFrequencies frequencies = frequencies(rotary, lengths == null ? longest : lengths[0], added);
+                RotaryFrequencies frequencies = rotary.frequencies(lengths == null ? longest : lengths[0]);
                 rotation = rotations.computeIfAbsent(
                         frequencies, f -> Rotation.of(f, distinct, rows, device, computeDType));
             }
@@ -157,15 +140,6 @@ final class ContextFactory {
 
     private int window(AttentionKind kind) {
         return kind == AttentionKind.SLIDING ? network.slidingWindow() : AttentionMask.UNLIMITED;
-    }
-
-    private RotaryFrequencies frequencies(RotaryEmbedding rotary, int length, int added) {
-        if (added > 0 && !rotary.canGrow(length - added, length)) {
-            throw new UserErrorException(origin + ": the model rotates sequences of " + length
-                    + " tokens otherwise than the shorter one that was computed so far (rope_type longrope):"
-                    + " generate fewer new tokens, or start from a longer prompt");
-        }
-        return rotary.frequencies(length);
     }
 
     /** Whether sequences of all these lengths are rotated at the same speeds. */

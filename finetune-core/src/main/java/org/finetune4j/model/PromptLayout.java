@@ -47,23 +47,6 @@ final class PromptLayout {
         return Tensors.cat(List.of(ofVirtual, ofTokens), 2); // [rows, 1, virtual + seq, virtual + seq]
     }
 
-    /**
-     * The mask of new tokens after virtual and other cached ones.
-     *
-     * @param tokens boolean [batch, 1, seq, keys] between real tokens, or null where the only new one sees all of them
-     * @param positions [batch, seq] of the new tokens, virtual ones not counted
-     * @param keys how many cached and new tokens there are, virtual ones not counted
-     * @return boolean [batch or 1, 1, seq, virtual + keys], or null where the only new token sees everything
-     */
-    static @Nullable Tensor following(
-            @Nullable Tensor tokens, int[] positions, int seq, int keys, int virtual, int window) {
-        if (virtual == 0 || (tokens == null && window >= virtual + keys)) {
-            return tokens;
-        }
-        Tensor between = tokens == null ? Tensors.ones(DType.BOOL, Device.CPU, 1, 1, seq, keys) : tokens;
-        return beside(virtualColumns(positions, seq, virtual, window), between);
-    }
-
     /** [rows or 1, 1, seq, a] and [rows or 1, 1, seq, b] to [rows or 1, 1, seq, a + b]. */
     private static Tensor beside(Tensor left, Tensor right) {
         long rows = Math.max(left.size(0), right.size(0));

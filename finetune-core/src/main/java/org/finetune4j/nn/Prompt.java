@@ -70,20 +70,6 @@ public sealed interface Prompt {
         private static Tensor expanded(Tensor one, long rows) {
             return one.unsqueeze(0).expand(rows, one.size(0), one.size(1), one.size(2));
         }
-
-        /**
-         * Puts the prefix into an empty cache.
-         *
-         * @param cache keys and values of earlier tokens, or null
-         * @param rows sequences of the batch
-         */
-        public void appendTo(SequenceCache cache, long rows) {
-            for (int layer = 0; layer < layers.size(); layer++) {
-                KeyValues all = expanded(layer, rows);
-                cache.append(layer, all.keys(), all.values());
-            }
-            cache.advance(length());
-        }
     }
 
     /**

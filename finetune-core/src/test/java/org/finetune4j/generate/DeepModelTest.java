@@ -1,6 +1,7 @@
 package org.finetune4j.generate;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
@@ -11,14 +12,10 @@ import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.tensor.Tensors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Generation with many layers and more tokens than a cache has room for at first. */
 class DeepModelTest {
@@ -62,25 +59,25 @@ class DeepModelTest {
         }
     }
 
-    @ParameterizedTest
-    @ValueSource(ints = {1, 7, 256})
-    void theRoomOfEveryLayerFollowsTheTokensAndNotTheNumberOfLayers(int firstCapacity) {
+    @Test
+    void theRoomFollowsTheTokensOfTheRowsAndNotWhatTheyMayBecome() {
+        long aToken = 2L * LAYERS * KV_HEADS * HEAD_DIM * DType.FLOAT32.itemSize();
+        assertEquals(aToken, KeyValueSize.ofToken(model));
         try (TensorScope scope = TensorScope.open();
-                GrowingKeyValueCache cache = new GrowingKeyValueCache(firstCapacity)) {
-            int length = 0;
-            for (int added : new int[] {5, 1, 250, 1, 1, 300}) {
-                for (int layer = 0; layer < LAYERS; layer++) {
-                    try (TensorScope step = TensorScope.open()) {
-                        Tensor keys = Tensors.full(layer, DType.FLOAT32, Device.CPU, 2, added, KV_HEADS, HEAD_DIM);
-                        cache.append(layer, keys, keys);
-                    }
+                BatchDecoder decoder = new BatchDecoder(model, Long.MAX_VALUE)) {
+            DecoderRow row = new DecoderRow(new TokenSequence(text(5)), null);
+            decoder.add(row, 2000);
+            for (int added : new int[] {0, 1, 250, 1, 1, 300}) {
+                for (int token = 0; token < added; token++) {
+                    row.tokens().add(token % 41);
                 }
-                cache.advance(added);
-                length += added;
-                long aToken = 2L * LAYERS * 2 * KV_HEADS * HEAD_DIM * DType.FLOAT32.itemSize();
+                if (!row.isRead()) {
+                    decoder.read(List.of(row), Integer.MAX_VALUE);
+                }
+                int length = row.tokens().length();
                 assertTrue(
-                        cache.bytes() <= aToken * Math.max(firstCapacity, 2 * length),
-                        cache.bytes() + " bytes for " + length + " tokens");
+                        decoder.bytes() <= aToken * (64 + 2L * length),
+                        decoder.bytes() + " bytes for " + length + " tokens");
             }
         }
     }
