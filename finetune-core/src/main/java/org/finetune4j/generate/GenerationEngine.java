@@ -220,13 +220,16 @@ public final class GenerationEngine implements AutoCloseable {
                 throw new IllegalStateException("a listener cannot compute: it is called by who does");
             }
             computing = true;
-            pass();
+            try {
+                pass();
+            } finally {
+                computing = false;
+                if (closed) { // by a listener, or by a thread that waits for this one
+                    free();
+                }
+            }
             return !running.isEmpty() || !waiting.isEmpty() || !submitted.isEmpty();
         } finally {
-            computing = false;
-            if (closed) {
-                free();
-            }
             turn.unlock();
         }
     }

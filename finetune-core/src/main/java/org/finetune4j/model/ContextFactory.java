@@ -146,7 +146,9 @@ final class ContextFactory {
     @SuppressWarnings("ReferenceEquality")
     private static boolean isAlike(RotaryEmbedding rotary, int[] lengths) {
         RotaryFrequencies first = rotary.frequencies(lengths[0]);
-        return Arrays.stream(lengths).allMatch(length -> length == lengths[0] || rotary.frequencies(length) == first);
+        return Arrays.stream(lengths)
+                .allMatch(length ->
+                        length == lengths[0] || rotary.frequencies(length).equals(first));
     }
 
     private Rotation byRows(RotaryEmbedding rotary, int[] positions, int[] lengths) {
