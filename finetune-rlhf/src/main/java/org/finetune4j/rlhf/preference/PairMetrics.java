@@ -5,14 +5,13 @@ import java.util.Map;
 import org.finetune4j.rlhf.preference.loss.Answer;
 import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
+import org.finetune4j.train.gradient.Average;
 
-/** Means over pairs of what a loss saw of them, under TRL's names. */
+/** Averages over pairs of what a loss saw of them, under TRL's names. */
 final class PairMetrics {
 
     private final PairLoss loss;
-    private final Map<String, Double> sums = new LinkedHashMap<>();
-    private final Map<String, Double> once = new LinkedHashMap<>();
-    private int pairs;
+    private final Map<String, Average> all = new LinkedHashMap<>();
 
     PairMetrics(PairLoss loss) {
         this.loss = loss;
@@ -21,7 +20,6 @@ final class PairMetrics {
     void add(Answer chosen, Answer rejected) {
         double better = loss.reward(chosen);
         double worse = loss.reward(rejected);
-        pairs++;
         add("rewards/chosen", better);
         add("rewards/rejected", worse);
         add("rewards/accuracies", better > worse ? 1 : 0);
@@ -35,8 +33,9 @@ final class PairMetrics {
         }
     }
 
-    void likelihood(double mean) {
-        once.put("nll_loss", mean);
+    /** How unlikely the chosen answers are, summed over so many tokens. */
+    void likelihood(double sum, double tokens) {
+        all.put("nll_loss", new Average(sum, tokens));
     }
 
     private double logprob(Answer answer) {
@@ -44,13 +43,10 @@ final class PairMetrics {
     }
 
     private void add(String name, double value) {
-        sums.merge(name, value, Double::sum);
+        all.merge(name, new Average(value, 1), Average::plus);
     }
 
-    Map<String, Double> means() {
-        Map<String, Double> means = new LinkedHashMap<>();
-        sums.forEach((name, sum) -> means.put(name, sum / pairs));
-        means.putAll(once);
-        return means;
+    Map<String, Average> averages() {
+        return all;
     }
 }

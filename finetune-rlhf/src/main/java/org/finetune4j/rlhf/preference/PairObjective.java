@@ -11,6 +11,7 @@ import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
 import org.finetune4j.rlhf.preference.loss.SigmoidLoss;
 import org.finetune4j.rlhf.preference.loss.SimPoLoss;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.LogprobLoss;
 import org.finetune4j.train.gradient.TokenLogprobs;
 
@@ -171,7 +172,7 @@ public final class PairObjective extends ReferencedObjective {
                 }
             }
         }
-        return new LogprobLoss.Value(loss, parts.spread(byPart));
+        return new LogprobLoss.Value(loss, parts.spread(byPart), metrics(parts, sums, pairs));
     }
 
     private boolean isLikely(int part) {
@@ -198,27 +199,16 @@ public final class PairObjective extends ReferencedObjective {
         return pairs;
     }
 
-    /**
-     * What there is to see of a batch besides its loss, under TRL's names: rewards, how often and by how much the chosen one
-     * is the higher, log-probabilities.
-     *
-     * @param batch the batch, with its reference where the objective has one
-     * @param logprobs of its labelled tokens
-     * @return means over its pairs by name
-     */
-    @Override
-    public Map<String, Double> metrics(Batch batch, TokenLogprobs logprobs) {
-        AnswerTokens parts = AnswerTokens.of(batch);
-        double[] sums = parts.sums(logprobs);
+    private Map<String, Average> metrics(AnswerTokens parts, double[] sums, List<Pair> pairs) {
         PairMetrics metrics = new PairMetrics(terms.get(0).loss);
-        pairs(parts, sums, reference(batch, parts)).forEach(pair -> metrics.add(pair.chosen, pair.rejected));
+        pairs.forEach(pair -> metrics.add(pair.chosen, pair.rejected));
         if (likelihood.weight != 0) {
             double sum = 0;
             for (int part = 0; part < sums.length; part++) {
                 sum += isLikely(part) ? sums[part] : 0;
             }
-            metrics.likelihood(-sum / likelihoodTokens(parts));
+            metrics.likelihood(-sum, likelihoodTokens(parts));
         }
-        return metrics.means();
+        return metrics.averages();
     }
 }

@@ -1,5 +1,6 @@
 package org.finetune4j.rlhf.preference;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.data.TrainingDataset;
@@ -9,6 +10,7 @@ import org.finetune4j.data.format.PreferencePair;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.rlhf.pair.PairDataset;
+import org.finetune4j.train.objective.Score;
 
 /** Learning from pairs of answers: DPO and its relatives, ORPO, SimPO, CPO. */
 public final class PairStage extends PreferenceStage {
@@ -41,6 +43,11 @@ public final class PairStage extends PreferenceStage {
     @Override
     public String records() {
         return "pairs of a chosen and a rejected answer";
+    }
+
+    @Override
+    public List<Score> scores() {
+        return PreferenceMeasurement.PAIRED;
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.LogprobLoss;
 import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.objective.Measurement;
@@ -13,13 +14,18 @@ import org.finetune4j.train.objective.Score;
 /** Means over held-out preferences of what an objective sees of them: rewards, accuracies, margins. */
 final class PreferenceMeasurement implements Measurement {
 
-    /** By these the best model can be chosen. */
-    static final List<Score> SCORES =
-            List.of(new Score("rewards/accuracies", true), new Score("rewards/margins", true));
+    private static final String CHOSEN = "rewards/chosen";
+    private static final String REJECTED = "rewards/rejected";
+    private static final String MARGINS = "rewards/margins";
+
+    /** By this the best model can be chosen, whatever it learns from. */
+    static final List<Score> UNPAIRED = List.of(new Score(MARGINS, true));
+
+    /** By these where it learns from pairs. */
+    static final List<Score> PAIRED = List.of(new Score("rewards/accuracies", true), new Score(MARGINS, true));
 
     private final ReferencedObjective objective;
-    private final Map<String, Double> sums = new LinkedHashMap<>();
-    private final Map<String, Double> counts = new LinkedHashMap<>();
+    private final Map<String, Average> seen = new LinkedHashMap<>();
 
     PreferenceMeasurement(ReferencedObjective objective) {
         this.objective = objective;
@@ -28,20 +34,21 @@ final class PreferenceMeasurement implements Measurement {
     @Override
     public LossHead head(DecoderModel network, Batch batch) {
         Batch complete = objective.complete(batch);
-        long count = objective.count(complete);
-        return LogprobLoss.of(network, complete, 1, count, logprobs -> {
-            objective.metrics(complete, logprobs).forEach((name, mean) -> {
-                sums.merge(name, mean * count, Double::sum);
-                counts.merge(name, (double) count, Double::sum);
-            });
-            return objective.loss(complete, logprobs);
+        return LogprobLoss.of(network, complete, 1, objective.count(complete), logprobs -> {
+            LogprobLoss.Value value = objective.loss(complete, logprobs);
+            Average.addAll(seen, value.metrics());
+            return value;
         });
     }
 
     @Override
     public Map<String, Double> scores() {
-        Map<String, Double> means = new LinkedHashMap<>();
-        sums.forEach((name, sum) -> means.put(name, sum / counts.getOrDefault(name, 1.0)));
+        Map<String, Double> means = Average.means(seen);
+        Double chosen = means.get(CHOSEN);
+        Double rejected = means.get(REJECTED);
+        if (chosen != null && rejected != null) {
+            means.put(MARGINS, chosen - rejected);
+        }
         return means;
     }
 }

@@ -7,7 +7,6 @@ import java.util.Map;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.rlhf.pair.LostEndCheck;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.objective.Score;
 import org.finetune4j.train.stage.Stage;
 import org.finetune4j.train.stage.StageData;
 import org.jspecify.annotations.Nullable;
@@ -56,11 +55,6 @@ abstract class PreferenceStage implements Stage {
         if (samples != null) {
             tuner.check(new LostEndCheck(samples.source()));
         }
-    }
-
-    @Override
-    public final List<Score> scores() {
-        return PreferenceMeasurement.SCORES;
     }
 
     private void keep(List<ReferenceSource.Kept> kept, @Nullable TrainingDataset dataset, String samples) {

@@ -1,13 +1,11 @@
 package org.finetune4j.rlhf.preference;
 
-import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.gradient.LossHead;
-import org.finetune4j.train.gradient.TokenLogprobs;
 import org.finetune4j.train.objective.Measurement;
 import org.finetune4j.train.objective.TokenObjective;
 
@@ -46,15 +44,6 @@ abstract class ReferencedObjective implements TokenObjective {
         ReferenceModel asked = reference.model();
         return asked == null ? batch : asked.complete(batch);
     }
-
-    /**
-     * What there is to see of a batch besides its loss, under TRL's names.
-     *
-     * @param batch the batch, with its reference where the objective has one
-     * @param logprobs of its labelled tokens
-     * @return means by name
-     */
-    public abstract Map<String, Double> metrics(Batch batch, TokenLogprobs logprobs);
 
     /** The reference's log-probability of each part of a batch; zeros where there is no reference. */
     final double[] reference(Batch batch, AnswerTokens parts) {

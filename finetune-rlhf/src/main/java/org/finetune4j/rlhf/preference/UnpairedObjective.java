@@ -7,6 +7,7 @@ import org.finetune4j.data.Sample;
 import org.finetune4j.rlhf.preference.loss.Answer;
 import org.finetune4j.rlhf.preference.loss.KtoLoss;
 import org.finetune4j.rlhf.preference.loss.UnpairedLoss;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.LogprobLoss;
 import org.finetune4j.train.gradient.TokenLogprobs;
 
@@ -88,7 +89,8 @@ public final class UnpairedObjective extends ReferencedObjective {
             total += value.loss();
             byPart[PARTS * i] = value.derivative();
         }
-        return new LogprobLoss.Value(total, parts.spread(byPart));
+        return new LogprobLoss.Value(
+                total, parts.spread(byPart), metrics(parts, sums, reference, desirable, divergence));
     }
 
     private static Answer answer(int number, AnswerTokens parts, double[] sums, double[] reference) {
@@ -108,42 +110,16 @@ public final class UnpairedObjective extends ReferencedObjective {
         return Math.max(0, sum * PARTS / parts.parts());
     }
 
-    /**
-     * What there is to see of a batch besides its loss, under TRL's names.
-     *
-     * @param batch the batch, with its reference
-     * @param logprobs of its labelled tokens
-     * @return the divergence, and means over the good and the bad answers that there are
-     */
-    @Override
-    public Map<String, Double> metrics(Batch batch, TokenLogprobs logprobs) {
-        AnswerTokens parts = AnswerTokens.of(batch);
-        double[] sums = parts.sums(logprobs);
-        double[] reference = reference(batch, parts);
-        double[] desirable = AnswerTokens.flat(batch, PreferenceColumns.DESIRABLE);
-        Map<String, Double> metrics = new LinkedHashMap<>();
-        metrics.put("kl", divergence(parts, sums, reference));
-        for (boolean good : new boolean[] {true, false}) {
-            double reward = 0;
-            double logprob = 0;
-            int count = 0;
-            for (int i = 0; i < desirable.length; i++) {
-                if (desirable[i] > 0 == good) {
-                    Answer answer = answer(i, parts, sums, reference);
-                    reward += loss.beta() * answer.ratio();
-                    logprob += answer.logprob();
-                    count++;
-                }
-            }
-            if (count > 0) {
-                metrics.put(good ? "rewards/chosen" : "rewards/rejected", reward / count);
-                metrics.put(good ? "logps/chosen" : "logps/rejected", logprob / count);
-            }
-        }
-        Double chosen = metrics.get("rewards/chosen");
-        Double rejected = metrics.get("rewards/rejected");
-        if (chosen != null && rejected != null) {
-            metrics.put("rewards/margins", chosen - rejected);
+    /** The divergence, and rewards and log-probabilities of the good and the bad answers that there are. */
+    private Map<String, Average> metrics(
+            AnswerTokens parts, double[] sums, double[] reference, double[] desirable, double divergence) {
+        Map<String, Average> metrics = new LinkedHashMap<>();
+        metrics.put("kl", new Average(divergence * desirable.length, desirable.length));
+        for (int i = 0; i < desirable.length; i++) {
+            Answer answer = answer(i, parts, sums, reference);
+            String judged = desirable[i] > 0 ? "chosen" : "rejected";
+            metrics.merge("rewards/" + judged, Average.of(loss.beta() * answer.ratio()), Average::plus);
+            metrics.merge("logps/" + judged, Average.of(answer.logprob()), Average::plus);
         }
         return metrics;
     }

@@ -1,5 +1,6 @@
 package org.finetune4j.rlhf.preference;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
@@ -9,6 +10,7 @@ import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.UnpairedPreference;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.train.objective.Score;
 
 /** Learning from single answers that were found good or bad: KTO. */
 public final class UnpairedStage extends PreferenceStage {
@@ -51,6 +53,11 @@ public final class UnpairedStage extends PreferenceStage {
     @Override
     public String records() {
         return "single answers that were found good or bad";
+    }
+
+    @Override
+    public List<Score> scores() {
+        return PreferenceMeasurement.UNPAIRED;
     }
 
     @Override

@@ -13,6 +13,7 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.LogprobLoss;
 import org.finetune4j.train.gradient.TokenLogprobs;
 import org.finetune4j.train.objective.TokenObjective;
@@ -66,8 +67,7 @@ final class LossChecks {
         TokenLogprobs own = TokenLogprobs.of(models.policy(), batch);
         int[] order = new int[rows.rows()];
         Arrays.setAll(order, row -> row < rows.pairs() ? 2 * row : 2 * (row - rows.pairs()) + 1);
-        check(recorded, objective, batch, own, order);
-        Map<String, Double> metrics = new HashMap<>(objective.metrics(batch, own));
+        Map<String, Double> metrics = new HashMap<>(check(recorded, objective, batch, own, order));
         metrics.putIfAbsent("nll_loss", 0.0);
         recorded.settings().path("metrics").fields().forEachRemaining(metric -> {
             String name = recorded.name() + " " + metric.getKey();
@@ -141,8 +141,7 @@ final class LossChecks {
                         PreferenceColumns.DESIRABLE,
                         judged));
         TokenLogprobs own = TokenLogprobs.of(models.policy(), batch);
-        check(recorded, objective, batch, own, order);
-        Map<String, Double> metrics = new HashMap<>(objective.metrics(batch, own));
+        Map<String, Double> metrics = check(recorded, objective, batch, own, order);
         if (recorded.settings().has("kl")) {
             compare.number(recorded.name() + " kl", recorded.settings().path("kl"), () -> value(metrics, "kl"));
         }
@@ -163,8 +162,12 @@ final class LossChecks {
         return value;
     }
 
-    /** @param order where in the batch each recorded row is */
-    private void check(PreferenceCase recorded, TokenObjective objective, Batch batch, TokenLogprobs own, int[] order) {
+    /**
+     * @param order where in the batch each recorded row is
+     * @return what the objective reports besides
+     */
+    private Map<String, Double> check(
+            PreferenceCase recorded, TokenObjective objective, Batch batch, TokenLogprobs own, int[] order) {
         String name = recorded.name();
         LogprobLoss.Value value = objective.loss(batch, own);
         double pairs = objective.count(batch);
@@ -189,6 +192,7 @@ final class LossChecks {
                     Comparison.GRADIENT);
         });
         gradients.check(file, name + ".grad.", true, models.policy(), batch, objective);
+        return Average.means(value.metrics());
     }
 
     /** What the file holds besides the cases: the log-ratios of the pairs as differences and as rewards. */
