@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param attentionMask 1 for a real token, 0 for padding
  * @param labels unshifted, {@link Sample#IGNORE_INDEX} where nothing is trained
  * @param positionIds position of each token in its own sequence, or null when they follow from the mask
- * @param columns further numbers of every row by name, as the samples had them
+ * @param columns further numbers of every row by name, as the samples had them: padding adds none
  */
 public record Batch(
         int batchSize,
@@ -102,6 +102,29 @@ public record Batch(
                     + "', which this objective needs; they have " + new TreeSet<>(columns.keySet()));
         }
         return column;
+    }
+
+    /**
+     * The whole numbers of a column.
+     *
+     * @param name of the column
+     * @return for every row its own
+     * @throws UserErrorException when the samples have no such column, or one that is not of whole numbers
+     */
+    public int[][] wholeColumn(String name) {
+        float[][] column = column(name);
+        int[][] whole = new int[column.length][];
+        for (int row = 0; row < column.length; row++) {
+            whole[row] = new int[column[row].length];
+            for (int i = 0; i < column[row].length; i++) {
+                whole[row][i] = (int) column[row][i];
+                if (whole[row][i] != column[row][i]) {
+                    throw new UserErrorException("column '" + name + "' of sequence " + row + " has " + column[row][i]
+                            + ", expected whole numbers");
+                }
+            }
+        }
+        return whole;
     }
 
     /**

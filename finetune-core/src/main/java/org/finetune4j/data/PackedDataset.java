@@ -1,8 +1,13 @@
 package org.finetune4j.data;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
 import org.finetune4j.UserErrorException;
 
 /**
@@ -55,10 +60,6 @@ public final class PackedDataset implements TrainingDataset {
         int[] positionIds = new int[length];
         int start = 0;
         for (Sample sample : samples) {
-            if (!sample.columns().isEmpty()) {
-                throw new UserErrorException(location(index) + ": a sample with columns of its own ("
-                        + String.join(", ", sample.columns().keySet()) + ") cannot be packed into one row with others");
-            }
             System.arraycopy(sample.inputIds(), 0, inputIds, start, sample.length());
             System.arraycopy(sample.labels(), 0, labels, start, sample.length());
             // Nothing before a sample's first token may predict it.
@@ -68,7 +69,37 @@ public final class PackedDataset implements TrainingDataset {
             }
             start += sample.length();
         }
-        return new Sample(inputIds, labels, positionIds);
+        return new Sample(inputIds, labels, positionIds, columns(index, samples, length));
+    }
+
+    /** Columns with a number for every token stay so; whose number another one is, nobody could tell in a row of several. */
+    private Map<String, float[]> columns(int index, List<Sample> samples, int length) {
+        Map<String, float[]> columns = new HashMap<>();
+        Set<String> names = samples.get(0).columns().keySet();
+        for (String name : names) {
+            columns.put(name, new float[length]);
+        }
+        int start = 0;
+        for (Sample sample : samples) {
+            if (!sample.columns().keySet().equals(names)) {
+                throw new UserErrorException(location(index) + ": samples of one row have the columns "
+                        + new TreeSet<>(names) + " and "
+                        + new TreeSet<>(sample.columns().keySet())
+                        + ": every sample needs the same");
+            }
+            for (String name : names) {
+                float[] own = Objects.requireNonNull(sample.columns().get(name));
+                if (own.length != sample.length()) {
+                    throw new UserErrorException(location(index) + ": column '" + name + "' has " + own.length
+                            + " numbers for " + sample.length()
+                            + " tokens: only samples whose columns have one for every"
+                            + " token can be packed into one row with others");
+                }
+                System.arraycopy(own, 0, Objects.requireNonNull(columns.get(name)), start, own.length);
+            }
+            start += sample.length();
+        }
+        return columns;
     }
 
     @Override

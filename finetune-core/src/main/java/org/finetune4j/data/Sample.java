@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param labels as many labels
  * @param positionIds position of each token in its own sequence where several are packed into this sample, or null
  *     when it is one sequence; they may share tokens ({@link org.finetune4j.model.SequenceLayout})
- * @param columns numbers that an objective needs besides, by name: a class, a reward, another model's log-probabilities
+ * @param columns numbers that an objective needs besides, by name, as many as it likes: one for the sequence, such as a class or
+ *     a reward, or one for every token, such as another model's log-probabilities
  */
 public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds, Map<String, float[]> columns) {
 
@@ -27,6 +28,9 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds,
 
     /** The column that says of each token which of two texts it belongs to, for encoders that tell them apart. */
     public static final String TOKEN_TYPES = "token_type_ids";
+
+    /** Up to here a float holds every whole number. */
+    private static final int LARGEST_WHOLE = 1 << 24;
 
     /**
      * Refuses what no model can have.
@@ -91,6 +95,25 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds,
         Map<String, float[]> more = new HashMap<>(columns);
         more.put(name, values);
         return new Sample(inputIds, labels, positionIds, more);
+    }
+
+    /**
+     * The same sample with one more column of whole numbers, such as token ids.
+     *
+     * @param name of the column
+     * @param values its numbers, below 2^24 so that they stay what they are
+     * @return a new sample
+     */
+    public Sample with(String name, int... values) {
+        float[] numbers = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            numbers[i] = values[i];
+            if (Math.abs((long) values[i]) > LARGEST_WHOLE) {
+                throw new IllegalArgumentException("column '" + name + "' has " + values[i]
+                        + ": whole numbers of columns go up to " + LARGEST_WHOLE);
+            }
+        }
+        return with(name, numbers);
     }
 
     /** {@return the number of tokens} */

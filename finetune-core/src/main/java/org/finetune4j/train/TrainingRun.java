@@ -3,11 +3,13 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.finetune4j.UserErrorException;
@@ -73,6 +75,7 @@ final class TrainingRun implements AutoCloseable {
         this.model = configuration.model();
         AttachedStrategy strategy = configuration.strategy();
         this.trainable = List.copyOf(strategy.trainableParameters());
+        nameApart(trainable);
         this.hooks = strategy.trainingHooks();
         this.totalSteps = totalSteps(source, arguments);
         this.steps = new StepRunner(model, trainable, hooks, arguments, source.commonLength(), stopRequested);
@@ -110,6 +113,17 @@ final class TrainingRun implements AutoCloseable {
                 StepSource source = configuration.steps().open(setup);
                 TrainingRun run = new TrainingRun(configuration, listener, stopRequested, source)) {
             return run.run();
+        }
+    }
+
+    /** States are saved by names, and those of a second adapter on the model are the first one's. */
+    private static void nameApart(List<Parameter> parameters) {
+        Set<String> taken = new HashSet<>();
+        for (Parameter parameter : parameters) {
+            String name = parameter.name();
+            for (int i = 2; !taken.add(parameter.name()); i++) {
+                parameter.rename(name + "#" + i);
+            }
         }
     }
 

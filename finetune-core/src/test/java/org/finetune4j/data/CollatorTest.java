@@ -17,6 +17,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
 
@@ -51,6 +52,32 @@ class CollatorTest {
         assertEquals(samples.stream().mapToInt(Sample::labelledTokens).sum(), batch.labelledTokens());
         assertEquals(samples.stream().mapToInt(Sample::length).sum(), batch.realTokens());
         assertEquals(batch.realTokens() < batch.batchSize() * batch.sequenceLength(), batch.hasPadding());
+    }
+
+    @Example
+    void columnsComeRowByRowWithAsManyNumbersAsTheSampleHad() {
+        Sample one = new Sample(new int[] {5, 6}, new int[] {5, 6})
+                .with("reward", 0.5f)
+                .with("reference", -1, -2)
+                .with("drawn", 7, 8);
+        Sample two = new Sample(new int[] {5, 6, 7}, new int[] {5, 6, 7})
+                .with("reward", -0.5f)
+                .with("reference", -3, -4, -5)
+                .with("drawn", 1 << 24, 0, -9);
+        Batch batch = new Collator(PAD, 8).collate(List.of(one, two));
+        assertArrayEquals(new float[][] {{0.5f}, {-0.5f}}, batch.column("reward"));
+        assertArrayEquals(new float[][] {{-1, -2}, {-3, -4, -5}}, batch.column("reference"));
+        assertArrayEquals(new int[][] {{7, 8}, {1 << 24, 0, -9}}, batch.wholeColumn("drawn"));
+    }
+
+    @Example
+    void numbersThatAColumnCannotHoldAreRefused() {
+        Sample sample = new Sample(new int[] {5}, new int[] {5});
+        assertThrows(IllegalArgumentException.class, () -> sample.with("id", (1 << 24) + 1));
+        assertThrows(IllegalArgumentException.class, () -> sample.with("id", Integer.MIN_VALUE));
+        Batch batch = new Collator(PAD, 1).collate(List.of(sample.with("reward", 0.5f)));
+        UserErrorException e = assertThrows(UserErrorException.class, () -> batch.wholeColumn("reward"));
+        assertTrue(e.getMessage().contains("0.5"), e.getMessage());
     }
 
     @Example

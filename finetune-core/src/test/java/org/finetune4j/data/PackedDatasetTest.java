@@ -2,16 +2,19 @@ package org.finetune4j.data;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.ToIntBiFunction;
 import java.util.stream.IntStream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
+import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
 
 class PackedDatasetTest {
@@ -50,6 +53,51 @@ class PackedDatasetTest {
         assertArrayEquals(new int[] {-100, 11, 12, -100, 21}, first.labels());
         assertEquals("sample 0 and 1 more", packed.location(0));
         assertEquals("sample 2", packed.location(1));
+    }
+
+    @Test
+    void columnsWithANumberForEveryTokenAreJoinedAsTheTokensAre() {
+        TrainingDataset samples = withColumn(samples(3, 2), (sample, index) -> sample.length());
+        Sample row = PackedDataset.of(samples, 5).get(0);
+        assertArrayEquals(new float[] {0, 1, 2, 10, 11}, row.columns().get("reference"));
+        assertEquals(row.length(), new Collator(0, 8).collate(List.of(row)).column("reference")[0].length);
+    }
+
+    @Test
+    void aColumnWithANumberForTheWholeSampleHasNoPlaceInARowOfSeveral() {
+        TrainingDataset samples = withColumn(samples(3, 2), (sample, index) -> 1);
+        UserErrorException e = assertThrows(
+                UserErrorException.class, () -> PackedDataset.of(samples, 5).get(0));
+        assertTrue(e.getMessage().contains("'reference' has 1 numbers for 3 tokens"), e.getMessage());
+        TrainingDataset some = withColumn(samples(3, 2), (sample, index) -> index == 0 ? 3 : 0);
+        assertThrows(UserErrorException.class, () -> PackedDataset.of(some, 5).get(0));
+    }
+
+    @Test
+    void subsetsAndGroupsOfLikeLengthsKeepColumns() {
+        TrainingDataset samples = withColumn(samples(3, 2, 5), (sample, index) -> sample.length());
+        assertEquals(samples.get(2), new DatasetSubset(samples, new int[] {2, 0}).get(0));
+        assertEquals(samples.get(1), LengthGrouped.of(samples).get(1));
+    }
+
+    /** The column "reference" of so many numbers: ten times the sample's index and on; without it where that is 0. */
+    private static TrainingDataset withColumn(TrainingDataset samples, ToIntBiFunction<Sample, Integer> count) {
+        return new TrainingDataset() {
+            @Override
+            public int size() {
+                return samples.size();
+            }
+
+            @Override
+            public Sample get(int index) {
+                Sample sample = samples.get(index);
+                float[] values = new float[count.applyAsInt(sample, index)];
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = 10 * index + i;
+                }
+                return values.length == 0 ? sample : sample.with("reference", values);
+            }
+        };
     }
 
     @Test
