@@ -18,6 +18,7 @@ import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.TrainingResult;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -92,7 +93,7 @@ class ClassificationStageTest {
         assertEquals(0, run.exitCode(), run.toString());
         assertEquals(1, lastEvaluation().path("scores").path("accuracy").doubleValue(), 1e-9, run.toString());
         assertEquals(1, lastEvaluation().path("scores").path("macro_f1").doubleValue(), 1e-9);
-        JsonNode config = InputFiles.json(files.output.resolve("config.json"));
+        JsonNode config = InputFiles.json(files.output.resolve(TrainingResult.CLASSIFIER));
         assertEquals("{\"0\":\"hers\",\"1\":\"his\"}", config.path("id2label").toString());
         assertEquals("single_label_classification", config.path("problem_type").asText());
     }
@@ -103,7 +104,7 @@ class ClassificationStageTest {
                 (tom, soup) -> "[" + (tom ? "\"tom\"" + (soup ? ", " : "") : "") + (soup ? "\"soup\"" : "") + "]");
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(lastEvaluation().path("scores").path("macro_f1").doubleValue() > 0.9, run.toString());
-        JsonNode config = InputFiles.json(files.output.resolve("config.json"));
+        JsonNode config = InputFiles.json(files.output.resolve(TrainingResult.CLASSIFIER));
         assertEquals("multi_label_classification", config.path("problem_type").asText());
         assertEquals(2, config.path("id2label").size());
     }
@@ -115,7 +116,7 @@ class ClassificationStageTest {
         assertTrue(lastEvaluation().path("scores").path("pearson_correlation").doubleValue() > 0.9, run.toString());
         assertEquals(
                 "regression",
-                InputFiles.json(files.output.resolve("config.json"))
+                InputFiles.json(files.output.resolve(TrainingResult.CLASSIFIER))
                         .path("problem_type")
                         .asText());
     }

@@ -2,6 +2,7 @@ package org.finetune4j.train;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -14,6 +15,12 @@ import org.jspecify.annotations.Nullable;
  * summary can be asked for, anything else is an {@link IllegalStateException}.
  */
 public final class TrainingResult implements AutoCloseable {
+
+    /**
+     * What a classifier's adapter tells apart, beside it: the configuration of its model. Called {@code config.json},
+     * transformers would look for a model there.
+     */
+    public static final String CLASSIFIER = "classifier_config.json";
 
     private final TrainingSummary summary;
     private final AttachedStrategy strategy;
@@ -94,7 +101,7 @@ public final class TrainingResult implements AutoCloseable {
     public void saveAdapter(Path directory) {
         adapter().export(directory);
         if (model.config().isSequenceClassifier()) {
-            model.config().save(directory);
+            AtomicFiles.writeString(directory.resolve(CLASSIFIER), model.config() + "\n");
         }
         model.usedChatTemplate().ifPresent(form -> {
             model.tokenizer().copyFilesTo(directory);

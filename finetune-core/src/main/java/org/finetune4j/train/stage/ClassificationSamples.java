@@ -130,22 +130,25 @@ final class ClassificationSamples implements TrainingDataset {
         return sample.with(Sample.TOKEN_TYPES, types);
     }
 
-    /** What does not fit is taken from the longer text. */
+    /** What does not fit is taken from the longer text, as the tokenizers library does it. */
     private Text cut(Text text, int index) {
         int room = maxLength - around(text);
         if (room < 1) {
             throw new UserErrorException(location(index) + ": max_length is " + maxLength
                     + ", which leaves no room beside the " + around(text) + " tokens around a text");
         }
-        int first = text.first.length;
-        int second = text.second.length;
-        while (first + second > room) {
-            if (first >= second) {
-                first--;
-            } else {
-                second--;
-            }
+        int shorter = Math.min(text.first.length, text.second.length);
+        int longer = Math.max(text.first.length, text.second.length);
+        if (shorter + longer > room) {
+            longer = Math.max(shorter, room - shorter);
         }
+        if (shorter + longer > room) {
+            shorter = room / 2;
+            longer = room - shorter;
+        }
+        boolean swapped = text.first.length > text.second.length;
+        int first = swapped ? longer : shorter;
+        int second = swapped ? shorter : longer;
         return new Text(part(text.first, first), part(text.second, second));
     }
 
