@@ -39,8 +39,10 @@ final class TokenSampler {
         double[] weights = new double[scores.length];
         double total = 0;
         for (int i = 0; i < scores.length; i++) {
-            weights[i] = Math.exp(scores[i] - largest);
-            total += weights[i];
+            if (scores[i] != Float.NEGATIVE_INFINITY) {
+                weights[i] = Math.exp(scores[i] - largest);
+                total += weights[i];
+            }
         }
         double draw = random.nextDouble() * total;
         for (int i = 0; i < scores.length; i++) {

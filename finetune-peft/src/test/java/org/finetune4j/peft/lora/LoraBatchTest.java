@@ -14,7 +14,12 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.GenerationEngine;
+import org.finetune4j.generate.GenerationHandle;
+import org.finetune4j.generate.GenerationLimits;
 import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.GenerationRequest;
+import org.finetune4j.generate.Rollout;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
@@ -124,6 +129,50 @@ class LoraBatchTest {
                         .get(0)
                         .tokens();
                 assertArrayEquals(alone, mixed.get(row));
+            }
+        }
+    }
+
+    /** Requests of an engine come while others with other adapters are answered, and take places that those leave. */
+    @Test
+    void anEngineAnswersEveryRequestWithItsOwnAdapter() {
+        String[] names = {"wide", LoraBatch.BASE, "narrow", "wide", "narrow", LoraBatch.BASE, "wide"};
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                AdapterSet adapters = adapters(model)) {
+            List<GenerationRequest> requests = new ArrayList<>();
+            for (int number = 0; number < names.length; number++) {
+                GenerationOptions options = GenerationOptions.greedy(3 + number).toBuilder()
+                        .stopTokens(Set.of())
+                        .temperature(number % 2)
+                        .seed(number)
+                        .numReturnSequences(1 + number % 3)
+                        .build();
+                requests.add(GenerationRequest.of(Arrays.copyOf(TOKENS, 1 + number % TOKENS.length), options));
+            }
+            List<List<Rollout>> mixed = new ArrayList<>();
+            try (LoraBatch batch = LoraBatch.of(model, adapters);
+                    GenerationEngine engine = GenerationEngine.of(
+                            model, GenerationLimits.defaults().withMaxRows(4))) {
+                List<GenerationHandle> handles = new ArrayList<>();
+                for (int number = 0; number < names.length; number++) {
+                    handles.add(engine.submit(requests.get(number).withAdapters(batch.assign(names[number]))));
+                    engine.step();
+                }
+                while (engine.step()) {
+                    assertFalse(handles.stream().allMatch(GenerationHandle::isDone));
+                }
+                handles.forEach(handle -> mixed.add(handle.result().join()));
+            }
+            for (int number = 0; number < names.length; number++) {
+                activate(adapters, names[number]);
+                try (GenerationEngine engine = GenerationEngine.of(model)) {
+                    List<Rollout> alone = engine.generate(List.of(requests.get(number)));
+                    for (int answer = 0; answer < alone.size(); answer++) {
+                        assertArrayEquals(
+                                alone.get(answer).tokens(),
+                                mixed.get(number).get(answer).tokens());
+                    }
+                }
             }
         }
     }

@@ -14,7 +14,11 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.GenerationEngine;
+import org.finetune4j.generate.GenerationLimits;
 import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.GenerationRequest;
+import org.finetune4j.generate.Rollout;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
@@ -148,6 +152,27 @@ class VirtualTokensTest {
             List<int[]> batch = generate(model, prompts);
             for (int row = 0; row < prompts.size(); row++) {
                 assertArrayEquals(withoutCache(model, prompts.get(row)), batch.get(row));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"llama, prefix", "llama, prompt", "gpt2, prefix", "mistral, prompt", "mistral, prefix"})
+    void answersThatComeAndGoSeeThemAsAnAnswerAloneDoes(String base, String kind) {
+        try (CausalLM model = model(base);
+                Adapter adapter = attach(model, kind);
+                GenerationEngine engine =
+                        GenerationEngine.of(model, GenerationLimits.defaults().withMaxRows(3))) {
+            List<int[]> prompts = List.of(FIRST, SECOND, new int[] {12}, FIRST, SECOND);
+            List<GenerationRequest> requests = prompts.stream()
+                    .map(prompt -> GenerationRequest.of(
+                            prompt, options().numReturnSequences(2).build()))
+                    .toList();
+            List<Rollout> rollouts = engine.generate(requests);
+            for (int answer = 0; answer < rollouts.size(); answer++) {
+                assertArrayEquals(
+                        withoutCache(model, prompts.get(answer / 2)),
+                        rollouts.get(answer).tokens());
             }
         }
     }
