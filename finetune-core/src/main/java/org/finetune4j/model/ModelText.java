@@ -67,7 +67,7 @@ final class ModelText implements AutoCloseable {
     /** Where texts end otherwise than the model's own files say: as answers of a training or of an adapter do. */
     OptionalInt adaptedEosTokenId() {
         boolean otherForm =
-                trained != null || adapted != null && adapted.chatTemplate().isPresent();
+                trained != null || (adapted != null && adapted.chatTemplate().isPresent());
         OptionalInt end = otherForm ? answerEnd() : OptionalInt.empty();
         return end.isPresent() || adapted == null
                 ? end
