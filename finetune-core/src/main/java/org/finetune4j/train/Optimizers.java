@@ -2,6 +2,7 @@ package org.finetune4j.train;
 
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
@@ -29,6 +30,17 @@ final class Optimizers {
                 ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
                 tables(network),
                 arguments.optimizer());
+    }
+
+    /** States are saved by names, and those of a second adapter on a model are the first one's: they get a number. */
+    static void nameApart(List<Parameter> trainable) {
+        Set<String> taken = new HashSet<>();
+        for (Parameter parameter : trainable) {
+            String name = parameter.name();
+            for (int i = 2; !taken.add(parameter.name()); i++) {
+                parameter.rename(name + "#" + i);
+            }
+        }
     }
 
     /** The weights that have a row for every word of the vocabulary. */

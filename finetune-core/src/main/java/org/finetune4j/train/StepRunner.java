@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
@@ -14,36 +15,38 @@ import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;
 import org.finetune4j.train.gradient.LossHead;
+import org.finetune4j.train.health.TrainingStatistics;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
 import org.jspecify.annotations.Nullable;
 
-/** The gradients of one optimizer step: each of its batches forwards and backwards, then clipping. */
+/** One optimizer step: each of its batches forwards and backwards, then the update by what that gave. */
 final class StepRunner {
 
     private final CausalLM model;
     private final List<Parameter> trainable;
+    private final RunState run;
     private final TrainingHooks hooks;
     private final TrainingArguments arguments;
     private final Backpropagation backpropagation;
     private final OptionalInt commonLength;
     private final BooleanSupplier stopRequested;
 
-    /** @param commonLength the length that nearly all batches have, if there is one */
+    /** @param run what is updated, and where the batches come from */
     StepRunner(
             CausalLM model,
             List<Parameter> trainable,
-            TrainingHooks hooks,
+            RunState run,
             TrainingArguments arguments,
-            OptionalInt commonLength,
             BooleanSupplier stopRequested) {
         this.model = model;
         this.trainable = trainable;
-        this.hooks = hooks;
+        this.run = run;
+        this.hooks = run.strategy().trainingHooks();
         this.arguments = arguments;
-        this.commonLength = commonLength;
+        this.commonLength = run.steps().commonLength();
         this.stopRequested = stopRequested;
         this.backpropagation = new Backpropagation(model, arguments.checkpointing())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
@@ -94,10 +97,31 @@ final class StepRunner {
                 Average.means(metrics));
     }
 
-    /** Scales the gradients down to the largest norm allowed. */
-    void clip(Gradients gradients) {
+    /**
+     * Follows the gradients, which are scaled down to the largest norm allowed, and drops them.
+     *
+     * @param step number of the step, from 1
+     * @param statistics is told of gradients and activations where the arguments ask for it
+     */
+    void update(
+            Gradients gradients,
+            StepBatches batches,
+            long step,
+            double learningRate,
+            Consumer<TrainingStatistics> statistics) {
+        if (arguments.statisticsSteps() > 0 && step % arguments.statisticsSteps() == 0) {
+            StepBatch first = batches.batches().get(0);
+            first.prepare().run();
+            statistics.accept(TrainingStatistics.measure(step, model, trainable, first.batch()));
+        }
         if (arguments.maxGradNorm() > 0) {
             GradientClipping.scaleDown(trainable, gradients.norm(), arguments.maxGradNorm());
         }
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            run.optimizer().step(learningRate);
+            hooks.afterUpdate(step - 1);
+        }
+        run.optimizer().clearGradients();
+        run.average().update();
     }
 }

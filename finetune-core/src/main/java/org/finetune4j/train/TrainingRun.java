@@ -3,13 +3,11 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.finetune4j.UserErrorException;
@@ -17,7 +15,6 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.TrainingHooks;
-import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.ThreadCount;
 import org.finetune4j.train.StepRunner.Gradients;
@@ -26,13 +23,11 @@ import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.event.StepEvent;
 import org.finetune4j.train.health.NonFiniteSource;
-import org.finetune4j.train.health.TrainingStatistics;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
 import org.finetune4j.train.steps.StepOutcome;
 import org.finetune4j.train.steps.StepSetup;
 import org.finetune4j.train.steps.StepSource;
-import org.finetune4j.train.steps.StepsEnd;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -75,10 +70,9 @@ final class TrainingRun implements AutoCloseable {
         this.model = configuration.model();
         AttachedStrategy strategy = configuration.strategy();
         this.trainable = List.copyOf(strategy.trainableParameters());
-        nameApart(trainable);
+        Optimizers.nameApart(trainable);
         this.hooks = strategy.trainingHooks();
         this.totalSteps = totalSteps(source, arguments);
-        this.steps = new StepRunner(model, trainable, hooks, arguments, source.commonLength(), stopRequested);
         Path output = arguments.outputDirectory();
         this.checkpoints = output == null ? null : new CheckpointDirectory(output);
         this.fingerprint = RunFingerprint.of(source, arguments);
@@ -90,6 +84,7 @@ final class TrainingRun implements AutoCloseable {
                 Optimizers.of(model.network(), strategy, arguments),
                 new WeightAverage(trainable, arguments.emaDecay()),
                 source);
+        this.steps = new StepRunner(model, trainable, state, arguments, stopRequested);
     }
 
     /**
@@ -113,17 +108,6 @@ final class TrainingRun implements AutoCloseable {
                 StepSource source = configuration.steps().open(setup);
                 TrainingRun run = new TrainingRun(configuration, listener, stopRequested, source)) {
             return run.run();
-        }
-    }
-
-    /** States are saved by names, and those of a second adapter on the model are the first one's. */
-    private static void nameApart(List<Parameter> parameters) {
-        Set<String> taken = new HashSet<>();
-        for (Parameter parameter : parameters) {
-            String name = parameter.name();
-            for (int i = 2; !taken.add(parameter.name()); i++) {
-                parameter.rename(name + "#" + i);
-            }
         }
     }
 
@@ -170,7 +154,8 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private TrainingSummary end(@Nullable SamplePreview preview, long startStep) {
-        EndReason reason = reason();
+        RunEnd end = RunEnd.of(source, progress, totalSteps, best);
+        EndReason reason = end.reason();
         if (reason == EndReason.INTERRUPTED || !arguments.checkpoints().equals(StepInterval.NEVER)) {
             saveCheckpoint();
         } else {
@@ -187,7 +172,7 @@ final class TrainingRun implements AutoCloseable {
                 elapsed,
                 tokens / Math.max(1e-9, elapsed.toNanos() / 1e9),
                 reason,
-                explain(reason, startStep));
+                end.explain(startStep > 0 && startStep == progress.step()));
     }
 
     /** Goes on from the progress of a checkpoint, as far as it still holds. */
@@ -201,29 +186,6 @@ final class TrainingRun implements AutoCloseable {
         }
         warnings.forEach(listener::onWarning);
         return adopted;
-    }
-
-    private EndReason reason() {
-        Optional<StepsEnd> sourceEnd = source.end();
-        if (sourceEnd.isPresent() && sourceEnd.get().collapsed()) {
-            return EndReason.COLLAPSED;
-        }
-        if (sourceEnd.isPresent() || progress.step() >= totalSteps) {
-            return EndReason.COMPLETED;
-        }
-        return best.isExhausted(progress) ? EndReason.EARLY_STOPPING : EndReason.INTERRUPTED;
-    }
-
-    private String explain(EndReason reason, long startStep) {
-        String why =
-                switch (reason) {
-                    case COMPLETED, COLLAPSED ->
-                        source.end().map(StepsEnd::explanation).orElse("all " + totalSteps + " steps are done");
-                    case EARLY_STOPPING -> best.explain(progress);
-                    case INTERRUPTED -> "stopped on request after step " + progress.step() + " of " + totalSteps;
-                };
-        boolean nothingDone = reason != EndReason.INTERRUPTED && startStep > 0 && startStep == progress.step();
-        return nothingDone ? why + "; the run was complete already, nothing was trained" : why;
     }
 
     /** Puts the weights that the run gives in place: the average, or the best. */
@@ -342,19 +304,7 @@ final class TrainingRun implements AutoCloseable {
         if (!gradients.isFinite()) {
             throw notFinite(gradients, batches, learningRate, randomState);
         }
-        long step = progress.step() + 1;
-        if (arguments.statisticsSteps() > 0 && step % arguments.statisticsSteps() == 0) {
-            StepBatch first = batches.batches().get(0);
-            first.prepare().run();
-            listener.onStatistics(TrainingStatistics.measure(step, model, trainable, first.batch()));
-        }
-        steps.clip(gradients);
-        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            state.optimizer().step(learningRate);
-            hooks.afterUpdate(progress.step());
-        }
-        state.optimizer().clearGradients();
-        state.average().update();
+        steps.update(gradients, batches, progress.step() + 1, learningRate, listener::onStatistics);
         return gradients;
     }
 
