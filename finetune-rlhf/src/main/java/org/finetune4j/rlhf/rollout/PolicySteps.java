@@ -49,8 +49,8 @@ record PolicySteps(
     private PolicyAlgorithm algorithm(StepSetup setup, ReferencePolicy reference) {
         CausalLM model = setup.model();
         SamplingOptions sampling = options.sampling();
-        AnswerBatches batches = new AnswerBatches(
-                Collator.of(model.tokenizer()), setup.arguments().perDeviceTrainBatchSize());
+        AnswerBatches batches =
+                new AnswerBatches(Collator.of(model), setup.arguments().perDeviceTrainBatchSize());
         AnswerReader reader = new AnswerReader(batches, sampling.temperature());
         if (method instanceof PolicyMethod.Ppo ppo) {
             if (!(setup.strategy() instanceof ActorCritic both)) {

@@ -129,7 +129,7 @@ final class SharedBaseReward implements RewardSource {
         adapter.enable();
         try {
             double[] scores = new double[requests.size()];
-            Collator collator = Collator.of(model.tokenizer());
+            Collator collator = Collator.of(model);
             for (int start = 0; start < scores.length; start += BATCH) {
                 List<Sample> samples = new ArrayList<>();
                 for (RewardRequest request : requests.subList(start, Math.min(scores.length, start + BATCH))) {

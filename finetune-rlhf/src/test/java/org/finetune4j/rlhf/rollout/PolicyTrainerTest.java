@@ -13,11 +13,13 @@ import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingResult;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every method learns from rewards what no answer shows. */
+@Tag("slow")
 class PolicyTrainerTest {
 
     static Stream<Arguments> methods() {
