@@ -161,10 +161,10 @@ record DataSettings(
             return new TrainingRecords(null, null, List.of());
         }
         List<String> notes = new ArrayList<>();
-        ExampleDataset train = mixture.mix(training, notes);
+        ExampleDataset train = mixture.mix(training, stage::check, notes);
         ExampleDataset heldOut = null;
         if (!evaluation.isEmpty()) {
-            heldOut = MixtureSettings.open(evaluation.get(0), notes);
+            heldOut = MixtureSettings.open(evaluation.get(0), stage::check, notes);
             stage.require(heldOut);
         }
         stage.require(train);

@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
@@ -12,6 +13,7 @@ import org.finetune4j.data.examples.DatasetSpec;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.examples.LoadedExamples;
 import org.finetune4j.data.examples.RawRecords;
+import org.finetune4j.data.format.Example;
 import org.finetune4j.data.mixture.Contamination;
 import org.finetune4j.data.mixture.Mixture;
 import org.finetune4j.data.mixture.NearDuplicates;
@@ -62,10 +64,10 @@ record MixtureSettings(
     }
 
     /** Opens, cleans, caps and mixes datasets; what happened is added to {@code notes}. */
-    ExampleDataset mix(List<DatasetSpec> specs, List<String> notes) {
+    ExampleDataset mix(List<DatasetSpec> specs, Consumer<Example> check, List<String> notes) {
         List<LoadedExamples> loaded = new ArrayList<>();
         for (DatasetSpec spec : specs) {
-            loaded.add(open(spec, notes));
+            loaded.add(open(spec, check, notes));
         }
         int[] kept = clean(ConcatenatedExamples.of(loaded), notes);
         List<Mixture.Part> parts = new ArrayList<>();
@@ -84,8 +86,8 @@ record MixtureSettings(
         return Mixture.of(parts, temperature, seed);
     }
 
-    static LoadedExamples open(DatasetSpec spec, List<String> notes) {
-        LoadedExamples examples = LoadedExamples.open(spec);
+    static LoadedExamples open(DatasetSpec spec, Consumer<Example> check, List<String> notes) {
+        LoadedExamples examples = LoadedExamples.open(spec, check);
         notes.addAll(examples.notes());
         return examples;
     }

@@ -96,7 +96,7 @@ public final class Collator {
             System.arraycopy(sample.inputIds(), 0, inputIds, start, sample.length());
             System.arraycopy(sample.labels(), 0, labels, start, sample.length());
             labels[start] = Sample.IGNORE_INDEX; // nothing before a sample's first token may predict it
-            setPositions(sample, positionIds, start, sample.length());
+            setPositions(sample, positionIds, start, sample.length(), Integer.MAX_VALUE);
             start += sample.length();
         }
         Map<String, float[]> columns = new HashMap<>();
@@ -117,13 +117,14 @@ public final class Collator {
         Arrays.fill(inputIds, padTokenId);
         Arrays.fill(labels, Sample.IGNORE_INDEX);
         int[] positionIds = samples.stream().anyMatch(sample -> sample.positionIds() != null) ? new int[size] : null;
+        int last = lastPosition(samples);
         int row = 0;
         for (Sample sample : samples) {
             System.arraycopy(sample.inputIds(), 0, inputIds, row, sample.length());
             System.arraycopy(sample.labels(), 0, labels, row, sample.length());
             Arrays.fill(attentionMask, row, row + sample.length(), (byte) 1);
             if (positionIds != null) {
-                setPositions(sample, positionIds, row, length);
+                setPositions(sample, positionIds, row, length, last);
             }
             row += length;
         }
@@ -148,15 +149,29 @@ public final class Collator {
         return columns;
     }
 
-    /** The sample's own positions; padding counts on, so that it looks like no new sequence. */
-    private static void setPositions(Sample sample, int[] positionIds, int row, int length) {
+    private static int lastPosition(List<Sample> samples) {
+        int last = 0;
+        for (Sample sample : samples) {
+            int[] own = sample.positionIds();
+            int largest =
+                    own == null ? sample.length() - 1 : Arrays.stream(own).max().orElse(0);
+            last = Math.max(last, largest);
+        }
+        return last;
+    }
+
+    /**
+     * The sample's own positions; padding counts on, so that it looks like no new sequence, up to the last position that a
+     * model has to know anyway.
+     */
+    private static void setPositions(Sample sample, int[] positionIds, int row, int length, int last) {
         int[] own = sample.positionIds();
         int known = own == null ? 0 : own.length;
         if (own != null) {
             System.arraycopy(own, 0, positionIds, row, known);
         }
         for (int i = known; i < length; i++) {
-            positionIds[row + i] = i == 0 ? 0 : positionIds[row + i - 1] + 1;
+            positionIds[row + i] = i == 0 || positionIds[row + i - 1] >= last ? 0 : positionIds[row + i - 1] + 1;
         }
     }
 

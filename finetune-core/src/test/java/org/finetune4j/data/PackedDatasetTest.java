@@ -122,12 +122,13 @@ class PackedDatasetTest {
         assertEquals(21, batch.realTokens());
     }
 
+    /** A model knows no more positions than its longest sequence has; padding beside several short ones has none beyond. */
     @Test
-    void packedAndPlainSamplesMayShareABatchAndPaddingStartsNoSequence() {
+    void packedAndPlainSamplesMayShareABatchAndPaddingHasNoPositionThatNoTokenHas() {
         Sample packed = PackedDataset.of(samples(2, 1), 3).get(0);
         Sample plain = new Sample(new int[] {5}, new int[] {5});
         Batch batch = new Collator(0, 4).collate(List.of(packed, plain));
-        assertArrayEquals(new int[] {0, 1, 0, 1, 0, 1, 2, 3}, batch.positionIds());
+        assertArrayEquals(new int[] {0, 1, 0, 1, 0, 1, 0, 1}, batch.positionIds());
     }
 
     @Test

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecords;
@@ -59,6 +60,18 @@ public final class LoadedExamples implements ExampleDataset {
      *     was expected and the nearest name
      */
     public static LoadedExamples open(DatasetSpec spec) {
+        return open(spec, example -> {});
+    }
+
+    /**
+     * Opens a dataset for something that not every example is good for.
+     *
+     * @param spec what to read, and how
+     * @param check refuses an example by a user's error; it is then a bad record, which the dataset may leave out
+     * @return the examples
+     * @throws UserErrorException as {@link #open(DatasetSpec)}, and when the check refuses an example
+     */
+    public static LoadedExamples open(DatasetSpec spec, Consumer<Example> check) {
         RecordParser parser = new RecordParser(spec);
         Tasks.Builder tasks = new Tasks.Builder();
         BadRecords bad = new BadRecords(spec.onBadRecord());
@@ -68,7 +81,9 @@ public final class LoadedExamples implements ExampleDataset {
                 spec.paths(),
                 new ReadOptions(spec.csvHeader(), spec.sql()),
                 record -> {
-                    kinds.add(parser.parse(record, 0).getClass());
+                    Example example = parser.parse(record, 0);
+                    check.accept(example);
+                    kinds.add(example.getClass());
                     tasks.add(record);
                     if (unused.size() < MOST_UNUSED) {
                         unused.addAll(parser.unusedKeys(record));

@@ -13,14 +13,11 @@ public record PreferencePair(
         Supervised chosen, Supervised rejected, @Nullable Double margin) implements Example {
 
     /**
-     * Refuses answers that cannot be compared.
+     * Refuses answers that cannot be compared, from which no preference can be learned.
      *
-     * @param chosen the prompt with the better answer
-     * @param rejected the same prompt with the other one
-     * @param margin by how much the first is better, or null
      * @throws org.finetune4j.UserErrorException when an answer is empty, both are the same, or their prompts differ
      */
-    public PreferencePair {
+    public void requireComparable() {
         JudgedAnswers.requireComparable(chosen, rejected);
     }
 
@@ -29,7 +26,6 @@ public record PreferencePair(
      *
      * @param chosen the prompt with the better answer
      * @param rejected the same prompt with the other one
-     * @throws org.finetune4j.UserErrorException when an answer is empty, both are the same, or their prompts differ
      */
     public PreferencePair(Supervised chosen, Supervised rejected) {
         this(chosen, rejected, null);

@@ -9,13 +9,11 @@ package org.finetune4j.data.format;
 public record UnpairedPreference(Supervised example, boolean desirable) implements Example {
 
     /**
-     * Refuses an empty answer.
+     * Refuses an empty answer, from which nothing can be learned.
      *
-     * @param example the prompt with the answer
-     * @param desirable whether the answer was found good
-     * @throws org.finetune4j.UserErrorException when the answer is empty
+     * @throws org.finetune4j.UserErrorException when it is empty
      */
-    public UnpairedPreference {
+    public void requireAnswer() {
         JudgedAnswers.requireAnswer("judged", example);
     }
 }

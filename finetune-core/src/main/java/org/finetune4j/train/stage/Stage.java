@@ -8,6 +8,8 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Example;
+import org.finetune4j.data.format.PreferencePair;
+import org.finetune4j.data.format.UnpairedPreference;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
@@ -64,6 +66,22 @@ public interface Stage {
                 throw new UserErrorException(examples.location(i) + ": stage " + name() + " learns from " + records()
                         + ", and the record is " + RecordKinds.describe(example));
             }
+        }
+    }
+
+    /**
+     * Refuses an example that nothing can be learned from, although it is of a right kind: then it is a bad record, which a
+     * configuration may leave out.
+     *
+     * @param example one of the training's or the held-out ones
+     * @throws UserErrorException when it teaches nothing; without its place
+     */
+    default void check(Example example) {
+        if (example instanceof PreferencePair pair && kinds().contains(PreferencePair.class)) {
+            pair.requireComparable();
+        }
+        if (example instanceof UnpairedPreference judged && kinds().contains(UnpairedPreference.class)) {
+            judged.requireAnswer();
         }
     }
 

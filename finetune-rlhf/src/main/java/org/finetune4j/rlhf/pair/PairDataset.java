@@ -142,6 +142,7 @@ public final class PairDataset implements TrainingDataset {
     private TokenizedPair whole(int record) {
         try {
             PreferencePair pair = (PreferencePair) examples.get(record);
+            pair.requireComparable();
             return new TokenizedPair(
                     tokenizer.tokenize(pair.chosen()).withPromptOf(promptLimit),
                     tokenizer.tokenize(pair.rejected()).withPromptOf(promptLimit));
