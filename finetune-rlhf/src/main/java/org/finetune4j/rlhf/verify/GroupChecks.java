@@ -205,7 +205,7 @@ final class GroupChecks {
                 name + ".grad_logps",
                 () -> compare.rows(
                         name + ".grad_logps", derivatives, file.rows(variant + ".grad_logps"), Comparison.GRADIENT));
-        settings.path("metrics").fields().forEachRemaining(metric -> {
+        settings.path("metrics").properties().forEach(metric -> {
             compare.number(name + " " + metric.getKey(), metric.getValue(), () -> {
                 Double value = metrics.get(metric.getKey());
                 if (value == null) {

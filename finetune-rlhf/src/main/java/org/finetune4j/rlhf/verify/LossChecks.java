@@ -69,7 +69,7 @@ final class LossChecks {
         Arrays.setAll(order, row -> row < rows.pairs() ? 2 * row : 2 * (row - rows.pairs()) + 1);
         Map<String, Double> metrics = new HashMap<>(check(recorded, objective, batch, own, order));
         metrics.putIfAbsent("nll_loss", 0.0);
-        recorded.settings().path("metrics").fields().forEachRemaining(metric -> {
+        recorded.settings().path("metrics").properties().forEach(metric -> {
             String name = recorded.name() + " " + metric.getKey();
             compare.number(name, metric.getValue(), () -> metric(recorded, metric.getKey(), metrics));
         });
@@ -147,8 +147,8 @@ final class LossChecks {
         }
         recorded.settings()
                 .path("metrics")
-                .fields()
-                .forEachRemaining(metric -> compare.number(
+                .properties()
+                .forEach(metric -> compare.number(
                         recorded.name() + " " + metric.getKey(),
                         metric.getValue(),
                         () -> value(metrics, metric.getKey())));

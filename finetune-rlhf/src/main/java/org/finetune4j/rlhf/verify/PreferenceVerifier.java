@@ -84,7 +84,7 @@ public final class PreferenceVerifier {
                 JsonNode cases = golden.path("cases");
                 GroupChecks groups = new GroupChecks(models, file, cases.path(GROUP_SETUP), compare);
                 groups.checkInputs();
-                cases.fields().forEachRemaining(entry -> {
+                cases.properties().forEach(entry -> {
                     if (entry.getKey().startsWith(GROUP)) {
                         groups.check(entry.getKey().substring(GROUP.length()), entry.getValue());
                     }
@@ -138,7 +138,7 @@ public final class PreferenceVerifier {
                 visit(folder.resolve("losses" + SUFFIX), open, compare, losses -> {
                     LossChecks checks =
                             new LossChecks(models, rows, losses, logprobs, gradients(golden, compare), compare);
-                    cases.fields().forEachRemaining(entry -> {
+                    cases.properties().forEach(entry -> {
                         if (isPreference(entry.getKey())) {
                             checks.check(entry.getKey(), entry.getValue());
                         }

@@ -58,7 +58,7 @@ final class RewardChecks {
                 compare.values(LISTED, own, listed, limit);
             }
         });
-        cases.fields().forEachRemaining(entry -> {
+        cases.properties().forEach(entry -> {
             String name = entry.getKey();
             if (name.startsWith(PREFIX) && !name.equals(LISTED)) {
                 compare.attempt(name, () -> loss(name.substring(PREFIX.length()), entry.getValue()));
