@@ -18,6 +18,7 @@ import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.tensor.DType;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -38,7 +39,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
             names = "--rows",
             description =
                     "Sequences whose prompts have half to one and a half times --prompt-tokens: one by one, then together.")
-    private Integer rows;
+    private @Nullable Integer rows;
 
     @Option(names = "--prompt-tokens", defaultValue = "16", description = "Tokens to start with.")
     private int promptTokens;
