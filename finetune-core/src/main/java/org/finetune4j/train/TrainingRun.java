@@ -29,13 +29,9 @@ import org.finetune4j.train.steps.StepOutcome;
 import org.finetune4j.train.steps.StepSetup;
 import org.finetune4j.train.steps.StepSource;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The state of one {@link Trainer#train} call: the loop over steps. */
 final class TrainingRun implements AutoCloseable {
-
-    private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
 
     private final RunConfiguration configuration;
     private final TrainingListener listener;
@@ -49,13 +45,11 @@ final class TrainingRun implements AutoCloseable {
     private final RunState state;
     private final StepRunner steps;
     private final BestModel best;
-    private final String fingerprint;
     private final RandomGenerator random = RandomGenerator.current();
-    private final @Nullable CheckpointDirectory checkpoints;
+    private final RunCheckpoints checkpoints;
     private final long started = System.nanoTime();
     private TrainingProgress progress = TrainingProgress.start();
     private long tokens;
-    private long lastSaved = -1;
 
     private TrainingRun(
             RunConfiguration configuration,
@@ -73,17 +67,16 @@ final class TrainingRun implements AutoCloseable {
         Optimizers.nameApart(trainable);
         this.hooks = strategy.trainingHooks();
         this.totalSteps = totalSteps(source, arguments);
-        Path output = arguments.outputDirectory();
-        this.checkpoints = output == null ? null : new CheckpointDirectory(output);
-        this.fingerprint = RunFingerprint.of(source, arguments);
+        String fingerprint = RunFingerprint.of(source, arguments);
         Evaluation evaluation = configuration.evaluation();
         String heldOut = evaluation == null ? "no held-out samples" : evaluation.fingerprint();
-        this.best = new BestModel(arguments.selection(), output, strategy, fingerprint, heldOut);
+        this.best = new BestModel(arguments.selection(), arguments.outputDirectory(), strategy, fingerprint, heldOut);
         this.state = new RunState(
                 strategy,
                 Optimizers.of(model.network(), strategy, arguments),
                 new WeightAverage(trainable, arguments.emaDecay()),
                 source);
+        this.checkpoints = new RunCheckpoints(arguments, fingerprint, state, best, listener);
         this.steps = new StepRunner(model, trainable, state, arguments, stopRequested);
     }
 
@@ -121,27 +114,18 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private TrainingSummary run() {
-        Optional<Path> checkpoint = checkpoints == null ? Optional.empty() : checkpoints.latest();
-        checkpoint.ifPresent(latest -> {
-            TrainingProgress saved = CheckpointDirectory.progressOf(latest, fingerprint);
-            CheckpointDirectory.restore(latest, source);
-            progress = adopt(saved);
-        });
+        Optional<Path> checkpoint = checkpoints.latest();
+        checkpoint.ifPresent(latest -> progress = adopt(checkpoints.reopen(latest)));
         long startStep = progress.step();
-        if (checkpoints != null) {
-            checkpoints.requireRoom(startStep, totalSteps);
-        }
+        checkpoints.requireRoom(startStep, totalSteps);
         // A run that is complete is not shown again: what its reports hold stays.
         SamplePreview preview = goesOn() ? configuration.preview() : null;
         if (preview != null) {
             preview.before();
         }
         hooks.beforeTraining(totalSteps);
-        checkpoint.ifPresent(latest -> {
-            CheckpointDirectory.restore(latest, state);
-            LOG.info("resuming from {}", latest);
-        });
-        lastSaved = startStep;
+        checkpoint.ifPresent(checkpoints::restore);
+        checkpoints.begin(startStep);
         listener.onStart(TrainingPlans.of(configuration, trainable, totalSteps, source.totalEpochs(), startStep));
         Evaluation evaluation = configuration.evaluation();
         if (evaluation != null && !arguments.evaluation().equals(StepInterval.NEVER) && startStep == 0) {
@@ -157,7 +141,7 @@ final class TrainingRun implements AutoCloseable {
         RunEnd end = RunEnd.of(source, progress, totalSteps, best);
         EndReason reason = end.reason();
         if (reason == EndReason.INTERRUPTED || !arguments.checkpoints().equals(StepInterval.NEVER)) {
-            saveCheckpoint();
+            checkpoints.save(progress);
         } else {
             best.checkpointed(); // there is no checkpoint that an earlier best belongs to
         }
@@ -222,7 +206,7 @@ final class TrainingRun implements AutoCloseable {
             evaluate();
         }
         if (isDue(arguments.checkpoints(), epochEnds)) {
-            saveCheckpoint();
+            checkpoints.save(progress);
         }
         return true;
     }
@@ -279,17 +263,8 @@ final class TrainingRun implements AutoCloseable {
             return next;
         } catch (UserErrorException e) {
             random.restore(randomState);
-            throw new UserErrorException(e.getMessage() + saved(), e);
+            throw new UserErrorException(e.getMessage() + checkpoints.saveBeforeStep(progress), e);
         }
-    }
-
-    /** Saves the state before the present step, and says where it is. */
-    private String saved() {
-        if (checkpoints == null) {
-            return "";
-        }
-        saveCheckpoint();
-        return lastSaved > 0 ? "; the state before this step is in checkpoint-" + lastSaved : "";
     }
 
     /** Follows the gradients; null when a stop was asked for before they were complete. */
@@ -336,13 +311,11 @@ final class TrainingRun implements AutoCloseable {
     private UserErrorException notFinite(
             Gradients gradients, StepBatches batches, double learningRate, Map<String, byte[]> randomState) {
         Optional<NonFiniteSource> weights = NonFiniteSource.inWeights(model, trainable);
-        String kept = "";
+        String kept = checkpoints.lastGood();
         if (weights.isEmpty()) {
             // Before anything else is tried with such numbers.
             random.restore(randomState);
-            kept = saved();
-        } else if (lastSaved > 0) {
-            kept = "; the last good state is in checkpoint-" + lastSaved;
+            kept = checkpoints.saveBeforeStep(progress);
         }
         NonFiniteSource place = weights.orElseGet(() -> NonFiniteSource.inResults(
                 model,
@@ -370,16 +343,6 @@ final class TrainingRun implements AutoCloseable {
         try (CausalLM.Entry entry = model.enter()) {
             state.average().swap();
         }
-    }
-
-    private void saveCheckpoint() {
-        if (checkpoints == null || progress.step() == lastSaved) {
-            return;
-        }
-        Path written = checkpoints.write(progress, fingerprint, state, arguments.saveTotalLimit());
-        lastSaved = progress.step();
-        best.checkpointed();
-        listener.onCheckpoint(written, progress.step());
     }
 
     private Duration elapsed() {
