@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.chat.AnswerEnd;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.jspecify.annotations.Nullable;
 

@@ -48,7 +48,7 @@ record WithValueFunction(FineTuningStrategy policy, boolean ownTrunk) implements
             Adapter adapter = attached instanceof Adapter own ? own : null;
             Adapter trunk = ownTrunk ? trunk(model, adapter) : null;
             ValueFunction values = new ValueFunction(model, adapter, trunk);
-            return adapter == null ? new ActorCritic(attached, values) : new AdaptedActorCritic(adapter, values);
+            return adapter == null ? new ActorCritic(attached, values) : new ActorCriticAdapter(adapter, values);
         } catch (RuntimeException | Error e) {
             attached.close();
             throw e;

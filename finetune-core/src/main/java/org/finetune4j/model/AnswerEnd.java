@@ -1,9 +1,11 @@
-package org.finetune4j.model.chat;
+package org.finetune4j.model;
 
 import java.util.List;
 import java.util.OptionalInt;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.Tokenizer;
+import org.finetune4j.model.chat.ChatMessage;
+import org.finetune4j.model.chat.ChatOptions;
+import org.finetune4j.model.chat.ChatTemplate;
 
 /**
  * The token that a chat template ends an answer with. It is not always the tokenizer's end-of-sequence token: a base model that

@@ -5,11 +5,11 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.Adapter;
 
 /** A policy that is an adapter, with its value function. */
-final class AdaptedActorCritic extends ActorCritic implements Adapter {
+final class ActorCriticAdapter extends ActorCritic implements Adapter {
 
     private final Adapter policy;
 
-    AdaptedActorCritic(Adapter policy, ValueFunction values) {
+    ActorCriticAdapter(Adapter policy, ValueFunction values) {
         super(policy, values);
         this.policy = policy;
     }
