@@ -130,7 +130,8 @@ public final class HttpReward implements RewardSource {
             pending.cancel(true);
             throw new UnusableAnswer("no answer in " + options.timeout().toMillis() / 1000.0 + " s", true);
         } catch (ExecutionException e) {
-            throw new UnusableAnswer(reason(e.getCause()), e.getCause() instanceof IOException);
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new UnusableAnswer(reason(cause), cause instanceof IOException);
         } catch (InterruptedException e) {
             pending.cancel(true);
             Thread.currentThread().interrupt();

@@ -140,9 +140,9 @@ public final class RewardFunctions {
     private static RewardSource http(Settings settings) {
         return new HttpReward(new HttpRewardOptions(
                 HttpRewardOptions.of(settings.requiredText("url")).endpoint(),
-                seconds(settings, "timeout", HttpRewardOptions.TIMEOUT.toSeconds()),
+                seconds(settings, "timeout", (double) HttpRewardOptions.TIMEOUT.toSeconds()),
                 settings.integer("tries", HttpRewardOptions.TRIES, 1, 100),
-                seconds(settings, "backoff", HttpRewardOptions.BACKOFF.toSeconds()),
+                seconds(settings, "backoff", (double) HttpRewardOptions.BACKOFF.toSeconds()),
                 Map.of()));
     }
 
@@ -177,7 +177,7 @@ public final class RewardFunctions {
                     KEY + ": class '" + Reasons.excerpt(name) + "' is neither a RewardFunction nor a RewardSource");
         } catch (InvocationTargetException e) {
             throw new UserErrorException(
-                    KEY + ": class '" + Reasons.excerpt(name) + "' failed: " + Reasons.of(e.getCause()), e);
+                    KEY + ": class '" + Reasons.excerpt(name) + "' failed: " + Reasons.of(e.getTargetException()), e);
         } catch (ReflectiveOperationException | LinkageError e) {
             throw new UserErrorException(
                     KEY + ": there is no class '" + Reasons.excerpt(name)

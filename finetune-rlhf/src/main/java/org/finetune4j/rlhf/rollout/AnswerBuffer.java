@@ -31,14 +31,8 @@ final class AnswerBuffer {
         put(tensors, ANSWERS, answers.stream().map(TrainedAnswer::answer).toList());
         for (String name : new TreeSet<>(answers.get(0).columns().keySet())) {
             List<float[]> own =
-                    answers.stream().map(answer -> answer.columns().get(name)).toList();
-            float[] flat =
-                    new float[own.stream().mapToInt(values -> values.length).sum()];
-            int next = 0;
-            for (float[] values : own) {
-                System.arraycopy(values, 0, flat, next, values.length);
-                next += values.length;
-            }
+                    answers.stream().map(answer -> answer.column(name)).toList();
+            float[] flat = AnswerRows.joined(own);
             tensors.put(COLUMN + name, Tensors.of(flat, flat.length));
             int[] lengths = own.stream().mapToInt(values -> values.length).toArray();
             tensors.put(COLUMN + name + LENGTHS, Tensors.of(lengths, lengths.length));
@@ -64,7 +58,7 @@ final class AnswerBuffer {
         answers.forEach(answer -> columns.add(new HashMap<>()));
         for (String key : new TreeSet<>(tensors.keySet())) {
             if (key.startsWith(COLUMN) && !key.endsWith(LENGTHS)) {
-                float[] flat = tensors.get(key).toFloatArray();
+                float[] flat = tensor(tensors, key).toFloatArray();
                 int[] lengths = integers(tensors, key + LENGTHS);
                 require(lengths, flat.length, answers.size());
                 int next = 0;
@@ -95,11 +89,17 @@ final class AnswerBuffer {
     }
 
     private static int[] integers(Map<String, Tensor> tensors, String name) {
+        return Arrays.stream(tensor(tensors, name).toLongArray())
+                .mapToInt(Math::toIntExact)
+                .toArray();
+    }
+
+    private static Tensor tensor(Map<String, Tensor> tensors, String name) {
         Tensor tensor = tensors.get(name);
         if (tensor == null) {
             throw new UserErrorException("the answers of the round are incomplete: there is no tensor '" + name + "'");
         }
-        return Arrays.stream(tensor.toLongArray()).mapToInt(Math::toIntExact).toArray();
+        return tensor;
     }
 
     private static void require(int[] lengths, int total, int count) {

@@ -2,9 +2,7 @@ package org.finetune4j.rlhf.rollout;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
@@ -61,25 +59,29 @@ final class AnswerRows {
         int[] all = ids.build().toArray();
         int[] labels = all.clone();
         Arrays.fill(labels, 0, prompt.length, Sample.IGNORE_INDEX);
-        Map<String, float[]> columns = new HashMap<>();
-        columns.put(LENGTHS, lengths);
+        Sample sample = answers.size() == 1
+                ? new Sample(all, labels)
+                : new Sample(all, labels, positions.build().toArray());
+        sample = sample.with(LENGTHS, lengths);
         for (String name : answers.get(0).columns().keySet()) {
-            columns.put(name, joined(answers, name));
+            sample = sample.with(name, joined(answers, name));
         }
-        return new Sample(
-                all, labels, answers.size() == 1 ? null : positions.build().toArray(), columns);
+        return sample;
     }
 
     private static float[] joined(List<TrainedAnswer> answers, String name) {
-        int size = answers.stream()
-                .mapToInt(answer -> answer.columns().get(name).length)
-                .sum();
-        float[] all = new float[size];
+        List<float[]> parts = new ArrayList<>();
+        answers.forEach(answer -> parts.add(answer.column(name)));
+        return joined(parts);
+    }
+
+    /** All numbers in one array. */
+    static float[] joined(List<float[]> parts) {
+        float[] all = new float[parts.stream().mapToInt(part -> part.length).sum()];
         int next = 0;
-        for (TrainedAnswer answer : answers) {
-            float[] own = answer.columns().get(name);
-            System.arraycopy(own, 0, all, next, own.length);
-            next += own.length;
+        for (float[] part : parts) {
+            System.arraycopy(part, 0, all, next, part.length);
+            next += part.length;
         }
         return all;
     }
@@ -130,13 +132,6 @@ final class AnswerRows {
     }
 
     private static float[] flat(Batch batch, String name) {
-        float[][] rows = batch.column(name);
-        float[] all = new float[Arrays.stream(rows).mapToInt(row -> row.length).sum()];
-        int next = 0;
-        for (float[] row : rows) {
-            System.arraycopy(row, 0, all, next, row.length);
-            next += row.length;
-        }
-        return all;
+        return joined(List.of(batch.column(name)));
     }
 }

@@ -87,12 +87,12 @@ final class PpoObjective implements Objective {
             statistics.add("entropy", entropy, tokens);
             entropies = new double[entropyCoefficient == 0 ? 0 : tokens];
             Arrays.fill(entropies, -entropyCoefficient);
-            statistics.add("clip_ratio", value.clippedTokens(), tokens);
+            statistics.add("clip_ratio", (double) value.clippedTokens(), tokens);
             statistics.add("loss/policy", value.policyLoss(), tokens);
         }
         if (part != Part.POLICY) {
             sum += loss.valueCoefficient() * value.valueLoss();
-            statistics.add("val/clip_ratio", value.clippedPositions(), tokens);
+            statistics.add("val/clip_ratio", (double) value.clippedPositions(), tokens);
             statistics.add("loss/value", value.valueLoss(), tokens);
         }
         return new PolicyLoss.Value(

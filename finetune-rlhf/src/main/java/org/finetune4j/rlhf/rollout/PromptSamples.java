@@ -48,7 +48,8 @@ public final class PromptSamples implements TrainingDataset {
             return tokenizer.tokenize(examples.get(index));
         } catch (UserErrorException e) {
             String place = examples.location(index);
-            throw e.getMessage().startsWith(place) ? e : new UserErrorException(place + ": " + e.getMessage(), e);
+            String message = String.valueOf(e.getMessage());
+            throw message.startsWith(place) ? e : new UserErrorException(place + ": " + message, e);
         }
     }
 

@@ -87,7 +87,7 @@ final class RolloutSource implements StepSource {
             return OptionalLong.of(arguments.maxSteps());
         }
         double rounds = Math.ceil(arguments.epochs() * prompts.size() / promptsPerRound);
-        return OptionalLong.of((long) rounds * options.stepsPerRound());
+        return OptionalLong.of(Math.round(rounds) * options.stepsPerRound());
     }
 
     @Override

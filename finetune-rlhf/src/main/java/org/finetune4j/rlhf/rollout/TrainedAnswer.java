@@ -2,6 +2,7 @@ package org.finetune4j.rlhf.rollout;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * An answer and what is to be learned from it: numbers by name, one for the answer or one for each of its tokens. Nothing is copied.
@@ -37,5 +38,10 @@ record TrainedAnswer(int[] prompt, int[] answer, Map<String, float[]> columns) {
         Map<String, float[]> more = new HashMap<>(columns);
         more.put(name, narrow);
         return new TrainedAnswer(prompt, answer, more);
+    }
+
+    /** The numbers of a column that is there. */
+    float[] column(String name) {
+        return Objects.requireNonNull(columns.get(name), name);
     }
 }
