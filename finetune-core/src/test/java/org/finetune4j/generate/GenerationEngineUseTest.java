@@ -19,12 +19,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.RowAdapters;
+import org.finetune4j.nn.RowGroups;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
@@ -304,6 +307,32 @@ class GenerationEngineUseTest {
             engine.step();
             assertEquals(2, refused.size());
             assertEquals(1, tokens(handle).length);
+        }
+    }
+
+    @Test
+    void aPassThatFailedIsMadeAgain() {
+        AtomicInteger passes = new AtomicInteger();
+        RowAdapters failsOnce = (rows, device) -> {
+            if (passes.incrementAndGet() == 4) {
+                throw new IllegalStateException("no adapters now");
+            }
+            return new RowGroups(passes, List.of());
+        };
+        try (GenerationEngine engine = GenerationEngine.of(model)) {
+            GenerationHandle first = engine.submit(request(1, 5, 9).withAdapters(failsOnce));
+            GenerationHandle second = engine.submit(request(2, 7, 6));
+            int failed = 0;
+            while (!first.isDone() || !second.isDone()) {
+                try {
+                    engine.step();
+                } catch (IllegalStateException e) {
+                    failed++;
+                }
+            }
+            assertEquals(1, failed);
+            assertArrayEquals(alone(model, request(1, 5, 9)), tokens(first));
+            assertArrayEquals(alone(model, request(2, 7, 6)), tokens(second));
         }
     }
 
