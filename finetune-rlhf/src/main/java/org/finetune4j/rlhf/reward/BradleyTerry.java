@@ -49,14 +49,14 @@ public record BradleyTerry(double centring) implements Objective {
     }
 
     /**
-     * The sample of a pair: both answers in one row, which share the tokens that they begin with.
+     * The sample of a pair: both answers in one row, which may share the tokens that they begin with.
      *
      * @param pair the tokens
      * @param pooling of the model that judges
+     * @param shared how many tokens are there once, at most {@link TokenizedPair#common()}
      * @return the sample without a margin
      */
-    public static Sample sample(TokenizedPair pair, Pooling pooling) {
-        int shared = pair.common();
+    public static Sample sample(TokenizedPair pair, Pooling pooling, int shared) {
         int chosen = end(pooling, pair.chosen().ids());
         int rejected = end(pooling, pair.rejected().ids());
         int branch = pair.chosen().ids().length - shared;

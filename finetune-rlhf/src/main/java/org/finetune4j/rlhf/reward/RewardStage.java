@@ -6,12 +6,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.PreferencePair;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.Pooling;
 import org.finetune4j.rlhf.pair.LostEndCheck;
@@ -72,11 +74,22 @@ public record RewardStage(double centring) implements Stage {
     @Override
     public TrainingDataset samples(ExampleDataset examples, CausalLM model, SupervisedOptions options) {
         Pooling pooling = RewardModel.pooling(model);
+        if (!model.network().isCausal()) {
+            throw new UserErrorException(model.config().origin() + ": "
+                    + model.config().architecture() + " reads in both directions; reward models are made of decoders");
+        }
+        boolean shares = shares(model);
         return PairDataset.of(examples, model.tokenizer(), options, (pair, record) -> {
             Double margin = record.margin();
-            return BradleyTerry.sample(pair, pooling)
+            return BradleyTerry.sample(pair, pooling, shares ? pair.common() : 0)
                     .with(BradleyTerry.MARGIN, margin == null ? 0 : margin.floatValue());
         });
+    }
+
+    /** Experts whose use is balanced by the loss count a token as often as it is there. */
+    private static boolean shares(CausalLM model) {
+        LoadBalancing balance = model.network().loadBalancing();
+        return balance == null || !balance.inLoss() || balance.coefficient() == 0;
     }
 
     @Override

@@ -142,7 +142,7 @@ class BradleyTerryTest {
             for (TokenizedPair pair : RewardGolden.pairs()) {
                 Batch one = new Collator(0, 1)
                         .collate(List.of(
-                                BradleyTerry.sample(pair, model.network().pooling())));
+                                BradleyTerry.sample(pair, model.network().pooling(), pair.common())));
                 loss += backpropagation.run(one.modelInputs(), objective.head(model.network(), one, 1.0 / 3));
             }
             assertEquals(RewardGolden.numbers("centered.loss")[0], loss, 1e-5);

@@ -72,7 +72,7 @@ final class RewardGolden {
     static Batch sharing(CausalLM model, float @Nullable [] margins) {
         List<Sample> samples = new ArrayList<>();
         for (TokenizedPair pair : pairs()) {
-            Sample sample = BradleyTerry.sample(pair, model.network().pooling());
+            Sample sample = BradleyTerry.sample(pair, model.network().pooling(), pair.common());
             samples.add(margins == null ? sample : sample.with(BradleyTerry.MARGIN, margins[samples.size()]));
         }
         return new Collator(0, 1).collate(samples);

@@ -17,11 +17,21 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.TokenizedExample;
+import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.examples.ExampleList;
+import org.finetune4j.data.format.PreferencePair;
+import org.finetune4j.data.format.PromptCompletion;
+import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.lora.Lora;
+import org.finetune4j.peft.prefix.PrefixTuning;
+import org.finetune4j.peft.prefix.PrefixTuningConfig;
+import org.finetune4j.peft.prompt.PromptTuning;
+import org.finetune4j.peft.prompt.PromptTuningConfig;
 import org.finetune4j.rlhf.pair.TokenizedPair;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.tensor.Device;
@@ -31,6 +41,7 @@ import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A reward model of any decoder scores, trains with an adapter, and is read again. */
@@ -101,6 +112,26 @@ class RewardModelTest {
         }
     }
 
+    static Stream<PeftStrategy> virtualTokens() {
+        return Stream.of(PromptTuning.of(PromptTuningConfig.of(3)), PrefixTuning.of(PrefixTuningConfig.of(3)));
+    }
+
+    /** Virtual tokens stand before each answer, wherever it lies. */
+    @ParameterizedTest
+    @MethodSource("virtualTokens")
+    void answersInOneRowSeeTheVirtualTokensEach(PeftStrategy method) {
+        BradleyTerry objective = new BradleyTerry(0);
+        try (CausalLM model = RewardGolden.model();
+                Adapter adapter = method.attach(model, true)) {
+            List<float[]> seen = new ArrayList<>();
+            for (Batch batch : List.of(RewardGolden.sharing(model, null), RewardGolden.apart(model, null))) {
+                new Backpropagation(model, GradientCheckpointing.none())
+                        .evaluate(batch.modelInputs(), objective.head(model.network(), batch, 1, seen::add));
+            }
+            assertArrayEquals(seen.get(1), seen.get(0), 2e-5f);
+        }
+    }
+
     private static Map<String, float[]> gradients(
             CausalLM model, Adapter adapter, BradleyTerry objective, Batch batch) {
         new Backpropagation(model, GradientCheckpointing.none())
@@ -125,6 +156,17 @@ class RewardModelTest {
             assertTrue(refused.getMessage().contains("LlamaForCausalLM gives no reward"), refused.getMessage());
         }
         assertThrows(UserErrorException.class, () -> RewardModel.load(BASES.resolve("bert-seqcls"), CPU));
+    }
+
+    @Test
+    void anEncoderIsNotTrainedAsOne() {
+        ExampleDataset pairs = new ExampleList(
+                "pairs", List.of(new PreferencePair(new PromptCompletion("Q", "A"), new PromptCompletion("Q", "B"))));
+        try (CausalLM model = CausalLM.load(BASES.resolve("bert-seqcls"), CPU.asClassifier(1))) {
+            UserErrorException refused = assertThrows(UserErrorException.class, () -> new RewardStage(0)
+                    .samples(pairs, model, SupervisedOptions.builder().build()));
+            assertTrue(refused.getMessage().contains("reads in both directions"), refused.getMessage());
+        }
     }
 
     @Test
