@@ -89,6 +89,16 @@ public record Batch(
     }
 
     /**
+     * The same tokens with other columns.
+     *
+     * @param newColumns further numbers of every row by name
+     * @return another batch
+     */
+    public Batch withColumns(Map<String, float[][]> newColumns) {
+        return new Batch(batchSize, sequenceLength, inputIds, attentionMask, labels, positionIds, newColumns);
+    }
+
+    /**
      * The numbers of a column.
      *
      * @param name of the column

@@ -55,14 +55,7 @@ final class ReferenceModel {
         }
         Map<String, float[][]> columns = new HashMap<>(batch.columns());
         columns.put(PreferenceColumns.REFERENCE, column);
-        return new Batch(
-                batch.batchSize(),
-                batch.sequenceLength(),
-                batch.inputIds(),
-                batch.attentionMask(),
-                batch.labels(),
-                batch.positionIds(),
-                columns);
+        return batch.withColumns(columns);
     }
 
     private TokenLogprobs logprobs(Batch batch) {

@@ -29,7 +29,6 @@ public final class PreferenceVerifier {
     private static final String SUFFIX = ".safetensors";
     private static final String SETTINGS = "golden.json";
     private static final String REWARD = "reward_";
-    private static final String REWARDS = "reward_rewards";
     private static final String GROUP = "grpo/";
     private static final String GROUP_SETUP = "grpo_setup";
     private static final String PPO = "ppo";
@@ -173,7 +172,7 @@ public final class PreferenceVerifier {
         if (!open.remove(path)) {
             return;
         }
-        String name = String.valueOf(path.getParent().getFileName()) + "/" + path.getFileName();
+        String name = path.getName(path.getNameCount() - 2) + "/" + path.getFileName();
         compare.attempt(name, () -> {
             try (RecordedTensors file = new RecordedTensors(path)) {
                 compare.attempt(name, () -> work.accept(file));

@@ -75,7 +75,7 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
                 labels[at] = labelled ? ids[row][t] : Sample.IGNORE_INDEX;
             }
         }
-        return new Batch(rows(), length(), flat, mask, labels, null, columns);
+        return new Batch(rows(), length(), flat, mask, labels).withColumns(columns);
     }
 
     /**
