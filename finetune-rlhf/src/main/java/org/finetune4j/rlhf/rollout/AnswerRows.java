@@ -23,12 +23,13 @@ final class AnswerRows {
     private AnswerRows() {}
 
     /** One batch of some answers. */
-    static Batch batch(List<TrainedAnswer> answers, Collator collator) {
+    static Batch batch(List<TrainedAnswer> answers, Collator collator, boolean shares) {
         List<Sample> rows = new ArrayList<>();
         for (int start = 0; start < answers.size(); ) {
             int end = start + 1;
             int[] prompt = answers.get(start).prompt();
-            while (end < answers.size()
+            while (shares
+                    && end < answers.size()
                     && prompt.length > SHORT_PROMPT
                     && Arrays.equals(prompt, answers.get(end).prompt())) {
                 end++;

@@ -36,7 +36,7 @@ final class OnlineDpoAlgorithm implements PolicyAlgorithm {
         this.model = model;
         this.reader = reader;
         this.reference = reference;
-        this.batches = new AnswerBatches(batches.collator(), Math.max(2, batches.size() / 2 * 2));
+        this.batches = new AnswerBatches(batches.collator(), Math.max(2, batches.size() / 2 * 2), batches.shares());
     }
 
     @Override

@@ -2,7 +2,6 @@ package org.finetune4j.rlhf.rollout;
 
 import java.util.List;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.rlhf.preference.PairObjective;
 import org.finetune4j.rlhf.preference.loss.PairLosses;
@@ -49,8 +48,7 @@ record PolicySteps(
     private PolicyAlgorithm algorithm(StepSetup setup, ReferencePolicy reference) {
         CausalLM model = setup.model();
         SamplingOptions sampling = options.sampling();
-        AnswerBatches batches =
-                new AnswerBatches(Collator.of(model), setup.arguments().perDeviceTrainBatchSize());
+        AnswerBatches batches = AnswerBatches.of(model, setup.arguments().perDeviceTrainBatchSize());
         AnswerReader reader = new AnswerReader(batches, sampling.temperature());
         if (method instanceof PolicyMethod.Ppo ppo) {
             if (!(setup.strategy() instanceof ActorCritic both)) {

@@ -8,12 +8,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.InputFiles;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Answers to one prompt share its tokens, and are what they are by themselves. */
@@ -40,7 +44,7 @@ class AnswerRowsTest {
 
     @Test
     void aPromptStandsOnceInARowAndColumnsFollowTheAnswers() {
-        Batch batch = AnswerRows.batch(answers(), new Collator(0, 1));
+        Batch batch = AnswerRows.batch(answers(), new Collator(0, 1), true);
         assertEquals(2, batch.batchSize());
         assertEquals(PROMPT.length + 3 + 1 + 4, batch.sequenceLength());
         assertEquals(4, AnswerRows.count(batch));
@@ -52,12 +56,23 @@ class AnswerRowsTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"false, 2", "true, 4"})
+    void expertsThatAreBalancedByTheLossSeeEveryAnswersPrompt(boolean balanced, int rows) {
+        String config = InputFiles.jsonObject(MODELS.resolve("mixtral/config.json"))
+                .put("output_router_logits", balanced)
+                .toString();
+        try (CausalLM model = CausalLM.initialize(ModelConfig.parse(config, "mixtral"), null, Device.CPU, 1)) {
+            assertEquals(rows, AnswerBatches.of(model, 4).of(answers()).get(0).batchSize());
+        }
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"llama", "gpt2", "gemma2"})
     void whatAModelSaysDoesNotDependOnWhichAnswersShareARow(String name) {
         try (CausalLM model = CausalLM.load(MODELS.resolve(name));
                 TensorScope scope = TensorScope.open()) {
-            AnswerReader together = new AnswerReader(new AnswerBatches(new Collator(0, 1), 4), 0.7);
-            AnswerReader apart = new AnswerReader(new AnswerBatches(new Collator(0, 1), 1), 0.7);
+            AnswerReader together = new AnswerReader(new AnswerBatches(new Collator(0, 1), 4, true), 0.7);
+            AnswerReader apart = new AnswerReader(new AnswerBatches(new Collator(0, 1), 1, true), 0.7);
             AnswerReader.Reading one = together.read(model, answers(), null);
             AnswerReader.Reading other = apart.read(model, answers(), null);
             for (int i = 0; i < one.logprobs().length; i++) {

@@ -46,7 +46,7 @@ class PolicyGradientTest {
 
     /** With log-probabilities that are not quite the model's, so that ratios are not 1. */
     private static List<TrainedAnswer> moved(CausalLM model) {
-        AnswerReader reader = new AnswerReader(new AnswerBatches(new Collator(0, 1), 4), 0.8);
+        AnswerReader reader = new AnswerReader(new AnswerBatches(new Collator(0, 1), 4, true), 0.8);
         double[][] now = reader.read(model, answers(), null).logprobs();
         List<TrainedAnswer> moved = new ArrayList<>();
         for (int i = 0; i < now.length; i++) {
@@ -80,7 +80,7 @@ class PolicyGradientTest {
     }
 
     private static Batch batch(List<TrainedAnswer> answers) {
-        return AnswerRows.batch(answers, new Collator(0, 1));
+        return AnswerRows.batch(answers, new Collator(0, 1), true);
     }
 
     private static CausalLM model() {
@@ -159,7 +159,7 @@ class PolicyGradientTest {
     }
 
     private static List<TrainedAnswer> onPolicy(CausalLM model) {
-        AnswerReader reader = new AnswerReader(new AnswerBatches(new Collator(0, 1), 4), 1);
+        AnswerReader reader = new AnswerReader(new AnswerBatches(new Collator(0, 1), 4, true), 1);
         double[][] now = reader.read(model, answers(), null).logprobs();
         List<TrainedAnswer> all = new ArrayList<>();
         for (int i = 0; i < now.length; i++) {
