@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.nio.file.Path;
 import java.util.Objects;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ClassifierHead;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
@@ -59,8 +60,12 @@ final class ModelOptions {
                 ? null
                 : DType.parseChoice("--compute-dtype", computeDType).orElse(null);
         Path modelDirectory = directory();
-        adapterDirectory();
-        options = new LoadOptions(Device.parse(device), stored).withComputeDType(computed);
+        Path adapted = adapterDirectory();
+        LoadOptions plain = new LoadOptions(Device.parse(device), stored).withComputeDType(computed);
+        // A classifier's adapter holds the head, which its base has to have room for.
+        options = adapted == null
+                ? plain
+                : ClassifierHead.ofAdapter(adapted).map(plain::asClassifier).orElse(plain);
         return CausalLM.load(modelDirectory, options);
     }
 

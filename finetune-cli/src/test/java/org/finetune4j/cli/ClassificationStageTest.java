@@ -13,12 +13,12 @@ import java.util.Random;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ClassifierHead;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.train.TrainingResult;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,9 +93,17 @@ class ClassificationStageTest {
         assertEquals(0, run.exitCode(), run.toString());
         assertEquals(1, lastEvaluation().path("scores").path("accuracy").doubleValue(), 1e-9, run.toString());
         assertEquals(1, lastEvaluation().path("scores").path("macro_f1").doubleValue(), 1e-9);
-        JsonNode config = InputFiles.json(files.output.resolve(TrainingResult.CLASSIFIER));
+        JsonNode config = InputFiles.json(files.output.resolve(ClassifierHead.BESIDE_ADAPTER));
         assertEquals("{\"0\":\"hers\",\"1\":\"his\"}", config.path("id2label").toString());
         assertEquals("single_label_classification", config.path("problem_type").asText());
+        Path merged = directory.resolve("merged");
+        CommandRun merge = files.merge(merged);
+        assertEquals(0, merge.exitCode(), merge.toString());
+        JsonNode whole = InputFiles.json(merged.resolve("config.json"));
+        assertEquals(
+                "LlamaForSequenceClassification",
+                whole.path("architectures").path(0).asText());
+        assertEquals(config.path("id2label"), whole.path("id2label"));
     }
 
     @Test
@@ -104,7 +112,7 @@ class ClassificationStageTest {
                 (tom, soup) -> "[" + (tom ? "\"tom\"" + (soup ? ", " : "") : "") + (soup ? "\"soup\"" : "") + "]");
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(lastEvaluation().path("scores").path("macro_f1").doubleValue() > 0.9, run.toString());
-        JsonNode config = InputFiles.json(files.output.resolve(TrainingResult.CLASSIFIER));
+        JsonNode config = InputFiles.json(files.output.resolve(ClassifierHead.BESIDE_ADAPTER));
         assertEquals("multi_label_classification", config.path("problem_type").asText());
         assertEquals(2, config.path("id2label").size());
     }
@@ -116,7 +124,7 @@ class ClassificationStageTest {
         assertTrue(lastEvaluation().path("scores").path("pearson_correlation").doubleValue() > 0.9, run.toString());
         assertEquals(
                 "regression",
-                InputFiles.json(files.output.resolve(TrainingResult.CLASSIFIER))
+                InputFiles.json(files.output.resolve(ClassifierHead.BESIDE_ADAPTER))
                         .path("problem_type")
                         .asText());
     }

@@ -1,9 +1,14 @@
 package org.finetune4j.model;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.IntStream;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  *     where the configuration is not to say
  */
 public record ClassifierHead(List<String> labels, @Nullable String problemType) {
+
+    /** The file beside a classifier's adapter that says its labels. Called config.json, transformers would look for a model. */
+    public static final String BESIDE_ADAPTER = "classifier_config.json";
 
     /**
      * Refuses a head without labels, and a name that stands for two.
@@ -40,6 +48,34 @@ public record ClassifierHead(List<String> labels, @Nullable String problemType) 
     public static ClassifierHead of(int labels) {
         return new ClassifierHead(
                 IntStream.range(0, labels).mapToObj(i -> "LABEL_" + i).toList(), null);
+    }
+
+    /**
+     * What the model of an adapter told apart when it was trained, so that the adapter's base can be loaded as such a one.
+     *
+     * @param adapter directory of the adapter
+     * @return the head, or empty where the adapter is none of a classifier
+     * @throws UserErrorException when a file cannot be read
+     */
+    public static Optional<ClassifierHead> ofAdapter(Path adapter) {
+        Path settings = adapter.resolve("adapter_config.json");
+        if (!Files.isRegularFile(settings)
+                || !InputFiles.jsonObject(settings).path("task_type").asText().equals("SEQ_CLS")) {
+            return Optional.empty();
+        }
+        Path own = adapter.resolve(BESIDE_ADAPTER);
+        if (Files.isRegularFile(own)) {
+            ModelConfig config = ModelConfig.parse(InputFiles.text(own), own.toString());
+            String problem = config.text("problem_type", "");
+            return Optional.of(new ClassifierHead(config.labelNames(), problem.isEmpty() ? null : problem));
+        }
+        // PEFT does not say the names, but the head has a row for each.
+        try (SafetensorsFile file = SafetensorsFile.open(adapter.resolve("adapter_model.safetensors"))) {
+            return file.names().stream()
+                    .filter(name -> name.endsWith(".score.weight") || name.endsWith(".classifier.weight"))
+                    .findFirst()
+                    .map(name -> of(Math.toIntExact(file.info(name).shape()[0])));
+        }
     }
 
     /** Whether a configuration says the same already, or new names for as many labels would only replace better ones. */

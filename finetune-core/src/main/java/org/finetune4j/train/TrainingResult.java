@@ -5,6 +5,7 @@ import java.util.List;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ClassifierHead;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -15,12 +16,6 @@ import org.jspecify.annotations.Nullable;
  * summary can be asked for, anything else is an {@link IllegalStateException}.
  */
 public final class TrainingResult implements AutoCloseable {
-
-    /**
-     * What a classifier's adapter tells apart, beside it: the configuration of its model. Called {@code config.json},
-     * transformers would look for a model there.
-     */
-    public static final String CLASSIFIER = "classifier_config.json";
 
     private final TrainingSummary summary;
     private final AttachedStrategy strategy;
@@ -101,7 +96,7 @@ public final class TrainingResult implements AutoCloseable {
     public void saveAdapter(Path directory) {
         adapter().export(directory);
         if (model.config().isSequenceClassifier()) {
-            AtomicFiles.writeString(directory.resolve(CLASSIFIER), model.config() + "\n");
+            AtomicFiles.writeString(directory.resolve(ClassifierHead.BESIDE_ADAPTER), model.config() + "\n");
         }
         model.usedChatTemplate().ifPresent(form -> {
             model.tokenizer().copyFilesTo(directory);
