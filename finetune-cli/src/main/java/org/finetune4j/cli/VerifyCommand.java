@@ -25,7 +25,7 @@ final class VerifyCommand implements Callable<Integer> {
     private ModelOptions model;
 
     @ArgGroup(multiplicity = "1")
-    private Recorded recorded;
+    private Recorded recorded = new Recorded();
 
     /** What is compared: results of one model, or a folder of what was recorded of learning from feedback. */
     static final class Recorded {
