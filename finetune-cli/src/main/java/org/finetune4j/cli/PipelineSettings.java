@@ -141,11 +141,12 @@ record PipelineSettings(Path outputDirectory, List<PipelineStage> stages) {
     }
 
     private static Map<String, @Nullable Object> common(Settings settings, Collection<String> sections) {
-        Map<String, @Nullable Object> common = settings.asMap();
+        Map<String, @Nullable Object> common = new LinkedHashMap<>();
+        common.putAll(settings.asMap());
         common.keySet().removeAll(List.of(STAGES, OUTPUT));
         common.keySet()
                 .removeIf(key -> sections.contains(key)
-                        || key.contains(".") && sections.contains(key.substring(0, key.indexOf('.'))));
+                        || (key.contains(".") && sections.contains(key.substring(0, key.indexOf('.')))));
         return common;
     }
 

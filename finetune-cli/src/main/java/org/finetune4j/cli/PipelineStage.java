@@ -52,7 +52,8 @@ record PipelineStage(String name, Settings settings, TrainingSettings training) 
 
     /** The same training, going on from its last checkpoint. */
     TrainingSettings resumed() {
-        Map<String, @Nullable Object> values = settings.asMap();
+        Map<String, @Nullable Object> values = new LinkedHashMap<>();
+        values.putAll(settings.asMap());
         values.put(RESUME, true);
         return TrainingSettings.read(new Settings(settings.origin(), values, settings.written()));
     }
