@@ -18,6 +18,7 @@ import org.finetune4j.train.evaluation.Questions;
 import org.finetune4j.train.report.HtmlReportListener;
 import org.finetune4j.train.report.ProgressListener;
 import org.finetune4j.train.report.TensorBoardListener;
+import org.finetune4j.train.stage.SupervisedFineTuning;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -40,10 +41,31 @@ public final class QuickstartCommand implements Callable<Integer> {
     @Option(names = "--only-files", description = "Write the model and the task and do not train.")
     private boolean onlyFiles;
 
+    @Option(
+            names = "--stage",
+            defaultValue = "sft",
+            paramLabel = "NAME",
+            description = "sft, or how it learns from feedback: dpo, grpo or ppo (default: ${DEFAULT-VALUE}).")
+    private String stage;
+
     private final SamplePrinter samples = new SamplePrinter();
 
     @Override
     public Integer call() {
+        return stage.equals(SupervisedFineTuning.NAME) ? supervised() : fromFeedback(FeedbackStage.named(stage));
+    }
+
+    private int fromFeedback(FeedbackStage feedback) {
+        AnswerStyleFiles files = AnswerStyleFiles.write(out);
+        if (onlyFiles) {
+            System.out.println(out);
+        } else {
+            new FeedbackQuickstart(feedback, out, files).run();
+        }
+        return 0;
+    }
+
+    private int supervised() {
         long started = System.nanoTime();
         QuickstartTask task = QuickstartTask.write(out);
         if (onlyFiles) {
@@ -95,7 +117,7 @@ public final class QuickstartCommand implements Callable<Integer> {
     }
 
     /** A path as a shell takes it. */
-    private static String quoted(Path path) {
+    static String quoted(Path path) {
         String text = path.toString();
         return text.matches("[\\w./\\\\:-]+") ? text : "\"" + text + "\"";
     }

@@ -3,6 +3,7 @@ package org.finetune4j.train.report;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
@@ -11,6 +12,9 @@ import org.finetune4j.train.TrainingSummary;
 
 /** The lines that both kinds of progress print. */
 final class ProgressText {
+
+    /** Reports have all of them. */
+    private static final int MOST_NAMED = 6;
 
     private ProgressText() {}
 
@@ -40,14 +44,13 @@ final class ProgressText {
         return text.toString();
     }
 
-    /** Numbers with their names, each after a separator. */
+    /** Numbers with their names, each after a separator; the first ones, so that a line stays a line. */
     static String named(String separator, Map<String, Double> numbers) {
-        StringBuilder text = new StringBuilder();
-        numbers.forEach((name, value) -> text.append(separator)
-                .append(name.replace('_', ' '))
-                .append(' ')
-                .append(MetricFormat.decimal(value)));
-        return text.toString();
+        return numbers.entrySet().stream()
+                .limit(MOST_NAMED)
+                .map(entry ->
+                        separator + entry.getKey().replace('_', ' ') + ' ' + MetricFormat.decimal(entry.getValue()))
+                .collect(Collectors.joining());
     }
 
     static String checkpoint(Path directory, long step) {
