@@ -195,10 +195,12 @@ final class TrainingRun implements AutoCloseable {
 
     /** Whether the step was done; it is not when a stop was asked for in its middle. */
     private boolean runStep() {
+        StepEvent event = new StepEvent();
+        event.begin();
         long started = System.nanoTime();
         double epochBefore = source.epoch();
         Optional<StepBatches> batches = read();
-        if (batches.isEmpty() || !runStep(batches.get(), started, System.nanoTime() - started)) {
+        if (batches.isEmpty() || !runStep(batches.get(), event, started, System.nanoTime() - started)) {
             return false;
         }
         boolean epochEnds = Math.floor(source.epoch()) > Math.floor(epochBefore);
@@ -212,12 +214,11 @@ final class TrainingRun implements AutoCloseable {
     }
 
     /**
+     * @param event that began when it was asked for its batches
      * @param started when it was asked for its batches
      * @param waited nanoseconds that they took to come
      */
-    private boolean runStep(StepBatches batches, long started, long waited) {
-        StepEvent event = new StepEvent();
-        event.begin();
+    private boolean runStep(StepBatches batches, StepEvent event, long started, long waited) {
         double learningRate = learningRate();
         // Nobody frees the weights between the gradients and the update.
         try (CausalLM.Entry entry = model.enter()) {

@@ -169,7 +169,7 @@ class MarkedSamplesTest {
         List<String> missing = RecordFormats.names().stream()
                 .filter(name -> !covered.contains(name))
                 .toList();
-        assertEquals(List.of("unpaired_preference", "classification"), missing);
+        assertEquals(List.of("unpaired_preference", "classification", "prompt"), missing);
     }
 
     @Test
