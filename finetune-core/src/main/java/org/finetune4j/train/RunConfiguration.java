@@ -112,7 +112,8 @@ public record RunConfiguration(
      * @return the changed configuration
      */
     public RunConfiguration withEvaluation(@Nullable Evaluation value) {
-        return new RunConfiguration(model, strategy, arguments, steps, value, listeners, description, preview, residencies);
+        return new RunConfiguration(
+                model, strategy, arguments, steps, value, listeners, description, preview, residencies);
     }
 
     /**
@@ -155,7 +156,15 @@ public record RunConfiguration(
      */
     public RunConfiguration withDescription(Map<String, ? extends @Nullable Object> settings) {
         return new RunConfiguration(
-                model, strategy, arguments, steps, evaluation, listeners, new LinkedHashMap<>(settings), preview, residencies);
+                model,
+                strategy,
+                arguments,
+                steps,
+                evaluation,
+                listeners,
+                new LinkedHashMap<>(settings),
+                preview,
+                residencies);
     }
 
     /**
@@ -165,7 +174,8 @@ public record RunConfiguration(
      * @return the changed configuration
      */
     public RunConfiguration withPreview(@Nullable SamplePreview value) {
-        return new RunConfiguration(model, strategy, arguments, steps, evaluation, listeners, description, value, residencies);
+        return new RunConfiguration(
+                model, strategy, arguments, steps, evaluation, listeners, description, value, residencies);
     }
 
     /**
