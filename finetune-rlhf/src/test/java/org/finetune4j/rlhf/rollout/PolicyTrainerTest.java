@@ -22,6 +22,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("slow")
 class PolicyTrainerTest {
 
+    private static final int STEPS = 40;
+
     static Stream<Arguments> methods() {
         return Stream.of(
                 Arguments.of("grpo", new PolicyMethod.Group(GroupOptions.grpo()), 8, 1),
@@ -63,10 +65,13 @@ class PolicyTrainerTest {
                                 rollouts.collapse(),
                                 rollouts.samplesPerRound()))
                         .reward("good_tokens", TinyPolicy.reward(model))
-                        .arguments(TinyPolicy.arguments().evalSteps(16).build())
+                        .arguments(TinyPolicy.arguments()
+                                .maxSteps(STEPS)
+                                .evalSteps(STEPS)
+                                .build())
                         .listener(listener)
                         .train()) {
-            assertEquals(16, result.summary().steps());
+            assertEquals(STEPS, result.summary().steps());
             assertTrue(heldOut.get(1) > heldOut.get(0) + 0.05, () -> name + ": " + heldOut);
             assertTrue(steps.get(0)
                     .keySet()
