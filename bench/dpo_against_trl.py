@@ -62,7 +62,7 @@ def ours(a, directory):
         "max_grad_norm: 1.0", f"per_device_train_batch_size: {a.batch}", f"max_steps: {a.steps}", "shuffle: false",
         "save_strategy: 'no'", "logging_steps: 1", "truncation: right", "seed: 42"]
     if a.method == "lora":
-        config += [f"lora_rank: {a.rank}", f"lora_alpha: {2 * a.rank}", "lora_dropout: 0", "target_modules: all-linear"]
+        config += [f"r: {a.rank}", f"lora_alpha: {2 * a.rank}", "lora_dropout: 0", "target_modules: all-linear"]
     if a.threads:
         config += [f"threads: {a.threads}"]
     path = pathlib.Path(directory, "dpo.yaml")

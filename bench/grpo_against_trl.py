@@ -63,7 +63,7 @@ def ours(a, directory):
         "gradient_accumulation_steps: 1", f"max_steps: {a.steps}", "save_strategy: 'no'", "logging_steps: 1",
         "min_entropy: 0", "reward_funcs:", f"  - {{type: regex, pattern: '{WORD}'}}"]
     if a.method == "lora":
-        config += ["lora_rank: 16", "lora_alpha: 32", "lora_dropout: 0", "target_modules: all-linear"]
+        config += ["r: 16", "lora_alpha: 32", "lora_dropout: 0", "target_modules: all-linear"]
     path = pathlib.Path(directory, "grpo.yaml")
     path.write_text("\n".join(config) + "\n", encoding="utf-8")
     return [str(ROOT / "finetune"), "train", str(path)]
