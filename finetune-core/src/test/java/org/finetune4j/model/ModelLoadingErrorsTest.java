@@ -45,7 +45,7 @@ class ModelLoadingErrorsTest {
                 "rope_type": "default"              | "rope_type": "llama3"              | factor
                 "tie_word_embeddings": false        | "tie_word_embeddings": 3           | tie_word_embeddings
                 "use_cache": true                   | "sliding_window": 8                | sliding_window
-                "dtype": "float32"                  | "dtype": "float23"                 | float16
+                "dtype": "float32"                  | "dtype": "float23"                 | float32
                 """)
     void aConfigurationThatCannotBeHonouredIsRefused(String old, String replacement, String expected)
             throws IOException {
