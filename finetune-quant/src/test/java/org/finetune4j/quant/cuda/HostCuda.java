@@ -149,7 +149,9 @@ public final class HostCuda {
     }
 
     private static void compile(String source, Path library) throws IOException {
-        Path partial = library.resolveSibling(library.getFileName() + ".partial");
+        // Tests run in several processes, which may make the same library at the same time.
+        Path partial = library.resolveSibling(
+                library.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
         run(
                 "g++",
                 "-std=c++17",
