@@ -1,7 +1,7 @@
 package org.finetune4j.cli;
 
+import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -26,15 +26,6 @@ class BadInputTest {
     @BeforeEach
     void prepare() {
         files = new TrainingFiles(directory);
-    }
-
-    private void assertRefused(CommandRun run, String... expected) {
-        assertEquals(2, run.exitCode(), run.toString());
-        assertEquals(1, run.errors().size(), run.toString());
-        for (String part : expected) {
-            assertTrue(run.errors().get(0).contains(part), run.errors().get(0) + " should contain " + part);
-        }
-        assertFalse(run.err().stream().anyMatch(line -> line.startsWith("\tat ")), "no stack trace");
     }
 
     @Test

@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -176,14 +177,6 @@ class ClassificationStageTest {
                 """.formatted(tokenizer.rows()), "a small BERT");
         try (CausalLM model = CausalLM.initialize(config, tokenizer, Device.CPU, 3)) {
             model.save(directory.resolve("bert"));
-        }
-    }
-
-    private static void assertRefused(CommandRun run, String... expected) {
-        assertEquals(2, run.exitCode(), run.toString());
-        assertEquals(1, run.errors().size(), run.toString());
-        for (String part : expected) {
-            assertTrue(run.errors().get(0).contains(part), run.errors().get(0) + " should contain " + part);
         }
     }
 

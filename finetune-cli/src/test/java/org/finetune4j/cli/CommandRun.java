@@ -1,5 +1,9 @@
 package org.finetune4j.cli;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -38,5 +42,20 @@ record CommandRun(int exitCode, List<String> out, List<String> err) {
     /** The lines that tell an error. */
     List<String> errors() {
         return err.stream().filter(line -> line.startsWith("error: ")).toList();
+    }
+
+    /**
+     * Fails unless a command was refused for what its user did: exit code 2, and one line that has all of these parts.
+     *
+     * @param run what the command did
+     * @param expected parts of the line
+     */
+    static void assertRefused(CommandRun run, String... expected) {
+        assertEquals(2, run.exitCode(), run.toString());
+        assertEquals(1, run.errors().size(), run.toString());
+        for (String part : expected) {
+            assertTrue(run.errors().get(0).contains(part), run.errors().get(0) + " should contain " + part);
+        }
+        assertFalse(run.err().stream().anyMatch(line -> line.startsWith("\tat ")), "no stack trace");
     }
 }

@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -104,11 +105,5 @@ class GenerateCommandTest {
         assertRefused(generate("--prompt", "a", "--top-p", "1.5"), "1.5");
         assertRefused(generate("--prompt", "a", "--logprobs", "1"), "--json");
         assertRefused(generate("--prompt", "a", "--num-beams", "2", "--temperature", "1"), "num_beams");
-    }
-
-    private static void assertRefused(CommandRun run, String part) {
-        assertEquals(2, run.exitCode(), run.toString());
-        assertEquals(1, run.errors().size(), run.toString());
-        assertTrue(run.errors().get(0).contains(part), run.errors().get(0));
     }
 }

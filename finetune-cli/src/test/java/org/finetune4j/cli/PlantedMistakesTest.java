@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -31,14 +32,6 @@ class PlantedMistakesTest {
     @BeforeEach
     void prepare() {
         files = new TrainingFiles(directory);
-    }
-
-    private static void assertRefused(CommandRun run, String... expected) {
-        assertEquals(2, run.exitCode(), run.toString());
-        assertEquals(1, run.errors().size(), run.toString());
-        for (String part : expected) {
-            assertTrue(run.errors().get(0).contains(part), run.errors().get(0) + " should contain " + part);
-        }
     }
 
     private static void assertWarned(CommandRun run, String... expected) {

@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -76,13 +77,6 @@ class PolicyStageTest {
         String metrics = Files.readString(files.output.resolve("metrics.jsonl"));
         assertTrue(metrics.contains("\"rewards/length\"") && metrics.contains("\"completions/ended\""), metrics);
         assertTrue(Files.readString(files.output.resolve("completions.jsonl")).contains("What comes after"));
-    }
-
-    private static void assertRefused(CommandRun run, String message) {
-        assertEquals(2, run.exitCode(), run.toString());
-        assertEquals(
-                1, run.err().stream().filter(line -> line.startsWith("error: ")).count(), run.toString());
-        assertTrue(run.err().stream().anyMatch(line -> line.contains(message)), run.toString());
     }
 
     @ParameterizedTest

@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -148,14 +149,6 @@ class RewardStageTest {
                 train("learning_rate=1e-3", "save_strategy=steps", "save_steps=4", "resume_from_checkpoint=true", to);
         assertEquals(0, again.exitCode(), again.toString());
         assertArrayEquals(straight, Files.readAllBytes(other.resolve("adapter_model.safetensors")));
-    }
-
-    private static void assertRefused(CommandRun run, String... expected) {
-        assertEquals(2, run.exitCode(), run.toString());
-        assertEquals(1, run.errors().size(), run.toString());
-        for (String part : expected) {
-            assertTrue(run.errors().get(0).contains(part), run.errors().get(0) + " should contain " + part);
-        }
     }
 
     @ParameterizedTest
