@@ -196,7 +196,7 @@ public final class Settings {
      *
      * @param key the name of the value
      * @param fallback what is given where there is no value
-     * @param minimum the smallest number that is meant by anybody
+     * @param minimum the smallest number that is meant by anybody; {@link Double#MIN_VALUE} for any above 0
      * @param maximum the largest number that is meant by anybody
      * @return the number
      * @throws UserErrorException when it is no number, or is outside of the bounds
@@ -204,7 +204,8 @@ public final class Settings {
     public double number(String key, double fallback, double minimum, double maximum) {
         double number = number(key, fallback);
         if (has(key) && !(number >= minimum && number <= maximum)) {
-            throw invalid(key, "a number from " + minimum + " to " + maximum);
+            String above = minimum == Double.MIN_VALUE ? "above 0, at most " : "from " + minimum + " to ";
+            throw invalid(key, "a number " + above + maximum);
         }
         return number;
     }
