@@ -10,10 +10,12 @@ import org.finetune4j.InputFiles;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A base model whose texts end with one token learns conversations whose answers end with another. */
+@Tag("slow")
 class AnswerEndTest {
 
     @TempDir

@@ -21,12 +21,14 @@ import org.finetune4j.model.Tokenizer;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** {@code stage: cls}: texts get one label, several, or a number, by a decoder or by BERT. */
+@Tag("slow")
 class ClassificationStageTest {
 
     private static final Path WORD_PIECES = Path.of("../finetune-core/src/test/resources/tokenizer/tiny-wordpiece");

@@ -9,12 +9,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Methods outside of linear layers on the command line: train, resume, generate, what cannot be merged; many adapters. */
+@Tag("slow")
 class MethodCommandTest {
 
     private static final String PROMPT = "Q: Where does Tom live?\nA:\n";

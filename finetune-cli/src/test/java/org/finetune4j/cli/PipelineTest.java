@@ -14,12 +14,14 @@ import java.util.List;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Several trainings in a row, described by one configuration. */
+@Tag("slow")
 class PipelineTest {
 
     private static final String CONFIG = """

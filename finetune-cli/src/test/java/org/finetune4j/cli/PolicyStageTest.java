@@ -12,6 +12,7 @@ import java.util.List;
 import org.finetune4j.rlhf.rewards.RewardFunction;
 import org.finetune4j.rlhf.rewards.RewardRequest;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,6 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Stages that train a policy by rewards: a configuration is enough, and mistakes in it are one line. */
+@Tag("slow")
 class PolicyStageTest {
 
     /** Scores the first answers, and then none. */

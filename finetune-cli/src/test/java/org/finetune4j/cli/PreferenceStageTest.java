@@ -12,12 +12,14 @@ import java.util.List;
 import java.util.Random;
 import org.finetune4j.Json;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The stages of preferences by configuration: what is preferred is learned, and mistakes are one line. */
+@Tag("slow")
 class PreferenceStageTest {
 
     private static final List<String> PLACES = List.of("Oslo", "Rome", "Paris", "Bonn", "Lima", "Cairo");

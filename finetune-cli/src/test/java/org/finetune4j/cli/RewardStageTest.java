@@ -18,12 +18,14 @@ import org.finetune4j.Json;
 import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.rlhf.reward.RewardModel;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** {@code stage: rm}: a configuration makes a reward model, and mistakes in it or in its records are one line. */
+@Tag("slow")
 class RewardStageTest {
 
     private static final List<String> PLACES = List.of("Oslo", "Rome", "Paris", "Bonn", "Lima", "Cairo");

@@ -11,10 +11,12 @@ import java.util.List;
 import org.finetune4j.TestJson;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Soups, merges and deltas of what trainings of the embedded model wrote. */
+@Tag("slow")
 class SoupCommandTest {
 
     @TempDir

@@ -12,10 +12,12 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Torch;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What needs no model answers without loading libtorch, which takes seconds. */
+@Tag("slow")
 class StartTest {
 
     @TempDir

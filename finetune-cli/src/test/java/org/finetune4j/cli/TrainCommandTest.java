@@ -9,10 +9,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.Json;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The way of a user: validate, train, generate, merge, generate again. */
+@Tag("slow")
 class TrainCommandTest {
 
     private static final String PROMPT = "Q: Where does Tom live?\nA:\n";

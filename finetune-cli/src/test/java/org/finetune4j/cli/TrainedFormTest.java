@@ -21,10 +21,12 @@ import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A model is asked in the form that it was trained in, which lies beside what a training writes. */
+@Tag("slow")
 class TrainedFormTest {
 
     private static final String QUESTION = "Where does Tom live?";

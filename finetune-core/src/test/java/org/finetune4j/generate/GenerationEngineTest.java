@@ -10,10 +10,12 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.finetune4j.model.CausalLM;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What an answer of a batch is does not depend on its neighbours. */
+@Tag("slow")
 class GenerationEngineTest {
 
     private static final Path GOLDENS = Path.of("src/test/resources/goldens");

@@ -43,6 +43,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What can be done with an engine, and what can go wrong. */
+@Tag("slow")
 class GenerationEngineUseTest {
 
     private static final Path GOLDENS = Path.of("src/test/resources/goldens");

@@ -13,10 +13,12 @@ import java.util.concurrent.Future;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.tensor.TensorScope;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Threads that compute with one model at once get what one of them gets alone. */
+@Tag("slow")
 class SeveralThreadsTest {
 
     private static final Path GOLDENS = Path.of("src/test/resources/goldens/arch");

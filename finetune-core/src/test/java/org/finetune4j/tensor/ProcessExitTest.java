@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -16,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** An ending process does not tear libtorch down under threads that are inside of it; hooks and exit codes are as ever. */
 @EnabledOnOs(OS.LINUX)
+@Tag("slow")
 class ProcessExitTest {
 
     private static final int EXIT_CODE = 7;

@@ -35,6 +35,7 @@ import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,6 +43,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every method on the class path trains and merges on a base in 4 bits as it does on the same numbers in plain form. */
+@Tag("slow")
 class MethodsOnQuantisedBaseTest {
 
     private static final Path MODELS = Path.of("../finetune-core/src/test/resources/goldens/arch");

@@ -24,11 +24,13 @@ import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.gradient.Pipeline;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** All layers decompress into the same memory: the gradients must be those of a model that was decompressed for good. */
+@Tag("slow")
 class SharedBuffersTest {
 
     @ParameterizedTest

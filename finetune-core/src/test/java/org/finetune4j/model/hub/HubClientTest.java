@@ -21,12 +21,14 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.hub.FakeHub.Trouble;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Downloads survive what networks and hubs do, and end in the layout of Python's cache. */
+@Tag("slow")
 class HubClientTest {
 
     private static final HubRepository REPOSITORY = HubRepository.parse("org/tiny");

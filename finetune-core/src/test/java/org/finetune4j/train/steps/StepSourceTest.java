@@ -44,6 +44,7 @@ import org.finetune4j.train.report.MetricsLog;
 import org.finetune4j.train.report.TrainingHistory;
 import org.finetune4j.train.steps.Rounds.Trouble;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -51,6 +52,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Steps that come from somewhere else than a dataset: whoever makes them shares the loop, its checkpoints and its reports. */
+@Tag("slow")
 class StepSourceTest {
 
     private static final Path LLAMA = Path.of("src/test/resources/goldens/arch/llama");

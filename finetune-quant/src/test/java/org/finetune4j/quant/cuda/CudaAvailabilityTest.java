@@ -22,10 +22,12 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a user is told where the GPU's kernels cannot run, and that nobody else pays for them. */
+@Tag("slow")
 class CudaAvailabilityTest {
 
     private static final Device GPU = new Device(Device.Type.CUDA, 0);

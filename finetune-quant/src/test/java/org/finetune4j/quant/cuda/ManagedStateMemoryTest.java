@@ -18,11 +18,13 @@ import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.optimizer.ParameterGroup;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** States in CUDA's managed memory, behind a driver that the host plays. */
+@Tag("slow")
 class ManagedStateMemoryTest {
 
     private static CudaDriver driver() {

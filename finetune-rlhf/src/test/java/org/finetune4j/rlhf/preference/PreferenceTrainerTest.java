@@ -22,12 +22,14 @@ import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.arguments.StepInterval;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is preferred is learned, against a reference that costs no second model. */
+@Tag("slow")
 class PreferenceTrainerTest {
 
     private static final FineTuningStrategy LORA =

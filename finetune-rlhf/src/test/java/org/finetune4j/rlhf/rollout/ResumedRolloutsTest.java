@@ -20,6 +20,7 @@ import org.finetune4j.rlhf.rewards.RewardFunction;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingResult;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A run that was killed ends in the same bytes as one that was not. */
+@Tag("slow")
 class ResumedRolloutsTest {
 
     /** Nothing of a run catches it. */
