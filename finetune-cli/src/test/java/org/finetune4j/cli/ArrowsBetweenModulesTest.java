@@ -9,18 +9,18 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTag;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import org.finetune4j.House;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.FineTuningMethod;
-import org.junit.jupiter.api.Tag;
 
 /** Every module knows what the table of CONTRIBUTING.md lets it know, and the native bindings stay where they are. */
+@ArchTag("slow")
 @AnalyzeClasses(
         packages = "org.finetune4j",
         importOptions = {DoNotIncludeTests.class, ArrowsBetweenModulesTest.DoNotIncludeTestJars.class})
-@Tag("slow")
 class ArrowsBetweenModulesTest {
 
     /** The contract tests that modules lend each other. */

@@ -13,10 +13,12 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.finetune4j.Settings;
 import org.finetune4j.strategy.FineTuningMethod;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The table of methods. */
+@Tag("slow")
 class BenchMethodsTest {
 
     @TempDir

@@ -10,9 +10,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.finetune4j.TestJson;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("slow")
 class GenerateCommandTest {
 
     @TempDir

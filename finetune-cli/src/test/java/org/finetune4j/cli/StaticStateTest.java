@@ -5,6 +5,7 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noFields;
 
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTag;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 
@@ -13,6 +14,7 @@ import com.tngtech.archunit.lang.ArchRule;
  * has one libtorch (loaded once), one allocator, one driver, one number of threads (which stays while a training runs) and one
  * library for matrix products (which trainings take in turn).
  */
+@ArchTag("slow")
 @AnalyzeClasses(
         packages = "org.finetune4j",
         importOptions = {DoNotIncludeTests.class, ArrowsBetweenModulesTest.DoNotIncludeTestJars.class})

@@ -22,6 +22,7 @@ import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.health.TrainingStatistics;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -245,6 +246,7 @@ class TrainerTest {
     }
 
     @Test
+    @Tag("slow")
     void aThousandStepsLeaveNativeMemoryFlat() throws IOException {
         assumeTrue(Files.exists(STATUS), "this system does not say how much memory a process has");
         List<Long> resident = new ArrayList<>();

@@ -25,11 +25,13 @@ import org.finetune4j.tensor.Torch;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Threads that compute with one quantised model at once get what one of them gets alone. */
+@Tag("slow")
 class QuantisedThreadsTest {
 
     private static final Path LLAMA = Path.of("../finetune-core/src/test/resources/goldens/arch/llama");
