@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
             AddTokensCommand.class,
             ExportCommand.class,
             QuantizeCommand.class,
+            PlanCommand.class,
             DownloadCommand.class,
             PushCommand.class,
             BenchCommand.class,

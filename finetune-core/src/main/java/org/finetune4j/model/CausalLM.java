@@ -153,6 +153,19 @@ public final class CausalLM implements AutoCloseable {
         return ModelLoader.initialize(config, tokenizer, options, seed);
     }
 
+    /**
+     * A model that has shapes and no weights, as large as it may be: it can be asked for the memory that a training would take,
+     * and calculates nothing.
+     *
+     * @param config of the model
+     * @param dtype the type that weights are stored and calculated in
+     * @return the model, which the caller closes
+     * @throws UserErrorException when the configuration asks for something that is not implemented
+     */
+    public static CausalLM shapes(ModelConfig config, DType dtype) {
+        return ModelLoader.shapes(config, dtype);
+    }
+
     /** {@return what config.json says} */
     public ModelConfig config() {
         return config;

@@ -6,13 +6,17 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.nn.Initialization;
+import org.finetune4j.nn.ShapeValue;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.NativeAllocator;
 import org.finetune4j.tensor.RandomGenerator;
+import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /** Builds models: from a directory, or with random weights. What was built is freed when the rest is refused. */
@@ -90,6 +94,31 @@ final class ModelLoader {
             ModelConfig stored = dtype == null ? config : config.withStorageDType(dtype);
             DType compute = computeDType(options, stored);
             return construction.complete(new CausalLM(stored, network, device, compute, null, tokenizer, Set.of()));
+        }
+    }
+
+    /** See {@link CausalLM#shapes(ModelConfig, DType)}. */
+    static CausalLM shapes(ModelConfig config, DType dtype) {
+        try (Construction construction = Construction.begin();
+                TensorScope scope = TensorScope.open()) {
+            DecoderModel network = Architecture.of(config).build(config, Weights.of(new ShapesOnly(dtype)));
+            network.allParameters().forEach(parameter -> parameter.replace(new ShapeValue(dtype, parameter.shape())));
+            return construction.complete(
+                    new CausalLM(config.withStorageDType(dtype), network, Device.CPU, dtype, null, null, Set.of()));
+        }
+    }
+
+    /** Gives every tensor as one number that stands for all of its elements. */
+    private record ShapesOnly(DType dtype) implements Weights.Source {
+
+        @Override
+        public boolean contains(String name) {
+            return false;
+        }
+
+        @Override
+        public Tensor tensor(String name, Initialization initialization, long[] shape) {
+            return Tensors.zeros(dtype, Device.CPU, 1).expand(shape);
         }
     }
 

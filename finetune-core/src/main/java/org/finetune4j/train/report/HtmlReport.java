@@ -1,13 +1,6 @@
 package org.finetune4j.train.report;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.Base64;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.train.TrainingPlan;
@@ -65,42 +58,6 @@ public final class HtmlReport {
     }
 
     private static String page(String name, String body) {
-        String script = resource("report.js");
-        StringBuilder html = new StringBuilder(1 << 16);
-        html.append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        html.append("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ");
-        html.append("style-src 'unsafe-inline'; script-src 'sha256-")
-                .append(sha256(script))
-                .append("'\">\n");
-        html.append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        html.append("<title>").append(Html.escape(name)).append(" · fine-tuning report</title>\n");
-        html.append("<style>\n").append(resource("report.css")).append("</style>\n</head>\n<body>\n<main>\n");
-        html.append(body);
-        html.append("<footer>Written by Finetune4j</footer>\n</main>\n");
-        return html.append("<script>")
-                .append(script)
-                .append("</script>\n</body>\n</html>\n")
-                .toString();
-    }
-
-    private static String resource(String name) {
-        try (InputStream in = HtmlReport.class.getResourceAsStream(name)) {
-            if (in == null) {
-                throw new IllegalStateException("missing from the jar: " + name);
-            }
-            // A checkout may have given the file other line ends; browsers hash what they parsed, with \n.
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8).replace("\r\n", "\n");
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + name, e);
-        }
-    }
-
-    private static String sha256(String text) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-            return Base64.getEncoder().encodeToString(digest);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        return HtmlPage.render(name + " · fine-tuning report", body);
     }
 }

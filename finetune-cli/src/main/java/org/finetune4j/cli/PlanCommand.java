@@ -1,0 +1,253 @@
+package org.finetune4j.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.plan.Cluster;
+import org.finetune4j.dist.plan.TrainingPlanReport;
+import org.finetune4j.dist.plan.TrainingShape;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.quant.Quantization;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Proposes how to spread a training over devices, from shapes alone: no weights are read. */
+@Command(
+        name = "plan",
+        mixinStandardHelpOptions = true,
+        description =
+                "Proposes mesh, ZeRO stage, micro-batch and checkpointing for a model on a number of devices, with the"
+                        + " memory, communication and time that formulas say.")
+final class PlanCommand implements Callable<Integer> {
+
+    private static final int USUAL_LENGTH = 2048;
+    private static final int USUAL_BATCH = 256;
+    private static final double GIGA = 1e9;
+    private static final double TERA = 1e12;
+    private static final Pattern MEMORY =
+            Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*([KMGT]?)(i?)B?", Pattern.CASE_INSENSITIVE);
+
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "CONFIG",
+            description = "A model directory, its config.json, or the YAML of a training.")
+    private Path model;
+
+    @Option(names = "--devices", required = true, paramLabel = "N", description = "How many.")
+    private int devices;
+
+    @Option(names = "--memory", defaultValue = "80G", description = "Of one device (default: ${DEFAULT-VALUE}).")
+    private String memory;
+
+    @Option(
+            names = "--sequence-length",
+            paramLabel = "TOKENS",
+            description = "Of a row; else the configuration's max_length, or what the model sees, 2048 at most.")
+    private @Nullable Integer sequenceLength;
+
+    @Option(
+            names = "--batch",
+            paramLabel = "SAMPLES",
+            description = "Of an update, over all devices; else the configuration's, or 256.")
+    private @Nullable Integer batch;
+
+    @Option(
+            names = "--dtype",
+            defaultValue = "bfloat16",
+            description = "Of the weights: bfloat16 with float32 masters, or float32 (default: ${DEFAULT-VALUE}).")
+    private String dtype;
+
+    @Option(names = "--devices-per-host", defaultValue = "8", description = "(default: ${DEFAULT-VALUE})")
+    private int devicesPerHost;
+
+    @Option(
+            names = "--tflops",
+            defaultValue = "200",
+            description =
+                    "What a device reaches in products, in 10^12 operations a second (default: ${DEFAULT-VALUE}).")
+    private double tflops;
+
+    @Option(
+            names = "--host-bandwidth",
+            defaultValue = "200",
+            description = "GB that a device sends in a second within its host (default: ${DEFAULT-VALUE}).")
+    private double hostBandwidth;
+
+    @Option(
+            names = "--network-bandwidth",
+            defaultValue = "25",
+            description = "GB that a device sends in a second to other hosts (default: ${DEFAULT-VALUE}).")
+    private double networkBandwidth;
+
+    @Option(names = "--html", paramLabel = "FILE", description = "Write a page with the trade-off drawn.")
+    private @Nullable Path html;
+
+    @Option(names = "--json", description = "Print one JSON line.")
+    private boolean json;
+
+    @Parameters(index = "0..*", paramLabel = "key=value", description = "Values that go before those in the YAML.")
+    private List<String> overrides = new ArrayList<>();
+
+    @Override
+    public Integer call() {
+        Cluster cluster = cluster();
+        DType stored = DType.parseChoice("--dtype", dtype).orElse(DType.BFLOAT16);
+        String file = String.valueOf(model.getFileName());
+        if (file.endsWith(".yaml") || file.endsWith(".yml")) {
+            ofTraining(stored, cluster);
+            return 0;
+        }
+        if (!overrides.isEmpty()) {
+            throw new UserErrorException(
+                    "'" + overrides.get(0) + "': values are for a training's YAML, and " + model + " is a model");
+        }
+        plan(
+                config(model),
+                new FullFineTuning(),
+                TrainingArguments.defaults(),
+                length(0),
+                samples(USUAL_BATCH),
+                stored,
+                cluster);
+        return 0;
+    }
+
+    private void ofTraining(DType stored, Cluster cluster) {
+        Settings settings = TrainingConfig.read(model, overrides);
+        TrainingSettings training = TrainingSettings.of(settings);
+        if (Quantization.of(settings).isPresent()) {
+            throw new UserErrorException(settings.origin()
+                    + ": plans are made for weights in 16 and 32 bits, and this configuration packs them in fewer:"
+                    + " ./finetune validate shows what one device needs");
+        }
+        TrainingArguments arguments = training.arguments();
+        plan(
+                config(HubModels.directory(training.modelNameOrPath())),
+                training.strategy(),
+                arguments,
+                length(settings.integer("max_length", 0)),
+                samples(arguments.perDeviceTrainBatchSize() * arguments.gradientAccumulationSteps()),
+                stored,
+                cluster);
+    }
+
+    private void plan(
+            ModelConfig config,
+            FineTuningStrategy strategy,
+            TrainingArguments arguments,
+            int length,
+            int samples,
+            DType stored,
+            Cluster cluster) {
+        try (CausalLM shapes = CausalLM.shapes(config, stored);
+                AttachedStrategy attached = strategy.attach(shapes)) {
+            int longest = shapes.network().maxPositions();
+            int tokens = length > 0 ? length : Math.min(USUAL_LENGTH, longest);
+            TrainingShape shape = new TrainingShape(shapes, attached, arguments, tokens, MemoryPlan.TYPICAL_PROCESS);
+            show(new TrainingPlanReport(name(config), shape, samples, cluster));
+        }
+    }
+
+    private void show(TrainingPlanReport report) {
+        if (html != null) {
+            report.writePage(html);
+        }
+        if (report.best().isEmpty()) {
+            throw new UserErrorException(report.nothingFits());
+        }
+        if (json) {
+            System.out.println(Json.write(report.values()));
+            return;
+        }
+        System.out.println(report.summary());
+        System.out.println();
+        report.layoutLines().forEach(System.out::println);
+        System.out.println();
+        report.stageLines().forEach(System.out::println);
+        System.out.println();
+        report.deviceLines().forEach(System.out::println);
+    }
+
+    private static String name(ModelConfig config) {
+        String name = config.text("_name_or_path", "");
+        return name.isEmpty() ? config.architecture() : name;
+    }
+
+    private static ModelConfig config(Path given) {
+        if (Files.isDirectory(given)) {
+            return ModelConfig.load(given);
+        }
+        if (!Files.exists(given)) {
+            throw new UserErrorException("--model: there is no " + given
+                    + ": expected a model directory, its config.json or the YAML of a training");
+        }
+        return ModelConfig.parse(InputFiles.text(given), given.toString());
+    }
+
+    private int length(int configured) {
+        return sequenceLength == null ? Math.max(0, configured) : atLeastOne("--sequence-length", sequenceLength);
+    }
+
+    private int samples(int configured) {
+        return batch == null ? configured : atLeastOne("--batch", batch);
+    }
+
+    private Cluster cluster() {
+        return new Cluster(
+                atLeastOne("--devices", devices),
+                bytes(memory),
+                atLeastOne("--devices-per-host", devicesPerHost),
+                above("--tflops", tflops) * TERA,
+                above("--host-bandwidth", hostBandwidth) * GIGA,
+                above("--network-bandwidth", networkBandwidth) * GIGA);
+    }
+
+    private static int atLeastOne(String option, int value) {
+        if (value < 1 || value > 1 << 20) {
+            throw new UserErrorException(option + " is " + value + ", expected 1 to " + (1 << 20));
+        }
+        return value;
+    }
+
+    private static double above(String option, double value) {
+        if (!(value > 0 && value < 1e9)) {
+            throw new UserErrorException(option + " is " + value + ", expected a number above 0");
+        }
+        return value;
+    }
+
+    /** 80G are 80 * 10^9 bytes, 80GiB are 80 * 2^30. */
+    static long bytes(String text) {
+        Matcher matcher = MEMORY.matcher(text.strip());
+        if (!matcher.matches()) {
+            throw new UserErrorException("--memory is '" + text + "', expected a size such as 80G or 80GiB");
+        }
+        int power = "KMGT".indexOf(matcher.group(2).toUpperCase(Locale.ROOT)) + 1;
+        double unit = Math.pow(
+                matcher.group(3).isEmpty() ? 1000 : 1024, matcher.group(2).isEmpty() ? 0 : power);
+        double bytes = Double.parseDouble(matcher.group(1)) * unit;
+        if (!(bytes >= 1 && bytes < 1e18)) {
+            throw new UserErrorException("--memory is '" + text + "', expected a size such as 80G or 80GiB");
+        }
+        return (long) bytes;
+    }
+}

@@ -1,0 +1,217 @@
+package org.finetune4j.dist.plan;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Module;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.gradient.GradientCheckpointing;
+import org.finetune4j.train.memory.MemoryPlan;
+
+/**
+ * What a training is like before it is spread: the sizes of its parts, from a model that may be {@link CausalLM#shapes shapes
+ * only}. Memory of one device is core's {@link MemoryPlan}.
+ */
+public final class TrainingShape {
+
+    private static final Pattern EXPERT = Pattern.compile("(^|\\.)experts\\.\\d+\\.");
+
+    private final CausalLM model;
+    private final AttachedStrategy strategy;
+    private final TrainingArguments arguments;
+    private final long process;
+    private final int sequenceLength;
+    private final Part embedding;
+    private final List<Part> layers;
+    private final Part head;
+    private final Part all;
+    private final Map<Integer, MemoryPlan> plans = new TreeMap<>();
+
+    /**
+     * A part of the model.
+     *
+     * @param weights bytes of its parameters
+     * @param trained scalars of it that train
+     * @param trainedBytes bytes of those
+     * @param products scalars that one token is multiplied with
+     */
+    record Part(long weights, long trained, long trainedBytes, double products) {
+
+        Part plus(Part other) {
+            return new Part(
+                    weights + other.weights,
+                    trained + other.trained,
+                    trainedBytes + other.trainedBytes,
+                    products + other.products);
+        }
+    }
+
+    /**
+     * Looks at a training.
+     *
+     * @param model the model, or its shapes; it stays open as long as this is used
+     * @param strategy the method on it
+     * @param arguments of the training; batch sizes and checkpointing are not looked at
+     * @param sequenceLength tokens of a row
+     * @param process bytes of a process without the model
+     */
+    public TrainingShape(
+            CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, int sequenceLength, long process) {
+        this.model = model;
+        this.strategy = strategy;
+        this.arguments = arguments;
+        this.process = process;
+        this.sequenceLength = sequenceLength;
+        DecoderModel network = model.network();
+        Set<Parameter> trained = identitySet(strategy.trainableParameters());
+        Set<Parameter> everything = identitySet(network.allParameters());
+        everything.addAll(trained);
+        double share = expertShare(model.config());
+        this.embedding = part(network.inputEmbedding(), trained, 0);
+        this.layers = new ArrayList<>();
+        Part total = part(everything, trained);
+        for (DecoderLayer layer : network.layers()) {
+            layers.add(part(layer, trained, share));
+        }
+        // Tied embeddings are there once on one device, and twice where the first and the last stage are apart.
+        this.head = part(network.outputLayer(), trained, 1);
+        this.all = new Part(
+                total.weights(),
+                total.trained(),
+                total.trainedBytes(),
+                layers.stream().mapToDouble(Part::products).sum() + head.products());
+    }
+
+    private static Part part(Module module, Set<Parameter> trained, double expertShare) {
+        Part sizes = part(module.allParameters(), trained);
+        double[] products = {0};
+        module.namedParameters().forEach((name, parameter) -> {
+            if (parameter.shape().length > 1) {
+                products[0] += (EXPERT.matcher(name).find() ? expertShare : 1) * parameter.numel();
+            }
+        });
+        return new Part(sizes.weights(), sizes.trained(), sizes.trainedBytes(), products[0]);
+    }
+
+    private static Part part(Collection<Parameter> parameters, Set<Parameter> trained) {
+        Set<Parameter> own = identitySet(parameters);
+        long weights = own.stream().mapToLong(Parameter::bytes).sum();
+        own.retainAll(trained);
+        return new Part(
+                weights,
+                own.stream().mapToLong(Parameter::numel).sum(),
+                own.stream().mapToLong(Parameter::bytes).sum(),
+                0);
+    }
+
+    private static Set<Parameter> identitySet(Collection<Parameter> parameters) {
+        Set<Parameter> set = Collections.newSetFromMap(new IdentityHashMap<>());
+        set.addAll(parameters);
+        return set;
+    }
+
+    private static double expertShare(ModelConfig config) {
+        int experts = config.positive("num_local_experts", config.positive("num_experts", 1));
+        return Math.min(1, config.positive("num_experts_per_tok", 1) / (double) experts);
+    }
+
+    /**
+     * {@return core's plan for one device that keeps everything, by samples of a batch}
+     *
+     * @param batch samples that it reads at once
+     */
+    MemoryPlan alone(int batch) {
+        return plans.computeIfAbsent(
+                batch,
+                size -> MemoryPlan.of(
+                        model,
+                        strategy,
+                        arguments,
+                        GradientCheckpointing.none(),
+                        new MemoryPlan.Load(size, sequenceLength),
+                        process));
+    }
+
+    /** {@return tokens of a row} */
+    public int sequenceLength() {
+        return sequenceLength;
+    }
+
+    /** {@return scalars of the model and what a method added} */
+    public long parameters() {
+        return alone(1).total();
+    }
+
+    /** {@return scalars that train} */
+    public long trainable() {
+        return alone(1).trainable();
+    }
+
+    /** {@return how many layers there are to give to stages} */
+    public int layerCount() {
+        return layers.size();
+    }
+
+    /**
+     * {@return whether matrices can be split over so many devices: whole heads and whole columns}
+     *
+     * @param size over how many
+     */
+    boolean divides(int size) {
+        ModelConfig config = model.config();
+        int heads = config.positive("num_attention_heads", config.positive("n_head", 1));
+        int keyHeads = config.positive("num_key_value_heads", heads);
+        return heads % size == 0 && keyHeads % size == 0 && hidden() % size == 0;
+    }
+
+    long hidden() {
+        return model.network().inputEmbedding().weight().size(1);
+    }
+
+    /** {@return bytes of a number that is calculated with and sent} */
+    long itemSize() {
+        return model.computeDType().itemSize();
+    }
+
+    Part all() {
+        return all;
+    }
+
+    Part embedding() {
+        return embedding;
+    }
+
+    Part head() {
+        return head;
+    }
+
+    List<Part> layers() {
+        return layers;
+    }
+
+    /** The largest part that a device has whole at one time where parameters are shared: a layer, or a table. */
+    Part largestSegment() {
+        List<Part> segments = new ArrayList<>(layers);
+        segments.add(embedding);
+        segments.add(head);
+        return segments.stream().max(Comparator.comparingLong(Part::weights)).orElseThrow();
+    }
+
+    /** Whether the embedding and everything above it are recorded: every layer's gradient is needed. */
+    boolean trainsWeights() {
+        return all.trained() * 2 > parameters();
+    }
+}
