@@ -58,12 +58,15 @@ final class DatasetSettings {
         if (names.isEmpty()) {
             settings.requiredText("dataset"); // says that it is missing
         }
-        return names.stream()
-                .map(name -> info.dataset(name)
-                        .onBadRecord(onBadRecord(settings))
-                        .seed(seed())
-                        .build())
-                .toList();
+        return names.stream().map(name -> described(info.dataset(name))).toList();
+    }
+
+    private DatasetSpec described(DatasetSpec.Builder spec) {
+        if (settings.has("max_samples")) {
+            spec.maxSamples(settings.integer("max_samples", 0, 1));
+        }
+        spec.maxSamplesPerTask(settings.integer("max_samples_per_task", 0, 1));
+        return spec.onBadRecord(onBadRecord(settings)).seed(seed()).build();
     }
 
     private List<DatasetSpec> several(Object datasets) {

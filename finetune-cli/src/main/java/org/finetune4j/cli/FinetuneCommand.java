@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
             QuickstartCommand.class,
             TrainCommand.class,
             ValidateCommand.class,
+            ConvertConfigCommand.class,
             GenerateCommand.class,
             VerifyCommand.class,
             EvalCommand.class,

@@ -1,0 +1,210 @@
+package org.finetune4j.cli;
+
+import static org.finetune4j.cli.CommandRun.assertRefused;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ConvertConfigCommandTest {
+
+    private static final String LLAMA_FACTORY = """
+            model_name_or_path: meta-llama/Llama-3.2-1B
+            finetuning_type: lora
+            template: llama3
+            dataset: first,second
+            output_dir: saves
+            """;
+
+    private static final String AXOLOTL = """
+            base_model: meta-llama/Llama-3.2-1B
+            adapter: lora
+            lora_target_linear: true
+            datasets: [{path: train.jsonl, type: alpaca}]
+            learning_rate: 0.0002
+            """;
+
+    @TempDir
+    Path directory;
+
+    private Path file;
+
+    @BeforeEach
+    void place() {
+        file = directory.resolve("theirs.yaml");
+    }
+
+    private CommandRun convert(String text, String... options) throws IOException {
+        Files.writeString(file, text);
+        return CommandRun.of(concat(List.of("convert-config", file.toString()), List.of(options)));
+    }
+
+    private static String[] concat(List<String> first, List<String> second) {
+        return Stream.concat(first.stream(), second.stream()).toArray(String[]::new);
+    }
+
+    private Map<String, Object> converted(String text) throws IOException {
+        Path target = directory.resolve("ours.yaml");
+        CommandRun run = convert(text, "--output", target.toString());
+        assertEquals(0, run.exitCode(), run.toString());
+        return TrainingConfig.parse(target);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "r, 8",
+        "lora_alpha, 16",
+        "target_modules, all-linear",
+        "max_length, 2048",
+        "train_on, assistant",
+        "prompt_template, chat",
+        "chat_template, llama3",
+        "gradient_checkpointing, true",
+        "learning_rate, 5.0E-5",
+        "dataset_info, data/dataset_info.json",
+        "dataset, '[first, second]'",
+    })
+    void llamaFactorysDefaultsAreWrittenOut(String key, String value) throws IOException {
+        assertEquals(value, String.valueOf(converted(LLAMA_FACTORY).get(key)));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "num_train_epochs, 1",
+        "per_device_train_batch_size, 1",
+        "lr_scheduler_type, cosine",
+        "truncation, drop",
+        "train_on, completions",
+        "target_modules, all-linear",
+        "datasets, '[{path=train.jsonl, format=alpaca}]'",
+    })
+    void axolotlsDefaultsAreWrittenOut(String key, String value) throws IOException {
+        assertEquals(value, String.valueOf(converted(AXOLOTL).get(key)));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "mask_history: true                            | train_on             | last_turn",
+                "train_on_prompt: true                         | train_on             | all",
+                "neat_packing: true                            | packing              | true",
+                "lora_target: q_proj,v_proj                    | target_modules       | [q_proj, v_proj]",
+                "lora_rank: 64                                 | lora_alpha           | 128",
+                "additional_target: embed_tokens,lm_head       | modules_to_save      | [embed_tokens, lm_head]",
+                "pissa_init: true                              | init_lora_weights    | pissa",
+                "quantization_bit: 4                           | bnb_4bit_quant_type  | nf4",
+                "quantization_bit: 4                           | bnb_4bit_use_double_quant | true",
+                "quantization_bit: 8                           | load_in_8bit         | true",
+                "val_size: 0.1                                 | eval_fraction        | 0.1",
+                "disable_shuffling: true                       | shuffle              | false",
+                "{stage: dpo, pref_loss: simpo}                | stage                | simpo",
+                "{stage: dpo, pref_loss: simpo}                | simpo_gamma          | 0.5",
+                "{stage: dpo, pref_ftx: 0.2}                   | rpo_alpha            | 0.2",
+                "{stage: dpo, dpo_label_smoothing: 0.1}        | loss_type            | cdpo",
+                "{stage: kto, kto_rejected_weight: 2.0}        | undesirable_weight   | 2.0",
+                "{stage: ppo, reward_model: out/rm}            | reward_model_path    | out/rm",
+                "{finetuning_type: freeze, freeze_trainable_layers: 3} | freeze_layers | -3",
+            })
+    void whatLlamaFactorySaysIsSaidInOurWords(String said, String key, String value) throws IOException {
+        Map<String, Object> theirs = TrainingConfig.parse(write(LLAMA_FACTORY));
+        theirs.putAll(TrainingConfig.parse(write(said)));
+        assertEquals(
+                value,
+                String.valueOf(converted(TrainingConfig.YAML.writeValueAsString(theirs))
+                        .get(key)));
+    }
+
+    private Path write(String text) throws IOException {
+        return Files.writeString(directory.resolve("part.yaml"), text);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "num_epochs: 4                                 | num_train_epochs     | 4",
+                "optimizer: adamw_bnb_8bit                     | optim                | adamw_bnb_8bit",
+                "sample_packing: true                          | packing              | true",
+                "train_on_inputs: true                         | train_on             | all",
+                "lora_r: 32                                    | r                    | 32",
+                "peft_use_dora: true                           | use_dora             | true",
+                "gradient_checkpointing: offload               | activation_offloading | true",
+                "{adapter: qlora, load_in_4bit: true}          | bnb_4bit_quant_type  | nf4",
+                "{val_set_size: 0.05, evals_per_epoch: 4}      | eval_steps           | 0.25",
+                "{rl: dpo, rl_beta: 0.2}                       | beta                 | 0.2",
+                "{rl: ipo}                                     | loss_type            | ipo",
+                "{chat_template: qwen_25, datasets: [{path: a.jsonl, type: chat_template}]} | train_on | assistant",
+                "{datasets: [{path: a.jsonl, type: {field_instruction: q, field_output: a, format: '[I] {instruction}'}}]}"
+                        + " | datasets | '[{path=a.jsonl, templates=[{inputs=[I] {q}, targets={a}}]}]'",
+            })
+    void whatAxolotlSaysIsSaidInOurWords(String said, String key, String value) throws IOException {
+        Map<String, Object> theirs = TrainingConfig.parse(write(AXOLOTL));
+        theirs.putAll(TrainingConfig.parse(write(said)));
+        String expected = value.replaceAll("^'|'$", "");
+        String ours = String.valueOf(
+                converted(TrainingConfig.YAML.writeValueAsString(theirs)).get(key));
+        assertEquals(expected, ours);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "shift_attn: true        | 'shift_attn'",
+                "use_galore: true        | GaLore",
+                "quantization_bit: 3     | 4 or 8 bits",
+                "finetuning_type: oft    | 'oft'",
+                "stage: sleep            | 'sleep'",
+                "adapter_name_or_path: a | ./finetune merge",
+                "lora_rnak: 8            | unknown key 'lora_rnak'",
+                "mix_strategy: interleave_under | mixture_temperature",
+                "{stage: dpo, pref_loss: kto_pair} | kto_pair",
+            })
+    void whatCannotBeCarriedOverIsRefusedByName(String said, String expected) throws IOException {
+        Map<String, Object> theirs = TrainingConfig.parse(write(LLAMA_FACTORY));
+        theirs.putAll(TrainingConfig.parse(write(said)));
+        assertRefused(convert(TrainingConfig.YAML.writeValueAsString(theirs)), expected, file.toString());
+    }
+
+    @Test
+    void everythingThatCannotBeCarriedOverIsNamedAtOnce() throws IOException {
+        assertRefused(
+                convert(AXOLOTL.replace("train.jsonl", "org/data") + "relora: true\nsequence_parallel_degree: 2\n"),
+                "'datasets[0]' (org/data is no file",
+                "'relora'",
+                "'sequence_parallel_degree'");
+    }
+
+    @Test
+    void aFileOfOnesOwnTakesThePlaceOfTheirData() throws IOException {
+        CommandRun run = convert(AXOLOTL.replace("train.jsonl", "org/data"), "--train-file", "mine.jsonl");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(run.out().contains("train_file: mine.jsonl"), run.toString());
+        assertFalse(run.out().contains("datasets"), run.toString());
+    }
+
+    @Test
+    void whoseConfigurationItIsHasToBeSaidWhereNoKeyTells() throws IOException {
+        assertRefused(convert("learning_rate: 1e-4\n"), "--from names it");
+        assertRefused(convert("learning_rate: 1e-4\n", "--from", "axolotel"), "axolotl");
+    }
+
+    @Test
+    void aRefusedConversionLeavesNoFile() throws IOException {
+        Path target = directory.resolve("none.yaml");
+        assertRefused(convert(LLAMA_FACTORY + "use_apollo: true\n", "--output", target.toString()), "APOLLO");
+        assertFalse(Files.exists(target));
+    }
+}
