@@ -45,8 +45,10 @@ record StageRun(TrainingSummary summary, List<String> warnings) {
             try (InterruptGuard guard = new InterruptGuard(tuner::requestStop);
                     TrainingResult result = tuner.train()) {
                 if (!result.summary().interrupted()) {
-                    training.data().stage().save(result, training.outputDirectory());
-                    completion.with(result, model);
+                    result.onFirst(() -> {
+                        training.data().stage().save(result, training.outputDirectory());
+                        completion.with(result, model);
+                    });
                 }
                 return new StageRun(result.summary(), result.warnings());
             }

@@ -1,5 +1,7 @@
 package org.finetune4j.data;
 
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
@@ -96,6 +98,29 @@ public record Batch(
      */
     public Batch withColumns(Map<String, float[][]> newColumns) {
         return new Batch(batchSize, sequenceLength, inputIds, attentionMask, labels, positionIds, newColumns);
+    }
+
+    /**
+     * Some of the sequences, as long as they are here.
+     *
+     * @param from the first one
+     * @param to the one after the last, more than {@code from}
+     * @return another batch
+     */
+    public Batch rows(int from, int to) {
+        Map<String, float[][]> own = new HashMap<>();
+        columns.forEach(
+                (name, rows) -> own.put(name, rows.length == batchSize ? Arrays.copyOfRange(rows, from, to) : rows));
+        int first = from * sequenceLength;
+        int end = to * sequenceLength;
+        return new Batch(
+                to - from,
+                sequenceLength,
+                Arrays.copyOfRange(inputIds, first, end),
+                Arrays.copyOfRange(attentionMask, first, end),
+                Arrays.copyOfRange(labels, first, end),
+                positionIds == null ? null : Arrays.copyOfRange(positionIds, first, end),
+                own);
     }
 
     /**

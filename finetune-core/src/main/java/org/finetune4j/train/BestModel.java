@@ -82,7 +82,7 @@ final class BestModel {
         return progress.withoutBest(true);
     }
 
-    /** Takes note of an evaluation of the weights as they are now, and saves them when they are the best. */
+    /** Takes note of an evaluation of the weights as they are now, which are to be {@link #save saved} when they are the best. */
     TrainingProgress consider(TrainingProgress progress, EvaluationMetrics metrics) {
         double value = metrics.metric(selection.metricForBest());
         BestEvaluation best = progress.best();
@@ -90,15 +90,20 @@ final class BestModel {
         boolean better = selection.improves(value, bestValue, 0);
         boolean much = selection.improves(value, bestValue, selection.earlyStoppingThreshold());
         if (better) {
-            BestEvaluation found = new BestEvaluation(rules, value, progress.step());
-            save(found);
-            best = found;
+            best = new BestEvaluation(rules, value, progress.step());
         }
         return progress.evaluated(metrics.loss(), best, much ? 0 : progress.evaluationsSinceBest() + 1);
     }
 
-    private void save(BestEvaluation evaluation) {
-        if (directory == null || kept == null) {
+    /**
+     * Saves the weights as they are now where they are the best.
+     *
+     * @param before the progress before they were evaluated
+     * @param considered after that
+     */
+    void save(TrainingProgress before, TrainingProgress considered) {
+        BestEvaluation evaluation = considered.best();
+        if (evaluation == null || evaluation == before.best() || directory == null || kept == null) {
             return;
         }
         if (Files.isDirectory(directory) && !Files.exists(kept)) {

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,13 +14,13 @@ import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.safetensors.SafetensorsWriter;
-import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
+import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.tensor.RandomGenerator;
-import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.event.CheckpointEvent;
+import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.SharedWork;
 import org.finetune4j.train.steps.SourceState;
 import org.finetune4j.train.steps.StepSource;
 
@@ -45,14 +44,26 @@ final class CheckpointDirectory {
         this.root = root;
     }
 
-    /** Writes a checkpoint and deletes all but the {@code keep} latest. */
-    Path write(TrainingProgress progress, String fingerprint, RunState run, int keep) {
+    /**
+     * Writes a checkpoint and deletes all but the {@code keep} latest. It counts once the manifest, which is written last, knows
+     * what every rank has written.
+     *
+     * @param others write theirs
+     */
+    Path write(
+            TrainingProgress progress,
+            String fingerprint,
+            RunState run,
+            Membership membership,
+            SharedWork.Others others,
+            int keep) {
         CheckpointEvent event = new CheckpointEvent();
         event.begin();
         Path target = CheckpointName.of(root, progress.step());
         AtomicFiles.writeDirectory(target, partial -> {
             run.strategy().save(partial);
-            ObjectNode source = writeState(partial.resolve(STATE_FILE), run);
+            ObjectNode source = writeState(partial.resolve(STATE_FILE), run, membership);
+            others.work(partial);
             new TrainerStateFile(progress, source, fingerprint).write(partial);
             CheckpointManifest.ofDirectory(partial, progress.step()).write(partial);
         });
@@ -150,48 +161,77 @@ final class CheckpointDirectory {
      *
      * @throws UserErrorException when the checkpoint is broken, or was made with other settings
      */
-    static void restore(Path checkpoint, RunState run) {
+    static void restore(Path checkpoint, RunState run, Membership membership) {
         CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
         run.strategy().restore(checkpoint);
         try (CheckpointTensors tensors = new CheckpointTensors(checkpoint, manifest);
                 TensorScope scope = TensorScope.open()) {
-            run.optimizer().restore(tensors.withPrefix(OPTIMIZER_PREFIX));
+            run.optimizer().restore(tensors.withPrefix(OPTIMIZER_PREFIX, membership::taken));
             run.average().restore(tensors.withPrefix(AVERAGE_PREFIX));
-            RandomGenerator.current().restore(randomState(tensors));
+            String own = ofRank(membership);
+            // A rank that the checkpoint's run did not have goes on from its seed.
+            if (manifest.tensors().containsKey(own + RANDOM_STATE)) {
+                RandomGenerator.current().restore(randomState(tensors, own));
+            }
         }
     }
 
     /** The state of every device's random numbers: the CPU's has the plain name. */
-    private static Map<String, byte[]> randomState(CheckpointTensors tensors) {
+    private static Map<String, byte[]> randomState(CheckpointTensors tensors, String prefix) {
         Map<String, byte[]> states = new LinkedHashMap<>();
-        states.put("cpu", tensors.tensor(RANDOM_STATE).toByteArray());
-        tensors.withPrefix(RANDOM_STATE + ".").forEach((device, state) -> states.put(device, state.toByteArray()));
+        states.put("cpu", tensors.tensor(prefix + RANDOM_STATE).toByteArray());
+        tensors.withPrefix(prefix + RANDOM_STATE + ".")
+                .forEach((device, state) -> states.put(device, state.toByteArray()));
         return states;
     }
 
     /** Writes all tensors, and gives the values that the source of steps keeps besides. */
-    private static ObjectNode writeState(Path file, RunState run) {
+    private static ObjectNode writeState(Path file, RunState run, Membership membership) {
         try (TensorScope scope = TensorScope.open()) {
             SourceState source = run.steps().state();
-            List<Entry> entries = new ArrayList<>();
-            add(entries, OPTIMIZER_PREFIX, run.optimizer().state());
-            add(entries, AVERAGE_PREFIX, run.average().state());
-            add(entries, SOURCE_PREFIX, source.tensors());
-            RandomGenerator.current()
-                    .state()
-                    .forEach((device, random) -> add(
-                            entries,
-                            "",
-                            Map.of(
-                                    device.equals("cpu") ? RANDOM_STATE : RANDOM_STATE + "." + device,
-                                    Tensors.of(random, random.length))));
-            SafetensorsWriter.write(file, entries, SafetensorsWriter.PYTORCH_METADATA);
+            Map<String, ParameterPart> all = heldState(run, membership);
+            run.average().state().forEach((name, part) -> all.put(AVERAGE_PREFIX + name, part));
+            source.tensors().forEach((name, tensor) -> all.put(SOURCE_PREFIX + name, ParameterPart.whole(tensor)));
+            randomState("").forEach(all::put);
+            ParameterParts.write(file, membership.ranks(), all);
             return source.values();
         }
     }
 
-    private static void add(List<Entry> entries, String prefix, Map<String, Tensor> tensors) {
-        tensors.forEach((name, tensor) -> entries.add(Entry.of(prefix + name, tensor)));
+    /** Writes what another rank than the first one has. */
+    static void writePart(Path partial, RunState run, Membership membership) {
+        try (TensorScope scope = TensorScope.open()) {
+            Map<String, ParameterPart> all = heldState(run, membership);
+            run.average().state().forEach((name, part) -> {
+                if (!part.isWhole()) {
+                    all.put(AVERAGE_PREFIX + name, part);
+                }
+            });
+            randomState(ofRank(membership)).forEach(all::put);
+            String number = "-" + membership.rank() + "-of-" + membership.ranks();
+            ParameterParts.write(partial.resolve(STATE_FILE.replace(".", number + ".")), membership.ranks(), all);
+        }
+    }
+
+    private static Map<String, ParameterPart> heldState(RunState run, Membership membership) {
+        Map<String, ParameterPart> all = new LinkedHashMap<>();
+        membership.held(run.optimizer().state()).forEach((name, part) -> all.put(OPTIMIZER_PREFIX + name, part));
+        return all;
+    }
+
+    /** Before the names of the random state of a rank that has other data than the first one. */
+    private static String ofRank(Membership membership) {
+        return membership.dataRank() == 0 ? "" : "data_rank_" + membership.dataRank() + ".";
+    }
+
+    private static Map<String, ParameterPart> randomState(String prefix) {
+        Map<String, ParameterPart> states = new LinkedHashMap<>();
+        RandomGenerator.current()
+                .state()
+                .forEach((device, random) -> states.put(
+                        prefix + (device.equals("cpu") ? RANDOM_STATE : RANDOM_STATE + "." + device),
+                        ParameterPart.whole(Tensors.of(random, random.length))));
+        return states;
     }
 
     /** Complete checkpoints, the oldest first. */

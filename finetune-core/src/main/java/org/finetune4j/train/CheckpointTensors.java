@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.BiFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.tensor.Device;
@@ -28,10 +30,22 @@ final class CheckpointTensors implements AutoCloseable {
 
     /** The tensors whose names begin so, by the rest of their names; they belong to the scope. */
     Map<String, Tensor> withPrefix(String prefix) {
+        return withPrefix(prefix, (name, whole) -> Optional.of(whole));
+    }
+
+    /**
+     * The same for a process that takes parts of them, with one whole in memory at a time.
+     *
+     * @param taken what it takes of the tensor of this rest of a name
+     */
+    Map<String, Tensor> withPrefix(String prefix, BiFunction<String, Tensor, Optional<Tensor>> taken) {
         Map<String, Tensor> found = new LinkedHashMap<>();
         for (String name : manifest.tensors().keySet()) {
             if (name.startsWith(prefix)) {
-                found.put(name.substring(prefix.length()), tensor(name));
+                String rest = name.substring(prefix.length());
+                try (TensorScope scope = TensorScope.open()) {
+                    taken.apply(rest, tensor(name)).ifPresent(part -> found.put(rest, scope.keep(part)));
+                }
             }
         }
         return found;

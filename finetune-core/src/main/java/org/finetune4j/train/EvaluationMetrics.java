@@ -4,9 +4,11 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.arguments.ModelSelection;
+import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
 
@@ -67,6 +69,24 @@ public record EvaluationMetrics(
      */
     public EvaluationMetrics(long step, double loss, long labelledTokens, @Nullable Double exactMatch) {
         this(step, loss, labelledTokens, exactMatch, Map.of());
+    }
+
+    /** The first rank's numbers on every rank, so that all decide the same. */
+    EvaluationMetrics ofFirst(Membership membership) {
+        List<String> names = List.copyOf(scores.keySet());
+        double[] own = new double[2 + names.size()];
+        own[0] = loss;
+        own[1] = exactMatch == null ? Double.NaN : exactMatch;
+        for (int i = 0; i < names.size(); i++) {
+            own[2 + i] = Objects.requireNonNull(scores.get(names.get(i)));
+        }
+        double[] first = membership.ofFirst(own);
+        Map<String, Double> agreed = new LinkedHashMap<>();
+        for (int i = 0; i < names.size(); i++) {
+            agreed.put(names.get(i), first[2 + i]);
+        }
+        return new EvaluationMetrics(
+                step, first[0], labelledTokens, exactMatch == null ? null : (Double) first[1], agreed, tables);
     }
 
     /**

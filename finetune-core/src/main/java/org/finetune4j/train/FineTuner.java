@@ -23,6 +23,8 @@ import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.train.TrainingSamples.Parts;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.TrainingGroup;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Objective;
@@ -70,6 +72,7 @@ public final class FineTuner {
     private final List<PreflightCheck> checks = new ArrayList<>();
     private final List<TrainingListener> listeners = new ArrayList<>();
     private final List<Residency> residencies = new ArrayList<>();
+    private TrainingGroup group = TrainingGroup.alone();
     private final Map<String, Object> description = new LinkedHashMap<>();
     private Consumer<String> messages = LOG::info;
     private long processBytes = MemoryPlan.TYPICAL_PROCESS;
@@ -295,6 +298,17 @@ public final class FineTuner {
     }
 
     /**
+     * The ranks that train together; this process alone when none are set. Each of them makes the same training.
+     *
+     * @param value as this rank sees them; stays the caller's
+     * @return this fine-tuner
+     */
+    public FineTuner group(TrainingGroup value) {
+        group = Objects.requireNonNull(value, "group");
+        return this;
+    }
+
+    /**
      * Answers the first {@code count} held-out instructions before and after training, for reports.
      *
      * @param count how many; 0 for none
@@ -384,6 +398,7 @@ public final class FineTuner {
         ChatTemplate before = model.usedChatTemplate().orElse(null);
         ChatTemplate form = samples.form(data);
         AttachedStrategy attached = attach(data);
+        Membership membership = Membership.ALONE;
         try {
             if (form != null) {
                 model.useChatTemplate(form);
@@ -393,31 +408,41 @@ public final class FineTuner {
             List<TrainingListener> told = new ArrayList<>(listeners);
             if (context != null) {
                 warnings.addAll(Preflight.require(context, checks).warnings());
-                told.add(new MemoryListener(context.memory(), messages));
+                told.add(new MemoryListener(context.memory(), this::say));
             }
             List<String> heard = new ArrayList<>();
             told.add(new TrainingListener() {
                 @Override
                 public void onWarning(String message) {
                     heard.add(message);
-                    messages.accept("warning: " + message);
+                    say("warning: " + message);
                 }
             });
-            Trainer prepared = new Trainer(run(data, attached).withListeners(told));
+            membership = group.join(model, attached, arguments);
+            Trainer prepared =
+                    new Trainer(run(data, attached).withListeners(told).withMembership(membership));
             warnings.forEach(prepared::warn);
-            samples.notes(note -> messages.accept("data: " + note));
+            samples.notes(note -> say("data: " + note));
             if (context != null) {
-                messages.accept("memory: " + context.memory().describe());
+                say("memory: " + context.memory().describe());
             }
             trainer = prepared;
             if (stopRequested) {
                 prepared.requestStop();
             }
-            return new TrainingResult(prepared.train(), attached, model, before, heard);
+            return new TrainingResult(prepared.train(), attached, membership, model, before, heard);
         } catch (RuntimeException | Error e) {
+            membership.close();
             model.useChatTemplate(before);
             attached.close();
             throw e;
+        }
+    }
+
+    /** The first rank speaks for all. */
+    private void say(String line) {
+        if (group.isFirst()) {
+            messages.accept(line);
         }
     }
 

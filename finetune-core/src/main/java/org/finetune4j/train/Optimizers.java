@@ -10,7 +10,7 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
-import org.finetune4j.train.optimizer.MasterWeights;
+import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
@@ -20,12 +20,13 @@ final class Optimizers {
 
     private Optimizers() {}
 
-    static Optimizer of(DecoderModel network, AttachedStrategy strategy, TrainingArguments arguments) {
+    static Optimizer of(
+            DecoderModel network, AttachedStrategy strategy, TrainingArguments arguments, Membership membership) {
         Collection<Parameter> trainable = strategy.trainableParameters();
         List<ParameterGroup> groups = arguments.decayNormsAndBiases()
                 ? ParameterGroup.all(trainable, arguments.weightDecay())
                 : ParameterGroup.withoutNormsAndBiases(network, trainable, arguments.weightDecay());
-        return MasterWeights.optimizer(
+        return membership.optimizer(
                 OptimizerProvider.named(arguments.optimizer().name()),
                 ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
                 tables(network),

@@ -50,26 +50,43 @@ record ParameterParts(int ranks, Map<String, Place> places) {
      */
     static void write(Path directory, int rank, int ranks, Map<String, Parameter> parameters) {
         try (TensorScope scope = TensorScope.open()) {
-            List<Entry> entries = new ArrayList<>();
-            ObjectNode table = Json.object();
+            Map<String, ParameterPart> held = new LinkedHashMap<>();
             parameters.forEach((name, parameter) -> {
                 ParameterPart part = parameter.form().part();
-                if (!part.isWhole()) {
-                    ArrayNode shape =
-                            table.putObject(name).put("offset", part.offset()).putArray("shape");
-                    Arrays.stream(part.shape()).forEach(shape::add);
-                    entries.add(Entry.of(name, part.values()));
-                } else if (rank == 0) {
-                    entries.add(Entry.of(name, part.values()));
+                if (rank == 0 || !part.isWhole()) {
+                    held.put(name, part);
                 }
             });
-            ObjectNode parts = Json.object().put("ranks", ranks);
-            parts.set("places", table);
-            Map<String, String> metadata = new LinkedHashMap<>(SafetensorsWriter.PYTORCH_METADATA);
-            metadata.put(METADATA, Json.write(parts));
-            SafetensorsWriter.write(
-                    directory.resolve("parameters-" + rank + "-of-" + ranks + ".safetensors"), entries, metadata);
+            write(directory.resolve("parameters-" + rank + "-of-" + ranks + ".safetensors"), ranks, held);
         }
+    }
+
+    /**
+     * Writes tensors and parts of tensors.
+     *
+     * @param file where they go
+     * @param ranks how many processes write such files
+     * @param parts by the names in the file
+     * @throws UserErrorException when the file cannot be written
+     */
+    static void write(Path file, int ranks, Map<String, ParameterPart> parts) {
+        List<Entry> entries = new ArrayList<>();
+        ObjectNode places = Json.object();
+        parts.forEach((name, part) -> {
+            if (!part.isWhole()) {
+                ArrayNode shape =
+                        places.putObject(name).put("offset", part.offset()).putArray("shape");
+                Arrays.stream(part.shape()).forEach(shape::add);
+            }
+            entries.add(Entry.of(name, part.values()));
+        });
+        Map<String, String> metadata = new LinkedHashMap<>(SafetensorsWriter.PYTORCH_METADATA);
+        if (ranks > 1) {
+            ObjectNode table = Json.object().put("ranks", ranks);
+            table.set("places", places);
+            metadata.put(METADATA, Json.write(table));
+        }
+        SafetensorsWriter.write(file, entries, metadata);
     }
 
     /**

@@ -3,6 +3,8 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.SharedWork;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,6 +15,7 @@ final class RunCheckpoints {
     private static final Logger LOG = LoggerFactory.getLogger(RunCheckpoints.class);
 
     private final @Nullable CheckpointDirectory directory;
+    private final Membership membership;
     private final int kept;
     private final String fingerprint;
     private final RunState state;
@@ -22,12 +25,14 @@ final class RunCheckpoints {
 
     RunCheckpoints(
             TrainingArguments arguments,
+            Membership membership,
             String fingerprint,
             RunState state,
             BestModel best,
             TrainingListener listener) {
         Path output = arguments.outputDirectory();
         this.directory = output == null ? null : new CheckpointDirectory(output);
+        this.membership = membership;
         this.kept = arguments.saveTotalLimit();
         this.fingerprint = fingerprint;
         this.state = state;
@@ -56,7 +61,7 @@ final class RunCheckpoints {
 
     /** Brings back all else that a checkpoint holds. */
     void restore(Path checkpoint) {
-        CheckpointDirectory.restore(checkpoint, state);
+        CheckpointDirectory.restore(checkpoint, state, membership);
         LOG.info("resuming from {}", checkpoint);
     }
 
@@ -70,10 +75,21 @@ final class RunCheckpoints {
         if (directory == null || progress.step() == lastSaved) {
             return;
         }
-        Path written = directory.write(progress, fingerprint, state, kept);
+        CheckpointDirectory target = directory;
+        membership.onFirst(new SharedWork() {
+            @Override
+            public void first(Others others) {
+                Path written = target.write(progress, fingerprint, state, membership, others, kept);
+                best.checkpointed();
+                listener.onCheckpoint(written, progress.step());
+            }
+
+            @Override
+            public void other(Path partial) {
+                CheckpointDirectory.writePart(partial, state, membership);
+            }
+        });
         lastSaved = progress.step();
-        best.checkpointed();
-        listener.onCheckpoint(written, progress.step());
     }
 
     /** Saves the state before the present step, and says where it is. */

@@ -11,6 +11,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.steps.StepSource;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param description shown in reports by name, before the arguments
  * @param preview answers from before and after the run, for listeners, or null
  * @param residencies called around every segment of the model in every pass of the run, each inside of those before it
+ * @param membership what this rank does where several train together
  */
 public record RunConfiguration(
         CausalLM model,
@@ -37,7 +39,8 @@ public record RunConfiguration(
         List<TrainingListener> listeners,
         Map<String, @Nullable Object> description,
         @Nullable SamplePreview preview,
-        List<Residency> residencies) {
+        List<Residency> residencies,
+        Membership membership) {
 
     /**
      * Copies what could change.
@@ -51,6 +54,7 @@ public record RunConfiguration(
      * @param description shown in reports by name, before the arguments
      * @param preview answers from before and after the run, for listeners, or null
      * @param residencies called around every segment of the model in every pass of the run, each inside of those before it
+     * @param membership what this rank does where several train together
      */
     public RunConfiguration {
         Objects.requireNonNull(model, "model");
@@ -73,7 +77,8 @@ public record RunConfiguration(
      */
     public static RunConfiguration of(
             CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, StepSource.Factory steps) {
-        return new RunConfiguration(model, strategy, arguments, steps, null, List.of(), Map.of(), null, List.of());
+        return new RunConfiguration(
+                model, strategy, arguments, steps, null, List.of(), Map.of(), null, List.of(), Membership.ALONE);
     }
 
     /**
@@ -113,7 +118,7 @@ public record RunConfiguration(
      */
     public RunConfiguration withEvaluation(@Nullable Evaluation value) {
         return new RunConfiguration(
-                model, strategy, arguments, steps, value, listeners, description, preview, residencies);
+                model, strategy, arguments, steps, value, listeners, description, preview, residencies, membership);
     }
 
     /**
@@ -145,7 +150,16 @@ public record RunConfiguration(
      */
     public RunConfiguration withListeners(List<? extends TrainingListener> value) {
         return new RunConfiguration(
-                model, strategy, arguments, steps, evaluation, List.copyOf(value), description, preview, residencies);
+                model,
+                strategy,
+                arguments,
+                steps,
+                evaluation,
+                List.copyOf(value),
+                description,
+                preview,
+                residencies,
+                membership);
     }
 
     /**
@@ -164,7 +178,8 @@ public record RunConfiguration(
                 listeners,
                 new LinkedHashMap<>(settings),
                 preview,
-                residencies);
+                residencies,
+                membership);
     }
 
     /**
@@ -175,7 +190,7 @@ public record RunConfiguration(
      */
     public RunConfiguration withPreview(@Nullable SamplePreview value) {
         return new RunConfiguration(
-                model, strategy, arguments, steps, evaluation, listeners, description, value, residencies);
+                model, strategy, arguments, steps, evaluation, listeners, description, value, residencies, membership);
     }
 
     /**
@@ -187,7 +202,18 @@ public record RunConfiguration(
      */
     public RunConfiguration withResidencies(List<Residency> value) {
         return new RunConfiguration(
-                model, strategy, arguments, steps, evaluation, listeners, description, preview, value);
+                model, strategy, arguments, steps, evaluation, listeners, description, preview, value, membership);
+    }
+
+    /**
+     * The same as one of several ranks.
+     *
+     * @param value what this rank does in the run; stays the caller's
+     * @return the changed configuration
+     */
+    public RunConfiguration withMembership(Membership value) {
+        return new RunConfiguration(
+                model, strategy, arguments, steps, evaluation, listeners, description, preview, residencies, value);
     }
 
     /** All settings, as reports show them. */

@@ -12,6 +12,7 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.group.Membership;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -97,11 +98,18 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     /**
-     * Takes the directory for a run, checks it and tidies it up.
+     * Takes the directory for a run, checks it and tidies it up: the first rank of a group does so for all.
      *
+     * @param membership of the group
      * @throws UserErrorException when another process trains there, or for the reasons of {@link #check}
      */
-    static RunDirectory enter(TrainingArguments arguments) {
+    static RunDirectory enter(TrainingArguments arguments, Membership membership) {
+        RunDirectory[] entered = {new RunDirectory(null, null)};
+        membership.onFirst(others -> entered[0] = enter(arguments));
+        return entered[0];
+    }
+
+    private static RunDirectory enter(TrainingArguments arguments) {
         Path output = arguments.outputDirectory();
         if (output == null) {
             return new RunDirectory(null, null);

@@ -1,8 +1,10 @@
 package org.finetune4j.train;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -14,10 +16,11 @@ import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.EmbeddingNoise;
-import org.finetune4j.train.gradient.LossHead;
+import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.Pass;
+import org.finetune4j.train.group.Share;
 import org.finetune4j.train.health.TrainingStatistics;
 import org.finetune4j.train.objective.Objective;
-import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +33,7 @@ final class StepRunner {
     private final RunState run;
     private final TrainingHooks hooks;
     private final TrainingArguments arguments;
+    private final Membership membership;
     private final Backpropagation backpropagation;
     private final OptionalInt commonLength;
     private final BooleanSupplier stopRequested;
@@ -40,12 +44,14 @@ final class StepRunner {
             List<Parameter> trainable,
             RunState run,
             TrainingArguments arguments,
+            Membership membership,
             BooleanSupplier stopRequested) {
         this.model = model;
         this.trainable = trainable;
         this.run = run;
         this.hooks = run.strategy().trainingHooks();
         this.arguments = arguments;
+        this.membership = membership;
         this.commonLength = run.steps().commonLength();
         this.stopRequested = stopRequested;
         this.backpropagation = new Backpropagation(model, arguments.checkpointing())
@@ -71,30 +77,37 @@ final class StepRunner {
     @Nullable
     Gradients run(StepBatches step) {
         Map<Objective, Long> counts = step.counts();
-        Map<String, Average> metrics = new LinkedHashMap<>();
-        double loss = 0;
-        for (int i = 0; i < step.batches().size(); i++) {
-            if (i > 0 && stopRequested.getAsBoolean()) {
-                return null;
-            }
-            StepBatch part = step.batches().get(i);
-            part.prepare().run();
-            double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
-            boolean recurring = commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
-            try (MatrixProducts.Mode products = MatrixProducts.ofShapes(recurring)) {
-                LossHead head = part.objective().head(model.network(), part.batch(), scale);
-                loss += backpropagation.run(part.batch().modelInputs(), head);
-                Average.addAll(metrics, head.metrics());
-            }
+        List<Pass> passes = passes(step, counts);
+        OptionalDouble own = membership.run(backpropagation, passes, stopRequested);
+        if (own.isEmpty()) {
+            return null;
         }
+        Map<String, Average> measured = new LinkedHashMap<>();
+        passes.forEach(pass -> Average.addAll(measured, pass.metrics()));
+        Membership.Sums sums = membership.sum(own.getAsDouble(), measured);
+        membership.reduceGradients();
+        double penalty;
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            loss += hooks.penalty(true);
+            penalty = hooks.penalty(true);
         }
         return new Gradients(
-                loss,
-                GradientClipping.globalNorm(trainable),
+                sums.loss() + penalty,
+                membership.gradientNorm(trainable),
                 counts.getOrDefault(step.batches().get(0).objective(), 0L),
-                Average.means(metrics));
+                Average.means(sums.metrics()));
+    }
+
+    /** This rank's, each normalised by what the whole step counts. */
+    private List<Pass> passes(StepBatches step, Map<Objective, Long> counts) {
+        List<Pass> passes = new ArrayList<>();
+        for (Share.Turn turn :
+                Share.of(step, membership.dataRank(), membership.dataRanks()).turns()) {
+            StepBatch part = turn.part();
+            double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
+            boolean recurring = commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
+            passes.add(new Pass(model.network(), turn, scale, recurring));
+        }
+        return passes;
     }
 
     /**
@@ -115,7 +128,7 @@ final class StepRunner {
             statistics.accept(TrainingStatistics.measure(step, model, trainable, first.batch()));
         }
         if (arguments.maxGradNorm() > 0) {
-            GradientClipping.scaleDown(trainable, gradients.norm(), arguments.maxGradNorm());
+            membership.scaleGradients(trainable, gradients.norm(), arguments.maxGradNorm());
         }
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
             run.optimizer().step(learningRate);

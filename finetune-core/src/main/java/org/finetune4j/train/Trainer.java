@@ -31,7 +31,7 @@ public final class Trainer {
      */
     public Trainer(RunConfiguration configuration) {
         this.configuration = configuration;
-        this.listener = new ListenerChain(configuration.listeners());
+        this.listener = new ListenerChain(configuration.membership().isFirst() ? configuration.listeners() : List.of());
     }
 
     /**
@@ -107,7 +107,7 @@ public final class Trainer {
      * @throws org.finetune4j.FinetuneException when the loss is no longer a number
      */
     public TrainingSummary train() {
-        try (RunDirectory directory = RunDirectory.enter(configuration.arguments())) {
+        try (RunDirectory directory = RunDirectory.enter(configuration.arguments(), configuration.membership())) {
             TrainingSummary summary = TrainingRun.execute(configuration, listener, () -> stopRequested);
             listener.onEnd(summary);
             return summary;

@@ -9,6 +9,7 @@ import org.finetune4j.model.ClassifierHead;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.group.Membership;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,12 +20,14 @@ public final class TrainingResult implements AutoCloseable {
 
     private final TrainingSummary summary;
     private final AttachedStrategy strategy;
+    private final Membership membership;
     private final CausalLM model;
     private final @Nullable ChatTemplate formBefore;
     private final List<String> warnings;
     private boolean closed;
 
     /**
+     * @param membership of the run, closed with this result
      * @param model that was trained, which is asked in the form of the training
      * @param formBefore the form that it was asked in before
      * @param warnings what listeners were warned of
@@ -32,11 +35,13 @@ public final class TrainingResult implements AutoCloseable {
     TrainingResult(
             TrainingSummary summary,
             AttachedStrategy strategy,
+            Membership membership,
             CausalLM model,
             @Nullable ChatTemplate formBefore,
             List<String> warnings) {
         this.summary = summary;
         this.strategy = strategy;
+        this.membership = membership;
         this.model = model;
         this.formBefore = formBefore;
         this.warnings = List.copyOf(warnings);
@@ -73,7 +78,8 @@ public final class TrainingResult implements AutoCloseable {
     }
 
     /**
-     * Writes what the method gives: an adapter directory in PEFT's format, or a model directory.
+     * Writes what the method gives: an adapter directory in PEFT's format, or a model directory. Of several ranks, all of which
+     * call it, the first one writes.
      *
      * @param directory where it goes
      * @throws UserErrorException when it cannot be written
@@ -82,8 +88,19 @@ public final class TrainingResult implements AutoCloseable {
         if (strategy() instanceof Adapter) {
             saveAdapter(directory);
         } else {
-            strategy().export(directory);
+            AttachedStrategy trained = strategy();
+            onFirst(() -> trained.export(directory));
         }
+    }
+
+    /**
+     * Does something with the trained model on the first rank, where several train: it may read any parameter, with the help of the
+     * others, which all make this call and go on when it is done.
+     *
+     * @param work what is done
+     */
+    public void onFirst(Runnable work) {
+        membership.onFirst(others -> work.run());
     }
 
     /**
@@ -94,7 +111,12 @@ public final class TrainingResult implements AutoCloseable {
      * @throws UserErrorException when the method makes no adapter
      */
     public void saveAdapter(Path directory) {
-        adapter().export(directory);
+        Adapter trained = adapter();
+        onFirst(() -> saveAdapter(trained, directory));
+    }
+
+    private void saveAdapter(Adapter trained, Path directory) {
+        trained.export(directory);
         if (model.config().isSequenceClassifier()) {
             AtomicFiles.writeString(directory.resolve(ClassifierHead.BESIDE_ADAPTER), model.config() + "\n");
         }
@@ -122,6 +144,9 @@ public final class TrainingResult implements AutoCloseable {
     public void close() {
         if (!closed && strategy instanceof Adapter) {
             model.useChatTemplate(formBefore);
+        }
+        if (!closed) {
+            membership.close();
         }
         closed = true;
         strategy.close();

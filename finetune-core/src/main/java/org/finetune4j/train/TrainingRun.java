@@ -22,6 +22,7 @@ import org.finetune4j.train.arguments.StepInterval;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.event.StepEvent;
+import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.health.NonFiniteSource;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
@@ -33,9 +34,14 @@ import org.jspecify.annotations.Nullable;
 /** The state of one {@link Trainer#train} call: the loop over steps. */
 final class TrainingRun implements AutoCloseable {
 
+    /** Between the seeds of two ranks: seeds that people choose are near each other. */
+    private static final long RANK_SEED = 0x9E3779B97F4A7C15L;
+
     private final RunConfiguration configuration;
     private final TrainingListener listener;
+    private final Membership membership;
     private final BooleanSupplier stopRequested;
+    private final BooleanSupplier stopWithinStep;
     private final TrainingArguments arguments;
     private final CausalLM model;
     private final List<Parameter> trainable;
@@ -58,7 +64,9 @@ final class TrainingRun implements AutoCloseable {
             StepSource source) {
         this.configuration = configuration;
         this.listener = listener;
+        this.membership = configuration.membership();
         this.stopRequested = stopRequested;
+        this.stopWithinStep = withinStep(membership, stopRequested);
         this.source = source;
         this.arguments = configuration.arguments();
         this.model = configuration.model();
@@ -73,11 +81,11 @@ final class TrainingRun implements AutoCloseable {
         this.best = new BestModel(arguments.selection(), arguments.outputDirectory(), strategy, fingerprint, heldOut);
         this.state = new RunState(
                 strategy,
-                Optimizers.of(model.network(), strategy, arguments),
+                Optimizers.of(model.network(), strategy, arguments, membership),
                 new WeightAverage(trainable, arguments.emaDecay()),
                 source);
-        this.checkpoints = new RunCheckpoints(arguments, fingerprint, state, best, listener);
-        this.steps = new StepRunner(model, trainable, state, arguments, stopRequested);
+        this.checkpoints = new RunCheckpoints(arguments, membership, fingerprint, state, best, listener);
+        this.steps = new StepRunner(model, trainable, state, arguments, membership, stopWithinStep);
     }
 
     /**
@@ -92,16 +100,22 @@ final class TrainingRun implements AutoCloseable {
                 configuration.model(),
                 configuration.strategy(),
                 configuration.arguments(),
-                stopRequested,
+                withinStep(configuration.membership(), stopRequested),
                 listener::onWarning);
         RandomGenerator random = RandomGenerator.of(configuration.arguments().seed());
         try (ThreadCount.Hold threads = ThreadCount.hold();
                 RandomGenerator.Use use = random.use();
                 CausalLM.Residence residence = configuration.model().with(configuration.residencies());
+                CausalLM.Residence ofGroup =
+                        configuration.model().with(configuration.membership().residencies());
                 StepSource source = configuration.steps().open(setup);
                 TrainingRun run = new TrainingRun(configuration, listener, stopRequested, source)) {
             return run.run();
         }
+    }
+
+    private static BooleanSupplier withinStep(Membership membership, BooleanSupplier stopRequested) {
+        return () -> membership.stopsWithinStep(stopRequested.getAsBoolean());
     }
 
     private static long totalSteps(StepSource source, TrainingArguments arguments) {
@@ -114,6 +128,11 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private TrainingSummary run() {
+        if (membership.dataRank() > 0) {
+            // Every rank drops other elements; initial values are drawn before this, and are the same.
+            random.restore(RandomGenerator.of(arguments.seed() + membership.dataRank() * RANK_SEED)
+                    .state());
+        }
         Optional<Path> checkpoint = checkpoints.latest();
         checkpoint.ifPresent(latest -> progress = adopt(checkpoints.reopen(latest)));
         long startStep = progress.step();
@@ -143,7 +162,8 @@ final class TrainingRun implements AutoCloseable {
         if (reason == EndReason.INTERRUPTED || !arguments.checkpoints().equals(StepInterval.NEVER)) {
             checkpoints.save(progress);
         } else {
-            best.checkpointed(); // there is no checkpoint that an earlier best belongs to
+            // There is no checkpoint that an earlier best belongs to.
+            membership.onFirst(others -> best.checkpointed());
         }
         if (reason != EndReason.INTERRUPTED) {
             finish(preview);
@@ -162,7 +182,10 @@ final class TrainingRun implements AutoCloseable {
     /** Goes on from the progress of a checkpoint, as far as it still holds. */
     private TrainingProgress adopt(TrainingProgress saved) {
         List<String> warnings = new ArrayList<>();
-        TrainingProgress adopted = best.adopt(saved, warnings::add);
+        TrainingProgress[] found = new TrainingProgress[1];
+        membership.onFirst(others -> found[0] = best.adopt(saved, warnings::add));
+        // The first rank has tidied up: the others find what it found.
+        TrainingProgress adopted = found[0] == null ? best.adopt(saved, warnings::add) : found[0];
         boolean bestIsLost = saved.best() != null && adopted.best() == null;
         if (bestIsLost && arguments.selection().loadBestAtEnd() && !isToGoOn(adopted)) {
             throw new UserErrorException(warnings.get(0)
@@ -184,7 +207,7 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private boolean goesOn() {
-        return isToGoOn(progress) && !stopRequested.getAsBoolean();
+        return isToGoOn(progress) && !membership.stops(stopRequested.getAsBoolean());
     }
 
     private boolean isToGoOn(TrainingProgress reached) {
@@ -256,7 +279,7 @@ final class TrainingRun implements AutoCloseable {
             event.batches = next.map(step -> step.batches().size()).orElse(0);
             event.commit();
             if (next.isEmpty()) {
-                if (!stopRequested.getAsBoolean()) {
+                if (!stopWithinStep.getAsBoolean()) {
                     throw new IllegalStateException(source + " gave no batches, though nobody asked it to stop");
                 }
                 random.restore(randomState);
@@ -334,8 +357,10 @@ final class TrainingRun implements AutoCloseable {
             return;
         }
         swapAverage();
-        EvaluationMetrics metrics = evaluation.evaluate(progress.step());
-        progress = best.consider(progress, metrics);
+        EvaluationMetrics metrics = evaluation.evaluate(progress.step()).ofFirst(membership);
+        TrainingProgress considered = best.consider(progress, metrics);
+        membership.onFirst(others -> best.save(progress, considered));
+        progress = considered;
         swapAverage();
         listener.onEvaluation(metrics);
     }

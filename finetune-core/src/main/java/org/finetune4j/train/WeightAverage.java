@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -83,9 +84,11 @@ final class WeightAverage implements AutoCloseable {
         weights.clear();
     }
 
-    Map<String, Tensor> state() {
-        Map<String, Tensor> state = new LinkedHashMap<>();
-        averages.forEach((parameter, average) -> state.put(parameter.name(), average));
+    /** What this process has of the averages, each where the parameter's own part belongs. */
+    Map<String, ParameterPart> state() {
+        Map<String, ParameterPart> state = new LinkedHashMap<>();
+        averages.forEach((parameter, average) ->
+                state.put(parameter.name(), parameter.form().part().withValues(average)));
         return state;
     }
 
@@ -101,7 +104,7 @@ final class WeightAverage implements AutoCloseable {
                 throw new UserErrorException(
                         "the checkpoint has no average of " + parameter.name() + ": its run had no ema_decay");
             }
-            average.copyInPlace(saved);
+            parameter.form().part().fill(average, saved);
         });
     }
 

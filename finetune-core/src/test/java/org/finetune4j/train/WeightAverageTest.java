@@ -74,13 +74,17 @@ class WeightAverageTest {
             }
             float expected = (float) (2 - Math.pow(0.999, 2000));
             assertArrayEquals(
-                    new float[] {expected, expected}, average.state().get("p").toFloatArray(), 1e-4f);
+                    new float[] {expected, expected},
+                    average.state().get("p").values().toFloatArray(),
+                    1e-4f);
             average.swap();
             assertEquals(expected, parameter.as(DType.FLOAT32).toFloatArray()[0], 4e-3);
             average.swap();
             assertArrayEquals(new float[] {2, 2}, parameter.as(DType.FLOAT32).toFloatArray());
             assertArrayEquals(
-                    new float[] {expected, expected}, average.state().get("p").toFloatArray(), 1e-4f);
+                    new float[] {expected, expected},
+                    average.state().get("p").values().toFloatArray(),
+                    1e-4f);
         }
     }
 

@@ -34,6 +34,11 @@ public record Classification(Problem problem) implements Objective {
     }
 
     @Override
+    public boolean isSumOverRows() {
+        return true;
+    }
+
+    @Override
     public long count(Batch batch) {
         return batch.batchSize();
     }

@@ -15,6 +15,11 @@ import org.finetune4j.train.gradient.LossOptions;
 public record CrossEntropy(LossOptions options) implements Objective {
 
     @Override
+    public boolean isSumOverRows() {
+        return true;
+    }
+
+    @Override
     public long count(Batch batch) {
         return batch.labelledTokens();
     }

@@ -25,6 +25,16 @@ public interface Objective {
     long count(Batch batch);
 
     /**
+     * Whether a batch's loss is the sum over its rows, each of which knows nothing of the others: several ranks may then have some
+     * of them each.
+     *
+     * @return false where the batch counts as a whole
+     */
+    default boolean isSumOverRows() {
+        return false;
+    }
+
+    /**
      * Whether a sample teaches anything; a training that has one which does not is refused before it starts.
      *
      * @param sample the sample

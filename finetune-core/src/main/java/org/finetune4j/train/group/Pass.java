@@ -1,0 +1,90 @@
+package org.finetune4j.train.group;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ModelInputs;
+import org.finetune4j.tensor.MatrixProducts;
+import org.finetune4j.train.gradient.Average;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.LossHead;
+import org.finetune4j.train.steps.StepBatch;
+import org.jspecify.annotations.Nullable;
+
+/** The way of one {@link Share.Turn} through the model, forwards and backwards. */
+public final class Pass {
+
+    private final DecoderModel network;
+    private final Share.Turn turn;
+    private final double scale;
+    private final boolean recurring;
+    private @Nullable LossHead head;
+
+    /**
+     * A pass that has not begun.
+     *
+     * @param network the model's layers
+     * @param turn what goes through them
+     * @param scale what the sum over the batch is multiplied by
+     * @param recurring whether most batches have this one's length
+     */
+    public Pass(DecoderModel network, Share.Turn turn, double scale, boolean recurring) {
+        this.network = network;
+        this.turn = turn;
+        this.scale = turn.idle() ? 0 : scale;
+        this.recurring = recurring;
+    }
+
+    /** {@return what goes through the model} */
+    public StepBatch part() {
+        return turn.part();
+    }
+
+    /** {@return whether it does not count} */
+    public boolean isIdle() {
+        return turn.idle();
+    }
+
+    /** {@return whether other ranks have the rest of the same batch} */
+    public boolean isDivided() {
+        return turn.divided();
+    }
+
+    /** {@return what the model reads} */
+    public ModelInputs inputs() {
+        return part().batch().modelInputs();
+    }
+
+    /** {@return who multiplies while this batch is on its way; to be closed by the same thread} */
+    public MatrixProducts.Mode products() {
+        return MatrixProducts.ofShapes(recurring);
+    }
+
+    /** {@return the end of the chain, made when it is first asked for, once the batch is prepared} */
+    public LossHead head() {
+        LossHead made = head;
+        if (made == null) {
+            made = part().objective().head(network, part().batch(), scale);
+            head = made;
+        }
+        return made;
+    }
+
+    /**
+     * Runs it by itself.
+     *
+     * @param backpropagation of the model
+     * @return the loss
+     */
+    public double run(Backpropagation backpropagation) {
+        part().prepare().run();
+        try (MatrixProducts.Mode products = products()) {
+            return backpropagation.run(inputs(), head());
+        }
+    }
+
+    /** {@return what the objective measured in the pass, which is over} */
+    public Map<String, Average> metrics() {
+        return isIdle() || head == null ? Map.of() : new LinkedHashMap<>(head.metrics());
+    }
+}
