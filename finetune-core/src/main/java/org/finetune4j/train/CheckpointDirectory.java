@@ -170,7 +170,7 @@ final class CheckpointDirectory {
             run.average().restore(tensors.withPrefix(AVERAGE_PREFIX));
             String own = ofRank(membership);
             // A rank that the checkpoint's run did not have goes on from its seed.
-            if (manifest.tensors().containsKey(own + RANDOM_STATE)) {
+            if (own.isEmpty() || manifest.tensors().containsKey(own + RANDOM_STATE)) {
                 RandomGenerator.current().restore(randomState(tensors, own));
             }
         }
