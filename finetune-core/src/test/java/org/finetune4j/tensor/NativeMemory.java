@@ -15,7 +15,33 @@ public final class NativeMemory {
     /** Java's heap, which grows as it likes, lies below this address, and what the C library gives out above. */
     private static final long END_OF_JAVA_HEAP = 32L << 30;
 
+    private static final int WINDOWS = 5;
+
     private NativeMemory() {}
+
+    /**
+     * What a piece of work leaves behind every time. Java's compiler, its threads and the C library take memory of their own when they
+     * like, but not without end: what is leaked shows in every window of time, so the smallest growth of several ones tells.
+     *
+     * @param work is done in every window, and once before for what is kept on purpose
+     */
+    public static long leak(Runnable work) {
+        long[] measured = new long[WINDOWS + 1];
+        for (int window = 0; window <= WINDOWS; window++) {
+            work.run();
+            measured[window] = bytes();
+        }
+        return smallestGrowth(measured);
+    }
+
+    /** The smallest difference of neighbours. */
+    public static long smallestGrowth(long... measured) {
+        long smallest = Long.MAX_VALUE;
+        for (int i = 1; i < measured.length; i++) {
+            smallest = Math.min(smallest, measured[i] - measured[i - 1]);
+        }
+        return smallest;
+    }
 
     /** The bytes that are resident outside of Java's heap; ends a test where the system does not tell. */
     public static long bytes() {

@@ -4,10 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,6 +16,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.NativeMemory;
 import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
@@ -31,8 +30,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TrainerTest {
 
     private static final Path LLAMA = Path.of("src/test/resources/goldens/arch/llama");
-
-    private static final Path STATUS = Path.of("/proc/self/status");
 
     @TempDir
     Path directory;
@@ -247,15 +244,13 @@ class TrainerTest {
 
     @Test
     @Tag("slow")
-    void aThousandStepsLeaveNativeMemoryFlat() throws IOException {
-        assumeTrue(Files.exists(STATUS), "this system does not say how much memory a process has");
-        List<Long> resident = new ArrayList<>();
+    void aThousandStepsLeaveNativeMemoryFlat() {
+        List<Long> measured = new ArrayList<>();
         TrainingListener listener = new TrainingListener() {
             @Override
             public void onStep(StepMetrics metrics) {
-                if (metrics.step() == 300 || metrics.step() == 1000) {
-                    System.gc();
-                    resident.add(residentMegabytes());
+                if (metrics.step() % 200 == 0) {
+                    measured.add(NativeMemory.bytes());
                 }
             }
         };
@@ -265,18 +260,9 @@ class TrainerTest {
                     TrainingArguments.builder().batchSize(4).maxSteps(1000).build();
             trainer(model, full, arguments, listener).train();
         }
-        assertTrue(resident.get(1) - resident.get(0) < 24, () -> "resident memory grew: " + resident + " MB");
-    }
-
-    private static long residentMegabytes() {
-        try {
-            return Files.readAllLines(STATUS).stream()
-                    .filter(line -> line.startsWith("VmRSS"))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) / 1024)
-                    .sum();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        long leaked = NativeMemory.smallestGrowth(
+                measured.stream().mapToLong(Long::longValue).toArray());
+        assertTrue(leaked < 1 << 20, () -> "native memory grows: " + measured);
     }
 
     private static TrainingSummary train(TrainingArguments arguments, long stopAfter) {
