@@ -129,8 +129,8 @@ final class Axolotl {
         if (value != null) {
             conversion.put("gradient_checkpointing", !how.equals("false"));
         }
-        if (how.startsWith("offload")
-                || offloading != null && !String.valueOf(offloading).equals("false")) {
+        boolean offloaded = offloading != null && !String.valueOf(offloading).equals("false");
+        if (offloaded || how.startsWith("offload")) {
             conversion.put("activation_offloading", true);
         }
     }
