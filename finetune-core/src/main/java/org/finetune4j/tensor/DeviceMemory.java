@@ -20,14 +20,15 @@ public final class DeviceMemory {
      * The address of a tensor's first value, on whatever device it is. It is valid as long as a tensor holds the memory.
      *
      * @param tensor contiguous
-     * @return the address
+     * @return the address; 0 where there is no value
      * @throws TensorException when the tensor is not contiguous
      */
     public static long address(Tensor tensor) {
         if (!tensor.isContiguous()) {
             throw new TensorException("no address of " + tensor.describe() + ": it is not contiguous");
         }
-        return tensor.handle().data_ptr().address();
+        Pointer data = tensor.handle().data_ptr();
+        return data == null ? 0 : data.address();
     }
 
     /**

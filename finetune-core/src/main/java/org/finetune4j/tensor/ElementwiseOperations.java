@@ -220,6 +220,24 @@ public abstract sealed class ElementwiseOperations extends NativeCalls permits T
         return inPlace("bernoulliInPlace", self(), (x, y) -> x.bernoulli_(probability, RandomGenerator.on(device())));
     }
 
+    /**
+     * {@return the larger of both, element by element; NaN where one of them is NaN}
+     *
+     * @param other what this is compared with
+     */
+    public Tensor maximum(Tensor other) {
+        return binary("maximum", other, (x, y) -> x.maximum(y));
+    }
+
+    /**
+     * {@return the smaller of both, element by element; NaN where one of them is NaN}
+     *
+     * @param other what this is compared with
+     */
+    public Tensor minimum(Tensor other) {
+        return binary("minimum", other, (x, y) -> x.minimum(y));
+    }
+
     /** {@return {@code -this}} */
     public Tensor neg() {
         return unary("neg", org.bytedeco.pytorch.Tensor::neg);
