@@ -130,7 +130,17 @@ final class TrainingArgumentsReader {
                 settings.number("adam_beta2", 0.999, 0, 1),
                 settings.number("adam_epsilon", 1e-8, 0, 1),
                 settings.number("momentum", 0, 0, 1),
-                texts("optim_args"));
+                optimizerArguments());
+    }
+
+    /** {@code optim_args}, and {@code optim_target_modules} among them. */
+    private Map<String, String> optimizerArguments() {
+        Map<String, String> arguments = texts("optim_args");
+        List<String> targets = settings.texts("optim_target_modules");
+        if (!targets.isEmpty()) {
+            arguments.put("optim_target_modules", String.join(",", targets));
+        }
+        return arguments;
     }
 
     private ModelSelection selection(List<Score> ofObjective) {

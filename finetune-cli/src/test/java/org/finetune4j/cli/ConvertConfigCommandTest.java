@@ -108,6 +108,9 @@ class ConvertConfigCommandTest {
                 "quantization_bit: 4                           | bnb_4bit_use_double_quant | true",
                 "quantization_bit: 8                           | load_in_8bit         | true",
                 "val_size: 0.1                                 | eval_fraction        | 0.1",
+                "use_galore: true                              | optim_args           | {rank=16, update_proj_gap=200, scale=2.0}",
+                "{use_apollo: true, apollo_scale_type: tensor} | optim                | apollo_adamw",
+                "use_adam_mini: true                           | optim                | adam_mini",
                 "disable_shuffling: true                       | shuffle              | false",
                 "{stage: dpo, pref_loss: simpo}                | stage                | simpo",
                 "{stage: dpo, pref_loss: simpo}                | simpo_gamma          | 0.5",
@@ -163,7 +166,7 @@ class ConvertConfigCommandTest {
             delimiter = '|',
             value = {
                 "shift_attn: true        | 'shift_attn'",
-                "use_galore: true        | GaLore",
+                "use_badam: true         | BAdam",
                 "quantization_bit: 3     | 4 or 8 bits",
                 "finetuning_type: oft    | 'oft'",
                 "stage: sleep            | 'sleep'",
@@ -204,7 +207,7 @@ class ConvertConfigCommandTest {
     @Test
     void aRefusedConversionLeavesNoFile() throws IOException {
         Path target = directory.resolve("none.yaml");
-        assertRefused(convert(LLAMA_FACTORY + "use_apollo: true\n", "--output", target.toString()), "APOLLO");
+        assertRefused(convert(LLAMA_FACTORY + "use_llama_pro: true\n", "--output", target.toString()), "blocks");
         assertFalse(Files.exists(target));
     }
 }

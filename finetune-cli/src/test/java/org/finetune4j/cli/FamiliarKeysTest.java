@@ -301,7 +301,7 @@ class FamiliarKeysTest {
                 "torch_compile: true|'torch_compile' cannot be used: nothing is compiled here",
                 "report_to: wandb|'report_to' is wandb, and reports are files here; there are html, tensorboard",
                 "deepspeed: ds.json|'deepspeed' cannot be used: there is one device",
-                "optim: galore_adamw|unknown optimizer 'galore_adamw'; there are ",
+                "optim: lomo|unknown optimizer 'lomo'; there are ",
                 "lr_scheduler_type: greedy|unknown learning rate schedule 'greedy'; there are ",
                 "save_strategy: best|'save_strategy' is best, expected steps, epoch or no",
                 "eval_strategy: step|'eval_strategy' is step; there are no, steps, epoch; did you mean 'steps'?",

@@ -1,5 +1,6 @@
 package org.finetune4j.cli.convert;
 
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -54,13 +55,41 @@ final class LlamaFactory {
                 conversion.put(key, conversion.list(key));
             }
         }
-        if (conversion.flag("use_muon", false)) {
-            conversion.put("optim", "muon");
-        }
+        optimizer();
         if (!conversion.has("learning_rate")) {
             conversion.put("learning_rate", 5e-5);
         }
         conversion.useTable(TABLE);
+    }
+
+    private void optimizer() {
+        if (conversion.flag("use_muon", false)) {
+            conversion.put("optim", "muon");
+        }
+        if (conversion.flag("use_adam_mini", false)) {
+            conversion.put("optim", "adam_mini");
+        }
+        lowRank("galore", 2);
+        lowRank("apollo", 32);
+    }
+
+    private void lowRank(String name, double scale) {
+        List<String> targets = conversion.list(name + "_target");
+        Map<String, Object> arguments = new LinkedHashMap<>();
+        arguments.put("rank", conversion.integer(name + "_rank", 16));
+        arguments.put("update_proj_gap", conversion.integer(name + "_update_interval", 200));
+        arguments.put("scale", conversion.number(name + "_scale", scale));
+        if (name.equals("apollo")) {
+            arguments.put("proj", conversion.text("apollo_proj", "random"));
+            arguments.put("scale_type", conversion.text("apollo_scale_type", "channel"));
+        }
+        if (conversion.flag("use_" + name, false)) {
+            conversion.put("optim", name + "_adamw");
+            conversion.put("optim_args", arguments);
+            conversion.put(
+                    "optim_target_modules",
+                    targets.isEmpty() || targets.equals(List.of("all")) ? "all-linear" : targets);
+        }
     }
 
     private void stage() {

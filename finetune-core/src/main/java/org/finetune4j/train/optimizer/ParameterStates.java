@@ -37,6 +37,11 @@ final class ParameterStates implements AutoCloseable {
         });
     }
 
+    /** Whether a parameter has its state already. */
+    boolean has(Parameter parameter) {
+        return states.containsKey(parameter);
+    }
+
     void saveTo(Map<String, Tensor> saved, List<Parameter> parameters) {
         for (Parameter parameter : parameters) {
             Tensor state = states.get(parameter);

@@ -145,7 +145,20 @@ class OptimizerGoldenTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"adamw", "adam", "adafactor", "lion", "sgd", "rmsprop", "adagrad", "muon"})
+    @ValueSource(
+            strings = {
+                "adamw",
+                "adam",
+                "adafactor",
+                "lion",
+                "sgd",
+                "rmsprop",
+                "adagrad",
+                "muon",
+                "galore_adamw",
+                "apollo_adamw",
+                "adam_mini"
+            })
     void theStateHasAsManyBytesAsPromised(String name) {
         OptimizerOptions options = options(name, "");
         try (TensorScope scope = TensorScope.open()) {
