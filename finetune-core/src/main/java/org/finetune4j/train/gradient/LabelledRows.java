@@ -209,6 +209,28 @@ final class LabelledRows {
             });
         }
 
+        /** Whether nothing between a row and its scores trains: then every row's gradient is a multiple of what {@link #backward} left. */
+        boolean areFixed() {
+            try (Autograd.Mode mode = Autograd.enabled();
+                    TensorScope scope = TensorScope.open()) {
+                return !network.logits(normalised.narrow(0, 0, 1).detach(), context)
+                        .requiresGrad();
+            }
+        }
+
+        /** Multiplies what was pushed back to each row, where {@link #areFixed}. */
+        void scale(double[] factors) {
+            if (gradient == null) {
+                throw new IllegalStateException("a loss that is only measured is not pushed back");
+            }
+            try (Autograd.Mode mode = Autograd.disabled();
+                    TensorScope scope = TensorScope.open()) {
+                gradient.mulInPlace(Tensors.of(factors, factors.length, 1)
+                        .to(gradient.dtype())
+                        .to(gradient.device()));
+            }
+        }
+
         /** What a head of one output says about all rows. */
         double[] estimates(ValueHead head) {
             try (Autograd.Mode mode = Autograd.disabled();

@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import java.util.Arrays;
 import java.util.Map;
 import java.util.function.Function;
 import org.finetune4j.data.Batch;
@@ -11,8 +12,9 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
 /**
- * A loss of the log-probabilities of labelled tokens. A first sweep over the rows gives all of them, some at a time; the loss
- * says how it changes with each; a second sweep pushes that back. Scores are calculated twice and never exist as a whole.
+ * A loss of the log-probabilities of labelled tokens. A sweep over the rows gives all of them, some at a time; the loss says how it
+ * changes with each. Where the output layer does not train, the same sweep pushes each log-probability back to its row, and what the loss says
+ * is a factor; else a second sweep pushes that back. Scores never exist as a whole.
  */
 public final class LogprobLoss implements LossHead {
 
@@ -93,36 +95,51 @@ public final class LogprobLoss implements LossHead {
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] values = new double[rows.count()];
-            scores.forEach((logits, target, start) -> {
-                double[] piece =
-                        logprobs(logits).gather(1, target).to(DType.FLOAT64).toDoubleArray();
-                System.arraycopy(piece, 0, values, start, piece.length);
-            });
+            boolean once = wantGradient && scores.areFixed();
+            if (once) {
+                scores.backward((logits, target, start) -> {
+                    Tensor all = logprobs(logits);
+                    copy(all, target, values, start);
+                    return derivative(all.expInPlace(), target, Tensors.ones(all.dtype(), all.device(), target.shape()))
+                            .to(logits.dtype());
+                });
+            } else {
+                scores.forEach((logits, target, start) -> copy(logprobs(logits), target, values, start));
+            }
             Value value = loss.apply(rows.logprobs(values));
             metrics = value.metrics();
-            if (wantGradient) {
-                scores.backward((logits, target, start) -> derivative(logits, target, start, value.derivative()));
+            double[] wanted = Arrays.stream(value.derivative())
+                    .map(derivative -> derivative * scale)
+                    .toArray();
+            if (once) {
+                scores.scale(wanted);
+            } else if (wantGradient) {
+                scores.backward((logits, target, start) -> {
+                    Tensor all = logprobs(logits);
+                    double[] own = Arrays.copyOfRange(wanted, start, start + Math.toIntExact(target.size(0)));
+                    Tensor column =
+                            Tensors.of(own, own.length, 1).to(all.dtype()).to(all.device());
+                    return derivative(all.expInPlace(), target, column).to(logits.dtype());
+                });
             }
             return value.loss() * scale;
         });
+    }
+
+    private static void copy(Tensor logprobs, Tensor target, double[] into, int start) {
+        double[] piece = logprobs.gather(1, target).to(DType.FLOAT64).toDoubleArray();
+        System.arraycopy(piece, 0, into, start, piece.length);
     }
 
     private static Tensor logprobs(Tensor logits) {
         return Functional.logSoftmax(logits.to(logits.dtype().atLeastFloat32()), -1); // [tokens, vocabulary]
     }
 
-    /** d(log p[target]) / d(logits) = onehot(target) - p, times what the loss asks for: [tokens, vocabulary]. */
-    private Tensor derivative(Tensor logits, Tensor target, int start, double[] all) {
-        int count = Math.toIntExact(target.size(0));
-        double[] own = new double[count];
-        for (int i = 0; i < count; i++) {
-            own[i] = all[start + i] * scale;
-        }
-        Tensor probabilities = logprobs(logits).expInPlace();
-        Tensor wanted = Tensors.of(own, count, 1).to(probabilities.dtype()).to(logits.device()); // [tokens, 1]
-        return probabilities
-                .mulInPlace(wanted.neg())
-                .scatterAddInPlace(1, target, wanted)
-                .to(logits.dtype());
+    /**
+     * d(log p[target]) / d(logits) = onehot(target) - p, times what is wanted [tokens, 1]: [tokens, vocabulary], in the memory of the
+     * probabilities.
+     */
+    static Tensor derivative(Tensor probabilities, Tensor target, Tensor wanted) {
+        return probabilities.mulInPlace(wanted.neg()).scatterAddInPlace(1, target, wanted);
     }
 }

@@ -15,15 +15,27 @@ import org.jspecify.annotations.Nullable;
 /**
  * A loss of what a policy says about labelled tokens: how likely each is at the temperature that it was drawn at, how undecided
  * the policy was, and, with a value head, how much reward it expected before the token. As with {@link LogprobLoss}, scores of the
- * whole vocabulary exist for some tokens at a time only.
+ * whole vocabulary exist for some tokens at a time only, and are calculated once where the output layer does not train.
  */
 public final class PolicyLoss implements LossHead {
+
+    /** What is looked at besides the value head's estimates. */
+    public enum Detail {
+        /** Nothing: no scores of the vocabulary are calculated, log-probabilities are 0, and entropies are none. */
+        VALUES,
+        /** Log-probabilities; entropies are none. */
+        LOGPROBS,
+        /** Log-probabilities, and entropies that the loss does not depend on. */
+        MEASURED_ENTROPIES,
+        /** Log-probabilities and entropies, and the loss may depend on both. */
+        ENTROPIES
+    }
 
     /**
      * What a policy says about a batch, in the order of the tokens.
      *
      * @param logprobs how likely each token is
-     * @param entropies of the distribution that each comes from, in nats
+     * @param entropies of the distribution that each comes from, in nats; empty where they were not asked for
      * @param values of the value head before each; empty without one
      */
     public record Outputs(TokenLogprobs logprobs, double[] entropies, double[] values) {}
@@ -42,10 +54,11 @@ public final class PolicyLoss implements LossHead {
     private final double scale;
     private final double temperature;
     private final @Nullable ValueHead valueHead;
+    private final Detail detail;
     private final Function<Outputs, Value> loss;
 
     /**
-     * The loss of one batch.
+     * The loss of one batch that may depend on all outputs.
      *
      * @param network the model's layers
      * @param batch the tokens and their labels
@@ -62,10 +75,34 @@ public final class PolicyLoss implements LossHead {
             double temperature,
             @Nullable ValueHead valueHead,
             Function<Outputs, Value> loss) {
+        this(network, batch, scale, temperature, valueHead, Detail.ENTROPIES, loss);
+    }
+
+    /**
+     * The loss of one batch.
+     *
+     * @param network the model's layers
+     * @param batch the tokens and their labels
+     * @param scale what the loss is multiplied by
+     * @param temperature what scores are divided by
+     * @param valueHead estimates rewards from the last hidden states, or null
+     * @param detail what the loss looks at
+     * @param loss of all labelled tokens together
+     * @throws org.finetune4j.UserErrorException when the model is a classifier, or a label is not in its vocabulary
+     */
+    public PolicyLoss(
+            DecoderModel network,
+            Batch batch,
+            double scale,
+            double temperature,
+            @Nullable ValueHead valueHead,
+            Detail detail,
+            Function<Outputs, Value> loss) {
         this.rows = LabelledRows.of(network, batch);
         this.scale = scale;
         this.temperature = temperature;
         this.valueHead = valueHead;
+        this.detail = detail;
         this.loss = loss;
     }
 
@@ -78,20 +115,43 @@ public final class PolicyLoss implements LossHead {
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] logprobs = new double[rows.count()];
-            double[] entropies = new double[rows.count()];
-            scores.forEach((logits, target, start) -> {
-                Tensor all = logprobs(logits);
-                copy(all.gather(1, target), logprobs, start);
-                copy(entropies(all), entropies, start);
-            });
+            double[] entropies = new double[detail.compareTo(Detail.MEASURED_ENTROPIES) >= 0 ? rows.count() : 0];
+            boolean once = wantGradient
+                    && (detail == Detail.LOGPROBS || detail == Detail.MEASURED_ENTROPIES)
+                    && scores.areFixed();
+            if (once) {
+                scores.backward((logits, target, start) -> {
+                    Tensor all = logprobs(logits);
+                    copy(all.gather(1, target), logprobs, start);
+                    Tensor probabilities = all.exp();
+                    if (entropies.length > 0) {
+                        copy(entropies(all, probabilities), entropies, start);
+                    }
+                    Tensor one = Tensors.ones(all.dtype(), all.device(), target.shape());
+                    return LogprobLoss.derivative(probabilities, target, one).to(logits.dtype());
+                });
+            } else if (detail != Detail.VALUES) {
+                scores.forEach((logits, target, start) -> {
+                    Tensor all = logprobs(logits);
+                    copy(all.gather(1, target), logprobs, start);
+                    if (entropies.length > 0) {
+                        copy(entropies(all, all.exp()), entropies, start);
+                    }
+                });
+            }
             double[] values = valueHead == null ? new double[0] : scores.estimates(valueHead);
             Value value = loss.apply(new Outputs(rows.logprobs(logprobs), entropies, values));
             if (wantGradient) {
-                if (!isZero(value.logprobs()) || !isZero(value.entropies())) {
+                if (once) {
+                    requireNone(value.entropies());
+                    scores.scale(scaled(
+                            value.logprobs().length == 0 ? new double[rows.count()] : value.logprobs(),
+                            scale / temperature));
+                } else if (!isZero(value.logprobs()) || !isZero(value.entropies())) {
                     scores.backward((logits, target, start) -> derivative(logits, target, start, value));
                 }
                 if (valueHead != null && !isZero(value.values())) {
-                    scores.backward(valueHead, scaled(value.values()));
+                    scores.backward(valueHead, scaled(value.values(), scale));
                 }
             }
             return value.loss() * scale;
@@ -108,9 +168,9 @@ public final class PolicyLoss implements LossHead {
         return Functional.logSoftmax(temperature == 1 ? wide : wide.div(temperature), -1); // [tokens, vocabulary]
     }
 
-    /** [tokens, vocabulary] to [tokens, 1]. */
-    private static Tensor entropies(Tensor logprobs) {
-        return logprobs.exp().mulInPlace(logprobs).sum(-1, true).neg();
+    /** [tokens, vocabulary] twice to [tokens, 1], in the memory of the logarithms. */
+    private static Tensor entropies(Tensor logprobs, Tensor probabilities) {
+        return logprobs.mulInPlace(probabilities).sum(-1, true).neg();
     }
 
     /**
@@ -119,14 +179,16 @@ public final class PolicyLoss implements LossHead {
      */
     private Tensor derivative(Tensor logits, Tensor target, int start, Value value) {
         Tensor logprobs = logprobs(logits);
+        Tensor probabilities = logprobs.exp();
         Tensor wanted = column(value.logprobs(), target, start, logprobs); // [tokens, 1]
-        Tensor factor = wanted.neg();
-        if (!isZero(value.entropies())) {
-            Tensor undecided = column(value.entropies(), target, start, logprobs);
-            factor = factor.sub(logprobs.add(entropies(logprobs)).mulInPlace(undecided)); // [tokens, vocabulary]
+        if (isZero(value.entropies())) {
+            return LogprobLoss.derivative(probabilities, target, wanted).to(logits.dtype());
         }
-        return logprobs.exp()
-                .mulInPlace(factor)
+        Tensor undecided = column(value.entropies(), target, start, logprobs);
+        Tensor entropies = probabilities.mul(logprobs).sum(-1, true).neg(); // [tokens, 1]
+        Tensor factor = logprobs.addInPlace(entropies).mulInPlace(undecided).addInPlace(wanted); // [tokens, vocabulary]
+        return probabilities
+                .mulInPlace(factor.neg())
                 .scatterAddInPlace(1, target, wanted)
                 .to(logits.dtype());
     }
@@ -140,8 +202,14 @@ public final class PolicyLoss implements LossHead {
         return Tensors.of(own, count, 1).to(like.dtype()).to(like.device());
     }
 
-    private double[] scaled(double[] values) {
-        return Arrays.stream(values).map(value -> value * scale).toArray();
+    private static double[] scaled(double[] values, double factor) {
+        return Arrays.stream(values).map(value -> value * factor).toArray();
+    }
+
+    private static void requireNone(double[] entropies) {
+        if (!isZero(entropies)) {
+            throw new IllegalStateException("the loss was not to depend on entropies");
+        }
     }
 
     private static boolean isZero(double[] values) {

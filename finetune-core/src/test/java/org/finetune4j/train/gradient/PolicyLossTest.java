@@ -1,9 +1,12 @@
 package org.finetune4j.train.gradient;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
@@ -26,6 +29,8 @@ import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.gradient.PolicyLoss.Outputs;
 import org.finetune4j.train.gradient.PolicyLoss.Value;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A loss of log-probabilities, entropies and values, each of which counts. */
 class PolicyLossTest {
@@ -96,6 +101,59 @@ class PolicyLossTest {
                         parameter, () -> backpropagation.evaluate(batch.modelInputs(), loss(model, head)));
             }
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = PolicyLoss.Detail.class,
+            names = {"LOGPROBS", "MEASURED_ENTROPIES"})
+    void whereTheOutputLayerIsFrozenOneSweepGivesTheGradientOfTwo(PolicyLoss.Detail detail) {
+        try (CausalLM model = CausalLM.load(LLAMA, LoadOptions.defaults().inDoublePrecision());
+                ValueHead head = head();
+                TensorScope scope = TensorScope.open()) {
+            List<Parameter> trained = List.of(
+                    model.network().namedParameters().get("model.layers.0.mlp.up_proj.weight"),
+                    model.network().namedParameters().get("model.norm.weight"),
+                    head.namedParameters().get("summary.weight"));
+            trained.forEach(parameter -> parameter.train(DType.FLOAT64));
+            Backpropagation backpropagation = new Backpropagation(model, GradientCheckpointing.none());
+            List<double[]> gradients = new ArrayList<>();
+            List<Double> losses = new ArrayList<>();
+            for (PolicyLoss.Detail looked : List.of(detail, PolicyLoss.Detail.ENTROPIES)) {
+                losses.add(backpropagation.run(
+                        batch.modelInputs(),
+                        new PolicyLoss(model.network(), batch, 0.5, TEMPERATURE, head, looked, outputs -> {
+                            assertEquals(
+                                    looked == PolicyLoss.Detail.LOGPROBS
+                                            ? 0
+                                            : outputs.logprobs().size(),
+                                    outputs.entropies().length);
+                            return withoutEntropies(outputs);
+                        })));
+                for (Parameter parameter : trained) {
+                    gradients.add(Objects.requireNonNull(parameter.grad()).toDoubleArray());
+                    parameter.clearGrad();
+                }
+            }
+            assertEquals(losses.get(0), losses.get(1), 1e-12);
+            for (int i = 0; i < trained.size(); i++) {
+                assertArrayEquals(gradients.get(trained.size() + i), gradients.get(i), 1e-12);
+            }
+        }
+    }
+
+    private static Value withoutEntropies(Outputs outputs) {
+        int count = outputs.logprobs().size();
+        double loss = 0;
+        double[][] derivatives = new double[2][count];
+        for (int i = 0; i < count; i++) {
+            double logprob = outputs.logprobs().values()[i];
+            double value = outputs.values()[i];
+            loss += Math.sin(i) * logprob * logprob + value * value;
+            derivatives[0][i] = 2 * Math.sin(i) * logprob;
+            derivatives[1][i] = 2 * value;
+        }
+        return new Value(loss, derivatives[0], new double[0], derivatives[1]);
     }
 
     @Test

@@ -24,12 +24,21 @@ final class AnswerReader {
     }
 
     /** What a model says about answers: an array an answer; no values without a value head. */
-    record Reading(double[][] logprobs, double[][] entropies, double[][] values) {}
+    record Reading(double[][] logprobs, double[][] values) {}
 
     /** @param valueHead null for none */
     Reading read(CausalLM model, List<TrainedAnswer> answers, @Nullable ValueHead valueHead) {
+        return read(model, answers, valueHead, PolicyLoss.Detail.LOGPROBS);
+    }
+
+    /** What a value head says, without a look at the vocabulary. */
+    double[][] values(CausalLM model, List<TrainedAnswer> answers, ValueHead valueHead) {
+        return read(model, answers, valueHead, PolicyLoss.Detail.VALUES).values();
+    }
+
+    private Reading read(
+            CausalLM model, List<TrainedAnswer> answers, @Nullable ValueHead valueHead, PolicyLoss.Detail detail) {
         double[][] logprobs = new double[answers.size()][];
-        double[][] entropies = new double[answers.size()][];
         double[][] values = new double[valueHead == null ? 0 : answers.size()][];
         Backpropagation passes = new Backpropagation(model, GradientCheckpointing.none());
         int start = 0;
@@ -41,9 +50,8 @@ final class AnswerReader {
             int first = start;
             int[] lengths = AnswerRows.lengths(batch);
             start += lengths.length;
-            PolicyLoss reader = new PolicyLoss(model.network(), batch, 1, temperature, valueHead, outputs -> {
+            PolicyLoss reader = new PolicyLoss(model.network(), batch, 1, temperature, valueHead, detail, outputs -> {
                 put(AnswerRows.split(outputs.logprobs().values(), lengths), logprobs, first);
-                put(AnswerRows.split(outputs.entropies(), lengths), entropies, first);
                 if (valueHead != null) {
                     put(AnswerRows.split(outputs.values(), lengths), values, first);
                 }
@@ -51,7 +59,7 @@ final class AnswerReader {
             });
             passes.evaluate(batch.modelInputs(), reader);
         }
-        return new Reading(logprobs, entropies, values);
+        return new Reading(logprobs, values);
     }
 
     private static void put(double[][] some, double[][] all, int first) {

@@ -14,9 +14,21 @@ final class Divergence {
     static void report(double[][] policy, double[][] reference, Map<String, Double> metrics) {
         for (KlEstimator estimator : KlEstimator.values()) {
             metrics.put(
-                    "kl/" + estimator.name().toLowerCase(Locale.ROOT),
+                    name(estimator),
                     Arrays.stream(sums(estimator, policy, reference)).average().orElse(0));
         }
+    }
+
+    /** As the other one, for some of a step's answers. */
+    static void report(double[][] policy, double[][] reference, StepStatistics statistics) {
+        for (KlEstimator estimator : KlEstimator.values()) {
+            double sum = Arrays.stream(sums(estimator, policy, reference)).sum();
+            statistics.add(name(estimator), sum, policy.length);
+        }
+    }
+
+    private static String name(KlEstimator estimator) {
+        return "kl/" + estimator.name().toLowerCase(Locale.ROOT);
     }
 
     /** One number an answer. */

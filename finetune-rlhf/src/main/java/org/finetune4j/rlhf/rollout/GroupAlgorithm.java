@@ -47,17 +47,18 @@ final class GroupAlgorithm implements PolicyAlgorithm {
         List<TrainedAnswer> answers = round.answers();
         Map<String, Double> metrics = new LinkedHashMap<>();
         boolean refers = options.beta() != 0;
-        boolean measures = refers || round.number() % ROUNDS_BETWEEN_MEASUREMENTS == 0;
+        boolean priced = refers && options.klInReward();
+        // Where a round is one step, what the policy says now is what its gradient pass sees.
         double[][] drawn =
-                severalSteps || measures ? reader.read(model, answers, null).logprobs() : null;
-        double[][] referred = measures
+                severalSteps || priced ? reader.read(model, answers, null).logprobs() : null;
+        double[][] referred = refers || round.number() % ROUNDS_BETWEEN_MEASUREMENTS == 0
                 ? reference.look(looked -> reader.read(looked, answers, null).logprobs())
                 : null;
         if (drawn != null && referred != null) {
             Divergence.report(drawn, referred, metrics);
         }
         double[] rewards = round.rewards().clone();
-        if (options.klInReward() && refers && drawn != null && referred != null) {
+        if (priced && drawn != null && referred != null) {
             double[] kl = Divergence.sums(KlEstimator.K1, drawn, referred);
             Arrays.setAll(rewards, i -> rewards[i] - options.beta() * kl[i]);
         }
@@ -67,8 +68,7 @@ final class GroupAlgorithm implements PolicyAlgorithm {
         for (int i = 0; i < answers.size(); i++) {
             TrainedAnswer answer = answers.get(i).with(TrainedAnswer.ADVANTAGE, advantages[i]);
             answer = severalSteps && drawn != null ? answer.with(TrainedAnswer.DRAWN, drawn[i]) : answer;
-            boolean priced = refers && !options.klInReward();
-            lesson.add(priced && referred != null ? answer.with(TrainedAnswer.REFERENCE, referred[i]) : answer);
+            lesson.add(!priced && referred != null ? answer.with(TrainedAnswer.REFERENCE, referred[i]) : answer);
         }
         return new Lesson(lesson, round.groupSize(), metrics);
     }

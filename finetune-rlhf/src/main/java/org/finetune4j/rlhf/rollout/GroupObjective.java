@@ -36,7 +36,9 @@ final class GroupObjective implements Objective {
 
     @Override
     public LossHead head(DecoderModel network, Batch batch, double scale) {
-        return new PolicyLoss(network, batch, scale, temperature, null, outputs -> value(batch, outputs));
+        PolicyLoss.Detail detail =
+                entropyCoefficient == 0 ? PolicyLoss.Detail.MEASURED_ENTROPIES : PolicyLoss.Detail.ENTROPIES;
+        return new PolicyLoss(network, batch, scale, temperature, null, detail, outputs -> value(batch, outputs));
     }
 
     private PolicyLoss.Value value(Batch batch, PolicyLoss.Outputs outputs) {
@@ -48,6 +50,9 @@ final class GroupObjective implements Objective {
         double[][] reference = batch.columns().containsKey(TrainedAnswer.REFERENCE)
                 ? AnswerRows.tokens(batch, TrainedAnswer.REFERENCE, lengths)
                 : null;
+        if (drawn == now && reference != null) {
+            Divergence.report(now, reference, statistics);
+        }
         float[] advantages = AnswerRows.answers(batch, TrainedAnswer.ADVANTAGE);
         float[] weights = AnswerRows.answers(batch, TrainedAnswer.WEIGHT);
         double sum = 0;

@@ -55,7 +55,7 @@ final class PpoAlgorithm implements PolicyAlgorithm {
         List<TrainedAnswer> answers = round.answers();
         AnswerReader.Reading policy = reader.read(model, answers, values.hasOwnTrunk() ? null : values.head());
         double[][] estimates = values.hasOwnTrunk()
-                ? values.look(() -> reader.read(model, answers, values.head()).values())
+                ? values.look(() -> reader.values(model, answers, values.head()))
                 : policy.values();
         double[][] drawn = policy.logprobs();
         double[][] referred =

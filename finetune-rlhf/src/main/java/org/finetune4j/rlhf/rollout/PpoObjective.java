@@ -61,7 +61,15 @@ final class PpoObjective implements Objective {
 
     @Override
     public LossHead head(DecoderModel network, Batch batch, double scale) {
-        return new PolicyLoss(network, batch, scale, temperature, valueHead, outputs -> value(batch, outputs));
+        return new PolicyLoss(
+                network, batch, scale, temperature, valueHead, detail(), outputs -> value(batch, outputs));
+    }
+
+    private PolicyLoss.Detail detail() {
+        if (part == Part.VALUE) {
+            return PolicyLoss.Detail.VALUES;
+        }
+        return entropyCoefficient == 0 ? PolicyLoss.Detail.MEASURED_ENTROPIES : PolicyLoss.Detail.ENTROPIES;
     }
 
     private PolicyLoss.Value value(Batch batch, PolicyLoss.Outputs outputs) {
@@ -78,7 +86,7 @@ final class PpoObjective implements Objective {
             answers.add(new PpoLoss.Answer(now[i], drawn[i], advantages[i], estimates[i], before[i], returns[i]));
         }
         PpoLoss.Value value = loss.of(answers, 1, 1);
-        int tokens = outputs.entropies().length;
+        int tokens = outputs.logprobs().size();
         double sum = 0;
         double[] entropies = new double[0];
         if (part != Part.VALUE) {

@@ -253,7 +253,7 @@ final class RolloutSource implements StepSource {
         if (stepOfRound == options.stepsPerRound()) {
             guard.consider(
                     roundMetrics.getOrDefault("reward", Double.NaN),
-                    roundMetrics.getOrDefault("kl/k3", Double.NaN),
+                    all.getOrDefault("kl/k3", Double.NaN),
                     all.getOrDefault("entropy", Double.NaN),
                     roundMetrics.getOrDefault("completions/of_one_kind", 0.0) == 1);
             lesson = List.of();
