@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
             ValidateCommand.class,
             ConvertConfigCommand.class,
             GenerateCommand.class,
+            ServeCommand.class,
             VerifyCommand.class,
             EvalCommand.class,
             MergeCommand.class,

@@ -18,9 +18,17 @@ final class InterruptGuard implements AutoCloseable {
 
     /** @param requestStop called on another thread when the process is asked to end */
     InterruptGuard(Runnable requestStop) {
+        this("stopping after this step...", requestStop);
+    }
+
+    /**
+     * @param notice told to whoever asks
+     * @param requestStop called on another thread when the process is asked to end
+     */
+    InterruptGuard(String notice, Runnable requestStop) {
         hook = new Thread(
                 () -> {
-                    System.err.println("stopping after this step...");
+                    System.err.println(notice);
                     requestStop.run();
                     awaitDone();
                 },

@@ -15,6 +15,14 @@ public interface GenerationListener {
     default void onToken(int answer, int token) {}
 
     /**
+     * How likely a token was that was just chosen, where the options ask for log-probabilities.
+     *
+     * @param answer the number of the answer among those of the request, from 0
+     * @param token the token with its log-probability and the likeliest in its place
+     */
+    default void onLogprob(int answer, TokenLogprob token) {}
+
+    /**
      * There is more text, in a model that has a tokenizer.
      *
      * @param answer the number of the answer among those of the request, from 0

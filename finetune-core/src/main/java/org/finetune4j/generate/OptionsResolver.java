@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 
@@ -16,6 +17,11 @@ final class OptionsResolver {
 
     CausalLM model() {
         return model;
+    }
+
+    /** What ends a text unless options name other tokens. */
+    Set<Integer> stopTokens() {
+        return config.stopTokens();
     }
 
     /**

@@ -155,6 +155,11 @@ final class RunningSequence {
         }
         try {
             listener.onToken(number, token);
+            if (reportsLogprobs() && listener != GenerationListener.NONE) {
+                listener.onLogprob(
+                        number,
+                        new TokenLogprob(token, logprob, options.logprobs() > 0 ? likeliest.get(at) : List.of()));
+            }
             boolean stopString = streams && text != null && text.push(token);
             if (stopString || stops.contains(token)) {
                 finished = FinishReason.STOP;

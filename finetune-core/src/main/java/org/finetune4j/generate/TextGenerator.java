@@ -3,6 +3,7 @@ package org.finetune4j.generate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.ObjIntConsumer;
 import org.finetune4j.UserErrorException;
@@ -188,6 +189,15 @@ public final class TextGenerator {
                 .orElseThrow(() -> new UserErrorException(
                         model.nameOrPath() + " has no chat template: continue a text, or name a template"));
         return model.tokenizer().encode(template.render(messages, ChatOptions.generation()), false);
+    }
+
+    /**
+     * What ends a text unless options name other tokens: what the model's own files and the form it is asked in say.
+     *
+     * @return ids of tokens
+     */
+    public Set<Integer> stopTokens() {
+        return resolver.stopTokens();
     }
 
     /** Is told of every new token. */

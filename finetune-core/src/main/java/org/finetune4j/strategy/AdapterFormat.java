@@ -36,6 +36,19 @@ public interface AdapterFormat {
     Adapter attach(CausalLM model, Path directory, boolean trainable);
 
     /**
+     * Makes room on a model for adapters of this kind that rows of one batch use side by side.
+     *
+     * @param model the base model, without an enabled adapter
+     * @return the pool, which the caller closes before the model
+     * @throws UserErrorException when adapters of this kind cannot be used side by side
+     */
+    default RowAdapterPool pool(CausalLM model) {
+        throw new UserErrorException(
+                "adapters of this kind cannot be used side by side: only those can that add to linear"
+                        + " layers, as LoRA does");
+    }
+
+    /**
      * Puts the adapter of {@code directory} onto {@code model}, whatever kind it is.
      *
      * @param model the base model that the adapter was made for

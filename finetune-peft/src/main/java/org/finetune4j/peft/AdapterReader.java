@@ -6,7 +6,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
@@ -49,6 +51,41 @@ public final class AdapterReader implements AutoCloseable {
             CausalLM model, Path directory, String weights, Supplier<? extends PeftAdapter> method) {
         try (AdapterReader reader = new AdapterReader(model, directory, weights)) {
             return reader.read(method);
+        }
+    }
+
+    /**
+     * Reads an adapter that lies beside others and is not enabled.
+     *
+     * @param <A> its kind
+     * @param model it is for, of which nothing is changed
+     * @param directory it is stored in
+     * @param method makes a new adapter with the stored settings, not enabled
+     * @return the adapter
+     * @throws UserErrorException when a file is missing or broken, does not fit the model, or the adapter brings tokens of its
+     *     own
+     */
+    public static <A extends PeftAdapter> A aside(CausalLM model, Path directory, Function<Settings, A> method) {
+        AdapterWeights.refusePickled(directory);
+        try (AdapterReader reader = new AdapterReader(model, directory, AdapterWeights.NAME);
+                AdapterDirectory words = reader.text) {
+            reader.checkNamedBase();
+            words.tokenizer()
+                    .filter(own -> model.hasTokenizer())
+                    .flatMap(own -> own.differenceFrom(model.tokenizer()))
+                    .ifPresent(difference -> {
+                        throw new UserErrorException(
+                                directory + ": the adapter brings a tokenizer of its own, which rows of"
+                                        + " one batch cannot: " + difference);
+                    });
+            A adapter = method.apply(AdapterConfigFile.read(directory));
+            try {
+                adapter.load(directory);
+                return adapter;
+            } catch (RuntimeException e) {
+                adapter.close();
+                throw e;
+            }
         }
     }
 

@@ -73,6 +73,11 @@ public final class LoraAdapter extends PeftAdapter {
 
     /** Adapts the layers and tables that {@code config} targets, with new matrices. */
     static LoraAdapter attach(CausalLM model, LoraConfig config, boolean trainable) {
+        return enabled(create(model, config, trainable));
+    }
+
+    /** As {@link #attach}, but the model does not compute with the adapter yet. */
+    static LoraAdapter create(CausalLM model, LoraConfig config, boolean trainable) {
         Map<String, Module> modules = config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
         refuseTiedTargets(model, config, modules);
         try (Construction construction = Construction.begin();
@@ -103,7 +108,7 @@ public final class LoraAdapter extends PeftAdapter {
             parts.addAll(copies);
             saved.addAll(modules.keySet());
             parts.addAll(config.trainableTokens().parts(model, saved, tie, trainable));
-            return construction.complete(enabled(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts)));
+            return construction.complete(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts));
         }
     }
 

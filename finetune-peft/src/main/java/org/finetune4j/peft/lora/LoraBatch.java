@@ -7,7 +7,6 @@ import java.util.Map;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.RowGroups;
 import org.finetune4j.strategy.AdapterSet;
@@ -31,15 +30,13 @@ public final class LoraBatch implements AutoCloseable {
     /** In the place of a name: the row uses no adapter. */
     public static final String BASE = "";
 
-    private final CausalLM model;
     private final List<String> names;
-    private final Map<Linear, LoraRows> layers = new LinkedHashMap<>();
-    private final List<Linear> extended = new ArrayList<>();
+    private final LoraPlaces places;
     private volatile boolean closed;
 
     private LoraBatch(CausalLM model, List<String> names) {
-        this.model = model;
         this.names = names;
+        this.places = new LoraPlaces(model);
     }
 
     /**
@@ -61,41 +58,14 @@ public final class LoraBatch implements AutoCloseable {
                     throw new UserErrorException("adapter '" + name + "' is no LoRA adapter: only those can be used"
                             + " side by side in one batch");
                 }
-                batch.add(number, name, adapter);
+                batch.places.add(number, name, adapter);
             }
-            batch.extend();
+            batch.places.extend();
             return batch;
         } catch (RuntimeException e) {
             batch.close();
             throw e;
         }
-    }
-
-    private void add(int number, String name, LoraAdapter adapter) {
-        for (LoraLayer layer : adapter.layersAlone(name)) {
-            if (!seesRows(layer)) {
-                throw new UserErrorException("adapter '" + name + "' adapts " + layer.path()
-                        + ", which sees tokens by themselves and not rows: it cannot be used side by side with others");
-            }
-            layers.computeIfAbsent(layer.base(), linear -> new LoraRows(this)).add(number, layer);
-        }
-    }
-
-    /** Whether the layer is told whose rows it works on: those of the blocks are, but for experts, and the output layer. */
-    private boolean seesRows(LoraLayer layer) {
-        if (layer.base() == model.network().outputLayer()) {
-            return true;
-        }
-        return !layer.path().contains(".experts.")
-                && model.network().layers().stream()
-                        .anyMatch(block -> block.namedModules().containsValue(layer.base()));
-    }
-
-    private void extend() {
-        model.alone(() -> layers.forEach((linear, rows) -> {
-            linear.extend(rows);
-            extended.add(linear);
-        }));
     }
 
     /**
@@ -150,16 +120,13 @@ public final class LoraBatch implements AutoCloseable {
             groups.add(new RowGroups.Group(
                     adapter, Tensors.of(index, index.length).to(DType.INT64).to(device)));
         });
-        return new RowGroups(this, groups);
+        return new RowGroups(places, groups);
     }
 
     /** Lets the model compute as the base alone again. The adapters stay in their set. */
     @Override
     public void close() {
-        model.alone(() -> {
-            extended.forEach(Linear::removeExtension);
-            extended.clear();
-            closed = true;
-        });
+        places.close();
+        closed = true;
     }
 }

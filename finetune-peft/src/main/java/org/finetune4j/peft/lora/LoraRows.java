@@ -1,9 +1,9 @@
 package org.finetune4j.peft.lora;
 
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.Parameter;
@@ -16,15 +16,20 @@ import org.jspecify.annotations.Nullable;
 /** One layer of a model whose batches use several LoRA adapters: the base once for all rows, each adapter for its own. */
 final class LoraRows implements LinearExtension {
 
-    private final LoraBatch batch;
-    private final Map<Integer, LoraLayer> layers = new LinkedHashMap<>();
+    private final Object owner;
+    private final Map<Integer, LoraLayer> layers = new ConcurrentHashMap<>();
 
-    LoraRows(LoraBatch batch) {
-        this.batch = batch;
+    /** @param owner who numbers the adapters */
+    LoraRows(Object owner) {
+        this.owner = owner;
     }
 
     void add(int adapter, LoraLayer layer) {
         layers.put(adapter, layer);
+    }
+
+    void remove(int adapter) {
+        layers.remove(adapter);
     }
 
     @Override
@@ -37,7 +42,7 @@ final class LoraRows implements LinearExtension {
         if (Autograd.isEnabled()) {
             throw new IllegalStateException("rows with adapters of their own are for inference: train one at a time");
         }
-        if (groups.owner() != batch) {
+        if (groups.owner() != owner) {
             throw new IllegalStateException("these rows were assigned by another batch of adapters than the model has");
         }
         for (RowGroups.Group group : groups.groups()) {

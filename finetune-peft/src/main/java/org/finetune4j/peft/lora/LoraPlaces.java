@@ -1,0 +1,79 @@
+package org.finetune4j.peft.lora;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+
+/** The layers of a model where several numbered LoRA adapters are used side by side. */
+final class LoraPlaces implements AutoCloseable {
+
+    private final CausalLM model;
+    private final Map<Linear, LoraRows> layers = new LinkedHashMap<>();
+    private final List<Linear> extended = new ArrayList<>();
+
+    LoraPlaces(CausalLM model) {
+        this.model = model;
+    }
+
+    /** Makes a place of every layer that sees rows, for adapters that come later. */
+    void addAll() {
+        model.network().layers().forEach(block -> block.namedModules().forEach((path, module) -> {
+            if (module instanceof Linear linear && !isExpert(path)) {
+                layers.put(linear, new LoraRows(this));
+            }
+        }));
+        layers.put(model.network().outputLayer(), new LoraRows(this));
+    }
+
+    /**
+     * Adds an adapter; where it adapts a layer that is no place yet, that becomes one.
+     *
+     * @param name what messages call it
+     * @throws UserErrorException when it does more than add to layers that see rows; then nothing of it is added
+     */
+    void add(int number, String name, LoraAdapter adapter) {
+        List<LoraLayer> own = adapter.layersAlone(name);
+        own.forEach(layer -> requireRows(name, layer));
+        own.forEach(layer -> layers.computeIfAbsent(layer.base(), linear -> new LoraRows(this))
+                .add(number, layer));
+    }
+
+    void remove(int number) {
+        layers.values().forEach(rows -> rows.remove(number));
+    }
+
+    /** Lets the layers ask for the adapters of their rows. */
+    void extend() {
+        model.alone(() -> layers.forEach((linear, rows) -> {
+            linear.extend(rows);
+            extended.add(linear);
+        }));
+    }
+
+    private void requireRows(String name, LoraLayer layer) {
+        boolean sees = layer.base() == model.network().outputLayer()
+                || (!isExpert("." + layer.path())
+                        && model.network().layers().stream()
+                                .anyMatch(block -> block.namedModules().containsValue(layer.base())));
+        if (!sees) {
+            throw new UserErrorException("adapter '" + name + "' adapts " + layer.path()
+                    + ", which sees tokens by themselves and not rows: it cannot be used side by side with others");
+        }
+    }
+
+    private static boolean isExpert(String path) {
+        return ("." + path).contains(".experts.");
+    }
+
+    @Override
+    public void close() {
+        model.alone(() -> {
+            extended.forEach(Linear::removeExtension);
+            extended.clear();
+        });
+    }
+}

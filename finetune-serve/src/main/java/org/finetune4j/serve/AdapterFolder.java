@@ -1,0 +1,188 @@
+package org.finetune4j.serve;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
+
+/** The one folder that adapters may come from: nothing outside is read, whatever a path or a link says. */
+final class AdapterFolder {
+
+    /** What an adapter's directory can have that is read here; pickled weights are not. */
+    private static final List<String> FILES = List.of(
+            "adapter_config.json",
+            "adapter_model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "chat_template.jinja",
+            "chat_template.json",
+            "additional_chat_templates/tool_use.jinja");
+
+    /** Only its presence is of interest: it is refused by name. */
+    private static final String PICKLED = "adapter_model.bin";
+
+    private static final String CONFIG = FILES.get(0);
+    private static final String WEIGHTS = FILES.get(1);
+    private static final int DEEPEST = 3;
+
+    /** What tells one version of an adapter from another without reading it. */
+    record Fingerprint(List<String> files, long weightBytes) {}
+
+    private final Path root;
+
+    AdapterFolder(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new UserErrorException("--adapters: " + folder + " is no directory");
+        }
+        try {
+            this.root = folder.toRealPath();
+        } catch (IOException e) {
+            throw new UserErrorException("--adapters: cannot read " + folder + ": " + Reasons.of(e), e);
+        }
+    }
+
+    /** The directory of an adapter that a request names. */
+    Path resolve(String path) {
+        if (path.isBlank() || path.indexOf('\\') >= 0) {
+            throw outside(path);
+        }
+        Path given;
+        try {
+            given = InputFiles.path("path", path);
+        } catch (UserErrorException e) {
+            throw ApiException.invalid("path", String.valueOf(e.getMessage()));
+        }
+        if (given.isAbsolute()) {
+            throw outside(path);
+        }
+        for (Path part : given) {
+            if (part.toString().equals("..")) {
+                throw outside(path);
+            }
+        }
+        Path directory = root.resolve(given).normalize();
+        try {
+            if (!directory.toRealPath().startsWith(root)) {
+                throw outside(path);
+            }
+        } catch (IOException e) {
+            throw ApiException.notFound(
+                    "path",
+                    "adapter_not_found",
+                    "there is no '" + Reasons.excerpt(path) + "' in the folder of adapters");
+        }
+        if (!Files.isRegularFile(directory.resolve(CONFIG))) {
+            throw ApiException.notFound(
+                    "path",
+                    "adapter_not_found",
+                    "'" + Reasons.excerpt(path) + "' is no adapter: there is no " + CONFIG + " in it");
+        }
+        return directory;
+    }
+
+    /** How an adapter's directory is called in answers. */
+    String nameOf(Path directory) {
+        return root.relativize(directory).toString();
+    }
+
+    /** The directories of all adapters in the folder, some levels deep. */
+    List<Path> adapters() {
+        try (Stream<Path> files = Files.walk(root, DEEPEST)) {
+            return files.filter(file -> !file.equals(root) && Files.isRegularFile(file.resolve(CONFIG)))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw new UserErrorException("--adapters: cannot read " + root + ": " + Reasons.of(e), e);
+        }
+    }
+
+    /** The version that lies there now, or null where there is none. */
+    @Nullable
+    Fingerprint fingerprint(Path directory) {
+        List<String> files = new ArrayList<>();
+        long weights = 0;
+        for (String name : FILES) {
+            try {
+                BasicFileAttributes file = Files.readAttributes(directory.resolve(name), BasicFileAttributes.class);
+                files.add(name + " " + file.size() + " " + file.lastModifiedTime() + " " + file.fileKey());
+                if (name.equals(WEIGHTS)) {
+                    weights = file.size();
+                }
+            } catch (IOException e) {
+                if (name.equals(CONFIG)) {
+                    return null;
+                }
+            }
+        }
+        return new Fingerprint(files, weights);
+    }
+
+    /**
+     * Copies one version of an adapter: whoever replaces its files meanwhile changes nothing that is mapped, and what is read
+     * is never half of one and half of another.
+     *
+     * @return the version that was copied
+     */
+    Fingerprint copy(Path directory, Path target) throws IOException, InterruptedException {
+        for (int attempt = 0; attempt < 20; attempt++) {
+            Fingerprint before = fingerprint(directory);
+            if (before != null) {
+                try {
+                    copyFiles(directory, target);
+                } catch (IOException e) {
+                    if (Objects.equals(before, fingerprint(directory))) {
+                        throw e;
+                    }
+                }
+                if (before.equals(fingerprint(directory))) {
+                    return before;
+                }
+            }
+            Thread.sleep(50);
+        }
+        throw new UserErrorException(nameOf(directory) + ": the adapter's files are missing, or change all the time");
+    }
+
+    private void copyFiles(Path directory, Path target) throws IOException {
+        for (String name : FILES) {
+            Path copy = target.resolve(name);
+            Files.deleteIfExists(copy);
+            Path file = directory.resolve(name);
+            if (!Files.exists(file)) {
+                continue;
+            }
+            Path real = file.toRealPath();
+            if (!real.startsWith(root)) {
+                throw new UserErrorException(name + " is a link to a place outside of the folder of adapters");
+            }
+            if (!Files.isRegularFile(real, LinkOption.NOFOLLOW_LINKS)) {
+                throw new UserErrorException(name + " is no ordinary file");
+            }
+            Files.createDirectories(copy.getParent());
+            try (InputStream content = Files.newInputStream(real, LinkOption.NOFOLLOW_LINKS)) {
+                Files.copy(content, copy);
+            }
+        }
+        if (Files.exists(directory.resolve(PICKLED))) {
+            Files.createFile(target.resolve(PICKLED));
+        }
+    }
+
+    private static ApiException outside(String path) {
+        return ApiException.invalid(
+                "path",
+                "'" + Reasons.excerpt(path) + "' is no path within the folder of adapters: expected a relative one");
+    }
+}

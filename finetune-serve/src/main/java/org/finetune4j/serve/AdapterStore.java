@@ -1,0 +1,382 @@
+package org.finetune4j.serve;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Pattern;
+import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.chat.ChatTemplate;
+import org.finetune4j.strategy.AdapterFormat;
+import org.finetune4j.strategy.PooledAdapter;
+import org.finetune4j.strategy.RowAdapterPool;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The adapters that requests can name. They are read on a thread of their own, while answers go on; those that were not used
+ * for longest leave memory when there is too much, and are read again when somebody asks. A request holds the version that it
+ * began with. Files that were replaced are another version, which the next request gets.
+ */
+final class AdapterStore implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(AdapterStore.class);
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/-]{0,199}");
+
+    private final CausalLM model;
+    private final String baseName;
+    private final @Nullable AdapterFolder folder;
+    private final long mostBytes;
+    private final ServerMetrics metrics;
+    private final Map<String, Entry> entries = new LinkedHashMap<>();
+    private final ExecutorService loader = Executors.newSingleThreadExecutor(task -> {
+        Thread thread = new Thread(task, "finetune4j-adapters");
+        thread.setDaemon(true);
+        return thread;
+    });
+    private @Nullable AdapterFormat format;
+    private @Nullable RowAdapterPool pool;
+    private long bytes;
+    private long clock;
+
+    /** A name that requests may use. */
+    private static final class Entry {
+        private final Path directory;
+        private @Nullable LoadedAdapter current;
+        private boolean loading;
+        private long attempts;
+        private @Nullable RuntimeException failure;
+
+        /** A version on disk that could not be read, beside one in memory. */
+        private AdapterFolder.@Nullable Fingerprint broken;
+
+        private Entry(Path directory) {
+            this.directory = directory;
+        }
+    }
+
+    /** An adapter as lists show it. */
+    record Description(String name, String path, boolean loaded, long bytes, int users) {}
+
+    AdapterStore(
+            CausalLM model, String baseName, @Nullable AdapterFolder folder, long mostBytes, ServerMetrics metrics) {
+        this.model = model;
+        this.baseName = baseName;
+        this.folder = folder;
+        this.mostBytes = mostBytes;
+        this.metrics = metrics;
+        metrics.gauge("adapters.loaded", "adapters in memory", this::loaded);
+        metrics.gauge("adapters.bytes", "what adapters in memory take", this::bytes);
+    }
+
+    /** The use of one version, until it is closed; closing twice is fine. */
+    final class Lease implements AutoCloseable {
+        private final LoadedAdapter adapter;
+        private final AtomicBoolean released = new AtomicBoolean();
+
+        private Lease(LoadedAdapter adapter) {
+            this.adapter = adapter;
+        }
+
+        LoadedAdapter adapter() {
+            return adapter;
+        }
+
+        @Override
+        public void close() {
+            if (released.compareAndSet(false, true)) {
+                release(adapter);
+            }
+        }
+    }
+
+    /** Offers every adapter of the folder under its path, to be read when somebody asks. */
+    synchronized void offerAll() {
+        AdapterFolder from = folder;
+        if (from != null) {
+            from.adapters().forEach(directory -> entries.put(from.nameOf(directory), new Entry(directory)));
+        }
+    }
+
+    /** Reads an adapter under a name, in place of the one that has it. */
+    Description load(String name, String path, long deadline) {
+        if (folder == null) {
+            throw ApiException.invalid(null, "the server was started without a folder of adapters (--adapters FOLDER)");
+        }
+        if (!NAME.matcher(name).matches() || name.equals(baseName)) {
+            throw ApiException.invalid(
+                    "name",
+                    "'" + Reasons.excerpt(name)
+                            + "' cannot be the name of an adapter: expected letters, digits and . _ / -,"
+                            + " and not the base model's name");
+        }
+        Entry entry = new Entry(folder.resolve(path));
+        LoadedAdapter loaded = await(entry, deadline, null);
+        try {
+            synchronized (this) {
+                Entry before = entries.put(name, entry);
+                retire(before);
+                return describe(name, entry);
+            }
+        } finally {
+            release(loaded);
+        }
+    }
+
+    /** Takes a name away; requests that use the adapter end with it. */
+    synchronized void unload(String name) {
+        Entry entry = entries.remove(name);
+        if (entry == null) {
+            throw unknown(name, "name");
+        }
+        retire(entry);
+    }
+
+    private synchronized void retire(@Nullable Entry entry) {
+        if (entry != null && entry.current != null) {
+            LoadedAdapter old = entry.current;
+            entry.current = null;
+            old.retired = true;
+            freeIfUnused(old);
+        }
+    }
+
+    /** The version of an adapter that a new request is answered by. */
+    Lease acquire(String name, long deadline) {
+        Entry entry;
+        synchronized (this) {
+            entry = entries.get(name);
+            if (entry == null) {
+                throw unknown(name, "model");
+            }
+        }
+        return new Lease(await(entry, deadline, Objects.requireNonNull(folder).fingerprint(entry.directory)));
+    }
+
+    synchronized boolean knows(String name) {
+        return entries.containsKey(name);
+    }
+
+    synchronized ApiException unknown(String name, String param) {
+        List<String> known = new ArrayList<>(entries.keySet());
+        known.add(baseName);
+        return ApiException.notFound(
+                param,
+                "model_not_found",
+                "there is no model '" + Reasons.excerpt(name) + "'" + Suggestions.didYouMean(name, known));
+    }
+
+    synchronized List<Description> list() {
+        List<Description> all = new ArrayList<>();
+        entries.forEach((name, entry) -> all.add(describe(name, entry)));
+        return all;
+    }
+
+    private Description describe(String name, Entry entry) {
+        LoadedAdapter current = entry.current;
+        return new Description(
+                name,
+                Objects.requireNonNull(folder).nameOf(entry.directory),
+                current != null,
+                current == null ? 0 : current.adapter().bytes(),
+                current == null ? 0 : current.users);
+    }
+
+    /** Waits for an adapter's newest version and begins to use it. */
+    private LoadedAdapter await(Entry entry, long deadline, AdapterFolder.@Nullable Fingerprint onDisk) {
+        synchronized (this) {
+            LoadedAdapter current = entry.current;
+            boolean newest = current != null
+                    && (onDisk == null || onDisk.equals(current.version()) || onDisk.equals(entry.broken));
+            if (!newest) {
+                long attempts = entry.attempts;
+                if (!entry.loading) {
+                    entry.loading = true;
+                    loader.execute(() -> read(entry, deadline));
+                }
+                while (entry.attempts == attempts) {
+                    waitUntil(deadline, "the adapter was not read in time");
+                }
+                current = entry.current;
+                if (current == null) {
+                    RuntimeException failure = entry.failure;
+                    throw failure == null ? ApiException.unavailable("the adapter was taken away") : failure;
+                }
+                if (entry.failure != null) {
+                    entry.broken = onDisk;
+                }
+            }
+            LoadedAdapter used = Objects.requireNonNull(current);
+            used.users++;
+            used.lastUse = ++clock;
+            return used;
+        }
+    }
+
+    private synchronized void waitUntil(long deadline, String otherwise) {
+        long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+        if (left <= 0) {
+            throw ApiException.unavailable(otherwise);
+        }
+        try {
+            wait(left);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw ApiException.unavailable("the server is being stopped");
+        }
+    }
+
+    /** On the loader's thread. */
+    private void read(Entry entry, long deadline) {
+        LoadedAdapter loaded = null;
+        RuntimeException failure = null;
+        try {
+            long start = System.nanoTime();
+            loaded = read(entry.directory, deadline);
+            metrics.adapterLoaded(System.nanoTime() - start);
+        } catch (ApiException e) {
+            failure = e;
+        } catch (UserErrorException e) {
+            failure = ApiException.invalid(null, "invalid_adapter", String.valueOf(e.getMessage()));
+        } catch (IOException | RuntimeException | InterruptedException | OutOfMemoryError e) {
+            LOG.warn("adapter {} cannot be read", entry.directory, e);
+            failure = ApiException.internal("the adapter cannot be read: " + Reasons.of(e));
+        }
+        synchronized (this) {
+            LoadedAdapter old = entry.current;
+            entry.failure = failure;
+            if (loaded != null) {
+                bytes += loaded.adapter().bytes();
+                loaded.lastUse = ++clock;
+                entry.current = loaded;
+                entry.broken = null;
+                if (old != null) {
+                    old.retired = true;
+                    freeIfUnused(old);
+                }
+            } else if (old != null && failure != null) {
+                LOG.warn("adapter {} stays as it was: {}", entry.directory, failure.getMessage());
+            }
+            entry.loading = false;
+            entry.attempts++;
+            notifyAll();
+        }
+    }
+
+    private LoadedAdapter read(Path directory, long deadline) throws IOException, InterruptedException {
+        AdapterFolder from = Objects.requireNonNull(folder);
+        AdapterFolder.Fingerprint now = from.fingerprint(directory);
+        if (now != null) {
+            makeRoom(now.weightBytes(), deadline);
+        }
+        Path copy = AtomicFiles.temporaryDirectory("finetune4j-adapter");
+        try {
+            AdapterFolder.Fingerprint version = from.copy(directory, copy);
+            AdapterFormat found = AdapterFormat.of(copy);
+            PooledAdapter adapter = pool(found).load(copy);
+            try (AdapterDirectory words = AdapterDirectory.open(copy, model.directory())) {
+                ChatTemplate template = words.chatTemplate().orElse(null);
+                return new LoadedAdapter(adapter, version, template);
+            } catch (RuntimeException e) {
+                adapter.close();
+                throw e;
+            }
+        } catch (UserErrorException e) {
+            String message = String.valueOf(e.getMessage())
+                    .replace(copy.toString(), from.nameOf(directory))
+                    .replace(copy.getFileName().toString(), from.nameOf(directory));
+            throw new UserErrorException(message, e);
+        } finally {
+            AtomicFiles.deleteTemporary(copy);
+        }
+    }
+
+    private RowAdapterPool pool(AdapterFormat wanted) {
+        if (pool == null) {
+            pool = wanted.pool(model);
+            format = wanted;
+        } else if (!wanted.getClass().equals(Objects.requireNonNull(format).getClass())) {
+            throw new UserErrorException(
+                    "the server has adapters of another kind already: one kind goes with one base");
+        }
+        return pool;
+    }
+
+    private synchronized void makeRoom(long needed, long deadline) {
+        if (needed > mostBytes) {
+            throw ApiException.invalid(
+                    "path", "the adapter has " + needed + " bytes, and all adapters in memory may have " + mostBytes);
+        }
+        while (bytes + needed > mostBytes) {
+            Entry oldest = entries.values().stream()
+                    .filter(entry -> entry.current != null && entry.current.users == 0)
+                    .min(Comparator.comparingLong(entry -> Objects.requireNonNull(entry.current).lastUse))
+                    .orElse(null);
+            if (oldest == null) {
+                waitUntil(deadline, "all adapters in memory are in use, and there is no room for another");
+            } else {
+                retire(oldest);
+            }
+        }
+    }
+
+    private synchronized void release(LoadedAdapter adapter) {
+        adapter.users--;
+        freeIfUnused(adapter);
+        notifyAll();
+    }
+
+    /** Gives back the memory of a version that nobody can ask for any more. */
+    private void freeIfUnused(LoadedAdapter adapter) {
+        if (adapter.retired && adapter.users == 0) {
+            bytes -= adapter.adapter().bytes();
+            if (loader.isShutdown()) {
+                adapter.adapter().close();
+            } else {
+                loader.execute(adapter.adapter()::close);
+            }
+        }
+    }
+
+    private synchronized double loaded() {
+        return entries.values().stream().filter(entry -> entry.current != null).count();
+    }
+
+    private synchronized double bytes() {
+        return bytes;
+    }
+
+    /** Frees all adapters. No request is under way any more. */
+    @Override
+    public void close() {
+        loader.shutdown();
+        try {
+            if (!loader.awaitTermination(1, TimeUnit.MINUTES)) {
+                throw new IllegalStateException("an adapter is still being read");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        synchronized (this) {
+            List.copyOf(entries.values()).forEach(this::retire);
+            entries.clear();
+        }
+        if (pool != null) {
+            pool.close();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package org.finetune4j.serve;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.finetune4j.generate.GenerationOptions;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How to answer, as both forms of requests say it: OpenAI's names, and those of other servers' names that this one does. What is not
+ * given is as OpenAI has it (temperature 1, top_p 1), then as the model's generation_config.json says.
+ */
+final class SamplingFields {
+
+    /** OpenAI's own limit. */
+    private static final int MOST_STOPS = 16;
+
+    private static final Predicate<JsonNode> NEVER = value -> false;
+    private static final Predicate<JsonNode> ZERO = value -> value.isNumber() && value.doubleValue() == 0;
+    private static final Predicate<JsonNode> EMPTY = value -> value.isContainerNode() && value.isEmpty();
+    private static final Predicate<JsonNode> FALSE = value -> value.isBoolean() && !value.booleanValue();
+
+    /** Asked for by other servers' clients: what changes the answer, and is not done. */
+    private static final List<String> OTHERS = List.of(
+            "grammar",
+            "guided_json",
+            "guided_regex",
+            "guided_choice",
+            "guided_grammar",
+            "structured_outputs",
+            "json_schema",
+            "logits_processors",
+            "bad_words",
+            "allowed_token_ids",
+            "prompt_logprobs",
+            "stop_token_ids",
+            "truncate_prompt_tokens",
+            "reasoning_effort",
+            "verbosity",
+            "web_search_options",
+            "audio",
+            "functions",
+            "function_call",
+            "suffix",
+            "chat_template",
+            "length_penalty",
+            "typical_p",
+            "mirostat",
+            "dynatemp_range",
+            "xtc_probability",
+            "dry_multiplier");
+
+    private SamplingFields() {}
+
+    /** What is refused in both forms. */
+    static void refuseOthers(RequestFields fields) {
+        fields.refuse("logit_bias", EMPTY);
+        fields.refuse("presence_penalty", ZERO);
+        fields.refuse("frequency_penalty", ZERO);
+        fields.refuse("use_beam_search", FALSE);
+        fields.refuse("echo", FALSE);
+        fields.refuse("continue_final_message", FALSE);
+        fields.refuse("add_generation_prompt", value -> value.isBoolean() && value.booleanValue());
+        fields.refuse("modalities", value -> value.isArray() && value.size() == 1 && isText(value.get(0)));
+        OTHERS.forEach(key -> fields.refuse(key, NEVER));
+        RequestFields format = fields.object("response_format");
+        if (format != null && !isText(format.node("type"))) {
+            throw ApiException.unsupported(
+                    "response_format",
+                    "'response_format' is not implemented but for {\"type\": \"text\"}: leave it out");
+        }
+    }
+
+    private static boolean isText(JsonNode value) {
+        return value.isTextual() && value.textValue().equals("text");
+    }
+
+    /**
+     * Reads how to answer.
+     *
+     * @param logprobs how many of the likeliest tokens to report, -1 for no report
+     * @param stopTokens what ends an answer
+     * @param stops texts that end it besides those of the request
+     */
+    static GenerationOptions options(
+            RequestFields fields,
+            int choices,
+            @Nullable Integer maxTokens,
+            int logprobs,
+            Set<Integer> stopTokens,
+            List<String> stops) {
+        GenerationOptions.Builder builder = GenerationOptions.builder()
+                .numBeams(1)
+                .numReturnSequences(choices)
+                .temperature(orElse(fields.number("temperature", 0, 100), 1))
+                .topP(topP(fields));
+        given(fields.whole("top_k", -1, Integer.MAX_VALUE), value -> builder.topK(Math.max(0, value)));
+        given(fields.number("min_p", 0, 1), builder::minP);
+        given(fields.number("repetition_penalty", 1e-3, 1e3), builder::repetitionPenalty);
+        given(fields.whole("min_tokens", 0, Integer.MAX_VALUE), builder::minNewTokens);
+        given(maxTokens, builder::maxNewTokens);
+        Long seed = fields.seed("seed");
+        builder.seed(seed == null ? ThreadLocalRandom.current().nextLong() : seed);
+        List<String> own = fields.texts("stop", MOST_STOPS);
+        if (!own.isEmpty() || !stops.isEmpty()) {
+            List<String> all = new ArrayList<>(own);
+            all.addAll(stops);
+            builder.stopStrings(all);
+        }
+        builder.stopTokens(fields.flag("ignore_eos") ? Set.of() : stopTokens);
+        if (logprobs >= 0) {
+            builder.logprobs(logprobs);
+        }
+        return builder.build();
+    }
+
+    private static double topP(RequestFields fields) {
+        double value = orElse(fields.number("top_p", 0, 1), 1);
+        return value == 0 ? Double.MIN_NORMAL : value; // the likeliest alone, as others have it
+    }
+
+    private static double orElse(@Nullable Double value, double otherwise) {
+        return value == null ? otherwise : value;
+    }
+
+    private static <T> void given(@Nullable T value, Consumer<T> sink) {
+        if (value != null) {
+            sink.accept(value);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package org.finetune4j.serve;
+
+import java.time.Duration;
+
+/**
+ * What a server may use, and what one request may ask for.
+ *
+ * @param maxRows answers that are computed at once
+ * @param cacheBytes what keys and values of answers under way may take
+ * @param maxQueued requests that wait for their turn; tenants share this evenly
+ * @param requestTimeout how long a request may take from its arrival to its end
+ * @param maxBodyBytes the largest body of a request
+ * @param maxChoices answers that one request may ask for, all its prompts together
+ * @param maxTokens tokens that one answer may have; the model's context is a limit of its own
+ * @param adapterBytes what adapters in memory may take
+ */
+public record ServerLimits(
+        int maxRows,
+        long cacheBytes,
+        int maxQueued,
+        Duration requestTimeout,
+        long maxBodyBytes,
+        int maxChoices,
+        int maxTokens,
+        long adapterBytes) {
+
+    /**
+     * Checks the numbers.
+     *
+     * @param maxRows answers that are computed at once
+     * @param cacheBytes what keys and values of answers under way may take
+     * @param maxQueued requests that wait for their turn
+     * @param requestTimeout how long a request may take
+     * @param maxBodyBytes the largest body of a request
+     * @param maxChoices answers that one request may ask for
+     * @param maxTokens tokens that one answer may have
+     * @param adapterBytes what adapters in memory may take
+     * @throws IllegalArgumentException when one is not positive
+     */
+    public ServerLimits {
+        if (maxRows < 1
+                || cacheBytes < 1
+                || maxQueued < 1
+                || requestTimeout.isNegative()
+                || requestTimeout.isZero()
+                || maxBodyBytes < 1
+                || maxChoices < 1
+                || maxTokens < 1
+                || adapterBytes < 1) {
+            throw new IllegalArgumentException("limits of a server must be positive");
+        }
+    }
+
+    /** {@return 32 rows in 2 GiB, 256 requests that wait, ten minutes, 4 MiB a body, 1 GiB of adapters} */
+    public static ServerLimits defaults() {
+        return new ServerLimits(32, 2L << 30, 256, Duration.ofMinutes(10), 4L << 20, 32, Integer.MAX_VALUE, 1L << 30);
+    }
+
+    /**
+     * The same with another number of answers at once.
+     *
+     * @param rows answers that are computed at once, and that one request may ask for
+     * @return the limits
+     */
+    public ServerLimits withMaxRows(int rows) {
+        return new ServerLimits(
+                rows, cacheBytes, maxQueued, requestTimeout, maxBodyBytes, rows, maxTokens, adapterBytes);
+    }
+
+    /**
+     * The same with another limit of keys and values.
+     *
+     * @param bytes what they may take
+     * @return the limits
+     */
+    public ServerLimits withCacheBytes(long bytes) {
+        return new ServerLimits(
+                maxRows, bytes, maxQueued, requestTimeout, maxBodyBytes, maxChoices, maxTokens, adapterBytes);
+    }
+
+    /**
+     * The same with another queue.
+     *
+     * @param requests that wait for their turn
+     * @return the limits
+     */
+    public ServerLimits withMaxQueued(int requests) {
+        return new ServerLimits(
+                maxRows, cacheBytes, requests, requestTimeout, maxBodyBytes, maxChoices, maxTokens, adapterBytes);
+    }
+
+    /**
+     * The same with another time for a request.
+     *
+     * @param timeout from its arrival to its end
+     * @return the limits
+     */
+    public ServerLimits withRequestTimeout(Duration timeout) {
+        return new ServerLimits(
+                maxRows, cacheBytes, maxQueued, timeout, maxBodyBytes, maxChoices, maxTokens, adapterBytes);
+    }
+
+    /**
+     * The same with another size of bodies.
+     *
+     * @param bytes of the largest body
+     * @return the limits
+     */
+    public ServerLimits withMaxBodyBytes(long bytes) {
+        return new ServerLimits(
+                maxRows, cacheBytes, maxQueued, requestTimeout, bytes, maxChoices, maxTokens, adapterBytes);
+    }
+
+    /**
+     * The same with another length of answers.
+     *
+     * @param tokens that one answer may have
+     * @return the limits
+     */
+    public ServerLimits withMaxTokens(int tokens) {
+        return new ServerLimits(
+                maxRows, cacheBytes, maxQueued, requestTimeout, maxBodyBytes, maxChoices, tokens, adapterBytes);
+    }
+
+    /**
+     * The same with another limit of adapters.
+     *
+     * @param bytes that adapters in memory may take
+     * @return the limits
+     */
+    public ServerLimits withAdapterBytes(long bytes) {
+        return new ServerLimits(
+                maxRows, cacheBytes, maxQueued, requestTimeout, maxBodyBytes, maxChoices, maxTokens, bytes);
+    }
+}

@@ -1,0 +1,77 @@
+package org.finetune4j.serve;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import org.finetune4j.generate.TokenLogprob;
+import org.jspecify.annotations.Nullable;
+
+/** Answers of {@code /v1/completions}. */
+record TextForm(TokenText tokens) implements AnswerForm {
+
+    @Override
+    public String idPrefix() {
+        return "cmpl-";
+    }
+
+    @Override
+    public String object() {
+        return "text_completion";
+    }
+
+    @Override
+    public String pieceObject() {
+        return object();
+    }
+
+    @Override
+    public boolean isHeldBack() {
+        return false;
+    }
+
+    @Override
+    public void choice(ObjectNode choice, String text, String finishReason, @Nullable List<TokenLogprob> logprobs) {
+        piece(choice, text, 0, logprobs);
+        choice.put("finish_reason", finishReason);
+    }
+
+    @Override
+    public boolean begin(ObjectNode choice) {
+        return false;
+    }
+
+    @Override
+    public void piece(ObjectNode choice, String text, int offset, @Nullable List<TokenLogprob> logprobs) {
+        choice.put("text", text);
+        if (logprobs == null) {
+            choice.putNull("logprobs");
+        } else {
+            logprobs(choice.putObject("logprobs"), offset, logprobs);
+        }
+        choice.putNull("finish_reason");
+    }
+
+    @Override
+    public void end(ObjectNode choice, String text, String finishReason) {
+        choice.put("text", "");
+        choice.putNull("logprobs");
+        choice.put("finish_reason", finishReason);
+    }
+
+    private void logprobs(ObjectNode node, int offset, List<TokenLogprob> logprobs) {
+        ArrayNode texts = node.putArray("tokens");
+        ArrayNode values = node.putArray("token_logprobs");
+        ArrayNode likeliest = node.putArray("top_logprobs");
+        ArrayNode offsets = node.putArray("text_offset");
+        int at = offset;
+        for (TokenLogprob token : logprobs) {
+            String text = tokens.of(token.token());
+            texts.add(text);
+            values.add(token.logprob());
+            ObjectNode top = likeliest.addObject();
+            token.top().forEach(candidate -> top.put(tokens.of(candidate.token()), candidate.logprob()));
+            offsets.add(at);
+            at += text.length();
+        }
+    }
+}

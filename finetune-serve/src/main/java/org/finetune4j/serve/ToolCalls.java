@@ -1,0 +1,96 @@
+package org.finetune4j.serve;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.model.chat.ChatTemplate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a model writes calls of tools, which its chat template tells: between {@code <tool_call>} and {@code </tool_call>}
+ * (Hermes, Qwen), or as an answer that is JSON alone (Llama 3). What is no call of a known tool is text.
+ */
+final class ToolCalls {
+
+    /**
+     * A call.
+     *
+     * @param arguments JSON, as OpenAI has it
+     */
+    record Call(String name, String arguments) {}
+
+    /** An answer with calls, and the text before them. */
+    record Parsed(String text, List<Call> calls) {}
+
+    private static final Pattern MARKED = Pattern.compile("<tool_call>(.*?)(?:</tool_call>|$)", Pattern.DOTALL);
+
+    private final boolean marked;
+    private final Set<String> names;
+
+    private ToolCalls(boolean marked, Set<String> names) {
+        this.marked = marked;
+        this.names = names;
+    }
+
+    /**
+     * How calls are written in answers to a template.
+     *
+     * @param names of the tools that may be called
+     * @return null where the template's form is not known: then calls are text
+     */
+    static @Nullable ToolCalls of(ChatTemplate template, Set<String> names) {
+        String source = template.source();
+        if (source.contains("<tool_call>")) {
+            return new ToolCalls(true, names);
+        }
+        boolean json = source.contains("\"parameters\"") && source.contains("tools");
+        return json ? new ToolCalls(false, names) : null;
+    }
+
+    /** The calls in an answer; empty where there are none, or one is not whole. */
+    Optional<Parsed> parse(String text) {
+        List<Call> calls = new ArrayList<>();
+        if (!marked) {
+            Optional<Call> call = text.strip().startsWith("{") ? call(text.strip()) : Optional.empty();
+            return call.map(only -> new Parsed("", List.of(only)));
+        }
+        Matcher matcher = MARKED.matcher(text);
+        int first = -1;
+        while (matcher.find()) {
+            Optional<Call> call = call(matcher.group(1).strip());
+            if (call.isEmpty()) {
+                return Optional.empty();
+            }
+            first = first < 0 ? matcher.start() : first;
+            calls.add(call.get());
+        }
+        return calls.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Parsed(text.substring(0, first).strip(), calls));
+    }
+
+    private Optional<Call> call(String json) {
+        JsonNode node;
+        try {
+            node = Json.parse(json, "call");
+        } catch (UserErrorException e) {
+            return Optional.empty();
+        }
+        JsonNode arguments = node.has("arguments") ? node.path("arguments") : node.path("parameters");
+        String name = node.path("name").asText("");
+        if (!names.contains(name)) {
+            return Optional.empty();
+        }
+        return Optional.of(new Call(
+                name,
+                arguments.isTextual()
+                        ? arguments.textValue()
+                        : arguments.isMissingNode() ? "{}" : Json.write(arguments)));
+    }
+}
