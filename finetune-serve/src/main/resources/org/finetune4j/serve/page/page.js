@@ -334,7 +334,7 @@ function summary(runs) {
   const held = run => last(run, 'evaluation');
   rows.push(['Steps', run => `${step(run).step ?? 0} of ${last(run, 'start').total_steps ?? '?'}`],
     ['Loss', run => short(number(step(run).loss))],
-    ['Held-out loss', run => short(number(held(run).loss))],
+    ['Held-out loss', run => Number.isFinite(number(held(run).loss)) ? short(held(run).loss) : 'none'],
     ['Tokens a second', run => short(number(step(run).tokens_per_second))],
     ['Trained parameters', run => (last(run, 'start').trainable_parameters ?? 0).toLocaleString('en')],
     ['Warnings', run => run.events.filter(event => event.event === 'warning').map(event => event.message).join('\n') || 'none']);
