@@ -57,9 +57,10 @@ final class AdapterStore implements AutoCloseable {
     private static final class Entry {
         private final Path directory;
         private @Nullable LoadedAdapter current;
-        private boolean loading;
-        private long attempts;
-        private @Nullable RuntimeException failure;
+        private @Nullable Reading reading;
+
+        /** Whether the name was taken away, or given to another. */
+        private boolean removed;
 
         /** A version on disk that could not be read, beside one in memory. */
         private AdapterFolder.@Nullable Fingerprint broken;
@@ -67,6 +68,14 @@ final class AdapterStore implements AutoCloseable {
         private Entry(Path directory) {
             this.directory = directory;
         }
+    }
+
+    /** A version that is being read, and who waits for it: whoever does has begun to use it when it is there. */
+    private static final class Reading {
+        private int waiting;
+        private boolean done;
+        private @Nullable LoadedAdapter result;
+        private @Nullable RuntimeException failure;
     }
 
     /** An adapter as lists show it. */
@@ -129,7 +138,7 @@ final class AdapterStore implements AutoCloseable {
         try {
             synchronized (this) {
                 Entry before = entries.put(name, entry);
-                retire(before);
+                remove(before);
                 return describe(name, entry);
             }
         } finally {
@@ -143,13 +152,24 @@ final class AdapterStore implements AutoCloseable {
         if (entry == null) {
             throw unknown(name, "name");
         }
-        retire(entry);
+        remove(entry);
     }
 
-    private synchronized void retire(@Nullable Entry entry) {
-        if (entry != null && entry.current != null) {
-            LoadedAdapter old = entry.current;
-            entry.current = null;
+    private synchronized void remove(@Nullable Entry entry) {
+        if (entry != null) {
+            entry.removed = true;
+            retire(entry);
+        }
+    }
+
+    private void retire(Entry entry) {
+        LoadedAdapter old = entry.current;
+        entry.current = null;
+        retire(old);
+    }
+
+    private void retire(@Nullable LoadedAdapter old) {
+        if (old != null) {
             old.retired = true;
             freeIfUnused(old);
         }
@@ -197,34 +217,39 @@ final class AdapterStore implements AutoCloseable {
     }
 
     /** Waits for an adapter's newest version and begins to use it. */
-    private LoadedAdapter await(Entry entry, long deadline, AdapterFolder.@Nullable Fingerprint onDisk) {
-        synchronized (this) {
-            LoadedAdapter current = entry.current;
-            boolean newest = current != null
-                    && (onDisk == null || onDisk.equals(current.version()) || onDisk.equals(entry.broken));
-            if (!newest) {
-                long attempts = entry.attempts;
-                if (!entry.loading) {
-                    entry.loading = true;
-                    loader.execute(() -> read(entry, deadline));
-                }
-                while (entry.attempts == attempts) {
-                    waitUntil(deadline, "the adapter was not read in time");
-                }
-                current = entry.current;
-                if (current == null) {
-                    RuntimeException failure = entry.failure;
-                    throw failure == null ? ApiException.unavailable("the adapter was taken away") : failure;
-                }
-                if (entry.failure != null) {
-                    entry.broken = onDisk;
-                }
-            }
-            LoadedAdapter used = Objects.requireNonNull(current);
-            used.users++;
-            used.lastUse = ++clock;
-            return used;
+    private synchronized LoadedAdapter await(Entry entry, long deadline, AdapterFolder.@Nullable Fingerprint onDisk) {
+        LoadedAdapter current = entry.current;
+        boolean newest =
+                current != null && (onDisk == null || onDisk.equals(current.version()) || onDisk.equals(entry.broken));
+        if (newest && current != null) {
+            current.users++;
+            current.lastUse = ++clock;
+            return current;
         }
+        Reading reading = entry.reading;
+        if (reading == null) {
+            reading = new Reading();
+            entry.reading = reading;
+            Reading started = reading;
+            loader.execute(() -> read(entry, started, deadline));
+        }
+        reading.waiting++;
+        while (!reading.done) {
+            try {
+                waitUntil(deadline, "the adapter was not read in time");
+            } catch (ApiException e) {
+                reading.waiting--;
+                throw e;
+            }
+        }
+        LoadedAdapter result = reading.result;
+        if (result == null) {
+            throw Objects.requireNonNull(reading.failure);
+        }
+        if (reading.failure != null) {
+            entry.broken = onDisk;
+        }
+        return result;
     }
 
     private synchronized void waitUntil(long deadline, String otherwise) {
@@ -241,7 +266,7 @@ final class AdapterStore implements AutoCloseable {
     }
 
     /** On the loader's thread. */
-    private void read(Entry entry, long deadline) {
+    private void read(Entry entry, Reading reading, long deadline) {
         LoadedAdapter loaded = null;
         RuntimeException failure = null;
         try {
@@ -258,21 +283,28 @@ final class AdapterStore implements AutoCloseable {
         }
         synchronized (this) {
             LoadedAdapter old = entry.current;
-            entry.failure = failure;
             if (loaded != null) {
                 bytes += loaded.adapter().bytes();
-                loaded.lastUse = ++clock;
                 entry.current = loaded;
                 entry.broken = null;
-                if (old != null) {
-                    old.retired = true;
-                    freeIfUnused(old);
-                }
             } else if (old != null && failure != null) {
                 LOG.warn("adapter {} stays as it was: {}", entry.directory, failure.getMessage());
             }
-            entry.loading = false;
-            entry.attempts++;
+            LoadedAdapter now = entry.current;
+            if (now != null) {
+                now.users += reading.waiting;
+                now.lastUse = ++clock;
+            }
+            reading.result = now;
+            reading.failure = failure;
+            reading.done = true;
+            entry.reading = null;
+            if (loaded != null) {
+                retire(old);
+            }
+            if (entry.removed) {
+                retire(entry);
+            }
             notifyAll();
         }
     }
@@ -372,7 +404,7 @@ final class AdapterStore implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         synchronized (this) {
-            List.copyOf(entries.values()).forEach(this::retire);
+            entries.values().forEach(this::remove);
             entries.clear();
         }
         if (pool != null) {
