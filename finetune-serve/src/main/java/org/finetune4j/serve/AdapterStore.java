@@ -12,6 +12,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
@@ -234,13 +235,12 @@ final class AdapterStore implements AutoCloseable {
             loader.execute(() -> read(entry, started, deadline));
         }
         reading.waiting++;
-        while (!reading.done) {
-            try {
-                waitUntil(deadline, "the adapter was not read in time");
-            } catch (ApiException e) {
-                reading.waiting--;
-                throw e;
-            }
+        Reading awaited = reading;
+        try {
+            waitFor(() -> awaited.done, deadline, "the adapter was not read in time");
+        } catch (ApiException e) {
+            reading.waiting--;
+            throw e;
         }
         LoadedAdapter result = reading.result;
         if (result == null) {
@@ -252,13 +252,15 @@ final class AdapterStore implements AutoCloseable {
         return result;
     }
 
-    private synchronized void waitUntil(long deadline, String otherwise) {
-        long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
-        if (left <= 0) {
-            throw ApiException.unavailable(otherwise);
-        }
+    private synchronized void waitFor(BooleanSupplier condition, long deadline, String otherwise) {
         try {
-            wait(left);
+            while (!condition.getAsBoolean()) {
+                long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+                if (left <= 0) {
+                    throw ApiException.unavailable(otherwise);
+                }
+                wait(left);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw ApiException.unavailable("the server is being stopped");
@@ -353,17 +355,25 @@ final class AdapterStore implements AutoCloseable {
             throw ApiException.invalid(
                     "path", "the adapter has " + needed + " bytes, and all adapters in memory may have " + mostBytes);
         }
+        waitFor(
+                () -> makesRoom(needed),
+                deadline,
+                "all adapters in memory are in use, and there is no room for another");
+    }
+
+    /** Takes unused adapters out of memory, those first that were not used for longest; says whether there is room now. */
+    private boolean makesRoom(long needed) {
         while (bytes + needed > mostBytes) {
             Entry oldest = entries.values().stream()
                     .filter(entry -> entry.current != null && entry.current.users == 0)
                     .min(Comparator.comparingLong(entry -> Objects.requireNonNull(entry.current).lastUse))
                     .orElse(null);
             if (oldest == null) {
-                waitUntil(deadline, "all adapters in memory are in use, and there is no room for another");
-            } else {
-                retire(oldest);
+                return false;
             }
+            retire(oldest);
         }
+        return true;
     }
 
     private synchronized void release(LoadedAdapter adapter) {

@@ -34,16 +34,19 @@ class AdaptersTest {
 
     private static Path adapters;
     private static CausalLM model;
+    private static ModelServer shared;
 
     @BeforeAll
     static void write() {
         Path base = ServedFiles.model(folder);
         adapters = ServedFiles.adapters(base, folder.resolve("adapters"), COUNT);
         model = CausalLM.load(base);
+        shared = start(ServerLimits.defaults());
     }
 
     @AfterAll
     static void close() {
+        shared.close();
         model.close();
     }
 
@@ -106,6 +109,14 @@ class AdaptersTest {
                 "linked-file"
             })
     void noPathLeadsOutOfTheFolder(String path) throws IOException {
+        linkOutside();
+        ServerClient.Answer answer = load(new ServerClient(shared), "x", path);
+        assertTrue(answer.status() == 400 || answer.status() == 404, answer.body());
+        assertEquals("invalid_request_error", answer.error("type"));
+        assertFalse(answer.body().contains(folder.toString()), answer.body());
+    }
+
+    private static void linkOutside() throws IOException {
         Path outside = folder.resolve("outside");
         if (!Files.exists(outside)) {
             Files.createDirectories(outside);
@@ -117,12 +128,6 @@ class AdaptersTest {
             Files.copy(outside.resolve("adapter_config.json"), linked.resolve("adapter_config.json"));
             Files.createSymbolicLink(
                     linked.resolve("adapter_model.safetensors"), outside.resolve("adapter_model.safetensors"));
-        }
-        try (ModelServer server = start(ServerLimits.defaults())) {
-            ServerClient.Answer answer = load(new ServerClient(server), "x", path);
-            assertTrue(answer.status() == 400 || answer.status() == 404, answer.body());
-            assertEquals("invalid_request_error", answer.error("type"));
-            assertFalse(answer.body().contains(folder.toString()), answer.body());
         }
     }
 
