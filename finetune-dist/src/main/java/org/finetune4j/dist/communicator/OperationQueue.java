@@ -2,15 +2,16 @@ package org.finetune4j.dist.communicator;
 
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** Does operations one after the other on a thread of its own, which begins with the first one. */
-final class OperationQueue implements AutoCloseable {
+final class OperationQueue {
 
-    /** The end of the queue. */
-    private static final Operation END = new Operation("end", () -> {});
+    /** How often somebody who waits looks around. */
+    private static final long LOOK_AROUND_MILLISECONDS = 200;
 
     private final String name;
     private final LinkedBlockingQueue<Operation> waiting = new LinkedBlockingQueue<>();
@@ -33,7 +34,7 @@ final class OperationQueue implements AutoCloseable {
      * @return the operation
      */
     Operation add(String what, Runnable work) {
-        Operation operation = new Operation(what, work);
+        Operation operation = new Operation(what, work, false);
         waiting.add(operation);
         if (thread == null) {
             thread = new Thread(this::work, name);
@@ -48,22 +49,31 @@ final class OperationQueue implements AutoCloseable {
         try (Autograd.Mode mode = Autograd.disabled()) {
             while (true) {
                 Operation next = waiting.take();
-                if (next == END) {
+                failure = next.run(failure);
+                if (next.isLast) {
                     return;
                 }
-                failure = next.run(failure);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // nobody interrupts it but who ends the process
         }
     }
 
-    /** Lets the thread end after what is under way, without waiting for it. */
-    @Override
-    public void close() {
-        if (thread != null) {
-            waiting.add(END);
+    /**
+     * Ends the thread after one more operation, which is done at once where there was none before.
+     *
+     * @param what names it in messages
+     * @param work what is done
+     * @return the operation
+     */
+    Operation end(String what, Runnable work) {
+        Operation last = new Operation(what, work, true);
+        if (thread == null) {
+            last.run(null);
+        } else {
+            waiting.add(last);
         }
+        return last;
     }
 
     /** Something that is done or not yet. */
@@ -71,12 +81,14 @@ final class OperationQueue implements AutoCloseable {
 
         private final String what;
         private final Runnable work;
+        private final boolean isLast;
         private final CountDownLatch done = new CountDownLatch(1);
         private volatile @Nullable CommunicationException failure;
 
-        Operation(String what, Runnable work) {
+        private Operation(String what, Runnable work, boolean isLast) {
             this.what = what;
             this.work = work;
+            this.isLast = isLast;
         }
 
         /** Does it, unless an earlier one has failed; returns why this one or the earlier one did. */
@@ -104,11 +116,14 @@ final class OperationQueue implements AutoCloseable {
         /**
          * Waits until it is done.
          *
+         * @param lookAround called now and then; may throw
          * @throws InterruptedException when somebody wants this thread to end
          * @throws CommunicationException when it failed
          */
-        void await() throws InterruptedException {
-            done.await();
+        void await(Runnable lookAround) throws InterruptedException {
+            while (!done.await(LOOK_AROUND_MILLISECONDS, TimeUnit.MILLISECONDS)) {
+                lookAround.run();
+            }
             CommunicationException reason = failure;
             if (reason != null) {
                 CommunicationException here = new CommunicationException(String.valueOf(reason.getMessage()));

@@ -6,6 +6,8 @@ import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DeviceMemory;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What every back end has in common: operations are checked when they are called, done in their order on a thread of the group, and
@@ -13,6 +15,8 @@ import org.finetune4j.tensor.TensorScope;
  * and waits for nobody.
  */
 public abstract class OrderedCommunicator implements Communicator {
+
+    private static final Logger LOG = LoggerFactory.getLogger(OrderedCommunicator.class);
 
     private final int rank;
     private final int size;
@@ -109,8 +113,28 @@ public abstract class OrderedCommunicator implements Communicator {
      */
     protected abstract Pending startReceive(Tensor vector, int source);
 
-    /** Leaves the group; called once. */
+    /** Leaves the group; the last thing that is done, unless something has failed. */
     protected abstract void leave();
+
+    /** {@return whether this rank waits until it has left; not unless a back end says so} */
+    protected boolean waitsToLeave() {
+        return false;
+    }
+
+    /**
+     * Called now and then by who waits for an operation; throws where it will not end.
+     *
+     * @param what the operation
+     */
+    protected void lookAround(String what) {}
+
+    /**
+     * Throws where a back end cannot reach a tensor's memory.
+     *
+     * @param what the operation
+     * @param tensor of its caller
+     */
+    protected void requireReach(String what, Tensor tensor) {}
 
     // ---- the operations ----
 
@@ -216,8 +240,14 @@ public abstract class OrderedCommunicator implements Communicator {
     public final void close() {
         if (!closed) {
             closed = true;
-            queue.close();
-            leave();
+            OperationQueue.Operation last = queue.end("leave", this::leave);
+            if (waitsToLeave()) {
+                try {
+                    await(last, "leave");
+                } catch (CommunicationException e) {
+                    LOG.debug("left a group that could not go on", e);
+                }
+            }
         }
     }
 
@@ -240,12 +270,7 @@ public abstract class OrderedCommunicator implements Communicator {
         return timed(new Pending() {
             @Override
             public void await() {
-                try {
-                    operation.await();
-                } catch (InterruptedException e) {
-                    Thread.currentThread().interrupt();
-                    throw interrupted(what);
-                }
+                OrderedCommunicator.this.await(operation, what);
             }
 
             @Override
@@ -255,15 +280,14 @@ public abstract class OrderedCommunicator implements Communicator {
         });
     }
 
-    /**
-     * Ends the others when this rank's thread is interrupted.
-     *
-     * @param what it was waiting for
-     * @return what is thrown on this thread
-     */
-    protected final CommunicationException interrupted(String what) {
-        abort("interrupted in " + what);
-        return new CommunicationException("interrupted in " + what);
+    private void await(OperationQueue.Operation operation, String what) {
+        try {
+            operation.await(() -> lookAround(what));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            abort("interrupted in " + what);
+            throw new CommunicationException("interrupted in " + what);
+        }
     }
 
     private Pending timed(Pending pending) {
@@ -304,13 +328,14 @@ public abstract class OrderedCommunicator implements Communicator {
     }
 
     /** A reference of our own to the memory: it stays until we close it. */
-    private static Tensor vector(String what, Tensor tensor) {
+    private Tensor vector(String what, Tensor tensor) {
         try (TensorScope scope = TensorScope.open()) {
             return flat(what, tensor).unscoped();
         }
     }
 
-    private static Tensor flat(String what, Tensor tensor) {
+    private Tensor flat(String what, Tensor tensor) {
+        requireReach(what, tensor);
         if (!tensor.isContiguous()) {
             throw new IllegalArgumentException(what + " of " + tensor + ", which is not contiguous");
         }

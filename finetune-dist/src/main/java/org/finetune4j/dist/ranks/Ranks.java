@@ -1,0 +1,61 @@
+package org.finetune4j.dist.ranks;
+
+import java.time.Duration;
+import org.finetune4j.FinetuneException;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.communicator.LocalCommunicator;
+import org.finetune4j.dist.communicator.LocalRanks;
+import org.finetune4j.dist.communicator.mpi.MpiCommunicator;
+
+/** Brings this process together with those that were started with it. */
+public final class Ranks {
+
+    private Ranks() {}
+
+    /**
+     * Joins the others, once in a process. A rank that cannot go on calls {@link Communicator#abort} before it closes what it gets
+     * here, since closing waits for the others.
+     *
+     * @param timeout how long a rank waits for another in an operation before all end
+     * @return this process among the others; a group of one where nobody has started several
+     * @throws UserErrorException when the environment contradicts itself, or the library is missing that it asks for
+     */
+    public static Communicator join(Duration timeout) {
+        ProcessRank process = ProcessRank.current();
+        return switch (process.starter()) {
+            case MPIRUN -> MpiCommunicator.world(timeout);
+            case NOBODY -> LocalCommunicator.single();
+            case ENVIRONMENT -> {
+                if (process.isAmongOthers()) {
+                    throw new UserErrorException("WORLD_SIZE=" + process.size()
+                            + " says that other processes were started, but not by mpirun: start them by"
+                            + " ./finetune launch --nproc " + process.size() + ", or unset WORLD_SIZE and RANK");
+                }
+                yield LocalCommunicator.single();
+            }
+        };
+    }
+
+    /**
+     * Joins the others, does what this rank does, and leaves when all are done. When it fails, the others are told why and end.
+     *
+     * @param timeout how long a rank waits for another in an operation before all end
+     * @param body what this rank does
+     * @throws UserErrorException as {@link #join}
+     */
+    public static void run(Duration timeout, LocalRanks.Body body) {
+        try (Communicator rank = join(timeout)) {
+            try {
+                body.run(rank);
+            } catch (RuntimeException | Error e) {
+                rank.abort(Reasons.of(e));
+                throw e;
+            } catch (Exception e) {
+                rank.abort(Reasons.of(e));
+                throw new FinetuneException("rank " + rank.rank() + " failed: " + Reasons.of(e), e);
+            }
+        }
+    }
+}
