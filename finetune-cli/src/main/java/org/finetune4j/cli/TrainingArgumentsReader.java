@@ -9,6 +9,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.train.arguments.ModelSelection;
+import org.finetune4j.train.arguments.ShardingOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.objective.Score;
@@ -73,6 +74,7 @@ final class TrainingArgumentsReader {
                 .saveTotalLimit(settings.integer("save_total_limit", 1, 1))
                 .outputDirectory(output)
                 .resume(resume(output))
+                .sharding(ShardingOptions.ofStage(settings.integer("zero_stage", 0, 0, ShardingOptions.LAST_STAGE)))
                 .build();
     }
 

@@ -138,6 +138,17 @@ public abstract class Module implements AutoCloseable {
                 || addedParameters().stream().anyMatch(Parameter::isTrainable);
     }
 
+    /** {@return what trains in this module, its parts and what methods added to them, each once and in one order} */
+    public final Collection<Parameter> trainableParameters() {
+        Set<Parameter> all = Collections.newSetFromMap(new LinkedHashMap<>());
+        visit("", (path, module) -> {
+            all.addAll(module.parameters.values());
+            all.addAll(module.addedParameters());
+        });
+        all.removeIf(parameter -> !parameter.isTrainable());
+        return all;
+    }
+
     /** {@return the parameters that a method added to this module itself} */
     protected Collection<Parameter> addedParameters() {
         return List.of();

@@ -23,6 +23,7 @@ public final class ShardedValue implements ParameterValue {
     private final long numel;
     private Tensor part;
     private boolean trains;
+    private boolean touched;
     private @Nullable Tensor gradient;
     private @Nullable Tensor lent;
 
@@ -136,6 +137,22 @@ public final class ShardedValue implements ParameterValue {
         return part;
     }
 
+    /**
+     * This process's part of something of the whole's shape, of the length that {@link #local} has.
+     *
+     * @param ofWhole in any type
+     * @return a tensor of its own
+     */
+    public Tensor localOf(Tensor ofWhole) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor own = Tensors.zeros(ofWhole.dtype(), ofWhole.device(), part.numel());
+            Tensor flat = ofWhole.contiguous().view(-1);
+            own.narrow(0, 0, count()).copyInPlace(flat.narrow(0, offset(), count()));
+            return scope.keep(own);
+        }
+    }
+
     @Override
     public boolean isTrainable() {
         return trains;
@@ -162,8 +179,14 @@ public final class ShardedValue implements ParameterValue {
         return gradient;
     }
 
+    /** {@return whether any pass of this process gave a gradient since {@link #clearGrad}} */
+    public boolean isTouched() {
+        return touched;
+    }
+
     @Override
     public void clearGrad() {
+        touched = false;
         if (gradient != null) {
             gradient.close();
             gradient = null;
@@ -220,6 +243,7 @@ public final class ShardedValue implements ParameterValue {
                 TensorScope scope = TensorScope.open()) {
             Tensor filled = Tensors.zeros(dtype(), device(), gatheredNumel());
             if (ofWhole != null) {
+                touched = true;
                 filled.narrow(0, 0, numel).copyInPlace(ofWhole.contiguous().view(-1));
             }
             Tensor own = Tensors.zeros(dtype(), device(), part.numel());

@@ -35,6 +35,15 @@ public interface TrainingHooks {
     }
 
     /**
+     * Whether {@link #afterUpdate} looks at gradients, which ranks that share them must then have whole.
+     *
+     * @return whether it does
+     */
+    default boolean readsGradients() {
+        return false;
+    }
+
+    /**
      * Told after every update, while the gradients that made it are still there.
      *
      * @param step how many updates came before this one

@@ -42,6 +42,7 @@ import org.jspecify.annotations.Nullable;
  * @param saveTotalLimit how many of the latest checkpoints are kept
  * @param outputDirectory where checkpoints go, or null to write none
  * @param resume whether to go on from the latest checkpoint there, which must be there
+ * @param sharding what ranks that train together share out
  */
 public record TrainingArguments(
         double epochs,
@@ -72,7 +73,8 @@ public record TrainingArguments(
         StepInterval checkpoints,
         int saveTotalLimit,
         @Nullable Path outputDirectory,
-        boolean resume) {
+        boolean resume,
+        ShardingOptions sharding) {
 
     /** {@return which activations are kept for the backward pass, and where} */
     public GradientCheckpointing checkpointing() {
@@ -111,6 +113,7 @@ public record TrainingArguments(
      * @param saveTotalLimit how many of the latest checkpoints are kept
      * @param outputDirectory where checkpoints go, or null to write none
      * @param resume whether to go on from the latest checkpoint there, which must be there
+     * @param sharding what ranks that train together share out
      * @throws UserErrorException when activations are to be offloaded and none are checkpointed
      * @throws IllegalArgumentException when a number is outside of its range
      */
@@ -197,6 +200,9 @@ public record TrainingArguments(
         }
         if (emaDecay > 0) {
             shown.put("ema_decay", emaDecay);
+        }
+        if (sharding.stage() > 0) {
+            shown.put("zero_stage", sharding.stage());
         }
         shown.put("seed", seed);
         return shown;

@@ -30,6 +30,7 @@ public final class TrainingArgumentsBuilder {
     private LossOptions loss = LossOptions.crossEntropy();
     private double neftuneNoiseAlpha;
     private double emaDecay;
+    private ShardingOptions sharding = ShardingOptions.NONE;
     private ModelSelection selection = ModelSelection.byLoss();
     private long statisticsSteps;
     private long seed = 42;
@@ -287,6 +288,17 @@ public final class TrainingArgumentsBuilder {
     }
 
     /**
+     * Sets what ranks that train together share out; nothing unless set.
+     *
+     * @param value the stage, and how much is sent at one time
+     * @return this builder
+     */
+    public TrainingArgumentsBuilder sharding(ShardingOptions value) {
+        sharding = value;
+        return this;
+    }
+
+    /**
      * Keeps a moving average of the weights.
      *
      * @param value from 0, for no average, to below 1
@@ -476,6 +488,7 @@ public final class TrainingArgumentsBuilder {
                 checkpoints,
                 saveTotalLimit,
                 outputDirectory,
-                resume);
+                resume,
+                sharding);
     }
 }

@@ -47,6 +47,11 @@ public final class Adagrad extends StatefulOptimizer {
         }
 
         @Override
+        public boolean isElementwise() {
+            return true;
+        }
+
+        @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of("eps"));
             return new Adagrad(groups, options.number("eps", 1e-10));

@@ -42,6 +42,11 @@ public final class Adam extends FusedAdamOptimizer {
         }
 
         @Override
+        public boolean isElementwise() {
+            return true;
+        }
+
+        @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of());
             return new Adam(groups, options.beta1(), options.beta2(), options.epsilon());

@@ -47,6 +47,11 @@ public final class AdamW extends FusedAdamOptimizer {
         }
 
         @Override
+        public boolean isElementwise() {
+            return true;
+        }
+
+        @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of());
             return new AdamW(groups, options.beta1(), options.beta2(), options.epsilon());

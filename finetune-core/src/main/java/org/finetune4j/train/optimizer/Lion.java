@@ -55,6 +55,11 @@ public final class Lion extends StatefulOptimizer {
         }
 
         @Override
+        public boolean isElementwise() {
+            return true;
+        }
+
+        @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of("beta1", "beta2"));
             return new Lion(groups, options.number("beta1", options.beta1()), options.number("beta2", options.beta2()));

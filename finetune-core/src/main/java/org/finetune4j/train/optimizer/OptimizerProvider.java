@@ -29,6 +29,16 @@ public interface OptimizerProvider {
     Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options);
 
     /**
+     * Whether every element is updated by itself, whatever the parameter's shape and its other elements: then several ranks can
+     * update consecutive elements of it each, and states have the parameter's shape.
+     *
+     * @return false where it needs whole parameters
+     */
+    default boolean isElementwise() {
+        return false;
+    }
+
+    /**
      * Bytes of state that a float32 parameter of this shape has, for the memory plan.
      *
      * @param shape of the parameter

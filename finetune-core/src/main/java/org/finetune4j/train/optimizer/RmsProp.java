@@ -72,6 +72,11 @@ public final class RmsProp extends StatefulOptimizer {
         }
 
         @Override
+        public boolean isElementwise() {
+            return true;
+        }
+
+        @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of("alpha", "eps", "momentum"));
             return new RmsProp(

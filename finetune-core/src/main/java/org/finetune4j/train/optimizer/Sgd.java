@@ -54,6 +54,11 @@ public final class Sgd extends StatefulOptimizer {
         }
 
         @Override
+        public boolean isElementwise() {
+            return true;
+        }
+
+        @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of("momentum", "nesterov"));
             return new Sgd(groups, options.number("momentum", options.momentum()), options.flag("nesterov", false));

@@ -82,6 +82,11 @@ public final class AdaLoraAdapter extends LinearAdapter {
             }
 
             @Override
+            public boolean readsGradients() {
+                return true;
+            }
+
+            @Override
             public void afterUpdate(long step) {
                 if (!finished) {
                     allocator.afterUpdate(step);

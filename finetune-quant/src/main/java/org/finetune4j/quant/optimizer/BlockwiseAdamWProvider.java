@@ -42,6 +42,12 @@ abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
         return names;
     }
 
+    /** A block of states in 8 bits has one scale. */
+    @Override
+    public final boolean isElementwise() {
+        return !eightBit;
+    }
+
     @Override
     public final Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
         options.allowArguments(paged ? Set.of(DIRECTORY, RESIDENT) : Set.of());

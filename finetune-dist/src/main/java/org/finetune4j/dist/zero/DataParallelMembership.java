@@ -1,0 +1,209 @@
+package org.finetune4j.dist.zero;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.communicator.Reduction;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ParameterPart;
+import org.finetune4j.nn.Residency;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.train.arguments.ShardingOptions;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.gradient.Average;
+import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.SharedWork;
+import org.finetune4j.train.optimizer.GradientClipping;
+import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.optimizer.OptimizerProvider;
+import org.finetune4j.train.optimizer.ParameterGroup;
+import org.jspecify.annotations.Nullable;
+
+/** What a rank does that shares the batches of every step with others. */
+public class DataParallelMembership implements Membership {
+
+    private final Communicator world;
+    private final Communicator data;
+    private final ModelParts parts;
+    private final GroupMessages inWorld;
+    private final GroupMessages inData;
+    private final FirstRank first;
+    private final @Nullable ModelShards shards;
+    private final GradientSharing gradients;
+
+    /**
+     * Brings the model into the form in which the ranks share it.
+     *
+     * @param world all ranks of the training
+     * @param data those among them that share the batches
+     * @param parts what ranks beyond the data axis have of the same model
+     * @param model this rank's
+     * @param strategy the method on it
+     * @param arguments with the stage
+     * @throws UserErrorException when the optimizer cannot work at this stage
+     */
+    public DataParallelMembership(
+            Communicator world,
+            Communicator data,
+            ModelParts parts,
+            CausalLM model,
+            AttachedStrategy strategy,
+            TrainingArguments arguments) {
+        this.world = world;
+        this.data = data;
+        this.parts = parts;
+        this.inWorld = new GroupMessages(world);
+        this.inData = new GroupMessages(data);
+        this.first = new FirstRank(world);
+        DecoderModel network = model.network();
+        ShardingOptions sharding = arguments.sharding();
+        OptimizerProvider optimizer =
+                OptimizerProvider.named(arguments.optimizer().name());
+        boolean whole = !optimizer.isElementwise() || strategy.trainingHooks().readsGradients();
+        boolean alone = data.size() == 1;
+        if (sharding.stage() == ShardingOptions.LAST_STAGE && !alone) {
+            requireParts(network, strategy, optimizer);
+            this.shards = new ModelShards(data, network, first);
+        } else {
+            this.shards = null;
+        }
+        Collection<Parameter> trainable = strategy.trainableParameters();
+        this.gradients = sharding.stage() == 0 || whole || alone
+                ? new WholeGradients(data, trainable, sharding.bucketBytes(), sharding.stage() > 0 && !alone)
+                : new PartedGradients(data, network, trainable, sharding);
+    }
+
+    private static void requireParts(DecoderModel network, AttachedStrategy strategy, OptimizerProvider optimizer) {
+        Collection<Parameter> own = network.allParameters();
+        boolean trainsModel = strategy.trainableParameters().stream().anyMatch(own::contains);
+        if (trainsModel && !optimizer.isElementwise()) {
+            throw new UserErrorException("optim " + optimizer.names().get(0)
+                    + " needs whole weights, and zero_stage 3 gives every rank a part of each: choose zero_stage 2"
+                    + " or an optimizer such as adamw");
+        }
+    }
+
+    @Override
+    public int rank() {
+        return world.rank();
+    }
+
+    @Override
+    public int ranks() {
+        return world.size();
+    }
+
+    @Override
+    public int dataRank() {
+        return data.rank();
+    }
+
+    @Override
+    public int dataRanks() {
+        return data.size();
+    }
+
+    @Override
+    public List<Residency> residencies() {
+        List<Residency> all = new ArrayList<>();
+        if (shards != null) {
+            all.add(shards.residency());
+        }
+        all.addAll(gradients.residencies());
+        return all;
+    }
+
+    @Override
+    public boolean stops(boolean requested) {
+        return inWorld.reduced(Reduction.MAX, requested ? 1 : 0)[0] > 0;
+    }
+
+    @Override
+    public boolean stopsWithinStep(boolean requested) {
+        return false;
+    }
+
+    @Override
+    public void reduceGradients() {
+        gradients.reduce();
+    }
+
+    @Override
+    public Sums sum(double loss, Map<String, Average> metrics) {
+        double[] sums = inData.reduced(Reduction.SUM, loss, metrics.size());
+        return new Sums(sums[0], sums[1] == 0 ? metrics : summed(metrics));
+    }
+
+    private Map<String, Average> summed(Map<String, Average> metrics) {
+        ObjectNode own = Json.object();
+        metrics.forEach((name, average) ->
+                own.putArray(name).add(Double.toString(average.sum())).add(Double.toString(average.count())));
+        Map<String, Average> all = new LinkedHashMap<>();
+        for (String text : inData.all(Json.write(own))) {
+            Json.parseObject(text, "metrics of a rank")
+                    .properties()
+                    .forEach(field -> all.merge(
+                            field.getKey(),
+                            new Average(
+                                    Double.parseDouble(field.getValue().get(0).asText()),
+                                    Double.parseDouble(field.getValue().get(1).asText())),
+                            Average::plus));
+        }
+        return all;
+    }
+
+    @Override
+    public double gradientNorm(Collection<Parameter> trainable) {
+        return Math.sqrt(parts.sum(gradients.squares(parts::copies)));
+    }
+
+    @Override
+    public void scaleGradients(Collection<Parameter> trainable, double norm, double maxNorm) {
+        GradientClipping.scaleDown(gradients.updated(), norm, maxNorm);
+    }
+
+    @Override
+    public Optimizer optimizer(
+            OptimizerProvider provider, List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
+        return gradients.optimizer(provider, groups, tables, options);
+    }
+
+    @Override
+    public Map<String, ParameterPart> held(Map<String, Tensor> state) {
+        return gradients.held(state);
+    }
+
+    @Override
+    public Optional<Tensor> taken(String name, Tensor whole) {
+        return gradients.taken(name, whole);
+    }
+
+    @Override
+    public double[] ofFirst(double... numbers) {
+        return inWorld.of(0, numbers);
+    }
+
+    @Override
+    public void onFirst(SharedWork work) {
+        first.run(work);
+    }
+
+    @Override
+    public void close() {
+        if (shards != null) {
+            shards.close();
+        }
+    }
+}

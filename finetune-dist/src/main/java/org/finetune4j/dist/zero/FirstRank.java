@@ -1,0 +1,137 @@
+package org.finetune4j.dist.zero;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.FinetuneException;
+import org.finetune4j.Reasons;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.communicator.CommunicationException;
+import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.group.SharedWork;
+
+/**
+ * What the first rank does while the others wait for it and do as it says: help it to gather a parameter, do their part of a
+ * checkpoint, go on.
+ */
+final class FirstRank {
+
+    private static final int GATHER = 0;
+    private static final int WORK = 1;
+    private static final int DONE = 2;
+    private static final int FAILED = 3;
+    private static final int REFUSED = 4;
+
+    private final Communicator world;
+    private final GroupMessages messages;
+    private final List<Parameter> gathered = new ArrayList<>();
+    private boolean working;
+
+    /** @param world all ranks of the training */
+    FirstRank(Communicator world) {
+        this.world = world;
+        this.messages = new GroupMessages(world);
+    }
+
+    /** Adds a parameter that ranks hold together, and gives its number. */
+    int add(Parameter parameter) {
+        gathered.add(parameter);
+        return gathered.size() - 1;
+    }
+
+    /** Called on every rank before a parameter is gathered: while the first rank works, the others are told of it. */
+    void beforeGathering(int number) {
+        if (working && world.rank() == 0) {
+            command(GATHER, number);
+        }
+    }
+
+    /** Does something on the first rank, with the others' help; inside of such work it is just done. */
+    void run(SharedWork work) {
+        if (world.rank() > 0) {
+            serve(work);
+        } else if (working) {
+            runHere(work);
+        } else {
+            lead(work);
+        }
+    }
+
+    private void lead(SharedWork work) {
+        working = true;
+        try {
+            runHere(work);
+        } catch (CommunicationException e) {
+            throw e; // nobody is left to be told
+        } catch (RuntimeException | Error e) {
+            command(e instanceof UserErrorException ? REFUSED : FAILED, 0);
+            messages.of(0, Reasons.of(e));
+            throw e;
+        } finally {
+            working = false;
+        }
+        command(DONE, 0);
+    }
+
+    private void runHere(SharedWork work) {
+        try {
+            work.first(this::letOthersWork);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void letOthersWork(Path directory) {
+        command(WORK, 0);
+        messages.of(0, directory.toString());
+        throwFirst(messages.all(""));
+    }
+
+    /** On another rank: as the first one says, until it is done. */
+    private void serve(SharedWork work) {
+        while (true) {
+            double[] command = messages.of(0, 0, 0);
+            switch ((int) command[0]) {
+                case GATHER -> gather((int) command[1]);
+                case WORK -> throwFirst(messages.all(failure(work, Path.of(messages.of(0, "")))));
+                case REFUSED -> throw new UserErrorException(messages.of(0, ""));
+                case FAILED -> throw new FinetuneException("rank 0 failed: " + messages.of(0, ""));
+                default -> {
+                    return;
+                }
+            }
+        }
+    }
+
+    private void gather(int number) {
+        Parameter parameter = gathered.get(number);
+        try (TensorScope scope = TensorScope.open()) {
+            parameter.as(parameter.dtype());
+        }
+    }
+
+    private static String failure(SharedWork work, Path directory) {
+        try {
+            work.other(directory);
+            return "";
+        } catch (IOException | RuntimeException e) {
+            return Reasons.of(e);
+        }
+    }
+
+    private static void throwFirst(List<String> failures) {
+        for (int rank = 0; rank < failures.size(); rank++) {
+            if (!failures.get(rank).isEmpty()) {
+                throw new UserErrorException("rank " + rank + ": " + failures.get(rank));
+            }
+        }
+    }
+
+    private void command(int kind, int number) {
+        messages.tell(kind, number);
+    }
+}
