@@ -15,6 +15,7 @@ public final class Embedding extends Module {
 
     private final long paddingRow;
     private @Nullable EmbeddingExtension extension;
+    private @Nullable VocabularyShard shard;
 
     /**
      * Reads {@code weight} [count, hidden].
@@ -52,10 +53,36 @@ public final class Embedding extends Module {
      * @return [..., hidden]
      */
     public Tensor forward(Tensor ids, DType computeDType) {
-        Tensor rows = Functional.embedding(weight().as(weight().dtype()), ids, paddingRow)
-                .to(computeDType); // [..., hidden]
+        Tensor rows = shard == null ? lookUp(ids, paddingRow, computeDType) : lookUp(ids, shard, computeDType);
         EmbeddingExtension active = extension;
         return active == null ? rows : active.forward(ids, rows);
+    }
+
+    private Tensor lookUp(Tensor ids, long frozenRow, DType computeDType) {
+        return Functional.embedding(weight().as(weight().dtype()), ids, frozenRow)
+                .to(computeDType); // [..., hidden]
+    }
+
+    /** Every row comes from the process that has it; the others add nothing. */
+    private Tensor lookUp(Tensor ids, VocabularyShard own, DType computeDType) {
+        long padding = paddingRow - own.start();
+        long frozenRow = paddingRow >= 0 && padding >= 0 && padding < own.length() ? padding : NONE;
+        Tensor rows = lookUp(own.within(ids), frozenRow, computeDType);
+        return own.region().leave(rows.mul(own.holds(ids).unsqueeze(-1).to(computeDType)));
+    }
+
+    /**
+     * Lets this table be one process's rows of the checkpoint's.
+     *
+     * @param rows which ones
+     */
+    public void divide(VocabularyShard rows) {
+        shard = rows;
+    }
+
+    /** {@return which rows of the checkpoint's table these are, or null for all} */
+    public @Nullable VocabularyShard shard() {
+        return shard;
     }
 
     /** {@return the table, [count, hidden]} */
@@ -72,9 +99,9 @@ public final class Embedding extends Module {
         return paddingRow;
     }
 
-    /** {@return the number of rows} */
+    /** {@return the number of rows, those of other processes included} */
     public long count() {
-        return weight().size(0);
+        return shard == null ? weight().size(0) : shard.whole();
     }
 
     /** {@return what a method added to this table, or null} */

@@ -28,6 +28,8 @@ public final class Linear extends Module {
     private final Layout layout;
     private final boolean biased;
     private @Nullable LinearExtension extension;
+    private @Nullable ParallelRegion entered;
+    private @Nullable ParallelRegion left;
 
     private Linear(Layout layout, Parameter weight, @Nullable Parameter bias) {
         this.layout = layout;
@@ -90,11 +92,19 @@ public final class Linear extends Module {
      */
     public Tensor forward(Tensor x, @Nullable SequenceContext context) {
         LinearExtension active = extension;
-        return active == null ? project(x, context) : active.forward(this, x, context);
+        Tensor input = entered == null ? x : entered.enter(x);
+        Tensor output = active == null ? project(input, context) : active.forward(this, input, context);
+        if (left == null) {
+            return output;
+        }
+        Tensor sum = left.leave(output);
+        Parameter b = bias();
+        return b == null ? sum : sum.addInPlace(b.as(sum.dtype()));
     }
 
     /**
-     * Applies the layer alone, as if it had no extension: [..., in] to [..., out].
+     * Applies the layer alone, as if it had no extension: [..., in] to [..., out]. The bias of a layer whose outputs are summands
+     * of several processes is not in it.
      *
      * @param x [..., in]
      * @param context what is known about the batch whose rows {@code x} has; null where nothing is
@@ -107,7 +117,7 @@ public final class Linear extends Module {
             return multiply(compressed, x);
         }
         Tensor w = weight().as(dtype, context);
-        Parameter b = bias();
+        Parameter b = ownBias();
         if (layout == Layout.OUT_IN && (RowProducts.isFaster(x, w) || FewRows.isFaster(x, w))) {
             Tensor product = RowProducts.isFaster(x, w) ? rowProduct(x, w) : FewRows.multiply(x, w); // [..., out]
             return b == null ? product : product.addInPlace(b.as(dtype));
@@ -142,8 +152,39 @@ public final class Linear extends Module {
         long[] shape = x.shape();
         Tensor product = compressed.multiply(x.reshape(-1, inFeatures()).contiguous()); // [rows, out]
         shape[shape.length - 1] = outFeatures();
-        Parameter b = bias();
+        Parameter b = ownBias();
         return (b == null ? product : product.addInPlace(b.as(DType.FLOAT32))).view(shape); // [..., out]
+    }
+
+    private @Nullable Parameter ownBias() {
+        return left == null ? bias() : null;
+    }
+
+    /**
+     * Lets this layer be one process's share of the checkpoint's.
+     *
+     * @param enters the region that the input is taken into; null where somebody else does it, or the input is not whole
+     * @param leaves the region in which the outputs are summands, which the bias is added to; null where they are not, or
+     *     somebody else adds them up
+     */
+    public void divide(@Nullable ParallelRegion enters, @Nullable ParallelRegion leaves) {
+        entered = enters;
+        left = leaves;
+    }
+
+    /** {@return which of the checkpoint's input features this layer has, or null for all} */
+    public @Nullable AxisSlice inputSlice() {
+        return slice(layout == Layout.OUT_IN ? 1 : 0);
+    }
+
+    /** {@return which of the checkpoint's output features this layer has, or null for all} */
+    public @Nullable AxisSlice outputSlice() {
+        return slice(layout == Layout.OUT_IN ? 0 : 1);
+    }
+
+    private @Nullable AxisSlice slice(int dimension) {
+        ParameterSlice slice = weight().slice();
+        return slice == null || slice.dimension() != dimension ? null : slice.axis();
     }
 
     /** {@return the number of input features} */

@@ -5,6 +5,7 @@ import java.util.List;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A feed-forward block in which a router sends every token to a few of many experts and adds up what they give, weighted
@@ -28,6 +29,7 @@ public final class MixtureOfExperts extends FeedForward {
     private final List<GatedFeedForward> experts = new ArrayList<>();
     private final Settings settings;
     private final int layer;
+    private @Nullable ParallelRegion region;
 
     /**
      * Reads {@code gate} and {@code experts.i}; {@code layer} is the number of the layer they belong to.
@@ -74,8 +76,21 @@ public final class MixtureOfExperts extends FeedForward {
         if (listener != null) {
             listener.routed(layer, logits, probabilities, best.indices());
         }
-        Tensor mixed = mix(tokens, weights.to(x.dtype()), best.indices().toLongArray(), byThemselves);
-        return mixed.view(x.shape());
+        long[] chosen = best.indices().toLongArray();
+        if (region == null) {
+            return mix(tokens, weights.to(x.dtype()), chosen, byThemselves).view(x.shape());
+        }
+        Tensor shares = mix(region.enter(tokens), region.enter(weights.to(x.dtype())), chosen, byThemselves);
+        return region.leave(shares).view(x.shape());
+    }
+
+    /**
+     * Lets the experts be one process's share of the checkpoint's: what they give are summands. The router is whole.
+     *
+     * @param shared by the processes
+     */
+    public void divide(ParallelRegion shared) {
+        region = shared;
     }
 
     /**

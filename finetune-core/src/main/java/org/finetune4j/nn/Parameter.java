@@ -26,6 +26,8 @@ public final class Parameter implements AutoCloseable {
     private ParameterValue form;
     private @Nullable Supplier<Tensor> uncompressed;
     private boolean standsForAnother;
+    private @Nullable ParameterSlice slice;
+    private @Nullable ParallelRegion summed;
 
     /**
      * Takes over {@code value}, which is closed with this parameter.
@@ -93,6 +95,48 @@ public final class Parameter implements AutoCloseable {
         this.uncompressed = uncompressed;
     }
 
+    /**
+     * Says that this is a part of the checkpoint's tensor.
+     *
+     * @param part which one
+     * @return this
+     */
+    public Parameter sliced(@Nullable ParameterSlice part) {
+        slice = part;
+        return this;
+    }
+
+    /** {@return which part of the checkpoint's tensor this is, or null where it is the whole} */
+    public @Nullable ParameterSlice slice() {
+        return slice;
+    }
+
+    /**
+     * Says that several processes have these values and each finds a summand of their gradient, for what each does with them.
+     *
+     * @param region in which they are used, whose processes get the sum; null where each has the whole gradient
+     * @return this
+     */
+    public Parameter summedIn(@Nullable ParallelRegion region) {
+        summed = region;
+        return this;
+    }
+
+    /** {@return the region whose processes add up their gradients of this, or null} */
+    public @Nullable ParallelRegion summed() {
+        return summed;
+    }
+
+    /**
+     * Takes over from another parameter how several processes share it.
+     *
+     * @param other of the same shape
+     * @return this
+     */
+    public Parameter sharedAs(Parameter other) {
+        return sliced(other.slice).summedIn(other.summed);
+    }
+
     /** {@return the name in the checkpoint, such as {@code model.layers.0.self_attn.q_proj.weight}} */
     public String name() {
         return name;
@@ -148,7 +192,19 @@ public final class Parameter implements AutoCloseable {
      * @return the tensor
      */
     public Tensor as(DType dtype) {
-        return form.as(dtype);
+        Tensor value = form.as(dtype);
+        return summed == null ? value : summed.enter(value);
+    }
+
+    /**
+     * The values of the checkpoint's tensor, which every process that shares this parameter asks for at the same time.
+     *
+     * @param dtype the type wanted
+     * @return the tensor, for reading only
+     */
+    public Tensor whole(DType dtype) {
+        Tensor own = form.as(dtype);
+        return slice == null ? own : slice.gather(own);
     }
 
     /**

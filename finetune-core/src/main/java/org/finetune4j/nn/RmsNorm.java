@@ -3,6 +3,7 @@ package org.finetune4j.nn;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code w * x / sqrt(mean(x^2) + epsilon)} over the last dimension (Zhang and Sennrich 2019). Gemma's stores w - 1, so
@@ -12,6 +13,7 @@ public final class RmsNorm extends Norm {
 
     private final double epsilon;
     private final boolean onePlus;
+    private @Nullable AxisSlice slice;
 
     /**
      * Reads {@code weight} [size].
@@ -66,8 +68,29 @@ public final class RmsNorm extends Norm {
         return onePlus;
     }
 
+    /**
+     * Lets this be one process's share of a norm of longer vectors.
+     *
+     * @param elements which of theirs it has
+     */
+    public void divide(AxisSlice elements) {
+        slice = elements;
+    }
+
+    /** The mean is over the elements of all processes. */
+    private Tensor divided(Tensor x, Tensor weight, AxisSlice elements) {
+        Tensor wide = x.to(DType.FLOAT32);
+        Tensor squares = elements.region().leave(wide.square().sum(-1, true)); // [..., 1]
+        Tensor mean = elements.region().enter(squares).mul(1.0 / elements.whole());
+        return wide.mul(mean.add(epsilon).rsqrt()).to(x.dtype()).mul(weight);
+    }
+
     @Override
     public Tensor forward(Tensor x) {
+        if (slice != null) {
+            Tensor weight = own("weight").as(onePlus ? DType.FLOAT32 : x.dtype());
+            return divided(x, onePlus ? weight.add(1) : weight, slice).to(x.dtype());
+        }
         if (!onePlus) {
             return Functional.rmsNorm(x, own("weight").as(x.dtype()), epsilon);
         }

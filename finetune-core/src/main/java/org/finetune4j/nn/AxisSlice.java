@@ -1,0 +1,41 @@
+package org.finetune4j.nn;
+
+import org.finetune4j.tensor.Tensor;
+
+/** What one process holds of one dimension of tensors that several processes hold together. */
+public interface AxisSlice {
+
+    /** {@return the dimension's length in the checkpoint} */
+    long whole();
+
+    /** {@return the length of this process's slice, 0 or more} */
+    long length();
+
+    /**
+     * Whether this process is the first of those that hold this slice.
+     *
+     * @return false where an earlier one has the same
+     */
+    boolean isFirst();
+
+    /**
+     * Cuts this process's slice out.
+     *
+     * @param tensor with the whole dimension
+     * @param dimension which one
+     * @return a view where the slice is in one piece
+     */
+    Tensor of(Tensor tensor, int dimension);
+
+    /**
+     * Brings the slices of all processes together; all of them call it.
+     *
+     * @param slice this process's
+     * @param dimension which one
+     * @return with the whole dimension, without history
+     */
+    Tensor gather(Tensor slice, int dimension);
+
+    /** {@return the region in which the processes use their slices} */
+    ParallelRegion region();
+}
