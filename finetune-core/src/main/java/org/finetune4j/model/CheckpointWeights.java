@@ -15,6 +15,7 @@ import org.finetune4j.model.safetensors.MappedFile;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -32,6 +33,7 @@ final class CheckpointWeights implements Weights.Source {
     private final boolean otherHead;
     private final @Nullable CompressedCheckpointFormat format;
     private final @Nullable WeightCompression compression;
+    private final @Nullable ModelPartition partition;
     private final Set<String> used = new HashSet<>();
     private final Set<MappedFile> mapped = new LinkedHashSet<>();
 
@@ -39,6 +41,7 @@ final class CheckpointWeights implements Weights.Source {
      * @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new
      * @param format how the checkpoint holds compressed weights, or null when it holds plain ones
      * @param compression what compresses the plain weights of linear layers, or null
+     * @param partition which parts of the tensors are read, or null for all of them
      */
     CheckpointWeights(
             CheckpointReader reader,
@@ -47,7 +50,8 @@ final class CheckpointWeights implements Weights.Source {
             @Nullable DType storageDType,
             boolean otherHead,
             @Nullable CompressedCheckpointFormat format,
-            @Nullable WeightCompression compression) {
+            @Nullable WeightCompression compression,
+            @Nullable ModelPartition partition) {
         this.otherHead = otherHead;
         this.reader = reader;
         this.architecture = architecture;
@@ -55,6 +59,7 @@ final class CheckpointWeights implements Weights.Source {
         this.storageDType = storageDType;
         this.format = format;
         this.compression = compression;
+        this.partition = partition;
     }
 
     @Override
@@ -63,8 +68,10 @@ final class CheckpointWeights implements Weights.Source {
     }
 
     @Override
-    public Tensor tensor(String name, Initialization initialization, long[] shape) {
+    public Tensor tensor(String name, Initialization initialization, long[] own) {
         String stored = stored(name);
+        ParameterSlice slice = partition == null ? null : partition.slice(name);
+        long[] shape = slice == null ? own : slice.wholeShape(own);
         if (otherHead && isOfHead(name) && !fits(stored, shape)) {
             return initialization.create(device, shape);
         }
@@ -83,7 +90,7 @@ final class CheckpointWeights implements Weights.Source {
                     + " quantised checkpoint without a quantization_config that is known");
         }
         used.add(stored);
-        Tensor read = reader.tensor(stored);
+        Tensor read = slice == null ? reader.tensor(stored) : slice.of(reader.tensor(stored));
         Tensor tensor = read.to(device);
         Tensor converted = storageDType == null ? tensor : FiniteValues.convert(stored, tensor, storageDType);
         if (converted.isSame(read)) {

@@ -14,6 +14,7 @@ import org.finetune4j.nn.Module;
 import org.finetune4j.nn.ModuleGroup;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.VocabularyShard;
 import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -209,8 +210,31 @@ public abstract class DecoderModel extends Module {
      * @param context what is known about the batch whose rows these are; null where nothing is, and nothing is dropped
      * @return [..., vocabulary or labels]
      */
-    public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
+    public final Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
+        Tensor own = ownLogits(normalised, context);
+        VocabularyShard shard = vocabularyShard();
+        return shard == null ? own : shard.gather(own);
+    }
+
+    /**
+     * The scores of the words that this process has, or of every label.
+     *
+     * @param normalised [..., hidden], hidden states after the final norm
+     * @param context what is known about the batch whose rows these are; null where nothing is, and nothing is dropped
+     * @return [..., own words or labels]
+     */
+    public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
         return outputLayer().forward(normalised, context);
+    }
+
+    /** {@return whether this process has a share of the checkpoint's layers only} */
+    public final boolean isDivided() {
+        return inputEmbedding().shard() != null;
+    }
+
+    /** {@return which words this process scores, or null for all} */
+    public final @Nullable VocabularyShard vocabularyShard() {
+        return pooling() == null ? inputEmbedding().shard() : null;
     }
 
     /** {@return whether the output layer's weight is the embedding's} */

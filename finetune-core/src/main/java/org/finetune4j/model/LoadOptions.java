@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param compression how the weights of linear layers are compressed while they are read, or null
  * @param addedTokens tokens to add to the tokenizer, with rows for them in the model
  * @param computeDType the type to calculate in, or null for what is best on the device, see {@link Device#computeDType}
+ * @param partition which share of the layers this process has, or null for all of them
  */
 public record LoadOptions(
         Device device,
@@ -22,7 +23,8 @@ public record LoadOptions(
         @Nullable ClassifierHead head,
         @Nullable WeightCompression compression,
         AddedTokens addedTokens,
-        @Nullable DType computeDType) {
+        @Nullable DType computeDType,
+        @Nullable ModelPartition partition) {
 
     /**
      * Checks the types: a user chooses among float32, bfloat16 and float16. In float64 a model is held and calculated with
@@ -34,6 +36,7 @@ public record LoadOptions(
      * @param compression of the weights; null for none
      * @param addedTokens more than the checkpoint has
      * @param computeDType what is calculated in; null for what suits the device
+     * @param partition which share of the layers this process has, or null for all of them
      * @throws UserErrorException for any other type
      */
     public LoadOptions {
@@ -54,7 +57,7 @@ public record LoadOptions(
      * @param dtype what weights are held in; null for the type of the checkpoint
      */
     public LoadOptions(Device device, @Nullable DType dtype) {
-        this(device, dtype, null, null, AddedTokens.NONE, null);
+        this(device, dtype, null, null, AddedTokens.NONE, null, null);
     }
 
     /** {@return the best device of this machine, the checkpoint's dtype} */
@@ -68,7 +71,7 @@ public record LoadOptions(
      * @param newDevice where the weights go
      */
     public LoadOptions withDevice(Device newDevice) {
-        return new LoadOptions(newDevice, dtype, head, compression, addedTokens, computeDType);
+        return new LoadOptions(newDevice, dtype, head, compression, addedTokens, computeDType, partition);
     }
 
     /**
@@ -77,7 +80,7 @@ public record LoadOptions(
      * @param newDType what weights are held in
      */
     public LoadOptions withDType(DType newDType) {
-        return new LoadOptions(device, newDType, head, compression, addedTokens, computeDType);
+        return new LoadOptions(device, newDType, head, compression, addedTokens, computeDType, partition);
     }
 
     /**
@@ -86,7 +89,7 @@ public record LoadOptions(
      * @return the options
      */
     public LoadOptions inDoublePrecision() {
-        return new LoadOptions(device, DType.FLOAT64, head, compression, addedTokens, DType.FLOAT64);
+        return new LoadOptions(device, DType.FLOAT64, head, compression, addedTokens, DType.FLOAT64, partition);
     }
 
     /**
@@ -106,7 +109,7 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions asClassifier(ClassifierHead newHead) {
-        return new LoadOptions(device, dtype, newHead, compression, addedTokens, computeDType);
+        return new LoadOptions(device, dtype, newHead, compression, addedTokens, computeDType, partition);
     }
 
     /**
@@ -115,7 +118,7 @@ public record LoadOptions(
      * @param newCompression of the weights; null for none
      */
     public LoadOptions withCompression(@Nullable WeightCompression newCompression) {
-        return new LoadOptions(device, dtype, head, newCompression, addedTokens, computeDType);
+        return new LoadOptions(device, dtype, head, newCompression, addedTokens, computeDType, partition);
     }
 
     /**
@@ -125,7 +128,7 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions withAddedTokens(AddedTokens newTokens) {
-        return new LoadOptions(device, dtype, head, compression, newTokens, computeDType);
+        return new LoadOptions(device, dtype, head, compression, newTokens, computeDType, partition);
     }
 
     /**
@@ -135,6 +138,16 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions withComputeDType(@Nullable DType newComputeDType) {
-        return new LoadOptions(device, dtype, head, compression, addedTokens, newComputeDType);
+        return new LoadOptions(device, dtype, head, compression, addedTokens, newComputeDType, partition);
+    }
+
+    /**
+     * As one process's share of the model.
+     *
+     * @param newPartition which share; null for the whole
+     * @return the new options
+     */
+    public LoadOptions withPartition(@Nullable ModelPartition newPartition) {
+        return new LoadOptions(device, dtype, head, compression, addedTokens, computeDType, newPartition);
     }
 }

@@ -205,6 +205,17 @@ public final class ModelConfig {
     }
 
     /**
+     * {@return a copy with other values}
+     *
+     * @param values by key
+     */
+    public ModelConfig with(Map<String, ? extends Number> values) {
+        ObjectNode copy = root.deepCopy();
+        values.forEach((key, value) -> copy.set(key, Json.of(value)));
+        return new ModelConfig(copy, origin, reads);
+    }
+
+    /**
      * {@return a copy in which keys that are missing have the values that the architecture's class of transformers gives
      * them; a key that is there stays, null too}
      *
@@ -262,6 +273,23 @@ public final class ModelConfig {
     public JsonNode node(String key) {
         JsonNode node = root.path(key);
         return node.isMissingNode() || node.isNull() ? node : read(key, node);
+    }
+
+    /**
+     * The size of a head: {@code head_dim} where it is said, else what the heads divide {@code hidden} into.
+     *
+     * @param hiddenKey the key of {@code hidden}
+     * @param headsKey the key of the number of heads
+     * @return the size
+     * @throws UserErrorException when neither works
+     */
+    public int headDim(String hiddenKey, String headsKey) {
+        int heads = positive(headsKey);
+        int hidden = positive(hiddenKey);
+        if (!has("head_dim") && hidden % heads != 0) {
+            throw invalid(hiddenKey, "a multiple of " + headsKey + " " + heads);
+        }
+        return positive("head_dim", hidden / heads);
     }
 
     /**

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.ShapeValue;
@@ -43,7 +44,14 @@ final class ModelLoader {
                 NativeAllocator.returnLargeBlocks();
             }
             CheckpointWeights source = new CheckpointWeights(
-                    reader, architecture, device, options.dtype(), head != null, format, compression);
+                    reader,
+                    architecture,
+                    device,
+                    options.dtype(),
+                    head != null,
+                    format,
+                    compression,
+                    options.partition());
             AddedTokens added = options.addedTokens();
             Tokenizer tokenizer = added.isEmpty() && !Files.exists(directory.resolve("tokenizer.json"))
                     ? null
@@ -54,7 +62,18 @@ final class ModelLoader {
             if (head != null && config.padTokenId() == null && tokenizer != null) {
                 config = withPadding(config, tokenizer);
             }
-            DecoderModel network = architecture.build(config.withQuantization(Map.of()), Weights.of(source));
+            ModelPartition partition = options.partition();
+            if (partition != null && !added.isEmpty()) {
+                throw new UserErrorException(
+                        "a vocabulary that several processes share cannot grow: add the tokens to the"
+                                + " model's directory first (finetune add-tokens)");
+            }
+            ModelConfig dense = config.withQuantization(Map.of());
+            DecoderModel network =
+                    architecture.build(partition == null ? dense : partition.local(dense), Weights.of(source));
+            if (partition != null) {
+                partition.connect(network);
+            }
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             if (tokenizer != null && !added.isEmpty()) {

@@ -31,7 +31,10 @@ public final class ModelSegments implements AutoCloseable {
         this.embedding = new ResidentSegment(
                 AutogradSegment.embedding(network, model.computeDType()), network.embeddingPart(), residency);
         for (DecoderLayer layer : network.layers()) {
-            Segment segment = factory.segment(layer).orElseGet(() -> AutogradSegment.layer(layer));
+            // Other ways to run a layer do not know that its outputs are summands.
+            Segment segment = network.isDivided()
+                    ? AutogradSegment.layer(layer)
+                    : factory.segment(layer).orElseGet(() -> AutogradSegment.layer(layer));
             layers.add(new ResidentSegment(segment, layer, residency));
         }
     }

@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 
 /** What one process holds of one dimension of tensors that several processes hold together. */
@@ -18,6 +19,9 @@ public interface AxisSlice {
      */
     boolean isFirst();
 
+    /** {@return how many processes hold this slice} */
+    int copies();
+
     /**
      * Cuts this process's slice out.
      *
@@ -28,13 +32,14 @@ public interface AxisSlice {
     Tensor of(Tensor tensor, int dimension);
 
     /**
-     * Brings the slices of all processes together; all of them call it.
+     * Brings the slices of all processes together: where one asks for the whole, the others have to help.
      *
-     * @param slice this process's
+     * @param parameter whose values they are
      * @param dimension which one
+     * @param dtype the type wanted
      * @return with the whole dimension, without history
      */
-    Tensor gather(Tensor slice, int dimension);
+    Tensor gather(Parameter parameter, int dimension, DType dtype);
 
     /** {@return the region in which the processes use their slices} */
     ParallelRegion region();

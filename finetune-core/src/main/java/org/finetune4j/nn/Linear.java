@@ -172,6 +172,18 @@ public final class Linear extends Module {
         left = leaves;
     }
 
+    /** {@return the number of the checkpoint's input features} */
+    public long wholeInFeatures() {
+        AxisSlice slice = inputSlice();
+        return slice == null ? inFeatures() : slice.whole();
+    }
+
+    /** {@return the number of the checkpoint's output features} */
+    public long wholeOutFeatures() {
+        AxisSlice slice = outputSlice();
+        return slice == null ? outFeatures() : slice.whole();
+    }
+
     /** {@return which of the checkpoint's input features this layer has, or null for all} */
     public @Nullable AxisSlice inputSlice() {
         return slice(layout == Layout.OUT_IN ? 1 : 0);

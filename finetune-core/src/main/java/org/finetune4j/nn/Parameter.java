@@ -197,14 +197,18 @@ public final class Parameter implements AutoCloseable {
     }
 
     /**
-     * The values of the checkpoint's tensor, which every process that shares this parameter asks for at the same time.
+     * The values of the checkpoint's tensor, which other processes may have parts of.
      *
      * @param dtype the type wanted
      * @return the tensor, for reading only
      */
     public Tensor whole(DType dtype) {
-        Tensor own = form.as(dtype);
-        return slice == null ? own : slice.gather(own);
+        return slice == null ? form.as(dtype) : slice.axis().gather(this, slice.dimension(), dtype);
+    }
+
+    /** {@return the length of every dimension of the checkpoint's tensor} */
+    public long[] wholeShape() {
+        return slice == null ? shape() : slice.wholeShape(shape());
     }
 
     /**

@@ -31,14 +31,4 @@ public record ParameterSlice(int dimension, AxisSlice axis) {
     public Tensor of(Tensor whole) {
         return axis.of(whole, dimension);
     }
-
-    /**
-     * Brings the parts of all processes together; all of them call it.
-     *
-     * @param own this process's part
-     * @return the checkpoint's tensor
-     */
-    public Tensor gather(Tensor own) {
-        return axis.gather(own, dimension);
-    }
 }

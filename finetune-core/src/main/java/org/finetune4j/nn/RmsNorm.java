@@ -77,11 +77,11 @@ public final class RmsNorm extends Norm {
         slice = elements;
     }
 
-    /** The mean is over the elements of all processes. */
+    /** The mean is over the elements of all processes, where each may be held by as many. */
     private Tensor divided(Tensor x, Tensor weight, AxisSlice elements) {
-        Tensor wide = x.to(DType.FLOAT32);
+        Tensor wide = x.to(x.dtype().atLeastFloat32());
         Tensor squares = elements.region().leave(wide.square().sum(-1, true)); // [..., 1]
-        Tensor mean = elements.region().enter(squares).mul(1.0 / elements.whole());
+        Tensor mean = elements.region().enter(squares).mul(1.0 / (elements.whole() * elements.copies()));
         return wide.mul(mean.add(epsilon).rsqrt()).to(x.dtype()).mul(weight);
     }
 

@@ -23,6 +23,14 @@ public interface VocabularyShard extends AxisSlice {
     void max(Tensor tensor);
 
     /**
+     * Brings the scores of all words together.
+     *
+     * @param scores [..., own words]
+     * @return [..., words], without history
+     */
+    Tensor gather(Tensor scores);
+
+    /**
      * Where words stand among this process's own.
      *
      * @param ids int64 of any shape

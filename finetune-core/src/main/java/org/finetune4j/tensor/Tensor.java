@@ -425,6 +425,17 @@ public final class Tensor extends ElementwiseOperations {
     }
 
     /**
+     * The largest elements along one dimension.
+     *
+     * @param dimension which dimension; negative numbers count from the last
+     * @param keepDimension whether it stays, with length 1
+     * @return the elements
+     */
+    public Tensor max(int dimension, boolean keepDimension) {
+        return unary("max", x -> x.amax(new long[] {dimension}, keepDimension));
+    }
+
+    /**
      * Finds the largest elements along one dimension.
      *
      * @param dimension which dimension; negative numbers count from the last

@@ -123,7 +123,7 @@ public final class BertForSequenceClassification extends DecoderModel {
     }
 
     @Override
-    public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
+    public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
         Tensor pooled = pooler.forward(normalised, context).tanh(); // [..., hidden]
         return classifier.forward(Dropout.of(context).apply(pooled, shape.classifierDropout), context); // [..., labels]
     }

@@ -52,8 +52,8 @@ public final class Gemma2ForCausalLM extends RotaryDecoder {
 
     /** Caps the scores of the vocabulary; a classifier's stay as they are. */
     @Override
-    public Tensor logits(Tensor normalised, @Nullable SequenceContext context) {
-        Tensor logits = super.logits(normalised, context);
+    public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
+        Tensor logits = super.ownLogits(normalised, context);
         return finalSoftCap == 0 || pooling() != null
                 ? logits
                 : logits.div(finalSoftCap).tanh().mul(finalSoftCap);

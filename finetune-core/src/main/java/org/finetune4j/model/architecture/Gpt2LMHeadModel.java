@@ -110,10 +110,10 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             long hidden = shape.hidden;
             Initialization init = shape.initialization;
             this.attentionNorm = child("ln_1", new LayerNorm(weights.at("ln_1"), hidden, shape.epsilon));
-            this.queryKeyValue =
-                    child("attn.c_attn", Linear.conv1d(weights.at("attn").at("c_attn"), hidden, 3 * hidden, init));
+            this.queryKeyValue = child(
+                    "attn.c_attn", Linear.conv1d(weights.at("attn").at("c_attn"), hidden, 3 * shape.queries(), init));
             this.attentionOutput =
-                    child("attn.c_proj", Linear.conv1d(weights.at("attn").at("c_proj"), hidden, hidden, init));
+                    child("attn.c_proj", Linear.conv1d(weights.at("attn").at("c_proj"), shape.queries(), hidden, init));
             this.feedForwardNorm = child("ln_2", new LayerNorm(weights.at("ln_2"), hidden, shape.epsilon));
             this.up = child("mlp.c_fc", Linear.conv1d(weights.at("mlp").at("c_fc"), hidden, shape.inner, init));
             this.down = child("mlp.c_proj", Linear.conv1d(weights.at("mlp").at("c_proj"), shape.inner, hidden, init));
@@ -133,12 +133,12 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         }
 
         private Tensor attend(Tensor x, SequenceContext context) {
-            long hidden = shape.hidden;
-            Tensor all = queryKeyValue.forward(x, context); // [batch, seq, 3 * hidden]
+            long queries = shape.queries();
+            Tensor all = queryKeyValue.forward(x, context); // [batch, seq, 3 * queries]
             Tensor attended = attention.forward(
-                    all.narrow(2, 0, hidden), // [batch, seq, hidden]
-                    all.narrow(2, hidden, hidden),
-                    all.narrow(2, 2 * hidden, hidden),
+                    all.narrow(2, 0, queries), // [batch, seq, queries]
+                    all.narrow(2, queries, queries),
+                    all.narrow(2, 2 * queries, queries),
                     index,
                     context);
             return context.dropout().apply(attentionOutput.forward(attended, context), shape.residualDropout);
@@ -161,6 +161,11 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             double residualDropout,
             Initialization initialization) {
 
+        /** Size of the queries of all heads. */
+        long queries() {
+            return (long) attention.heads() * attention.headDim();
+        }
+
         /** Scores may be divided by the layer's number, counted from 1 (Mistral of Stanford's CRFM, 2021). */
         Attention attentionOf(int layer) {
             return dividedByLayer
@@ -173,10 +178,7 @@ public final class Gpt2LMHeadModel extends DecoderModel {
             config.refuse(Set.of("quantization_config"));
             int hidden = config.positive("n_embd");
             int heads = config.positive("n_head");
-            if (hidden % heads != 0) {
-                throw config.invalid("n_embd", "a multiple of n_head " + heads);
-            }
-            int headDim = hidden / heads;
+            int headDim = config.headDim("n_embd", "n_head");
             double scale = config.flag("scale_attn_weights", true) ? 1 / Math.sqrt(headDim) : 1;
             return new Shape(
                     config.positive("vocab_size"),

@@ -120,12 +120,13 @@ public final class GptNeoxForCausalLM extends DecoderModel {
             this.postAttentionNorm = child(
                     "post_attention_layernorm",
                     new LayerNorm(weights.at("post_attention_layernorm"), hidden, shape.epsilon));
+            long queries = (long) shape.attention.heads() * shape.attention.headDim();
             Weights attention = weights.at("attention");
             this.queryKeyValue = child(
                     "attention.query_key_value",
-                    Linear.of(attention.at("query_key_value"), hidden, 3 * hidden, shape.attentionBias, init));
+                    Linear.of(attention.at("query_key_value"), hidden, 3 * queries, shape.attentionBias, init));
             this.attentionOutput = child(
-                    "attention.dense", Linear.of(attention.at("dense"), hidden, hidden, shape.attentionBias, init));
+                    "attention.dense", Linear.of(attention.at("dense"), queries, hidden, shape.attentionBias, init));
             Weights mlp = weights.at("mlp");
             this.up = child("mlp.dense_h_to_4h", Linear.of(mlp.at("dense_h_to_4h"), hidden, shape.inner, true, init));
             this.down = child("mlp.dense_4h_to_h", Linear.of(mlp.at("dense_4h_to_h"), shape.inner, hidden, true, init));
@@ -148,7 +149,8 @@ public final class GptNeoxForCausalLM extends DecoderModel {
         private Tensor attend(Tensor x, SequenceContext context) {
             int headDim = shape.attention.headDim();
             Tensor all = queryKeyValue
-                    .forward(x, context) // [batch, seq, 3 * hidden]: the query, key and value of each head side by side
+                    .forward(
+                            x, context) // [batch, seq, 3 * queries]: the query, key and value of each head side by side
                     .view(x.size(0), x.size(1), shape.attention.heads(), 3L * headDim);
             Tensor attended = shape.attention.forward(
                     all.narrow(3, 0, headDim), // [batch, seq, heads, headDim]
@@ -181,10 +183,7 @@ public final class GptNeoxForCausalLM extends DecoderModel {
             config.refuse(Set.of("quantization_config"));
             int hidden = config.positive("hidden_size");
             int heads = config.positive("num_attention_heads");
-            if (hidden % heads != 0) {
-                throw config.invalid("hidden_size", "a multiple of num_attention_heads " + heads);
-            }
-            int headDim = hidden / heads;
+            int headDim = config.headDim("hidden_size", "num_attention_heads");
             return new Shape(
                     config.positive("vocab_size"),
                     hidden,

@@ -143,11 +143,12 @@ public final class OptForCausalLM extends DecoderModel {
             this.shape = shape;
             this.index = index;
             long hidden = shape.hidden;
+            long queries = (long) shape.attention.heads() * shape.attention.headDim();
             Weights attention = weights.at("self_attn");
-            this.key = child("self_attn.k_proj", linear(attention.at("k_proj"), hidden, hidden));
-            this.value = child("self_attn.v_proj", linear(attention.at("v_proj"), hidden, hidden));
-            this.query = child("self_attn.q_proj", linear(attention.at("q_proj"), hidden, hidden));
-            this.output = child("self_attn.out_proj", linear(attention.at("out_proj"), hidden, hidden));
+            this.key = child("self_attn.k_proj", linear(attention.at("k_proj"), hidden, queries));
+            this.value = child("self_attn.v_proj", linear(attention.at("v_proj"), hidden, queries));
+            this.query = child("self_attn.q_proj", linear(attention.at("q_proj"), hidden, queries));
+            this.output = child("self_attn.out_proj", linear(attention.at("out_proj"), queries, hidden));
             this.attentionNorm = child("self_attn_layer_norm", shape.norm(weights.at("self_attn_layer_norm")));
             this.up = child("fc1", linear(weights.at("fc1"), hidden, shape.inner));
             this.down = child("fc2", linear(weights.at("fc2"), shape.inner, hidden));
@@ -216,10 +217,7 @@ public final class OptForCausalLM extends DecoderModel {
             config.requireZero("layerdrop");
             int hidden = config.positive("hidden_size");
             int heads = config.positive("num_attention_heads");
-            if (hidden % heads != 0) {
-                throw config.invalid("hidden_size", "a multiple of num_attention_heads " + heads);
-            }
-            int headDim = hidden / heads;
+            int headDim = config.headDim("hidden_size", "num_attention_heads");
             boolean normBefore = config.flag("do_layer_norm_before", true);
             return new Shape(
                     config.positive("vocab_size"),

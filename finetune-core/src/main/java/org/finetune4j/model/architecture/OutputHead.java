@@ -41,7 +41,7 @@ record OutputHead(String name, Linear layer, @Nullable Pooling pooling) {
         Weights own = weights.at(languageModelName);
         Linear layer = tied && !hasAnother(own, embedding.weight())
                 ? Linear.tied(embedding.weight())
-                : Linear.of(own, hidden, embedding.count(), false, init);
+                : Linear.of(own, hidden, embedding.weight().size(0), false, init);
         return new OutputHead(languageModelName, layer, null);
     }
 

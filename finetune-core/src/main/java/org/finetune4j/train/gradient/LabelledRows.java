@@ -63,8 +63,18 @@ final class LabelledRows {
             }
         }
         LabelledRows all = new LabelledRows(network, batch.sequenceLength(), rows, labelled, targets);
-        all.requireTargets(network.outputLayer().outFeatures());
+        all.requireTargets(all.words());
         return all;
+    }
+
+    /** The distribution that the rows' scores stand for. */
+    VocabularySoftmax softmax() {
+        return new VocabularySoftmax(network.vocabularyShard());
+    }
+
+    /** How many words are scored, by whatever process. */
+    private long words() {
+        return softmax().words(network.outputLayer().outFeatures());
     }
 
     private void requireTargets(long vocabulary) {
@@ -187,8 +197,8 @@ final class LabelledRows {
         /** Shows the scores, recording nothing. */
         void forEach(Reader reader) {
             try (Autograd.Mode mode = Autograd.disabled()) {
-                inPieces(
-                        (input, pieceTarget, start) -> reader.read(network.logits(input, context), pieceTarget, start));
+                inPieces((input, pieceTarget, start) ->
+                        reader.read(network.ownLogits(input, context), pieceTarget, start));
             }
         }
 
@@ -199,7 +209,7 @@ final class LabelledRows {
             }
             inPieces((input, pieceTarget, start) -> {
                 input.requiresGrad(true);
-                Tensor logits = network.logits(input, context); // [piece, vocabulary]
+                Tensor logits = network.ownLogits(input, context); // [piece, vocabulary]
                 Tensor wanted;
                 try (Autograd.Mode mode = Autograd.disabled()) {
                     wanted = derivative.of(logits.detach(), pieceTarget, start);
@@ -213,7 +223,7 @@ final class LabelledRows {
         boolean areFixed() {
             try (Autograd.Mode mode = Autograd.enabled();
                     TensorScope scope = TensorScope.open()) {
-                return !network.logits(normalised.narrow(0, 0, 1).detach(), context)
+                return !network.ownLogits(normalised.narrow(0, 0, 1).detach(), context)
                         .requiresGrad();
             }
         }
@@ -257,7 +267,7 @@ final class LabelledRows {
 
         /** @param reader is given hidden states [piece, hidden] in the place of scores */
         private void inPieces(Reader reader) {
-            long piece = atOnce(network.outputLayer().outFeatures());
+            long piece = atOnce(words());
             for (long start = 0; start < rows.length; start += piece) {
                 long length = Math.min(piece, rows.length - start);
                 try (TensorScope scope = TensorScope.open()) {

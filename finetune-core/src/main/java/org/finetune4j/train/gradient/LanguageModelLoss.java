@@ -19,7 +19,7 @@ public final class LanguageModelLoss implements LossHead {
     private LanguageModelLoss(LabelledRows rows, double scale, LossOptions options) {
         this.rows = rows;
         this.scale = scale;
-        this.tokenLoss = new TokenLoss(options);
+        this.tokenLoss = new TokenLoss(options, rows.softmax());
     }
 
     /**

@@ -7,7 +7,6 @@ import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
@@ -95,16 +94,22 @@ public final class LogprobLoss implements LossHead {
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] values = new double[rows.count()];
+            VocabularySoftmax softmax = rows.softmax();
             boolean once = wantGradient && scores.areFixed();
             if (once) {
                 scores.backward((logits, target, start) -> {
-                    Tensor all = logprobs(logits);
-                    copy(all, target, values, start);
-                    return derivative(all.expInPlace(), target, Tensors.ones(all.dtype(), all.device(), target.shape()))
+                    Tensor all = logprobs(logits, softmax);
+                    copy(softmax, all, target, values, start);
+                    return derivative(
+                                    softmax,
+                                    all.expInPlace(),
+                                    target,
+                                    Tensors.ones(all.dtype(), all.device(), target.shape()))
                             .to(logits.dtype());
                 });
             } else {
-                scores.forEach((logits, target, start) -> copy(logprobs(logits), target, values, start));
+                scores.forEach(
+                        (logits, target, start) -> copy(softmax, logprobs(logits, softmax), target, values, start));
             }
             Value value = loss.apply(rows.logprobs(values));
             metrics = value.metrics();
@@ -115,31 +120,31 @@ public final class LogprobLoss implements LossHead {
                 scores.scale(wanted);
             } else if (wantGradient) {
                 scores.backward((logits, target, start) -> {
-                    Tensor all = logprobs(logits);
+                    Tensor all = logprobs(logits, softmax);
                     double[] own = Arrays.copyOfRange(wanted, start, start + Math.toIntExact(target.size(0)));
                     Tensor column =
                             Tensors.of(own, own.length, 1).to(all.dtype()).to(all.device());
-                    return derivative(all.expInPlace(), target, column).to(logits.dtype());
+                    return derivative(softmax, all.expInPlace(), target, column).to(logits.dtype());
                 });
             }
             return value.loss() * scale;
         });
     }
 
-    private static void copy(Tensor logprobs, Tensor target, double[] into, int start) {
-        double[] piece = logprobs.gather(1, target).to(DType.FLOAT64).toDoubleArray();
+    private static void copy(VocabularySoftmax softmax, Tensor logprobs, Tensor target, double[] into, int start) {
+        double[] piece = softmax.gather(logprobs, target).to(DType.FLOAT64).toDoubleArray();
         System.arraycopy(piece, 0, into, start, piece.length);
     }
 
-    private static Tensor logprobs(Tensor logits) {
-        return Functional.logSoftmax(logits.to(logits.dtype().atLeastFloat32()), -1); // [tokens, vocabulary]
+    private static Tensor logprobs(Tensor logits, VocabularySoftmax softmax) {
+        return softmax.logProbabilities(logits.to(logits.dtype().atLeastFloat32())); // [tokens, vocabulary]
     }
 
     /**
      * d(log p[target]) / d(logits) = onehot(target) - p, times what is wanted [tokens, 1]: [tokens, vocabulary], in the memory of the
      * probabilities.
      */
-    static Tensor derivative(Tensor probabilities, Tensor target, Tensor wanted) {
-        return probabilities.mulInPlace(wanted.neg()).scatterAddInPlace(1, target, wanted);
+    static Tensor derivative(VocabularySoftmax softmax, Tensor probabilities, Tensor target, Tensor wanted) {
+        return softmax.add(probabilities.mulInPlace(wanted.neg()), target, wanted);
     }
 }

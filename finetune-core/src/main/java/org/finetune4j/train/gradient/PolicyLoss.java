@@ -7,7 +7,6 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.ValueHead;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
@@ -122,18 +121,19 @@ public final class PolicyLoss implements LossHead {
             if (once) {
                 scores.backward((logits, target, start) -> {
                     Tensor all = logprobs(logits);
-                    copy(all.gather(1, target), logprobs, start);
+                    copy(rows.softmax().gather(all, target), logprobs, start);
                     Tensor probabilities = all.exp();
                     if (entropies.length > 0) {
                         copy(entropies(all, probabilities), entropies, start);
                     }
                     Tensor one = Tensors.ones(all.dtype(), all.device(), target.shape());
-                    return LogprobLoss.derivative(probabilities, target, one).to(logits.dtype());
+                    return LogprobLoss.derivative(rows.softmax(), probabilities, target, one)
+                            .to(logits.dtype());
                 });
             } else if (detail != Detail.VALUES) {
                 scores.forEach((logits, target, start) -> {
                     Tensor all = logprobs(logits);
-                    copy(all.gather(1, target), logprobs, start);
+                    copy(rows.softmax().gather(all, target), logprobs, start);
                     if (entropies.length > 0) {
                         copy(entropies(all, all.exp()), entropies, start);
                     }
@@ -165,12 +165,12 @@ public final class PolicyLoss implements LossHead {
 
     private Tensor logprobs(Tensor logits) {
         Tensor wide = logits.to(logits.dtype().atLeastFloat32());
-        return Functional.logSoftmax(temperature == 1 ? wide : wide.div(temperature), -1); // [tokens, vocabulary]
+        return rows.softmax().logProbabilities(temperature == 1 ? wide : wide.div(temperature)); // [tokens, vocabulary]
     }
 
     /** [tokens, vocabulary] twice to [tokens, 1], in the memory of the logarithms. */
-    private static Tensor entropies(Tensor logprobs, Tensor probabilities) {
-        return logprobs.mulInPlace(probabilities).sum(-1, true).neg();
+    private Tensor entropies(Tensor logprobs, Tensor probabilities) {
+        return rows.softmax().sum(logprobs.mulInPlace(probabilities)).neg();
     }
 
     /**
@@ -182,14 +182,14 @@ public final class PolicyLoss implements LossHead {
         Tensor probabilities = logprobs.exp();
         Tensor wanted = column(value.logprobs(), target, start, logprobs); // [tokens, 1]
         if (isZero(value.entropies())) {
-            return LogprobLoss.derivative(probabilities, target, wanted).to(logits.dtype());
+            return LogprobLoss.derivative(rows.softmax(), probabilities, target, wanted)
+                    .to(logits.dtype());
         }
         Tensor undecided = column(value.entropies(), target, start, logprobs);
-        Tensor entropies = probabilities.mul(logprobs).sum(-1, true).neg(); // [tokens, 1]
+        Tensor entropies = rows.softmax().sum(probabilities.mul(logprobs)).neg(); // [tokens, 1]
         Tensor factor = logprobs.addInPlace(entropies).mulInPlace(undecided).addInPlace(wanted); // [tokens, vocabulary]
-        return probabilities
-                .mulInPlace(factor.neg())
-                .scatterAddInPlace(1, target, wanted)
+        return rows.softmax()
+                .add(probabilities.mulInPlace(factor.neg()), target, wanted)
                 .to(logits.dtype());
     }
 

@@ -1,6 +1,5 @@
 package org.finetune4j.train.gradient;
 
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
@@ -12,9 +11,11 @@ import org.finetune4j.tensor.Tensors;
 final class TokenLoss {
 
     private final LossOptions options;
+    private final VocabularySoftmax softmax;
 
-    TokenLoss(LossOptions options) {
+    TokenLoss(LossOptions options, VocabularySoftmax softmax) {
         this.options = options;
+        this.softmax = softmax;
     }
 
     /**
@@ -25,7 +26,7 @@ final class TokenLoss {
      */
     double sum(Tensor scores, Tensor target) {
         Tensor logits = exact(scores);
-        return sum(logits, Functional.logSoftmax(logits, -1), target);
+        return sum(logits, softmax.logProbabilities(logits), target);
     }
 
     private static Tensor exact(Tensor scores) {
@@ -35,7 +36,7 @@ final class TokenLoss {
     /** The sum of the tokens' losses together with {@code d(scale * sum) / d(scores)}. */
     Gradient gradient(Tensor scores, Tensor target, double scale) {
         Tensor logits = exact(scores);
-        Tensor derivative = Functional.logSoftmax(logits, -1); // [tokens, vocabulary]
+        Tensor derivative = softmax.logProbabilities(logits); // [tokens, vocabulary]
         double loss = sum(logits, derivative, target);
         Tensor normaliser = options.zLoss() == 0 ? null : normaliser(logits, derivative);
         double smoothing = options.labelSmoothing();
@@ -46,9 +47,9 @@ final class TokenLoss {
             derivative.mulInPlace(normaliser.mul(2 * options.zLoss()).addInPlace(1));
         }
         Tensor minusTarget = Tensors.full(smoothing - 1, derivative.dtype(), derivative.device(), target.size(0), 1);
-        derivative.scatterAddInPlace(1, target, minusTarget);
+        softmax.add(derivative, target, minusTarget);
         if (smoothing > 0) {
-            derivative.addInPlace(-smoothing / logits.size(-1));
+            derivative.addInPlace(-smoothing / softmax.words(logits.size(-1)));
         }
         return new Gradient(loss, derivative.mulInPlace(scale).to(scores.dtype()));
     }
@@ -63,10 +64,10 @@ final class TokenLoss {
 
     private double sum(Tensor logits, Tensor logProbabilities, Tensor target) {
         double smoothing = options.labelSmoothing();
-        double loss =
-                -(1 - smoothing) * logProbabilities.gather(1, target).sum().item();
+        double loss = -(1 - smoothing)
+                * softmax.gather(logProbabilities, target).sum().item();
         if (smoothing > 0) {
-            loss -= smoothing * logProbabilities.sum().item() / logits.size(-1);
+            loss -= smoothing * softmax.sum(logProbabilities).sum().item() / softmax.words(logits.size(-1));
         }
         if (options.zLoss() > 0) {
             loss += options.zLoss()

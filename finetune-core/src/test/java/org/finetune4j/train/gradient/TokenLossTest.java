@@ -38,7 +38,7 @@ class TokenLossTest {
             }
             Tensor index = Tensors.of(ints(rows), rows.size());
             Tensor target = Tensors.of(ints(targets), targets.size(), 1);
-            TokenLoss loss = new TokenLoss(new LossOptions(0.1, 0));
+            TokenLoss loss = new TokenLoss(new LossOptions(0.1, 0), new VocabularySoftmax(null));
             TokenLoss.Gradient gradient =
                     loss.gradient(logits.reshape(-1, 17).indexSelect(0, index), target, 1.0 / rows.size());
             assertEquals(file.tensor("loss").item(), gradient.loss() / rows.size(), 1e-6);
@@ -56,7 +56,7 @@ class TokenLossTest {
     @CsvSource({"0, 0", "0.2, 0", "0, 0.01", "0.1, 0.02"})
     void theDerivativeIsWhatAMovedScoreChanges(double smoothing, double zLoss) {
         Torch.seed(1);
-        TokenLoss loss = new TokenLoss(new LossOptions(smoothing, zLoss));
+        TokenLoss loss = new TokenLoss(new LossOptions(smoothing, zLoss), new VocabularySoftmax(null));
         try (TensorScope scope = TensorScope.open()) {
             Tensor logits = Tensors.randn(DType.FLOAT64, Device.CPU, 3, 5);
             Tensor target = Tensors.of(new int[] {1, 4, 0}, 3, 1);
@@ -76,7 +76,7 @@ class TokenLossTest {
     @CsvSource({"BFLOAT16, 0, 0", "FLOAT16, 0.1, 0.02", "BFLOAT16, 0.1, 0.02"})
     void scoresOfFewDigitsGiveTheLossOfTheSameNumbersInFloat64(DType dtype, double smoothing, double zLoss) {
         Torch.seed(4);
-        TokenLoss loss = new TokenLoss(new LossOptions(smoothing, zLoss));
+        TokenLoss loss = new TokenLoss(new LossOptions(smoothing, zLoss), new VocabularySoftmax(null));
         try (TensorScope scope = TensorScope.open()) {
             Tensor scores =
                     Tensors.randn(DType.FLOAT32, Device.CPU, 6, 300).mul(4).to(dtype);

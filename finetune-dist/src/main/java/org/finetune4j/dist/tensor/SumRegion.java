@@ -1,0 +1,56 @@
+package org.finetune4j.dist.tensor;
+
+import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.communicator.Reduction;
+import org.finetune4j.nn.ParallelRegion;
+import org.finetune4j.tensor.GradientHook;
+import org.finetune4j.tensor.Tensor;
+
+/** A region whose shares a group adds up: outputs on the way forwards, gradients of inputs on the way back. */
+final class SumRegion implements ParallelRegion, AutoCloseable {
+
+    private final Communicator group;
+    private final GradientHook hook;
+
+    /** @param group stays the caller's */
+    SumRegion(Communicator group) {
+        this(group, 0);
+    }
+
+    /**
+     * A region for parameters of which the group shares the last rows only.
+     *
+     * @param group stays the caller's
+     * @param rows how many at the beginning are each rank's own
+     */
+    SumRegion(Communicator group, long rows) {
+        this.group = group;
+        this.hook = new GradientHook(gradient -> {
+            Tensor result = gradient.copy().contiguous();
+            sum(rows == 0 ? result : result.narrow(0, rows, result.size(0) - rows));
+            return result;
+        });
+    }
+
+    @Override
+    public Tensor enter(Tensor x) {
+        return hook.on(x);
+    }
+
+    @Override
+    public Tensor leave(Tensor share) {
+        Tensor summand = share.contiguous();
+        sum(summand.detach());
+        return summand;
+    }
+
+    private Tensor sum(Tensor tensor) {
+        group.allReduce(tensor, Reduction.SUM).await();
+        return tensor;
+    }
+
+    @Override
+    public void close() {
+        hook.close();
+    }
+}
