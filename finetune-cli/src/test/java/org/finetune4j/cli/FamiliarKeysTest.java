@@ -38,17 +38,20 @@ class FamiliarKeysTest {
     private static final Map<String, Map<String, Object>> REFERENCE = reference();
 
     /** The configurations of PEFT whose methods are built here. */
-    private static final Map<String, String> METHODS = Map.of(
-            "peft.LoraConfig", "lora",
-            "peft.AdaLoraConfig", "adalora",
-            "peft.IA3Config", "ia3",
-            "peft.LNTuningConfig", "ln_tuning",
-            "peft.LoHaConfig", "loha",
-            "peft.LoKrConfig", "lokr",
-            "peft.VeraConfig", "vera",
-            "peft.PrefixTuningConfig", "prefix_tuning",
-            "peft.PromptTuningConfig", "prompt_tuning",
-            "peft.PromptEncoderConfig", "p_tuning");
+    private static final Map<String, String> METHODS = Map.ofEntries(
+            Map.entry("peft.LoraConfig", "lora"),
+            Map.entry("peft.AdaLoraConfig", "adalora"),
+            Map.entry("peft.IA3Config", "ia3"),
+            Map.entry("peft.LNTuningConfig", "ln_tuning"),
+            Map.entry("peft.LoHaConfig", "loha"),
+            Map.entry("peft.LoKrConfig", "lokr"),
+            Map.entry("peft.VeraConfig", "vera"),
+            Map.entry("peft.PrefixTuningConfig", "prefix_tuning"),
+            Map.entry("peft.PromptTuningConfig", "prompt_tuning"),
+            Map.entry("peft.PromptEncoderConfig", "p_tuning"),
+            Map.entry("peft.OFTConfig", "oft"),
+            Map.entry("peft.HRAConfig", "hra"),
+            Map.entry("peft.FourierFTConfig", "fourierft"));
 
     private static Map<String, Map<String, Object>> reference() {
         try (InputStream in = FamiliarKeysTest.class.getResourceAsStream("reference-keys.json")) {
@@ -309,9 +312,9 @@ class FamiliarKeysTest {
                 "assistant_only_los: true|unknown key 'assistant_only_los'; did you mean 'assistant_only_loss'?",
                 "cutoff_len: 5|unknown key 'cutoff_len': here it is 'max_length'",
                 "num_virtual_tokens: 5|'num_virtual_tokens' belongs to method prefix_tuning, prompt_tuning, p_tuning, ptuning_v2, and this is method lora",
-                "oft_block_size: 32|'oft_block_size' is a key of PEFT's OFTConfig, which is not built here",
+                "boft_block_size: 4|'boft_block_size' is a key of PEFT's BOFTConfig, which is not built here",
                 "rho: 2|'rho' is a key inside 'eva_config'",
-                "method: oft|unknown method 'oft'; there are ",
+                "method: boft|unknown method 'boft'; there are ",
                 "model_revision: v1|'model_revision' is for a model on the hub, and . is a directory here",
                 "data_seed: 7|'data_seed' is 7, expected the value of seed, 42",
                 "resume_from_checkpoint: out/checkpoint-5|'resume_from_checkpoint' is out/checkpoint-5, expected true, or the latest"

@@ -53,6 +53,35 @@ public final class LinearAlgebra {
         }
     }
 
+    /**
+     * The inverses of square matrices; autograd knows them.
+     *
+     * @param matrices [..., n, n]
+     * @return [..., n, n]
+     * @throws TensorException when one has none
+     */
+    public static Tensor inverse(Tensor matrices) {
+        try {
+            return Tensor.wrap(torch.linalg_inv(matrices.handle()));
+        } catch (RuntimeException e) {
+            throw TensorException.of("inverse", e, matrices);
+        }
+    }
+
+    /**
+     * The real part of the inverse Fourier transform in two dimensions, divided by their product; autograd knows it.
+     *
+     * @param spectrum [rows, columns], float32 or float64
+     * @return [rows, columns]
+     */
+    public static Tensor realInverseFourier2(Tensor spectrum) {
+        try (org.bytedeco.pytorch.Tensor complex = torch.fft_ifft2(spectrum.handle())) {
+            return Tensor.wrap(torch.real(complex).contiguous());
+        } catch (RuntimeException e) {
+            throw TensorException.of("realInverseFourier2", e, spectrum);
+        }
+    }
+
     /** A handle of its own: what a tuple hands out is a view of the tuple's own member. */
     private static org.bytedeco.pytorch.Tensor owned(org.bytedeco.pytorch.Tensor member) {
         return member.detach();

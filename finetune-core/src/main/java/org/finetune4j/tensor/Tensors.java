@@ -81,6 +81,21 @@ public final class Tensors {
     }
 
     /**
+     * {@code 0, 1, ... end - 1} in an order from the {@link RandomGenerator} in use, on the CPU.
+     *
+     * @param end one more than the last
+     * @return [end], int64
+     */
+    public static Tensor randomPermutation(long end) {
+        return make(
+                "randomPermutation",
+                DType.INT64,
+                Device.CPU,
+                new long[] {end},
+                options -> torch.randperm(end, RandomGenerator.on(Device.CPU), options));
+    }
+
+    /**
      * {@code 0, 1, ... end - 1} as int64.
      *
      * @param end one more than the last

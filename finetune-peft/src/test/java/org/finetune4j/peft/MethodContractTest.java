@@ -10,7 +10,11 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.adalora.AdaLora;
 import org.finetune4j.peft.adalora.AdaLoraConfig;
 import org.finetune4j.peft.bitfit.BitFit;
+import org.finetune4j.peft.fourierft.FourierFt;
+import org.finetune4j.peft.fourierft.FourierFtConfig;
 import org.finetune4j.peft.freeze.Freeze;
+import org.finetune4j.peft.hra.Hra;
+import org.finetune4j.peft.hra.HraConfig;
 import org.finetune4j.peft.ia3.Ia3;
 import org.finetune4j.peft.ia3.Ia3Config;
 import org.finetune4j.peft.lntuning.LnTuning;
@@ -18,6 +22,8 @@ import org.finetune4j.peft.loha.Loha;
 import org.finetune4j.peft.loha.LohaConfig;
 import org.finetune4j.peft.lokr.Lokr;
 import org.finetune4j.peft.lokr.LokrConfig;
+import org.finetune4j.peft.oft.Oft;
+import org.finetune4j.peft.oft.OftConfig;
 import org.finetune4j.peft.vera.Vera;
 import org.finetune4j.peft.vera.VeraConfig;
 import org.finetune4j.strategy.AdapterContract;
@@ -101,6 +107,52 @@ class MethodContractTest {
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
             return matrices(allLinear(model), 4) + 4L * allLinear(model).size();
+        }
+    }
+
+    @Nested
+    class OftOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Oft.of(new OftConfig(0, 8, false, false, 5, true, modules));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> layer.inFeatures() / 8 * 28)
+                    .sum();
+        }
+    }
+
+    @Nested
+    class HraOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return Hra.of(new HraConfig(4, false, true, modules));
+        }
+
+        @Override
+        protected float neutralTolerance() {
+            return 1e-5f; // two reflections by one vector undo each other but for rounding
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return 4 * allLinear(model).stream().mapToLong(Linear::inFeatures).sum();
+        }
+    }
+
+    @Nested
+    class FourierFtOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return FourierFt.of(new FourierFtConfig(50, 40, 777, true, Map.of(), modules));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return 50L * allLinear(model).size();
         }
     }
 

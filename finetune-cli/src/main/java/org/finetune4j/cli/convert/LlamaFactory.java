@@ -173,6 +173,7 @@ final class LlamaFactory {
         switch (type) {
             case "lora" -> lora();
             case "full" -> conversion.put("method", "full");
+            case "oft" -> oft();
             case "freeze" -> {
                 int layers = conversion.integer("freeze_trainable_layers", 2);
                 conversion.put("method", "freeze");
@@ -187,18 +188,31 @@ final class LlamaFactory {
         }
     }
 
+    private void oft() {
+        int blocks = conversion.integer("oft_rank", 0);
+        conversion.put("method", "oft");
+        conversion.put("r", blocks);
+        conversion.put("oft_block_size", conversion.integer("oft_block_size", blocks > 0 ? 0 : 32));
+        conversion.rename("module_dropout", "module_dropout");
+        targets("oft_target");
+    }
+
+    private void targets(String key) {
+        List<String> targets = conversion.list(key);
+        conversion.put("target_modules", targets.isEmpty() || targets.equals(List.of("all")) ? "all-linear" : targets);
+        List<String> whole = conversion.list("additional_target");
+        if (!whole.isEmpty()) {
+            conversion.put("modules_to_save", whole);
+        }
+    }
+
     private void lora() {
         int rank = conversion.integer("lora_rank", 8);
         conversion.put("method", "lora");
         conversion.put("r", rank);
         conversion.put("lora_alpha", conversion.integer("lora_alpha", 2 * rank));
         conversion.rename("lora_dropout", "lora_dropout");
-        List<String> targets = conversion.list("lora_target");
-        conversion.put("target_modules", targets.isEmpty() || targets.equals(List.of("all")) ? "all-linear" : targets);
-        List<String> whole = conversion.list("additional_target");
-        if (!whole.isEmpty()) {
-            conversion.put("modules_to_save", whole);
-        }
+        targets("lora_target");
         int iterations = conversion.integer("pissa_iter", 16);
         if (conversion.flag("pissa_init", false)) {
             conversion.put("init_lora_weights", "pissa");

@@ -1,0 +1,77 @@
+package org.finetune4j.peft.fourierft;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Settings;
+import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.Patterns;
+import org.finetune4j.peft.PeftKeys;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The settings of FourierFT, with PEFT's names and defaults.
+ *
+ * @param frequencies how many are learned in a layer
+ * @param scaling what the change is multiplied by
+ * @param seed which frequencies: PyTorch's generator draws them from it, so that an adapter need not carry them
+ * @param neutral whether the adapter changes nothing at first; PEFT starts from random frequencies
+ * @param frequenciesByPattern other numbers by regular expression at the end of a path
+ * @param modules which layers, and which modules train as a whole
+ */
+public record FourierFtConfig(
+        int frequencies,
+        double scaling,
+        long seed,
+        boolean neutral,
+        Map<String, Integer> frequenciesByPattern,
+        ModuleSelection modules) {
+
+    static final String PEFT_TYPE = "FOURIERFT";
+
+    private static final int MOST_FREQUENCIES = 1 << 24;
+
+    /**
+     * Copies the map.
+     *
+     * @param frequencies how many are learned in a layer
+     * @param scaling what the change is multiplied by
+     * @param seed which frequencies
+     * @param neutral whether the adapter changes nothing at first
+     * @param frequenciesByPattern other numbers by regular expression at the end of a path
+     * @param modules which layers, and which modules train as a whole
+     */
+    public FourierFtConfig {
+        frequenciesByPattern = Collections.unmodifiableMap(new LinkedHashMap<>(frequenciesByPattern));
+    }
+
+    static FourierFtConfig from(Settings settings, boolean fromFile) {
+        FourierFtConfig config = new FourierFtConfig(
+                settings.integer("n_frequency", 1000, 1, MOST_FREQUENCIES),
+                settings.number("scaling", 150),
+                settings.integer("random_loc_seed", 777),
+                settings.flag("init_weights", false),
+                Patterns.checked(settings, "n_frequency_pattern", settings.integersByName("n_frequency_pattern")),
+                ModuleSelection.from(settings, fromFile));
+        List<String> implemented = new ArrayList<>(config.toJson().keySet());
+        implemented.addAll(ModuleSelection.keys());
+        PeftKeys.refuseOthers(settings, PEFT_TYPE, implemented);
+        return config;
+    }
+
+    int frequenciesOf(String path) {
+        return Patterns.firstMatch(frequenciesByPattern, path).orElse(frequencies);
+    }
+
+    Map<String, @Nullable Object> toJson() {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        json.put("n_frequency", frequencies);
+        json.put("scaling", scaling);
+        json.put("random_loc_seed", seed);
+        json.put("init_weights", neutral);
+        json.put("n_frequency_pattern", frequenciesByPattern);
+        return json;
+    }
+}
