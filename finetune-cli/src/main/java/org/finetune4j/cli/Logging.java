@@ -18,6 +18,9 @@ final class Logging {
         if (!verbose) {
             // DJL warns about every machine without a GPU.
             System.setProperty(PREFIX + "log.ai.djl", "error");
+            // Javalin and Jetty tell again what is thrown, and report clients that go away.
+            System.setProperty(PREFIX + "log.io.javalin", "off");
+            System.setProperty(PREFIX + "log.org.eclipse.jetty", "off");
         }
     }
 }

@@ -16,9 +16,11 @@ import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.eclipse.jetty.ee10.servlet.ServletContextRequest;
 import org.eclipse.jetty.http.HttpException;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
@@ -51,6 +53,12 @@ final class HttpFront {
 
         void answer(ObjectNode json) {
             context.contentType("application/json").result(Json.write(json));
+        }
+
+        /** Runs something when the last of the answer was sent, or cannot be. */
+        void whenSent(Runnable action) {
+            Request.addCompletionListener(
+                    ServletContextRequest.getServletContextRequest(context.req()), failure -> action.run());
         }
     }
 

@@ -113,6 +113,7 @@ public final class ModelServer implements AutoCloseable {
             metrics.refused();
             throw ApiException.busy(1, mostRequests + " requests run or wait already: ask again later");
         }
+        call.whenSent(room::release); // not before: whoever stops the server waits for that
         AdapterStore.Lease lease = null;
         boolean handedOver = false;
         try {
@@ -137,7 +138,6 @@ public final class ModelServer implements AutoCloseable {
             if (lease != null && !handedOver) {
                 lease.close();
             }
-            room.release();
         }
     }
 
