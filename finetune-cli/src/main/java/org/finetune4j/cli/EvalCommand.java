@@ -8,11 +8,13 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
@@ -83,13 +85,44 @@ final class EvalCommand implements Callable<Integer> {
         if (multipleChoice && byTask) {
             throw new UserErrorException("--by-task does not go with --multiple-choice: measure one file at a time");
         }
-        ModelSelection selection = heldOut.selection(names());
         EvalData source = config == null ? heldOut.records(keys) : EvalData.ofConfiguration(config, keys);
+        ModelSelection selection = heldOut.selection(source.isOfLanguage() ? names() : List.of());
+        if (!source.isOfLanguage() && (multipleChoice || byTask)) {
+            throw new UserErrorException("--multiple-choice and --by-task measure language models, not stage "
+                    + source.settings().stage().name());
+        }
         try (CausalLM loaded = model.load();
                 Adapter adapter = model.attachAdapter(loaded, false)) {
-            print(multipleChoice ? choices(loaded, source) : measure(loaded, source, selection));
+            print(
+                    !source.isOfLanguage()
+                            ? byObjective(loaded, adapter, source)
+                            : multipleChoice ? choices(loaded, source) : measure(loaded, source, selection));
         }
         return 0;
+    }
+
+    /** What a training of the stage measures before its first step. */
+    private Map<String, Object> byObjective(CausalLM loaded, @Nullable Adapter adapter, EvalData source) {
+        Path nothing = AtomicFiles.temporaryDirectory("eval");
+        try {
+            TrainingSettings training = source.training(model.directory(), heldOut.batchSize(), nothing);
+            TrainingData data = training.data().load(loaded);
+            data.notes().forEach(note -> System.err.println("data: " + note));
+            TrainingData.Part held = EvalData.required(data.evaluation());
+            EvaluationMetrics result =
+                    training.tuner(loaded, data, 0).evaluate(adapter == null ? AttachedStrategy.none() : adapter);
+            Map<String, Object> values = new LinkedHashMap<>();
+            if (names().equals(BY_LOSS)) {
+                values.put("loss", result.loss());
+                values.putAll(result.scores());
+            } else {
+                names().forEach(name -> values.put(name, result.metric(name)));
+            }
+            values.put("samples", held.samples().size());
+            return values;
+        } finally {
+            AtomicFiles.deleteTemporary(nothing);
+        }
     }
 
     private List<String> names() {

@@ -18,15 +18,17 @@ import org.finetune4j.data.mixture.TaskSplit;
 import org.finetune4j.data.supervised.PromptTemplate;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
+import org.finetune4j.train.stage.SupervisedFineTuning;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a model is measured on: files in any format that training reads, or what a training's configuration holds out.
  *
- * @param settings what the configuration, or the command line, says of it
+ * @param keys what the configuration, or the command line, says
+ * @param settings what that says of data
  * @param heldOut whether it is what the configuration holds out, or what it would train on
  */
-record EvalData(DataSettings settings, boolean heldOut) {
+record EvalData(Settings keys, DataSettings settings, boolean heldOut) {
 
     /** More different answers than this are no classes. */
     private static final int MOST_CHOICES = 200;
@@ -38,23 +40,53 @@ record EvalData(DataSettings settings, boolean heldOut) {
         Settings all = TrainingConfig.with("eval", values, keys);
         DataSettings data = DataSettings.of(all);
         all.refuseUnknown();
-        return new EvalData(data, false);
+        return new EvalData(all, data, false);
     }
 
     static EvalData ofConfiguration(Path file, List<String> keys) {
-        return new EvalData(DataSettings.of(TrainingConfig.read(file, keys)), true);
+        Settings all = TrainingConfig.read(file, keys);
+        return new EvalData(all, DataSettings.of(all), true);
     }
 
     /** The samples, with their examples where they come from records. */
     TrainingData.Part load(CausalLM model) {
         TrainingData data = settings.load(model);
         data.notes().forEach(note -> System.err.println("data: " + note));
-        TrainingData.Part part = heldOut ? data.evaluation() : data.train();
+        return required(heldOut ? data.evaluation() : data.train());
+    }
+
+    /** @throws UserErrorException when there is nothing to measure on */
+    static TrainingData.Part required(TrainingData.@Nullable Part part) {
         if (part == null) {
             throw new UserErrorException("the configuration holds nothing out to measure on: set eval_file,"
                     + " eval_fraction, eval_tasks or eval_task_fraction");
         }
         return part;
+    }
+
+    /** Whether a model is measured as a language model is: by the cross entropy of its samples, and by what it writes. */
+    boolean isOfLanguage() {
+        return settings.stage() instanceof SupervisedFineTuning;
+    }
+
+    /**
+     * A training that holds this data out.
+     *
+     * @param model where it lies
+     * @param batchSize samples that go through the model together
+     * @param output where such a training would write
+     */
+    TrainingSettings training(Path model, int batchSize, Path output) {
+        Map<String, @Nullable Object> values = new LinkedHashMap<>();
+        values.putAll(keys.asMap());
+        values.put("model_name_or_path", model.toString());
+        values.put("output_dir", output.toString());
+        values.put("per_device_eval_batch_size", batchSize);
+        if (!heldOut) {
+            values.put("eval_file", values.get("train_file"));
+            values.put("method", "full"); // nothing trains, and this one asks for nothing
+        }
+        return TrainingSettings.read(new Settings(keys.origin(), values, keys.written()));
     }
 
     /** The samples of each task, by its name. */

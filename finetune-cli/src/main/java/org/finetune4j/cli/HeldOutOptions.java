@@ -45,6 +45,11 @@ final class HeldOutOptions {
                             + " {instruction} and {input} (default: ${DEFAULT-VALUE}).")
     private String template;
 
+    /** Samples that go through the model together. */
+    int batchSize() {
+        return batchSize;
+    }
+
     /** The files that were named, perhaps none. */
     List<String> data() {
         return data;

@@ -102,6 +102,11 @@ class ClassificationStageTest {
         Path merged = directory.resolve("merged");
         CommandRun merge = files.merge(merged);
         assertEquals(0, merge.exitCode(), merge.toString());
+        CommandRun eval = CommandRun.of(
+                "eval", "--model", merged.toString(), "--data", files.data.toString(), "--json", "--", "stage=cls");
+        assertEquals(0, eval.exitCode(), eval.toString());
+        JsonNode measured = Json.parse(eval.out().get(eval.out().size() - 1), "eval");
+        assertEquals(1, measured.path("accuracy").doubleValue(), eval.toString());
         JsonNode whole = InputFiles.json(merged.resolve("config.json"));
         assertEquals(
                 "LlamaForSequenceClassification",

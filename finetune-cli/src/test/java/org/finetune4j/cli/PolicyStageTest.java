@@ -79,6 +79,25 @@ class PolicyStageTest {
         String metrics = Files.readString(files.output.resolve("metrics.jsonl"));
         assertTrue(metrics.contains("\"rewards/length\"") && metrics.contains("\"completions/ended\""), metrics);
         assertTrue(Files.readString(files.output.resolve("completions.jsonl")).contains("What comes after"));
+
+        if (stage.equals("ppo")) {
+            CommandRun eval = CommandRun.of(
+                    "eval",
+                    "--model",
+                    files.model.toString(),
+                    "--adapter",
+                    files.output.toString(),
+                    "--config",
+                    files.config.toString(),
+                    "--json",
+                    "--",
+                    "stage=ppo",
+                    "reward_funcs=[{type: length, max: 10}]",
+                    "response_length=4",
+                    "eval_fraction=0.25");
+            assertEquals(0, eval.exitCode(), eval.toString());
+            assertTrue(eval.out().get(0).contains("\"rewards/length\""), eval.toString());
+        }
     }
 
     @ParameterizedTest

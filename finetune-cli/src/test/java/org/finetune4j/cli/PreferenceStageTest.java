@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -149,6 +150,18 @@ class PreferenceStageTest {
         assertEquals(1, run.errors().size(), run.toString());
         assertTrue(run.errors().get(0).contains(expected.trim()), run.toString());
         assertTrue(run.errors().get(0).length() < 2000);
+    }
+
+    @Test
+    void aModelWithoutAnAdapterHasNoReferenceToBeMeasuredAgainst() {
+        assertRefused(
+                CommandRun.of(
+                        "eval", "--model", files.model.toString(), "--data", files.data.toString(), "--", "stage=dpo"),
+                "measure an adapter on its base");
+        CommandRun without = CommandRun.of(
+                "eval", "--model", files.model.toString(), "--data", files.data.toString(), "--", "stage=simpo");
+        assertEquals(0, without.exitCode(), without.toString());
+        assertTrue(without.toString().contains("rewards/accuracies"), without.toString());
     }
 
     @Test

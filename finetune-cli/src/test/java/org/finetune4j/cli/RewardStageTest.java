@@ -87,6 +87,12 @@ class RewardStageTest {
         assertEquals(1, last.path("scores").path("accuracy").doubleValue(), 1e-9, run.toString());
         assertTrue(last.path("tables").path(0).path("rows").size() > 0);
         assertTrue(!last.has("perplexity"));
+        double measured = margin(method); // of the best model, the first that is always right
+        JsonNode best = evaluations().stream()
+                .filter(one -> one.path("scores").path("accuracy").doubleValue() == 1)
+                .findFirst()
+                .orElseThrow();
+        assertEquals(best.path("scores").path("margin").doubleValue(), measured, 1e-3);
         String html = Files.readString(files.output.resolve("report.html"));
         assertTrue(html.contains("Calibration") && html.contains("Accuracy"), "report.html");
         try (RewardModel judge = RewardModel.load(files.output)) {
@@ -108,6 +114,23 @@ class RewardStageTest {
             assertEquals(
                     "[\"classifier\",\"score\"]", config.path("modules_to_save").toString());
         }
+    }
+
+    /** What the command that measures says about the held-out pairs. */
+    private double margin(String method) {
+        List<String> args = new ArrayList<>(List.of("eval", "--model"));
+        args.addAll(
+                method.equals("full")
+                        ? List.of(files.output.toString())
+                        : List.of(files.model.toString(), "--adapter", files.output.toString()));
+        args.addAll(List.of("--data", directory.resolve("held.jsonl").toString(), "--json", "--max-length", "64"));
+        args.addAll(List.of("--", "stage=rm"));
+        CommandRun run = CommandRun.of(args.toArray(String[]::new));
+        assertEquals(0, run.exitCode(), run.toString());
+        JsonNode measured = Json.parse(run.out().get(run.out().size() - 1), "eval");
+        assertEquals(1, measured.path("accuracy").doubleValue());
+        assertEquals(20, measured.path("samples").intValue());
+        return measured.path("margin").doubleValue();
     }
 
     private List<JsonNode> evaluations() throws IOException {

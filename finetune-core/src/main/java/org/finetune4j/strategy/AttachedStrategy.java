@@ -2,6 +2,7 @@ package org.finetune4j.strategy;
 
 import java.nio.file.Path;
 import java.util.Collection;
+import java.util.List;
 import org.finetune4j.nn.Parameter;
 
 /**
@@ -47,4 +48,31 @@ public interface AttachedStrategy extends AutoCloseable {
 
     @Override
     void close();
+
+    /**
+     * Nothing at all: a model that is only measured.
+     *
+     * @return no parameter trains, and there is nothing to save or to close
+     */
+    static AttachedStrategy none() {
+        return new AttachedStrategy() {
+            @Override
+            public Collection<Parameter> trainableParameters() {
+                return List.of();
+            }
+
+            @Override
+            public void save(Path directory) {
+                throw new IllegalStateException("there is nothing to save");
+            }
+
+            @Override
+            public void restore(Path directory) {
+                throw new IllegalStateException("there is nothing to restore");
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
 }

@@ -32,6 +32,7 @@ import org.finetune4j.train.preflight.Preflight;
 import org.finetune4j.train.preflight.PreflightCheck;
 import org.finetune4j.train.preflight.PreflightContext;
 import org.finetune4j.train.preflight.PreflightReport;
+import org.finetune4j.train.steps.StepSetup;
 import org.finetune4j.train.steps.StepSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -436,6 +437,26 @@ public final class FineTuner {
             model.useChatTemplate(before);
             attached.close();
             throw e;
+        }
+    }
+
+    /**
+     * Measures what is held out as a training does before its first step: by the objective, without training.
+     *
+     * @param attached what is on the model already, which stays the caller's; {@link AttachedStrategy#none()} for the model as it is
+     * @return what was measured
+     * @throws UserErrorException when nothing is held out, or data, settings and model do not fit together
+     */
+    public EvaluationMetrics evaluate(AttachedStrategy attached) {
+        RunConfiguration run = run(samples.parts(arguments.seed()), attached);
+        Evaluation measuring = run.evaluation();
+        if (measuring == null) {
+            throw new UserErrorException("nothing is held out to measure on");
+        }
+        StepSetup setup = new StepSetup(model, attached, arguments, () -> stopRequested, this::say);
+        try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
+                StepSource.Opened opened = run.steps().openEvaluation(setup)) {
+            return measuring.evaluate(0);
         }
     }
 

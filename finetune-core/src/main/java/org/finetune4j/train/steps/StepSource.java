@@ -27,6 +27,23 @@ public interface StepSource extends AutoCloseable {
          * @throws org.finetune4j.UserErrorException when the settings do not fit the model
          */
         StepSource open(StepSetup setup);
+
+        /**
+         * Opens what the evaluation of such a run needs beside the model, without taking a step.
+         *
+         * @param setup the model, and what trains on it
+         * @return is closed after the evaluation
+         * @throws org.finetune4j.UserErrorException when the settings do not fit the model
+         */
+        default Opened openEvaluation(StepSetup setup) {
+            return () -> {};
+        }
+    }
+
+    /** Something that was opened. */
+    interface Opened extends AutoCloseable {
+        @Override
+        void close();
     }
 
     /** {@return the optimizer steps of the whole run; empty where only the source's end decides, or {@code max_steps}} */

@@ -2,6 +2,7 @@ package org.finetune4j.rlhf.preference;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -34,6 +35,11 @@ record ReferenceSource(@Nullable ReferenceModel model, List<Kept> samples, boole
 
     /** A training begins: a method that changes the base itself leaves no reference to ask later. */
     ReferenceSource on(CausalLM trained, AttachedStrategy method) {
+        if (method.trainableParameters().isEmpty() && !(method instanceof Adapter)) {
+            throw new UserErrorException(
+                    "the answers are compared with a reference, which is the model below its adapter, and there"
+                            + " is no adapter: measure an adapter on its base");
+        }
         ReferenceModel base = method instanceof Adapter adapter
                 ? ReferenceModel.below(trained, adapter)
                 : ReferenceModel.now(trained);

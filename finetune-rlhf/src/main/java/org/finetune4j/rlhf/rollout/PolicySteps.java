@@ -45,6 +45,15 @@ record PolicySteps(
         }
     }
 
+    @Override
+    public StepSource.Opened openEvaluation(StepSetup setup) {
+        WeightedRewards scoring = rewards.open(setup.model(), setup.strategy());
+        if (evaluation != null) {
+            evaluation.use(scoring);
+        }
+        return scoring::close;
+    }
+
     private PolicyAlgorithm algorithm(StepSetup setup, ReferencePolicy reference) {
         CausalLM model = setup.model();
         SamplingOptions sampling = options.sampling();
