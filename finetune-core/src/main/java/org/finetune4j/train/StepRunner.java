@@ -105,7 +105,7 @@ final class StepRunner {
             StepBatch part = turn.part();
             double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
             boolean recurring = commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
-            passes.add(new Pass(model.network(), turn, scale, recurring));
+            passes.add(new Pass(model.network(), turn, scale, recurring, membership::sum));
         }
         return passes;
     }

@@ -48,6 +48,25 @@ public final class TinyModels {
         }
     }
 
+    /** Loads a mixture of experts whose balance is part of its loss. */
+    public static CausalLM loadWithExpertBalance(String name, LoadOptions options) {
+        try {
+            Path copy = Files.createTempDirectory(name);
+            try (Stream<Path> files = Files.list(GOLDENS.resolve(name))) {
+                for (Path file : files.filter(TinyModels::isWeights).toList()) {
+                    Files.copy(file, copy.resolve(file.getFileName()));
+                }
+            }
+            ObjectNode config = read(GOLDENS.resolve(name))
+                    .put("output_router_logits", true)
+                    .put("router_aux_loss_coef", 0.5);
+            Files.write(copy.resolve("config.json"), Json.bytes(config));
+            return CausalLM.load(copy, options);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private static boolean isWeights(Path file) {
         return file.getFileName().toString().startsWith("model");
     }

@@ -121,9 +121,21 @@ public final class Backpropagation {
      *     one ({@code output_router_logits})
      */
     public double run(ModelInputs inputs, LossHead head) {
+        return run(inputs, head, BatchPart.WHOLE);
+    }
+
+    /**
+     * Runs a part of a batch forwards and backwards and adds the gradients to the parameters' own.
+     *
+     * @param inputs the part
+     * @param head computes its loss
+     * @param part which part it is
+     * @return the loss as the head scales it, with this part's share of the extra loss of a mixture of experts
+     */
+    public double run(ModelInputs inputs, LossHead head, BatchPart part) {
         try (MicroBatches batches = microBatches();
                 TensorScope scope = TensorScope.open();
-                MicroBatch batch = batches.start(inputs, head);
+                MicroBatch batch = batches.start(inputs, head, part);
                 SegmentOutput loss = batch.forward(0, batch.segments(), batch.tokens(), Gradients.OF_PARAMETERS)) {
             loss.backward(null);
             batch.finish();

@@ -34,7 +34,18 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
     private final Map<Integer, Routed> layers = new TreeMap<>();
     private final List<Tensor> pending = new ArrayList<>();
     private final double share;
+    private final BatchPart part;
+    private @Nullable Statistics statistics;
     private @Nullable Tensor gradient;
+
+    /**
+     * What all parts of the batch come to, once all layers have run.
+     *
+     * @param share of the whole batch in its step
+     * @param rows real tokens times layers
+     * @param frequencies how many times a token was sent to each expert, on average over tokens and layers
+     */
+    private record Statistics(double share, double rows, double[] frequencies) {}
 
     /**
      * For the routers of one batch; the mask belongs to the caller's scope.
@@ -44,7 +55,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
      * @param device where the model is
      */
     public LoadBalancingLoss(LoadBalancing settings, ModelInputs inputs, Device device) {
-        this(settings, inputs, device, 1);
+        this(settings, inputs, device, 1, BatchPart.WHOLE);
     }
 
     /**
@@ -54,8 +65,9 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
      * @param inputs the batch; padding does not count
      * @param device where the model is
      * @param share what the loss is multiplied by when it goes back
+     * @param part which part of the batch the inputs are
      */
-    LoadBalancingLoss(LoadBalancing settings, ModelInputs inputs, Device device, double share) {
+    LoadBalancingLoss(LoadBalancing settings, ModelInputs inputs, Device device, double share, BatchPart part) {
         this.settings = settings;
         this.device = device;
         this.share = share;
@@ -64,7 +76,8 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
         for (byte token : mask) {
             real += token;
         }
-        this.realTokens = Math.max(1, real);
+        this.realTokens = real;
+        this.part = part;
         this.tokenMask = Tensors.of(mask, 1, mask.length).to(DType.FLOAT32).to(device); // [1, tokens]
     }
 
@@ -96,21 +109,26 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
         return taken;
     }
 
-    /** {@return the loss over all layers that have run, without its coefficient} */
+    /** {@return the loss over all layers that have run, without its coefficient; of a part of a batch its part of it} */
     public double value() {
-        double[] frequencies = frequencies();
+        Statistics all = statistics();
         double sum = 0;
         for (Routed routed : layers.values()) {
-            for (int e = 0; e < frequencies.length; e++) {
-                sum += frequencies[e] * routed.probabilitySums[e];
+            for (int e = 0; e < all.frequencies.length; e++) {
+                sum += all.frequencies[e] * routed.probabilitySums[e];
             }
         }
-        return settings.experts() * sum / rows();
+        return part.counts() ? settings.experts() * sum / all.rows : 0;
     }
 
     /** {@return the loss times its coefficient: what is added to the training loss} */
     public double weighted() {
         return settings.coefficient() * value();
+    }
+
+    /** What the batch's loss adds to that of its step. */
+    double shared() {
+        return statistics().share * weighted();
     }
 
     /** d({@code share} * {@link #weighted}) / d(sum of one layer's probabilities), the same for every layer: [experts]. */
@@ -123,27 +141,45 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
     }
 
     private Tensor gradientOfSums() {
-        double[] frequencies = frequencies();
-        float[] each = new float[frequencies.length];
-        for (int e = 0; e < each.length; e++) {
-            each[e] = (float) (share * settings.coefficient() * settings.experts() * frequencies[e] / rows());
+        Statistics all = statistics();
+        float[] each = new float[settings.experts()];
+        if (part.counts()) {
+            for (int e = 0; e < each.length; e++) {
+                each[e] = (float)
+                        (all.share * settings.coefficient() * settings.experts() * all.frequencies[e] / all.rows);
+            }
         }
         return Tensors.of(each, each.length).to(device);
     }
 
-    /** How many times a token was sent to each expert, on average over tokens and layers. */
-    private double[] frequencies() {
-        double[] frequencies = new double[settings.experts()];
-        for (Routed routed : layers.values()) {
-            for (int e = 0; e < frequencies.length; e++) {
-                frequencies[e] += routed.counts[e] / rows();
-            }
+    private Statistics statistics() {
+        Statistics known = statistics;
+        if (known == null) {
+            known = settle();
+            statistics = known;
         }
-        return frequencies;
+        return known;
     }
 
-    private double rows() {
-        return (double) realTokens * Math.max(1, layers.size());
+    private Statistics settle() {
+        int experts = settings.experts();
+        double[] own = new double[2 + experts];
+        if (part.counts()) {
+            own[0] = share;
+            own[1] = realTokens;
+            for (Routed routed : layers.values()) {
+                for (int e = 0; e < experts; e++) {
+                    own[2 + e] += routed.counts[e];
+                }
+            }
+        }
+        double[] all = part.sum().apply(own);
+        double rows = Math.max(1, all[1]) * Math.max(1, layers.size());
+        double[] frequencies = new double[experts];
+        for (int e = 0; e < experts; e++) {
+            frequencies[e] = all[2 + e] / rows;
+        }
+        return new Statistics(all[0], rows, frequencies);
     }
 
     /** Frees what was recorded and has not gone back. */

@@ -37,13 +37,13 @@ public final class MicroBatch implements AutoCloseable {
     private final SequenceContext context;
     private final Tensor tokens;
 
-    MicroBatch(MicroBatches all, ModelInputs inputs, LossHead head) {
+    MicroBatch(MicroBatches all, ModelInputs inputs, LossHead head, BatchPart part) {
         CausalLM model = all.model();
         this.all = all;
         this.inputs = inputs;
         this.head = head;
         this.prompt = TrainedPrompt.of(model, all.dropout());
-        this.balance = balance(model, prompt.routed(inputs), head.share());
+        this.balance = balance(model, prompt.routed(inputs), head.share(), part);
         SequenceContext plain =
                 all.segments().context(model.context(inputs, prompt.prompt())).withDropout(all.dropout());
         this.context = balance == null ? plain : plain.withRouterListener(balance);
@@ -51,11 +51,12 @@ public final class MicroBatch implements AutoCloseable {
     }
 
     /** The extra loss of a mixture of experts, where the configuration asks for it. */
-    private static @Nullable LoadBalancingLoss balance(CausalLM model, ModelInputs routed, double share) {
+    private static @Nullable LoadBalancingLoss balance(
+            CausalLM model, ModelInputs routed, double share, BatchPart part) {
         LoadBalancing settings = model.network().loadBalancing();
         return settings == null || !settings.inLoss() || settings.coefficient() == 0
                 ? null
-                : new LoadBalancingLoss(settings, routed, model.device(), share);
+                : new LoadBalancingLoss(settings, routed, model.device(), share, part);
     }
 
     /** {@return how many segments there are, embedding and loss among them} */
@@ -117,7 +118,7 @@ public final class MicroBatch implements AutoCloseable {
      * @return 0 where there is none
      */
     public double extraLoss() {
-        return balance == null ? 0 : head.share() * balance.weighted();
+        return balance == null ? 0 : balance.shared();
     }
 
     /** Adds the gradients of virtual tokens, which all layers share, to the parameters that made them. */

@@ -54,7 +54,19 @@ public final class MicroBatches implements AutoCloseable {
      * @return to be closed when it has gone back; its tensors belong to the open scope
      */
     public MicroBatch start(ModelInputs inputs, LossHead head) {
-        return new MicroBatch(this, inputs, head);
+        return start(inputs, head, BatchPart.WHOLE);
+    }
+
+    /**
+     * Sets a part of a batch on its way.
+     *
+     * @param inputs the part
+     * @param head computes its loss
+     * @param part which part it is
+     * @return to be closed when it has gone back; its tensors belong to the open scope
+     */
+    public MicroBatch start(ModelInputs inputs, LossHead head, BatchPart part) {
+        return new MicroBatch(this, inputs, head, part);
     }
 
     CausalLM model() {

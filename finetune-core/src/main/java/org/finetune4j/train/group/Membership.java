@@ -109,6 +109,16 @@ public interface Membership extends AutoCloseable {
     default void reduceGradients() {}
 
     /**
+     * Adds up numbers over the ranks that share the data.
+     *
+     * @param numbers this rank's, as many on every rank
+     * @return the sums, the same on all of them
+     */
+    default double[] sum(double[] numbers) {
+        return numbers;
+    }
+
+    /**
      * Adds up what ranks of the data axis have of a step.
      *
      * @param loss this rank's

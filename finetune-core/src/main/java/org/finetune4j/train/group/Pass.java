@@ -2,12 +2,16 @@ package org.finetune4j.train.group;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.BatchPart;
 import org.finetune4j.train.gradient.LossHead;
+import org.finetune4j.train.gradient.MicroBatch;
+import org.finetune4j.train.gradient.MicroBatches;
 import org.finetune4j.train.steps.StepBatch;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +22,7 @@ public final class Pass {
     private final Share.Turn turn;
     private final double scale;
     private final boolean recurring;
+    private final BatchPart batchPart;
     private @Nullable LossHead head;
 
     /**
@@ -27,8 +32,10 @@ public final class Pass {
      * @param turn what goes through them
      * @param scale what the sum over the batch is multiplied by
      * @param recurring whether most batches have this one's length
+     * @param sum adds up numbers over the ranks that share the data
      */
-    public Pass(DecoderModel network, Share.Turn turn, double scale, boolean recurring) {
+    public Pass(DecoderModel network, Share.Turn turn, double scale, boolean recurring, UnaryOperator<double[]> sum) {
+        this.batchPart = turn.divided() ? new BatchPart(!turn.idle(), sum) : BatchPart.WHOLE;
         this.network = network;
         this.turn = turn;
         this.scale = turn.idle() ? 0 : scale;
@@ -79,8 +86,19 @@ public final class Pass {
     public double run(Backpropagation backpropagation) {
         part().prepare().run();
         try (MatrixProducts.Mode products = products()) {
-            return backpropagation.run(inputs(), head());
+            return backpropagation.run(inputs(), head(), batchPart);
         }
+    }
+
+    /**
+     * Sets it on its way, to run over ranges of segments.
+     *
+     * @param batches of the model
+     * @return to be closed when it has gone back
+     */
+    public MicroBatch start(MicroBatches batches) {
+        part().prepare().run();
+        return batches.start(inputs(), head(), batchPart);
     }
 
     /** {@return what the objective measured in the pass, which is over} */

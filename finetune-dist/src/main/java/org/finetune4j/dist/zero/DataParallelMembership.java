@@ -141,6 +141,11 @@ public class DataParallelMembership implements Membership {
     }
 
     @Override
+    public double[] sum(double[] numbers) {
+        return inData.reduced(Reduction.SUM, numbers);
+    }
+
+    @Override
     public Sums sum(double loss, Map<String, Average> metrics) {
         double[] sums = inData.reduced(Reduction.SUM, loss, metrics.size());
         return new Sums(sums[0], sums[1] == 0 ? metrics : summed(metrics));

@@ -77,6 +77,7 @@ final class RanksTraining {
 
     private final String model;
     private final String method;
+    private boolean expertBalance;
     private TrainingArgumentsBuilder arguments = TrainingArguments.builder()
             .batchSize(3)
             .gradientAccumulationSteps(2)
@@ -91,6 +92,12 @@ final class RanksTraining {
 
     RanksTraining with(UnaryOperator<TrainingArgumentsBuilder> change) {
         arguments = change.apply(arguments);
+        return this;
+    }
+
+    /** With the balance of its experts in the loss. */
+    RanksTraining withExpertBalance() {
+        expertBalance = true;
         return this;
     }
 
@@ -111,6 +118,9 @@ final class RanksTraining {
         LoadOptions options = model.equals("gpt2") && method.equals("full")
                 ? LoadOptions.defaults().inDoublePrecision()
                 : LoadOptions.defaults();
+        if (expertBalance) {
+            return TinyModels.loadWithExpertBalance(model, options);
+        }
         return TinyModels.load(
                 model,
                 method.equals("qlora")
