@@ -47,11 +47,12 @@ class ArrowsBetweenModulesTest {
     static final ArchRule adaptersAreCalledSo =
             classes().that().areAssignableTo(Adapter.class).should().haveNameMatching(".*Adapter");
 
-    /** Tensors in the core; the CUDA driver and compiler in one package of the quantisation. */
+    /** Tensors in the core; the CUDA driver and compiler in one package of the quantisation, NCCL in one of the distribution. */
     @ArchTest
-    static final ArchRule nativeBindingsStayInTwoPackages = noClasses()
+    static final ArchRule nativeBindingsStayInThreePackages = noClasses()
             .that()
-            .resideOutsideOfPackages("org.finetune4j.tensor", "org.finetune4j.quant.cuda")
+            .resideOutsideOfPackages(
+                    "org.finetune4j.tensor", "org.finetune4j.quant.cuda", "org.finetune4j.dist.communicator.nccl")
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.bytedeco..", "ai.djl.ndarray..", "ai.djl.engine..", "ai.djl.pytorch..");
@@ -60,7 +61,7 @@ class ArrowsBetweenModulesTest {
     @ArchTest
     static final ArchRule nobodyNamesTheKernelsOfGpus = noClasses()
             .that()
-            .resideOutsideOfPackage("org.finetune4j.quant.cuda")
+            .resideOutsideOfPackages("org.finetune4j.quant.cuda", "org.finetune4j.dist.communicator.nccl")
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.finetune4j.quant.cuda", "org.bytedeco.cuda..");

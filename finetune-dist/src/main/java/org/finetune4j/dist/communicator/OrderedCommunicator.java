@@ -129,6 +129,15 @@ public abstract class OrderedCommunicator implements Communicator {
     protected void lookAround(String what) {}
 
     /**
+     * Called on the caller's thread before an operation: what has been computed before is there when the operation begins.
+     *
+     * @param tensor of the operation
+     */
+    protected void ready(Tensor tensor) {
+        DeviceMemory.synchronize(tensor.device());
+    }
+
+    /**
      * Throws where a back end cannot reach a tensor's memory.
      *
      * @param what the operation
@@ -257,7 +266,7 @@ public abstract class OrderedCommunicator implements Communicator {
         requireOpen(what);
         count(bytes);
         if (!held.isEmpty()) {
-            DeviceMemory.synchronize(held.get(0).device());
+            ready(held.get(0));
         }
         Runnable andFree = () -> {
             try {
