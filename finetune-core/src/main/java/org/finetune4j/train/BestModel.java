@@ -103,7 +103,7 @@ final class BestModel {
      */
     void save(TrainingProgress before, TrainingProgress considered) {
         BestEvaluation evaluation = considered.best();
-        if (evaluation == null || evaluation == before.best() || directory == null || kept == null) {
+        if (evaluation == null || evaluation.equals(before.best()) || directory == null || kept == null) {
             return;
         }
         if (Files.isDirectory(directory) && !Files.exists(kept)) {
