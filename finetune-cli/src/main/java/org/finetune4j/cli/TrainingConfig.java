@@ -57,7 +57,8 @@ final class TrainingConfig {
         values.putAll(before.asMap());
         written.keySet().removeAll(before.asMap().keySet());
         written.putAll(before.written());
-        return FamiliarKeys.translate(new Settings(origin, values, written));
+        Settings own = FamiliarKeys.translate(new Settings(origin, values, written));
+        return DeepSpeedKeys.with(own, before.asMap().keySet());
     }
 
     /** The keys of a file with their values. */
