@@ -20,6 +20,8 @@ import picocli.CommandLine.Spec;
         subcommands = {
             QuickstartCommand.class,
             TrainCommand.class,
+            LaunchCommand.class,
+            RankCommand.class,
             ValidateCommand.class,
             ConvertConfigCommand.class,
             GenerateCommand.class,

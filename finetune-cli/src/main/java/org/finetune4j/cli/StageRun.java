@@ -6,6 +6,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.group.TrainingGroup;
 import org.finetune4j.train.memory.ProcessMemory;
 
 /**
@@ -34,14 +35,28 @@ record StageRun(TrainingSummary summary, List<String> warnings) {
      * @throws org.finetune4j.UserErrorException when settings, data and model do not fit together
      */
     static StageRun of(TrainingSettings training, Completion completion) {
+        training.parallel().requireAlone();
+        return of(training, TrainingGroup.alone(), completion);
+    }
+
+    /**
+     * Trains and saves with others; all ranks call it.
+     *
+     * @param group the ranks; the first one writes, and says how far it is
+     * @param completion runs on every rank when the training is complete and saved
+     * @throws org.finetune4j.UserErrorException when settings, data and model do not fit together
+     */
+    static StageRun of(TrainingSettings training, TrainingGroup group, Completion completion) {
         Path directory = training.model();
         long process = ProcessMemory.afterStart();
         TrainingRecords records = training.data().records();
         try (CausalLM model = training.load(directory, records)) {
             TrainingData data = training.data().load(model, records);
-            data.notes().forEach(note -> System.err.println("data: " + note));
-            FineTuner tuner = training.tuner(model, data, process);
-            training.reports().listeners(training.outputDirectory()).forEach(tuner::listener);
+            FineTuner tuner = training.tuner(model, data, process).group(group);
+            if (group.isFirst()) {
+                data.notes().forEach(note -> System.err.println("data: " + note));
+                training.reports().listeners(training.outputDirectory()).forEach(tuner::listener);
+            }
             try (InterruptGuard guard = new InterruptGuard(tuner::requestStop);
                     TrainingResult result = tuner.train()) {
                 if (!result.summary().interrupted()) {

@@ -24,7 +24,8 @@ record TrainingSettings(
         TrainingArguments arguments,
         Path outputDirectory,
         ReportSettings reports,
-        int previews) {
+        int previews,
+        ParallelSettings parallel) {
 
     /**
      * Reads a configuration.
@@ -57,7 +58,8 @@ record TrainingSettings(
                 TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate(), data.stage()),
                 output,
                 ReportSettings.of(settings),
-                settings.integer("num_preview_samples", 3, 0, 1000));
+                settings.integer("num_preview_samples", 3, 0, 1000),
+                ParallelSettings.of(settings));
     }
 
     /** Judges the keys that this training did not ask for. */

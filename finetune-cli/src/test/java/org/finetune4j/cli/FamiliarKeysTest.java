@@ -303,7 +303,6 @@ class FamiliarKeysTest {
                 "fp16: true|'fp16' cannot be used: there is no loss scaling",
                 "torch_compile: true|'torch_compile' cannot be used: nothing is compiled here",
                 "report_to: wandb|'report_to' is wandb, and reports are files here; there are html, tensorboard",
-                "deepspeed: ds.json|'deepspeed' cannot be used: there is one device",
                 "optim: lomo|unknown optimizer 'lomo'; there are ",
                 "lr_scheduler_type: greedy|unknown learning rate schedule 'greedy'; there are ",
                 "save_strategy: best|'save_strategy' is best, expected steps, epoch or no",

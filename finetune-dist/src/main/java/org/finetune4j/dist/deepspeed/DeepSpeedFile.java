@@ -110,7 +110,9 @@ public final class DeepSpeedFile {
         top.require("gradient_predivide_factor", 1, "gradients are added up as they are");
         top.require("sparse_gradients", false, "gradients of embeddings are dense");
         top.refuse("amp", "there is no loss scaling: use bf16");
-        top.refuse("activation_checkpointing", "gradient_checkpointing and activation_offloading in the configuration do this");
+        top.refuse(
+                "activation_checkpointing",
+                "gradient_checkpointing and activation_offloading in the configuration do this");
         for (String key : List.of("tensorboard", "wandb", "csv_monitor", "comet", "comms_logger", "flops_profiler")) {
             top.refuse(key, "report_to in the configuration says what is written");
         }
@@ -150,7 +152,11 @@ public final class DeepSpeedFile {
         if (all > 0) {
             put("gradient_accumulation_steps", top, "train_batch_size", all / micro);
         } else {
-            put("gradient_accumulation_steps", top, "gradient_accumulation_steps", accumulation > 0 ? accumulation : null);
+            put(
+                    "gradient_accumulation_steps",
+                    top,
+                    "gradient_accumulation_steps",
+                    accumulation > 0 ? accumulation : null);
         }
     }
 
@@ -311,28 +317,44 @@ public final class DeepSpeedFile {
     private void scheduler(Section scheduler) {
         Section parameters = scheduler.section("params");
         if (scheduler.has("type")) {
-            put("lr_scheduler_type", scheduler, "type", scheduler.oneOf(
+            put(
+                    "lr_scheduler_type",
+                    scheduler,
                     "type",
-                    Map.of("WarmupLR", "constant_with_warmup", "WarmupDecayLR", "linear", "WarmupCosineLR", "cosine"),
-                    "linear"));
+                    scheduler.oneOf(
+                            "type",
+                            Map.of(
+                                    "WarmupLR",
+                                    "constant_with_warmup",
+                                    "WarmupDecayLR",
+                                    "linear",
+                                    "WarmupCosineLR",
+                                    "cosine"),
+                            "linear"));
         }
         putGiven("warmup_steps", parameters, "warmup_num_steps");
         if (parameters.has("warmup_max_lr")) {
             Object rate = parameters.settings().number("warmup_max_lr", 0);
             Object optimizers = values.get("learning_rate");
-            if (optimizers != null && !String.valueOf(rate).equals(String.valueOf(((Number) optimizers).doubleValue()))) {
+            if (optimizers != null
+                    && !String.valueOf(rate).equals(String.valueOf(((Number) optimizers).doubleValue()))) {
                 throw new UserErrorException(file + ": '" + parameters.place("warmup_max_lr") + "' is " + rate
                         + ", and '" + place("learning_rate") + "' is " + optimizers + ": give one of them");
             }
             put("learning_rate", parameters, "warmup_max_lr", rate);
         }
         if (parameters.has("total_num_steps")) {
-            put("max_steps", parameters, "total_num_steps", parameters.settings().integer("total_num_steps", 0, 1));
+            put(
+                    "max_steps",
+                    parameters,
+                    "total_num_steps",
+                    parameters.settings().integer("total_num_steps", 0, 1));
         }
         parameters.require("warmup_type", "linear", "a warm-up rises evenly here: \"linear\"");
         requireZero(parameters, "warmup_min_lr", "a warm-up begins at 0 here");
         requireZero(parameters, "warmup_min_ratio", "a warm-up begins at 0 here");
-        requireZero(parameters, "cos_min_ratio", "lr_scheduler_type: cosine_with_min_lr in the configuration does this");
+        requireZero(
+                parameters, "cos_min_ratio", "lr_scheduler_type: cosine_with_min_lr in the configuration does this");
         parameters.ignore("last_batch_iteration");
         parameters.finish();
         scheduler.finish();
@@ -351,9 +373,14 @@ public final class DeepSpeedFile {
         tensor.finish();
         Section pipeline = top.section("pipeline");
         if (pipeline.has("stages")) {
-            put("pipeline_parallel_size", pipeline, "stages", pipeline.settings().integer("stages", 1, 1));
+            put(
+                    "pipeline_parallel_size",
+                    pipeline,
+                    "stages",
+                    pipeline.settings().integer("stages", 1, 1));
         }
-        pipeline.ignore("partition", "seed_layers", "activation_checkpoint_interval", "pipe_partitioned", "grad_partitioned");
+        pipeline.ignore(
+                "partition", "seed_layers", "activation_checkpoint_interval", "pipe_partitioned", "grad_partitioned");
         pipeline.finish();
     }
 }

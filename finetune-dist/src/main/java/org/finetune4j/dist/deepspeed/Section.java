@@ -89,8 +89,8 @@ final class Section {
         }
         String found = names.get(given.get());
         if (found == null) {
-            throw new UserErrorException(file + ": '" + place(key) + "' is " + given.get()
-                    + ", which there is not here" + Suggestions.among(given.get(), names.keySet()));
+            throw new UserErrorException(file + ": '" + place(key) + "' is " + given.get() + ", which there is not here"
+                    + Suggestions.among(given.get(), names.keySet()));
         }
         return found;
     }

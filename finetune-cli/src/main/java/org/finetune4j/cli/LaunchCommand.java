@@ -1,0 +1,228 @@
+package org.finetune4j.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.finetune4j.FinetuneException;
+import org.finetune4j.Reasons;
+import org.finetune4j.Settings;
+import org.finetune4j.Suggestions;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.communicator.LocalRanks;
+import org.finetune4j.dist.launch.Host;
+import org.finetune4j.dist.launch.Mpirun;
+import org.finetune4j.dist.mesh.MeshShape;
+import org.finetune4j.train.RunDirectory;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Runs the training of a configuration on several ranks. */
+@Command(
+        name = "launch",
+        mixinStandardHelpOptions = true,
+        description =
+                "Runs the training of a configuration on several ranks, with the files and numbers of ./finetune train:"
+                        + " processes that mpirun starts, or threads.")
+final class LaunchCommand implements Callable<Integer> {
+
+    private static final int MOST_RANKS = 1 << 14;
+
+    @Option(names = "--nproc", required = true, paramLabel = "N", description = "How many ranks.")
+    private int ranks;
+
+    @Option(
+            names = "--hosts",
+            paramLabel = "FILE",
+            description = "Where: lines such as node1 slots=8. They share output_dir.")
+    private @Nullable Path hostFile;
+
+    @Option(
+            names = "--mesh",
+            paramLabel = "dp=2,tp=2,pp=1",
+            description = "Sizes of the axes; dp is what the others leave over.")
+    private @Nullable String mesh;
+
+    @Option(names = "--local", description = "Threads of this process in place of processes.")
+    private boolean local;
+
+    @Option(
+            names = "--max-restarts",
+            defaultValue = "0",
+            description =
+                    "How often to go on from the last checkpoint, with the hosts that are left, after a rank has died"
+                            + " (default: ${DEFAULT-VALUE}).")
+    private int maxRestarts;
+
+    @Option(
+            names = "--timeout",
+            defaultValue = "600",
+            paramLabel = "SECONDS",
+            description = "How long a rank waits for another before all end (default: ${DEFAULT-VALUE}).")
+    private int timeout;
+
+    @Parameters(index = "0", paramLabel = "train", description = "What every rank does.")
+    private String command;
+
+    @Parameters(index = "1", paramLabel = "CONFIG.yaml", description = "The training's configuration.")
+    private Path file;
+
+    @Parameters(index = "2..*", paramLabel = "key=value", description = "Values that go before those in the file.")
+    private List<String> overrides = new ArrayList<>();
+
+    @Override
+    public Integer call() {
+        if (!command.equals("train")) {
+            throw new UserErrorException(
+                    "'" + command + "' is not started on several ranks" + Suggestions.among(command, List.of("train")));
+        }
+        atLeast("--nproc", ranks, 1);
+        atLeast("--max-restarts", maxRestarts, 0);
+        atLeast("--timeout", timeout, 1);
+        Settings settings = TrainingConfig.read(file, overrides);
+        if (PipelineSettings.isPipeline(settings)) {
+            throw new UserErrorException(
+                    settings.origin()
+                            + ": 'stages' are trained one after the other: launch each of them with a configuration of its own");
+        }
+        TrainingSettings training = TrainingSettings.of(settings);
+        MeshShape shape = training.parallel().shape(mesh, ranks);
+        RankGroup.check(shape);
+        training.data().requireFiles();
+        RunDirectory.check(training.arguments());
+        OutputDirectory.check(training.outputDirectory());
+        if (local) {
+            return threads(training.outputDirectory());
+        }
+        Mpirun.require();
+        return processes(training.outputDirectory(), shape, training.arguments().resume());
+    }
+
+    private int threads(Path output) {
+        if (hostFile != null || maxRestarts > 0) {
+            throw new UserErrorException(
+                    "--local runs threads of this process: --hosts and --max-restarts are for processes");
+        }
+        StageRun run = LocalRanks.call(ranks, Duration.ofSeconds(timeout), world -> new RankTraining(
+                                TrainingConfig.read(file, overrides), mesh, world)
+                        .train())
+                .get(0);
+        if (run.summary().interrupted()) {
+            System.err.println(
+                    "stopped after step " + run.summary().steps() + "; go on with resume_from_checkpoint=true");
+            return Main.FAILURE;
+        }
+        System.out.println(output);
+        return 0;
+    }
+
+    private int processes(Path output, MeshShape shape, boolean resumes) {
+        List<Host> hosts = hostFile == null ? List.of() : Host.read(hostFile);
+        for (Host host : hosts) {
+            Optional<String> problem = host.problem(Mpirun.agent());
+            if (problem.isPresent()) {
+                throw new UserErrorException(
+                        hostFile + ": host " + host.name() + " cannot be reached: " + problem.get());
+            }
+        }
+        requireLogs(output);
+        int size = ranks;
+        boolean resume = resumes;
+        for (int restarts = 0; ; restarts++) {
+            String sizes = mesh == null
+                    ? null
+                    : "dp=" + size / (shape.tensor() * shape.pipeline()) + ",tp=" + shape.tensor() + ",pp="
+                            + shape.pipeline();
+            Mpirun.Outcome outcome = new Mpirun(rankCommand(resume, sizes), System.out, System.err).run(size, hosts);
+            if (outcome.exitCode() == 0) {
+                System.out.println(output);
+                return 0;
+            }
+            if (outcome.isUserError()) {
+                throw new UserErrorException(outcome.message());
+            }
+            if (restarts >= maxRestarts) {
+                throw new FinetuneException(outcome.message()
+                        + (RunDirectory.holdsCheckpoint(output) ? "; go on with resume_from_checkpoint=true" : ""));
+            }
+            hosts = reachable(hosts);
+            size = sizeFor(hosts, shape);
+            resume = RunDirectory.holdsCheckpoint(output);
+            System.err.println("restart " + (restarts + 1) + " of " + maxRestarts + " with " + size + " ranks from "
+                    + (resume ? "the last checkpoint" : "the beginning") + ": " + outcome.message());
+        }
+    }
+
+    private static List<Host> reachable(List<Host> hosts) {
+        List<Host> left = hosts.stream()
+                .filter(host -> host.problem(Mpirun.agent()).isEmpty())
+                .toList();
+        if (left.isEmpty() && !hosts.isEmpty()) {
+            throw new FinetuneException("no host can be reached any more");
+        }
+        hosts.stream()
+                .filter(host -> !left.contains(host))
+                .forEach(host -> System.err.println("host " + host.name() + " cannot be reached any more: without it"));
+        return left;
+    }
+
+    /** As many ranks as there is room for, in whole copies of the model. */
+    private int sizeFor(List<Host> hosts, MeshShape shape) {
+        int copy = shape.tensor() * shape.pipeline();
+        int room =
+                hosts.isEmpty() ? ranks : hosts.stream().mapToInt(Host::slots).sum();
+        int copies = Math.min(ranks, room) / copy;
+        if (copies == 0) {
+            throw new FinetuneException("the hosts that are left have room for " + room + " ranks, and mesh " + shape
+                    + " needs " + copy + " at least");
+        }
+        return copies * copy;
+    }
+
+    /** This program, as it was started, in the part of a rank. */
+    private List<String> rankCommand(boolean resume, @Nullable String sizes) {
+        List<String> all = new ArrayList<>();
+        all.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        all.add("-XX:+UseSerialGC");
+        String options = System.getenv("FINETUNE_JAVA_OPTS");
+        if (options != null && !options.isBlank()) {
+            all.addAll(List.of(options.strip().split("\\s+")));
+        }
+        all.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName(), "rank"));
+        all.addAll(List.of("--timeout", String.valueOf(timeout)));
+        if (sizes != null) {
+            all.addAll(List.of("--mesh", sizes));
+        }
+        all.add(file.toString());
+        all.addAll(overrides);
+        if (resume) {
+            all.add("resume_from_checkpoint=true");
+        }
+        return all;
+    }
+
+    /** Where a rank writes what it says. */
+    static Path log(Path output, int rank) {
+        return output.resolve("logs").resolve("rank-" + rank + ".log");
+    }
+
+    static void requireLogs(Path output) {
+        try {
+            Files.createDirectories(log(output, 0).getParent());
+        } catch (IOException e) {
+            throw new UserErrorException("cannot write to " + output + ": " + Reasons.of(e), e);
+        }
+    }
+
+    private static void atLeast(String option, int value, int minimum) {
+        if (value < minimum || value > MOST_RANKS) {
+            throw new UserErrorException(option + " is " + value + ", expected " + minimum + " to " + MOST_RANKS);
+        }
+    }
+}

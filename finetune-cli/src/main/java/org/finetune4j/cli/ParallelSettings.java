@@ -1,0 +1,78 @@
+package org.finetune4j.cli;
+
+import java.util.OptionalInt;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.mesh.MeshShape;
+import org.finetune4j.tensor.Device;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a configuration says of several devices. A training changes nothing by it but how it is spread.
+ *
+ * @param tensor over how many devices each matrix is split
+ * @param pipeline over how many stages the layers are split
+ * @param origin what messages call the configuration
+ */
+record ParallelSettings(int tensor, int pipeline, String origin) {
+
+    private static final int LARGEST = 1 << 14;
+
+    /**
+     * Reads the keys.
+     *
+     * @throws UserErrorException for a size that cannot be, or something that is not built
+     */
+    static ParallelSettings of(Settings settings) {
+        settings.has(DeepSpeedKeys.KEY); // has become the other keys
+        refuseOffloading(settings, "offload_optimizer");
+        refuseOffloading(settings, "offload_param");
+        return new ParallelSettings(
+                settings.integer("tensor_parallel_size", 1, 1, LARGEST),
+                settings.integer("pipeline_parallel_size", 1, 1, LARGEST),
+                settings.origin());
+    }
+
+    /** On a CPU the host's memory is where everything is. */
+    private static void refuseOffloading(Settings settings, String key) {
+        String where = settings.text(key).orElse("none");
+        boolean cuda = !where.equals("none")
+                && Device.parse(settings.text("device").orElse("auto")).type() == Device.Type.CUDA;
+        if (!(where.equals("none") || (where.equals("cpu") && !cuda))) {
+            throw new UserErrorException(settings.origin() + ": '" + key + "' is " + where
+                    + ", expected none, or cpu where a CPU trains: zero_stage shares states and weights, optim:"
+                    + " paged_adamw_8bit keeps states in files");
+        }
+    }
+
+    /**
+     * The mesh of so many ranks.
+     *
+     * @param mesh as it was written on the command line, or null for what the configuration says
+     * @throws UserErrorException when it does not fit the ranks, or both say different things
+     */
+    MeshShape shape(@Nullable String mesh, int ranks) {
+        if (mesh == null) {
+            return MeshShape.of(OptionalInt.empty(), pipeline, tensor, 1, ranks);
+        }
+        MeshShape shape = MeshShape.parse(mesh, ranks);
+        if ((tensor > 1 && tensor != shape.tensor()) || (pipeline > 1 && pipeline != shape.pipeline())) {
+            throw new UserErrorException(origin + ": tensor_parallel_size " + tensor + " and pipeline_parallel_size "
+                    + pipeline + " do not fit --mesh " + shape + ": give one of them");
+        }
+        return shape;
+    }
+
+    /**
+     * A process that trains by itself has no others.
+     *
+     * @throws UserErrorException when the configuration asks for some
+     */
+    void requireAlone() {
+        if (tensor > 1 || pipeline > 1) {
+            throw new UserErrorException(origin + ": tensor_parallel_size " + tensor + " and pipeline_parallel_size "
+                    + pipeline + " need " + tensor * pipeline + " devices: start them with ./finetune launch --nproc "
+                    + tensor * pipeline + " --local train " + origin);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+package org.finetune4j.cli;
+
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeMap;
+import org.finetune4j.Json;
+import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.mesh.MeshShape;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
+
+/** What every rank of a training does, from its own reading of the configuration to the end. */
+final class RankTraining {
+
+    private final Settings settings;
+    private final @Nullable String mesh;
+    private final Communicator world;
+
+    /**
+     * @param settings as this rank has read them
+     * @param mesh as it was written on the command line, or null
+     * @param world all ranks
+     */
+    RankTraining(Settings settings, @Nullable String mesh, Communicator world) {
+        this.settings = settings;
+        this.mesh = mesh;
+        this.world = world;
+    }
+
+    /**
+     * Trains with the others.
+     *
+     * @return how it went, the same on all ranks
+     * @throws UserErrorException when the ranks' configurations are not the same, or cannot be trained with
+     */
+    StageRun train() {
+        requireSameConfiguration();
+        TrainingSettings training = TrainingSettings.of(settings);
+        MeshShape shape = training.parallel().shape(mesh, world.size());
+        return StageRun.of(training, RankGroup.of(shape, world), (result, model) -> {});
+    }
+
+    private void requireSameConfiguration() {
+        byte[] own = hash(Json.write(new TreeMap<>(settings.asMap())));
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor part = Tensors.of(floats(own), own.length);
+            Tensor whole = Tensors.zeros(DType.FLOAT32, Device.CPU, (long) world.size() * own.length);
+            world.allGather(part, whole).await();
+            float[] all = whole.toFloatArray();
+            List<Integer> different = new ArrayList<>();
+            for (int rank = 1; rank < world.size(); rank++) {
+                int from = rank * own.length;
+                if (!Arrays.equals(all, from, from + own.length, all, 0, own.length)) {
+                    different.add(rank);
+                }
+            }
+            if (!different.isEmpty()) {
+                throw new UserErrorException(
+                        settings.origin() + ": rank 0 and " + (different.size() == 1 ? "rank " : "ranks ")
+                                + Json.write(different).replaceAll("[\\[\\]]", "")
+                                + " have different configurations: give all hosts the same file and the same key=value arguments");
+            }
+        }
+    }
+
+    private static float[] floats(byte[] bytes) {
+        float[] floats = new float[bytes.length];
+        for (int i = 0; i < bytes.length; i++) {
+            floats[i] = bytes[i];
+        }
+        return floats;
+    }
+
+    private static byte[] hash(String text) {
+        try {
+            return MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+}

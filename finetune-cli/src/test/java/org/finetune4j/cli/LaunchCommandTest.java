@@ -1,0 +1,165 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.finetune4j.Json;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class LaunchCommandTest {
+
+    private static final double TOLERANCE = 1e-5;
+
+    @TempDir
+    Path directory;
+
+    private TrainingFiles files;
+
+    @BeforeEach
+    void writeTraining() {
+        files = new TrainingFiles(directory);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"2,0,lora", "2,2,full", "3,3,lora", "3,1,full"})
+    @Tag("slow")
+    void threadsWriteTheFilesAndNumbersOfOneProcess(int ranks, int stage, String method) throws IOException {
+        String[] settings = {
+            "method=" + method, "gradient_accumulation_steps=2", "report_to=html", "save_steps=2", "zero_stage=" + stage
+        };
+        requireSameAsAlone(ranks, settings, "--local");
+    }
+
+    @Test
+    @Tag("slow")
+    void processesWriteTheFilesAndNumbersOfOneProcess() throws IOException {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/mpirun")), "mpirun is not installed");
+        requireSameAsAlone(2, new String[] {"zero_stage=3", "save_steps=2"});
+        assertTrue(Files.isRegularFile(directory.resolve("ranks/logs/rank-1.log")));
+    }
+
+    private void requireSameAsAlone(int ranks, String[] settings, String... options) throws IOException {
+        Path alone = directory.resolve("alone");
+        Path together = directory.resolve("ranks");
+        CommandRun one = run(List.of("train"), alone, settings);
+        assertEquals(0, one.exitCode(), one.toString());
+        List<String> launch = new ArrayList<>(List.of("launch", "--nproc", String.valueOf(ranks)));
+        launch.addAll(List.of(options));
+        launch.add("train");
+        CommandRun several = run(launch, together, settings);
+        assertEquals(0, several.exitCode(), several.toString());
+        assertEquals(List.of(together.toString()), several.out());
+        assertEquals(names(alone), names(together));
+        List<JsonNode> expected = steps(alone);
+        List<JsonNode> found = steps(together);
+        assertEquals(expected.size(), found.size());
+        for (int i = 0; i < expected.size(); i++) {
+            for (String key : List.of("loss", "grad_norm")) {
+                double value = expected.get(i).get(key).asDouble();
+                assertEquals(
+                        value, found.get(i).get(key).asDouble(), TOLERANCE * Math.abs(value), key + " of step " + i);
+            }
+        }
+    }
+
+    private CommandRun run(List<String> command, Path output, String... settings) {
+        List<String> all = new ArrayList<>(command);
+        all.addAll(List.of(files.config.toString(), "output_dir=" + output));
+        all.addAll(List.of(settings));
+        return CommandRun.of(all.toArray(String[]::new));
+    }
+
+    /** Ranks' logs and parts of states come on top. */
+    private static Set<String> names(Path output) throws IOException {
+        try (Stream<Path> paths = Files.walk(output)) {
+            Set<String> names = new TreeSet<>();
+            paths.filter(Files::isRegularFile)
+                    .map(path -> output.relativize(path).toString())
+                    .filter(name -> !name.startsWith("logs/") && !name.matches(".*-of-\\d+\\.safetensors"))
+                    .forEach(names::add);
+            return names;
+        }
+    }
+
+    private static List<JsonNode> steps(Path output) throws IOException {
+        return Files.readAllLines(output.resolve("metrics.jsonl")).stream()
+                .map(line -> Json.parse(line, output))
+                .filter(line -> line.has("grad_norm"))
+                .toList();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "--nproc 2 --local --mesh dp=3 train|mesh",
+                "--nproc 3 --local --mesh dp=2,tp=2 train|mesh",
+                "--nproc 0 --local train|--nproc is 0",
+                "--nproc 2 --local trian|did you mean 'train'?",
+                "--nproc 2 --hosts nowhere train|nowhere",
+                "--nproc 2 --local --max-restarts 1 train|for processes"
+            })
+    void refusesWhatCannotBeStarted(String options, String part) {
+        List<String> command = new ArrayList<>(List.of("launch"));
+        command.addAll(List.of(options.split(" ")));
+        CommandRun.assertRefused(run(command, directory.resolve("refused")), part);
+    }
+
+    @Test
+    void aHostThatCannotBeReachedIsNamed() {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/mpirun")), "mpirun is not installed");
+        Path hosts = directory.resolve("hosts");
+        TrainingFiles.write(hosts, "# where\nhost.invalid slots=2\n");
+        CommandRun.assertRefused(
+                run(List.of("launch", "--nproc", "2", "--hosts", hosts.toString(), "train"), directory.resolve("x")),
+                "host host.invalid cannot be reached");
+    }
+
+    @Test
+    void aMistakeOfAllRanksIsToldOnce() {
+        CommandRun.assertRefused(
+                run(List.of("launch", "--nproc", "2", "--local", "train"), directory.resolve("x"), "max_length=2"),
+                "no labelled token is left");
+    }
+
+    @Test
+    void oneProcessSaysHowSeveralAreStarted() {
+        CommandRun.assertRefused(
+                run(List.of("train"), directory.resolve("x"), "tensor_parallel_size=2"), "./finetune launch --nproc 2");
+    }
+
+    @Test
+    @Tag("slow")
+    void configurationsOfDeepSpeedAreRead() {
+        Path json = directory.resolve("ds_config.json");
+        TrainingFiles.write(json, """
+                {"zero_optimization": {"stage": 2, "reduce_bucket_size": 5e8, "overlap_comm": true},
+                 "train_batch_size": 2, "train_micro_batch_size_per_gpu": "auto", "gradient_clipping": 0.5,
+                 "optimizer": {"type": "AdamW", "params": {"lr": "auto", "betas": [0.9, 0.95], "eps": 1e-8}},
+                 "bf16": {"enabled": "auto"}, "fp16": {"enabled": false}}
+                """);
+        CommandRun run = run(
+                List.of("launch", "--nproc", "2", "--local", "train"), directory.resolve("ds"), "deepspeed=" + json);
+        assertEquals(0, run.exitCode(), run.toString());
+        TrainingFiles.write(json, "{\"zero_optimisation\": {\"stage\": 2}}");
+        CommandRun.assertRefused(
+                run(List.of("train"), directory.resolve("x"), "deepspeed=" + json),
+                "ds_config.json: 'zero_optimisation' is not known; did you mean 'zero_optimization'?");
+    }
+}
