@@ -1,5 +1,7 @@
 package org.finetune4j.cli;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -35,7 +37,11 @@ final class DeepSpeedKeys {
         if (named instanceof Map<?, ?> map) {
             file = DeepSpeedFile.of(place, (Map<String, ?>) map);
         } else if (named instanceof String text) {
-            file = DeepSpeedFile.read(InputFiles.path(place, text));
+            Path path = InputFiles.path(place, text);
+            if (!Files.isRegularFile(path)) {
+                throw given.invalid(KEY, "DeepSpeed's JSON, and there is no such file");
+            }
+            file = DeepSpeedFile.read(path);
         } else {
             throw given.invalid(KEY, "the name of DeepSpeed's JSON file");
         }
