@@ -28,6 +28,12 @@ import picocli.CommandLine.Parameters;
                 "Makes a configuration of LLaMA-Factory or Axolotl one that train reads; names what it cannot carry over.")
 final class ConvertConfigCommand implements Callable<Integer> {
 
+    /** Writes configurations. */
+    static final YAMLMapper WRITER = YAMLMapper.builder()
+            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
+            .enable(YAMLGenerator.Feature.MINIMIZE_QUOTES)
+            .build();
+
     @Parameters(index = "0", paramLabel = "CONFIG.yaml", description = "The other project's configuration.")
     private Path file;
 
@@ -84,12 +90,7 @@ final class ConvertConfigCommand implements Callable<Integer> {
                 new StringBuilder("# From " + file.getFileName() + ", a configuration of " + dialect.project() + ".\n");
         converted.notes().forEach(note -> text.append("# ").append(note).append('\n'));
         try {
-            return text.append(YAMLMapper.builder()
-                            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
-                            .enable(YAMLGenerator.Feature.MINIMIZE_QUOTES)
-                            .build()
-                            .writeValueAsString(converted.values()))
-                    .toString();
+            return text.append(WRITER.writeValueAsString(converted.values())).toString();
         } catch (JsonProcessingException e) {
             throw new UncheckedIOException(e);
         }

@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
             ExportCommand.class,
             QuantizeCommand.class,
             PlanCommand.class,
+            AdviseCommand.class,
             DownloadCommand.class,
             PushCommand.class,
             BenchCommand.class,

@@ -4,10 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
@@ -26,6 +23,7 @@ import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -40,10 +38,6 @@ final class PlanCommand implements Callable<Integer> {
 
     private static final int USUAL_LENGTH = 2048;
     private static final int USUAL_BATCH = 256;
-    private static final double GIGA = 1e9;
-    private static final double TERA = 1e12;
-    private static final Pattern MEMORY =
-            Pattern.compile("(\\d+(?:\\.\\d+)?)\\s*([KMGT]?)(i?)B?", Pattern.CASE_INSENSITIVE);
 
     @Option(
             names = "--model",
@@ -52,11 +46,8 @@ final class PlanCommand implements Callable<Integer> {
             description = "A model directory, its config.json, or the YAML of a training.")
     private Path model;
 
-    @Option(names = "--devices", required = true, paramLabel = "N", description = "How many.")
-    private int devices;
-
-    @Option(names = "--memory", defaultValue = "80G", description = "Of one device (default: ${DEFAULT-VALUE}).")
-    private String memory;
+    @Mixin
+    private ClusterOptions cluster;
 
     @Option(
             names = "--sequence-length",
@@ -76,28 +67,6 @@ final class PlanCommand implements Callable<Integer> {
             description = "Of the weights: bfloat16 with float32 masters, or float32 (default: ${DEFAULT-VALUE}).")
     private String dtype;
 
-    @Option(names = "--devices-per-host", defaultValue = "8", description = "(default: ${DEFAULT-VALUE})")
-    private int devicesPerHost;
-
-    @Option(
-            names = "--tflops",
-            defaultValue = "200",
-            description =
-                    "What a device reaches in products, in 10^12 operations a second (default: ${DEFAULT-VALUE}).")
-    private double tflops;
-
-    @Option(
-            names = "--host-bandwidth",
-            defaultValue = "200",
-            description = "GB that a device sends in a second within its host (default: ${DEFAULT-VALUE}).")
-    private double hostBandwidth;
-
-    @Option(
-            names = "--network-bandwidth",
-            defaultValue = "25",
-            description = "GB that a device sends in a second to other hosts (default: ${DEFAULT-VALUE}).")
-    private double networkBandwidth;
-
     @Option(names = "--html", paramLabel = "FILE", description = "Write a page with the trade-off drawn.")
     private @Nullable Path html;
 
@@ -109,11 +78,11 @@ final class PlanCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Cluster cluster = cluster();
+        Cluster devices = cluster.cluster();
         DType stored = DType.parseChoice("--dtype", dtype).orElse(DType.BFLOAT16);
         String file = String.valueOf(model.getFileName());
         if (file.endsWith(".yaml") || file.endsWith(".yml")) {
-            ofTraining(stored, cluster);
+            ofTraining(stored, devices);
             return 0;
         }
         if (!overrides.isEmpty()) {
@@ -127,7 +96,7 @@ final class PlanCommand implements Callable<Integer> {
                 length(0),
                 samples(USUAL_BATCH),
                 stored,
-                cluster);
+                devices);
         return 0;
     }
 
@@ -192,7 +161,8 @@ final class PlanCommand implements Callable<Integer> {
         return name.isEmpty() ? config.architecture() : name;
     }
 
-    private static ModelConfig config(Path given) {
+    /** What a model directory or a config.json says. */
+    static ModelConfig config(Path given) {
         if (Files.isDirectory(given)) {
             return ModelConfig.load(given);
         }
@@ -204,50 +174,12 @@ final class PlanCommand implements Callable<Integer> {
     }
 
     private int length(int configured) {
-        return sequenceLength == null ? Math.max(0, configured) : atLeastOne("--sequence-length", sequenceLength);
+        return sequenceLength == null
+                ? Math.max(0, configured)
+                : ClusterOptions.atLeastOne("--sequence-length", sequenceLength);
     }
 
     private int samples(int configured) {
-        return batch == null ? configured : atLeastOne("--batch", batch);
-    }
-
-    private Cluster cluster() {
-        return new Cluster(
-                atLeastOne("--devices", devices),
-                bytes(memory),
-                atLeastOne("--devices-per-host", devicesPerHost),
-                above("--tflops", tflops) * TERA,
-                above("--host-bandwidth", hostBandwidth) * GIGA,
-                above("--network-bandwidth", networkBandwidth) * GIGA);
-    }
-
-    private static int atLeastOne(String option, int value) {
-        if (value < 1 || value > 1 << 20) {
-            throw new UserErrorException(option + " is " + value + ", expected 1 to " + (1 << 20));
-        }
-        return value;
-    }
-
-    private static double above(String option, double value) {
-        if (!(value > 0 && value < 1e9)) {
-            throw new UserErrorException(option + " is " + value + ", expected a number above 0");
-        }
-        return value;
-    }
-
-    /** 80G are 80 * 10^9 bytes, 80GiB are 80 * 2^30. */
-    static long bytes(String text) {
-        Matcher matcher = MEMORY.matcher(text.strip());
-        if (!matcher.matches()) {
-            throw new UserErrorException("--memory is '" + text + "', expected a size such as 80G or 80GiB");
-        }
-        int power = "KMGT".indexOf(matcher.group(2).toUpperCase(Locale.ROOT)) + 1;
-        double unit = Math.pow(
-                matcher.group(3).isEmpty() ? 1000 : 1024, matcher.group(2).isEmpty() ? 0 : power);
-        double bytes = Double.parseDouble(matcher.group(1)) * unit;
-        if (!(bytes >= 1 && bytes < 1e18)) {
-            throw new UserErrorException("--memory is '" + text + "', expected a size such as 80G or 80GiB");
-        }
-        return (long) bytes;
+        return batch == null ? configured : ClusterOptions.atLeastOne("--batch", batch);
     }
 }

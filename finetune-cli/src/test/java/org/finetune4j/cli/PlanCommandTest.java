@@ -91,9 +91,9 @@ class PlanCommandTest {
 
     @Test
     void readsDecimalAndBinarySizes() {
-        assertEquals(80_000_000_000L, PlanCommand.bytes("80G"));
-        assertEquals(80L << 30, PlanCommand.bytes("80 GiB"));
-        assertEquals(1_500_000_000_000L, PlanCommand.bytes("1.5tb"));
-        assertEquals(1000, PlanCommand.bytes("1000"));
+        assertEquals(80_000_000_000L, ClusterOptions.bytes("80G"));
+        assertEquals(80L << 30, ClusterOptions.bytes("80 GiB"));
+        assertEquals(1_500_000_000_000L, ClusterOptions.bytes("1.5tb"));
+        assertEquals(1000, ClusterOptions.bytes("1000"));
     }
 }

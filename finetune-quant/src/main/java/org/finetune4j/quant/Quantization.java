@@ -30,6 +30,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
     /** The block size of bitsandbytes. */
     public static final int DEFAULT_BLOCK_SIZE = 64;
 
+    private static final int SCALES_A_BLOCK = 256;
     private static final String COMPUTE_DTYPE = "bnb_4bit_compute_dtype";
     private static final List<Integer> BLOCK_SIZES = List.of(32, 64, 128, 256, 512, 1024, 2048, 4096);
     private static final List<String> OUTPUT_LAYERS = List.of("lm_head", "embed_out", "score");
@@ -183,6 +184,23 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
                         || path.endsWith("." + name)
                         || path.startsWith(name + ".")
                         || path.contains("." + name + "."));
+    }
+
+    /**
+     * What a weight of this form takes, without the table of its scales, which large ones share little of.
+     *
+     * @param numel how many numbers the weight has
+     * @return bytes
+     */
+    public long bytes(long numel) {
+        if (!type.isFourBit()) {
+            return numel;
+        }
+        long blocks = (numel + blockSize - 1) / blockSize;
+        long scales = doubleQuantization
+                ? blocks + Float.BYTES * ((blocks + SCALES_A_BLOCK - 1) / SCALES_A_BLOCK)
+                : Float.BYTES * blocks;
+        return (numel + 1) / 2 + scales;
     }
 
     /** {@return what quantises the weights of a model while it is loaded} */

@@ -1,0 +1,152 @@
+package org.finetune4j.cli.advise;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.finetune4j.dist.plan.Cluster;
+import org.finetune4j.dist.plan.Layout;
+import org.finetune4j.dist.plan.Planner;
+import org.finetune4j.dist.plan.Proposal;
+import org.finetune4j.dist.plan.TrainingShape;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
+import org.finetune4j.peft.lora.Lora;
+import org.finetune4j.quant.Quantization;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.memory.MemoryPlan;
+
+/** Asks the planner and the memory plan about every kind of training, from shapes alone: no weights are read. */
+final class Choices {
+
+    /** As much of a device as may be planned with. */
+    private static final double USABLE = 0.9;
+
+    private final Situation situation;
+    private final int samples;
+
+    /** @param samples of an update */
+    Choices(Situation situation, int samples) {
+        this.situation = situation;
+        this.samples = samples;
+    }
+
+    /** The best layout of a kind that fits, if one does. */
+    Optional<Choice> fitting(Choice.Kind kind, int rank) {
+        return switch (kind) {
+            case FULL -> planned(kind, new FullFineTuning());
+            case LORA -> planned(kind, lora(rank));
+            case QLORA -> packed(rank);
+        };
+    }
+
+    /** The least memory that a kind takes of a device, over all of them, or on one that is alone. */
+    long smallest(Choice.Kind kind, int rank, boolean alone) {
+        Cluster all = situation.devices();
+        Cluster devices = new Cluster(
+                alone ? 1 : all.devices(),
+                all.memory(),
+                all.devicesPerHost(),
+                all.operations(),
+                all.hostBandwidth(),
+                all.networkBandwidth());
+        FineTuningStrategy strategy = kind == Choice.Kind.FULL ? new FullFineTuning() : lora(rank);
+        try (CausalLM shapes = shapes();
+                AttachedStrategy attached = strategy.attach(shapes)) {
+            MemoryPlan memory = new Planner(shape(shapes, attached), samples)
+                    .smallest(devices)
+                    .memory();
+            return kind == Choice.Kind.QLORA ? withPackedWeights(memory, shapes).peak() : memory.peak();
+        }
+    }
+
+    private Optional<Choice> planned(Choice.Kind kind, FineTuningStrategy strategy) {
+        try (CausalLM shapes = shapes();
+                AttachedStrategy attached = strategy.attach(shapes)) {
+            return new Planner(shape(shapes, attached), samples)
+                    .best(situation.devices())
+                    .map(proposal -> choice(kind, proposal, proposal.memory()));
+        }
+    }
+
+    /** Every device holds the packed base; what LoRA adds is small enough for that. */
+    private Optional<Choice> packed(int rank) {
+        try (CausalLM shapes = shapes();
+                AttachedStrategy attached = lora(rank).attach(shapes)) {
+            Cluster devices = situation.devices();
+            List<Choice> fitting = new ArrayList<>();
+            for (Proposal proposal : new Planner(shape(shapes, attached), samples).candidates(devices)) {
+                Layout layout = proposal.layout();
+                MemoryPlan memory = withPackedWeights(proposal.memory(), shapes);
+                boolean copies =
+                        layout.tensorParallel() == 1 && layout.pipelineParallel() == 1 && layout.zeroStage() <= 2;
+                if (copies && memory.peak() <= USABLE * devices.memory()) {
+                    fitting.add(choice(Choice.Kind.QLORA, proposal, memory));
+                }
+            }
+            return fitting.stream().min((a, b) -> Double.compare(a.secondsPerSample(), b.secondsPerSample()));
+        }
+    }
+
+    private Choice choice(Choice.Kind kind, Proposal proposal, MemoryPlan memory) {
+        return new Choice(
+                kind,
+                proposal.layout(),
+                memory,
+                proposal.step().seconds() / proposal.layout().samples());
+    }
+
+    private static FineTuningStrategy lora(int rank) {
+        return Lora.builder()
+                .rank(rank)
+                .alpha(2 * rank)
+                .targetModules("all-linear")
+                .build();
+    }
+
+    private CausalLM shapes() {
+        return CausalLM.shapes(situation.model(), DType.BFLOAT16);
+    }
+
+    private TrainingShape shape(CausalLM shapes, AttachedStrategy attached) {
+        return new TrainingShape(
+                shapes,
+                attached,
+                TrainingArguments.defaults(),
+                Math.min(situation.tokensPerRecord(), shapes.network().maxPositions()),
+                MemoryPlan.TYPICAL_PROCESS);
+    }
+
+    /** The same plan over weights of 4 bits, one layer of which is whole at a time. */
+    private static MemoryPlan withPackedWeights(MemoryPlan plan, CausalLM shapes) {
+        Quantization quantization = Quantization.qlora();
+        long saved = 0;
+        long largest = 0;
+        for (var entry : shapes.network().namedModules().entrySet()) {
+            Module module = entry.getValue();
+            if (module instanceof Linear linear && quantization.covers(entry.getKey() + ".weight")) {
+                saved += linear.weight().bytes()
+                        - quantization.bytes(linear.weight().numel());
+                largest = Math.max(largest, linear.weight().bytes());
+            }
+        }
+        return new MemoryPlan(
+                plan.trainable(),
+                plan.total(),
+                plan.weights() - saved + largest,
+                plan.gradients(),
+                plan.accumulated(),
+                plan.optimizerState(),
+                plan.optimizerResident(),
+                plan.masters(),
+                plan.average(),
+                plan.activations(),
+                plan.backward(),
+                plan.head(),
+                plan.process());
+    }
+}
