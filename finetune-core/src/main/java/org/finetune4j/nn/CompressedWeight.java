@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -46,6 +47,25 @@ public interface CompressedWeight extends AutoCloseable {
 
     /** {@return where it lives} */
     Device device();
+
+    /**
+     * What it is stored in, for ranks that keep a part of it each.
+     *
+     * @return contiguous tensors, which belong to this weight; none where it cannot be put together again
+     */
+    default List<Tensor> storage() {
+        return List.of();
+    }
+
+    /**
+     * The same weight in another memory.
+     *
+     * @param storage what {@link #storage} gave, copied; taken over
+     * @return the weight
+     */
+    default CompressedWeight over(List<Tensor> storage) {
+        throw new UnsupportedOperationException(this + " has no storage");
+    }
 
     /**
      * Compresses another weight in the same way.

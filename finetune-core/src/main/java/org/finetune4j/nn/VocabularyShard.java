@@ -47,6 +47,6 @@ public interface VocabularyShard extends AxisSlice {
      * @return true where they are
      */
     default Tensor holds(Tensor ids) {
-        return ids.greaterThan(start() - 1.0).logicalAnd(ids.lessThan(start() + length()));
+        return ids.greaterThan(start() - 1.0).logicalAnd(ids.lessThan((double) (start() + length())));
     }
 }

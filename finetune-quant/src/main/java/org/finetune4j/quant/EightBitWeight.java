@@ -1,5 +1,6 @@
 package org.finetune4j.quant;
 
+import java.util.List;
 import java.util.Optional;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.quant.kernel.DeviceKernels;
@@ -53,6 +54,16 @@ public final class EightBitWeight implements CompressedWeight {
             EightBitKernels.quantizeRows(weight.detach().to(Device.CPU), codes, absmax);
             return new EightBitWeight(codes.to(weight.device()), absmax.to(weight.device()), weight.dtype());
         }
+    }
+
+    @Override
+    public List<Tensor> storage() {
+        return List.of(codes, absmax);
+    }
+
+    @Override
+    public EightBitWeight over(List<Tensor> storage) {
+        return new EightBitWeight(storage.get(0), storage.get(1), dtype);
     }
 
     @Override

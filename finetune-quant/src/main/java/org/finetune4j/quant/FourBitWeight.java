@@ -1,7 +1,9 @@
 package org.finetune4j.quant;
 
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.quant.blockwise.CodeBook;
@@ -83,6 +85,20 @@ public final class FourBitWeight implements CompressedWeight {
             }
             return new FourBitWeight(type, blockSize, weight.shape(), weight.dtype(), packed.to(device), scales);
         }
+    }
+
+    @Override
+    public List<Tensor> storage() {
+        List<Tensor> all = new ArrayList<>();
+        all.add(packed);
+        all.addAll(scales.storage());
+        return all;
+    }
+
+    @Override
+    public FourBitWeight over(List<Tensor> storage) {
+        return new FourBitWeight(
+                type, blockSize, shape, dtype, storage.get(0), scales.over(storage.subList(1, storage.size())));
     }
 
     @Override

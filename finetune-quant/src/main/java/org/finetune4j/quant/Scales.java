@@ -1,6 +1,7 @@
 package org.finetune4j.quant;
 
 import java.nio.FloatBuffer;
+import java.util.List;
 import org.finetune4j.quant.blockwise.CodeBook;
 import org.finetune4j.quant.kernel.BlockQuantizer;
 import org.finetune4j.quant.kernel.EightBitKernels;
@@ -22,6 +23,17 @@ public sealed interface Scales extends AutoCloseable {
     /** {@return memory in bytes} */
     long bytes();
 
+    /** {@return what they are stored in, which belongs to them} */
+    List<Tensor> storage();
+
+    /**
+     * The same scales in another memory.
+     *
+     * @param storage what {@link #storage} gave, copied; taken over
+     * @return the scales
+     */
+    Scales over(List<Tensor> storage);
+
     @Override
     void close();
 
@@ -39,6 +51,16 @@ public sealed interface Scales extends AutoCloseable {
          */
         public Plain {
             absmax.unscoped();
+        }
+
+        @Override
+        public List<Tensor> storage() {
+            return List.of(absmax);
+        }
+
+        @Override
+        public Plain over(List<Tensor> storage) {
+            return new Plain(storage.get(0));
         }
 
         @Override
@@ -92,6 +114,16 @@ public sealed interface Scales extends AutoCloseable {
                 close();
             }
             return moved;
+        }
+
+        @Override
+        public List<Tensor> storage() {
+            return List.of(codes, nestedAbsmax);
+        }
+
+        @Override
+        public Nested over(List<Tensor> storage) {
+            return new Nested(storage.get(0), storage.get(1), offset);
         }
 
         @Override

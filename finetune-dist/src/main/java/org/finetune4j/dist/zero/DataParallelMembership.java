@@ -3,6 +3,8 @@ package org.finetune4j.dist.zero;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +21,7 @@ import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.arguments.ShardingOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Average;
@@ -42,6 +45,10 @@ public class DataParallelMembership implements Membership {
     private final FirstRank first;
     private final @Nullable ModelShards shards;
     private final GradientSharing gradients;
+    private final CausalLM model;
+    private final AttachedStrategy strategy;
+    private @Nullable Optimizer optimizer;
+    private long gradientBytes;
 
     /**
      * Brings the model into the form in which the ranks share it.
@@ -64,17 +71,19 @@ public class DataParallelMembership implements Membership {
         this.world = world;
         this.data = data;
         this.parts = parts;
+        this.model = model;
+        this.strategy = strategy;
         this.inWorld = new GroupMessages(world);
         this.inData = new GroupMessages(data);
         this.first = new FirstRank(world);
         DecoderModel network = model.network();
         ShardingOptions sharding = arguments.sharding();
-        OptimizerProvider optimizer =
+        OptimizerProvider provider =
                 OptimizerProvider.named(arguments.optimizer().name());
-        boolean whole = !optimizer.isElementwise() || strategy.trainingHooks().readsGradients();
+        boolean whole = !provider.isElementwise() || strategy.trainingHooks().readsGradients();
         boolean alone = data.size() == 1;
         if (sharding.stage() == ShardingOptions.LAST_STAGE && !alone) {
-            requireParts(network, strategy, optimizer);
+            requireParts(network, strategy, provider);
             this.shards = new ModelShards(data, network, first);
         } else {
             this.shards = null;
@@ -119,7 +128,7 @@ public class DataParallelMembership implements Membership {
     public List<Residency> residencies() {
         List<Residency> all = new ArrayList<>();
         if (shards != null) {
-            all.add(shards.residency());
+            all.addAll(shards.residencies());
         }
         all.addAll(gradients.residencies());
         return all;
@@ -137,7 +146,45 @@ public class DataParallelMembership implements Membership {
 
     @Override
     public void reduceGradients() {
+        gradientBytes = gradientBytes();
         gradients.reduce();
+        gradientBytes = Math.max(gradientBytes, gradientBytes());
+    }
+
+    private long gradientBytes() {
+        Set<Parameter> all = Collections.newSetFromMap(new IdentityHashMap<>());
+        all.addAll(strategy.trainableParameters());
+        all.addAll(gradients.updated());
+        long bytes = 0;
+        try (TensorScope scope = TensorScope.open()) {
+            for (Parameter parameter : all) {
+                Tensor gradient = parameter.grad();
+                bytes += gradient == null ? 0 : bytesOf(gradient);
+            }
+        }
+        return bytes;
+    }
+
+    private static long bytesOf(Tensor tensor) {
+        return tensor.numel() * tensor.dtype().itemSize();
+    }
+
+    /**
+     * What this rank has in memory of what is shared out.
+     *
+     * @return after the last step that was done
+     */
+    public HeldBytes heldBytes() {
+        Set<Parameter> all = Collections.newSetFromMap(new IdentityHashMap<>());
+        all.addAll(model.network().allParameters());
+        all.addAll(strategy.trainableParameters());
+        Optimizer present = optimizer;
+        long states = present == null
+                ? 0
+                : present.state().values().stream()
+                        .mapToLong(DataParallelMembership::bytesOf)
+                        .sum();
+        return new HeldBytes(all.stream().mapToLong(Parameter::bytes).sum(), gradientBytes, states);
     }
 
     @Override
@@ -182,7 +229,9 @@ public class DataParallelMembership implements Membership {
     @Override
     public Optimizer optimizer(
             OptimizerProvider provider, List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
-        return gradients.optimizer(provider, groups, tables, options);
+        Optimizer made = gradients.optimizer(provider, groups, tables, options);
+        optimizer = made;
+        return made;
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.Set;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.communicator.Reduction;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.DenseValue;
 import org.finetune4j.nn.GatheredShards;
 import org.finetune4j.nn.Module;
@@ -25,12 +26,18 @@ import org.finetune4j.tensor.Tensor;
 final class ModelShards implements AutoCloseable {
 
     private final GatheredShards gathered = new GatheredShards();
+    private final PackedShards packed = new PackedShards();
 
     /** Shares the model's weights out. */
     ModelShards(Communicator group, DecoderModel network, FirstRank first) {
         Set<Parameter> parameters = Collections.newSetFromMap(new IdentityHashMap<>());
         for (Parameter parameter : ofSegments(network)) {
-            if (parameter.form() instanceof DenseValue && !parameter.standsForAnother() && parameters.add(parameter)) {
+            CompressedWeight compressed = parameter.compressed();
+            if (compressed != null && !compressed.storage().isEmpty() && parameters.add(parameter)) {
+                parameter.replace(new PackedShard(compressed, new Gatherer(group, first, first.add(parameter))));
+            } else if (parameter.form() instanceof DenseValue
+                    && !parameter.standsForAnother()
+                    && parameters.add(parameter)) {
                 boolean trains = parameter.isTrainable();
                 DType dtype = parameter.dtype();
                 parameter.shard(new Gatherer(group, first, first.add(parameter)));
@@ -51,8 +58,8 @@ final class ModelShards implements AutoCloseable {
         return all;
     }
 
-    Residency residency() {
-        return gathered;
+    List<Residency> residencies() {
+        return List.of(gathered, packed);
     }
 
     /** Frees the memory that weights were gathered in. */

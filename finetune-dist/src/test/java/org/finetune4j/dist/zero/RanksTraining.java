@@ -78,6 +78,8 @@ final class RanksTraining {
     private final String model;
     private final String method;
     private boolean expertBalance;
+    private int samples = 13;
+    private long bucketBytes = 1 << 16;
     private TrainingArgumentsBuilder arguments = TrainingArguments.builder()
             .batchSize(3)
             .gradientAccumulationSteps(2)
@@ -98,6 +100,18 @@ final class RanksTraining {
     /** With the balance of its experts in the loss. */
     RanksTraining withExpertBalance() {
         expertBalance = true;
+        return this;
+    }
+
+    /** How many samples an epoch has. */
+    RanksTraining samples(int value) {
+        samples = value;
+        return this;
+    }
+
+    /** How much is sent at one time. */
+    RanksTraining bucketBytes(long value) {
+        bucketBytes = value;
         return this;
     }
 
@@ -140,7 +154,7 @@ final class RanksTraining {
         try (CausalLM loaded = load();
                 TrainingResult result = FineTuner.of(loaded)
                         .strategy(strategy())
-                        .dataset(new SyntheticSamples(13, 199, 1))
+                        .dataset(new SyntheticSamples(samples, 199, 1))
                         .arguments(sharded(stage))
                         .group(group)
                         .messages(line -> {})
@@ -158,7 +172,7 @@ final class RanksTraining {
     private TrainingArguments sharded(int stage) {
         // The builder is shared by the ranks.
         synchronized (this) {
-            return arguments.sharding(new ShardingOptions(stage, 1 << 16)).build();
+            return arguments.sharding(new ShardingOptions(stage, bucketBytes)).build();
         }
     }
 

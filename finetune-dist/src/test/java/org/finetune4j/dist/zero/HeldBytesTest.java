@@ -1,0 +1,103 @@
+package org.finetune4j.dist.zero;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.List;
+import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.communicator.LocalRanks;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.TrainingGroup;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class HeldBytesTest {
+
+    private static final long STEPS = 3;
+
+    /** What a rank had and sent, measured when its last step was done. */
+    private static final class Watched implements TrainingGroup {
+
+        private final Communicator ranks;
+        private HeldBytes held = new HeldBytes(0, 0, 0);
+
+        Watched(Communicator ranks) {
+            this.ranks = ranks;
+        }
+
+        @Override
+        public Membership join(CausalLM model, AttachedStrategy strategy, TrainingArguments arguments) {
+            return new DataParallelMembership(ranks, ranks, ModelParts.whole(), model, strategy, arguments) {
+                @Override
+                public boolean stops(boolean requested) {
+                    held = heldBytes();
+                    return super.stops(requested);
+                }
+            };
+        }
+    }
+
+    private record Measured(HeldBytes held, long sent) {}
+
+    private static Measured measured(String method, int ranks, int stage, int batches) {
+        // One step more: what a step has left is looked at before the next one.
+        RanksTraining training = new RanksTraining("llama", method)
+                .bucketBytes(1)
+                .samples(2 * batches * ranks)
+                .with(arguments ->
+                        arguments.maxSteps(STEPS + 1).batchSize(2).gradientAccumulationSteps(batches * ranks));
+        List<Measured> all = LocalRanks.call(ranks, Duration.ofMinutes(1), rank -> {
+            Watched watched = new Watched(rank);
+            training.train(watched, stage);
+            return new Measured(watched.held, rank.volume().bytesSent());
+        });
+        return all.get(0);
+    }
+
+    private static void near(String what, double expected, double found) {
+        assertEquals(expected, found, 0.02 * expected, what);
+    }
+
+    @ParameterizedTest(name = "stage {1} on {0} ranks")
+    @CsvSource({"2, 1", "2, 2", "2, 3", "3, 2", "4, 1", "4, 2", "4, 3"})
+    void aRankHoldsWhatTheFormulasSay(int ranks, int stage) {
+        double all = measured("full", 2, 0, 1).held.parameters();
+        HeldBytes held = measured("full", ranks, stage, 1).held;
+        near("parameters", stage == 3 ? all / ranks : all, held.parameters());
+        near("gradients", stage >= 2 ? all / ranks : all, held.gradients());
+        near("states", 2 * all / ranks, held.optimizerStates());
+    }
+
+    @ParameterizedTest(name = "stage {1} on {0} ranks, {2} passes a step")
+    @CsvSource({"2, 1, 1", "2, 1, 2", "4, 1, 1", "2, 2, 1", "3, 2, 2", "4, 2, 1"})
+    void aRankSendsWhatTheFormulasSay(int ranks, int stage, int passes) {
+        double parameters = measured("full", 2, 0, 1).held.parameters();
+        double each = parameters * (ranks - 1) / ranks * (STEPS + 1);
+        // The weights are read in the end, without a word between the ranks.
+        near("sent", (stage == 1 ? 2 : passes + 1) * each, measured("full", ranks, stage, passes).sent);
+    }
+
+    @ParameterizedTest(name = "{0} ranks")
+    @CsvSource({"2", "4"})
+    void aFrozenBaseInFourBitsIsSharedAsItIsPacked(int ranks) {
+        long whole = measured("qlora", 2, 2, 1).held.parameters();
+        long shared = measured("qlora", ranks, 3, 1).held.parameters();
+        long adapters = adapterBytes();
+        near("base", (whole - adapters) / (double) ranks, shared - adapters);
+        assertTrue(shared < whole);
+    }
+
+    private static long adapterBytes() {
+        RanksTraining training = new RanksTraining("llama", "qlora");
+        try (CausalLM model = training.load();
+                AttachedStrategy lora = training.strategy().attach(model)) {
+            return lora.trainableParameters().stream()
+                    .mapToLong(parameter -> parameter.bytes())
+                    .sum();
+        }
+    }
+}
