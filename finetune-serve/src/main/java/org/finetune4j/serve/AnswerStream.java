@@ -8,7 +8,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.Json;
@@ -38,7 +37,6 @@ final class AnswerStream {
     private final BlockingQueue<Piece> pieces = new LinkedBlockingQueue<>();
     private final List<Choice> choices = new ArrayList<>();
     private boolean begun;
-    private boolean wakes;
     private long last;
     private boolean first = true;
 
@@ -83,12 +81,13 @@ final class AnswerStream {
         return !pieces.isEmpty();
     }
 
+    /** Ends the waiting for pieces: there are no more. */
+    void wake() {
+        pieces.add(WAKE);
+    }
+
     /** Sends what there is, after waiting for it. */
-    void forward(long millis, CompletableFuture<Void> end) throws InterruptedException {
-        if (!wakes) {
-            wakes = true;
-            end.whenComplete((nothing, failure) -> pieces.add(WAKE));
-        }
+    void forward(long millis) throws InterruptedException {
         Piece piece = pieces.poll(millis, TimeUnit.MILLISECONDS);
         boolean sent = false;
         while (piece != null) {

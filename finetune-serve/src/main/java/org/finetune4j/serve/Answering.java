@@ -63,14 +63,19 @@ final class Answering {
             }
             throw e;
         }
-        CompletableFuture<Void> all =
-                CompletableFuture.allOf(tickets.stream().map(Ticket::result).toArray(CompletableFuture<?>[]::new));
-        if (lease != null) {
-            all.whenComplete((nothing, failure) -> lease.close());
-        }
+        CompletableFuture<Void> all = CompletableFuture.allOf(
+                        tickets.stream().map(Ticket::result).toArray(CompletableFuture<?>[]::new))
+                .whenComplete((nothing, failure) -> {
+                    if (lease != null) {
+                        lease.close();
+                    }
+                    if (stream != null) {
+                        stream.wake();
+                    }
+                });
         try {
             ClientWatch watch = new ClientWatch(ctx.req());
-            await(ctx, all, stream, watch, deadline);
+            await(all, stream, watch, deadline);
             List<List<Rollout>> rollouts = new ArrayList<>();
             for (Ticket ticket : tickets) {
                 rollouts.add(finished(ticket));
@@ -115,14 +120,14 @@ final class Answering {
     }
 
     private static void await(
-            Context ctx, CompletableFuture<Void> all, @Nullable AnswerStream stream, ClientWatch watch, long deadline) {
+            CompletableFuture<Void> all, @Nullable AnswerStream stream, ClientWatch watch, long deadline) {
         while (!all.isDone() || (stream != null && stream.hasPieces())) {
             if (System.nanoTime() > deadline) {
                 throw ApiException.timeout("the answer took longer than a request may take");
             }
             try {
                 if (stream != null) {
-                    stream.forward(LOOK_MILLIS, all);
+                    stream.forward(LOOK_MILLIS);
                 } else {
                     all.get(LOOK_MILLIS, TimeUnit.MILLISECONDS);
                 }

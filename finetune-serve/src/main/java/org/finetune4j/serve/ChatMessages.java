@@ -99,7 +99,7 @@ final class ChatMessages {
                 try {
                     function.set("arguments", Json.parseObject(arguments.textValue(), "arguments"));
                 } catch (UserErrorException e) {
-                    continue; // Then the template gets the text.
+                    // Then the template gets the text.
                 }
             }
         }

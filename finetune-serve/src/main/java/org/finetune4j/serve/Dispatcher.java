@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import org.finetune4j.Reasons;
 import org.finetune4j.generate.GenerationEngine;
 import org.finetune4j.generate.GenerationHandle;
@@ -149,7 +150,7 @@ final class Dispatcher implements AutoCloseable {
         try {
             GenerationHandle handle = engine.submit(ticket.request());
             ticket.running(handle);
-            handle.result().whenComplete((rollouts, failure) -> {
+            CompletableFuture<?> unused = handle.result().whenComplete((rollouts, failure) -> {
                 end(ticket);
                 if (failure == null) {
                     ticket.result().complete(rollouts);

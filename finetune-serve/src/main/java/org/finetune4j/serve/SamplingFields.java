@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
-import java.util.function.Predicate;
 import org.finetune4j.generate.GenerationOptions;
 import org.jspecify.annotations.Nullable;
 
@@ -18,11 +17,6 @@ final class SamplingFields {
 
     /** OpenAI's own limit. */
     private static final int MOST_STOPS = 16;
-
-    private static final Predicate<JsonNode> NEVER = value -> false;
-    private static final Predicate<JsonNode> ZERO = value -> value.isNumber() && value.doubleValue() == 0;
-    private static final Predicate<JsonNode> EMPTY = value -> value.isContainerNode() && value.isEmpty();
-    private static final Predicate<JsonNode> FALSE = value -> value.isBoolean() && !value.booleanValue();
 
     /** Asked for by other servers' clients: what changes the answer, and is not done. */
     private static final List<String> OTHERS = List.of(
@@ -58,21 +52,29 @@ final class SamplingFields {
 
     /** What is refused in both forms. */
     static void refuseOthers(RequestFields fields) {
-        fields.refuse("logit_bias", EMPTY);
-        fields.refuse("presence_penalty", ZERO);
-        fields.refuse("frequency_penalty", ZERO);
-        fields.refuse("use_beam_search", FALSE);
-        fields.refuse("echo", FALSE);
-        fields.refuse("continue_final_message", FALSE);
+        fields.refuse("logit_bias", value -> value.isContainerNode() && value.isEmpty());
+        fields.refuse("presence_penalty", SamplingFields::isZero);
+        fields.refuse("frequency_penalty", SamplingFields::isZero);
+        fields.refuse("use_beam_search", SamplingFields::isFalse);
+        fields.refuse("echo", SamplingFields::isFalse);
+        fields.refuse("continue_final_message", SamplingFields::isFalse);
         fields.refuse("add_generation_prompt", value -> value.isBoolean() && value.booleanValue());
         fields.refuse("modalities", value -> value.isArray() && value.size() == 1 && isText(value.get(0)));
-        OTHERS.forEach(key -> fields.refuse(key, NEVER));
+        OTHERS.forEach(key -> fields.refuse(key, value -> false));
         RequestFields format = fields.object("response_format");
         if (format != null && !isText(format.node("type"))) {
             throw ApiException.unsupported(
                     "response_format",
                     "'response_format' is not implemented but for {\"type\": \"text\"}: leave it out");
         }
+    }
+
+    private static boolean isZero(JsonNode value) {
+        return value.isNumber() && value.doubleValue() == 0;
+    }
+
+    private static boolean isFalse(JsonNode value) {
+        return value.isBoolean() && !value.booleanValue();
     }
 
     private static boolean isText(JsonNode value) {
