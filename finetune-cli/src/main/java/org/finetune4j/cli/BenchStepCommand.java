@@ -14,6 +14,7 @@ import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -83,6 +84,14 @@ final class BenchStepCommand implements Callable<Integer> {
             description = "Rows of one length, as packing makes them: kernels may be compiled for the shape.")
     private boolean packed;
 
+    @Option(
+            names = "--fused",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = "Layers that are known by formula, without autograd.")
+    private boolean fused;
+
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
@@ -118,7 +127,8 @@ final class BenchStepCommand implements Callable<Integer> {
             OptimizerOptions options = new OptimizerOptions("adamw", 0.9, 0.999, 1e-8, 0, Map.of());
             try (Optimizer optimizer = MasterWeights.optimizer(
                     new AdamW.Provider(), ParameterGroup.all(trainable, 0.01), Set.of(), options)) {
-                Backpropagation backpropagation = new Backpropagation(model, checkpointing);
+                Backpropagation backpropagation = new Backpropagation(model, checkpointing)
+                        .with(fused ? SegmentFactory.installed() : SegmentFactory.autograd());
                 for (int step = 0; step < steps; step++) {
                     long start = System.nanoTime();
                     double scale = 1.0 / data.labelledTokens();
@@ -148,6 +158,7 @@ final class BenchStepCommand implements Callable<Integer> {
         result.put("batch", batch);
         result.put("seq", seq);
         result.put("packed", packed);
+        result.put("fused", fused);
         result.put("mode", chosen.label);
         result.put("lora", chosen == Mode.FULL ? null : "finetune4j");
         result.put("median_s", rounded(median, 3));

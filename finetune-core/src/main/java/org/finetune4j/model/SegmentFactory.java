@@ -24,6 +24,15 @@ public interface SegmentFactory {
         return InstalledSegments.FACTORY;
     }
 
+    /**
+     * {@return the segment of a layer by autograd, which any other one can leave passes to that it does not know}
+     *
+     * @param layer of any architecture
+     */
+    static Segment byAutograd(DecoderLayer layer) {
+        return AutogradSegment.layer(layer);
+    }
+
     /** {@return the factory that leaves every layer to autograd} */
     static SegmentFactory autograd() {
         return layer -> Optional.empty();

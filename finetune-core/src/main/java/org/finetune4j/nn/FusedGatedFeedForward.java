@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import org.finetune4j.tensor.Tensor;
 
 /** A {@link GatedFeedForward} whose first two projections are one, {@code gate_up_proj}, the gate's rows first. */
@@ -26,6 +27,11 @@ public final class FusedGatedFeedForward extends FeedForward {
         this.down = child("down_proj", Linear.of(weights.at("down_proj"), inner, hidden, bias, init));
         this.inner = inner;
         this.activation = activation;
+    }
+
+    @Override
+    public FeedForwardProjections projections() {
+        return new FeedForwardProjections(List.of(gateUp), activation, down);
     }
 
     @Override

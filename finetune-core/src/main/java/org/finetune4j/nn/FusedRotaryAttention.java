@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import org.finetune4j.tensor.Tensor;
 
 /** Self-attention whose queries, keys and values come from one projection {@code qkv_proj}, stacked in that order. */
@@ -35,6 +36,11 @@ public final class FusedRotaryAttention extends SelfAttention {
 
     private long keys() {
         return (long) attention.kvHeads() * attention.headDim();
+    }
+
+    @Override
+    public AttentionProjections projections() {
+        return new AttentionProjections(List.of(queryKeyValue), null, null, attention, output);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -76,6 +77,11 @@ public final class GatedFeedForward extends FeedForward {
     /** {@return what is applied to the gate} */
     public Activation activation() {
         return activation;
+    }
+
+    @Override
+    public FeedForwardProjections projections() {
+        return new FeedForwardProjections(List.of(gate, up), activation, down);
     }
 
     /**

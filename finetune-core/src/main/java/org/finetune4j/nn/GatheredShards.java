@@ -82,12 +82,14 @@ public final class GatheredShards implements Residency, AutoCloseable {
             if (each.memory.content != each.value) {
                 each.memory.fill(each.value);
             }
+            each.value.lend(each.leaf.requiresGrad(each.value.isTrainable())); // for backward passes by formula
         }
     }
 
     @Override
     public void afterBackward(Module segment) {
         for (Lent each : lentTo(segment)) {
+            each.value.lend(null);
             if (each.value.isTrainable()) {
                 try (TensorScope scope = TensorScope.open()) {
                     each.value.addGradient(each.leaf.grad());

@@ -18,6 +18,16 @@ public interface LinearExtension {
      */
     Tensor forward(Linear base, Tensor x, @Nullable SequenceContext context);
 
+    /**
+     * {@return what the extension adds to the layer, where that is a low-rank product and nothing else in a pass with this
+     * dropout; else null}
+     *
+     * @param dropout of the pass
+     */
+    default @Nullable LowRankUpdate lowRank(Dropout dropout) {
+        return null;
+    }
+
     /** {@return the parameters that the method adds} They belong to the method, not to the layer. */
     Collection<Parameter> parameters();
 }

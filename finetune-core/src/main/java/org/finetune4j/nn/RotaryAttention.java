@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -91,6 +92,13 @@ public final class RotaryAttention extends SelfAttention {
         Tensor k = normalised(keyNorm, key.forward(x, context));
         Tensor attended = attention.forward(q, k, value.forward(x, context), layer, context);
         return output.forward(attended, context);
+    }
+
+    @Override
+    public @Nullable AttentionProjections projections() {
+        return acrossHeads
+                ? null
+                : new AttentionProjections(List.of(query, key, value), queryNorm, keyNorm, attention, output);
     }
 
     /** Normalises [batch, seq, heads * headDim], each head by itself or all together. */

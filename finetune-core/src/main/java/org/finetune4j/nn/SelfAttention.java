@@ -1,6 +1,7 @@
 package org.finetune4j.nn;
 
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** The attention block of a layer: projections, attention between the tokens, output projection. */
 public abstract class SelfAttention extends Module {
@@ -13,4 +14,11 @@ public abstract class SelfAttention extends Module {
      * @return [batch, seq, hidden]
      */
     public abstract Tensor forward(Tensor x, SequenceContext context);
+
+    /**
+     * {@return what the block consists of, where that is all that it does; else null}
+     */
+    public @Nullable AttentionProjections projections() {
+        return null;
+    }
 }

@@ -7,6 +7,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import org.finetune4j.tensor.Arena;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -38,6 +39,7 @@ public final class WeightBuffers implements Residency, AutoCloseable {
     }
 
     private final Pool pool;
+    private final Arena arena = new Arena();
     private final Map<Slot, Buffer> buffers = new HashMap<>();
     private final IdentityHashMap<Module, Map<Parameter, String>> pathsByLayer = new IdentityHashMap<>();
     private @Nullable Module current;
@@ -126,6 +128,13 @@ public final class WeightBuffers implements Residency, AutoCloseable {
         afterForward(segment);
     }
 
+    /**
+     * {@return memory for what the pass keeps and needs on its way, which stays for the passes after it}
+     */
+    public Arena arena() {
+        return arena;
+    }
+
     private static boolean fits(Slot slot, Parameter parameter) {
         return slot.shape.equals(Arrays.stream(parameter.shape()).boxed().toList());
     }
@@ -200,5 +209,6 @@ public final class WeightBuffers implements Residency, AutoCloseable {
         buffers.values().forEach(buffer -> buffer.memory.close());
         buffers.clear();
         pathsByLayer.clear();
+        arena.close();
     }
 }

@@ -9,6 +9,7 @@ import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleArrayRef;
 import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
@@ -43,6 +44,21 @@ public final class Tensors {
      */
     public static Tensor zeros(DType dtype, Device device, long... shape) {
         return make("zeros", dtype, device, shape, options -> torch.zeros(shape, options));
+    }
+
+    /**
+     * {@return a new tensor whose elements are not set}
+     *
+     * @param dtype of the elements
+     * @param device where the tensor lives
+     * @param shape the length of every dimension
+     */
+    public static Tensor empty(DType dtype, Device device, long... shape) {
+        return make("empty", dtype, device, shape, options -> {
+            try (MemoryFormatOptional format = new MemoryFormatOptional()) {
+                return torch.empty(shape, options, format);
+            }
+        });
     }
 
     /**

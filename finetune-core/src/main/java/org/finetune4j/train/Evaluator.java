@@ -10,6 +10,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.train.arguments.ModelSelection;
 import org.finetune4j.train.evaluation.Answers;
 import org.finetune4j.train.evaluation.Questions;
@@ -36,7 +37,7 @@ public final class Evaluator implements Evaluation {
     private final int batchSize;
     private final ModelSelection selection;
     private final Objective objective;
-    private final Backpropagation backpropagation;
+    private Backpropagation backpropagation;
 
     /**
      * An evaluator by cross entropy.
@@ -84,6 +85,17 @@ public final class Evaluator implements Evaluation {
             throw new UserErrorException("eval_metrics " + selection.metrics()
                     + " need prompts with expected answers and a tokenizer; these held-out samples have none");
         }
+    }
+
+    /**
+     * Runs layers in another way.
+     *
+     * @param segments chooses it
+     * @return this
+     */
+    Evaluator by(SegmentFactory segments) {
+        backpropagation = backpropagation.with(segments);
+        return this;
     }
 
     @Override

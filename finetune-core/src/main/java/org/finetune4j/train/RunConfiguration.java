@@ -134,12 +134,13 @@ public record RunConfiguration(
         return samples == null
                 ? this
                 : withEvaluation(new Evaluator(
-                        model,
-                        samples,
-                        collator,
-                        arguments.perDeviceEvalBatchSize(),
-                        arguments.selection(),
-                        objective.forEvaluation()));
+                                model,
+                                samples,
+                                collator,
+                                arguments.perDeviceEvalBatchSize(),
+                                arguments.selection(),
+                                objective.forEvaluation())
+                        .by(arguments.segments()));
     }
 
     /**

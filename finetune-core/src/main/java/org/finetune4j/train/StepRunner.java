@@ -55,6 +55,7 @@ final class StepRunner {
         this.commonLength = run.steps().commonLength();
         this.stopRequested = stopRequested;
         this.backpropagation = new Backpropagation(model, arguments.checkpointing())
+                .with(arguments.segments())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
     }
 

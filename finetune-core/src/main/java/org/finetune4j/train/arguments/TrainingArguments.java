@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxGradNorm gradients are scaled down to this global norm; 0 for no clipping
  * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
  * @param activationOffloadDirectory where kept activations are written until they are needed, or null for memory
+ * @param fusedLayers whether layers that are known go back by formula; else all do by autograd
  * @param loss what is added to the cross entropy
  * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
  * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
@@ -60,6 +62,7 @@ public record TrainingArguments(
         double maxGradNorm,
         int gradientCheckpointingLayers,
         @Nullable Path activationOffloadDirectory,
+        boolean fusedLayers,
         LossOptions loss,
         double neftuneNoiseAlpha,
         double emaDecay,
@@ -75,6 +78,11 @@ public record TrainingArguments(
         @Nullable Path outputDirectory,
         boolean resume,
         ShardingOptions sharding) {
+
+    /** {@return how layers run} */
+    public SegmentFactory segments() {
+        return fusedLayers ? SegmentFactory.installed() : SegmentFactory.autograd();
+    }
 
     /** {@return which activations are kept for the backward pass, and where} */
     public GradientCheckpointing checkpointing() {
@@ -99,6 +107,7 @@ public record TrainingArguments(
      * @param maxGradNorm gradients are scaled down to this global norm; 0 for no clipping
      * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
      * @param activationOffloadDirectory where kept activations are written until they are needed, or null for memory
+     * @param fusedLayers whether layers that are known go back by formula; else all do by autograd
      * @param loss what is added to the cross entropy
      * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
      * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
@@ -192,6 +201,9 @@ public record TrainingArguments(
         shown.put("gradient_checkpointing", gradientCheckpointingLayers);
         if (activationOffloadDirectory != null) {
             shown.put("activation_offloading", true);
+        }
+        if (!fusedLayers) {
+            shown.put("fused_layers", false);
         }
         loss.describe(shown);
         selection.describe(shown);

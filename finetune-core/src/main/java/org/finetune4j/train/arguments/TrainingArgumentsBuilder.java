@@ -31,6 +31,7 @@ public final class TrainingArgumentsBuilder {
     private double neftuneNoiseAlpha;
     private double emaDecay;
     private ShardingOptions sharding = ShardingOptions.NONE;
+    private boolean fusedLayers = true;
     private ModelSelection selection = ModelSelection.byLoss();
     private long statisticsSteps;
     private long seed = 42;
@@ -299,6 +300,17 @@ public final class TrainingArgumentsBuilder {
     }
 
     /**
+     * Whether layers that are known run by formula, without autograd: faster, with the same results.
+     *
+     * @param value true unless it is said
+     * @return this
+     */
+    public TrainingArgumentsBuilder fusedLayers(boolean value) {
+        fusedLayers = value;
+        return this;
+    }
+
+    /**
      * Keeps a moving average of the weights.
      *
      * @param value from 0, for no average, to below 1
@@ -475,6 +487,7 @@ public final class TrainingArgumentsBuilder {
                 maxGradNorm,
                 gradientCheckpointingLayers,
                 activationOffloadDirectory,
+                fusedLayers,
                 loss,
                 neftuneNoiseAlpha,
                 emaDecay,

@@ -3,7 +3,9 @@ package org.finetune4j.peft.lora;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.InitialValues;
@@ -51,6 +53,11 @@ final class DoraLayer extends LoraLayer {
         Tensor added = factor.mul(learned).add(factor.add(-1).mul(seen));
         shape[shape.length - 1] = output.size(1);
         return output.add(added).view(shape); // [..., out]
+    }
+
+    @Override
+    public @Nullable LowRankUpdate lowRank(Dropout active) {
+        return null; // the base's own output is scaled, too
     }
 
     private static Tensor withoutBias(Linear linear, Tensor output) {

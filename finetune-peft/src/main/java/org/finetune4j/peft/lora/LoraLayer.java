@@ -7,6 +7,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
@@ -75,6 +76,11 @@ class LoraLayer extends AdaptedLinear {
         }
         shape[shape.length - 1] = output.size(1);
         return output.view(shape); // [..., out]
+    }
+
+    @Override
+    public @Nullable LowRankUpdate lowRank(Dropout active) {
+        return loraBias == null && active.probability(dropout) == 0 ? new LowRankUpdate(loraA, loraB, scale) : null;
     }
 
     /** What this layer adds to the base's output: [..., in] to [..., out]. */

@@ -1,0 +1,170 @@
+package org.finetune4j.tensor;
+
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Operations that write where they are told, into memory that is there already. None of them is recorded: autograd must be
+ * off. Destinations may be parts of larger tensors, and one of the operands where a method says so.
+ */
+public final class OutVariants {
+
+    private OutVariants() {}
+
+    /**
+     * {@code destination = scale * left x right}, all matrices.
+     *
+     * @param destination [m, n]
+     * @param left [m, k]
+     * @param right [k, n]
+     * @param scale factor of the product
+     */
+    public static void product(Tensor destination, Tensor left, Tensor right, double scale) {
+        addProduct(destination, 0, left, right, scale);
+    }
+
+    /**
+     * {@code destination = beta * destination + scale * left x right}, all matrices.
+     *
+     * @param destination [m, n]
+     * @param beta factor of what is there; with 0 it is not read
+     * @param left [m, k]
+     * @param right [k, n]
+     * @param scale factor of the product
+     */
+    public static void addProduct(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
+        try (Scalar ofDestination = new Scalar(beta);
+                Scalar ofProduct = new Scalar(scale)) {
+            destination.handle().addmm_(left.handle(), right.handle(), ofDestination, ofProduct);
+        } catch (RuntimeException e) {
+            throw TensorException.of("addProduct", e, destination, left, right);
+        }
+    }
+
+    /**
+     * {@code destination = bias + left x right}.
+     *
+     * @param destination [m, n]
+     * @param bias [n]
+     * @param left [m, k]
+     * @param right [k, n]
+     */
+    public static void biasedProduct(Tensor destination, Tensor bias, Tensor left, Tensor right) {
+        try {
+            torch.addmm_out(destination.handle(), bias.handle(), left.handle(), right.handle());
+        } catch (RuntimeException e) {
+            throw TensorException.of("biasedProduct", e, destination, bias, left, right);
+        }
+    }
+
+    /**
+     * {@code destination = a * b}, element by element.
+     *
+     * @param destination of the shape that both broadcast to; may be one of them
+     * @param a factor
+     * @param b factor
+     */
+    public static void mul(Tensor destination, Tensor a, Tensor b) {
+        try {
+            torch.mul_out(destination.handle(), a.handle(), b.handle());
+        } catch (RuntimeException e) {
+            throw TensorException.of("mul", e, destination, a, b);
+        }
+    }
+
+    /**
+     * {@code destination += scale * a * b}, element by element.
+     *
+     * @param destination of the shape that both broadcast to
+     * @param a factor
+     * @param b factor
+     * @param scale factor of their product
+     */
+    public static void addMul(Tensor destination, Tensor a, Tensor b, double scale) {
+        try (Scalar value = new Scalar(scale)) {
+            destination.handle().addcmul_(a.handle(), b.handle(), value);
+        } catch (RuntimeException e) {
+            throw TensorException.of("addMul", e, destination, a, b);
+        }
+    }
+
+    /**
+     * {@code destination = x * sigmoid(x)}.
+     *
+     * @param destination of x's shape; may be x
+     * @param x any
+     */
+    public static void silu(Tensor destination, Tensor x) {
+        try {
+            torch.silu_out(destination.handle(), x.handle());
+        } catch (RuntimeException e) {
+            throw TensorException.of("silu", e, destination, x);
+        }
+    }
+
+    /**
+     * The derivative of {@link #silu} times what arrived.
+     *
+     * @param destination of x's shape; may be x or the gradient
+     * @param gradient d(loss)/d(silu(x))
+     * @param x what silu was applied to
+     */
+    public static void siluBackward(Tensor destination, Tensor gradient, Tensor x) {
+        try {
+            torch.silu_backward_out(destination.handle(), gradient.handle(), x.handle());
+        } catch (RuntimeException e) {
+            throw TensorException.of("siluBackward", e, destination, gradient, x);
+        }
+    }
+
+    /**
+     * Sums along one dimension.
+     *
+     * @param destination of x's shape without that dimension, or with length 1 there
+     * @param x what is summed
+     * @param dimension which one
+     * @param keepDimension whether it stays, with length 1
+     */
+    public static void sum(Tensor destination, Tensor x, int dimension, boolean keepDimension) {
+        try (ScalarTypeOptional same = new ScalarTypeOptional()) {
+            torch.sum_out(destination.handle(), x.handle(), new long[] {dimension}, keepDimension, same);
+        } catch (RuntimeException e) {
+            throw TensorException.of("sum", e, destination, x);
+        }
+    }
+
+    /**
+     * The Euclidean norms along the last dimension.
+     *
+     * @param destination x's shape with length 1 in the place of the last dimension
+     * @param x [..., size]
+     */
+    public static void norms(Tensor destination, Tensor x) {
+        try (Scalar order = new Scalar(2.0);
+                ScalarTypeOptional same = new ScalarTypeOptional()) {
+            torch.linalg_vector_norm_out(destination.handle(), x.handle(), order, new long[] {-1}, true, same);
+        } catch (RuntimeException e) {
+            throw TensorException.of("norms", e, destination, x);
+        }
+    }
+
+    /**
+     * {@code x = (x^2 / count + epsilon)^(-1/2)}: what vectors of these norms are divided by to have a mean square of 1.
+     *
+     * @param x norms, replaced
+     * @param count of elements of a vector
+     * @param epsilon added to the mean square
+     */
+    public static void normsToScales(Tensor x, long count, double epsilon) {
+        try (Scalar share = new Scalar(1.0 / count);
+                Scalar added = new Scalar(epsilon)) {
+            x.handle().square_();
+            x.handle().mul_(share);
+            x.handle().add_(added);
+            x.handle().rsqrt_();
+        } catch (RuntimeException e) {
+            throw TensorException.of("normsToScales", e, x);
+        }
+    }
+}
