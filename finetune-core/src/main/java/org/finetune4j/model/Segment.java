@@ -14,6 +14,8 @@ public interface Segment {
     enum Gradients {
         /** Nothing: the run is not recorded. */
         NONE,
+        /** Nothing yet: the run is not recorded, and comes again to be recorded. */
+        LATER,
         /** What trains in the segment; nothing before it does. */
         OF_PARAMETERS,
         /** What trains in the segment, and its input. */
@@ -21,7 +23,7 @@ public interface Segment {
 
         /** {@return whether there will be a backward run} */
         public boolean wanted() {
-            return this != NONE;
+            return this == OF_PARAMETERS || this == OF_INPUT;
         }
     }
 

@@ -96,6 +96,9 @@ public final class SegmentChain implements Segment {
         if (gradients == Gradients.OF_INPUT || recordedBefore) {
             return Gradients.OF_INPUT;
         }
+        if (gradients == Gradients.LATER) {
+            return gradients;
+        }
         return gradients.wanted() && segment.trains(context) ? Gradients.OF_PARAMETERS : Gradients.NONE;
     }
 

@@ -4,6 +4,7 @@ import org.finetune4j.model.Segment;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.model.SegmentOutput;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.Autograd;
@@ -15,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A layer of Llama's shape whose gradients are found by formula. Passes that the formulas do not hold for are autograd's: those that
- * read a cache, drop elements, have several adapters, or do not calculate in float32 on a CPU.
+ * read a cache, drop elements, have several adapters, or do not calculate in float32 on a CPU; so are those that do not train.
  */
 final class FusedLayer implements Segment {
 
@@ -44,7 +45,9 @@ final class FusedLayer implements Segment {
     @Override
     public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients) {
         WeightBuffers buffers = context.weightBuffers();
-        if (buffers == null || !isKnown(input, context)) {
+        // What is only asked for its numbers has those of every other way to ask.
+        boolean trains = gradients != Gradients.NONE || context.dropout() == Dropout.ON;
+        if (buffers == null || !trains || !isKnown(input, context)) {
             return other.forward(input, context, gradients);
         }
         try (Autograd.Mode mode = Autograd.disabled();

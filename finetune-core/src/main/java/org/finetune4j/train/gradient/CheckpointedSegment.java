@@ -40,7 +40,7 @@ final class CheckpointedSegment implements Segment {
         }
         Map<String, byte[]> randomState = RandomGenerator.current().state();
         ActivationFiles.Stored stored = files == null ? null : files.store(input);
-        Tensor output = chain.forward(input, context, Gradients.NONE).tensor();
+        Tensor output = chain.forward(input, context, Gradients.LATER).tensor();
         if (stored == null) {
             input.unscoped();
         } else {
