@@ -11,6 +11,7 @@ import picocli.CommandLine.Spec;
         description = "Measures speed and memory.",
         subcommands = {
             BenchStepCommand.class,
+            BenchSftCommand.class,
             BenchFeedCommand.class,
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,

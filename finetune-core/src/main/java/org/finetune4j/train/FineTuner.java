@@ -69,7 +69,7 @@ public final class FineTuner {
     private StepSource.@Nullable Factory steps;
     private @Nullable Evaluation evaluation;
     private int previews;
-    private boolean paddingFree;
+    private @Nullable Boolean paddingFree;
     private final List<PreflightCheck> checks = new ArrayList<>();
     private final List<TrainingListener> listeners = new ArrayList<>();
     private final List<Residency> residencies = new ArrayList<>();
@@ -246,9 +246,9 @@ public final class FineTuner {
     }
 
     /**
-     * Whether the samples of a batch follow one another in one row, without padding.
+     * Whether the samples of a batch follow one another in one row, without padding: the same losses and gradients with less work.
      *
-     * @param value false unless set
+     * @param value unless set, whatever the objective and the model allow
      * @return this fine-tuner
      */
     public FineTuner paddingFree(boolean value) {
@@ -489,7 +489,20 @@ public final class FineTuner {
 
     private Collator collator() {
         Collator padding = Collator.of(model);
-        return paddingFree ? padding.withoutPadding() : padding;
+        boolean joins = paddingFree == null ? canJoin() : paddingFree;
+        return joins ? padding.withoutPadding() : padding;
+    }
+
+    /**
+     * Whether nothing asks for a row a sample: cross entropy is of tokens. Virtual tokens begin rows, and noise on embeddings depends on
+     * their length.
+     */
+    private boolean canJoin() {
+        return objective() instanceof CrossEntropy
+                && model.network().isCausal()
+                && model.network().pooling() == null
+                && model.promptExtension() == null
+                && arguments.neftuneNoiseAlpha() == 0;
     }
 
     private PreflightContext context(Parts data, AttachedStrategy attached, int looked) {
