@@ -33,7 +33,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "sft",
         mixinStandardHelpOptions = true,
-        description = "Times LoRA on Alpaca records, prompts masked: random weights, float32, the first batch not counted.")
+        description =
+                "Times LoRA on Alpaca records, prompts masked: random weights, float32, the first batch not counted.")
 final class BenchSftCommand implements Callable<Integer> {
 
     @Option(names = "--shape", defaultValue = "smol135", description = "${COMPLETION-CANDIDATES}")
@@ -102,8 +103,8 @@ final class BenchSftCommand implements Callable<Integer> {
             }
         }
         if (samples.size() <= batch) {
-            throw new UserErrorException(data + " has " + samples.size() + " records, bench sft needs more than --batch "
-                    + batch + ": the first batch is not counted");
+            throw new UserErrorException(data + " has " + samples.size()
+                    + " records, bench sft needs more than --batch " + batch + ": the first batch is not counted");
         }
         return samples;
     }
@@ -146,7 +147,9 @@ final class BenchSftCommand implements Callable<Integer> {
         result.put("lora", "finetune4j");
         result.put("real_tokens", real);
         result.put("padded_tokens", padding ? padded(counted) : real);
-        result.put("labelled_tokens", counted.stream().mapToInt(Sample::labelledTokens).sum());
+        result.put(
+                "labelled_tokens",
+                counted.stream().mapToInt(Sample::labelledTokens).sum());
         result.put("peak_mb", ProcessMemory.peakMegabytes());
         result.put("tokens_per_s", rounded(real / clock.seconds(), 1));
         return result;

@@ -172,6 +172,11 @@ public final class Linear extends Module {
         left = leaves;
     }
 
+    /** {@return whether this layer is one process's share of the checkpoint's} */
+    public boolean isDivided() {
+        return entered != null || left != null || weight().slice() != null;
+    }
+
     /** {@return the number of the checkpoint's input features} */
     public long wholeInFeatures() {
         AxisSlice slice = inputSlice();

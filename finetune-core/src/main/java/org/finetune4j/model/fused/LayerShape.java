@@ -107,7 +107,10 @@ record LayerShape(
 
     private static boolean isKnown(Linear linear) {
         Parameter bias = linear.bias();
-        return linear.layout() == Linear.Layout.OUT_IN && isKnown(linear.weight()) && (bias == null || isKnown(bias));
+        return linear.layout() == Linear.Layout.OUT_IN
+                && !linear.isDivided()
+                && isKnown(linear.weight())
+                && (bias == null || isKnown(bias));
     }
 
     /** Whether the values can be read, and their gradients be added to, where a layer runs. */
