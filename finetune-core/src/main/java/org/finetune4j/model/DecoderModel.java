@@ -237,6 +237,11 @@ public abstract class DecoderModel extends Module {
         return pooling() == null ? inputEmbedding().shard() : null;
     }
 
+    /** {@return whether the scores are the output layer's products and nothing else} Who overrides {@link #ownLogits} says so here. */
+    public boolean scoresAreProducts() {
+        return true;
+    }
+
     /** {@return whether the output layer's weight is the embedding's} */
     public final boolean isTied() {
         return outputLayer().weight() == inputEmbedding().weight();

@@ -135,6 +135,19 @@ public final class OutVariants {
     }
 
     /**
+     * Exponentials divided by their sum along the last dimension.
+     *
+     * @param x [rows, size], replaced
+     */
+    public static void softmaxInPlace(Tensor x) {
+        try {
+            torch.softmax_out(x.handle(), x.handle(), -1);
+        } catch (RuntimeException e) {
+            throw TensorException.of("softmaxInPlace", e, x);
+        }
+    }
+
+    /**
      * The Euclidean norms along the last dimension.
      *
      * @param destination x's shape with length 1 in the place of the last dimension

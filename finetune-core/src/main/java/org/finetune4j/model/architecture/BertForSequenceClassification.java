@@ -123,6 +123,11 @@ public final class BertForSequenceClassification extends DecoderModel {
     }
 
     @Override
+    public boolean scoresAreProducts() {
+        return false;
+    }
+
+    @Override
     public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
         Tensor pooled = pooler.forward(normalised, context).tanh(); // [..., hidden]
         return classifier.forward(Dropout.of(context).apply(pooled, shape.classifierDropout), context); // [..., labels]

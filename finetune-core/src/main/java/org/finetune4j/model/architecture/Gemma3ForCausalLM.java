@@ -62,6 +62,11 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
         return rows.mul(GemmaForCausalLM.scale(rows));
     }
 
+    @Override
+    public boolean scoresAreProducts() {
+        return false;
+    }
+
     /** Caps the scores of the vocabulary; a classifier's stay as they are. */
     @Override
     public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {

@@ -192,7 +192,7 @@ final class FusedPass implements AutoCloseable {
             Tensor ofGated = region.take(batch * seq, inner());
             OutVariants.silu(activated, gate);
             OutVariants.mul(gated, activated, up);
-            shape.down().backward(arrived, gated, lowDown, ofGated, context, arena);
+            shape.down().backward(arrived, 1, gated, lowDown, ofGated, context, arena);
             // In place of the two projections, which nothing needs any more, their gradients.
             up.mulInPlace(ofGated);
             OutVariants.siluBackward(gate, up, gate);
@@ -200,7 +200,7 @@ final class FusedPass implements AutoCloseable {
             Tensor normalised = region.take(stream.shape());
             Tensor ofNormalised = region.take(stream.shape());
             RmsFormula.apply(shape.postAttentionNorm(), stream, streamScale, normalised);
-            shape.gateUp().backward(gateUp, normalised, lowGateUp, ofNormalised, context, arena);
+            shape.gateUp().backward(gateUp, 1, normalised, lowGateUp, ofNormalised, context, arena);
             RmsFormula.backward(
                     shape.postAttentionNorm(), stream, streamScale, normalised, ofNormalised, arrived, arena);
         }
@@ -211,7 +211,7 @@ final class FusedPass implements AutoCloseable {
         try (TensorScope scope = TensorScope.open();
                 Arena.Region region = arena.open()) {
             Tensor ofAttended = region.take(attended.shape());
-            shape.output().backward(arrived, attended, lowOut, ofAttended, context, arena);
+            shape.output().backward(arrived, 1, attended, lowOut, ofAttended, context, arena);
             Tensor ofQueryKeyValue = region.take(queryKeyValue.shape());
             formula().backward(ofAttended, turned(region, false), attended, logSumExps, ofQueryKeyValue);
             if (view().rotation() != null) {
@@ -223,7 +223,7 @@ final class FusedPass implements AutoCloseable {
             Tensor normalised = region.take(x.shape());
             Tensor ofNormalised = wanted ? region.take(x.shape()) : null;
             RmsFormula.apply(shape.inputNorm(), x, inputScale, normalised);
-            shape.queryKeyValue().backward(ofQueryKeyValue, normalised, lowIn, ofNormalised, context, arena);
+            shape.queryKeyValue().backward(ofQueryKeyValue, 1, normalised, lowIn, ofNormalised, context, arena);
             if (ofNormalised != null) {
                 RmsFormula.backward(shape.inputNorm(), x, inputScale, normalised, ofNormalised, arrived, arena);
             }

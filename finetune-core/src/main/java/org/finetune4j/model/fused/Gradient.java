@@ -39,10 +39,11 @@ final class Gradient {
         }
     }
 
-    /** Adds the sum of some rows. */
-    static void addSum(@Nullable Parameter parameter, Tensor rows) {
+    /** Adds a multiple of the sum of some rows. */
+    static void addSum(@Nullable Parameter parameter, Tensor rows, double factor) {
         if (parameter != null && parameter.isTrainable()) {
-            parameter.addGradient(rows.sum(0, false));
+            Tensor sum = rows.sum(0, false);
+            parameter.addGradient(factor == 1 ? sum : sum.mulInPlace(factor));
         }
     }
 }

@@ -105,7 +105,7 @@ record LayerShape(
                 && linears().stream().allMatch(LayerShape::isKnown);
     }
 
-    private static boolean isKnown(Linear linear) {
+    static boolean isKnown(Linear linear) {
         Parameter bias = linear.bias();
         return linear.layout() == Linear.Layout.OUT_IN
                 && !linear.isDivided()
@@ -127,7 +127,7 @@ record LayerShape(
                 && linears().stream().map(Linear::extension).allMatch(extension -> isKnown(extension, dropout));
     }
 
-    private static boolean isKnown(@Nullable LinearExtension extension, Dropout dropout) {
+    static boolean isKnown(@Nullable LinearExtension extension, Dropout dropout) {
         return extension == null
                 || (extension.lowRank(dropout) != null
                         && extension.parameters().stream().allMatch(LayerShape::isKnown));

@@ -2,6 +2,7 @@ package org.finetune4j.model.fused;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
 import org.finetune4j.nn.LowRankUpdate;
@@ -19,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param linears at least one
  */
-record Projections(List<Linear> linears) {
+public record Projections(List<Linear> linears) {
 
     /** One layer's columns of the output, and of the low-rank products. */
     private record Part(
@@ -49,19 +50,30 @@ record Projections(List<Linear> linears) {
         return parts;
     }
 
-    /** Columns of all outputs. */
-    long outFeatures() {
+    /** {@return columns of all outputs} */
+    public long outFeatures() {
         return linears.stream().mapToLong(Linear::outFeatures).sum();
     }
 
-    /** Columns of all low-rank products, 0 without any. */
-    long rank(SequenceContext context) {
-        return parts(context).stream().mapToLong(Part::rank).sum();
+    /**
+     * Whether the formulas hold for all layers in a pass with this dropout.
+     *
+     * @param dropout of the pass
+     * @return whether this knows all that they do
+     */
+    public boolean holdWith(Dropout dropout) {
+        return linears.stream()
+                .allMatch(linear -> LayerShape.isKnown(linear) && LayerShape.isKnown(linear.extension(), dropout));
     }
 
-    /** Whether a gradient of any parameter here is wanted. */
-    boolean trains() {
-        return linears.stream().anyMatch(linear -> linear.isTrainable()); // with what methods have added
+    /**
+     * Columns of all low-rank products.
+     *
+     * @param context of the batch
+     * @return 0 without any
+     */
+    public long rank(SequenceContext context) {
+        return parts(context).stream().mapToLong(Part::rank).sum();
     }
 
     /**
@@ -71,8 +83,11 @@ record Projections(List<Linear> linears) {
      * @param output [rows, out]
      * @param beta 0 or 1
      * @param low [rows, rank], set to A x, which going back needs; or null without low-rank products
+     * @param context of the batch
+     * @param arena for what is needed on the way
      */
-    void forward(Tensor x, Tensor output, double beta, @Nullable Tensor low, SequenceContext context, Arena arena) {
+    public void forward(
+            Tensor x, Tensor output, double beta, @Nullable Tensor low, SequenceContext context, Arena arena) {
         List<Part> parts = parts(context);
         for (Part part : parts) {
             Tensor columns = part.columns(output);
@@ -127,12 +142,16 @@ record Projections(List<Linear> linears) {
      * Adds the gradients of all that trains here to their own, and gives that of the rows.
      *
      * @param ofOutput [rows, out]
+     * @param factor of the whole loss
      * @param x [rows, in], as it was
      * @param low [rows, rank], as {@link #forward} set it, or null
      * @param ofX [rows, in], set to the gradient; or null where none is wanted
+     * @param context of the batch
+     * @param arena for what is needed on the way
      */
-    void backward(
+    public void backward(
             Tensor ofOutput,
+            double factor,
             Tensor x,
             @Nullable Tensor low,
             @Nullable Tensor ofX,
@@ -142,29 +161,35 @@ record Projections(List<Linear> linears) {
         double beta = 0;
         for (Part part : parts) {
             Tensor columns = part.columns(ofOutput); // [rows, out]
-            Gradient.add(part.linear.weight(), columns.t(), x, 1);
-            Gradient.addSum(part.linear.bias(), columns);
+            Gradient.add(part.linear.weight(), columns.t(), x, factor);
+            Gradient.addSum(part.linear.bias(), columns, factor);
             if (ofX != null) {
-                OutVariants.addProduct(ofX, beta, columns, part.linear.weight().as(DType.FLOAT32, context), 1);
+                OutVariants.addProduct(ofX, beta, columns, part.linear.weight().as(DType.FLOAT32, context), factor);
                 beta = 1;
             }
         }
         if (low != null) {
             try (Arena.Region region = arena.open()) {
-                throughLowRank(parts, ofOutput, x, low, ofX, region);
+                throughLowRank(parts, ofOutput, factor, x, low, ofX, region);
             }
         }
     }
 
     private static void throughLowRank(
-            List<Part> parts, Tensor ofOutput, Tensor x, Tensor low, @Nullable Tensor ofX, Arena.Region region) {
+            List<Part> parts,
+            Tensor ofOutput,
+            double factor,
+            Tensor x,
+            Tensor low,
+            @Nullable Tensor ofX,
+            Arena.Region region) {
         Tensor ofLow = region.take(low.shape()); // [rows, rank]
         for (Part part : parts) {
             LowRankUpdate update = part.update;
             if (update != null) {
                 Tensor columns = part.columns(ofOutput);
-                OutVariants.product(part.low(ofLow), columns, update.b().as(DType.FLOAT32), update.scale());
-                Gradient.add(update.b(), columns.t(), part.low(low), update.scale());
+                OutVariants.product(part.low(ofLow), columns, update.b().as(DType.FLOAT32), factor * update.scale());
+                Gradient.add(update.b(), columns.t(), part.low(low), factor * update.scale());
             }
         }
         if (ofX != null) {

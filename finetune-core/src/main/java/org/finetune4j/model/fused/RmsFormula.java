@@ -53,7 +53,7 @@ final class RmsFormula {
                 // y is w * direction: the weight's gradient is the sum of ofY * direction.
                 OutVariants.mul(y, x, scale);
                 y.mulInPlace(ofY);
-                Gradient.addSum(norm.weight(), y.reshape(-1, size));
+                Gradient.addSum(norm.weight(), y.reshape(-1, size), 1);
             }
             // d(loss)/dx = scale (w ofY - direction mean(w ofY direction)), and along is size times that mean
             ofY.mulInPlace(norm.weight().as(DType.FLOAT32));

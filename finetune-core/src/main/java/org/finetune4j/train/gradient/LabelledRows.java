@@ -1,14 +1,19 @@
 package org.finetune4j.train.gradient;
 
+import java.util.List;
+import java.util.OptionalDouble;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.SequenceLayout;
+import org.finetune4j.model.fused.Projections;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.ValueHead;
+import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -21,8 +26,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class LabelledRows {
 
-    /** Logits in memory at one time: few enough to stay small, enough to keep the matrix product efficient. */
-    private static final long CHUNK_LOGITS = 16L << 20;
+    /** Logits in memory at one time, where that are not too few rows to keep the matrix product efficient. */
+    private static final long CHUNK_LOGITS = 8L << 20;
+
+    private static final long FEWEST_ROWS = 96;
 
     private final DecoderModel network;
     private final int sequenceLength;
@@ -89,7 +96,7 @@ final class LabelledRows {
 
     /** How many rows go through an output layer of so many words together. */
     static long atOnce(long vocabulary) {
-        return Math.max(1, CHUNK_LOGITS / vocabulary);
+        return Math.max(FEWEST_ROWS, CHUNK_LOGITS / vocabulary);
     }
 
     int count() {
@@ -239,6 +246,34 @@ final class LabelledRows {
                         .to(gradient.dtype())
                         .to(gradient.device()));
             }
+        }
+
+        /**
+         * The sum of the tokens' losses by cross entropy, pushed back times a factor. The scores are made, and become their
+         * derivative, in one place; autograd sees none of it.
+         *
+         * @param factor of the sum
+         * @return the sum without it; empty where the output layer does more than multiply, and nothing has happened
+         */
+        OptionalDouble backwardInPlace(double factor) {
+            WeightBuffers buffers = context.weightBuffers();
+            Projections output = new Projections(List.of(network.outputLayer()));
+            if (gradient == null
+                    || buffers == null
+                    || network.isDivided()
+                    || !network.scoresAreProducts()
+                    || normalised.dtype() != DType.FLOAT32
+                    || !normalised.device().equals(Device.CPU)
+                    || !output.holdWith(context.dropout())) {
+                return OptionalDouble.empty();
+            }
+            CrossEntropyInPlace loss = new CrossEntropyInPlace(output, context, buffers.arena());
+            double[] sum = {0};
+            try (Autograd.Mode mode = Autograd.disabled()) {
+                inPieces((input, pieceTarget, start) ->
+                        sum[0] += loss.of(input, pieceTarget, factor, gradient.narrow(0, start, input.size(0))));
+            }
+            return OptionalDouble.of(sum[0]);
         }
 
         /** What a head of one output says about all rows. */

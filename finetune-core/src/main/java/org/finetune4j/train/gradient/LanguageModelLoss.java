@@ -1,5 +1,6 @@
 package org.finetune4j.train.gradient;
 
+import java.util.OptionalDouble;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
@@ -15,10 +16,12 @@ public final class LanguageModelLoss implements LossHead {
     private final LabelledRows rows;
     private final double scale;
     private final TokenLoss tokenLoss;
+    private final boolean plain;
 
     private LanguageModelLoss(LabelledRows rows, double scale, LossOptions options) {
         this.rows = rows;
         this.scale = scale;
+        this.plain = options.equals(LossOptions.crossEntropy());
         this.tokenLoss = new TokenLoss(options, rows.softmax());
     }
 
@@ -69,6 +72,10 @@ public final class LanguageModelLoss implements LossHead {
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] loss = {0};
+            OptionalDouble inPlace = wantGradient && plain ? scores.backwardInPlace(scale) : OptionalDouble.empty();
+            if (inPlace.isPresent()) {
+                return inPlace.getAsDouble() * scale;
+            }
             if (wantGradient) {
                 scores.backward((logits, target, start) -> {
                     TokenLoss.Gradient gradient = tokenLoss.gradient(logits, target, scale);
