@@ -65,8 +65,7 @@ public final class LocalCommunicator extends OrderedCommunicator {
             List<Tensor> ranges = given.stream()
                     .map(each -> each.tensor(0).narrow(0, start, count))
                     .toList();
-            Tensor reduced = RankOrder.reduce(ranges, reduction);
-            ranges.forEach(range -> range.copyInPlace(reduced));
+            RankOrder.reduce(ranges, reduction, ranges);
         });
     }
 
@@ -75,7 +74,7 @@ public final class LocalCommunicator extends OrderedCommunicator {
         meet(Contribution.of("reduce-scatter " + reduction, whole, part), given -> {
             List<Tensor> parts =
                     given.stream().map(each -> partOf(each.tensor(0), rank())).toList();
-            part.copyInPlace(RankOrder.reduce(parts, reduction));
+            RankOrder.reduce(parts, reduction, List.of(part));
         });
     }
 

@@ -30,8 +30,11 @@ import org.finetune4j.tensor.Tensors;
  */
 public final class MpiCommunicator extends OrderedCommunicator {
 
-    /** So much of a reduction is under way at a time: it takes as much memory again. */
-    private static final long REDUCED_AT_ONCE_BYTES = 1 << 26;
+    /**
+     * So much of a reduction is under way at a time: it takes as much memory again, in blocks that the C library keeps rather than
+     * fetches from the system every time.
+     */
+    private static final long REDUCED_AT_ONCE_BYTES = 1 << 24;
 
     private static final Pointer IN_PLACE = new Pointer(1);
 
@@ -217,11 +220,7 @@ public final class MpiCommunicator extends OrderedCommunicator {
             for (int q = 0; q < size(); q++) {
                 parts.add(q == rank() ? own : received.narrow(0, (long) q * mine, mine));
             }
-            try (Tensor reduced = RankOrder.reduce(parts, reduction)) {
-                result.copyInPlace(reduced);
-            }
-            parts.remove(own);
-            parts.forEach(Tensor::close);
+            RankOrder.reduce(parts, reduction, List.of(result));
         }
     }
 
