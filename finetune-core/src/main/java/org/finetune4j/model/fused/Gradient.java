@@ -35,7 +35,8 @@ final class Gradient {
         if (present != null) {
             present.addInPlace(gradient);
         } else {
-            parameter.addGradient(gradient.copy());
+            parameter.addGradient(Tensors.empty(parameter.dtype(), parameter.device(), parameter.shape())
+                    .copyInPlace(gradient));
         }
     }
 

@@ -189,7 +189,12 @@ public record Projections(List<Linear> linears) {
             if (update != null) {
                 Tensor columns = part.columns(ofOutput);
                 OutVariants.product(part.low(ofLow), columns, update.b().as(DType.FLOAT32), factor * update.scale());
-                Gradient.add(update.b(), columns.t(), part.low(low), factor * update.scale());
+                if (update.b().isTrainable()) {
+                    // The transpose of what is wanted: kernels are slow at products that are only a few columns wide.
+                    Tensor ofB = region.take(part.rank, part.size);
+                    OutVariants.product(ofB, part.low(low).t(), columns, factor * update.scale());
+                    Gradient.add(update.b(), ofB.t());
+                }
             }
         }
         if (ofX != null) {
