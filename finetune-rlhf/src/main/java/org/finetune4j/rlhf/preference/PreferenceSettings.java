@@ -8,8 +8,12 @@ import java.util.Map;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.rlhf.preference.PairObjective.Term;
+import org.finetune4j.rlhf.preference.loss.DiscopopLoss;
+import org.finetune4j.rlhf.preference.loss.Divergence;
+import org.finetune4j.rlhf.preference.loss.DivergenceLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
 import org.finetune4j.rlhf.preference.loss.PairLosses;
+import org.jspecify.annotations.Nullable;
 
 /** Reads what the stages of preferences share, under TRL's names. */
 final class PreferenceSettings {
@@ -58,16 +62,47 @@ final class PreferenceSettings {
                     + String.join(", ", names) + ": use cdpo or robust, or leave it out");
         }
         List<Double> weights = weights(names.size());
+        Divergence divergence = divergence(names);
         List<Term> terms = new ArrayList<>();
         for (int i = 0; i < names.size(); i++) {
-            terms.add(new Term(naming(names.get(i), beta, smoothing), weights.get(i)));
+            PairLoss loss = naming(names.get(i), beta, smoothing);
+            terms.add(new Term(divergence == null ? loss : new DivergenceLoss(loss, divergence), weights.get(i)));
         }
         shown.put("loss_type", String.join(" + ", names));
         return terms;
     }
 
+    /** TRL's {@code f_divergence_type}; null for the usual one. */
+    private @Nullable Divergence divergence(List<String> losses) {
+        String type = settings.text("f_divergence_type").orElse("reverse_kl");
+        Divergence divergence =
+                switch (type) {
+                    case "reverse_kl" -> null;
+                    case "forward_kl" -> new Divergence.ForwardKl();
+                    case "js_divergence" -> new Divergence.JensenShannon();
+                    case "alpha_divergence" -> new Divergence.Alpha(number("f_alpha_divergence_coef", 0.5, -1e3, 1e3));
+                    default ->
+                        throw settings.invalid(
+                                "f_divergence_type", "reverse_kl, forward_kl, js_divergence or alpha_divergence");
+                };
+        if (divergence == null) {
+            return null;
+        }
+        shown.put("f_divergence_type", type);
+        for (String name : losses) {
+            if (!PairLosses.isOfDifference(name)) {
+                throw new UserErrorException(settings.origin() + ": 'f_divergence_type' " + type + " has no loss_type "
+                        + name + ": it needs a loss of the difference of both answers, such as sigmoid");
+            }
+        }
+        return divergence;
+    }
+
     private PairLoss naming(String name, double beta, double smoothing) {
         try {
+            if (name.equals("discopop")) {
+                return new DiscopopLoss(beta, number("discopop_tau", DiscopopLoss.DEFAULT_TAU, 0, 1));
+            }
             return PairLosses.named(name, beta, smoothing);
         } catch (UserErrorException e) {
             throw new UserErrorException(settings.origin() + ": " + e.getMessage(), e);

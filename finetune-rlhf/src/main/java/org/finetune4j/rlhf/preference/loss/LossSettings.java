@@ -13,6 +13,12 @@ final class LossSettings {
         }
     }
 
+    static void requireTau(double tau) {
+        if (!(tau > 0) || tau > 1) {
+            throw new UserErrorException("discopop_tau is " + tau + ", expected a number above 0 and at most 1");
+        }
+    }
+
     /** @param low whether 0 itself is fine */
     static void requireSmoothing(String loss, double smoothing, boolean low, double below) {
         if (!(low ? smoothing >= 0 : smoothing > 0) || !(smoothing < below)) {

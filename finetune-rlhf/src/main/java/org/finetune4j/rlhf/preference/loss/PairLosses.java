@@ -20,7 +20,12 @@ public final class PairLosses {
             "apo_down",
             "bco_pair",
             "sppo_hard",
-            "sigmoid_norm");
+            "sigmoid_norm",
+            "discopop");
+
+    /** Those that look at the difference of two answers alone, as other divergences need it. */
+    private static final List<String> OF_DIFFERENCES =
+            List.of("sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "cdpo", "discopop");
 
     private static final List<String> SMOOTHED = List.of("robust", "cdpo", "exo_pair");
 
@@ -50,9 +55,20 @@ public final class PairLosses {
             case "bco_pair" -> new BcoLoss(beta);
             case "sppo_hard" -> new SppoLoss(beta);
             case "sigmoid_norm" -> new NormalisedSigmoidLoss(beta);
+            case "discopop" -> new DiscopopLoss(beta, DiscopopLoss.DEFAULT_TAU);
             default ->
                 throw new UserErrorException("there is no loss_type '" + name + "'" + Suggestions.among(name, NAMES));
         };
+    }
+
+    /**
+     * Whether a loss looks at the difference of two answers alone.
+     *
+     * @param name of a loss
+     * @return whether {@link DivergenceLoss} means something with it
+     */
+    public static boolean isOfDifference(String name) {
+        return OF_DIFFERENCES.contains(name);
     }
 
     /**

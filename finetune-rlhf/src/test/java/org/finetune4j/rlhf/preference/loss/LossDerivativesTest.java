@@ -22,7 +22,13 @@ class LossDerivativesTest {
     static Stream<PairLoss> pairLosses() {
         return Stream.concat(
                 PairLosses.NAMES.stream().map(name -> PairLosses.named(name, 0.3, 0.2)),
-                Stream.of(new OddsRatioLoss(0.3), new SimPoLoss(2, 1, 0), new SimPoLoss(0.5, -0.3, 0.2)));
+                Stream.of(
+                        new OddsRatioLoss(0.3),
+                        new SimPoLoss(2, 1, 0),
+                        new SimPoLoss(0.5, -0.3, 0.2),
+                        new DivergenceLoss(new SigmoidLoss(0.3), new Divergence.JensenShannon()),
+                        new DivergenceLoss(new SigmoidLoss(0.3), new Divergence.Alpha(0.9)),
+                        new DivergenceLoss(new SigmoidLoss(0.3), new Divergence.Alpha(1.1))));
     }
 
     static Stream<UnpairedLoss> unpairedLosses() {
