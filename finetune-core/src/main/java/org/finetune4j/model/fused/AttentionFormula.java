@@ -108,7 +108,7 @@ record AttentionFormula(Attention attention, AttentionView view, long batch, lon
         long dim = attention.headDim();
         long width = perKvHead * dim;
         Tensor columns = matrix.narrow(1, start + span.kvHead * width, span.kvHeads * width);
-        if (view.runs() != null || group() > 1 && span.rows == 1) {
+        if (view.runs() != null || (group() > 1 && span.rows == 1)) {
             return columns.narrow(0, span.row * seq + span.token, span.tokens) // [tokens, columns]
                     .view(span.tokens, span.kvHeads, perKvHead, dim)
                     .permute(1, 2, 0, 3); // [kvHeads, perKvHead, tokens, headDim]
@@ -125,7 +125,7 @@ record AttentionFormula(Attention attention, AttentionView view, long batch, lon
     }
 
     private Tensor values(Tensor all, Span span) {
-        return heads(all, (long) (attention.heads() + attention.kvHeads()) * attention.headDim(), 1, span);
+        return heads(all, ((long) attention.heads() + attention.kvHeads()) * attention.headDim(), 1, span);
     }
 
     /** As many heads as queries have, at the same places. */

@@ -77,7 +77,7 @@ final class FusedPass implements AutoCloseable {
 
     /** Heads that are turned: those of queries and keys, beside each other. */
     private long heads() {
-        return shape.attention().heads() + shape.attention().kvHeads();
+        return (long) shape.attention().heads() + shape.attention().kvHeads();
     }
 
     private long inner() {

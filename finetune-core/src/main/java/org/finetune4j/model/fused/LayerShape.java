@@ -124,7 +124,7 @@ record LayerShape(
     /** Whether what methods added is known, too, in a pass with this dropout. */
     boolean holdsWith(Dropout dropout) {
         return dropout.probability(attention.dropout()) == 0
-                && linears().stream().map(Linear::extension).allMatch(extension -> isKnown(extension, dropout));
+                && linears().stream().allMatch(linear -> isKnown(linear.extension(), dropout));
     }
 
     static boolean isKnown(@Nullable LinearExtension extension, Dropout dropout) {

@@ -53,9 +53,9 @@ public final class FusedContract {
         int[] positions = null;
         for (int i = 0; i < ids.length; i++) {
             int t = i % SEQ;
-            boolean padding = i >= SEQ && (rows == Rows.PADDED && t >= 15 || rows == Rows.PADDED_LEFT && t < 9);
+            boolean padding = i >= SEQ && ((rows == Rows.PADDED && t >= 15) || (rows == Rows.PADDED_LEFT && t < 9));
             mask[i] = (byte) (padding ? 0 : 1);
-            labels[i] = padding || t < 3 ? Sample.IGNORE_INDEX : ids[i];
+            labels[i] = (padding || t < 3) ? Sample.IGNORE_INDEX : ids[i];
         }
         if (rows == Rows.PACKED) {
             positions = IntStream.range(0, ids.length)
