@@ -160,7 +160,7 @@ final class LocalGroup {
 
     private synchronized void finish(int rank, long number, Contribution own, Meeting meeting) {
         // Whoever has come is working or has failed: there is nothing to be impatient about.
-        waiting.uninterruptibly(() -> meeting.finished == size() || world().hasFailed() && meeting.working == 0);
+        waiting.uninterruptibly(() -> meeting.finished == size() || (world().hasFailed() && meeting.working == 0));
         if (meeting.finished < size()) {
             throw waiting.failure(rank, own.what());
         }

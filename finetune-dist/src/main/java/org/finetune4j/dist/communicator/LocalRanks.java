@@ -108,7 +108,8 @@ public final class LocalRanks {
         failure.accumulateAndGet(
                 next,
                 (first, later) -> first == null
-                                || first instanceof CommunicationException && !(later instanceof CommunicationException)
+                                || (first instanceof CommunicationException
+                                        && !(later instanceof CommunicationException))
                         ? later
                         : first);
     }

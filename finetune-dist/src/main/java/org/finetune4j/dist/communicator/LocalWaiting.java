@@ -91,6 +91,7 @@ final class LocalWaiting {
         }
     }
 
+    @SuppressWarnings("WaitNotInLoop") // whoever calls it looks again
     private boolean pause() {
         try {
             lock.wait(LOOK_AROUND_MILLISECONDS);

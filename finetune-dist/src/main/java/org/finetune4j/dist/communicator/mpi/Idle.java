@@ -18,6 +18,7 @@ final class Idle {
     }
 
     /** Nothing has. */
+    @SuppressWarnings("ThreadPriorityCheck") // only politeness: other ranks may need this processor
     void rest() {
         looks++;
         if (looks <= SPINS) {

@@ -28,6 +28,7 @@ import org.finetune4j.tensor.Tensors;
  * order of the ranks, so they are the same as those of ranks that are threads, bit by bit, and of every type. Before an
  * operation the ranks tell each other what they are about to do.
  */
+@SuppressWarnings("EnumOrdinal") // only processes of one program, started together, read them
 public final class MpiCommunicator extends OrderedCommunicator {
 
     /**

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * Messages between two ranks of a group. Before each goes what it is, so that a receiver that expects something else says so. From one
  * source one message comes at a time.
  */
+@SuppressWarnings("EnumOrdinal") // only processes of one program, started together, read them
 final class MpiMessages {
 
     private static final int HEADER = 1;

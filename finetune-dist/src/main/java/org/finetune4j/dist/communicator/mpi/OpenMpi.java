@@ -115,7 +115,7 @@ final class OpenMpi {
     /** Joins the other processes that mpirun started. */
     void initialize() {
         IntByReference provided = new IntByReference();
-        check("MPI_Init_thread", functions.MPI_Init_thread(null, null, MULTIPLE_THREADS, provided));
+        check("MPI_Init_thread", functions.MPI_Init_thread(Pointer.NULL, Pointer.NULL, MULTIPLE_THREADS, provided));
         if (provided.getValue() < MULTIPLE_THREADS) {
             throw new UserErrorException("this build of Open MPI lets one thread communicate at a time, and"
                     + " MPI_THREAD_MULTIPLE is needed: install Debian's or Ubuntu's package openmpi-bin");
