@@ -71,10 +71,10 @@ public final class AdamMini extends StatefulOptimizer {
         }
         Tensor moment = moments.of(parameter).mulInPlace(beta1).addScaledInPlace(gradient, 1 - beta1);
         Tensor square = square(parameter, gradient);
-        double corrected = 1 / Math.sqrt(1 - Math.pow(beta2, steps()));
+        double corrected = 1 / Math.sqrt(1 - Math.pow(beta2, (double) steps()));
         Tensor root = square.sqrt().mulInPlace(corrected).addInPlace(epsilon);
         Tensor blocks = square.shape().length == 2 ? moment.reshape(square.size(0), -1) : moment;
-        value.addScaledInPlace(blocks.div(root).reshape(value.shape()), -learningRate / (1 - Math.pow(beta1, steps())));
+        value.addScaledInPlace(blocks.div(root).reshape(value.shape()), -learningRate / (1 - Math.pow(beta1, (double) steps())));
     }
 
     /** The second moment after this step, in a shape that the blocks of the first one can be divided by. */
