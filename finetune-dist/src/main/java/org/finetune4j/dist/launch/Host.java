@@ -3,7 +3,7 @@ package org.finetune4j.dist.launch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.UnknownHostException;
+import java.net.NetworkInterface;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -115,13 +115,11 @@ public record Host(String name, int slots) {
     }
 
     private boolean isHere() {
-        if (name.equals("localhost") || name.equals("127.0.0.1")) {
-            return true;
-        }
         try {
-            return name.equals(InetAddress.getLocalHost().getHostName());
-        } catch (UnknownHostException e) {
-            return false;
+            InetAddress address = InetAddress.getByName(name);
+            return address.isLoopbackAddress() || NetworkInterface.getByInetAddress(address) != null;
+        } catch (IOException e) {
+            return false; // a name that means no address here may mean something to the agent
         }
     }
 }

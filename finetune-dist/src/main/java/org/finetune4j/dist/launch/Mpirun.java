@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -23,6 +24,9 @@ public final class Mpirun {
 
     private static final String AGENT = "OMPI_MCA_plm_rsh_agent";
     private static final int USER_ERROR = 2;
+
+    /** Longer than a rank takes that was told to end. */
+    private static final long PATIENCE_SECONDS = 25;
 
     private final List<String> command;
     private final PrintStream out;
@@ -100,6 +104,9 @@ public final class Mpirun {
             try (BufferedReader lines = process.errorReader(StandardCharsets.UTF_8)) {
                 for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                     Optional<RankReport> report = RankReport.parse(line);
+                    if (report.isPresent() && reports.isEmpty()) {
+                        endLater(process);
+                    }
                     report.ifPresent(reports::add);
                     if (report.isEmpty()) {
                         err.println(line);
@@ -116,6 +123,24 @@ public final class Mpirun {
             Thread.currentThread().interrupt();
             throw new FinetuneException("interrupted while ranks were running", e);
         }
+    }
+
+    /** mpirun waits for hosts that cannot be reached any more; once a rank has said why it ends, nothing is to come. */
+    private static void endLater(Process process) {
+        Thread end = new Thread(
+                () -> {
+                    try {
+                        if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                            process.descendants().forEach(ProcessHandle::destroyForcibly);
+                            process.destroyForcibly();
+                        }
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                },
+                "finetune4j-mpirun-end");
+        end.setDaemon(true);
+        end.start();
     }
 
     private static void removeHook(Thread hook) {
