@@ -152,12 +152,12 @@ public final class ModelWriter {
 
     private Entry entry(String name, Parameter parameter) {
         DType stored = dtype == null || !parameter.dtype().isFloatingPoint() ? parameter.dtype() : dtype;
-        return new Entry(name, stored, parameter.shape(), () -> {
-            Tensor value = parameter.as(stored).detach();
+        return new Entry(name, stored, parameter.wholeShape(), () -> {
+            Tensor value = parameter.whole(stored).detach();
             return dtype == null
                     ? value
                     : FiniteValues.requireConverted(
-                            name, value, () -> parameter.as(parameter.dtype()).detach());
+                            name, value, () -> parameter.whole(parameter.dtype()).detach());
         });
     }
 

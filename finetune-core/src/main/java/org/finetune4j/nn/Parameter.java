@@ -206,6 +206,16 @@ public final class Parameter implements AutoCloseable {
         return slice == null ? form.as(dtype) : slice.axis().gather(this, slice.dimension(), dtype);
     }
 
+    /**
+     * What this parameter is of the checkpoint's tensor.
+     *
+     * @param whole the tensor
+     * @return a view where it is in one piece; the tensor itself where this is the whole
+     */
+    public Tensor ownPart(Tensor whole) {
+        return slice == null ? whole : slice.of(whole);
+    }
+
     /** {@return the length of every dimension of the checkpoint's tensor} */
     public long[] wholeShape() {
         return slice == null ? shape() : slice.wholeShape(shape());

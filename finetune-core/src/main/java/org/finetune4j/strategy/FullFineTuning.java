@@ -98,12 +98,12 @@ public final class FullFineTuning implements FineTuningStrategy {
                     TensorScope scope = TensorScope.open()) {
                 model.network().namedParameters().forEach((name, parameter) -> {
                     Tensor stored = reader.tensor(name);
-                    if (!Arrays.equals(stored.shape(), parameter.shape())) {
+                    if (!Arrays.equals(stored.shape(), parameter.wholeShape())) {
                         throw new UserErrorException(directory + ": tensor '" + name + "' has the shape "
                                 + Arrays.toString(stored.shape()) + ", the model has "
-                                + Arrays.toString(parameter.shape()));
+                                + Arrays.toString(parameter.wholeShape()));
                     }
-                    parameter.set(stored);
+                    parameter.set(parameter.ownPart(stored));
                 });
             }
         }

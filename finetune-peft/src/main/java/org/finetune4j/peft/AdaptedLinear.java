@@ -1,6 +1,7 @@
 package org.finetune4j.peft;
 
 import java.util.Collection;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
@@ -75,8 +76,17 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
         return parametersByKey().values();
     }
 
+    /** {@return whether the method can work on a layer of which several ranks have slices} */
+    protected boolean worksOnSlices() {
+        return false;
+    }
+
     @Override
     public void enable() {
+        if (base.weight().slice() != null && !worksOnSlices()) {
+            throw new UserErrorException(this + " is not implemented on " + path
+                    + ", of which every rank has a slice: tensor_parallel_size 1, or another method such as lora");
+        }
         base.extend(this);
     }
 

@@ -44,9 +44,16 @@ public final class AdapterWeights {
      */
     public static void writeFile(Path path, Map<String, Parameter> parameters) {
         List<Entry> entries = parameters.entrySet().stream()
-                .map(entry -> Entry.of(entry.getKey(), entry.getValue().value()))
+                .map(entry -> entry(entry.getKey(), entry.getValue()))
                 .toList();
         SafetensorsWriter.write(path, entries, SafetensorsWriter.PYTORCH_METADATA);
+    }
+
+    private static Entry entry(String key, Parameter parameter) {
+        return parameter.slice() == null
+                ? Entry.of(key, parameter.value())
+                : new Entry(
+                        key, parameter.dtype(), parameter.wholeShape(), () -> parameter.whole(parameter.dtype()));
     }
 
     /**
@@ -85,7 +92,7 @@ public final class AdapterWeights {
                 }
             }
             parameters.forEach((key, parameter) -> checkShape(file, path, key, parameter, madeFor));
-            parameters.forEach((key, parameter) -> parameter.value().detach().copyInPlace(file.tensor(key)));
+            parameters.forEach((key, parameter) -> parameter.value().detach().copyInPlace(parameter.ownPart(file.tensor(key))));
         }
     }
 
@@ -107,7 +114,7 @@ public final class AdapterWeights {
             throw new UserErrorException(path + ": no tensor '" + key + "'; the adapter was made for " + madeFor);
         }
         long[] stored = file.info(key).shape();
-        long[] wanted = parameter.shape();
+        long[] wanted = parameter.wholeShape();
         if (!Arrays.equals(stored, wanted)) {
             throw new UserErrorException(path + ": tensor '" + key + "' has the shape " + Arrays.toString(stored)
                     + ", this model with these settings needs " + Arrays.toString(wanted)

@@ -48,10 +48,11 @@ final class StoredBase {
                 if (known == null) {
                     Parameter copy = new Parameter(
                             original.name(),
-                            file.tensor(key)
+                            original.ownPart(file.tensor(key))
                                     .to(original.dtype())
                                     .to(original.device())
-                                    .copy());
+                                    .copy())
+                            .sharedAs(original);
                     known = ReplacedParameter.everywhere(network, original, copy);
                     replaced.put(original, known);
                     inOrder.add(known);
@@ -65,14 +66,14 @@ final class StoredBase {
     /** Whether values stand there for a parameter of this shape that are not its own; a compressed one is never replaced. */
     private static boolean differs(SafetensorsFile file, String key, Parameter parameter) {
         return parameter.compressed() == null
-                && Arrays.equals(file.info(key).shape(), parameter.shape())
+                && Arrays.equals(file.info(key).shape(), parameter.wholeShape())
                 && !(difference(file, key, parameter) <= SAME);
     }
 
     /** The largest difference between a stored tensor and a parameter of the same shape, in the parameter's own type. */
     static double difference(SafetensorsFile file, String key, Parameter parameter) {
         Tensor own = parameter.as(DType.FLOAT32).detach();
-        Tensor stored = file.tensor(key).to(own.device()).to(parameter.dtype()).to(DType.FLOAT32);
+        Tensor stored = parameter.ownPart(file.tensor(key)).to(own.device()).to(parameter.dtype()).to(DType.FLOAT32);
         return own.sub(stored).abs().max().item();
     }
 }

@@ -50,7 +50,6 @@ final class LayerRules {
             "gpt_neox.embed_in",
             "lm_head",
             "embed_out");
-    private static final String FUSED = "self_attn.qkv_proj";
     private static final Pattern EXPERT =
             Pattern.compile(".*\\.experts\\.(\\d+)\\.(gate_proj|up_proj|down_proj|w1|w2|w3)");
     private static final Pattern HEAD_NORM = Pattern.compile(".*\\.self_attn\\.[qk]_norm");
@@ -144,9 +143,13 @@ final class LayerRules {
     private void phi3(Axis queries) {
         int inner = config.positive("intermediate_size");
         requireDivisor("intermediate_size", inner);
+        if (keyCopies > 1) {
+            // One parameter would be shared by other ranks in its last rows than in its first.
+            requireDivisor("num_key_value_heads", config.positive("num_key_value_heads"));
+        }
         sizes.put("intermediate_size", inner / ranks);
         Axis half = Axis.even(inner, ranks);
-        column(FUSED, Axis.stacked(queries, keys, keys));
+        column("self_attn.qkv_proj", Axis.stacked(queries, keys, keys));
         row("self_attn.o_proj", queries);
         column("mlp.gate_up_proj", Axis.stacked(half, half));
         row("mlp.down_proj", half);
@@ -209,16 +212,8 @@ final class LayerRules {
         return vocabulary;
     }
 
-    /** The outputs that keys are among. */
-    Axis projectionOfKeys() {
-        Rule fused = rules.get(FUSED);
-        return fused == null ? keys : fused.axis();
-    }
-
-    /** How many of these come before the keys: no other rank has them. */
-    long ownRows() {
-        Rule fused = rules.get(FUSED);
-        return fused == null ? 0 : fused.axis().ranges().get(0).get(0).length();
+    Axis keys() {
+        return keys;
     }
 
     /** How many ranks in a row have the same keys and values. */

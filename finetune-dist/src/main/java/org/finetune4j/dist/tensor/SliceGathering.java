@@ -4,13 +4,13 @@ import java.util.List;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.tensor.Division.Axis;
 import org.finetune4j.dist.tensor.Division.Range;
+import org.finetune4j.dist.zero.ModelParts.Gathering;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Brings the slices of a parameter together. Usually all ranks ask for the same one at the same time; while the first rank works
@@ -18,30 +18,27 @@ import org.jspecify.annotations.Nullable;
  */
 final class SliceGathering {
 
-    /** Told of a parameter that the first rank is about to gather. */
-    interface Request {
-        /** @param parameter the first rank's */
-        void gather(Parameter parameter, DType dtype);
-    }
-
     private final Communicator group;
-    private @Nullable Request request;
+    private Gathering others = (parameter, exchange) -> exchange.get();
 
     /** @param group stays the caller's */
     SliceGathering(Communicator group) {
         this.group = group;
     }
 
-    /** From now on the others have to be told, or not. */
-    void tell(@Nullable Request others) {
-        request = others;
+    /** From now on the others may have to be told. */
+    void with(Gathering howOthersHelp) {
+        others = howOthersHelp;
     }
 
     /** The whole values, on every rank. */
     Tensor gather(Parameter parameter, int dimension, DType dtype, Axis axis) {
-        if (request != null) {
-            request.gather(parameter, dtype);
-        }
+        return others.of(parameter, () -> exchange(parameter, dimension, axis)).to(dtype);
+    }
+
+    /** In the type that the parameter has: others do not know which one is asked for. */
+    private Tensor exchange(Parameter parameter, int dimension, Axis axis) {
+        DType dtype = parameter.dtype();
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor own = parameter.form().as(dtype).detach().contiguous();

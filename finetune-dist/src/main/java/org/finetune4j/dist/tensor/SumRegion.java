@@ -14,22 +14,8 @@ final class SumRegion implements ParallelRegion, AutoCloseable {
 
     /** @param group stays the caller's */
     SumRegion(Communicator group) {
-        this(group, 0);
-    }
-
-    /**
-     * A region for parameters of which the group shares the last rows only.
-     *
-     * @param group stays the caller's
-     * @param rows how many at the beginning are each rank's own
-     */
-    SumRegion(Communicator group, long rows) {
         this.group = group;
-        this.hook = new GradientHook(gradient -> {
-            Tensor result = gradient.copy().contiguous();
-            sum(rows == 0 ? result : result.narrow(0, rows, result.size(0) - rows));
-            return result;
-        });
+        this.hook = new GradientHook(gradient -> sum(gradient.copy().contiguous()));
     }
 
     @Override

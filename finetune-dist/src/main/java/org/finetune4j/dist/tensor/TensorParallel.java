@@ -2,8 +2,16 @@ package org.finetune4j.dist.tensor;
 
 import java.nio.file.Path;
 import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.communicator.Reduction;
+import org.finetune4j.dist.zero.DataParallelMembership;
+import org.finetune4j.dist.zero.ModelParts;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ParameterSlice;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 
 /**
  * A model whose matrices are divided among the ranks of a group (Shoeybi et al. 2019): each loads its share of the checkpoint, and
@@ -48,6 +56,42 @@ public final class TensorParallel implements AutoCloseable {
      */
     public LoadOptions options(LoadOptions options) {
         return partition.group().size() == 1 ? options : options.withPartition(partition);
+    }
+
+    /**
+     * What the ranks of this group have of one model, for whoever counts and gathers.
+     *
+     * @return what {@link DataParallelMembership} asks
+     */
+    public ModelParts parts() {
+        return new ModelParts() {
+            @Override
+            public double copies(Parameter parameter) {
+                ParameterSlice slice = parameter.slice();
+                return slice == null
+                        ? partition.group().size()
+                        : slice.axis().copies();
+            }
+
+            @Override
+            public boolean isFirst() {
+                return partition.group().rank() == 0;
+            }
+
+            @Override
+            public double sum(double own) {
+                try (TensorScope scope = TensorScope.open()) {
+                    Tensor number = Tensors.of(new double[] {own}, 1);
+                    partition.group().allReduce(number, Reduction.SUM).await();
+                    return number.item();
+                }
+            }
+
+            @Override
+            public void gatherWith(Gathering others) {
+                partition.gathering().with(others);
+            }
+        };
     }
 
     /** Frees what connects the layers. */

@@ -54,7 +54,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         if (found.keyCopies() > 1) {
             Communicator sharers = group.split(group.rank() / found.keyCopies(), group.rank());
             keyGroup = sharers;
-            keyRegion = new SumRegion(sharers, found.ownRows());
+            keyRegion = new SumRegion(sharers);
         }
         return found.local();
     }
@@ -94,7 +94,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         network.namedParameters().forEach((name, parameter) -> {
             ParameterSlice slice = slice(name);
             parameter.sliced(slice);
-            if (slice != null && keyRegion != null && slice.axis() == division(all.projectionOfKeys())) {
+            if (slice != null && keyRegion != null && slice.axis() == division(all.keys())) {
                 parameter.summedIn(keyRegion);
             }
         });

@@ -49,6 +49,7 @@ public class DataParallelMembership implements Membership {
     private final AttachedStrategy strategy;
     private @Nullable Optimizer optimizer;
     private long gradientBytes;
+    private final SlicedStates slices;
 
     /**
      * Brings the model into the form in which the ranks share it.
@@ -89,9 +90,36 @@ public class DataParallelMembership implements Membership {
             this.shards = null;
         }
         Collection<Parameter> trainable = strategy.trainableParameters();
+        shareSlices(network, trainable, parts);
+        this.slices = new SlicedStates(world, data, parts, first, trainable);
+        requireElementwise(trainable, optimizer, arguments);
         this.gradients = sharding.stage() == 0 || whole || alone
                 ? new WholeGradients(data, trainable, sharding.bucketBytes(), sharding.stage() > 0 && !alone)
                 : new PartedGradients(data, network, trainable, sharding);
+    }
+
+    /** While the first rank works it may ask for any parameter of which ranks have slices. */
+    private void shareSlices(DecoderModel network, Collection<Parameter> trainable, ModelParts others) {
+        Set<Parameter> all = Collections.newSetFromMap(new IdentityHashMap<>());
+        List<Parameter> inOrder = new ArrayList<>(network.allParameters());
+        inOrder.addAll(trainable);
+        inOrder.stream()
+                .filter(parameter -> parameter.slice() != null && all.add(parameter))
+                .forEach(first::addDivided);
+        others.gatherWith(first::gatherDivided);
+    }
+
+    private static void requireElementwise(
+            Collection<Parameter> trainable, OptimizerProvider optimizer, TrainingArguments arguments) {
+        boolean slices = trainable.stream().anyMatch(parameter -> parameter.slice() != null);
+        if (slices && !optimizer.isElementwise()) {
+            throw new UserErrorException("optim " + optimizer.names().get(0)
+                    + " needs whole weights, and tensor_parallel_size gives every rank a slice of each: choose an"
+                    + " optimizer such as adamw");
+        }
+        if (slices && arguments.emaDecay() > 0) {
+            throw new UserErrorException("ema_decay is not implemented with tensor_parallel_size above 1: leave it out");
+        }
     }
 
     private static void requireParts(DecoderModel network, AttachedStrategy strategy, OptimizerProvider optimizer) {
@@ -231,17 +259,18 @@ public class DataParallelMembership implements Membership {
             OptimizerProvider provider, List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
         Optimizer made = gradients.optimizer(provider, groups, tables, options);
         optimizer = made;
+        slices.of(made);
         return made;
     }
 
     @Override
     public Map<String, ParameterPart> held(Map<String, Tensor> state) {
-        return gradients.held(state);
+        return slices.held(gradients.held(state));
     }
 
     @Override
     public Optional<Tensor> taken(String name, Tensor whole) {
-        return gradients.taken(name, whole);
+        return gradients.taken(name, slices.of(name, whole));
     }
 
     @Override

@@ -5,6 +5,11 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.tensor.Tensor;
+import java.util.function.IntConsumer;
+import java.util.function.Supplier;
+import java.util.Map;
+import java.util.IdentityHashMap;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
@@ -25,11 +30,15 @@ final class FirstRank {
     private static final int DONE = 2;
     private static final int FAILED = 3;
     private static final int REFUSED = 4;
+    private static final int STATE = 5;
 
     private final Communicator world;
     private final GroupMessages messages;
     private final List<Parameter> gathered = new ArrayList<>();
+    private final Map<Parameter, Integer> divided = new IdentityHashMap<>();
+    private IntConsumer states = number -> {};
     private boolean working;
+    private boolean gathering;
 
     /** @param world all ranks of the training */
     FirstRank(Communicator world) {
@@ -43,9 +52,42 @@ final class FirstRank {
         return gathered.size() - 1;
     }
 
+    /** Adds a parameter of which ranks have slices. */
+    void addDivided(Parameter parameter) {
+        divided.put(parameter, add(parameter));
+    }
+
+    /** Says what another rank does when the first one gathers the optimizer's state of a number. */
+    void onState(IntConsumer gather) {
+        states = gather;
+    }
+
+    /** Called on the first rank before it gathers that state. */
+    void beforeState(int number) {
+        if (working && world.rank() == 0) {
+            command(STATE, number);
+        }
+    }
+
+    /** Brings slices together; the parts that a rank's slice may be in come together within that. */
+    Tensor gatherDivided(Parameter parameter, Supplier<Tensor> exchange) {
+        Integer number = divided.get(parameter);
+        if (number == null) {
+            return exchange.get();
+        }
+        beforeGathering(number);
+        boolean outer = gathering;
+        gathering = true;
+        try {
+            return exchange.get();
+        } finally {
+            gathering = outer;
+        }
+    }
+
     /** Called on every rank before a parameter is gathered: while the first rank works, the others are told of it. */
     void beforeGathering(int number) {
-        if (working && world.rank() == 0) {
+        if (working && !gathering && world.rank() == 0) {
             command(GATHER, number);
         }
     }
@@ -97,6 +139,7 @@ final class FirstRank {
             double[] command = messages.of(0, 0, 0);
             switch ((int) command[0]) {
                 case GATHER -> gather((int) command[1]);
+                case STATE -> states.accept((int) command[1]);
                 case WORK -> throwFirst(messages.all(failure(work, Path.of(messages.of(0, "")))));
                 case REFUSED -> throw new UserErrorException(messages.of(0, ""));
                 case FAILED -> throw new FinetuneException("rank 0 failed: " + messages.of(0, ""));
@@ -110,7 +153,7 @@ final class FirstRank {
     private void gather(int number) {
         Parameter parameter = gathered.get(number);
         try (TensorScope scope = TensorScope.open()) {
-            parameter.as(parameter.dtype());
+            parameter.whole(parameter.dtype());
         }
     }
 

@@ -96,7 +96,6 @@ class TensorParallelTest {
         "arch/gemma2, 2, SLICES, 0",
         "arch/gemma3_text, 4, SLICES, 0",
         "arch/phi3, 2, SLICES, 0",
-        "arch/phi3, 4, SLICES, 0",
         "arch/gpt2, 2, SLICES, 0",
         "arch/gpt2, 4, SLICES, 1",
         "arch/gpt_neox, 2, SLICES, 0",
@@ -125,7 +124,8 @@ class TensorParallelTest {
             delimiter = '|',
             value = {
                 "arch/llama|3|tensor_parallel_size 3 does not divide num_attention_heads 4: sizes that do are 1, 2, 4",
-                "arch/gpt2|3|tensor_parallel_size 3 does not divide n_head 4: sizes that do are 1, 2, 4",
+                "arch/phi3|4|tensor_parallel_size 4 does not divide num_key_value_heads 2: sizes that do are 1, 2",
+        "arch/gpt2|3|tensor_parallel_size 3 does not divide n_head 4: sizes that do are 1, 2, 4",
                 "arch/bert-seqcls|2|tensor_parallel_size 2 is not implemented for architecture 'BertForSequenceClassification'",
             })
     void whatCannotBeDividedIsSaidInOneLine(String name, int ranks, String expected) {

@@ -115,6 +115,12 @@ final class DoraLayer extends LoraLayer {
         }
     }
 
+    /** The norm of a row is over all inputs, and its magnitude beside the bias. */
+    @Override
+    protected boolean worksOnSlices() {
+        return false;
+    }
+
     @Override
     public String toString() {
         return "DoRA";

@@ -87,6 +87,14 @@ public enum LoraInitialization {
         };
     }
 
+    /** @throws UserErrorException for a start that looks at a whole weight or all inputs, of which a rank has a slice */
+    void requireForSlices(String path) {
+        if (takesFromBase() || this == LOFTQ || this == EVA) {
+            throw new UserErrorException("init_lora_weights " + name + " needs the whole weight of " + path
+                    + ", of which every rank has a slice: tensor_parallel_size 1, or init_lora_weights true");
+        }
+    }
+
     /**
      * Matrices taken from the base.
      *

@@ -11,6 +11,7 @@ import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
 import org.finetune4j.tensor.DType;
@@ -38,6 +39,10 @@ class LoraLayer extends AdaptedLinear {
         this.storesBase = config.storesBaseOf(model, linear);
         LoraInitialization initialization = config.initialization();
         LoraInitialization.Matrices matrices;
+        boolean divided = linear.weight().slice() != null;
+        if (divided) {
+            initialization.requireForSlices(path);
+        }
         if (initialization.takesFromBase()) {
             Tensor weight = PartedWeight.dense(linear, null); // [out, in]
             matrices = initialization.taken(weight, rank, scale, path);
@@ -49,17 +54,24 @@ class LoraLayer extends AdaptedLinear {
             CompressedWeight other = start.quantised();
             this.parted = other == null ? null : PartedWeight.of(linear, other, start.loraA(), start.loraB());
         } else {
-            matrices = initialization.drawn(model.device(), rank, linear.inFeatures(), linear.outFeatures());
+            matrices = initialization.drawn(model.device(), rank, linear.wholeInFeatures(), linear.wholeOutFeatures());
             this.parted = null;
         }
-        this.loraA = InitialValues.parameter(model, path + ".lora_A.weight", matrices.loraA(), trainable);
-        this.loraB = InitialValues.parameter(model, path + ".lora_B.weight", matrices.loraB(), trainable);
+        AdapterSlices slices = new AdapterSlices(linear);
+        this.loraA = slices.ofInputs(
+                InitialValues.parameter(model, path + ".lora_A.weight", slices.inputsOf(matrices.loraA()), trainable));
+        this.loraB = slices.ofOutputs(
+                InitialValues.parameter(model, path + ".lora_B.weight", slices.outputsOf(matrices.loraB()), trainable));
+        if (divided && config.loraBias() && linear.inputSlice() != null) {
+            throw new UserErrorException("lora_bias is not implemented on " + path
+                    + ", whose outputs are summands of several ranks: tensor_parallel_size 1, or lora_bias false");
+        }
         this.loraBias = config.loraBias()
-                ? InitialValues.parameter(
+                ? slices.ofOutputs(InitialValues.parameter(
                         model,
                         path + ".lora_B.bias",
                         InitialValues.zeros(model.device(), linear.outFeatures()),
-                        trainable)
+                        trainable))
                 : null;
     }
 
@@ -178,6 +190,11 @@ class LoraLayer extends AdaptedLinear {
         if (parted != null) {
             parted.free();
         }
+    }
+
+    @Override
+    protected boolean worksOnSlices() {
+        return true;
     }
 
     @Override
