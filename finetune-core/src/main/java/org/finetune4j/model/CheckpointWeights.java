@@ -69,9 +69,16 @@ final class CheckpointWeights implements Weights.Source {
 
     @Override
     public Tensor tensor(String name, Initialization initialization, long[] own) {
+        ParameterSlice slice = slice(name);
+        return tensor(name, initialization, slice == null ? own : slice.wholeShape(own), slice);
+    }
+
+    private @Nullable ParameterSlice slice(String name) {
+        return partition == null ? null : partition.slice(name);
+    }
+
+    private Tensor tensor(String name, Initialization initialization, long[] shape, @Nullable ParameterSlice slice) {
         String stored = stored(name);
-        ParameterSlice slice = partition == null ? null : partition.slice(name);
-        long[] shape = slice == null ? own : slice.wholeShape(own);
         if (otherHead && isOfHead(name) && !fits(stored, shape)) {
             return initialization.create(device, shape);
         }
@@ -106,9 +113,13 @@ final class CheckpointWeights implements Weights.Source {
 
     @Override
     public Parameter linearWeight(String name, Initialization initialization, long[] shape) {
-        CompressedWeight compressed = compressed(name, shape);
+        ParameterSlice slice = slice(name);
+        CompressedWeight compressed = compressed(name, slice == null ? shape : slice.wholeShape(shape));
         if (compressed == null) {
             return Weights.Source.super.linearWeight(name, initialization, shape);
+        }
+        if (slice != null) {
+            return sliced(name, compressed, slice);
         }
         String stored = stored(name);
         boolean wasPlain = reader.contains(stored) && reader.dtype(stored).isFloatingPoint();
@@ -116,6 +127,21 @@ final class CheckpointWeights implements Weights.Source {
         return wasPlain
                 ? new Parameter(name, compressed, () -> reread(directory, stored))
                 : new Parameter(name, compressed);
+    }
+
+    /**
+     * The part of what is compressed as a whole, in the whole's numbers: its blocks where the part does not cut any, else the
+     * numbers themselves.
+     */
+    private static Parameter sliced(String name, CompressedWeight whole, ParameterSlice slice) {
+        try (whole;
+                TensorScope scope = TensorScope.open()) {
+            CompressedWeight part = slice.axis().length() == 0 ? null : whole.slice(slice);
+            return part == null
+                    ? new Parameter(
+                            name, slice.of(whole.decompress(DType.FLOAT32)).copy())
+                    : new Parameter(name, part);
+        }
     }
 
     /** Maps the file again: the pages that reading takes are free as soon as the tensor is. */
@@ -137,7 +163,8 @@ final class CheckpointWeights implements Weights.Source {
                 parts.forEach(part -> mapped.add(reader.fileOf(part)));
                 parts.forEach(reader::release);
             } else if (compression != null && compression.applies(name)) {
-                weight = compression.compress(FiniteValues.require(stored, tensor(name, Initialization.ZEROS, shape)));
+                weight = compression.compress(
+                        FiniteValues.require(stored, tensor(name, Initialization.ZEROS, shape, null)));
                 reader.release(stored);
             } else {
                 weight = null;

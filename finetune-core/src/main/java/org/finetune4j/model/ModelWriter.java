@@ -104,7 +104,7 @@ public final class ModelWriter {
         List<Entry> entries = new ArrayList<>();
         Map<String, Object> quantization = new LinkedHashMap<>();
         model.network().namedParameters().forEach((name, parameter) -> {
-            CompressedWeight compressed = decompress ? null : parameter.compressed();
+            CompressedWeight compressed = decompress || parameter.slice() != null ? null : parameter.compressed();
             CompressedCheckpointFormat format = compressed == null
                     ? null
                     : CompressedCheckpointFormat.holding(compressed).orElse(null);
@@ -156,8 +156,9 @@ public final class ModelWriter {
             Tensor value = parameter.whole(stored).detach();
             return dtype == null
                     ? value
-                    : FiniteValues.requireConverted(
-                            name, value, () -> parameter.whole(parameter.dtype()).detach());
+                    : FiniteValues.requireConverted(name, value, () -> parameter
+                            .whole(parameter.dtype())
+                            .detach());
         });
     }
 

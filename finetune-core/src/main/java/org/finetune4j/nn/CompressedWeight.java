@@ -4,6 +4,7 @@ import java.util.List;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A frozen weight that is stored in fewer bits than any {@link DType} has, and becomes numbers only while it is used.
@@ -75,6 +76,16 @@ public interface CompressedWeight extends AutoCloseable {
      * @throws org.finetune4j.UserErrorException when it holds NaN or infinity
      */
     CompressedWeight recompress(Tensor weight);
+
+    /**
+     * A part of this weight in the same numbers.
+     *
+     * @param part which one
+     * @return a weight of its own, or null where the part is not compressed apart from the rest
+     */
+    default @Nullable CompressedWeight slice(ParameterSlice part) {
+        return null;
+    }
 
     @Override
     void close();

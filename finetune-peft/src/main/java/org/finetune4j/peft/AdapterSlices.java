@@ -47,7 +47,9 @@ public record AdapterSlices(Linear base) {
         AxisSlice outputs = base.outputSlice();
         return inputs == null
                 ? parameter.summedIn(outputs == null ? null : outputs.region())
-                : parameter.sliced(new ParameterSlice(1, inputs)).summedIn(base.weight().summed());
+                : parameter
+                        .sliced(new ParameterSlice(1, inputs))
+                        .summedIn(base.weight().summed());
     }
 
     /**
@@ -61,6 +63,8 @@ public record AdapterSlices(Linear base) {
         AxisSlice outputs = base.outputSlice();
         return outputs == null
                 ? parameter.summedIn(inputs == null ? null : inputs.region())
-                : parameter.sliced(new ParameterSlice(0, outputs)).summedIn(base.weight().summed());
+                : parameter
+                        .sliced(new ParameterSlice(0, outputs))
+                        .summedIn(base.weight().summed());
     }
 }

@@ -52,8 +52,7 @@ public final class AdapterWeights {
     private static Entry entry(String key, Parameter parameter) {
         return parameter.slice() == null
                 ? Entry.of(key, parameter.value())
-                : new Entry(
-                        key, parameter.dtype(), parameter.wholeShape(), () -> parameter.whole(parameter.dtype()));
+                : new Entry(key, parameter.dtype(), parameter.wholeShape(), () -> parameter.whole(parameter.dtype()));
     }
 
     /**
@@ -92,7 +91,8 @@ public final class AdapterWeights {
                 }
             }
             parameters.forEach((key, parameter) -> checkShape(file, path, key, parameter, madeFor));
-            parameters.forEach((key, parameter) -> parameter.value().detach().copyInPlace(parameter.ownPart(file.tensor(key))));
+            parameters.forEach(
+                    (key, parameter) -> parameter.value().detach().copyInPlace(parameter.ownPart(file.tensor(key))));
         }
     }
 

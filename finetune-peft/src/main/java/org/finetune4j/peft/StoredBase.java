@@ -47,11 +47,11 @@ final class StoredBase {
                 ReplacedParameter known = replaced.get(original);
                 if (known == null) {
                     Parameter copy = new Parameter(
-                            original.name(),
-                            original.ownPart(file.tensor(key))
-                                    .to(original.dtype())
-                                    .to(original.device())
-                                    .copy())
+                                    original.name(),
+                                    original.ownPart(file.tensor(key))
+                                            .to(original.dtype())
+                                            .to(original.device())
+                                            .copy())
                             .sharedAs(original);
                     known = ReplacedParameter.everywhere(network, original, copy);
                     replaced.put(original, known);
@@ -73,7 +73,11 @@ final class StoredBase {
     /** The largest difference between a stored tensor and a parameter of the same shape, in the parameter's own type. */
     static double difference(SafetensorsFile file, String key, Parameter parameter) {
         Tensor own = parameter.as(DType.FLOAT32).detach();
-        Tensor stored = parameter.ownPart(file.tensor(key)).to(own.device()).to(parameter.dtype()).to(DType.FLOAT32);
+        Tensor stored = parameter
+                .ownPart(file.tensor(key))
+                .to(own.device())
+                .to(parameter.dtype())
+                .to(DType.FLOAT32);
         return own.sub(stored).abs().max().item();
     }
 }

@@ -64,7 +64,8 @@ public final class TrainedCopy implements AdapterPart {
             throw new UserErrorException(
                     "'" + name + "' trains in another adapter already: disable that adapter before another");
         }
-        Parameter copy = Parameter.inPlaceOf(name, original.as(dtype).detach().copy()).sharedAs(original);
+        Parameter copy =
+                Parameter.inPlaceOf(name, original.as(dtype).detach().copy()).sharedAs(original);
         if (trainable) {
             copy.train(dtype);
         }

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.finetune4j.nn.CompressedWeight;
+import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.quant.blockwise.CodeBook;
 import org.finetune4j.quant.kernel.BlockQuantizer;
 import org.finetune4j.quant.kernel.DeviceKernels;
@@ -16,6 +17,7 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A weight in 4 bits: blocks of values, each divided by its largest magnitude and rounded to one of 16 numbers (Dettmers et
@@ -85,6 +87,59 @@ public final class FourBitWeight implements CompressedWeight {
             }
             return new FourBitWeight(type, blockSize, weight.shape(), weight.dtype(), packed.to(device), scales);
         }
+    }
+
+    /** Blocks lie along the rows: a part of whole blocks keeps their codes and scales. */
+    @Override
+    public @Nullable FourBitWeight slice(ParameterSlice part) {
+        if (shape.length != 2 || shape[1] % blockSize != 0) {
+            return null;
+        }
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            long columns = shape[1] / blockSize;
+            Tensor codes = packed.view(shape[0], columns, blockSize / 2L);
+            Tensor absmax = scales.absmax().view(shape[0], columns);
+            long[] own = shape.clone();
+            own[part.dimension()] = part.axis().length();
+            if (part.dimension() == 1) {
+                long[] blocks = wholeBlocks(part);
+                if (blocks == null) {
+                    return null;
+                }
+                Tensor index = Tensors.of(blocks, blocks.length).to(device());
+                codes = codes.indexSelect(1, index);
+                absmax = absmax.indexSelect(1, index);
+            } else {
+                codes = part.of(codes);
+                absmax = part.of(absmax);
+            }
+            Tensor ownCodes = codes.contiguous().view(-1, 1).copy();
+            return new FourBitWeight(
+                    type,
+                    blockSize,
+                    own,
+                    dtype,
+                    ownCodes,
+                    new Scales.Plain(absmax.contiguous().view(-1).copy()));
+        }
+    }
+
+    /** The numbers of a row's blocks that are in the part, or null where it cuts one. */
+    private long @Nullable [] wholeBlocks(ParameterSlice part) {
+        long[] elements =
+                part.axis().of(Tensors.arange(shape[1], Device.CPU), 0).toLongArray();
+        if (elements.length % blockSize != 0) {
+            return null;
+        }
+        long[] blocks = new long[elements.length / blockSize];
+        for (int i = 0; i < elements.length; i++) {
+            if (elements[i] % blockSize != i % blockSize) {
+                return null;
+            }
+            blocks[i / blockSize] = elements[i] / blockSize;
+        }
+        return blocks;
     }
 
     @Override

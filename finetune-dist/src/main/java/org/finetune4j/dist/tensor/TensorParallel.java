@@ -68,9 +68,7 @@ public final class TensorParallel implements AutoCloseable {
             @Override
             public double copies(Parameter parameter) {
                 ParameterSlice slice = parameter.slice();
-                return slice == null
-                        ? partition.group().size()
-                        : slice.axis().copies();
+                return slice == null ? partition.group().size() : slice.axis().copies();
             }
 
             @Override

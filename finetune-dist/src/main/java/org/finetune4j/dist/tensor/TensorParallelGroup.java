@@ -15,7 +15,8 @@ import org.finetune4j.train.group.TrainingGroup;
  * @param data those among them that have the same share and other batches
  * @param tensor what this rank's share was loaded by
  */
-public record TensorParallelGroup(Communicator world, Communicator data, TensorParallel tensor) implements TrainingGroup {
+public record TensorParallelGroup(Communicator world, Communicator data, TensorParallel tensor)
+        implements TrainingGroup {
 
     @Override
     public boolean isFirst() {

@@ -118,7 +118,8 @@ public class DataParallelMembership implements Membership {
                     + " optimizer such as adamw");
         }
         if (slices && arguments.emaDecay() > 0) {
-            throw new UserErrorException("ema_decay is not implemented with tensor_parallel_size above 1: leave it out");
+            throw new UserErrorException(
+                    "ema_decay is not implemented with tensor_parallel_size above 1: leave it out");
         }
     }
 

@@ -36,11 +36,7 @@ final class SlicedStates {
      * @param trainable of which some are slices
      */
     SlicedStates(
-            Communicator world,
-            Communicator data,
-            ModelParts parts,
-            FirstRank first,
-            Collection<Parameter> trainable) {
+            Communicator world, Communicator data, ModelParts parts, FirstRank first, Collection<Parameter> trainable) {
         this.world = world;
         this.data = data;
         this.parts = parts;

@@ -21,6 +21,8 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.peft.lora.Lora;
+import org.finetune4j.quant.Quantization;
+import org.finetune4j.quant.QuantizationType;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
@@ -48,18 +50,26 @@ class TensorTrainingTest {
     @TempDir
     private Path directory;
 
-    private record Training(String model, String method, int stage, boolean exact) {
+    private record Training(String model, String method, int stage, boolean exact, boolean resumed) {
 
         /** Adam makes full steps of rounding noise where a gradient should be zero: in double precision it is nothing. */
         LoadOptions options() {
             LoadOptions plain = LoadOptions.defaults();
-            return exact ? plain.inDoublePrecision() : plain;
+            LoadOptions held = method.equals("qlora")
+                    ? plain.withCompression(
+                            Quantization.of(QuantizationType.NF4).compression())
+                    : plain;
+            return exact ? held.inDoublePrecision() : held;
         }
 
         FineTuningStrategy strategy() {
             return method.equals("full")
                     ? new FullFineTuning()
-                    : Lora.builder().rank(4).alpha(8).targetModules("all-linear").build();
+                    : Lora.builder()
+                            .rank(4)
+                            .alpha(8)
+                            .targetModules("all-linear")
+                            .build();
         }
 
         List<StepMetrics> run(CausalLM loaded, TrainingGroup group, Path output, Path saved) {
@@ -71,6 +81,8 @@ class TensorTrainingTest {
                     .learningRate(1e-3)
                     .weightDecay(0.01)
                     .saveSteps(5)
+                    .saveTotalLimit(3)
+                    .resume(resumed)
                     .outputDirectory(output)
                     .sharding(new ShardingOptions(stage, 1 << 16))
                     .build();
@@ -127,8 +139,8 @@ class TensorTrainingTest {
     private static Map<String, float[]> weights(Path saved) {
         Map<String, float[]> weights = new LinkedHashMap<>();
         Path adapter = saved.resolve("adapter_model.safetensors");
-        try (SafetensorsFile file = SafetensorsFile.open(
-                        adapter.toFile().exists() ? adapter : saved.resolve("model.safetensors"));
+        try (SafetensorsFile file =
+                        SafetensorsFile.open(adapter.toFile().exists() ? adapter : saved.resolve("model.safetensors"));
                 TensorScope scope = TensorScope.open()) {
             for (String name : file.names()) {
                 weights.put(name, file.tensor(name).to(DType.FLOAT32).toFloatArray());
@@ -137,7 +149,8 @@ class TensorTrainingTest {
         return weights;
     }
 
-    private static void requireSameFiles(Path expected, Path found) {
+    /** Adam makes full steps of rounding noise where a gradient is nearly zero, as that of LoRA's A at first. */
+    private static void requireSameFiles(Path expected, Path found, double limit) {
         Map<String, float[]> whole = weights(expected);
         Map<String, float[]> gathered = weights(found);
         assertEquals(whole.keySet(), gathered.keySet());
@@ -150,7 +163,7 @@ class TensorTrainingTest {
                 size += Math.pow(values[i], 2);
             }
             double relative = Math.sqrt(difference / Math.max(size, 1e-30));
-            assertTrue(relative <= 1e-5, () -> name + " differs by " + relative);
+            assertTrue(relative <= limit, () -> name + " differs by " + relative);
         });
     }
 
@@ -164,35 +177,39 @@ class TensorTrainingTest {
         "arch/phi3, lora, 1, 2, 0, false",
         "arch/mixtral, full, 1, 2, 0, false",
         "arch/mixtral, lora, 1, 2, 0, false",
+        "arch/llama, qlora, 1, 2, 0, false",
+        "arch/gpt2, qlora, 1, 2, 0, false",
+        "arch/mixtral, qlora, 1, 2, 0, false",
         "arch/llama, full, 2, 2, 0, false",
         "arch/gpt2, lora, 2, 2, 1, true",
         "arch/llama, full, 2, 2, 3, false",
     })
-    void tenStepsOnSharesAreTenSteps(
-            String model, String method, int copies, int shares, int stage, boolean exact) {
-        Training training = new Training(model, method, stage, exact);
+    void tenStepsOnSharesAreTenSteps(String model, String method, int copies, int shares, int stage, boolean exact) {
+        Training training = new Training(model, method, stage, exact, false);
         List<StepMetrics> expected = training.alone(directory.resolve("a"), directory.resolve("whole"));
-        requireSame(
-                expected, training.divided(copies, shares, directory.resolve("b"), directory.resolve("gathered")));
-        requireSameFiles(directory.resolve("whole"), directory.resolve("gathered"));
+        requireSame(expected, training.divided(copies, shares, directory.resolve("b"), directory.resolve("gathered")));
+        requireSameFiles(
+                directory.resolve("whole"),
+                directory.resolve("gathered"),
+                exact || method.equals("full") ? 1e-5 : 2e-4);
     }
 
     @ParameterizedTest(name = "{0} copies of {1} shares, ZeRO {2}")
     @CsvSource({"1, 2, 0", "2, 2, 1"})
     void sharesGoOnFromWhatTheWholeSavedAndTheOtherWayRound(int copies, int shares, int stage) throws IOException {
-        Training training = new Training("arch/llama", "full", stage, true);
+        Training training = new Training("arch/llama", "full", stage, true, false);
+        Training resumed = new Training("arch/llama", "full", stage, true, true);
         List<StepMetrics> expected = training.alone(directory.resolve("a"), directory.resolve("whole"));
         training.divided(copies, shares, directory.resolve("b"), directory.resolve("gathered"));
         for (String output : List.of("a", "b")) {
             deleteCheckpoint(directory.resolve(output), 10);
         }
-        List<StepMetrics> fromWhole =
-                training.divided(copies, shares, directory.resolve("a"), directory.resolve("c"));
-        List<StepMetrics> fromShares = training.alone(directory.resolve("b"), directory.resolve("d"));
+        List<StepMetrics> fromWhole = resumed.divided(copies, shares, directory.resolve("a"), directory.resolve("c"));
+        List<StepMetrics> fromShares = resumed.alone(directory.resolve("b"), directory.resolve("d"));
         requireSame(expected.subList(5, 10), fromWhole);
         requireSame(expected.subList(5, 10), fromShares);
-        requireSameFiles(directory.resolve("whole"), directory.resolve("c"));
-        requireSameFiles(directory.resolve("whole"), directory.resolve("d"));
+        requireSameFiles(directory.resolve("whole"), directory.resolve("c"), 1e-5);
+        requireSameFiles(directory.resolve("whole"), directory.resolve("d"), 1e-5);
     }
 
     private static void deleteCheckpoint(Path output, int step) throws IOException {
