@@ -47,7 +47,9 @@ final class RankTraining {
         requireSameConfiguration();
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, world.size());
-        return StageRun.of(training, RankGroup.of(shape, world), (result, model) -> {});
+        try (RankGroup group = new RankGroup(shape, world)) {
+            return StageRun.of(training, group.training(), group::share, (result, model) -> {});
+        }
     }
 
     private void requireSameConfiguration() {

@@ -2,7 +2,9 @@ package org.finetune4j.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.TrainingSummary;
@@ -36,21 +38,23 @@ record StageRun(TrainingSummary summary, List<String> warnings) {
      */
     static StageRun of(TrainingSettings training, Completion completion) {
         training.parallel().requireAlone();
-        return of(training, TrainingGroup.alone(), completion);
+        return of(training, TrainingGroup.alone(), options -> options, completion);
     }
 
     /**
      * Trains and saves with others; all ranks call it.
      *
      * @param group the ranks; the first one writes, and says how far it is
+     * @param share what this rank loads of the model
      * @param completion runs on every rank when the training is complete and saved
      * @throws org.finetune4j.UserErrorException when settings, data and model do not fit together
      */
-    static StageRun of(TrainingSettings training, TrainingGroup group, Completion completion) {
+    static StageRun of(
+            TrainingSettings training, TrainingGroup group, UnaryOperator<LoadOptions> share, Completion completion) {
         Path directory = training.model();
         long process = ProcessMemory.afterStart();
         TrainingRecords records = training.data().records();
-        try (CausalLM model = training.load(directory, records)) {
+        try (CausalLM model = training.load(directory, records, share)) {
             TrainingData data = training.data().load(model, records);
             FineTuner tuner = training.tuner(model, data, process).group(group);
             if (group.isFirst()) {

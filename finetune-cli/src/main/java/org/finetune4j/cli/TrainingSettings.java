@@ -1,9 +1,11 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
+import java.util.function.UnaryOperator;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
 import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.tensor.RandomGenerator;
@@ -78,15 +80,27 @@ record TrainingSettings(
     }
 
     /**
-     * Loads the model as the stage needs it.
+     * Loads the whole model as the stage needs it.
      *
      * @param directory that {@link #model()} gave
      * @param records that it will learn from
      */
     CausalLM load(Path directory, TrainingRecords records) {
+        return load(directory, records, options -> options);
+    }
+
+    /**
+     * Loads the model as the stage needs it.
+     *
+     * @param directory that {@link #model()} gave
+     * @param records that it will learn from
+     * @param share what this rank of several loads of it
+     */
+    CausalLM load(Path directory, TrainingRecords records, UnaryOperator<LoadOptions> share) {
         // A head that is new starts from the seed, whatever was drawn before.
         try (RandomGenerator.Use random = RandomGenerator.of(arguments.seed()).use()) {
-            return CausalLM.load(directory, data.stage().loading(load.options(), directory, records.train()));
+            return CausalLM.load(
+                    directory, share.apply(data.stage().loading(load.options(), directory, records.train())));
         }
     }
 

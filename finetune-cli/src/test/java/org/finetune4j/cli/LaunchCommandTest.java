@@ -48,6 +48,20 @@ class LaunchCommandTest {
         requireSameAsAlone(ranks, settings, "--local");
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"2|tp=2|lora", "4|dp=2,tp=2|full"})
+    @Tag("slow")
+    void ranksWithSharesOfMatricesWriteTheFilesAndNumbersOfOneProcess(int ranks, String mesh, String method)
+            throws IOException {
+        if (method.equals("full")) {
+            TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
+        }
+        String[] settings = {"method=" + method, "gradient_accumulation_steps=2", "report_to=html", "save_steps=2", "zero_stage=1"};
+        requireSameAsAlone(ranks, settings, "--local", "--mesh", mesh);
+    }
+
     @Test
     @Tag("slow")
     void processesWriteTheFilesAndNumbersOfOneProcess() throws IOException {

@@ -92,7 +92,7 @@ public class DataParallelMembership implements Membership {
         Collection<Parameter> trainable = strategy.trainableParameters();
         shareSlices(network, trainable, parts);
         this.slices = new SlicedStates(world, data, parts, first, trainable);
-        requireElementwise(trainable, optimizer, arguments);
+        requireElementwise(trainable, provider, arguments);
         this.gradients = sharding.stage() == 0 || whole || alone
                 ? new WholeGradients(data, trainable, sharding.bucketBytes(), sharding.stage() > 0 && !alone)
                 : new PartedGradients(data, network, trainable, sharding);
