@@ -295,7 +295,7 @@ public final class TrainingArgumentsBuilder {
      * @return this builder
      */
     public TrainingArgumentsBuilder sharding(ShardingOptions value) {
-        sharding = value;
+        sharding = Objects.requireNonNull(value, "sharding");
         return this;
     }
 

@@ -6,7 +6,6 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
@@ -57,7 +56,7 @@ abstract class LowRankAdamW extends StatefulOptimizer {
     }
 
     private final Settings settings;
-    private final Map<Parameter, Integer> matrices;
+    private final IdentityHashMap<Parameter, Integer> matrices;
     private final ParameterStates moments;
     private final ParameterStates squares;
     private final ParameterStates lowMoments;
@@ -134,8 +133,8 @@ abstract class LowRankAdamW extends StatefulOptimizer {
     @Override
     void update(Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate) {
         double step = learningRate
-                * Math.sqrt(1 - Math.pow(settings.beta2(), steps()))
-                / (1 - Math.pow(settings.beta1(), steps()));
+                * Math.sqrt(1 - Math.pow(settings.beta2(), (double) steps()))
+                / (1 - Math.pow(settings.beta1(), (double) steps()));
         Integer number = matrices.get(parameter);
         Tensor along;
         if (number == null) {
