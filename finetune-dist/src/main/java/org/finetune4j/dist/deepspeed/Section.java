@@ -71,9 +71,10 @@ final class Section {
     }
 
     private static boolean same(Object one, Object other) {
-        return one instanceof Number a && other instanceof Number b
-                ? a.doubleValue() == b.doubleValue()
-                : one.equals(other);
+        if (one instanceof Number a && other instanceof Number b) {
+            return a.doubleValue() == b.doubleValue();
+        }
+        return one.equals(other);
     }
 
     /** A key that there is nothing for here, unless its object is turned off by {@code "enabled": false}. */

@@ -25,7 +25,18 @@ public record Layout(
     /** The last of the stages. */
     public static final int LAST_STAGE = 3;
 
-    /** Checks that all sizes are at least 1 and the stage is one of the four. */
+    /**
+     * Checks that all sizes are at least 1 and the stage is one of the four.
+     *
+     * @param dataParallel how many copies of the model read different samples
+     * @param tensorParallel over how many devices each matrix is split
+     * @param pipelineParallel over how many stages the layers are split
+     * @param zeroStage what the copies share among them
+     * @param microBatch samples that a copy reads at once
+     * @param accumulation how often it does before an update
+     * @param checkpointing whether a layer keeps only its input and runs again for its gradients
+     * @throws IllegalArgumentException when a size is below 1 or there is no such stage
+     */
     public Layout {
         if (Math.min(
                                 Math.min(dataParallel, tensorParallel),

@@ -55,7 +55,8 @@ final class ShardedMemory {
 
     /** The first stage keeps as many micro-batches as there are stages; a layer that runs again does so for one. */
     private static long activations(TrainingShape shape, Layout layout, MemoryPlan alone) {
-        long layers = (shape.layerCount() + layout.pipelineParallel() - 1) / layout.pipelineParallel();
+        int stages = layout.pipelineParallel();
+        int layers = (shape.layerCount() + stages - 1) / stages;
         long underWay = Math.min(layout.pipelineParallel(), layout.accumulation());
         long layer = alone.activations() / shape.layerCount();
         long input = shape.itemSize() * shape.hidden() * layout.microBatch() * shape.sequenceLength();

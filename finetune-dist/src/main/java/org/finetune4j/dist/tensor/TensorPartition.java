@@ -80,7 +80,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
             return new ParameterSlice(0, division(all.vocabulary()));
         }
         Rule rule = all.rule(module);
-        if (rule == null || !weight && rule.split() == LayerRules.Split.ROW) {
+        if (rule == null || (!weight && rule.split() == LayerRules.Split.ROW)) {
             return null;
         }
         boolean outputs = rule.split() == LayerRules.Split.COLUMN;

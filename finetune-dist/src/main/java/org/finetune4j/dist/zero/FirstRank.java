@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import org.finetune4j.FinetuneException;
@@ -35,7 +34,7 @@ final class FirstRank {
     private final Communicator world;
     private final GroupMessages messages;
     private final List<Parameter> gathered = new ArrayList<>();
-    private final Map<Parameter, Integer> divided = new IdentityHashMap<>();
+    private final IdentityHashMap<Parameter, Integer> divided = new IdentityHashMap<>();
     private IntConsumer states = number -> {};
     private boolean working;
     private boolean gathering;

@@ -2,7 +2,6 @@ package org.finetune4j.dist.zero;
 
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
@@ -12,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /** Has a segment's compressed weights here while it runs. */
 final class PackedShards implements Residency {
 
-    private final Map<Module, List<PackedShard>> bySegment = new IdentityHashMap<>();
+    private final IdentityHashMap<Module, List<PackedShard>> bySegment = new IdentityHashMap<>();
 
     private List<PackedShard> of(Module segment) {
         return bySegment.computeIfAbsent(segment, key -> key.allParameters().stream()

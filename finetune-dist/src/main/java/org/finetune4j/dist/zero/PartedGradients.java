@@ -42,12 +42,12 @@ final class PartedGradients implements GradientSharing, Residency {
     private final Communicator group;
     private final GroupMessages messages;
     private final ShardingOptions options;
-    private final Map<Parameter, PartedParameter> parted = new IdentityHashMap<>();
+    private final IdentityHashMap<Parameter, PartedParameter> parted = new IdentityHashMap<>();
     private final List<PartedParameter> all = new ArrayList<>();
     private final List<Parameter> sharded = new ArrayList<>();
     private final List<PartedParameter> outside;
     private final Set<PartedParameter> open = Collections.newSetFromMap(new LinkedHashMap<>());
-    private final Map<Module, List<PartedParameter>> bySegment = new IdentityHashMap<>();
+    private final IdentityHashMap<Module, List<PartedParameter>> bySegment = new IdentityHashMap<>();
     private PartBucket.@Nullable Sum underWay;
 
     PartedGradients(

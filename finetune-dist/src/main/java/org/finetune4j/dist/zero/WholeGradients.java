@@ -39,7 +39,7 @@ final class WholeGradients implements GradientSharing {
     private final List<Parameter> trainable;
     private final long bucketBytes;
     private final boolean dealtOut;
-    private final Map<Parameter, Integer> owners = new IdentityHashMap<>();
+    private final IdentityHashMap<Parameter, Integer> owners = new IdentityHashMap<>();
 
     /** @param dealtOut whether each rank updates some parameters only */
     WholeGradients(Communicator group, Collection<Parameter> trainable, long bucketBytes, boolean dealtOut) {
