@@ -58,7 +58,9 @@ class LaunchCommandTest {
         if (method.equals("full")) {
             TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
         }
-        String[] settings = {"method=" + method, "gradient_accumulation_steps=2", "report_to=html", "save_steps=2", "zero_stage=1"};
+        String[] settings = {
+            "method=" + method, "gradient_accumulation_steps=2", "report_to=html", "save_steps=2", "zero_stage=1"
+        };
         requireSameAsAlone(ranks, settings, "--local", "--mesh", mesh);
     }
 

@@ -74,7 +74,8 @@ public final class AdamMini extends StatefulOptimizer {
         double corrected = 1 / Math.sqrt(1 - Math.pow(beta2, (double) steps()));
         Tensor root = square.sqrt().mulInPlace(corrected).addInPlace(epsilon);
         Tensor blocks = square.shape().length == 2 ? moment.reshape(square.size(0), -1) : moment;
-        value.addScaledInPlace(blocks.div(root).reshape(value.shape()), -learningRate / (1 - Math.pow(beta1, (double) steps())));
+        value.addScaledInPlace(
+                blocks.div(root).reshape(value.shape()), -learningRate / (1 - Math.pow(beta1, (double) steps())));
     }
 
     /** The second moment after this step, in a shape that the blocks of the first one can be divided by. */

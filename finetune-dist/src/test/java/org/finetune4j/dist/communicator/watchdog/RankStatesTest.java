@@ -72,7 +72,8 @@ class RankStatesTest {
         states.alive(1, "world 4 world/3.1 9", SECOND);
         states.alive(2, "world 5 world/3.1 9", SECOND);
         assertEquals(
-                Optional.of("rank 1 (pid 1 on host) did not come to all-reduce SUM: rank 0 (pid 0 on host) waited 30.0 s"),
+                Optional.of(
+                        "rank 1 (pid 1 on host) did not come to all-reduce SUM: rank 0 (pid 0 on host) waited 30.0 s"),
                 states.waiting(0, wait(5, true)));
     }
 
@@ -92,7 +93,8 @@ class RankStatesTest {
         states.alive(1, "world 5", SECOND);
         states.bye(2);
         assertEquals(
-                Optional.of("rank 2 (pid 2 on host) left the group while rank 0 (pid 0 on host) waited in all-reduce SUM"),
+                Optional.of(
+                        "rank 2 (pid 2 on host) left the group while rank 0 (pid 0 on host) waited in all-reduce SUM"),
                 states.waiting(0, wait(5, false)));
     }
 

@@ -115,8 +115,8 @@ class WatchdogTest {
     void addressesAreTriedInTurn() {
         WatchdogClient client = connect(1, List.of("no.such.host.invalid", "127.0.0.1"), SECRET);
         client.close();
-        CommunicationException e = assertThrows(
-                CommunicationException.class, () -> connect(1, List.of("no.such.host.invalid"), SECRET));
+        CommunicationException e =
+                assertThrows(CommunicationException.class, () -> connect(1, List.of("no.such.host.invalid"), SECRET));
         assertTrue(
                 String.valueOf(e.getMessage()).startsWith("rank 1 cannot reach rank 0 at port " + server.port()),
                 e.getMessage());
