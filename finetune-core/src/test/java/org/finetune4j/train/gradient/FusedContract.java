@@ -88,7 +88,7 @@ public final class FusedContract {
         trained.forEach(Parameter::clearGrad);
         AtomicInteger known = new AtomicInteger();
         Backpropagation fused = byAutograd.with((SegmentFactory) layer -> {
-            var segment = new FusedLayers().segment(layer);
+            var segment = new FusedLayers(true).segment(layer);
             segment.ifPresent(present -> known.incrementAndGet());
             return segment;
         });
