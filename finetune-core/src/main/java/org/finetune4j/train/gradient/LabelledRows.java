@@ -209,6 +209,11 @@ final class LabelledRows {
             }
         }
 
+        /** The scores of some rows, [count, vocabulary], recording whatever is recorded by the caller. */
+        Tensor logits(int start, int count) {
+            return network.ownLogits(normalised.narrow(0, start, count), context);
+        }
+
         /** Shows the scores once more and pushes back what is said about them. */
         void backward(Derivative derivative) {
             if (gradient == null) {

@@ -1,0 +1,181 @@
+package org.finetune4j.train.gradient;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Batch;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
+
+/**
+ * How far a student's distributions of the labelled tokens are from its teacher's, and how unlikely it finds the labels. One sweep
+ * over the rows: student and teacher score the same few tokens, the derivative goes back, and the scores are gone.
+ */
+public final class DistillationLoss implements LossHead {
+
+    /** The column of rows that the student wrote itself, with a number above 0: they have no labels to learn. */
+    public static final String WRITTEN_BY_STUDENT = "written_by_student";
+
+    /** The divergence from the teacher, in reports. */
+    public static final String DIVERGENCE = "distillation";
+
+    /** The cross entropy of the labels, in reports. */
+    public static final String CROSS_ENTROPY = "cross_entropy";
+
+    private final DecoderModel network;
+    private final Batch batch;
+    private final LabelledRows rows;
+    private final double scale;
+    private final DistillationOptions options;
+    private final Teacher teacher;
+    private Map<String, Average> metrics = Map.of();
+
+    /**
+     * The loss of one batch: the sum over its labelled tokens times {@code scale}.
+     *
+     * @param network the student's layers
+     * @param batch the tokens and their labels
+     * @param scale what the sum is multiplied by
+     * @param options how both are compared
+     * @param teacher is asked when the student's layers have run
+     * @throws UserErrorException when the model is a classifier, a label is not in its vocabulary, or its vocabulary is divided
+     */
+    public DistillationLoss(
+            DecoderModel network, Batch batch, double scale, DistillationOptions options, Teacher teacher) {
+        this.network = network;
+        this.batch = batch;
+        this.rows = LabelledRows.of(network, batch);
+        this.scale = scale;
+        this.options = options;
+        this.teacher = teacher;
+        if (network.vocabularyShard() != null) {
+            throw new UserErrorException("distillation compares scores of all words, and the model's output layer is"
+                    + " divided among processes: train without tensor parallelism");
+        }
+    }
+
+    @Override
+    public double share() {
+        return rows.count() * scale;
+    }
+
+    @Override
+    public Map<String, Average> metrics() {
+        return metrics;
+    }
+
+    @Override
+    public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
+        return rows.apply(hiddenStates, context, wantGradient, scores -> {
+            Sums sums = new Sums();
+            boolean[] written = writtenByStudent();
+            double loss = rows.count() == 0
+                    ? 0
+                    : teacher.under(batch, said -> {
+                        if (wantGradient) {
+                            try (Autograd.Mode mode = Autograd.enabled()) {
+                                scores.backward((logits, target, start) ->
+                                        sums.add(logits, target, start, said, written));
+                            }
+                        } else {
+                            scores.forEach((logits, target, start) -> sums.add(logits, target, start, said, written));
+                        }
+                        return sums.loss;
+                    });
+            metrics = sums.averages();
+            return loss * scale;
+        });
+    }
+
+    /** Of each labelled token, whether the student wrote it. */
+    private boolean[] writtenByStudent() {
+        boolean[] written = new boolean[rows.count()];
+        float[][] column = batch.columns().get(WRITTEN_BY_STUDENT);
+        if (column != null) {
+            int[] sequences = rows.logprobs(new double[written.length]).rows();
+            for (int i = 0; i < written.length; i++) {
+                float[] own = column[sequences[i]];
+                written[i] = own.length > 0 && own[0] > 0;
+            }
+        }
+        return written;
+    }
+
+    /** What the pieces add up to. */
+    private final class Sums {
+
+        private final GeneralizedDivergence divergence =
+                new GeneralizedDivergence(options.beta(), options.temperature());
+        private double loss;
+        private double divergences;
+        private double crossEntropies;
+        private int tokens;
+        private int labels;
+
+        /** Adds some tokens; gives d(loss) / d(logits). */
+        Tensor add(Tensor logits, Tensor target, int start, Teacher.Scores said, boolean[] written) {
+            int count = Math.toIntExact(target.size(0));
+            Tensor all = logits.to(logits.dtype().atLeastFloat32()); // [tokens, words]
+            TeacherDistribution distribution = said.of(start, count);
+            Tensor compared = common(all, distribution);
+            GeneralizedDivergence.Value value = divergence.of(compared, within(distribution, compared.size(1)));
+            Tensor logprobs = Functional.logSoftmax(all, -1);
+            double[] unlikely = GeneralizedDivergence.numbers(
+                    logprobs.gather(1, target).neg());
+            double[] away = GeneralizedDivergence.numbers(value.losses());
+            double[] weights = new double[count];
+            for (int i = 0; i < count; i++) {
+                weights[i] = written[start + i] ? 0 : 1 - options.alpha();
+                loss += (1 - weights[i]) * away[i] + (weights[i] == 0 ? 0 : weights[i] * unlikely[i]);
+                divergences += away[i];
+                crossEntropies += written[start + i] ? 0 : unlikely[i];
+                labels += written[start + i] ? 0 : 1;
+            }
+            tokens += count;
+            Tensor derivative = widened(value.derivative(), all);
+            if (options.alpha() < 1) {
+                Tensor ofLabels = Tensors.of(weights, count, 1).to(all.dtype()).to(all.device()); // [tokens, 1]
+                derivative = derivative.mulInPlace(ofLabels.neg().addInPlace(1));
+                derivative
+                        .addInPlace(logprobs.expInPlace().mulInPlace(ofLabels))
+                        .scatterAddInPlace(1, target, ofLabels.neg());
+            }
+            return derivative.mulInPlace(scale).to(logits.dtype());
+        }
+
+        Map<String, Average> averages() {
+            Map<String, Average> averages = new LinkedHashMap<>();
+            averages.put(DIVERGENCE, new Average(divergences, tokens));
+            if (labels > 0) {
+                averages.put(CROSS_ENTROPY, new Average(crossEntropies, labels));
+            }
+            return averages;
+        }
+    }
+
+    /** The scores of the words that both score: output layers are padded to round numbers. */
+    private static Tensor common(Tensor student, TeacherDistribution said) {
+        return said instanceof TeacherDistribution.AllWords all && all.logits().size(1) < student.size(1)
+                ? student.narrow(1, 0, all.logits().size(1))
+                : student;
+    }
+
+    private static TeacherDistribution within(TeacherDistribution said, long words) {
+        return said instanceof TeacherDistribution.AllWords all && all.logits().size(1) > words
+                ? new TeacherDistribution.AllWords(all.logits().narrow(1, 0, words))
+                : said;
+    }
+
+    private static Tensor widened(Tensor derivative, Tensor like) {
+        if (derivative.size(1) == like.size(1)) {
+            return derivative;
+        }
+        Tensor all = Tensors.zeros(derivative.dtype(), derivative.device(), like.shape());
+        all.narrow(1, 0, derivative.size(1)).copyInPlace(derivative);
+        return all;
+    }
+}

@@ -1,0 +1,26 @@
+package org.finetune4j.train.gradient;
+
+import org.finetune4j.tensor.Tensor;
+
+/** What a teacher says about some tokens. */
+public sealed interface TeacherDistribution {
+
+    /**
+     * Scores of all words, not yet divided by a temperature.
+     *
+     * @param logits [tokens, words]
+     */
+    record AllWords(Tensor logits) implements TeacherDistribution {}
+
+    /**
+     * The likeliest words only; what is left of the probability is shared by all others together.
+     *
+     * @param words which they are, [tokens, k] int64, each once
+     * @param logprobs how likely each is at the temperature of the loss, [tokens, k]; {@link #NONE} or less where a token has fewer than k
+     */
+    record Likeliest(Tensor words, Tensor logprobs) implements TeacherDistribution {
+
+        /** The log-probability of a place that holds no word. */
+        public static final double NONE = -1e30;
+    }
+}
