@@ -21,7 +21,7 @@ import org.finetune4j.train.steps.StepSource;
 import org.jspecify.annotations.Nullable;
 
 /** Steps over a dataset: epochs in seeded orders, so many batches a step; the last step of an epoch may have fewer. */
-final class DatasetSteps implements StepSource {
+public final class DatasetSteps implements StepSource {
 
     private static final String EPOCH = "epoch";
     private static final String NEXT_BATCH = "next_batch";
@@ -35,7 +35,15 @@ final class DatasetSteps implements StepSource {
     private int epoch;
     private int batch;
 
-    DatasetSteps(TrainingDataset dataset, Objective objective, Collator collator, TrainingArguments arguments) {
+    /**
+     * Steps from the first epoch on.
+     *
+     * @param dataset what is read
+     * @param objective of every batch
+     * @param collator makes batches of samples
+     * @param arguments batch sizes, epochs, order and seed
+     */
+    public DatasetSteps(TrainingDataset dataset, Objective objective, Collator collator, TrainingArguments arguments) {
         this.dataset = dataset;
         this.objective = objective;
         this.arguments = arguments;

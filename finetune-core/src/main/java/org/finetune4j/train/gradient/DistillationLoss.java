@@ -78,8 +78,8 @@ public final class DistillationLoss implements LossHead {
                     : teacher.under(batch, said -> {
                         if (wantGradient) {
                             try (Autograd.Mode mode = Autograd.enabled()) {
-                                scores.backward((logits, target, start) ->
-                                        sums.add(logits, target, start, said, written));
+                                scores.backward(
+                                        (logits, target, start) -> sums.add(logits, target, start, said, written));
                             }
                         } else {
                             scores.forEach((logits, target, start) -> sums.add(logits, target, start, said, written));
@@ -124,8 +124,8 @@ public final class DistillationLoss implements LossHead {
             Tensor compared = common(all, distribution);
             GeneralizedDivergence.Value value = divergence.of(compared, within(distribution, compared.size(1)));
             Tensor logprobs = Functional.logSoftmax(all, -1);
-            double[] unlikely = GeneralizedDivergence.numbers(
-                    logprobs.gather(1, target).neg());
+            double[] unlikely =
+                    GeneralizedDivergence.numbers(logprobs.gather(1, target).neg());
             double[] away = GeneralizedDivergence.numbers(value.losses());
             double[] weights = new double[count];
             for (int i = 0; i < count; i++) {

@@ -51,7 +51,8 @@ record GeneralizedDivergence(double beta, double temperature) {
     /** The words that are named are events, and all others together are one more. */
     private Value ofLikeliest(Tensor student, TeacherDistribution.Likeliest said) {
         Tensor words = said.words(); // [tokens, k]
-        Tensor named = said.logprobs().greaterThan(TeacherDistribution.Likeliest.NONE).to(student.dtype());
+        Tensor named =
+                said.logprobs().greaterThan(TeacherDistribution.Likeliest.NONE).to(student.dtype());
         Tensor teacherLogs = said.logprobs().to(student.dtype()).mul(named);
         Tensor studentLogs = student.gather(1, words).mulInPlace(named);
         Tensor teacher = withRest(teacherLogs.exp().mulInPlace(named));
@@ -76,7 +77,8 @@ record GeneralizedDivergence(double beta, double temperature) {
     }
 
     private static Tensor logs(Tensor events, Tensor named) {
-        return Tensors.cat(List.of(named, events.narrow(1, events.size(1) - 1, 1).log()), 1);
+        return Tensors.cat(
+                List.of(named, events.narrow(1, events.size(1) - 1, 1).log()), 1);
     }
 
     /** @param derivative d(losses) / d(student's probability) times that probability, up to what is the same for all events */
@@ -90,13 +92,11 @@ record GeneralizedDivergence(double beta, double temperature) {
             Tensor derivative = student.mul(studentLogs.sub(teacherLogs));
             return new Terms(derivative.sum(-1, true), derivative);
         }
-        Tensor mixture = Tensors.stack(
-                        List.of(studentLogs.add(Math.log1p(-beta)), teacherLogs.add(Math.log(beta))), 0)
+        Tensor mixture = Tensors.stack(List.of(studentLogs.add(Math.log1p(-beta)), teacherLogs.add(Math.log(beta))), 0)
                 .logSumExp(0);
         Tensor derivative = student.mul(studentLogs.sub(mixture)).mulInPlace(1 - beta);
-        Tensor losses = divergence(teacher, teacherLogs.sub(mixture))
-                .mulInPlace(beta)
-                .addInPlace(derivative.sum(-1, true));
+        Tensor losses =
+                divergence(teacher, teacherLogs.sub(mixture)).mulInPlace(beta).addInPlace(derivative.sum(-1, true));
         return new Terms(losses, derivative);
     }
 

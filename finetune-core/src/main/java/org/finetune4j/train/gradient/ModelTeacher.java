@@ -19,8 +19,9 @@ public record ModelTeacher(CausalLM model) implements Teacher {
     @Override
     public double under(Batch batch, ToDoubleFunction<Scores> loss) {
         if (batch.sequenceLength() > model.network().maxPositions()) {
-            throw new UserErrorException("the teacher sees no more than " + model.network().maxPositions()
-                    + " tokens, and a sample has " + batch.sequenceLength() + ": lower max_length");
+            throw new UserErrorException(
+                    "the teacher sees no more than " + model.network().maxPositions() + " tokens, and a sample has "
+                            + batch.sequenceLength() + ": lower max_length");
         }
         LabelledRows rows = LabelledRows.of(model.network(), batch);
         return new Backpropagation(model, GradientCheckpointing.none())

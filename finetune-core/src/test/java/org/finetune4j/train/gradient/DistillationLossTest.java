@@ -70,14 +70,15 @@ class DistillationLossTest {
         JsonNode models = RECORDED.path("models");
         List<Sample> samples = Stream.of(0, 1)
                 .map(row -> new Sample(
-                        ids(models.path("inputIds").path(row)), ids(models.path("labels").path(row))))
+                        ids(models.path("inputIds").path(row)),
+                        ids(models.path("labels").path(row))))
                 .toList();
         return new Collator(0, 1).collate(samples);
     }
 
     private static CausalLM load(String role) {
-        return CausalLM.load(
-                GOLDENS.resolve("arch").resolve(RECORDED.path("models").path(role).asText()));
+        return CausalLM.load(GOLDENS.resolve("arch")
+                .resolve(RECORDED.path("models").path(role).asText()));
     }
 
     @ParameterizedTest
@@ -85,11 +86,13 @@ class DistillationLossTest {
     void lossesAndDerivativesAreThoseOfTrl(JsonNode recorded) {
         try (TensorScope scope = TensorScope.open()) {
             GeneralizedDivergence divergence = new GeneralizedDivergence(
-                    recorded.path("beta").asDouble(), recorded.path("temperature").asDouble());
+                    recorded.path("beta").asDouble(),
+                    recorded.path("temperature").asDouble());
             GeneralizedDivergence.Value value =
                     divergence.of(recorded("student"), new TeacherDistribution.AllWords(recorded("teacher")));
             assertArrayEquals(numbers(recorded.path("losses")), value.losses().toDoubleArray(), 2e-6);
-            assertArrayEquals(numbers(recorded.path("gradient")), value.derivative().toDoubleArray(), 2e-6);
+            assertArrayEquals(
+                    numbers(recorded.path("gradient")), value.derivative().toDoubleArray(), 2e-6);
         }
     }
 
@@ -114,8 +117,8 @@ class DistillationLossTest {
     }
 
     private static double run(CausalLM student, Batch batch, DistillationOptions options, Teacher teacher) {
-        DistillationLoss head = new DistillationLoss(
-                student.network(), batch, 1.0 / batch.labelledTokens(), options, teacher);
+        DistillationLoss head =
+                new DistillationLoss(student.network(), batch, 1.0 / batch.labelledTokens(), options, teacher);
         double loss = new Backpropagation(student, GradientCheckpointing.none()).run(batch.modelInputs(), head);
         assertEquals(
                 loss,
@@ -133,10 +136,9 @@ class DistillationLossTest {
             Functional.TopK all = Functional.topK(logprobs, WORDS);
             GeneralizedDivergence.Value whole =
                     divergence.of(recorded("student"), new TeacherDistribution.AllWords(recorded("teacher")));
-            GeneralizedDivergence.Value named = divergence.of(
-                    recorded("student"), new TeacherDistribution.Likeliest(all.indices(), all.values()));
-            assertArrayEquals(
-                    whole.losses().toDoubleArray(), named.losses().toDoubleArray(), 1e-6);
+            GeneralizedDivergence.Value named =
+                    divergence.of(recorded("student"), new TeacherDistribution.Likeliest(all.indices(), all.values()));
+            assertArrayEquals(whole.losses().toDoubleArray(), named.losses().toDoubleArray(), 1e-6);
             assertArrayEquals(
                     whole.derivative().toDoubleArray(), named.derivative().toDoubleArray(), 1e-6);
         }
@@ -147,12 +149,14 @@ class DistillationLossTest {
     void someNamedWordsHaveTheDerivativeOfTheirLoss(double beta, double temperature) {
         try (TensorScope scope = TensorScope.open()) {
             GeneralizedDivergence divergence = new GeneralizedDivergence(beta, temperature);
-            Functional.TopK some = Functional.topK(Functional.logSoftmax(recorded("teacher").div(temperature), -1), 3);
+            Functional.TopK some =
+                    Functional.topK(Functional.logSoftmax(recorded("teacher").div(temperature), -1), 3);
             double[] logprobs = some.values().toDoubleArray();
             logprobs[logprobs.length - 1] = 2 * TeacherDistribution.Likeliest.NONE; // one token names two words only
             TeacherDistribution said =
                     new TeacherDistribution.Likeliest(some.indices(), Tensors.of(logprobs, TOKENS, 3));
-            double[] derivative = divergence.of(recorded("student"), said).derivative().toDoubleArray();
+            double[] derivative =
+                    divergence.of(recorded("student"), said).derivative().toDoubleArray();
             double[] student = numbers(RECORDED.path("student"));
             for (int at = 0; at < student.length; at++) {
                 double step = 1e-6;
@@ -167,7 +171,10 @@ class DistillationLossTest {
             GeneralizedDivergence divergence, double[] student, int at, double step, TeacherDistribution said) {
         double[] moved = student.clone();
         moved[at] += step;
-        return Arrays.stream(divergence.of(Tensors.of(moved, TOKENS, WORDS), said).losses().toDoubleArray())
+        return Arrays.stream(divergence
+                        .of(Tensors.of(moved, TOKENS, WORDS), said)
+                        .losses()
+                        .toDoubleArray())
                 .sum();
     }
 
@@ -244,7 +251,9 @@ class DistillationLossTest {
                                                 teacher)));
             }
             student.network().allParameters().forEach(Parameter::clearGrad);
-            assertTrue(alpha == 1 || loss != run(student, batch, options, teacher), "the student's own words are no labels");
+            assertTrue(
+                    alpha == 1 || loss != run(student, batch, options, teacher),
+                    "the student's own words are no labels");
         }
     }
 }

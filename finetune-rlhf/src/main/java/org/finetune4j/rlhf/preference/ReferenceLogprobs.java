@@ -1,21 +1,18 @@
 package org.finetune4j.rlhf.preference;
 
-import com.google.common.hash.Hasher;
-import com.google.common.hash.Hashing;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
+import org.finetune4j.rlhf.pair.SampleHash;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
@@ -46,7 +43,7 @@ final class ReferenceLogprobs {
         if (file == null) {
             return compute(samples, model, 0, samples.size());
         }
-        String hash = hash(samples);
+        String hash = SampleHash.of(samples);
         if (Files.exists(file)) {
             float[][] known = read(file, hash, samples);
             requireSame(known, samples, model, file);
@@ -136,30 +133,6 @@ final class ReferenceLogprobs {
                     file,
                     List.of(SafetensorsWriter.Entry.of(TENSOR, Tensors.of(flat, rows.length, parts))),
                     Map.of(SAMPLES, hash));
-        }
-    }
-
-    private static String hash(TrainingDataset samples) {
-        Hasher hasher = Hashing.sha256().newHasher();
-        for (int i = 0; i < samples.size(); i++) {
-            Sample sample = samples.get(i);
-            put(hasher, sample.inputIds());
-            put(hasher, sample.labels());
-            put(hasher, sample.positionIds() == null ? new int[0] : sample.positionIds());
-            new TreeMap<>(sample.columns()).forEach((name, values) -> {
-                hasher.putString(name, StandardCharsets.UTF_8).putInt(values.length);
-                for (float value : values) {
-                    hasher.putFloat(value);
-                }
-            });
-        }
-        return hasher.hash().toString();
-    }
-
-    private static void put(Hasher hasher, int[] values) {
-        hasher.putInt(values.length);
-        for (int value : values) {
-            hasher.putInt(value);
         }
     }
 }

@@ -1,0 +1,52 @@
+package org.finetune4j.rlhf.distill;
+
+import org.finetune4j.data.Collator;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.train.DatasetSteps;
+import org.finetune4j.train.objective.Objective;
+import org.finetune4j.train.steps.StepSetup;
+import org.finetune4j.train.steps.StepSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Opens the steps of a distillation, and its teacher with them.
+ *
+ * @param samples to train on
+ * @param objective of every batch
+ * @param answers who writes them
+ * @param teacher closed with the steps
+ * @param stored what it says about samples, closed with the steps, or null
+ */
+record DistillationSteps(
+        TrainingDataset samples,
+        Distillation objective,
+        AnswerSettings answers,
+        TeacherModel teacher,
+        @Nullable StoredLogits stored)
+        implements StepSource.Factory {
+
+    @Override
+    public StepSource open(StepSetup setup) {
+        try {
+            Objective bound = objective.on(setup.model(), setup.strategy());
+            StepSource records = new DatasetSteps(samples, bound, Collator.of(setup.model()), setup.arguments());
+            return new AnsweredSteps(
+                    records, answers, setup, answers.byTeacher() ? teacher.open(setup.model()) : null, this::close);
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    @Override
+    public StepSource.Opened openEvaluation(StepSetup setup) {
+        return this::close;
+    }
+
+    private void close() {
+        teacher.close();
+        if (stored != null) {
+            stored.close();
+        }
+    }
+}
