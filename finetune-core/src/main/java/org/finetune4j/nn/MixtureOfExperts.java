@@ -60,6 +60,11 @@ public final class MixtureOfExperts extends FeedForward {
         }
     }
 
+    /** {@return which share of the experts calculates for a token} */
+    public double shareOfExperts() {
+        return settings.perToken / (double) settings.experts;
+    }
+
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
         long hidden = x.size(-1);
