@@ -13,6 +13,7 @@ import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.Parallelism;
 import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.dist.launch.Host;
 import org.finetune4j.dist.launch.Mpirun;
@@ -93,7 +94,7 @@ final class LaunchCommand implements Callable<Integer> {
         }
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, ranks);
-        RankGroup.check(shape);
+        Parallelism.check(shape);
         training.data().requireFiles();
         RunDirectory.check(training.arguments());
         OutputDirectory.check(training.outputDirectory());

@@ -4,6 +4,8 @@ import java.util.OptionalInt;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.mesh.MeshShape;
+import org.finetune4j.dist.pipeline.PipelineOptions;
+import org.finetune4j.dist.pipeline.PipelineSchedule;
 import org.finetune4j.tensor.Device;
 import org.jspecify.annotations.Nullable;
 
@@ -12,9 +14,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param tensor over how many devices each matrix is split
  * @param pipeline over how many stages the layers are split
+ * @param pipelineOptions how batches go through the stages
  * @param origin what messages call the configuration
  */
-record ParallelSettings(int tensor, int pipeline, String origin) {
+record ParallelSettings(int tensor, int pipeline, PipelineOptions pipelineOptions, String origin) {
 
     private static final int LARGEST = 1 << 14;
 
@@ -30,7 +33,21 @@ record ParallelSettings(int tensor, int pipeline, String origin) {
         return new ParallelSettings(
                 settings.integer("tensor_parallel_size", 1, 1, LARGEST),
                 settings.integer("pipeline_parallel_size", 1, 1, LARGEST),
+                pipelineOptions(settings),
                 settings.origin());
+    }
+
+    private static PipelineOptions pipelineOptions(Settings settings) {
+        PipelineSchedule schedule = PipelineSchedule.named(
+                settings.origin() + ": 'pipeline_schedule'",
+                settings.text("pipeline_schedule").orElse(PipelineSchedule.ONE_FORWARD_ONE_BACKWARD.toString()));
+        PipelineOptions plain = PipelineOptions.of(schedule);
+        int chunks = settings.integer("pipeline_chunks", plain.chunks(), 1, LARGEST);
+        if (chunks > 1 && schedule != PipelineSchedule.INTERLEAVED) {
+            throw new UserErrorException(settings.origin() + ": 'pipeline_chunks' is " + chunks
+                    + ", but only pipeline_schedule: interleaved has several stages a rank");
+        }
+        return new PipelineOptions(schedule, chunks);
     }
 
     /** On a CPU the host's memory is where everything is. */

@@ -10,6 +10,7 @@ import java.util.TreeMap;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.Parallelism;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.tensor.DType;
@@ -47,7 +48,7 @@ final class RankTraining {
         requireSameConfiguration();
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, world.size());
-        try (RankGroup group = new RankGroup(shape, world)) {
+        try (Parallelism group = new Parallelism(shape, world, training.parallel().pipelineOptions())) {
             return StageRun.of(training, group.training(), group::share, (result, model) -> {});
         }
     }

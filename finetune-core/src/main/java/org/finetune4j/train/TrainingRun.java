@@ -334,7 +334,7 @@ final class TrainingRun implements AutoCloseable {
     /** Saves the state before the step, if that is still good, and says where the first bad number is. */
     private UserErrorException notFinite(
             Gradients gradients, StepBatches batches, double learningRate, Map<String, byte[]> randomState) {
-        Optional<NonFiniteSource> weights = NonFiniteSource.inWeights(model, trainable);
+        Optional<NonFiniteSource> weights = nonFiniteWeight();
         String kept = checkpoints.lastGood();
         if (weights.isEmpty()) {
             // Before anything else is tried with such numbers.
@@ -349,6 +349,16 @@ final class TrainingRun implements AutoCloseable {
         return new UserErrorException("step " + (progress.step() + 1) + ": the loss is " + gradients.loss()
                 + " and the gradient norm " + gradients.norm() + ": the first number that is none is in "
                 + place.place() + kept + "; lower learning_rate (now " + learningRate + ")");
+    }
+
+    /** Ranks may have other weights than the first one, which asks for them: what it finds, all go by. */
+    private Optional<NonFiniteSource> nonFiniteWeight() {
+        List<NonFiniteSource> found = new ArrayList<>();
+        membership.onFirst(others -> NonFiniteSource.inWeights(model, trainable).ifPresent(found::add));
+        boolean any = membership.ofFirst(found.size())[0] > 0;
+        return !any
+                ? Optional.empty()
+                : Optional.of(found.isEmpty() ? new NonFiniteSource("a weight", true) : found.get(0));
     }
 
     private void evaluate() {

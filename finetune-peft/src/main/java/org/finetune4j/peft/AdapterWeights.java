@@ -12,6 +12,7 @@ import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -50,9 +51,9 @@ public final class AdapterWeights {
     }
 
     private static Entry entry(String key, Parameter parameter) {
-        return parameter.slice() == null
-                ? Entry.of(key, parameter.value())
-                : new Entry(key, parameter.dtype(), parameter.wholeShape(), () -> parameter.whole(parameter.dtype()));
+        DType dtype = parameter.dtype();
+        return new Entry(
+                key, dtype, parameter.wholeShape(), () -> parameter.whole(dtype).detach());
     }
 
     /**
@@ -91,8 +92,7 @@ public final class AdapterWeights {
                 }
             }
             parameters.forEach((key, parameter) -> checkShape(file, path, key, parameter, madeFor));
-            parameters.forEach(
-                    (key, parameter) -> parameter.value().detach().copyInPlace(parameter.ownPart(file.tensor(key))));
+            parameters.forEach((key, parameter) -> parameter.set(parameter.ownPart(file.tensor(key))));
         }
     }
 

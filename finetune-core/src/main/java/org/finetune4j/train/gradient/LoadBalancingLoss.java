@@ -1,6 +1,7 @@
 package org.finetune4j.train.gradient;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -32,6 +33,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
     private final Tensor tokenMask;
     private final int realTokens;
     private final Map<Integer, Routed> layers = new TreeMap<>();
+    private double[] sent;
     private final List<Tensor> pending = new ArrayList<>();
     private final double share;
     private final BatchPart part;
@@ -71,6 +73,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
         this.settings = settings;
         this.device = device;
         this.share = share;
+        this.sent = new double[1 + settings.experts()];
         byte[] mask = inputs.attentionMask();
         int real = 0;
         for (byte token : mask) {
@@ -89,8 +92,38 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
         }
         // A checkpointed layer that runs again chooses as it did before: what it did is known already.
         if (!layers.containsKey(layer)) {
-            layers.put(layer, new Routed(counts(chosen), sums.detach().toFloatArray()));
+            Routed routed = new Routed(counts(chosen), sums.detach().toFloatArray());
+            layers.put(layer, routed);
+            sent[0]++;
+            for (int e = 0; e < routed.counts.length; e++) {
+                sent[1 + e] += routed.counts[e];
+            }
         }
+    }
+
+    /** How many layers have run, here or elsewhere, and how many tokens they sent to each expert. */
+    double[] sent() {
+        return sent.clone();
+    }
+
+    /** Takes over what {@link #sent()} gave where the layers before these ran. */
+    void sent(double[] soFar) {
+        sent = soFar.clone();
+    }
+
+    /** What the batch came to when all of its layers had run, for the processes that ran some of them. */
+    double[] settled() {
+        Statistics all = statistics();
+        double[] numbers = new double[2 + settings.experts()];
+        numbers[0] = all.share;
+        numbers[1] = all.rows;
+        System.arraycopy(all.frequencies, 0, numbers, 2, settings.experts());
+        return numbers;
+    }
+
+    /** Takes over what {@link #settled()} gave where the last layer ran. */
+    void settle(double[] numbers) {
+        statistics = new Statistics(numbers[0], numbers[1], Arrays.copyOfRange(numbers, 2, numbers.length));
     }
 
     private float[] counts(Tensor chosen) {
@@ -167,14 +200,10 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
         if (part.counts()) {
             own[0] = share;
             own[1] = realTokens;
-            for (Routed routed : layers.values()) {
-                for (int e = 0; e < experts; e++) {
-                    own[2 + e] += routed.counts[e];
-                }
-            }
+            System.arraycopy(sent, 1, own, 2, experts);
         }
         double[] all = part.sum().apply(own);
-        double rows = Math.max(1, all[1]) * Math.max(1, layers.size());
+        double rows = Math.max(1, all[1]) * Math.max(1, sent[0]);
         double[] frequencies = new double[experts];
         for (int e = 0; e < experts; e++) {
             frequencies[e] = all[2 + e] / rows;

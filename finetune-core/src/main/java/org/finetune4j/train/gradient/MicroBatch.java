@@ -121,6 +121,47 @@ public final class MicroBatch implements AutoCloseable {
         return balance == null ? 0 : balance.shared();
     }
 
+    /**
+     * What the routers of a mixture of experts have done with the batch so far: the process that runs the next range of segments
+     * takes it over.
+     *
+     * @return numbers, as many for every batch; none where there is no extra loss
+     */
+    public double[] routed() {
+        return balance == null ? new double[0] : balance.sent();
+    }
+
+    /**
+     * Takes over what the segments before did in another process, before those here run.
+     *
+     * @param soFar what {@link #routed} gave there
+     */
+    public void routed(double[] soFar) {
+        if (balance != null) {
+            balance.sent(soFar);
+        }
+    }
+
+    /**
+     * What routers of all layers did together, by which the extra loss goes back; asked for where the last segment ran.
+     *
+     * @return numbers, as many for every batch; none where there is no extra loss
+     */
+    public double[] routedByAll() {
+        return balance == null ? new double[0] : balance.settled();
+    }
+
+    /**
+     * Takes over what routers of all layers did together, before segments go back.
+     *
+     * @param all what {@link #routedByAll} gave there
+     */
+    public void routedByAll(double[] all) {
+        if (balance != null) {
+            balance.settle(all);
+        }
+    }
+
     /** Adds the gradients of virtual tokens, which all layers share, to the parameters that made them. */
     public void finish() {
         prompt.backward();

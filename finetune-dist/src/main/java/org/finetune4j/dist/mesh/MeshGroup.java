@@ -12,6 +12,8 @@ public enum MeshGroup {
     EXPERT,
     /** Ranks with different batches that have the same experts. */
     EXPERT_DATA,
+    /** Ranks that have the same layers, or parts of them. */
+    STAGE,
     /** Ranks that have one copy of the model together: a pipeline of tensor groups. */
     MODEL
 }

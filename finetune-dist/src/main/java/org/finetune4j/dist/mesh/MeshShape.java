@@ -252,6 +252,7 @@ public record MeshShape(int data, int pipeline, int tensor, int expert) {
             case TENSOR -> rank(batches, stage, 0);
             case EXPERT -> rank(batches / expert * expert, stage, part);
             case EXPERT_DATA -> rank(batches % expert, stage, part);
+            case STAGE -> rank(0, stage, 0);
             case MODEL -> rank(batches, 0, 0);
         };
     }

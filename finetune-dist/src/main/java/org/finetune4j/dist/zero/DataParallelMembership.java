@@ -76,7 +76,7 @@ public class DataParallelMembership implements Membership {
         this.strategy = strategy;
         this.inWorld = new GroupMessages(world);
         this.inData = new GroupMessages(data);
-        this.first = new FirstRank(world);
+        this.first = new FirstRank(world, parts);
         DecoderModel network = model.network();
         ShardingOptions sharding = arguments.sharding();
         OptimizerProvider provider =
@@ -90,12 +90,13 @@ public class DataParallelMembership implements Membership {
             this.shards = null;
         }
         Collection<Parameter> trainable = strategy.trainableParameters();
+        List<Parameter> here = trainable.stream().filter(parts::isHere).toList();
         shareSlices(network, trainable, parts);
         this.slices = new SlicedStates(world, data, parts, first, trainable);
         requireElementwise(trainable, provider, arguments);
         this.gradients = sharding.stage() == 0 || whole || alone
-                ? new WholeGradients(data, trainable, sharding.bucketBytes(), sharding.stage() > 0 && !alone)
-                : new PartedGradients(data, network, trainable, sharding);
+                ? new WholeGradients(data, here, sharding.bucketBytes(), sharding.stage() > 0 && !alone)
+                : new PartedGradients(data, network, here, sharding);
     }
 
     /** While the first rank works it may ask for any parameter of which ranks have slices. */
@@ -107,6 +108,8 @@ public class DataParallelMembership implements Membership {
                 .filter(parameter -> parameter.slice() != null && all.add(parameter))
                 .forEach(first::addDivided);
         others.gatherWith(first::gatherDivided);
+        others.apart().forEach(first::addApart);
+        others.askWith(first::beforeBorrowing);
     }
 
     private static void requireElementwise(
@@ -223,16 +226,29 @@ public class DataParallelMembership implements Membership {
 
     @Override
     public Sums sum(double loss, Map<String, Average> metrics) {
-        double[] sums = inData.reduced(Reduction.SUM, loss, metrics.size());
-        return new Sums(sums[0], sums[1] == 0 ? metrics : summed(metrics));
+        return sum(data, loss, metrics);
     }
 
-    private Map<String, Average> summed(Map<String, Average> metrics) {
+    /**
+     * Adds up what ranks of a group have of a step.
+     *
+     * @param group whose ranks all call it
+     * @param loss this rank's
+     * @param metrics this rank's, by name; not every rank needs to have all
+     * @return over all ranks of the group
+     */
+    protected static Sums sum(Communicator group, double loss, Map<String, Average> metrics) {
+        GroupMessages messages = new GroupMessages(group);
+        double[] sums = messages.reduced(Reduction.SUM, loss, metrics.size());
+        return new Sums(sums[0], sums[1] == 0 ? metrics : summed(messages, metrics));
+    }
+
+    private static Map<String, Average> summed(GroupMessages messages, Map<String, Average> metrics) {
         ObjectNode own = Json.object();
         metrics.forEach((name, average) ->
                 own.putArray(name).add(Double.toString(average.sum())).add(Double.toString(average.count())));
         Map<String, Average> all = new LinkedHashMap<>();
-        for (String text : inData.all(Json.write(own))) {
+        for (String text : messages.all(Json.write(own))) {
             Json.parseObject(text, "metrics of a rank")
                     .properties()
                     .forEach(field -> all.merge(
@@ -258,7 +274,13 @@ public class DataParallelMembership implements Membership {
     @Override
     public Optimizer optimizer(
             OptimizerProvider provider, List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
-        Optimizer made = gradients.optimizer(provider, groups, tables, options);
+        List<ParameterGroup> here = groups.stream()
+                .map(each -> new ParameterGroup(
+                        each.parameters().stream().filter(parts::isHere).toList(),
+                        each.weightDecay(),
+                        each.learningRateFactor()))
+                .toList();
+        Optimizer made = gradients.optimizer(provider, here, tables, options);
         optimizer = made;
         slices.of(made);
         return made;

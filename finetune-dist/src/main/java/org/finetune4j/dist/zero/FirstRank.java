@@ -33,22 +33,42 @@ final class FirstRank {
 
     private final Communicator world;
     private final GroupMessages messages;
-    private final List<Parameter> gathered = new ArrayList<>();
+    private final ModelParts parts;
+    private final List<Runnable> gathered = new ArrayList<>();
     private final IdentityHashMap<Parameter, Integer> divided = new IdentityHashMap<>();
+    private final IdentityHashMap<Parameter, Integer> apart = new IdentityHashMap<>();
     private IntConsumer states = number -> {};
     private boolean working;
     private boolean gathering;
 
-    /** @param world all ranks of the training */
-    FirstRank(Communicator world) {
+    /**
+     * @param world all ranks of the training
+     * @param parts what they have of one model
+     */
+    FirstRank(Communicator world, ModelParts parts) {
         this.world = world;
+        this.parts = parts;
         this.messages = new GroupMessages(world);
     }
 
     /** Adds a parameter that ranks hold together, and gives its number. */
     int add(Parameter parameter) {
-        gathered.add(parameter);
+        gathered.add(() -> parameter.whole(parameter.dtype()));
         return gathered.size() - 1;
+    }
+
+    /** Adds a parameter whose values only some ranks have. */
+    void addApart(Parameter parameter) {
+        gathered.add(() -> parts.borrow(parameter).close());
+        apart.put(parameter, gathered.size() - 1);
+    }
+
+    /** Called before values that are apart are borrowed. */
+    void beforeBorrowing(Parameter parameter) {
+        Integer number = apart.get(parameter);
+        if (number != null) {
+            beforeGathering(number);
+        }
     }
 
     /** Adds a parameter of which ranks have slices. */
@@ -77,7 +97,7 @@ final class FirstRank {
         beforeGathering(number);
         boolean outer = gathering;
         gathering = true;
-        try {
+        try (ModelParts.Loan loan = parts.borrow(parameter)) {
             return exchange.get();
         } finally {
             gathering = outer;
@@ -150,9 +170,8 @@ final class FirstRank {
     }
 
     private void gather(int number) {
-        Parameter parameter = gathered.get(number);
         try (TensorScope scope = TensorScope.open()) {
-            parameter.whole(parameter.dtype());
+            gathered.get(number).run();
         }
     }
 

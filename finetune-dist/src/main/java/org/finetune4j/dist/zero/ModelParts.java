@@ -1,8 +1,12 @@
 package org.finetune4j.dist.zero;
 
+import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** What ranks beyond the data axis have of the same model: other layers, other parts of matrices, copies of a norm. */
 public interface ModelParts {
@@ -33,6 +37,56 @@ public interface ModelParts {
      * @param others called around it, where this rank is the one
      */
     default void gatherWith(Gathering others) {}
+
+    /**
+     * The ranks that have this one's layers, where the first rank of all is not among them: they gather by themselves what of these
+     * is saved.
+     *
+     * @return null where the first rank has the same layers
+     */
+    default @Nullable Communicator stage() {
+        return null;
+    }
+
+    /**
+     * Whether this rank trains a parameter.
+     *
+     * @param parameter that trains somewhere
+     * @return false where other layers' ranks do
+     */
+    default boolean isHere(Parameter parameter) {
+        return true;
+    }
+
+    /** {@return parameters whose values only some of the ranks have that have one copy of the model together; the same on all} */
+    default List<Parameter> apart() {
+        return List.of();
+    }
+
+    /**
+     * Says how the other ranks are told that this one needs values that are {@link #apart}.
+     *
+     * @param asking called before {@link #borrow}
+     */
+    default void askWith(Consumer<Parameter> asking) {}
+
+    /**
+     * Brings values that are {@link #apart} to all ranks that have one copy of the model together, which call it together.
+     *
+     * @param parameter any
+     * @return to be closed when the values may go again; on ranks that have them anyway it does nothing
+     */
+    default Loan borrow(Parameter parameter) {
+        return () -> {};
+    }
+
+    /** Values that are here for a while. */
+    @FunctionalInterface
+    interface Loan extends AutoCloseable {
+
+        @Override
+        void close();
+    }
 
     /** Lets other ranks help. */
     @FunctionalInterface

@@ -85,24 +85,51 @@ final class SlicedStates {
                 held.put(name, ParameterPart.whole(gathered(owner, part.values(), part.isWhole())));
             }
         });
+        Communicator stage = parts.stage();
+        if (stage != null) {
+            gatherIn(stage, own, held);
+        }
         return held;
+    }
+
+    /** All ranks of another stage than the first are here together, and its first one has a part of every state. */
+    private void gatherIn(Communicator stage, Map<String, ParameterPart> own, Map<String, ParameterPart> held) {
+        StringBuilder names = new StringBuilder();
+        own.forEach((name, part) -> {
+            if (owner(name) >= 0) {
+                names.append(name + " " + part.values().dtype().name() + " " + part.isWhole() + "\n");
+            }
+        });
+        for (String line : new GroupMessages(stage).of(0, names.toString()).lines().toList()) {
+            int typeAt = line.lastIndexOf(' ', line.lastIndexOf(' ') - 1);
+            String name = line.substring(0, typeAt);
+            String[] kind = line.substring(typeAt + 1).split(" ", -1);
+            Tensor whole = ofAll(owner(name), name, DType.valueOf(kind[0]), Boolean.parseBoolean(kind[1]));
+            if (stage.rank() == 0) {
+                held.put(name, ParameterPart.whole(whole));
+            }
+        }
     }
 
     /** On another rank: gives what it has of a state. */
     private void help(int owner) {
+        String[] asked = messages.of(0, "").split(" ", -1);
+        if (parts.stage() == null) {
+            try (TensorScope scope = TensorScope.open()) {
+                String name = sliced.get(owner).name() + asked[0];
+                ofAll(owner, name, DType.valueOf(asked[1]), Boolean.parseBoolean(asked[2]));
+            }
+        }
+    }
+
+    /** Gathers a state of which this rank may have no part. */
+    private Tensor ofAll(int owner, String name, DType dtype, boolean isSlice) {
         Optimizer made = optimizer;
         if (made == null) {
             throw new IllegalStateException("no optimizer has been made yet");
         }
-        String[] asked = messages.of(0, "").split(" ", -1);
-        try (TensorScope scope = TensorScope.open()) {
-            Tensor state = made.state().get(sliced.get(owner).name() + asked[0]);
-            boolean whole = Boolean.parseBoolean(asked[2]);
-            gathered(
-                    owner,
-                    state == null ? Tensors.zeros(DType.valueOf(asked[1]), Device.CPU, 0) : state.detach(),
-                    whole);
-        }
+        Tensor state = made.state().get(name);
+        return gathered(owner, state == null ? Tensors.zeros(dtype, Device.CPU, 0) : state.detach(), isSlice);
     }
 
     private Tensor gathered(int owner, Tensor state, boolean isSlice) {

@@ -1,0 +1,59 @@
+package org.finetune4j.dist.pipeline;
+
+import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.mesh.Mesh;
+import org.finetune4j.dist.zero.ModelParts;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.TrainingGroup;
+
+/**
+ * Ranks that have different layers of one model, in one or more copies that share the batches of every step; the ranks of a stage may
+ * have slices of its matrices. Mesh and parts stay the caller's.
+ *
+ * @param mesh where the ranks are
+ * @param within what the ranks of a stage have of its layers
+ * @param options how batches go through
+ */
+public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions options) implements TrainingGroup {
+
+    @Override
+    public boolean isFirst() {
+        return mesh.rank() == 0;
+    }
+
+    @Override
+    public Membership join(CausalLM model, AttachedStrategy strategy, TrainingArguments arguments) {
+        require(model, strategy, arguments);
+        StagePlan plan =
+                StagePlan.balanced(StageCosts.of(model.network()), mesh.shape().pipeline() * options.chunks());
+        StageParts parts =
+                new StageParts(mesh, within, model.network(), strategy.trainableParameters(), plan);
+        return new PipelineMembership(mesh, parts, options.schedule(), plan, model, strategy, arguments);
+    }
+
+    private static void require(CausalLM model, AttachedStrategy strategy, TrainingArguments arguments) {
+        if (model.promptExtension() != null) {
+            refuse("a method of virtual tokens (prompt, prefix or p-tuning)", "all stages read them: choose lora");
+        }
+        if (strategy.trainingHooks().readsGradients()) {
+            refuse("a method that looks at all gradients (adalora)", "choose lora");
+        }
+        if (arguments.sharding().stage() > 1) {
+            refuse("zero_stage " + arguments.sharding().stage(), "choose 0 or 1");
+        }
+        if (arguments.emaDecay() > 0) {
+            refuse("ema_decay", "leave it out");
+        }
+        if (arguments.statisticsSteps() > 0) {
+            refuse("statistics of gradients", "leave statistics_steps out");
+        }
+    }
+
+    private static void refuse(String what, String instead) {
+        throw new UserErrorException(
+                what + " is not implemented with pipeline_parallel_size (pp in a mesh) above 1: " + instead);
+    }
+}
