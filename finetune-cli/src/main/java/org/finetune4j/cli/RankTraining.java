@@ -48,7 +48,8 @@ final class RankTraining {
         requireSameConfiguration();
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, world.size());
-        try (Parallelism group = new Parallelism(shape, world, training.parallel().pipelineOptions())) {
+        try (Parallelism group =
+                new Parallelism(shape, world, training.parallel().pipelineOptions())) {
             return StageRun.of(training, group.training(), group::share, (result, model) -> {});
         }
     }

@@ -51,9 +51,9 @@ class LaunchCommandTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
-            value = {"2|tp=2|lora", "4|dp=2,tp=2|full"})
+            value = {"2|tp=2|lora", "4|dp=2,tp=2|full", "2|pp=2|lora", "4|dp=2,pp=2|full", "8|dp=2,tp=2,pp=2|lora"})
     @Tag("slow")
-    void ranksWithSharesOfMatricesWriteTheFilesAndNumbersOfOneProcess(int ranks, String mesh, String method)
+    void ranksWithSharesOfTheModelWriteTheFilesAndNumbersOfOneProcess(int ranks, String mesh, String method)
             throws IOException {
         if (method.equals("full")) {
             TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
@@ -70,6 +70,14 @@ class LaunchCommandTest {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/mpirun")), "mpirun is not installed");
         requireSameAsAlone(2, new String[] {"zero_stage=3", "save_steps=2", "report_to=html"});
         assertTrue(Files.isRegularFile(directory.resolve("ranks/logs/rank-1.log")));
+    }
+
+    @Test
+    @Tag("slow")
+    void stagesInProcessesWriteTheFilesAndNumbersOfOneProcess() throws IOException {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/mpirun")), "mpirun is not installed");
+        requireSameAsAlone(
+                2, new String[] {"gradient_accumulation_steps=2", "save_steps=2", "report_to=html"}, "--mesh", "pp=2");
     }
 
     private void requireSameAsAlone(int ranks, String[] settings, String... options) throws IOException {
@@ -132,12 +140,42 @@ class LaunchCommandTest {
                 "--nproc 0 --local train|--nproc is 0",
                 "--nproc 2 --local trian|did you mean 'train'?",
                 "--nproc 2 --hosts nowhere train|nowhere",
-                "--nproc 2 --local --max-restarts 1 train|for processes"
+                "--nproc 2 --local --max-restarts 1 train|for processes",
+                "--nproc 2 --local --mesh dp=2,ep=2 train|expected dp=2,pp=1,tp=1",
             })
     void refusesWhatCannotBeStarted(String options, String part) {
         List<String> command = new ArrayList<>(List.of("launch"));
         command.addAll(List.of(options.split(" ")));
         CommandRun.assertRefused(run(command, directory.resolve("refused")), part);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "zero_stage=2,zero_stage 2 is not implemented with pipeline_parallel_size",
+        "ema_decay=0.9,ema_decay is not implemented with pipeline_parallel_size",
+        "pipeline_schedule=1f2b,did you mean '1f1b'?",
+        "pipeline_chunks=2,only pipeline_schedule: interleaved",
+        "pipeline_parallel_size=3,give one of them",
+    })
+    void refusesWhatStagesCannotDo(String setting, String part) {
+        CommandRun.assertRefused(
+                run(
+                        List.of("launch", "--nproc", "2", "--local", "--mesh", "pp=2", "train"),
+                        directory.resolve("refused"),
+                        setting),
+                part);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"prefix_tuning", "prompt_tuning", "p_tuning", "ptuning_v2"})
+    void virtualTokensOverStagesAreRefusedByName(String method) {
+        TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "num_virtual_tokens: 4\n");
+        CommandRun.assertRefused(
+                run(
+                        List.of("launch", "--nproc", "2", "--local", "--mesh", "pp=2", "train"),
+                        directory.resolve("refused"),
+                        "method=" + method),
+                "virtual tokens");
     }
 
     @Test

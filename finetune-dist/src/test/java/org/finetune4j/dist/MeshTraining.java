@@ -63,7 +63,13 @@ public record MeshTraining(
 
     /** One forwards, one backwards. */
     public MeshTraining(String model, String method, int stage, boolean exact) {
-        this(model, method, stage, exact, PipelineOptions.of(PipelineSchedule.ONE_FORWARD_ONE_BACKWARD), arguments -> arguments);
+        this(
+                model,
+                method,
+                stage,
+                exact,
+                PipelineOptions.of(PipelineSchedule.ONE_FORWARD_ONE_BACKWARD),
+                arguments -> arguments);
     }
 
     /** With another schedule. */

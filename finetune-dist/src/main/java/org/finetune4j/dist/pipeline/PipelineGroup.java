@@ -29,8 +29,7 @@ public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions option
         require(model, strategy, arguments);
         StagePlan plan =
                 StagePlan.balanced(StageCosts.of(model.network()), mesh.shape().pipeline() * options.chunks());
-        StageParts parts =
-                new StageParts(mesh, within, model.network(), strategy.trainableParameters(), plan);
+        StageParts parts = new StageParts(mesh, within, model.network(), strategy.trainableParameters(), plan);
         return new PipelineMembership(mesh, parts, options.schedule(), plan, model, strategy, arguments);
     }
 

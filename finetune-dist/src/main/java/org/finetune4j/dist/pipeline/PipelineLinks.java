@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PipelineLinks implements AutoCloseable {
 
-    private static final int HEADER = 6;
+    private static final int HEADER = 5;
 
     /**
      * What came.
@@ -28,6 +28,7 @@ final class PipelineLinks implements AutoCloseable {
     private final Communicator forward;
     private final Communicator backward;
     private final Device device;
+    private final DType dtype;
     private long waited;
 
     /**
@@ -35,11 +36,13 @@ final class PipelineLinks implements AutoCloseable {
      *
      * @param pipeline the ranks, in the order of the stages
      * @param device where the model is
+     * @param dtype that it calculates in
      */
-    PipelineLinks(Communicator pipeline, Device device) {
+    PipelineLinks(Communicator pipeline, Device device, DType dtype) {
         this.forward = pipeline.split(0, pipeline.rank());
         this.backward = pipeline.split(0, pipeline.rank());
         this.device = device;
+        this.dtype = dtype;
     }
 
     /** The number of this rank in the pipeline. */
@@ -77,12 +80,11 @@ final class PipelineLinks implements AutoCloseable {
         if (tensor != null) {
             long[] shape = tensor.shape();
             header[0] = shape.length;
-            header[1] = tensor.dtype().ordinal();
-            System.arraycopy(shape, 0, header, 2, shape.length);
+            System.arraycopy(shape, 0, header, 1, shape.length);
         }
         group.send(Tensors.of(header, HEADER).to(device), to).await();
         if (tensor != null) {
-            group.send(tensor.contiguous(), to).await();
+            group.send(tensor.to(dtype).contiguous(), to).await();
         }
         if (routed.length > 0) {
             group.send(Tensors.of(routed, routed.length).to(device), to).await();
@@ -97,8 +99,8 @@ final class PipelineLinks implements AutoCloseable {
         header.close();
         Tensor tensor = null;
         if (values[0] > 0) {
-            long[] shape = Arrays.copyOfRange(values, 2, 2 + (int) values[0]);
-            tensor = Tensors.zeros(DType.values()[(int) values[1]], device, shape);
+            long[] shape = Arrays.copyOfRange(values, 1, 1 + (int) values[0]);
+            tensor = Tensors.zeros(dtype, device, shape);
             group.receive(tensor, from).await();
         }
         double[] routed = new double[count];

@@ -1,6 +1,7 @@
 package org.finetune4j.dist.pipeline;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +15,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Average;
@@ -23,6 +25,9 @@ import org.finetune4j.train.group.Pass;
 /** What a rank does that has some layers of a model: batches come from the stage before and go to the one after. */
 final class PipelineMembership extends DataParallelMembership {
 
+    /** Between the seeds of two stages. */
+    private static final long STAGE_SEED = 0x9E3779B97F4A7C15L;
+
     private final Communicator pipeline;
     private final StageParts parts;
     private final StageResidency residency;
@@ -31,6 +36,7 @@ final class PipelineMembership extends DataParallelMembership {
     private final CausalLM model;
     private final PipelineLinks links;
     private Map<String, Average> measured = Map.of();
+    private long steps;
 
     PipelineMembership(
             Mesh mesh,
@@ -47,7 +53,7 @@ final class PipelineMembership extends DataParallelMembership {
         this.plan = plan;
         this.model = model;
         this.residency = new StageResidency(parts);
-        this.links = new PipelineLinks(pipeline, model.device());
+        this.links = new PipelineLinks(pipeline, model.device(), model.computeDType());
         parts.release();
     }
 
@@ -65,7 +71,8 @@ final class PipelineMembership extends DataParallelMembership {
     @Override
     public OptionalDouble run(Backpropagation backpropagation, List<Pass> passes, BooleanSupplier stop) {
         PipelineShape shape = new PipelineShape(pipeline.size(), plan.stages() / pipeline.size(), passes.size());
-        try (PipelineStep step = new PipelineStep(shape, plan, links, model, backpropagation, passes)) {
+        try (RandomGenerator.Use random = ofStage().use();
+                PipelineStep step = new PipelineStep(shape, plan, links, model, backpropagation, passes)) {
             residency.inStages(true);
             double loss = step.run(schedule.actions(shape, pipeline.rank()));
             measured = step.bubble();
@@ -73,6 +80,12 @@ final class PipelineMembership extends DataParallelMembership {
         } finally {
             residency.inStages(false);
         }
+    }
+
+    /** What layers drop must differ between stages, while the run's own generator stays alike on all of them. */
+    private RandomGenerator ofStage() {
+        long run = Arrays.hashCode(RandomGenerator.current().state().get("cpu"));
+        return RandomGenerator.of(run + STAGE_SEED * (steps++ * pipeline.size() + pipeline.rank()));
     }
 
     @Override

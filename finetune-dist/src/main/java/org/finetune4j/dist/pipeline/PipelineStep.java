@@ -96,10 +96,7 @@ final class PipelineStep implements AutoCloseable {
         boolean trainsBefore = StageParts.segments(model.network()).subList(0, plan.from(stage)).stream()
                 .anyMatch(Module::isTrainable);
         SegmentOutput output = batch.forward(
-                plan.from(stage),
-                plan.to(stage),
-                input,
-                trainsBefore ? Gradients.OF_INPUT : Gradients.OF_PARAMETERS);
+                plan.from(stage), plan.to(stage), input, trainsBefore ? Gradients.OF_INPUT : Gradients.OF_PARAMETERS);
         kept.put(new PipelineAction(PipelineAction.Kind.BACKWARD, action.microBatch(), action.chunk()), output);
         if (stage == shape.stages() - 1) {
             return output.tensor().item();

@@ -44,12 +44,7 @@ final class StageParts implements ModelParts, AutoCloseable {
      * @param mesh where they are
      * @param within what ranks with the same layers have of them
      */
-    StageParts(
-            Mesh mesh,
-            ModelParts within,
-            DecoderModel network,
-            Collection<Parameter> trainable,
-            StagePlan plan) {
+    StageParts(Mesh mesh, ModelParts within, DecoderModel network, Collection<Parameter> trainable, StagePlan plan) {
         this.pipeline = mesh.pipeline();
         this.stage = mesh.group(MeshGroup.STAGE);
         this.within = within;

@@ -100,7 +100,8 @@ final class SlicedStates {
                 names.append(name + " " + part.values().dtype().name() + " " + part.isWhole() + "\n");
             }
         });
-        for (String line : new GroupMessages(stage).of(0, names.toString()).lines().toList()) {
+        for (String line :
+                new GroupMessages(stage).of(0, names.toString()).lines().toList()) {
             int typeAt = line.lastIndexOf(' ', line.lastIndexOf(' ') - 1);
             String name = line.substring(0, typeAt);
             String[] kind = line.substring(typeAt + 1).split(" ", -1);

@@ -55,7 +55,8 @@ class TensorTrainingTest {
     @ParameterizedTest(name = "{0} copies of {1} shares, ZeRO {2}")
     @CsvSource({"1, 2, 0", "2, 2, 1"})
     void sharesGoOnFromWhatTheWholeSavedAndTheOtherWayRound(int copies, int shares, int stage) throws IOException {
-        new MeshTraining("llama", "full", stage, true).requireSameResumedOn(new MeshShape(copies, 1, shares, 1), directory);
+        new MeshTraining("llama", "full", stage, true)
+                .requireSameResumedOn(new MeshShape(copies, 1, shares, 1), directory);
     }
 
     @Test
