@@ -41,6 +41,11 @@ record PipelineStage(String name, Settings settings, TrainingSettings training) 
 
     /** What must be the same for a stage that was done to count: all but how it is shown. */
     Map<String, String> identity() {
+        return identity(settings);
+    }
+
+    /** What must be the same for work that was begun with settings to count: all but how it is shown. */
+    static Map<String, String> identity(Settings settings) {
         Map<String, String> identity = new LinkedHashMap<>();
         for (Map.Entry<String, @Nullable Object> entry : settings.asMap().entrySet()) {
             if (entry.getValue() != null && !PRESENTATION.contains(entry.getKey())) {

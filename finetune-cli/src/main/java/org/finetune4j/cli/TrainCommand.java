@@ -1,12 +1,15 @@
 package org.finetune4j.cli;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
+import org.finetune4j.peft.auto.SearchResult;
 import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.TrainingSummary;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +38,9 @@ final class TrainCommand implements Callable<Integer> {
         if (PipelineSettings.isPipeline(settings)) {
             return row(PipelineSettings.of(settings));
         }
+        if (AutoSettings.isAuto(settings)) {
+            return search(AutoSettings.of(settings));
+        }
         TrainingSettings training = TrainingSettings.of(settings);
         RunDirectory.check(training.arguments());
         OutputDirectory.check(training.outputDirectory());
@@ -45,6 +51,18 @@ final class TrainCommand implements Callable<Integer> {
             return Main.FAILURE;
         }
         System.out.println(json ? Json.write(values(training, run)) : training.outputDirectory());
+        return 0;
+    }
+
+    private int search(AutoSettings settings) {
+        Optional<SearchResult> found = new AutoSearch(settings).run();
+        if (found.isEmpty()) {
+            System.err.println("stopped; the same command goes on");
+            return Main.FAILURE;
+        }
+        System.err.println("winner: " + found.get().winner().candidate().describe());
+        Path output = settings.outputDirectory();
+        System.out.println(json ? Json.write(AutoSearch.values(output, found.get())) : output);
         return 0;
     }
 

@@ -50,6 +50,10 @@ record TrainingSettings(
         String model = settings.requiredText("model_name_or_path");
         Path output = settings.path("output_dir");
         String method = settings.text("method").orElse("lora");
+        if (method.equals(AutoSettings.NAME)) {
+            throw settings.invalid(
+                    "method", "a method by name: auto is what ./finetune train alone does, for one training");
+        }
         FineTuningStrategy strategy = Choices.naming(settings, "method", () -> FineTuningMethod.named(method))
                 .create(settings);
         return new TrainingSettings(

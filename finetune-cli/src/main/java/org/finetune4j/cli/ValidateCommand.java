@@ -13,6 +13,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TokenizedDataset;
 import org.finetune4j.data.mixture.DiversityReport;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.auto.SearchPlan;
 import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.ProcessMemory;
@@ -47,6 +48,8 @@ final class ValidateCommand implements Callable<Integer> {
         Settings settings = config.settings();
         if (PipelineSettings.isPipeline(settings)) {
             row(PipelineSettings.of(settings));
+        } else if (AutoSettings.isAuto(settings)) {
+            search(AutoSettings.of(settings));
         } else {
             check(TrainingSettings.of(settings));
         }
@@ -76,6 +79,14 @@ final class ValidateCommand implements Callable<Integer> {
                 records.notes().forEach(note -> say("data        " + note));
             });
         }
+    }
+
+    /** The plain training as a whole; whether others fit the model is found when the search begins. */
+    private void search(AutoSettings auto) {
+        SearchPlan plan = auto.plan();
+        say("search      " + plan.describe());
+        report.put("search", plan.describe());
+        check(auto.plain());
     }
 
     private void check(TrainingSettings training) {

@@ -388,6 +388,19 @@ public final class FineTuner {
     }
 
     /**
+     * The memory that a training would take, by the longest of some of its samples.
+     *
+     * @return the plan
+     * @throws UserErrorException when the method does not fit the model, or there is nothing to train on
+     */
+    public MemoryPlan memoryPlan() {
+        Parts data = samples.parts(arguments.seed());
+        try (AttachedStrategy attached = attach(data)) {
+            return context(data, attached, SAMPLES_BEFORE_TRAINING).memory();
+        }
+    }
+
+    /**
      * Trains, after the checks of the preflight on some of the samples.
      *
      * @return the trained model and how the run went

@@ -128,7 +128,14 @@ public final class RunDirectory implements AutoCloseable {
         }
     }
 
-    private static RunDirectory lock(Path output) {
+    /**
+     * Takes a directory for something that trains several times below it.
+     *
+     * @param output made where it is missing
+     * @return is closed when it is done
+     * @throws UserErrorException when the directory cannot be written, or another training runs there
+     */
+    public static RunDirectory lock(Path output) {
         Path file = output.resolve(LOCK);
         FileChannel channel = null;
         try {

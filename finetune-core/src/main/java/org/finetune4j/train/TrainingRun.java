@@ -332,7 +332,7 @@ final class TrainingRun implements AutoCloseable {
     }
 
     /** Saves the state before the step, if that is still good, and says where the first bad number is. */
-    private UserErrorException notFinite(
+    private DivergedException notFinite(
             Gradients gradients, StepBatches batches, double learningRate, Map<String, byte[]> randomState) {
         Optional<NonFiniteSource> weights = nonFiniteWeight();
         String kept = checkpoints.lastGood();
@@ -346,7 +346,7 @@ final class TrainingRun implements AutoCloseable {
                 trainable,
                 batches.batches().stream().map(StepBatch::batch).toList()));
         state.optimizer().clearGradients();
-        return new UserErrorException("step " + (progress.step() + 1) + ": the loss is " + gradients.loss()
+        return new DivergedException("step " + (progress.step() + 1) + ": the loss is " + gradients.loss()
                 + " and the gradient norm " + gradients.norm() + ": the first number that is none is in "
                 + place.place() + kept + "; lower learning_rate (now " + learningRate + ")");
     }
