@@ -61,6 +61,8 @@ class DocumentedConfigurationsTest {
         Settings settings = TrainingConfig.with(file.toString(), values, List.of());
         if (stages) {
             PipelineSettings.of(settings);
+        } else if (AutoSettings.isAuto(settings)) {
+            AutoSettings.of(settings);
         } else {
             TrainingSettings.of(settings);
         }
