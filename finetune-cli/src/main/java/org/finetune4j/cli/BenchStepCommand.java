@@ -92,6 +92,13 @@ final class BenchStepCommand implements Callable<Integer> {
             description = "Layers that are known by formula, without autograd.")
     private boolean fused;
 
+    @Option(
+            names = "--profile",
+            description =
+                    "After the steps, one more that is taken apart: products, attention, elementwise work, copies, optimizer,"
+                            + " Java; each beside the least time that its work takes.")
+    private boolean profile;
+
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
@@ -124,18 +131,29 @@ final class BenchStepCommand implements Callable<Integer> {
             Batch data = randomBatch(model.network().inputEmbedding().count());
             long base = ProcessMemory.peakMegabytes();
             List<Double> seconds = new ArrayList<>();
+            ObjectNode takenApart = null;
             OptimizerOptions options = new OptimizerOptions("adamw", 0.9, 0.999, 1e-8, 0, Map.of());
             try (Optimizer optimizer = MasterWeights.optimizer(
                     new AdamW.Provider(), ParameterGroup.all(trainable, 0.01), Set.of(), options)) {
                 Backpropagation backpropagation = new Backpropagation(model, checkpointing)
                         .with(fused ? SegmentFactory.installed() : SegmentFactory.autograd());
-                for (int step = 0; step < steps; step++) {
-                    long start = System.nanoTime();
-                    double scale = 1.0 / data.labelledTokens();
-                    backpropagation.run(data.modelInputs(), LanguageModelLoss.of(model.network(), data, scale));
+                double scale = 1.0 / data.labelledTokens();
+                Runnable gradients = () ->
+                        backpropagation.run(data.modelInputs(), LanguageModelLoss.of(model.network(), data, scale));
+                Runnable update = () -> {
                     optimizer.step(1e-4);
                     optimizer.clearGradients();
+                };
+                for (int step = 0; step < steps; step++) {
+                    long start = System.nanoTime();
+                    gradients.run();
+                    update.run();
                     seconds.add((System.nanoTime() - start) / 1e9);
+                }
+                if (profile) {
+                    StepProfile.Limits limits = new StepProfile.Limits(
+                            FloatingPointLimit.measure(model.network(), batch * seq), StepProfile.Limits.copyRate());
+                    takenApart = StepProfile.of(gradients, update, limits).json(limits);
                 }
             }
             MemoryPlan plan = MemoryPlan.of(
@@ -146,7 +164,11 @@ final class BenchStepCommand implements Callable<Integer> {
                             .build(),
                     new MemoryPlan.Load(batch, seq),
                     process);
-            return result(chosen, seconds.subList(1, seconds.size()), base, plan);
+            ObjectNode result = result(chosen, seconds.subList(1, seconds.size()), base, plan);
+            if (takenApart != null) {
+                result.set("profile", takenApart);
+            }
+            return result;
         }
     }
 
