@@ -50,6 +50,14 @@ class FamiliarKeysTest {
             Map.entry("peft.PromptTuningConfig", "prompt_tuning"),
             Map.entry("peft.PromptEncoderConfig", "p_tuning"),
             Map.entry("peft.OFTConfig", "oft"),
+            Map.entry("peft.BOFTConfig", "boft"),
+            Map.entry("peft.MissConfig", "miss"),
+            Map.entry("peft.RoadConfig", "road"),
+            Map.entry("peft.DeloraConfig", "delora"),
+            Map.entry("peft.HiraConfig", "hira"),
+            Map.entry("peft.C3AConfig", "c3a"),
+            Map.entry("peft.ShiraConfig", "shira"),
+            Map.entry("peft.TrainableTokensConfig", "trainable_tokens"),
             Map.entry("peft.HRAConfig", "hra"),
             Map.entry("peft.FourierFTConfig", "fourierft"));
 
@@ -74,6 +82,9 @@ class FamiliarKeysTest {
         values.put("train_file", "data.jsonl");
         if (method.equals("prefix_tuning") || method.equals("prompt_tuning") || method.equals("p_tuning")) {
             values.put("num_virtual_tokens", 4);
+        }
+        if (method.equals("trainable_tokens")) {
+            values.put("token_indices", List.of(4));
         }
         if (!given.containsKey("peft_type") && !given.containsKey("use_peft")) {
             values.put("method", method);
@@ -132,8 +143,11 @@ class FamiliarKeysTest {
     @ParameterizedTest
     @MethodSource("configurations")
     void defaultsThatSayWhatIsDoneAnywayAreAccepted(String configuration) {
-        // PEFT ignores r for AdaLoRA, nothing is quantised without load_in_4bit, and only experts have a balance.
-        Set<String> unused = Set.of("router_aux_loss_coef", "bnb_4bit_quant_type", "r", "loftq_config");
+        // PEFT ignores r for AdaLoRA, nothing is quantised without load_in_4bit, only experts have a balance, and to
+        // train no
+        // token's row is to train nothing.
+        Set<String> unused =
+                Set.of("router_aux_loss_coef", "bnb_4bit_quant_type", "r", "loftq_config", "token_indices");
         if (configuration.startsWith("peft.") && !METHODS.containsKey(configuration)) {
             return;
         }
@@ -311,9 +325,9 @@ class FamiliarKeysTest {
                 "assistant_only_los: true|unknown key 'assistant_only_los'; did you mean 'assistant_only_loss'?",
                 "cutoff_len: 5|unknown key 'cutoff_len': here it is 'max_length'",
                 "num_virtual_tokens: 5|'num_virtual_tokens' belongs to method prefix_tuning, prompt_tuning, p_tuning, ptuning_v2, and this is method lora",
-                "boft_block_size: 4|'boft_block_size' is a key of PEFT's BOFTConfig, which is not built here",
+                "xlora_depth: 4|'xlora_depth' is a key of PEFT's XLoraConfig, which is not built here",
                 "rho: 2|'rho' is a key inside 'eva_config'",
-                "method: boft|unknown method 'boft'; there are ",
+                "method: xlora|unknown method 'xlora'; there are ",
                 "model_revision: v1|'model_revision' is for a model on the hub, and . is a directory here",
                 "data_seed: 7|'data_seed' is 7, expected the value of seed, 42",
                 "resume_from_checkpoint: out/checkpoint-5|'resume_from_checkpoint' is out/checkpoint-5, expected true, or the latest"

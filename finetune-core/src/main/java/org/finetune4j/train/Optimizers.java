@@ -6,6 +6,7 @@ import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -26,11 +27,17 @@ final class Optimizers {
         List<ParameterGroup> groups = arguments.decayNormsAndBiases()
                 ? ParameterGroup.all(trainable, arguments.weightDecay())
                 : ParameterGroup.withoutNormsAndBiases(network, trainable, arguments.weightDecay());
-        return membership.optimizer(
+        Optimizer optimizer = membership.optimizer(
                 OptimizerProvider.named(arguments.optimizer().name()),
                 ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
                 tables(network),
                 arguments.optimizer());
+        if (optimizer.averagesWeights() && arguments.emaDecay() > 0) {
+            optimizer.close();
+            throw new UserErrorException("optim " + arguments.optimizer().name()
+                    + " averages the weights itself: leave out ema_decay, which is " + arguments.emaDecay());
+        }
+        return optimizer;
     }
 
     /** States are saved by names, and those of a second adapter on a model are the first one's: they get a number. */

@@ -375,9 +375,11 @@ final class TrainingRun implements AutoCloseable {
         listener.onEvaluation(metrics);
     }
 
+    /** Exchanges the trained weights with their average, where the run or its optimizer keeps one. */
     private void swapAverage() {
         try (CausalLM.Entry entry = model.enter()) {
             state.average().swap();
+            state.optimizer().swapEvaluationWeights();
         }
     }
 

@@ -105,6 +105,18 @@ class ResumeTest {
     }
 
     @Test
+    void anOptimizerThatAveragesResumesExactly() throws IOException {
+        Path straight = directory.resolve("straight");
+        Path stopped = directory.resolve("stopped");
+        SyntheticSamples samples = new SyntheticSamples(9, 199, 1);
+        TrainingArgumentsBuilder shared = arguments().optimizer("schedule_free_adamw");
+        run(GOLDENS.resolve("llama"), shared.outputDirectory(straight).build(), samples, Long.MAX_VALUE);
+        run(GOLDENS.resolve("llama"), shared.outputDirectory(stopped).build(), samples, 3);
+        run(GOLDENS.resolve("llama"), shared.resume(true).build(), samples, Long.MAX_VALUE);
+        assertSameState(straight, stopped, 8);
+    }
+
+    @Test
     void recordsThatAreStreamedFromFilesResumeInTheMiddleOfAnEpochAndOfAnAccumulation() throws IOException {
         writeRecords(directory.resolve("a.jsonl"), 23, "\n{broken\n");
         writeRecords(directory.resolve("b.jsonl"), 14, "");

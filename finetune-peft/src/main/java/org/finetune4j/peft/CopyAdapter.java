@@ -15,7 +15,8 @@ public final class CopyAdapter extends PeftAdapter {
 
     private final Map<String, @Nullable Object> configuration;
 
-    private CopyAdapter(CausalLM model, List<TrainedCopy> copies, Map<String, @Nullable Object> configuration) {
+    private CopyAdapter(
+            CausalLM model, List<? extends AdapterPart> copies, Map<String, @Nullable Object> configuration) {
         super(model, copies);
         this.configuration = new LinkedHashMap<>(configuration);
     }
@@ -29,7 +30,7 @@ public final class CopyAdapter extends PeftAdapter {
      * @return the adapter, enabled
      */
     public static CopyAdapter of(
-            CausalLM model, List<TrainedCopy> copies, Map<String, @Nullable Object> configuration) {
+            CausalLM model, List<? extends AdapterPart> copies, Map<String, @Nullable Object> configuration) {
         return enabled(new CopyAdapter(model, copies, configuration));
     }
 

@@ -9,7 +9,11 @@ import org.finetune4j.model.CausalLM;
 /** The modules that PEFT targets when nobody says which, by method and {@code model_type}. */
 public final class DefaultTargets {
 
+    /** The key of the method whose defaults hold for what a method has none of its own for. */
+    private static final String LIKE = "like";
+
     private static final Map<String, Map<String, Object>> BY_METHOD = PeftKeys.load("default-targets.json");
+    private static final Map<String, Object> LIKE_LORA = Map.of(LIKE, "LORA");
 
     private DefaultTargets() {}
 
@@ -37,7 +41,11 @@ public final class DefaultTargets {
      */
     public static Optional<TargetModules> find(String list, CausalLM model) {
         String type = model.config().text("model_type", "");
-        Object value = BY_METHOD.getOrDefault(list, Map.of()).get(type);
+        Map<String, Object> own = BY_METHOD.getOrDefault(list, LIKE_LORA);
+        Object value = own.get(type);
+        if (value == null && own.get(LIKE) instanceof String other) {
+            return find(other, model);
+        }
         if (value instanceof List<?> names) {
             return Optional.of(
                     new TargetModules.Names(names.stream().map(String::valueOf).toList()));

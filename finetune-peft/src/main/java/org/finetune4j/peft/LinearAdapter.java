@@ -26,17 +26,6 @@ public class LinearAdapter extends PeftAdapter {
     private final Collection<String> paths;
     private final boolean conv1d;
 
-    /** Makes what a method adds to one layer, without changing the model. */
-    public interface LayerFactory {
-        /**
-         * {@return what is added to a layer}
-         *
-         * @param path in the model
-         * @param linear the layer there
-         */
-        AdaptedLinear make(String path, Linear linear);
-    }
-
     /**
      * Holds what was added to the layers of a model.
      *
@@ -66,29 +55,24 @@ public class LinearAdapter extends PeftAdapter {
      * Adapts every layer that is selected.
      *
      * @param model gets the adapter
-     * @param peftType such as {@code LORA}
-     * @param modules which layers are adapted, and which modules train as a whole
-     * @param settings the method's own under PEFT's keys, without those of {@code modules}
+     * @param method says which layers, and what is added to each
      * @param trainable whether its parameters train
-     * @param factory called for each layer with autograd off
      * @return the adapter, enabled
      */
-    public static LinearAdapter attach(
-            CausalLM model,
-            String peftType,
-            ModuleSelection modules,
-            Supplier<Map<String, @Nullable Object>> settings,
-            boolean trainable,
-            LayerFactory factory) {
+    static LinearAdapter attach(CausalLM model, LinearStrategy method, boolean trainable) {
+        String peftType = method.peftType();
+        ModuleSelection modules = method.modules();
         Map<String, Linear> targets = targets(model, peftType, modules);
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
+            LayerFactory factory = method.layers(model, targets, trainable);
             List<AdapterPart> parts = new ArrayList<>();
             targets.forEach((path, linear) -> parts.add(factory.make(path, linear)));
+            parts.addAll(factory.shared());
             parts.addAll(modules.savedModules(model, targets.keySet(), trainable));
             return construction.complete(
-                    enabled(new LinearAdapter(model, peftType, modules, settings, targets, parts)));
+                    enabled(new LinearAdapter(model, peftType, modules, () -> method.toJson(model), targets, parts)));
         }
     }
 

@@ -57,10 +57,10 @@ public record LycorisConfig(
      * Reads the shared keys.
      *
      * @param settings under PEFT's keys
-     * @param fromFile whether they are an adapter's own file and not a user's configuration
+     * @param modules which layers, and which modules train as a whole
      * @return the settings
      */
-    public static LycorisConfig from(Settings settings, boolean fromFile) {
+    public static LycorisConfig from(Settings settings, ModuleSelection modules) {
         return new LycorisConfig(
                 settings.integer("r", 8, 1, Settings.LARGEST_SIZE),
                 settings.number("alpha", 8),
@@ -68,7 +68,7 @@ public record LycorisConfig(
                 settings.number("module_dropout", 0, 0, 0.999),
                 Patterns.checked(settings, "rank_pattern", settings.integersByName("rank_pattern")),
                 Patterns.checked(settings, "alpha_pattern", settings.numbersByName("alpha_pattern")),
-                ModuleSelection.from(settings, fromFile));
+                modules);
     }
 
     /**
@@ -99,14 +99,5 @@ public record LycorisConfig(
         json.put("rank_pattern", rankPattern);
         json.put("alpha_pattern", PeftKeys.numbers(alphaPattern));
         return json;
-    }
-
-    /** {@return what a report shows} */
-    public Map<String, Object> describe() {
-        Map<String, Object> shown = new LinkedHashMap<>();
-        shown.put("r", rank);
-        shown.put("alpha", alpha);
-        shown.put("target_modules", modules.describeTargets());
-        return shown;
     }
 }

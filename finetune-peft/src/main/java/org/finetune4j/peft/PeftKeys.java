@@ -33,7 +33,8 @@ public final class PeftKeys {
             "qalora_group_size",
             "use_effective_conv2d",
             "eva_config",
-            "loftq_config");
+            "loftq_config",
+            "eps");
 
     /** Keys that say which numbers a file of weights holds and what is computed with them. */
     private static final Set<String> SHAPING = Set.of(

@@ -30,12 +30,12 @@ public abstract class RotatedInputLayer extends AdaptedLinear {
     protected abstract Tensor rotated(Tensor rows, boolean back);
 
     @Override
-    public final Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
+    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         return linear.project(rotated(x, false), context);
     }
 
     @Override
-    protected final Tensor mergedWeight(Tensor weight) {
+    protected Tensor mergedWeight(Tensor weight) {
         return rotated(weight, true); // x R W^T = x (W R^T)^T
     }
 }

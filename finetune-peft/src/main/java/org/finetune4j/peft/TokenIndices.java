@@ -78,17 +78,30 @@ public record TokenIndices(Map<String, List<Integer>> byModule) {
     }
 
     private static List<Integer> ids(Settings settings, @Nullable Object value) {
+        return ids(settings, KEY, value);
+    }
+
+    /**
+     * Ids of tokens.
+     *
+     * @param settings a user's or an adapter's
+     * @param key whose value it is, for messages
+     * @param value a list
+     * @return the ids
+     * @throws UserErrorException when it is something else
+     */
+    public static List<Integer> ids(Settings settings, String key, @Nullable Object value) {
         List<Integer> ids = new ArrayList<>();
         if (value instanceof List<?> list) {
             for (Object id : list) {
                 if (!(id instanceof Integer number) || number < 0 || ids.contains(number)) {
-                    throw settings.invalid(KEY, "different ids of tokens, such as [5, 6]");
+                    throw settings.invalid(key, "different ids of tokens, such as [5, 6]");
                 }
                 ids.add(number);
             }
             return ids;
         }
-        throw settings.invalid(KEY, "a list of ids of tokens, or lists by module, such as {embed_tokens: [5, 6]}");
+        throw settings.invalid(key, "a list of ids of tokens, or lists by module, such as {embed_tokens: [5, 6]}");
     }
 
     /**
@@ -123,6 +136,28 @@ public record TokenIndices(Map<String, List<Integer>> byModule) {
      * @throws UserErrorException when a name means no table of tokens, an id has no row, or ties cannot be kept
      */
     public List<TokenRows> parts(CausalLM model, Collection<String> taken, boolean tie, boolean trainable) {
+        return parts(model, taken, tie, false, trainable);
+    }
+
+    /**
+     * The rows as an adapter of their own, PEFT's {@code TRAINABLE_TOKENS}.
+     *
+     * @param model whose rows they are
+     * @param neutral whether they start as the base has them, else from standard normal values
+     * @param trainable whether they train
+     * @return the parts of an adapter
+     * @throws UserErrorException when a name means no table of tokens or an id has no row
+     */
+    public List<TokenRows> alone(CausalLM model, boolean neutral, boolean trainable) {
+        List<TokenRows> parts = parts(model, List.of(), false, true, trainable);
+        if (!neutral) {
+            parts.forEach(TokenRows::drawAgain);
+        }
+        return parts;
+    }
+
+    private List<TokenRows> parts(
+            CausalLM model, Collection<String> taken, boolean tie, boolean alone, boolean trainable) {
         DecoderModel network = model.network();
         Map<Module, List<Integer>> tables = new LinkedHashMap<>();
         byModule.forEach((name, ids) -> tables.put(table(network, name), ids));
@@ -147,7 +182,13 @@ public record TokenIndices(Map<String, List<Integer>> byModule) {
             }
             if (!(tied && table == network.outputLayer())) {
                 parts.add(new TokenRows(
-                        model, path, table, entry.getValue(), tied && table == network.inputEmbedding(), trainable));
+                        model,
+                        path,
+                        table,
+                        entry.getValue(),
+                        tied && table == network.inputEmbedding(),
+                        alone,
+                        trainable));
             }
         }
         return parts;

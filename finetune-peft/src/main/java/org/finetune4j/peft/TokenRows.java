@@ -2,6 +2,7 @@ package org.finetune4j.peft;
 
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
@@ -30,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 public final class TokenRows implements AdapterPart {
 
     private final DecoderModel network;
-    private final String key;
+    private final List<String> keys;
     private final Module table;
     private final boolean tied;
     private final int[] ids;
@@ -40,10 +41,25 @@ public final class TokenRows implements AdapterPart {
     private final Tensor kept;
     private @Nullable ReplacedParameter merged;
 
-    /** Takes the base's rows as they are; nothing of the model is changed yet. */
-    TokenRows(CausalLM model, String path, Module table, List<Integer> tokens, boolean tied, boolean trainable) {
+    /**
+     * Takes the base's rows as they are; nothing of the model is changed yet.
+     *
+     * @param alone whether the rows are an adapter by themselves, whose file has those of a tied output layer once more
+     */
+    TokenRows(
+            CausalLM model,
+            String path,
+            Module table,
+            List<Integer> tokens,
+            boolean tied,
+            boolean alone,
+            boolean trainable) {
         this.network = model.network();
-        this.key = AdapterWeights.PREFIX + path + ".token_adapter.trainable_tokens_delta";
+        String name = alone ? ".trainable_tokens_delta" : ".token_adapter.trainable_tokens_delta";
+        List<String> paths = alone && tied ? List.of(path, network.nameOf(network.outputLayer())) : List.of(path);
+        this.keys = paths.stream()
+                .map(place -> AdapterWeights.PREFIX + place + name)
+                .toList();
         this.table = table;
         this.tied = tied;
         this.ids = tokens.stream().mapToInt(id -> id).toArray();
@@ -74,13 +90,20 @@ public final class TokenRows implements AdapterPart {
         this.rows = InitialValues.parameter(model, path + ".trainable_tokens_delta", values.copy(), trainable);
     }
 
+    /** Starts from standard normal values in place of the base's rows. */
+    void drawAgain() {
+        rows.value().detach().copyInPlace(InitialValues.normal(index.device(), 1, rows.shape()));
+    }
+
     private Parameter weight() {
         return table instanceof Embedding embedding ? embedding.weight() : ((Linear) table).weight();
     }
 
     @Override
     public Map<String, Parameter> parametersByKey() {
-        return Map.of(key, rows);
+        Map<String, Parameter> parameters = new LinkedHashMap<>();
+        keys.forEach(key -> parameters.put(key, rows));
+        return parameters;
     }
 
     @Override

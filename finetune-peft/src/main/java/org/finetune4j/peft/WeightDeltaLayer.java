@@ -4,14 +4,13 @@ import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.SequenceContext;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
-/** {@code y = base(x) + D x} with a dense matrix D that is computed from a few parameters in every pass. */
-public abstract class WeightDeltaLayer extends AdaptedLinear {
+/** A dense change of the weight that may be left out in training, in rows or as a whole, as LyCORIS has it. */
+public abstract class WeightDeltaLayer extends DenseDeltaLayer {
 
     private final LycorisConfig config;
 
@@ -27,13 +26,6 @@ public abstract class WeightDeltaLayer extends AdaptedLinear {
         super(model, path, base);
         this.config = config;
     }
-
-    /**
-     * {@return the change of the weight, [out, in]}
-     *
-     * @param dtype of the result
-     */
-    protected abstract Tensor delta(DType dtype);
 
     /** {@return whether {@code rank_dropout} scales up what it leaves} */
     protected abstract boolean scalesRankDropout();
@@ -60,10 +52,5 @@ public abstract class WeightDeltaLayer extends AdaptedLinear {
                 .greaterThan(probability)
                 .to(delta.dtype()); // [out, 1]
         return delta.mul(scalesRankDropout() ? kept.div(kept.mean()) : kept);
-    }
-
-    @Override
-    protected final Tensor mergedWeight(Tensor weight) {
-        return weight.add(delta(weight.dtype()));
     }
 }

@@ -4,28 +4,31 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.TinyModels;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.adalora.AdaLora;
 import org.finetune4j.peft.adalora.AdaLoraConfig;
 import org.finetune4j.peft.bitfit.BitFit;
+import org.finetune4j.peft.boft.Boft;
+import org.finetune4j.peft.c3a.C3a;
+import org.finetune4j.peft.delora.Delora;
 import org.finetune4j.peft.fourierft.FourierFt;
-import org.finetune4j.peft.fourierft.FourierFtConfig;
 import org.finetune4j.peft.freeze.Freeze;
+import org.finetune4j.peft.hira.Hira;
 import org.finetune4j.peft.hra.Hra;
-import org.finetune4j.peft.hra.HraConfig;
 import org.finetune4j.peft.ia3.Ia3;
-import org.finetune4j.peft.ia3.Ia3Config;
 import org.finetune4j.peft.lntuning.LnTuning;
 import org.finetune4j.peft.loha.Loha;
-import org.finetune4j.peft.loha.LohaConfig;
 import org.finetune4j.peft.lokr.Lokr;
-import org.finetune4j.peft.lokr.LokrConfig;
+import org.finetune4j.peft.miss.Miss;
+import org.finetune4j.peft.miss.Miss.Form;
 import org.finetune4j.peft.oft.Oft;
-import org.finetune4j.peft.oft.OftConfig;
+import org.finetune4j.peft.road.Road;
+import org.finetune4j.peft.shira.Shira;
+import org.finetune4j.peft.tokens.TrainableTokens;
 import org.finetune4j.peft.vera.Vera;
-import org.finetune4j.peft.vera.VeraConfig;
 import org.finetune4j.strategy.AdapterContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
@@ -39,7 +42,7 @@ class MethodContractTest {
     class VeraOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Vera.of(new VeraConfig(8, 0.3, 0.1, 7, true, true, modules));
+            return new Vera(8, 0.3, 0.1, 7, true, true, modules);
         }
 
         @Override
@@ -59,7 +62,7 @@ class MethodContractTest {
 
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Vera.of(new VeraConfig(4, 0, 0.1, 3, false, true, modules));
+            return new Vera(4, 0, 0.1, 3, false, true, modules);
         }
 
         @Override
@@ -82,7 +85,7 @@ class MethodContractTest {
 
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Ia3.of(new Ia3Config(modules, inputs, true));
+            return new Ia3(modules, inputs, true);
         }
 
         @Override
@@ -114,7 +117,7 @@ class MethodContractTest {
     class OftOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Oft.of(new OftConfig(0, 8, false, false, 5, true, modules));
+            return new Oft(0, 8, false, false, 5, true, modules);
         }
 
         @Override
@@ -126,10 +129,177 @@ class MethodContractTest {
     }
 
     @Nested
+    class BoftOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Boft(4, 0, 2, 0.1, true, modules);
+        }
+
+        @Override
+        protected List<String> models() {
+            return List.of(
+                    "llama",
+                    "gpt2",
+                    TinyModels.DEEP,
+                    "qwen2",
+                    "phi3"); // the router leaves an expert of qwen3_moe without tokens
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> 2 * 4 * layer.inFeatures() + layer.outFeatures())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class MissOnAllLayers extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Miss(8, 1, 0.3, Form.PLAIN, modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> 8 * layer.outFeatures())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class MissThatMultipliesTheWeight extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return List.of("llama", "gpt2");
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Miss(8, 1, 0, Form.BAT, modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> 8 * layer.outFeatures())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class RoadOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Road(Road.Variant.ROAD_1, 2, true, modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream().mapToLong(Linear::outFeatures).sum();
+        }
+    }
+
+    @Nested
+    class DeloraOnAllLayers extends TargetedContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Delora(4, 3, 0.3, true, Map.of(), Map.of(), modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(allLinear(model), 4) + allLinear(model).size();
+        }
+    }
+
+    @Nested
+    class HiraOnAllLayers extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Hira(4, 0.3, Hira.Start.NEUTRAL, Map.of(), modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(allLinear(model), 4);
+        }
+    }
+
+    @Nested
+    class C3aOnAllLayers extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new C3a(8, C3a.Start.ZERO, Map.of(), modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> layer.inFeatures() * layer.outFeatures() / 8)
+                    .sum();
+        }
+    }
+
+    @Nested
+    class ShiraOnAllLayers extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Shira(2, 3, true, modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(allLinear(model), 2);
+        }
+    }
+
+    @Nested
+    class RowsOfTokens extends AdapterContract {
+        private static final List<Integer> TOKENS = List.of(5, 9, 17, 33);
+
+        @Override
+        protected FineTuningStrategy strategy() {
+            return TrainableTokens.of(TOKENS);
+        }
+
+        @Override
+        protected Optional<FineTuningStrategy> withTarget(String name) {
+            return Optional.empty();
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return TOKENS.size() * model.network().inputEmbedding().weight().size(1);
+        }
+    }
+
+    @Nested
     class HraOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Hra.of(new HraConfig(4, false, true, modules));
+            return new Hra(4, false, true, modules);
         }
 
         @Override
@@ -147,7 +317,7 @@ class MethodContractTest {
     class FourierFtOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return FourierFt.of(new FourierFtConfig(50, 40, 777, true, Map.of(), modules));
+            return new FourierFt(50, 40, 777, true, Map.of(), modules);
         }
 
         @Override
@@ -161,7 +331,7 @@ class MethodContractTest {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             LycorisConfig dropping = new LycorisConfig(3, 6, 0.2, 0.2, Map.of(), Map.of(), modules);
-            return Loha.of(new LohaConfig(dropping, true));
+            return new Loha(dropping, true);
         }
 
         @Override
@@ -179,7 +349,7 @@ class MethodContractTest {
 
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Lokr.of(LokrConfig.of(LycorisConfig.of(modules, 3, 6)));
+            return Lokr.of(LycorisConfig.of(modules, 3, 6));
         }
 
         @Override
@@ -203,7 +373,7 @@ class MethodContractTest {
 
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return Lokr.of(new LokrConfig(LycorisConfig.of(modules, 2, 4), true, -1, false, LokrConfig.Start.LYCORIS));
+            return new Lokr(LycorisConfig.of(modules, 2, 4), true, -1, false, Lokr.Start.LYCORIS);
         }
 
         @Override

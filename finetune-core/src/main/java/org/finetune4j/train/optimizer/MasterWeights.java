@@ -84,6 +84,19 @@ public final class MasterWeights implements Optimizer {
     }
 
     @Override
+    public boolean averagesWeights() {
+        return optimizer.averagesWeights();
+    }
+
+    @Override
+    public void swapEvaluationWeights() {
+        if (optimizer.averagesWeights()) {
+            optimizer.swapEvaluationWeights();
+            masters.values().forEach(MasterValue::round);
+        }
+    }
+
+    @Override
     public void clearGradients() {
         optimizer.clearGradients();
     }

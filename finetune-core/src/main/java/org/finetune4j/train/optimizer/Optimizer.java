@@ -30,6 +30,17 @@ public interface Optimizer extends AutoCloseable {
      */
     void restore(Map<String, Tensor> state);
 
+    /**
+     * {@return whether the weights that answer best are others than those that the next step starts from} {@link
+     * #swapEvaluationWeights} exchanges the two.
+     */
+    default boolean averagesWeights() {
+        return false;
+    }
+
+    /** Puts the weights that are to be evaluated and kept in the place of the trained ones; a second time brings these back, bit for bit. */
+    default void swapEvaluationWeights() {}
+
     @Override
     void close();
 }

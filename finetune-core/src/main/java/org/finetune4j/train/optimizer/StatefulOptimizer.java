@@ -35,6 +35,26 @@ abstract class StatefulOptimizer implements Optimizer {
      */
     abstract void update(Parameter parameter, Tensor value, Tensor gradient, ParameterGroup group, double learningRate);
 
+    /**
+     * Told of every step before parameters move, for what does not belong to one of them.
+     *
+     * @param learningRate of this step, before the factors of groups
+     */
+    void begin(double learningRate) {}
+
+    /** What belongs to no parameter and must be saved as well. */
+    Map<String, Tensor> ownState() {
+        return Map.of();
+    }
+
+    /** Takes over what {@link #ownState} gave, where the state has it. */
+    void restoreOwn(Map<String, Tensor> state) {}
+
+    /** All parameters, in their groups. */
+    final List<ParameterGroup> groups() {
+        return groups;
+    }
+
     /** Number of the present step, from 1. */
     final long steps() {
         return steps;
@@ -43,6 +63,7 @@ abstract class StatefulOptimizer implements Optimizer {
     @Override
     public final void step(double learningRate) {
         steps++;
+        begin(learningRate);
         try (Autograd.Mode mode = Autograd.disabled()) {
             for (ParameterGroup group : groups) {
                 try (TensorScope scope = TensorScope.open()) {
@@ -73,6 +94,7 @@ abstract class StatefulOptimizer implements Optimizer {
     public final Map<String, Tensor> state() {
         Map<String, Tensor> saved = ParameterStates.ordered();
         saved.put(STEP, Tensors.of(new long[] {steps}, 1));
+        saved.putAll(ownState());
         for (ParameterGroup group : groups) {
             states.forEach(state -> state.saveTo(saved, group.parameters()));
         }
@@ -83,13 +105,14 @@ abstract class StatefulOptimizer implements Optimizer {
     public final void restore(Map<String, Tensor> state) {
         Tensor step = state.get(STEP);
         steps = step == null ? 0 : step.toLongArray()[0];
+        restoreOwn(state);
         for (ParameterGroup group : groups) {
             states.forEach(kind -> kind.restore(state, group.parameters()));
         }
     }
 
     @Override
-    public final void close() {
+    public void close() {
         states.forEach(ParameterStates::close);
     }
 }

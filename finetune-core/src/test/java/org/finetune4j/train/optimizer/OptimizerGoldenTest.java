@@ -157,7 +157,8 @@ class OptimizerGoldenTest {
                 "muon",
                 "galore_adamw",
                 "apollo_adamw",
-                "adam_mini"
+                "adam_mini",
+                "schedule_free_adamw"
             })
     void theStateHasAsManyBytesAsPromised(String name) {
         OptimizerOptions options = options(name, "");

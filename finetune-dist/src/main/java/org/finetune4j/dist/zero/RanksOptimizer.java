@@ -20,6 +20,19 @@ record RanksOptimizer(Optimizer own, Runnable exchange, Runnable clear) implemen
     }
 
     @Override
+    public boolean averagesWeights() {
+        return own.averagesWeights();
+    }
+
+    @Override
+    public void swapEvaluationWeights() {
+        if (own.averagesWeights()) {
+            own.swapEvaluationWeights();
+            exchange.run();
+        }
+    }
+
+    @Override
     public void clearGradients() {
         own.clearGradients();
         clear.run();

@@ -6,25 +6,22 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.nn.SequenceContext;
-import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.DenseDeltaLayer;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.LinearAlgebra;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
-import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + D x} with {@code D = scaling * real(inverse Fourier transform of F)}, F zero but at the learned frequencies. */
-final class FourierFtLayer extends AdaptedLinear {
+final class FourierFtLayer extends DenseDeltaLayer {
 
     private final Parameter spectrum;
     private final Tensor places;
     private final double scaling;
 
-    FourierFtLayer(CausalLM model, FourierFtConfig config, String path, Linear linear, boolean trainable) {
+    FourierFtLayer(CausalLM model, FourierFt config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         long size = linear.inFeatures() * linear.outFeatures();
         int frequencies = config.frequenciesOf(path);
@@ -50,17 +47,7 @@ final class FourierFtLayer extends AdaptedLinear {
     }
 
     @Override
-    public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
-        return linear.project(x, context).add(Functional.linear(x, delta(x.dtype()), null));
-    }
-
-    @Override
-    protected Tensor mergedWeight(Tensor weight) {
-        return weight.add(delta(weight.dtype()));
-    }
-
-    /** [out, in]. */
-    private Tensor delta(DType dtype) {
+    protected Tensor delta(DType dtype) {
         // Transforms are calculated in float32 at least.
         DType exact = dtype == DType.FLOAT64 ? dtype : DType.FLOAT32;
         long out = base().outFeatures();

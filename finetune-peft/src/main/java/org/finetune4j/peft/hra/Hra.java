@@ -2,28 +2,33 @@ package org.finetune4j.peft.hra;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.finetune4j.Settings;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.peft.LinearAdapter;
-import org.finetune4j.peft.PeftAdapter;
-import org.finetune4j.peft.PeftStrategy;
-import org.finetune4j.strategy.DeltaKind;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.peft.LayerFactory;
+import org.finetune4j.peft.LinearStrategy;
+import org.finetune4j.peft.ModuleSelection;
+import org.jspecify.annotations.Nullable;
 
-/** Householder reflection adaptation (Yuan et al. 2024, arXiv:2405.17484): r reflections of the input, each one vector. */
-public final class Hra implements PeftStrategy {
+/**
+ * Householder reflection adaptation (Yuan et al. 2024, arXiv:2405.17484): r reflections of the input, each one vector. The
+ * settings have PEFT's names and defaults.
+ *
+ * @param rank how many reflections
+ * @param orthogonal whether their vectors are made orthogonal (Gram and Schmidt) before they reflect
+ * @param neutral whether the adapter changes nothing at first: pairs of equal vectors, which needs an even rank
+ * @param modules which layers, and which modules train as a whole
+ */
+public record Hra(int rank, boolean orthogonal, boolean neutral, ModuleSelection modules) implements LinearStrategy {
 
-    private final HraConfig config;
+    static final String PEFT_TYPE = "HRA";
 
-    private Hra(HraConfig config) {
-        this.config = config;
-    }
-
-    /**
-     * {@return HRA with these settings}
-     *
-     * @param config the settings
-     */
-    public static Hra of(HraConfig config) {
-        return new Hra(config);
+    static Hra from(Settings settings, ModuleSelection modules) {
+        return new Hra(
+                settings.integer("r", 8, 1, Settings.LARGEST_SIZE),
+                settings.flag("apply_GS", false),
+                settings.flag("init_weights", true),
+                modules);
     }
 
     @Override
@@ -32,26 +37,21 @@ public final class Hra implements PeftStrategy {
     }
 
     @Override
-    public DeltaKind deltaKind() {
-        return DeltaKind.REPARAMETERISATION;
+    public String peftType() {
+        return PEFT_TYPE;
     }
 
     @Override
-    public PeftAdapter attach(CausalLM model, boolean trainable) {
-        return LinearAdapter.attach(
-                model,
-                HraConfig.PEFT_TYPE,
-                config.modules(),
-                config::toJson,
-                trainable,
-                (path, linear) -> new HraLayer(model, config, path, linear, trainable));
+    public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
+        return (path, linear) -> new HraLayer(model, this, path, linear, trainable);
     }
 
     @Override
-    public Map<String, Object> settings() {
-        Map<String, Object> shown = new LinkedHashMap<>();
-        shown.put("r", config.rank());
-        shown.put("target_modules", config.modules().describeTargets());
-        return shown;
+    public Map<String, @Nullable Object> toJson() {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        json.put("r", rank);
+        json.put("apply_GS", orthogonal);
+        json.put("init_weights", neutral);
+        return json;
     }
 }

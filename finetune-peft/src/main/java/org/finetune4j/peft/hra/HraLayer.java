@@ -21,7 +21,7 @@ final class HraLayer extends RotatedInputLayer {
     private final int rank;
     private final boolean orthogonal;
 
-    HraLayer(CausalLM model, HraConfig config, String path, Linear linear, boolean trainable) {
+    HraLayer(CausalLM model, Hra config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         this.rank = config.rank();
         this.orthogonal = config.orthogonal();

@@ -1,19 +1,12 @@
 package org.finetune4j.peft.hra;
 
-import org.finetune4j.Settings;
-import org.finetune4j.peft.PeftMethod;
-import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.peft.LinearMethod;
 
 /** Makes HRA from settings, and reads its adapters. */
-public final class HraMethod extends PeftMethod {
+public final class HraMethod extends LinearMethod {
 
     /** Made by the service loader. */
     public HraMethod() {
-        super("hra", HraConfig.PEFT_TYPE);
-    }
-
-    @Override
-    protected PeftStrategy read(Settings settings, boolean fromFile) {
-        return Hra.of(HraConfig.from(settings, fromFile));
+        super("hra", Hra.PEFT_TYPE, Hra::from);
     }
 }

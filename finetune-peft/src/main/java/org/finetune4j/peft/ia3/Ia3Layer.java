@@ -17,7 +17,7 @@ final class Ia3Layer extends AdaptedLinear {
     private final boolean ofInput;
 
     /** @param ofInput whether the scales [1, in] are of the input; else they are of the output: [out, 1] */
-    Ia3Layer(CausalLM model, Ia3Config config, String path, Linear linear, boolean ofInput, boolean trainable) {
+    Ia3Layer(CausalLM model, Ia3 config, String path, Linear linear, boolean ofInput, boolean trainable) {
         super(model.network(), path, linear);
         this.ofInput = ofInput;
         long[] shape = ofInput ? new long[] {1, linear.inFeatures()} : new long[] {linear.outFeatures(), 1};

@@ -9,12 +9,12 @@ public final class Ia3Method extends PeftMethod {
 
     /** Made by the service loader. */
     public Ia3Method() {
-        super("ia3", Ia3Config.PEFT_TYPE);
+        super("ia3", Ia3.PEFT_TYPE);
     }
 
     @Override
     protected PeftStrategy read(Settings settings, boolean fromFile) {
-        return Ia3.of(Ia3Config.from(settings, fromFile));
+        return Ia3.from(settings, fromFile);
     }
 
     @Override

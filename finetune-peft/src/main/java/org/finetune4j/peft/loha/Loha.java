@@ -1,28 +1,29 @@
 package org.finetune4j.peft.loha;
 
+import java.util.LinkedHashMap;
 import java.util.Map;
+import org.finetune4j.Settings;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.peft.LinearAdapter;
-import org.finetune4j.peft.PeftAdapter;
-import org.finetune4j.peft.PeftStrategy;
-import org.finetune4j.strategy.DeltaKind;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.peft.LayerFactory;
+import org.finetune4j.peft.LinearStrategy;
+import org.finetune4j.peft.LycorisConfig;
+import org.finetune4j.peft.ModuleSelection;
+import org.jspecify.annotations.Nullable;
 
-/** LoHa (Hyeon-Woo et al. 2022, Yeh et al. 2024): the elementwise product of two low-rank matrices has a rank up to r^2. */
-public final class Loha implements PeftStrategy {
+/**
+ * LoHa (Hyeon-Woo et al. 2022, Yeh et al. 2024): the elementwise product of two low-rank matrices has a rank up to r^2. The
+ * settings have PEFT's names and defaults.
+ *
+ * @param shared rank, alpha, dropout and layers
+ * @param neutral whether the adapter changes nothing at first
+ */
+public record Loha(LycorisConfig shared, boolean neutral) implements LinearStrategy {
 
-    private final LohaConfig config;
+    static final String PEFT_TYPE = "LOHA";
 
-    private Loha(LohaConfig config) {
-        this.config = config;
-    }
-
-    /**
-     * {@return LoHa with these settings}
-     *
-     * @param config the settings
-     */
-    public static Loha of(LohaConfig config) {
-        return new Loha(config);
+    static Loha from(Settings settings, ModuleSelection modules) {
+        return new Loha(LycorisConfig.from(settings, modules), settings.flag("init_weights", true));
     }
 
     @Override
@@ -31,23 +32,24 @@ public final class Loha implements PeftStrategy {
     }
 
     @Override
-    public DeltaKind deltaKind() {
-        return DeltaKind.REPARAMETERISATION;
+    public String peftType() {
+        return PEFT_TYPE;
     }
 
     @Override
-    public PeftAdapter attach(CausalLM model, boolean trainable) {
-        return LinearAdapter.attach(
-                model,
-                LohaConfig.PEFT_TYPE,
-                config.shared().modules(),
-                config::toJson,
-                trainable,
-                (path, linear) -> new LohaLayer(model, config, path, linear, trainable));
+    public ModuleSelection modules() {
+        return shared.modules();
     }
 
     @Override
-    public Map<String, Object> settings() {
-        return config.shared().describe();
+    public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
+        return (path, linear) -> new LohaLayer(model, this, path, linear, trainable);
+    }
+
+    @Override
+    public Map<String, @Nullable Object> toJson() {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>(shared.toJson());
+        json.put("init_weights", neutral);
+        return json;
     }
 }

@@ -21,7 +21,7 @@ final class LohaLayer extends WeightDeltaLayer {
     private final Parameter w2b;
     private final double scale;
 
-    LohaLayer(CausalLM model, LohaConfig config, String path, Linear linear, boolean trainable) {
+    LohaLayer(CausalLM model, Loha config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear, config.shared());
         LycorisConfig shared = config.shared();
         int rank = shared.rankOf(path);

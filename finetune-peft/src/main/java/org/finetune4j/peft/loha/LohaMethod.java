@@ -1,19 +1,12 @@
 package org.finetune4j.peft.loha;
 
-import org.finetune4j.Settings;
-import org.finetune4j.peft.PeftMethod;
-import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.peft.LinearMethod;
 
 /** Makes LoHa from settings, and reads its adapters. */
-public final class LohaMethod extends PeftMethod {
+public final class LohaMethod extends LinearMethod {
 
     /** Made by the service loader. */
     public LohaMethod() {
-        super("loha", LohaConfig.PEFT_TYPE);
-    }
-
-    @Override
-    protected PeftStrategy read(Settings settings, boolean fromFile) {
-        return Loha.of(LohaConfig.from(settings, fromFile));
+        super("loha", Loha.PEFT_TYPE, Loha::from);
     }
 }

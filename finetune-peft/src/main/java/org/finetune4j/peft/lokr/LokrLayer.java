@@ -8,7 +8,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.LycorisConfig;
 import org.finetune4j.peft.WeightDeltaLayer;
-import org.finetune4j.peft.lokr.LokrConfig.Start;
+import org.finetune4j.peft.lokr.Lokr.Start;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -19,11 +19,11 @@ final class LokrLayer extends WeightDeltaLayer {
     private static final String FIRST = "lokr_w1";
     private static final String SECOND = "lokr_w2";
 
-    private final LokrConfig config;
+    private final Lokr config;
     private final Map<String, Parameter> factors = new LinkedHashMap<>();
     private final double scale;
 
-    LokrLayer(CausalLM model, LokrConfig config, String path, Linear linear, boolean trainable) {
+    LokrLayer(CausalLM model, Lokr config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear, config.shared());
         this.config = config;
         LycorisConfig shared = config.shared();

@@ -1,19 +1,12 @@
 package org.finetune4j.peft.lokr;
 
-import org.finetune4j.Settings;
-import org.finetune4j.peft.PeftMethod;
-import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.peft.LinearMethod;
 
 /** Makes LoKr from settings, and reads its adapters. */
-public final class LokrMethod extends PeftMethod {
+public final class LokrMethod extends LinearMethod {
 
     /** Made by the service loader. */
     public LokrMethod() {
-        super("lokr", LokrConfig.PEFT_TYPE);
-    }
-
-    @Override
-    protected PeftStrategy read(Settings settings, boolean fromFile) {
-        return Lokr.of(LokrConfig.from(settings, fromFile));
+        super("lokr", Lokr.PEFT_TYPE, Lokr::from);
     }
 }

@@ -6,11 +6,11 @@ import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.BlockRotations;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.RotatedInputLayer;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.LinearAlgebra;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
@@ -22,11 +22,11 @@ final class OftLayer extends RotatedInputLayer {
 
     private static final double STANDARD_DEVIATION = 0.1;
 
-    private final OftConfig config;
+    private final Oft config;
     private final Parameter elements;
     private final long blockSize;
 
-    OftLayer(CausalLM model, OftConfig config, String path, Linear linear, boolean trainable) {
+    OftLayer(CausalLM model, Oft config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         this.config = config;
         this.blockSize = config.blockSizeOf(linear.inFeatures());
@@ -49,19 +49,15 @@ final class OftLayer extends RotatedInputLayer {
         if (back) {
             rotation = rotation.transpose(1, 2);
         }
-        long in = base().inFeatures();
-        long blocks = in / blockSize;
-        Tensor cut = rows.reshape(-1, blocks, blockSize).transpose(0, 1); // [blocks, rows, size]
-        Tensor turned = cut.matmul(rotation); // [blocks, rows, size]
-        return turned.transpose(0, 1).reshape(rows.shape());
+        return BlockRotations.turn(rows, rotation);
     }
 
     private Tensor rotation(Tensor above) {
         Tensor q = skewSymmetric(above);
-        Tensor identity = identity(q);
         if (!config.neumann()) {
-            return identity.sub(q).matmul(LinearAlgebra.inverse(identity.add(q)));
+            return BlockRotations.cayley(q);
         }
+        Tensor identity = BlockRotations.identity(q);
         int terms = config.neumannTerms();
         if (terms == 1) {
             return identity.add(q.mul(0));
@@ -77,17 +73,6 @@ final class OftLayer extends RotatedInputLayer {
             sum = sum.add(power.matmul(q));
         }
         return sum;
-    }
-
-    private Tensor identity(Tensor q) {
-        float[] values = new float[(int) (blockSize * blockSize)];
-        for (int i = 0; i < blockSize; i++) {
-            values[(int) (i * blockSize + i)] = 1;
-        }
-        return Tensors.of(values, 1, blockSize, blockSize)
-                .to(q.dtype())
-                .to(q.device())
-                .expand(q.shape());
     }
 
     /** [blocks, size, size] of the elements above the diagonal, row by row. */

@@ -1,19 +1,12 @@
 package org.finetune4j.peft.oft;
 
-import org.finetune4j.Settings;
-import org.finetune4j.peft.PeftMethod;
-import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.peft.LinearMethod;
 
 /** Makes OFT from settings, and reads its adapters. */
-public final class OftMethod extends PeftMethod {
+public final class OftMethod extends LinearMethod {
 
     /** Made by the service loader. */
     public OftMethod() {
-        super("oft", OftConfig.PEFT_TYPE);
-    }
-
-    @Override
-    protected PeftStrategy read(Settings settings, boolean fromFile) {
-        return Oft.of(OftConfig.from(settings, fromFile));
+        super("oft", Oft.PEFT_TYPE, Oft::from);
     }
 }

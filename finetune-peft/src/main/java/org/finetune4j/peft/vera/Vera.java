@@ -1,39 +1,57 @@
 package org.finetune4j.peft.vera;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
+import org.finetune4j.Settings;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.peft.AdapterPart;
-import org.finetune4j.peft.LinearAdapter;
-import org.finetune4j.peft.PeftAdapter;
-import org.finetune4j.peft.PeftStrategy;
-import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.peft.LayerFactory;
+import org.finetune4j.peft.LinearStrategy;
+import org.finetune4j.peft.ModuleSelection;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Vector-based random matrix adaptation (Kopiczko et al. 2024): as LoRA, but A and B are random, frozen and shared by all
- * layers; every layer learns two vectors that scale them.
+ * Vector-based random matrix adaptation (Kopiczko et al. 2024): as LoRA, but A and B are random, frozen and shared by all layers;
+ * every layer learns two vectors that scale them. The settings have PEFT's names and defaults.
+ *
+ * @param rank of the shared matrices
+ * @param dropout probability of dropping an element of the input in training
+ * @param initialD what every element of d starts from
+ * @param projectionKey the seed that the shared matrices are drawn with
+ * @param saveProjection whether the shared matrices are written into the adapter's file
+ * @param neutral whether the adapter changes nothing at first: b zero, d {@code initialD}
+ * @param modules which layers, and which modules train as a whole
  */
-public final class Vera implements PeftStrategy {
+public record Vera(
+        int rank,
+        double dropout,
+        double initialD,
+        long projectionKey,
+        boolean saveProjection,
+        boolean neutral,
+        ModuleSelection modules)
+        implements LinearStrategy {
 
-    private final VeraConfig config;
-
-    private Vera(VeraConfig config) {
-        this.config = config;
-    }
+    static final String PEFT_TYPE = "VERA";
 
     /**
-     * {@return VeRA with these settings}
+     * {@return PEFT's defaults for these modules}
      *
-     * @param config the settings
+     * @param modules which layers are adapted, and which modules train as a whole
      */
-    public static Vera of(VeraConfig config) {
-        return new Vera(config);
+    public static Vera of(ModuleSelection modules) {
+        return new Vera(256, 0, 0.1, 0, true, true, modules);
+    }
+
+    static Vera from(Settings settings, ModuleSelection modules) {
+        return new Vera(
+                settings.integer("r", 256, 1, Settings.LARGEST_SIZE),
+                settings.number("vera_dropout", 0, 0, 0.999),
+                settings.number("d_initial", 0.1),
+                settings.integer("projection_prng_key", 0),
+                settings.flag("save_projection", true),
+                settings.flag("init_weights", true),
+                modules);
     }
 
     @Override
@@ -42,54 +60,29 @@ public final class Vera implements PeftStrategy {
     }
 
     @Override
-    public DeltaKind deltaKind() {
-        return DeltaKind.REPARAMETERISATION;
+    public String peftType() {
+        return PEFT_TYPE;
     }
 
     @Override
-    public PeftAdapter attach(CausalLM model, boolean trainable) {
-        Map<String, Linear> targets = LinearAdapter.targets(model, VeraConfig.PEFT_TYPE, config.modules());
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            long in = targets.values().stream()
-                    .mapToLong(Linear::inFeatures)
-                    .max()
-                    .orElseThrow();
-            long out = targets.values().stream()
-                    .mapToLong(Linear::outFeatures)
-                    .max()
-                    .orElseThrow();
-            VeraProjection projection = new VeraProjection(model, config, in, out);
-            List<AdapterPart> parts = new ArrayList<>();
-            targets.forEach(
-                    (path, linear) -> parts.add(new VeraLayer(model, config, projection, path, linear, trainable)));
-            parts.add(projection);
-            parts.addAll(config.modules().savedModules(model, targets.keySet(), trainable));
-            return construction.complete(Adapter.enabledOn(model, config, targets, parts));
-        }
-    }
-
-    /** VeRA on a model. */
-    private static final class Adapter extends LinearAdapter {
-
-        private Adapter(
-                CausalLM model, VeraConfig config, Map<String, Linear> targets, List<? extends AdapterPart> parts) {
-            super(model, VeraConfig.PEFT_TYPE, config.modules(), config::toJson, targets, parts);
-        }
-
-        static Adapter enabledOn(
-                CausalLM model, VeraConfig config, Map<String, Linear> targets, List<? extends AdapterPart> parts) {
-            return enabled(new Adapter(model, config, targets, parts));
-        }
+    public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
+        long in = targets.values().stream().mapToLong(Linear::inFeatures).max().orElseThrow();
+        long out =
+                targets.values().stream().mapToLong(Linear::outFeatures).max().orElseThrow();
+        VeraProjection projection = new VeraProjection(model, this, in, out);
+        return LayerFactory.sharing(
+                projection, (path, linear) -> new VeraLayer(model, this, projection, path, linear, trainable));
     }
 
     @Override
-    public Map<String, Object> settings() {
-        Map<String, Object> shown = new LinkedHashMap<>();
-        shown.put("r", config.rank());
-        shown.put("vera_dropout", config.dropout());
-        shown.put("target_modules", config.modules().describeTargets());
-        return shown;
+    public Map<String, @Nullable Object> toJson() {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        json.put("r", rank);
+        json.put("vera_dropout", dropout);
+        json.put("d_initial", initialD);
+        json.put("projection_prng_key", projectionKey);
+        json.put("save_projection", saveProjection);
+        json.put("init_weights", neutral);
+        return json;
     }
 }

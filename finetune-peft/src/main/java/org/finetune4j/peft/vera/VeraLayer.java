@@ -23,13 +23,7 @@ final class VeraLayer extends AdaptedLinear {
     private final Parameter lambdaD;
     private final double dropout;
 
-    VeraLayer(
-            CausalLM model,
-            VeraConfig config,
-            VeraProjection projection,
-            String path,
-            Linear linear,
-            boolean trainable) {
+    VeraLayer(CausalLM model, Vera config, VeraProjection projection, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         this.projection = projection;
         this.dropout = config.dropout();

@@ -1,20 +1,13 @@
 package org.finetune4j.peft.vera;
 
-import org.finetune4j.Settings;
-import org.finetune4j.peft.PeftMethod;
-import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.peft.LinearMethod;
 
 /** Makes VeRA from settings, and reads its adapters. */
-public final class VeraMethod extends PeftMethod {
+public final class VeraMethod extends LinearMethod {
 
     /** Made by the service loader. */
     public VeraMethod() {
-        super("vera", VeraConfig.PEFT_TYPE);
-    }
-
-    @Override
-    protected PeftStrategy read(Settings settings, boolean fromFile) {
-        return Vera.of(VeraConfig.from(settings, fromFile));
+        super("vera", Vera.PEFT_TYPE, Vera::from);
     }
 
     @Override

@@ -21,7 +21,7 @@ final class VeraProjection implements AdapterPart {
     private final boolean saved;
 
     /** Draws A [rank, in] and B [out, rank] for the largest {@code in} and {@code out}. */
-    VeraProjection(CausalLM model, VeraConfig config, long largestIn, long largestOut) {
+    VeraProjection(CausalLM model, Vera config, long largestIn, long largestOut) {
         try (RandomGenerator.Use use =
                 RandomGenerator.of(config.projectionKey()).use()) {
             this.matrixA = InitialValues.parameter(

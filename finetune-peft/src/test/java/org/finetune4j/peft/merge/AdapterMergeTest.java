@@ -25,10 +25,8 @@ import org.finetune4j.peft.adapter.BottleneckAdapters;
 import org.finetune4j.peft.adapter.BottleneckConfig;
 import org.finetune4j.peft.adapter.BottleneckConfig.Bottleneck;
 import org.finetune4j.peft.ia3.Ia3;
-import org.finetune4j.peft.ia3.Ia3Config;
 import org.finetune4j.peft.lntuning.LnTuning;
 import org.finetune4j.peft.loha.Loha;
-import org.finetune4j.peft.loha.LohaConfig;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.peft.lora.LoraInitialization;
 import org.finetune4j.peft.prompt.PromptTuning;
@@ -156,7 +154,7 @@ class AdapterMergeTest {
     @Test
     void otherMethodsGiveTheMeanOfTheirParameters() {
         for (PeftStrategy strategy : List.of(
-                Ia3.of(Ia3Config.of(ModuleSelection.defaults())),
+                Ia3.of(ModuleSelection.defaults()),
                 LnTuning.of(ModuleSelection.of(new TargetModules.Regex(".*norm"))),
                 PromptTuning.of(PromptTuningConfig.of(4)))) {
             checkMean(strategy);
@@ -227,13 +225,12 @@ class AdapterMergeTest {
                 plain,
                 adapter("r2", lora(2, "q_proj").build()));
         assertRefused("one weight", CombinationType.LINEAR, new double[] {1}, plain, plain);
-        Path ia3 = adapter("ia3", Ia3.of(Ia3Config.of(ModuleSelection.defaults())));
+        Path ia3 = adapter("ia3", Ia3.of(ModuleSelection.defaults()));
         assertRefused("one method", CombinationType.LINEAR, half, plain, ia3);
         assertRefused("linear only", CombinationType.TIES, half, ia3, ia3);
         Path loha = adapter(
                 "loha",
-                Loha.of(new LohaConfig(
-                        LycorisConfig.of(ModuleSelection.of(new TargetModules.Names(List.of("q_proj"))), 2, 2), true)));
+                new Loha(LycorisConfig.of(ModuleSelection.of(new TargetModules.Names(List.of("q_proj"))), 2, 2), true));
         assertRefused("fold each adapter into the base", CombinationType.LINEAR, half, loha, loha);
         Path prompt = adapter("prompt4", PromptTuning.of(PromptTuningConfig.of(4)));
         Path longer = adapter("prompt5", PromptTuning.of(PromptTuningConfig.of(5)));

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Adapters both ways between this program and PEFT, every method.
+
+  ENV/bin/python bench/peft_exchange.py [--only METHOD ...] [--keep DIR] [--finetune COMMAND]
+
+ENV has torch, transformers, peft and yaml. Every row of the methods' table that makes an adapter for PEFT is trained here for three steps
+on the small model of the quick start. PEFT opens what was written: it must know every key of the file and miss none, and writes it
+again. What PEFT computes with it (logits, loss, the gradient of every number, logits after merging) goes into a golden file, and
+`finetune verify` compares it with ours, from our files and from those that PEFT wrote. Exit code 1 where anything differs.
+"""
+import argparse, json, os, pathlib, shlex, subprocess, sys, tempfile, warnings
+
+from peft_goldens import butterfly_on_cpu, derivative_of_circular_convolution
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MODEL = ROOT / "finetune-cli/src/main/resources/org/finetune4j/cli/quickstart/model"
+TABLE = ROOT / "finetune-cli/src/main/resources/org/finetune4j/cli/bench/methods.yaml"
+# Further settings of methods, each a row of its own.
+MORE = [
+    dict(name="miss, bat", settings=dict(method="miss", r=16, init_weights="bat", target_modules="all-linear")),
+    dict(name="miss, mini", settings=dict(method="miss", r=16, mini_r=8, init_weights="mini", target_modules="all-linear")),
+    dict(name="road, four", settings=dict(method="road", group_size=16, variant="road_4", target_modules="all-linear")),
+    dict(name="trainable_tokens", settings=dict(method="trainable_tokens", token_indices=[5, 9, 70])),
+    dict(name="lora, patterns", settings=dict(method="lora", r=4, rank_pattern={"q_proj": 6}, alpha_pattern={"v_proj": 3}, target_modules="all-linear")),
+    dict(name="lora, tokens", settings=dict(method="lora", r=4, target_modules=["q_proj"], trainable_token_indices=[5, 9])),
+    dict(name="lora, saved head", settings=dict(method="lora", r=4, target_modules=["q_proj"], modules_to_save=["lm_head"])),
+    dict(name="lora, bias", settings=dict(method="lora", r=4, target_modules=["q_proj"], lora_bias=True)),
+    dict(name="oft, whole", settings=dict(method="oft", r=4, oft_block_size=0, block_share=True, use_cayley_neumann=False, target_modules="all-linear")),
+    dict(name="hra, orthogonal", settings=dict(method="hra", r=3, apply_GS=True, target_modules="all-linear")),
+    dict(name="vera, not saved", settings=dict(method="vera", r=16, save_projection=False, target_modules=["q_proj", "v_proj"])),
+    dict(name="p_tuning, lstm", settings=dict(method="p_tuning", num_virtual_tokens=4, encoder_reparameterization_type="LSTM", encoder_hidden_size=16)),
+    dict(name="prefix, projected", settings=dict(method="prefix_tuning", num_virtual_tokens=4, prefix_projection=True, encoder_hidden_size=16)),
+]
+
+
+def rows(only):
+    import yaml
+    table = yaml.safe_load(TABLE.read_text()) + MORE
+    return [row for row in table if not only or row["settings"]["method"] in only or row["name"] in only]
+
+
+def finetune(command, *arguments):
+    result = subprocess.run(shlex.split(command) + [str(a) for a in arguments], capture_output=True, text=True, cwd=ROOT)
+    return result.returncode, result.stdout, result.stderr
+
+
+def peft_computes(directory, golden, again):
+    """Opens an adapter in PEFT, records what it computes, and writes it again."""
+    import peft, torch, transformers
+    from safetensors.torch import load_file, save_file
+
+    butterfly_on_cpu()
+    derivative_of_circular_convolution()
+    model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="eager")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model = peft.PeftModel.from_pretrained(model, directory, is_trainable=True)
+    missed = [str(w.message) for w in told if "missing" in str(w.message)]
+    if missed:
+        raise SystemExit("PEFT: " + missed[0][:300])
+    model.eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save_pretrained(again)
+    ours, theirs = load_file(directory / "adapter_model.safetensors"), load_file(again / "adapter_model.safetensors")
+    if set(ours) != set(theirs):
+        raise SystemExit(f"PEFT writes other keys: {sorted(set(ours) ^ set(theirs))[:4]}")
+    for key, value in ours.items():
+        if value.shape != theirs[key].shape or not torch.equal(value, theirs[key]):
+            raise SystemExit("PEFT has another value of " + key)
+    random = torch.Generator().manual_seed(7)
+    ids = torch.randint(3, model.config.vocab_size, (2, 16), generator=random)
+    mask = torch.ones_like(ids)
+    mask[1, 11:] = 0
+    labels = ids.clone()
+    labels[:, :3] = -100
+    labels[mask == 0] = -100
+    multitask = model.peft_config["default"].peft_type == "MULTITASK_PROMPT_TUNING"
+    extra = dict(task_ids=torch.tensor([0, 1])) if multitask else {}
+    out = model(input_ids=ids, attention_mask=mask, labels=labels, **extra)
+    out.loss.backward()
+    tensors = dict(input_ids=ids, attention_mask=mask, labels=labels, logits=out.logits.detach(), loss=out.loss.detach().reshape(1))
+    if extra:
+        tensors["task_ids"] = extra["task_ids"]
+    prompt = model.peft_config["default"].is_prompt_learning
+    for name, parameter in model.named_parameters():
+        key = name.replace(".default", "")
+        if parameter.grad is not None and not prompt and key in ours:
+            tensors["grad." + key] = parameter.grad
+    if not prompt and not hasattr(model.base_model, "xlora_classifier"):
+        with torch.no_grad():
+            tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits
+    save_file({key: value.contiguous() for key, value in tensors.items()}, golden)
+
+
+def exchange(row, directory, command):
+    """Returns what is wrong, or None; a text that begins with a dash says why there is nothing to exchange."""
+    directory.mkdir(parents=True)
+    data = directory / "data.jsonl"
+    data.write_text("".join(json.dumps(dict(prompt=f"Who is number {i}?", completion=f" It is {i * 7}.", task_id=i % 2)) + "\n" for i in range(6)))
+    config = dict(row["settings"], model_name_or_path=str(MODEL), train_file=str(data), output_dir=str(directory / "out"), max_steps=3,
+                  per_device_train_batch_size=2, logging_steps=3)
+    (directory / "config.yaml").write_text(json.dumps(config))
+    code, _, error = finetune(command, "train", directory / "config.yaml")
+    if code != 0:
+        return "- " + error.strip().splitlines()[-1][:160]
+    adapter = next(iter(sorted(path.parent for path in (directory / "out").rglob("adapter_config.json") if "checkpoint" not in str(path))), None)
+    if adapter is None or "peft_type" not in json.loads((adapter / "adapter_config.json").read_text()):
+        return "- no adapter of PEFT's"
+    golden, again = directory / "golden.safetensors", directory / "again"
+    child = subprocess.run([sys.executable, __file__, "--compute", adapter, golden, again], capture_output=True, text=True)
+    if child.returncode != 0:
+        return child.stderr.strip().splitlines()[-1][:300]
+    for files in (adapter, again):
+        code, out, error = finetune(command, "verify", "--model", MODEL, "--adapter", files, "--golden", golden)
+        if code != 0:
+            return files.name + ": " + " ".join((error + out).strip().splitlines()[-2:])[:300]
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--keep", type=pathlib.Path)
+    parser.add_argument("--finetune", default=str(ROOT / "finetune"))
+    parser.add_argument("--compute", nargs=3, type=pathlib.Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    if arguments.compute:
+        return peft_computes(*arguments.compute)
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        base = arguments.keep or pathlib.Path(scratch)
+        for number, row in enumerate(rows(arguments.only)):
+            wrong = exchange(row, base / str(number), arguments.finetune)
+            skipped = wrong is not None and wrong.startswith("- ")
+            failed += wrong is not None and not skipped
+            print(f"{row['name']:28} {'ok' if wrong is None else wrong if skipped else 'DIFFERS: ' + wrong}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

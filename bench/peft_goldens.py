@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Records what PEFT computes with an adapter of every method, as the parity tests read it.
+
+  ENV/bin/python bench/peft_goldens.py [--only NAME ...] [--output DIR]
+
+ENV has torch, transformers and peft. For every row of CASES an adapter is made on a small model of the tests, its numbers are drawn
+anew (nothing is at its neutral start), and DIR/BASE/NAME gets the adapter's files and golden.safetensors: a batch, the logits, the loss,
+the gradient of every number, the logits after merging, and a greedy continuation. Rows that are there already are left alone.
+"""
+import argparse, json, os, pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BASES = ROOT / "finetune-core/src/test/resources/goldens/arch"
+GOLDENS = ROOT / "finetune-peft/src/test/resources/goldens/peft"
+LLAMA = ["q_proj", "v_proj", "down_proj"]
+GPT2 = ["c_attn", "mlp.c_proj"]
+
+# base, name, the configuration's class, its settings
+CASES = [
+    ("llama", "boft", "BOFTConfig", dict(boft_block_size=8, target_modules=LLAMA)),
+    ("llama", "boft-butterfly", "BOFTConfig", dict(boft_block_size=4, boft_n_butterfly_factor=2, target_modules=["q_proj", "v_proj"])),
+    ("llama", "boft-blocks", "BOFTConfig", dict(boft_block_size=0, boft_block_num=8, boft_n_butterfly_factor=3, target_modules=["o_proj", "down_proj"])),
+    ("llama", "trainable-tokens", "TrainableTokensConfig", dict(token_indices=[5, 9, 77])),
+    ("llama", "trainable-tokens-both", "TrainableTokensConfig", dict(token_indices=[5, 9], target_modules=["embed_tokens", "lm_head"])),
+    ("llama-tied", "trainable-tokens", "TrainableTokensConfig", dict(token_indices=[5, 9, 77])),
+    ("gpt2", "trainable-tokens", "TrainableTokensConfig", dict(token_indices=[5, 9, 77], target_modules=["wte"])),
+    ("llama", "miss", "MissConfig", dict(r=8, target_modules=LLAMA)),
+    ("llama", "miss-remainder", "MissConfig", dict(r=7, target_modules=LLAMA)),
+    ("llama", "miss-mini", "MissConfig", dict(r=8, mini_r=4, init_weights="mini", target_modules=LLAMA)),
+    ("qwen2", "miss-bat", "MissConfig", dict(r=8, init_weights="bat", target_modules=["q_proj", "o_proj"])),
+    ("llama", "road", "RoadConfig", dict(group_size=8, target_modules=LLAMA)),
+    ("llama", "road-2", "RoadConfig", dict(variant="road_2", group_size=8, target_modules=LLAMA)),
+    ("qwen2", "road-4", "RoadConfig", dict(variant="road_4", group_size=8, target_modules=LLAMA)),
+    ("llama", "delora", "DeloraConfig", dict(r=4, delora_lambda=3, target_modules=LLAMA)),
+    ("qwen2", "delora-patterns", "DeloraConfig", dict(r=4, rank_pattern={"q_proj": 6}, lambda_pattern={"v_proj": 2}, target_modules=LLAMA)),
+    ("llama", "c3a", "C3AConfig", dict(block_size=8, target_modules=LLAMA)),
+    ("qwen2", "c3a-patterns", "C3AConfig", dict(block_size=8, block_size_pattern={"q_proj": 4}, target_modules=LLAMA)),
+    ("llama", "shira", "ShiraConfig", dict(r=2, random_seed=3, target_modules=LLAMA)),
+    ("llama", "hira", "HiraConfig", dict(r=4, target_modules=LLAMA)),
+    ("gpt2", "hira", "HiraConfig", dict(r=4, target_modules=GPT2, fan_in_fan_out=True)),
+    ("qwen2", "boft", "BOFTConfig", dict(boft_block_size=4, target_modules=LLAMA)),
+]
+
+
+def butterfly_on_cpu():
+    """PEFT makes block diagonals by a kernel for GPUs alone and drops all factors but one elsewhere: this is the same without it."""
+    import torch
+    import peft.tuners.boft.layer as boft
+
+    class BlockDiagonal:
+        @staticmethod
+        def apply(x):  # [factors, blocks, size, size]
+            return torch.stack([torch.block_diag(*torch.unbind(factor)) for factor in x])
+
+    boft.get_fbd_cuda = lambda: True
+    boft.FastBlockDiag = BlockDiagonal
+
+
+def derivative_of_circular_convolution():
+    """PEFT 0.21 has another derivative than the function's own by the input of C3A (its gradcheck fails): this is autograd's."""
+    import torch
+    import peft.tuners.c3a.layer as c3a
+
+    class Convolution:
+        @staticmethod
+        def apply(x, w):  # [..., n * b], [m, n, b]
+            _, n, b = w.shape
+            spectrum = torch.einsum("...nb,mnb->...mb", torch.fft.ifft(x.reshape(*x.shape[:-1], n, b)), torch.fft.fft(w))
+            return torch.fft.fft(spectrum).real.flatten(-2)
+
+    c3a.BlockCircularConvolution = Convolution
+
+
+def batch(torch, vocabulary, seed=3):
+    random = torch.Generator().manual_seed(seed)
+    ids = torch.randint(3, vocabulary, (2, 12), generator=random)
+    mask = torch.ones_like(ids)
+    mask[1, 9:] = 0
+    ids[1, 9:] = 0
+    labels = ids.clone()
+    labels[:, :4] = -100
+    labels[mask == 0] = -100
+    return ids, mask, labels
+
+
+def randomise(torch, model, seed):
+    """Moves every number that trains away from its start, by about its own size."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                noise = torch.randn(parameter.shape, generator=random)
+                parameter.copy_(parameter + 0.1 * noise.to(parameter.dtype))
+
+
+def record(base, name, kind, settings, target):
+    import peft, torch, transformers
+    from safetensors.torch import save_file
+
+    torch.manual_seed(11)
+    path = BASES / base
+    config = getattr(peft, kind)(task_type="CAUSAL_LM", **settings)
+    model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+    model = peft.get_peft_model(model, config)
+    model.eval()
+    randomise(torch, model, 5)
+    model.peft_config["default"].base_model_name_or_path = "arch/" + base
+    model.save_pretrained(target)
+    ids, mask, labels = batch(torch, model.config.vocab_size)
+    extra = dict(task_ids=torch.tensor([0, 1])) if "MULTITASK" in str(config.peft_type) else {}
+    out = model(input_ids=ids, attention_mask=mask, labels=labels, **extra)
+    out.loss.backward()
+    tensors = dict(input_ids=ids, attention_mask=mask, labels=labels, logits=out.logits.detach(), loss=out.loss.detach().reshape(1))
+    numbers = 0
+    seen = set()
+    for key, parameter in model.named_parameters(remove_duplicate=False):
+        if parameter.requires_grad and parameter.grad is not None:
+            numbers += 0 if id(parameter) in seen else parameter.numel()
+            seen.add(id(parameter))
+            prompt = key.startswith("prompt_encoder")
+            tensors["grad." + (key if prompt else key.replace(".default", ""))] = parameter.grad
+            if prompt:
+                tensors["param." + key] = parameter.detach()
+    with torch.no_grad():
+        extra = dict(task_ids=torch.tensor([0])) if extra else {}
+        tensors["gen.output_ids"] = model.generate(input_ids=ids[:1], attention_mask=mask[:1], max_new_tokens=8, do_sample=False, **extra)
+        if hasattr(model, "merge_and_unload") and not extra:
+            tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits
+    save_file({key: value.clone().contiguous() for key, value in tensors.items()}, target / "golden.safetensors")
+    made = dict(peft=peft.__version__, transformers=transformers.__version__, torch=torch.__version__)
+    facts = dict(base="arch/" + base, method=name, loss=out.loss.item(), trainable_parameters=numbers, made_with=made)
+    (target / "golden.json").write_text(json.dumps(facts, indent=1) + "\n")
+    readme = target / "README.md"
+    if readme.exists():
+        readme.unlink()
+    print(f"{base}/{name}: loss {out.loss.item():.6f}, {numbers} numbers")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--output", type=pathlib.Path, default=GOLDENS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    butterfly_on_cpu()
+    derivative_of_circular_convolution()
+    for base, name, kind, settings in CASES:
+        target = arguments.output / base / name
+        wanted = arguments.only is None or name in arguments.only
+        if wanted and not (target / "golden.safetensors").exists():
+            record(base, name, kind, settings, target)
+
+
+if __name__ == "__main__":
+    main()
