@@ -6,6 +6,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.finetune4j.train.health.ExpertLoad;
 import org.finetune4j.train.health.TrainingStatistics;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -66,6 +67,11 @@ public class ListenerChain implements TrainingListener {
     @Override
     public void onEvaluation(EvaluationMetrics metrics) {
         tellAll(listener -> listener.onEvaluation(metrics));
+    }
+
+    @Override
+    public void onExpertLoad(ExpertLoad load) {
+        tellAll(listener -> listener.onExpertLoad(load));
     }
 
     @Override

@@ -4,11 +4,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.MatrixProducts;
@@ -19,6 +21,7 @@ import org.finetune4j.train.gradient.EmbeddingNoise;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.group.Pass;
 import org.finetune4j.train.group.Share;
+import org.finetune4j.train.health.ExpertLoad;
 import org.finetune4j.train.health.TrainingStatistics;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.steps.StepBatch;
@@ -37,15 +40,21 @@ final class StepRunner {
     private final Backpropagation backpropagation;
     private final OptionalInt commonLength;
     private final BooleanSupplier stopRequested;
+    private final @Nullable ExpertWatch experts;
+    private final Consumer<String> warnings;
 
-    /** @param run what is updated, and where the batches come from */
+    /**
+     * @param run what is updated, and where the batches come from
+     * @param warnings is given one line for what is probably not meant
+     */
     StepRunner(
             CausalLM model,
             List<Parameter> trainable,
             RunState run,
             TrainingArguments arguments,
             Membership membership,
-            BooleanSupplier stopRequested) {
+            BooleanSupplier stopRequested,
+            Consumer<String> warnings) {
         this.model = model;
         this.trainable = trainable;
         this.run = run;
@@ -54,9 +63,13 @@ final class StepRunner {
         this.membership = membership;
         this.commonLength = run.steps().commonLength();
         this.stopRequested = stopRequested;
-        this.backpropagation = new Backpropagation(model, arguments.checkpointing())
+        this.warnings = warnings;
+        LoadBalancing routers = model.network().loadBalancing();
+        this.experts = routers == null ? null : new ExpertWatch(routers.experts());
+        Backpropagation plain = new Backpropagation(model, arguments.checkpointing())
                 .with(arguments.segments())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
+        this.backpropagation = experts == null ? plain : plain.with(experts.counts());
     }
 
     /**
@@ -74,9 +87,13 @@ final class StepRunner {
         }
     }
 
-    /** Adds up the gradients; null when a stop was asked for before all batches were done. */
+    /**
+     * Adds up the gradients; null when a stop was asked for before all batches were done.
+     *
+     * @param number of the step, from 1
+     */
     @Nullable
-    Gradients run(StepBatches step) {
+    Gradients run(StepBatches step, long number) {
         Map<Objective, Long> counts = step.counts();
         List<Pass> passes = passes(step, counts);
         OptionalDouble own = membership.run(backpropagation, passes, stopRequested);
@@ -91,11 +108,20 @@ final class StepRunner {
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
             penalty = hooks.penalty(true);
         }
+        Map<String, Double> metrics = new LinkedHashMap<>(Average.means(sums.metrics()));
+        if (experts != null) {
+            metrics.putAll(experts.step(number, membership::sum, warnings));
+        }
         return new Gradients(
                 sums.loss() + penalty,
                 membership.gradientNorm(trainable),
                 counts.getOrDefault(step.batches().get(0).objective(), 0L),
-                Average.means(sums.metrics()));
+                metrics);
+    }
+
+    /** Where routers have sent tokens since this was last asked for; empty for a model that has none. */
+    Optional<ExpertLoad> expertLoad(long step) {
+        return Optional.ofNullable(experts).map(watch -> watch.report(step));
     }
 
     /** This rank's, each normalised by what the whole step counts. */

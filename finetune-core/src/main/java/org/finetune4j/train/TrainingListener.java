@@ -2,6 +2,7 @@ package org.finetune4j.train;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.finetune4j.train.health.ExpertLoad;
 import org.finetune4j.train.health.TrainingStatistics;
 
 /**
@@ -47,6 +48,14 @@ public interface TrainingListener {
      * @param metrics what was measured
      */
     default void onEvaluation(EvaluationMetrics metrics) {}
+
+    /**
+     * Where the routers of a mixture of experts have sent tokens since this was last told; with every evaluation, and after the last
+     * step.
+     *
+     * @param load shares of tokens by layer and expert
+     */
+    default void onExpertLoad(ExpertLoad load) {}
 
     /**
      * A complete checkpoint is on disk.

@@ -85,7 +85,8 @@ final class TrainingRun implements AutoCloseable {
                 new WeightAverage(trainable, arguments.emaDecay()),
                 source);
         this.checkpoints = new RunCheckpoints(arguments, membership, fingerprint, state, best, listener);
-        this.steps = new StepRunner(model, trainable, state, arguments, membership, stopWithinStep);
+        this.steps =
+                new StepRunner(model, trainable, state, arguments, membership, stopWithinStep, listener::onWarning);
     }
 
     /**
@@ -227,6 +228,10 @@ final class TrainingRun implements AutoCloseable {
             return false;
         }
         boolean epochEnds = Math.floor(source.epoch()) > Math.floor(epochBefore);
+        boolean measured = configuration.evaluation() != null && isDue(arguments.evaluation(), epochEnds);
+        if (measured || progress.step() == totalSteps) {
+            steps.expertLoad(progress.step()).ifPresent(listener::onExpertLoad);
+        }
         if (isDue(arguments.evaluation(), epochEnds || progress.step() == totalSteps)) {
             evaluate();
         }
@@ -294,7 +299,7 @@ final class TrainingRun implements AutoCloseable {
     /** Follows the gradients; null when a stop was asked for before they were complete. */
     private @Nullable Gradients update(StepBatches batches, double learningRate) {
         Map<String, byte[]> randomState = random.state();
-        Gradients gradients = steps.run(batches);
+        Gradients gradients = steps.run(batches, progress.step() + 1);
         if (gradients == null) {
             state.optimizer().clearGradients();
             random.restore(randomState);

@@ -5,11 +5,13 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Module;
 import org.finetune4j.regex.RegularExpression;
 
@@ -171,11 +173,34 @@ public sealed interface TargetModules {
     private static void checkMatchesSomething(
             String setting, String name, Map<String, Module> modules, List<Class<? extends Module>> kinds) {
         if (modules.keySet().stream().noneMatch(path -> endsWith(path, name))) {
+            expertNames(modules, kinds).ifPresent(names -> {
+                if (name.matches("routers?|experts?")) {
+                    throw new UserErrorException(
+                            setting + ": '" + name + "' matches no module of this model: " + names);
+                }
+            });
             Set<String> leaves = leafNames(modules, kinds);
             leaves.add(ALL_LINEAR);
             throw new UserErrorException(
                     setting + ": '" + name + "' matches no module of this model" + Suggestions.among(name, leaves));
         }
+    }
+
+    /** What the layers of a mixture of experts are called in a model that has one. */
+    private static Optional<String> expertNames(Map<String, Module> modules, List<Class<? extends Module>> kinds) {
+        return modules.entrySet().stream()
+                .filter(entry -> entry.getValue() instanceof MixtureOfExperts)
+                .findFirst()
+                .map(block -> {
+                    Map<String, Module> within = new LinkedHashMap<>();
+                    modules.forEach((path, module) -> {
+                        if (path.startsWith(block.getKey() + ".experts.0.")) {
+                            within.put(path, module);
+                        }
+                    });
+                    return "the router is called gate, the layers of experts "
+                            + String.join(", ", leafNames(within, kinds));
+                });
     }
 
     private static Set<String> leafNames(Map<String, Module> modules, List<Class<? extends Module>> kinds) {

@@ -16,6 +16,7 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Drives a model's chain of segments forwards and backwards. Every layer runs on an input that is cut off from what made
@@ -30,6 +31,7 @@ public final class Backpropagation {
     private final EmbeddingNoise noise;
     private final List<Residency> residencies;
     private final SegmentFactory factory;
+    private final @Nullable ExpertCounts experts;
 
     /**
      * Back-propagates through a model segment by segment.
@@ -39,7 +41,7 @@ public final class Backpropagation {
      * @throws UserErrorException when the model calculates in float16, whose small gradients vanish
      */
     public Backpropagation(CausalLM model, GradientCheckpointing checkpointing) {
-        this(model, checkpointing, Dropout.ON, EmbeddingNoise.none(), List.of(), SegmentFactory.installed());
+        this(model, checkpointing, Dropout.ON, EmbeddingNoise.none(), List.of(), SegmentFactory.installed(), null);
         requireGradientRange(model.computeDType());
     }
 
@@ -57,18 +59,20 @@ public final class Backpropagation {
             Dropout dropout,
             EmbeddingNoise noise,
             List<Residency> residencies,
-            SegmentFactory factory) {
+            SegmentFactory factory,
+            @Nullable ExpertCounts experts) {
         this.model = model;
         this.checkpointing = checkpointing;
         this.dropout = dropout;
         this.noise = noise;
         this.residencies = residencies;
         this.factory = factory;
+        this.experts = experts;
     }
 
     /** {@return the same without dropout, whatever the model's configuration asks for} */
     public Backpropagation withoutDropout() {
-        return new Backpropagation(model, checkpointing, Dropout.OFF, noise, residencies, factory);
+        return new Backpropagation(model, checkpointing, Dropout.OFF, noise, residencies, factory, experts);
     }
 
     /**
@@ -77,7 +81,7 @@ public final class Backpropagation {
      * @param embeddingNoise added in training only
      */
     public Backpropagation with(EmbeddingNoise embeddingNoise) {
-        return new Backpropagation(model, checkpointing, dropout, embeddingNoise, residencies, factory);
+        return new Backpropagation(model, checkpointing, dropout, embeddingNoise, residencies, factory, experts);
     }
 
     /**
@@ -99,7 +103,7 @@ public final class Backpropagation {
     public Backpropagation with(List<Residency> further) {
         List<Residency> all = new ArrayList<>(residencies);
         all.addAll(further);
-        return new Backpropagation(model, checkpointing, dropout, noise, List.copyOf(all), factory);
+        return new Backpropagation(model, checkpointing, dropout, noise, List.copyOf(all), factory, experts);
     }
 
     /**
@@ -109,7 +113,17 @@ public final class Backpropagation {
      * @return another one
      */
     public Backpropagation with(SegmentFactory segments) {
-        return new Backpropagation(model, checkpointing, dropout, noise, residencies, segments);
+        return new Backpropagation(model, checkpointing, dropout, noise, residencies, segments, experts);
+    }
+
+    /**
+     * The same with the tokens counted that routers send to each expert.
+     *
+     * @param counts is told of every batch that is run forwards and backwards
+     * @return another one
+     */
+    public Backpropagation with(ExpertCounts counts) {
+        return new Backpropagation(model, checkpointing, dropout, noise, residencies, factory, counts);
     }
 
     /**
@@ -150,7 +164,7 @@ public final class Backpropagation {
      * @return to be closed by the same thread when all have gone back
      */
     public MicroBatches microBatches() {
-        return new MicroBatches(model, checkpointing, dropout, noise, residencies, factory);
+        return new MicroBatches(model, checkpointing, dropout, noise, residencies, factory, experts);
     }
 
     /**

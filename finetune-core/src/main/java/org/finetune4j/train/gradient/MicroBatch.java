@@ -11,6 +11,7 @@ import org.finetune4j.model.Segment;
 import org.finetune4j.model.Segment.Gradients;
 import org.finetune4j.model.SegmentChain;
 import org.finetune4j.model.SegmentOutput;
+import org.finetune4j.nn.RouterListener;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -46,7 +47,10 @@ public final class MicroBatch implements AutoCloseable {
         this.balance = balance(model, prompt.routed(inputs), head.share(), part);
         SequenceContext plain =
                 all.segments().context(model.context(inputs, prompt.prompt())).withDropout(all.dropout());
-        this.context = balance == null ? plain : plain.withRouterListener(balance);
+        ExpertCounts experts = all.experts();
+        RouterListener counting = experts == null ? null : experts.of(prompt.routed(inputs), part.counts());
+        RouterListener listener = counting == null ? balance : new RouterListeners(counting, balance);
+        this.context = listener == null ? plain : plain.withRouterListener(listener);
         this.tokens = model.inputIds(inputs);
     }
 

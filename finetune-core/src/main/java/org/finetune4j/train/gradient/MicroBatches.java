@@ -23,6 +23,7 @@ public final class MicroBatches implements AutoCloseable {
     private final CausalLM.Entry entry;
     private final @Nullable ActivationFiles files;
     private final ModelSegments segments;
+    private final @Nullable ExpertCounts experts;
 
     MicroBatches(
             CausalLM model,
@@ -30,11 +31,13 @@ public final class MicroBatches implements AutoCloseable {
             Dropout dropout,
             EmbeddingNoise noise,
             List<Residency> residencies,
-            SegmentFactory factory) {
+            SegmentFactory factory,
+            @Nullable ExpertCounts experts) {
         Path offload = checkpointing.offloadDirectory();
         this.model = model;
         this.dropout = dropout;
         this.noise = noise;
+        this.experts = experts;
         this.groupSize = checkpointing.everyLayers();
         this.entry = model.enter();
         try {
@@ -83,6 +86,11 @@ public final class MicroBatches implements AutoCloseable {
 
     EmbeddingNoise noise() {
         return noise;
+    }
+
+    @Nullable
+    ExpertCounts experts() {
+        return experts;
     }
 
     /** How many layers run again together; 0 where none does. */

@@ -53,6 +53,7 @@ public final class HtmlReport {
     private static String render(TrainingHistory history, String name) {
         return ReportSummary.render(history, name)
                 + ReportCurves.render(history)
+                + ReportTables.expertLoad(history.expertLoad())
                 + ReportSamples.render(history.samples())
                 + ReportTables.configuration(history.plan());
     }

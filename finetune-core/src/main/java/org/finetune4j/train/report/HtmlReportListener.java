@@ -8,6 +8,7 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.health.ExpertLoad;
 
 /**
  * Keeps an {@link HtmlReport} of the run up to date: it is written at every evaluation and checkpoint, so that a run
@@ -62,6 +63,12 @@ public final class HtmlReportListener implements TrainingListener {
         history.onEvaluation(metrics);
         log.onEvaluation(metrics);
         HtmlReport.write(report, history);
+    }
+
+    @Override
+    public void onExpertLoad(ExpertLoad load) {
+        history.onExpertLoad(load);
+        log.onExpertLoad(load);
     }
 
     @Override

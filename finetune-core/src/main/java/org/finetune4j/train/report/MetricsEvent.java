@@ -19,6 +19,7 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.health.ExpertLoad;
 import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
 
@@ -98,6 +99,16 @@ final class MetricsEvent {
             table.columns().forEach(written.putArray("columns")::add);
             ArrayNode rows = written.putArray("rows");
             table.rows().forEach(row -> row.forEach(rows.addArray()::add));
+        }
+        return event;
+    }
+
+    static MetricsEvent expertLoad(ExpertLoad load) {
+        MetricsEvent event = of("expert_load", load.step());
+        ArrayNode layers = event.json.putArray("layers");
+        for (ExpertLoad.Layer layer : load.layers()) {
+            ObjectNode written = layers.addObject().put("layer", layer.number()).put("tokens", layer.tokens());
+            layer.shares().forEach(written.putArray("shares")::add);
         }
         return event;
     }
@@ -182,6 +193,7 @@ final class MetricsEvent {
                         optionalNumber("exact_match"),
                         numbers("scores"),
                         tables()));
+            case "expert_load" -> listener.onExpertLoad(toExpertLoad());
             case "checkpoint" ->
                 listener.onCheckpoint(Path.of(json.path("directory").asText()), step());
             case "samples" -> listener.onSamples(toSamples());
@@ -232,6 +244,19 @@ final class MetricsEvent {
             tables.add(new ScoreTable(table.path("title").asText(), columns, rows));
         }
         return tables;
+    }
+
+    private ExpertLoad toExpertLoad() {
+        List<ExpertLoad.Layer> layers = new ArrayList<>();
+        for (JsonNode layer : json.path("layers")) {
+            List<Double> shares = new ArrayList<>();
+            layer.path("shares").forEach(share -> shares.add(share.asDouble()));
+            if (!shares.isEmpty()) {
+                layers.add(new ExpertLoad.Layer(
+                        layer.path("layer").asInt(), layer.path("tokens").asLong(), shares));
+            }
+        }
+        return new ExpertLoad(step(), layers);
     }
 
     private TrainingPlan toPlan() {

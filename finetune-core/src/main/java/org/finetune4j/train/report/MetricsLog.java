@@ -20,11 +20,12 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.health.ExpertLoad;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the history of a run as JSON lines ({@code metrics.jsonl}): one object an event, with {@code event} (start,
- * warning, step, evaluation, checkpoint, samples, end, failure) and {@code step} first. Numbers that JSON cannot hold are the
+ * warning, step, evaluation, expert_load, checkpoint, samples, end, failure) and {@code step} first. Numbers that JSON cannot hold are the
  * strings {@code "NaN"}, {@code "Infinity"} and {@code "-Infinity"}.
  *
  * <p>Every event is appended in one write, so a kill can leave no more than a last line without its line end, which
@@ -173,6 +174,11 @@ public final class MetricsLog implements TrainingListener {
     @Override
     public void onEvaluation(EvaluationMetrics metrics) {
         append(MetricsEvent.evaluation(metrics));
+    }
+
+    @Override
+    public void onExpertLoad(ExpertLoad load) {
+        append(MetricsEvent.expertLoad(load));
     }
 
     @Override

@@ -7,6 +7,7 @@ import java.util.Objects;
 import java.util.Set;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.TrainingPlan;
+import org.finetune4j.train.health.ExpertLoad;
 import org.finetune4j.train.objective.ScoreTable;
 import org.jspecify.annotations.Nullable;
 
@@ -54,14 +55,19 @@ final class ReportTables {
         }
         html.append("</tbody>\n</table>\n</details>\n");
         // Of the last evaluation only: these say how the trained model is.
-        evaluations.get(evaluations.size() - 1).tables().forEach(table -> html.append(table(table)));
+        evaluations.get(evaluations.size() - 1).tables().forEach(table -> html.append(table(table, "last evaluation")));
         return html.toString();
     }
 
-    private static String table(ScoreTable table) {
+    /** Where routers sent tokens since the evaluation before the last. */
+    static String expertLoad(@Nullable ExpertLoad load) {
+        return load == null || load.layers().isEmpty() ? "" : table(load.table(), "step " + load.step());
+    }
+
+    private static String table(ScoreTable table, String when) {
         StringBuilder html = new StringBuilder("<details class=\"card\">\n<summary>");
         html.append(Html.escape(table.title())).append("</summary>\n<table>\n<caption>");
-        html.append(Html.escape(table.title())).append(", last evaluation</caption>\n<thead><tr>");
+        html.append(Html.escape(table.title())).append(", ").append(when).append("</caption>\n<thead><tr>");
         table.columns().forEach(column -> html.append("<th scope=\"col\" class=\"number\">")
                 .append(Html.escape(column))
                 .append("</th>"));

@@ -13,6 +13,7 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
+import org.finetune4j.train.health.ExpertLoad;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +34,7 @@ public final class TrainingHistory implements TrainingListener {
     private final List<EvaluationMetrics> evaluations = new ArrayList<>();
     private final Set<String> warnings = new LinkedHashSet<>();
     private List<SampleComparison> samples = List.of();
+    private @Nullable ExpertLoad expertLoad;
     private @Nullable TrainingPlan plan;
     private @Nullable Checkpoint lastCheckpoint;
     private @Nullable TrainingSummary summary;
@@ -63,6 +65,11 @@ public final class TrainingHistory implements TrainingListener {
     @Override
     public void onEvaluation(EvaluationMetrics metrics) {
         evaluations.add(metrics);
+    }
+
+    @Override
+    public void onExpertLoad(ExpertLoad load) {
+        expertLoad = load;
     }
 
     @Override
@@ -108,6 +115,11 @@ public final class TrainingHistory implements TrainingListener {
     /** {@return all evaluations, in their order} */
     public List<EvaluationMetrics> evaluations() {
         return Collections.unmodifiableList(evaluations);
+    }
+
+    /** {@return where routers sent tokens last; null for a model that has none} */
+    public @Nullable ExpertLoad expertLoad() {
+        return expertLoad;
     }
 
     /** {@return the answers from before and after training; empty where there are none yet} */
