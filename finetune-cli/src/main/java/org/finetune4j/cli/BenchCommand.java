@@ -15,6 +15,7 @@ import picocli.CommandLine.Spec;
             BenchFeedCommand.class,
             BenchGenerateCommand.class,
             BenchAdaptersCommand.class,
+            BenchServeCommand.class,
             BenchMethodsCommand.class,
             BenchQloraCommand.class,
             BenchGemmCommand.class,

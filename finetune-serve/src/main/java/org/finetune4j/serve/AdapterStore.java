@@ -178,6 +178,7 @@ final class AdapterStore implements AutoCloseable {
 
     /** The version of an adapter that a new request is answered by. */
     Lease acquire(String name, long deadline) {
+        long start = System.nanoTime();
         Entry entry;
         synchronized (this) {
             entry = entries.get(name);
@@ -185,7 +186,26 @@ final class AdapterStore implements AutoCloseable {
                 throw unknown(name, "model");
             }
         }
-        return new Lease(await(entry, deadline, Objects.requireNonNull(folder).fingerprint(entry.directory)));
+        AdapterFolder.Fingerprint onDisk = Objects.requireNonNull(folder).fingerprint(entry.directory);
+        LoadedAdapter current = inMemory(entry, onDisk);
+        if (current != null) {
+            metrics.adapterSwitched(System.nanoTime() - start);
+            return new Lease(current);
+        }
+        return new Lease(await(entry, deadline, onDisk));
+    }
+
+    /** Begins to use the version in memory, where that is the newest. */
+    private synchronized @Nullable LoadedAdapter inMemory(Entry entry, AdapterFolder.@Nullable Fingerprint onDisk) {
+        LoadedAdapter current = entry.current;
+        boolean newest =
+                current != null && (onDisk == null || onDisk.equals(current.version()) || onDisk.equals(entry.broken));
+        if (!newest || current == null) {
+            return null;
+        }
+        current.users++;
+        current.lastUse = ++clock;
+        return current;
     }
 
     synchronized boolean knows(String name) {
@@ -219,12 +239,8 @@ final class AdapterStore implements AutoCloseable {
 
     /** Waits for an adapter's newest version and begins to use it. */
     private synchronized LoadedAdapter await(Entry entry, long deadline, AdapterFolder.@Nullable Fingerprint onDisk) {
-        LoadedAdapter current = entry.current;
-        boolean newest =
-                current != null && (onDisk == null || onDisk.equals(current.version()) || onDisk.equals(entry.broken));
-        if (newest && current != null) {
-            current.users++;
-            current.lastUse = ++clock;
+        LoadedAdapter current = inMemory(entry, onDisk);
+        if (current != null) {
             return current;
         }
         Reading reading = entry.reading;

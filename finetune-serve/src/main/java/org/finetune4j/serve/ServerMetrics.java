@@ -8,6 +8,7 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import org.finetune4j.train.memory.ProcessMemory;
 
 /** What a server says about itself, in Prometheus' form. No text, key or tenant is part of it. */
 final class ServerMetrics implements AutoCloseable {
@@ -35,10 +36,22 @@ final class ServerMetrics implements AutoCloseable {
     private final Timer firstToken = timer("first.token", "from a request's arrival to its first text, streams only");
     private final Timer betweenTokens = timer("between.tokens", "from one text of a stream to the next");
     private final Timer adapterLoads = timer("adapter.load", "reading an adapter from disk");
+    private final Timer adapterSwitches = Timer.builder(PREFIX + "adapter.switch")
+            .description("from a request that names an adapter in memory to the use of it")
+            .publishPercentiles(0.5, 0.99)
+            .percentilePrecision(2)
+            .register(registry);
     private final Counter promptTokens = counter("tokens.prompt", "tokens of prompts");
     private final Counter completionTokens = counter("tokens.completion", "tokens of answers");
     private final Counter refused = counter("requests.refused", "requests that found the queue full");
     private final Counter abandoned = counter("requests.abandoned", "requests whose client went away");
+
+    ServerMetrics() {
+        gauge(
+                "memory.resident.bytes",
+                "memory of the process, -1 where the system does not tell",
+                ProcessMemory::residentBytes);
+    }
 
     private Timer timer(String name, String description) {
         return Timer.builder(PREFIX + name)
@@ -75,6 +88,10 @@ final class ServerMetrics implements AutoCloseable {
 
     void adapterLoaded(long nanos) {
         adapterLoads.record(nanos, TimeUnit.NANOSECONDS);
+    }
+
+    void adapterSwitched(long nanos) {
+        adapterSwitches.record(nanos, TimeUnit.NANOSECONDS);
     }
 
     void tokens(int prompt, int completion) {

@@ -9,15 +9,20 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.FinetuneException;
 
 /** The small model that ships with the command line. */
-final class EmbeddedModel {
+public final class EmbeddedModel {
 
     private static final List<String> FILES =
             List.of("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json");
 
     private EmbeddedModel() {}
 
-    /** Unpacks the model into a directory that any command can use, and gives the directory back. */
-    static Path unpack(Path directory) {
+    /**
+     * Unpacks the model.
+     *
+     * @param directory to be made, which any command can use then
+     * @return the directory
+     */
+    public static Path unpack(Path directory) {
         AtomicFiles.writeDirectory(directory, partial -> {
             for (String name : FILES) {
                 try (InputStream in = EmbeddedModel.class.getResourceAsStream("model/" + name)) {
