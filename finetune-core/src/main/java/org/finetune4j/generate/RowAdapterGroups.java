@@ -9,7 +9,6 @@ import org.finetune4j.generate.RowPass.Segment;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.RowGroups;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.Tensors;
 
 /** Finds out which rows of a batch use which adapter when every sequence says that for itself. */
 final class RowAdapterGroups {
@@ -57,19 +56,16 @@ final class RowAdapterGroups {
             at += segment.count();
         }
         List<RowGroups.Group> groups = new ArrayList<>();
-        members.forEach((adapter, rows) -> {
-            long[] index = rows.stream().mapToLong(Integer::longValue).toArray();
-            groups.add(
-                    new RowGroups.Group(adapter, Tensors.of(index, index.length).to(device)));
-        });
+        members.forEach((adapter, rows) -> groups.add(RowGroups.Group.of(
+                adapter, rows.stream().mapToInt(Integer::intValue).toArray(), device)));
         return owner == null ? Optional.empty() : Optional.of(new RowGroups(owner, groups));
     }
 
     private static Map<Integer, Integer> adapterOf(RowGroups groups) {
         Map<Integer, Integer> adapters = new LinkedHashMap<>();
         for (RowGroups.Group group : groups.groups()) {
-            for (long row : group.index().toLongArray()) {
-                adapters.put((int) row, group.adapter());
+            for (int row : group.rows()) {
+                adapters.put(row, group.adapter());
             }
         }
         return adapters;

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -139,8 +141,16 @@ class AdaptersTest {
         Path broken = Files.createDirectories(adapters.resolve("broken"));
         Files.copy(adapters.resolve("a0/adapter_config.json"), broken.resolve("adapter_config.json"));
         Files.writeString(broken.resolve("adapter_model.safetensors"), "no tensors");
+        Path infinite = Files.createDirectories(adapters.resolve("infinite"));
+        Files.copy(adapters.resolve("a0/adapter_config.json"), infinite.resolve("adapter_config.json"));
+        byte[] weights = Files.readAllBytes(adapters.resolve("a0/adapter_model.safetensors"));
+        ByteBuffer.wrap(weights).order(ByteOrder.LITTLE_ENDIAN).putFloat(weights.length - 4, Float.NaN);
+        Files.write(infinite.resolve("adapter_model.safetensors"), weights);
         try (ModelServer server = start(ServerLimits.defaults())) {
             ServerClient client = new ServerClient(server);
+            ServerClient.Answer third = load(client, "x", "infinite");
+            assertEquals(400, third.status(), third.body());
+            assertTrue(third.error("message").contains("NaN or infinite"), third.body());
             ServerClient.Answer first = load(client, "x", "pickled");
             assertEquals(400, first.status(), first.body());
             assertTrue(first.error("message").contains("pickled"), first.body());

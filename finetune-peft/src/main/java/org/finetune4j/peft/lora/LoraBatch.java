@@ -10,9 +10,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.RowGroups;
 import org.finetune4j.strategy.AdapterSet;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.Tensors;
 
 /**
  * Lets every row of a batch use a LoRA adapter of its own: the base computes all rows at once, and each adapter adds to its
@@ -115,11 +113,8 @@ public final class LoraBatch implements AutoCloseable {
             }
         }
         List<RowGroups.Group> groups = new ArrayList<>();
-        byAdapter.forEach((adapter, members) -> {
-            int[] index = members.stream().mapToInt(Integer::intValue).toArray();
-            groups.add(new RowGroups.Group(
-                    adapter, Tensors.of(index, index.length).to(DType.INT64).to(device)));
-        });
+        byAdapter.forEach((adapter, members) -> groups.add(RowGroups.Group.of(
+                adapter, members.stream().mapToInt(Integer::intValue).toArray(), device)));
         return new RowGroups(places, groups);
     }
 

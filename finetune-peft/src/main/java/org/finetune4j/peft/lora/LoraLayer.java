@@ -80,12 +80,8 @@ class LoraLayer extends AdaptedLinear {
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
         Tensor output = linear.project(rows, context); // [rows, out]
-        Tensor low = low(dropped(rows, context)); // [rows, rank]
         // The base output is nobody else's: adding to it saves a tensor of its size, forwards and backwards.
-        output.addMatrixProductInPlace(low, loraB.as(x.dtype()).t(), scale);
-        if (loraBias != null) {
-            output.addScaledInPlace(loraBias.as(x.dtype()), scale);
-        }
+        addTo(output, rows, context);
         shape[shape.length - 1] = output.size(1);
         return output.view(shape); // [..., out]
     }
@@ -100,6 +96,20 @@ class LoraLayer extends AdaptedLinear {
         Tensor low = low(dropped(x, context)); // [..., rank]
         Tensor added = Functional.linear(low, loraB.as(x.dtype()), null).mul(scale);
         return loraBias == null ? added : added.addScaled(loraBias.as(x.dtype()), scale);
+    }
+
+    /** Adds to the base's output of the same rows, in place: [rows, in] to [rows, out]. */
+    final void addTo(Tensor output, Tensor rows, @Nullable SequenceContext context) {
+        output.addMatrixProductInPlace(
+                low(dropped(rows, context)), loraB.as(rows.dtype()).t(), scale);
+        if (loraBias != null) {
+            output.addScaledInPlace(loraBias.as(rows.dtype()), scale);
+        }
+    }
+
+    /** Whether this adds a vector of its own to each output. */
+    final boolean hasBias() {
+        return loraBias != null;
     }
 
     /** {@code A x}: [rows, in] to [rows, rank]. */

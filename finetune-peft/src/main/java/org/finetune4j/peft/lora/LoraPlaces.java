@@ -1,19 +1,35 @@
 package org.finetune4j.peft.lora;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.RowGroups;
+import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** The layers of a model where several numbered LoRA adapters are used side by side. */
 final class LoraPlaces implements AutoCloseable {
 
+    /** What adapters that are put together may take, beside themselves. */
+    private static final long MOST_JOINED_BYTES = 256L << 20;
+
     private final CausalLM model;
     private final Map<Linear, LoraRows> layers = new LinkedHashMap<>();
     private final List<Linear> extended = new ArrayList<>();
+
+    /** The masks of one pass, which are the same for all layers that the same adapters have. */
+    private final List<Mask> masks = new ArrayList<>();
+
+    private @Nullable RowGroups masked;
+    private long joinedBytes;
+
+    /** Which columns of adapters side by side are not a row's own. */
+    private record Mask(int[] adapters, int[] ranks, Tensor others) {}
 
     LoraPlaces(CausalLM model) {
         this.model = model;
@@ -54,6 +70,41 @@ final class LoraPlaces implements AutoCloseable {
         }));
     }
 
+    /** Whether so many bytes more may be kept of adapters that are put together. */
+    synchronized boolean reserve(long bytes) {
+        boolean fits = joinedBytes + bytes <= MOST_JOINED_BYTES;
+        joinedBytes += fits ? bytes : 0;
+        return fits;
+    }
+
+    synchronized void release(long bytes) {
+        joinedBytes -= bytes;
+    }
+
+    /** As {@link LoraStack#others}, made once a pass; to be used while nobody else can ask. */
+    synchronized Tensor others(RowGroups groups, Tensor x, int[] adapters, int[] ranks) {
+        if (masked != groups) {
+            freeMasks();
+            masked = groups;
+        }
+        for (Mask mask : masks) {
+            if (Arrays.equals(mask.adapters, adapters) && Arrays.equals(mask.ranks, ranks)) {
+                return mask.others;
+            }
+        }
+        Tensor others = LoraStack.others(groups, Math.toIntExact(x.size(0)), adapters, ranks)
+                .to(x.device())
+                .unscoped();
+        masks.add(new Mask(adapters, ranks, others));
+        return others;
+    }
+
+    private void freeMasks() {
+        masks.forEach(mask -> mask.others.close());
+        masks.clear();
+        masked = null;
+    }
+
     private void requireRows(String name, LoraLayer layer) {
         boolean sees = layer.base() == model.network().outputLayer()
                 || (!isExpert("." + layer.path())
@@ -75,5 +126,9 @@ final class LoraPlaces implements AutoCloseable {
             extended.forEach(Linear::removeExtension);
             extended.clear();
         });
+        synchronized (this) {
+            layers.values().forEach(LoraRows::free);
+            freeMasks();
+        }
     }
 }

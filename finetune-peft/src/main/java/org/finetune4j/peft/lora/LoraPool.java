@@ -5,13 +5,14 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.RowGroups;
 import org.finetune4j.strategy.PooledAdapter;
 import org.finetune4j.strategy.RowAdapterPool;
-import org.finetune4j.tensor.Tensors;
 
 /**
  * LoRA adapters that come and go while a model answers. All layers that see rows are places of adapters from the start, so that
@@ -36,12 +37,24 @@ final class LoraPool implements RowAdapterPool {
         LoraAdapter adapter = reader.apply(directory);
         int number = next.getAndIncrement();
         try {
-            places.add(number, directory.getFileName().toString(), adapter);
+            String name = directory.getFileName().toString();
+            requireFinite(name, adapter);
+            places.add(number, name, adapter);
         } catch (RuntimeException e) {
             adapter.close();
             throw e;
         }
         return new Loaded(number, adapter);
+    }
+
+    /** Rows of several adapters are computed together: what is no number in one would reach the others. */
+    private static void requireFinite(String name, LoraAdapter adapter) {
+        adapter.parametersByKey().forEach((key, parameter) -> {
+            if (!parameter.value().isFinite()) {
+                throw new UserErrorException(
+                        name + ": " + key + " has values that are NaN or infinite: the adapter cannot be used");
+            }
+        });
     }
 
     @Override
@@ -67,14 +80,8 @@ final class LoraPool implements RowAdapterPool {
                 if (closed.get()) {
                     throw new IllegalStateException("adapter used after close");
                 }
-                long[] index = new long[count];
-                for (int row = 0; row < count; row++) {
-                    index[row] = row;
-                }
-                return new RowGroups(
-                        places,
-                        List.of(new RowGroups.Group(
-                                number, Tensors.of(index, count).to(device))));
+                int[] all = IntStream.range(0, count).toArray();
+                return new RowGroups(places, List.of(RowGroups.Group.of(number, all, device)));
             };
         }
 
