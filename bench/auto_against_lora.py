@@ -3,7 +3,8 @@
 
   bench/auto_against_lora.py --out DIR [--seeds 1 2 3] [--budget 240] [--model MODEL_DIR --records ALPACA.json]
 
-Without --model it is the quick start's task; with it a slice of the records (480 to learn from, 60 to choose by, 60 to test on).
+Without --model it is the quick start's task; with it the short records without input: 60 to choose by, 60 to test
+on, the others to learn from.
 Candidates are chosen on one half of what is held out and compared on the other half, which no search has seen. The baselines
 learn from the same records for as many steps as all candidates of the search together: `method: lora` as it is when nothing else is
 set, and with the learning rate 1e-3. What is complete is not run again. Prints a Markdown table, and leaves OUT/table.md.
@@ -15,7 +16,8 @@ PROMPT = "### Instruction:\\n{instruction}\\n\\n### Response:\\n"
 CONFIG = """model_name_or_path: {model}
 train_file: {data}/train.jsonl
 eval_file: {data}/choose.jsonl
-{form}max_length: 128
+prompt_template: "{prompt}"
+max_length: 128
 per_device_train_batch_size: {batch}
 per_device_eval_batch_size: 20
 lr_scheduler_type: cosine
@@ -50,25 +52,23 @@ def task(a, seed):
         train, held_out, model = read("train.jsonl"), read("held-out.jsonl"), files / "base"
     else:
         records = json.loads(a.records.read_text(encoding="utf-8"))
-        records = [one for one in records if sum(len(text) for text in one.values()) < 250]  # what 128 tokens hold
+        records = [one for one in records if not one["input"] and len(one["instruction"] + one["output"]) < 250]
         random.Random(seed).shuffle(records)
-        train, held_out, model = records[:480], records[480:600], a.model
+        train, held_out, model = records[:-120], records[-120:], a.model
     random.Random(seed).shuffle(held_out)
     write(folder / "train.jsonl", train)
     write(folder / "choose.jsonl", held_out[:len(held_out) // 2])
     write(folder / "test.jsonl", held_out[len(held_out) // 2:])
-    form = f'prompt_template: "{PROMPT}"\n' if a.model is None else ""
     (folder / "config.yaml").write_text(
-        CONFIG.format(model=model, data=folder, form=form, batch=8), encoding="utf-8")
+        CONFIG.format(model=model, data=folder, prompt=PROMPT, batch=8 if a.model is None else 4), encoding="utf-8")
     return folder, model
 
 
 def measure(a, model, data, adapter):
-    form = ["--prompt-template", PROMPT.replace("\\n", "\n")] if a.model is None else []
     metrics = "loss,exact_match" if a.model is None else "loss"
     options = [] if adapter is None else ["--adapter", adapter]
     text = call(a.finetune, "eval", "--model", model, *options, "--data", data / "test.jsonl", "--metrics", metrics,
-                "--batch-size", 20, "--json", "--max-length", 128, *form)
+                "--batch-size", 20, "--json", "--max-length", 128, "--prompt-template", PROMPT.replace("\\n", "\n"))
     return json.loads(text.strip().splitlines()[-1])
 
 

@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             QuickstartCommand.class,
             TrainCommand.class,
+            ContinualCommand.class,
             LaunchCommand.class,
             RankCommand.class,
             ValidateCommand.class,

@@ -38,6 +38,7 @@ final class TrainCommand implements Callable<Integer> {
         if (PipelineSettings.isPipeline(settings)) {
             return row(PipelineSettings.of(settings));
         }
+        ContinualSettings.refuse(settings);
         if (AutoSettings.isAuto(settings)) {
             return search(AutoSettings.of(settings));
         }

@@ -46,7 +46,9 @@ final class ValidateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Settings settings = config.settings();
-        if (PipelineSettings.isPipeline(settings)) {
+        if (ContinualSettings.isContinual(settings)) {
+            tasks(ContinualSettings.of(settings));
+        } else if (PipelineSettings.isPipeline(settings)) {
             row(PipelineSettings.of(settings));
         } else if (AutoSettings.isAuto(settings)) {
             search(AutoSettings.of(settings));
@@ -78,6 +80,14 @@ final class ValidateCommand implements Callable<Integer> {
                 TrainingRecords records = stage.training().data().records();
                 records.notes().forEach(note -> say("data        " + note));
             });
+        }
+    }
+
+    /** Every task as a training of its own. */
+    private void tasks(ContinualSettings row) {
+        for (ContinualSettings.Task task : row.tasks()) {
+            say("task " + task.name());
+            check(task.training());
         }
     }
 

@@ -55,12 +55,17 @@ class DocumentedConfigurationsTest {
         values.putIfAbsent("model_name_or_path", "model");
         values.putIfAbsent("output_dir", "out");
         boolean stages = values.containsKey("stages");
-        if (!stages && !values.containsKey("datasets") && !values.containsKey("dataset_info")) {
+        if (!stages
+                && !values.containsKey("datasets")
+                && !values.containsKey("dataset_info")
+                && !values.containsKey("tasks")) {
             values.putIfAbsent("train_file", "train.jsonl");
         }
         Settings settings = TrainingConfig.with(file.toString(), values, List.of());
         if (stages) {
             PipelineSettings.of(settings);
+        } else if (ContinualSettings.isContinual(settings)) {
+            ContinualSettings.of(settings);
         } else if (AutoSettings.isAuto(settings)) {
             AutoSettings.of(settings);
         } else {
