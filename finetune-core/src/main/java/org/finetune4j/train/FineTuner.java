@@ -466,7 +466,7 @@ public final class FineTuner {
         if (measuring == null) {
             throw new UserErrorException("nothing is held out to measure on");
         }
-        StepSetup setup = new StepSetup(model, attached, arguments, () -> stopRequested, this::say);
+        StepSetup setup = new StepSetup(model, attached, arguments, true, () -> stopRequested, this::say);
         try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
                 StepSource.Opened opened = run.steps().openEvaluation(setup)) {
             return measuring.evaluate(0);

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.finetune4j.Settings;
 import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.dist.pipeline.PipelineOptions;
@@ -25,6 +26,7 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.quant.Quantization;
 import org.finetune4j.quant.QuantizationType;
+import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.DType;
@@ -44,7 +46,7 @@ import org.finetune4j.train.group.TrainingGroup;
  * are written.
  *
  * @param model of the tiny ones; with {@code +balance} that of its experts is part of the loss
- * @param method full, lora or qlora
+ * @param method full, lora, qlora, or another one as it is unless set; freeze trains the layers after the first one
  * @param stage of ZeRO
  * @param exact in double precision: Adam makes full steps of rounding noise where a gradient should be zero
  * @param pipeline how batches go through stages
@@ -94,9 +96,12 @@ public record MeshTraining(
     }
 
     private FineTuningStrategy strategy() {
-        return method.equals("full")
-                ? new FullFineTuning()
-                : Lora.builder().rank(4).alpha(8).targetModules("all-linear").build();
+        return switch (method) {
+            case "full" -> new FullFineTuning();
+            case "lora", "qlora" ->
+                Lora.builder().rank(4).alpha(8).targetModules("all-linear").build();
+            default -> FineTuningMethod.named(method).create(new Settings("test", Map.of("freeze_layers", 1)));
+        };
     }
 
     private List<StepMetrics> run(CausalLM loaded, TrainingGroup group, Path output, Path saved) {
@@ -190,9 +195,11 @@ public record MeshTraining(
 
     private static Map<String, float[]> weights(Path saved) {
         Map<String, float[]> weights = new LinkedHashMap<>();
-        Path adapter = saved.resolve("adapter_model.safetensors");
-        try (SafetensorsFile file =
-                        SafetensorsFile.open(Files.exists(adapter) ? adapter : saved.resolve("model.safetensors"));
+        try (SafetensorsFile file = SafetensorsFile.open(Stream.of("adapter_model", "adapter", "model")
+                        .map(name -> saved.resolve(name + ".safetensors"))
+                        .filter(Files::exists)
+                        .findFirst()
+                        .orElseThrow());
                 TensorScope scope = TensorScope.open()) {
             for (String name : file.names()) {
                 weights.put(name, file.tensor(name).to(DType.FLOAT32).toFloatArray());

@@ -12,6 +12,7 @@ import org.finetune4j.train.arguments.TrainingArguments;
  * @param model that is trained
  * @param strategy the method on it, with everything that trains
  * @param arguments of the training
+ * @param writes whether files of the run are this process's to write, where several train together
  * @param stopRequested whether somebody asked the run to stop; any call may ask
  * @param warnings is given one line for what is probably not meant, at any time
  */
@@ -19,5 +20,6 @@ public record StepSetup(
         CausalLM model,
         AttachedStrategy strategy,
         TrainingArguments arguments,
+        boolean writes,
         BooleanSupplier stopRequested,
         Consumer<String> warnings) {}

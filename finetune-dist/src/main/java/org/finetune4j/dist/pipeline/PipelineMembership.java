@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.BooleanSupplier;
@@ -17,6 +18,8 @@ import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
@@ -71,21 +74,36 @@ final class PipelineMembership extends DataParallelMembership {
     @Override
     public OptionalDouble run(Backpropagation backpropagation, List<Pass> passes, BooleanSupplier stop) {
         PipelineShape shape = new PipelineShape(pipeline.size(), plan.stages() / pipeline.size(), passes.size());
-        try (RandomGenerator.Use random = ofStage().use();
+        RandomGenerator run = RandomGenerator.current();
+        try (RandomGenerator.Use random = ofStage(run).use();
                 PipelineStep step = new PipelineStep(shape, plan, links, model, backpropagation, passes)) {
             residency.inStages(true);
             double loss = step.run(schedule.actions(shape, pipeline.rank()));
             measured = step.bubble();
+            keepAlike(run);
             return OptionalDouble.of(loss);
         } finally {
             residency.inStages(false);
         }
     }
 
-    /** What layers drop must differ between stages, while the run's own generator stays alike on all of them. */
-    private RandomGenerator ofStage() {
-        long run = Arrays.hashCode(RandomGenerator.current().state().get("cpu"));
-        return RandomGenerator.of(run + STAGE_SEED * (steps++ * pipeline.size() + pipeline.rank()));
+    /** The first stage draws what a process by itself would, noise on embeddings among it; what layers drop differs between stages. */
+    private RandomGenerator ofStage(RandomGenerator run) {
+        long seed =
+                Arrays.hashCode(run.state().get("cpu")) + STAGE_SEED * (steps++ * pipeline.size() + pipeline.rank());
+        return pipeline.rank() == 0 ? run : RandomGenerator.of(seed);
+    }
+
+    /** The run's own generator goes on alike on all stages. */
+    private void keepAlike(RandomGenerator run) {
+        Map<String, byte[]> states = new LinkedHashMap<>(run.state());
+        try (TensorScope scope = TensorScope.open()) {
+            byte[] own = Objects.requireNonNull(states.get("cpu"));
+            Tensor first = Tensors.of(own, own.length);
+            pipeline.broadcast(first, 0).await();
+            states.put("cpu", first.toByteArray());
+        }
+        run.restore(states);
     }
 
     @Override

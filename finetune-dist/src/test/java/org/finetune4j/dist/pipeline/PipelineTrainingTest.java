@@ -4,10 +4,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.finetune4j.dist.MeshTraining;
 import org.finetune4j.dist.mesh.MeshShape;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ten steps of a model whose layers are on several ranks are ten steps of the model: losses, norms, and the files in the end. */
 class PipelineTrainingTest {
@@ -58,6 +60,40 @@ class PipelineTrainingTest {
             String model, String method, int copies, int stages, int slices, int stage, boolean exact) {
         new MeshTraining(model, method, stage, exact)
                 .requireSameOn(new MeshShape(copies, stages, slices, 1), directory);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "llama, vera",
+        "llama, ia3",
+        "llama, loha",
+        "llama, lokr",
+        "llama, ln_tuning",
+        "gpt2, bitfit",
+        "llama, freeze",
+        "llama, dora",
+        "llama, adapter",
+        "llama, oft",
+        "llama, hra",
+        "llama, fourierft",
+    })
+    @Tag("slow")
+    void everyMethodOfLayersGoesThroughStages(String model, String method) {
+        new MeshTraining(model, method, 0, true).requireSameOn(new MeshShape(1, 2, 1, 1), directory);
+    }
+
+    @ParameterizedTest
+    @Tag("slow")
+    @ValueSource(strings = {"gemma2", "gemma3_text", "gpt_neox", "llama-tied", "opt", "phi3", "qwen3", "qwen3_moe"})
+    void everyArchitectureGoesThroughStages(String model) {
+        new MeshTraining(model, "full", 0, true).requireSameOn(new MeshShape(1, 2, 1, 1), directory);
+    }
+
+    @Test
+    void noiseOnEmbeddingsIsThatOfOneProcess() {
+        new MeshTraining("llama", "full", 0, false)
+                .with(arguments -> arguments.neftuneNoiseAlpha(5))
+                .requireSameOn(new MeshShape(1, 2, 1, 1), directory);
     }
 
     @Test

@@ -75,7 +75,8 @@ final class RolloutSource implements StepSource {
         this.resources = resources;
         this.sampler = new PolicySampler(setup.model(), options.sampling());
         this.guard = new CollapseGuard(options.collapse());
-        this.log = CompletionLog.in(setup.arguments().outputDirectory(), options.samplesPerRound());
+        this.log = CompletionLog.in(
+                setup.writes() ? setup.arguments().outputDirectory() : null, options.samplesPerRound());
         this.answersPerStep = RoundSize.answersPerStep(setup.arguments());
         this.promptsPerRound = RoundSize.promptsPerRound(setup.arguments(), options);
     }
