@@ -1,7 +1,13 @@
 @echo off
-rem Starts the finetune command. The first start builds it with Maven; delete finetune-cli\target to build again.
+rem Starts the finetune command. In the sources the first start builds it with Maven; delete finetune-cli\target to build again.
 setlocal
 set "HOME_DIR=%~dp0"
+set "JAVA=java"
+if defined JAVA_HOME set "JAVA=%JAVA_HOME%\bin\java"
+if exist "%HOME_DIR%lib\" (
+    "%JAVA%" -XX:+UseSerialGC %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%lib\*" org.finetune4j.cli.Main %*
+    exit /b
+)
 set "CLASS_PATH_FILE=%HOME_DIR%finetune-cli\target\classpath.txt"
 if not exist "%CLASS_PATH_FILE%" (
     echo building finetune ^(once^)... 1>&2
@@ -9,7 +15,5 @@ if not exist "%CLASS_PATH_FILE%" (
     call mvn -q -DskipTests -pl finetune-cli -am package 1>&2 || (popd & exit /b 1)
     popd
 )
-set "JAVA=java"
-if defined JAVA_HOME set "JAVA=%JAVA_HOME%\bin\java"
 set /p CLASS_PATH=<"%CLASS_PATH_FILE%"
 "%JAVA%" -XX:+UseSerialGC %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%finetune-cli\target\finetune-cli.jar;%CLASS_PATH%" org.finetune4j.cli.Main %*
