@@ -32,8 +32,16 @@ KERNEL
 for notebook in "$@"; do
     echo "$notebook"
     rm -rf "$work/files"
-    JUPYTER_PATH=$work jupyter-nbconvert --log-level WARN --to notebook --execute --output-dir "$work" --output executed \
-        --ExecutePreprocessor.timeout=1800 "$notebook"
+    # The kernel sometimes loses its first message on a busy machine and then never answers.
+    tries=0
+    until JUPYTER_PATH=$work jupyter-nbconvert --log-level WARN --to notebook --execute --output-dir "$work" --output executed \
+        --ExecutePreprocessor.timeout=1800 "$notebook" 2>"$work/log"; do
+        tries=$((tries + 1))
+        if [ $tries = 5 ] || ! grep -q "Kernel didn't respond" "$work/log"; then
+            cat "$work/log" >&2
+            exit 1
+        fi
+    done
     # The dependency's cell fails in this kernel as it may; its output is nobody's.
     /usr/bin/python3 - "$work/executed.ipynb" "$work" <<'PYTHON'
 import sys, nbformat
