@@ -26,7 +26,6 @@ public final class DistillationLoss implements LossHead {
     /** The cross entropy of the labels, in reports. */
     public static final String CROSS_ENTROPY = "cross_entropy";
 
-    private final DecoderModel network;
     private final Batch batch;
     private final LabelledRows rows;
     private final double scale;
@@ -46,7 +45,6 @@ public final class DistillationLoss implements LossHead {
      */
     public DistillationLoss(
             DecoderModel network, Batch batch, double scale, DistillationOptions options, Teacher teacher) {
-        this.network = network;
         this.batch = batch;
         this.rows = LabelledRows.of(network, batch);
         this.scale = scale;
@@ -128,8 +126,11 @@ public final class DistillationLoss implements LossHead {
                     GeneralizedDivergence.numbers(logprobs.gather(1, target).neg());
             double[] away = GeneralizedDivergence.numbers(value.losses());
             double[] weights = new double[count];
+            boolean[] silent = silent(distribution, count);
+            boolean learnsLabels = false;
             for (int i = 0; i < count; i++) {
-                weights[i] = written[start + i] ? 0 : 1 - options.alpha();
+                weights[i] = written[start + i] ? 0 : silent[i] ? 1 : 1 - options.alpha();
+                learnsLabels |= weights[i] > 0;
                 loss += (1 - weights[i]) * away[i] + (weights[i] == 0 ? 0 : weights[i] * unlikely[i]);
                 divergences += away[i];
                 crossEntropies += written[start + i] ? 0 : unlikely[i];
@@ -137,7 +138,7 @@ public final class DistillationLoss implements LossHead {
             }
             tokens += count;
             Tensor derivative = widened(value.derivative(), all);
-            if (options.alpha() < 1) {
+            if (learnsLabels) {
                 Tensor ofLabels = Tensors.of(weights, count, 1).to(all.dtype()).to(all.device()); // [tokens, 1]
                 derivative = derivative.mulInPlace(ofLabels.neg().addInPlace(1));
                 derivative
@@ -155,6 +156,18 @@ public final class DistillationLoss implements LossHead {
             }
             return averages;
         }
+    }
+
+    /** Of each token, whether the teacher named no word: then its label is learned. */
+    private static boolean[] silent(TeacherDistribution said, int count) {
+        boolean[] silent = new boolean[count];
+        if (said instanceof TeacherDistribution.Likeliest named) {
+            double[] largest = GeneralizedDivergence.numbers(named.logprobs().max(1, true));
+            for (int i = 0; i < count; i++) {
+                silent[i] = !(largest[i] > TeacherDistribution.Likeliest.NONE);
+            }
+        }
+        return silent;
     }
 
     /** The scores of the words that both score: output layers are padded to round numbers. */

@@ -16,7 +16,8 @@ public sealed interface TeacherDistribution {
      * The likeliest words only; what is left of the probability is shared by all others together.
      *
      * @param words which they are, [tokens, k] int64, each once
-     * @param logprobs how likely each is at the temperature of the loss, [tokens, k]; {@link #NONE} or less where a token has fewer than k
+     * @param logprobs how likely each is at the temperature of the loss, [tokens, k]; {@link #NONE} or less where a token has fewer than k, everywhere
+     *     where its label is to be learned instead
      */
     record Likeliest(Tensor words, Tensor logprobs) implements TeacherDistribution {
 

@@ -19,6 +19,7 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.DirectionalDerivative;
@@ -220,6 +221,32 @@ class DistillationLossTest {
                 });
             }
         };
+    }
+
+    @Test
+    void whereATeacherNamesNothingTheLabelIsLearned() {
+        Batch batch = batch();
+        Teacher silent = new Teacher() {
+            @Override
+            public double under(Batch asked, ToDoubleFunction<Scores> loss) {
+                return loss.applyAsDouble((start, count) -> new TeacherDistribution.Likeliest(
+                        Tensors.of(new long[count], count, 1),
+                        Tensors.of(new double[count], count, 1).addInPlace(2 * TeacherDistribution.Likeliest.NONE)));
+            }
+        };
+        try (CausalLM student = load("student");
+                AttachedStrategy full = new FullFineTuning().attach(student);
+                TensorScope scope = TensorScope.open()) {
+            double loss = run(student, batch, new DistillationOptions(0.5, 1, 1), silent);
+            Map<String, float[]> learned = NamedGradients.of(student.network().namedParameters());
+            student.network().allParameters().forEach(Parameter::clearGrad);
+            LanguageModelLoss labels = LanguageModelLoss.of(student.network(), batch, 1.0 / batch.labelledTokens());
+            assertEquals(
+                    new Backpropagation(student, GradientCheckpointing.none()).run(batch.modelInputs(), labels),
+                    loss,
+                    1e-6);
+            NamedGradients.assertSame(NamedGradients.of(student.network().namedParameters()), learned, 1e-6f);
+        }
     }
 
     @ParameterizedTest

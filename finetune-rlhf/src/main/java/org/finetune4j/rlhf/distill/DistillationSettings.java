@@ -1,13 +1,20 @@
 package org.finetune4j.rlhf.distill;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalDouble;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.TrainingDataset;
+import org.finetune4j.data.examples.ExampleDataset;
+import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.TrainOn;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.rlhf.http.JsonService;
 import org.finetune4j.rlhf.rollout.SamplingOptions;
 import org.finetune4j.train.gradient.DistillationOptions;
 import org.jspecify.annotations.Nullable;
@@ -18,12 +25,17 @@ final class DistillationSettings {
     private static final int MOST_TOKENS = 1 << 20;
     private static final double LARGEST = 1e3;
 
+    /** More {@code top_logprobs} OpenAI's service does not give. */
+    private static final int MOST_SERVED = 20;
+
     private final Settings settings;
     private final DistillationOptions options;
     private final TrainOn trainOn;
     private final @Nullable String teacher;
     private final @Nullable String adapter;
     private final TopLogits.@Nullable Settings stored;
+    private final @Nullable TeacherServer server;
+    private final int serverWords;
     private final OptionalDouble byStudent;
     private final boolean byTeacher;
     private final SamplingOptions sampling;
@@ -49,7 +61,84 @@ final class DistillationSettings {
                 settings.integer("top_k", 0, 0),
                 settings.number("min_p", 0, 0, 1),
                 List.of());
+        this.serverWords = settings.integer("loss_top_k", 0, 0, Settings.LARGEST_SIZE);
+        this.server = server();
         requireAnswersFit();
+    }
+
+    /** A teacher behind a service, or null. */
+    private @Nullable TeacherServer server() {
+        String key = "teacher_model_server_url";
+        String url = settings.text(key).orElse(null);
+        double timeout = settings.number("teacher_server_timeout", 60, 1e-3, 86_400);
+        int tries = settings.integer("teacher_server_tries", 4, 1, 100);
+        String variable = settings.text("teacher_api_key_env").orElse("");
+        if (url == null) {
+            return null;
+        }
+        if (options.temperature() != 1) {
+            throw new UserErrorException(settings.origin() + ": '" + key
+                    + "' gives probabilities at temperature 1: leave distillation_temperature out");
+        }
+        if (adapter != null) {
+            throw new UserErrorException(settings.origin() + ": '" + key
+                    + "' and 'teacher_adapter_name_or_path' are two teachers: set one of them");
+        }
+        Map<String, String> headers = new LinkedHashMap<>();
+        if (!variable.isEmpty()) {
+            String secret = System.getenv(variable);
+            if (secret == null || secret.isBlank()) {
+                throw new UserErrorException(settings.origin() + ": 'teacher_api_key_env': the environment has no "
+                        + variable + ", or it is empty");
+            }
+            headers.put("Authorization", "Bearer " + secret.strip());
+        }
+        try {
+            return new TeacherServer(
+                    new JsonService(
+                            "teacher",
+                            new JsonService.Options(
+                                    TeacherServer.endpoint(url),
+                                    Duration.ofMillis(Math.round(1000 * timeout)),
+                                    tries,
+                                    Duration.ofSeconds(1),
+                                    headers)),
+                    new TeacherServer.Asking(
+                            teacher == null ? "" : teacher,
+                            sampling.maxCompletionLength(),
+                            sampling.temperature(),
+                            sampling.topP(),
+                            Math.min(serverWords(), MOST_SERVED),
+                            settings.integer("seed", 42)));
+        } catch (UserErrorException e) {
+            throw new UserErrorException(settings.origin() + ": '" + key + "': " + e.getMessage(), e);
+        }
+    }
+
+    /** Words a token of a served teacher. */
+    private int serverWords() {
+        return settings.has("loss_top_k") ? serverWords : MOST_SERVED;
+    }
+
+    /** Whether a service answers the prompts. */
+    boolean isServed() {
+        return server != null;
+    }
+
+    /** The samples of what it answers. */
+    TrainingDataset served(ExampleDataset examples, CausalLM model, SupervisedOptions forms) {
+        return ServedSamples.of(
+                examples,
+                model.tokenizer(),
+                forms.learning(trainOn, false),
+                Objects.requireNonNull(server),
+                answersFile(),
+                Math.max(1, Math.min(serverWords(), MOST_SERVED)));
+    }
+
+    private @Nullable Path answersFile() {
+        String key = settings.has("teacher_logits") ? "teacher_logits" : "output_dir";
+        return settings.has(key) ? settings.path(key).resolve("teacher-answers.jsonl") : null;
     }
 
     /** TRL's {@code beta}, or its two ends and what is between them by name. */
@@ -86,7 +175,11 @@ final class DistillationSettings {
     }
 
     private void requireAnswersFit() {
-        boolean asked = byTeacher || byStudent.orElse(0) > 0;
+        if (server != null && byStudent.orElse(0) > 0) {
+            throw new UserErrorException(settings.origin() + ": 'lmbda' lets the student answer, and a teacher behind"
+                    + " teacher_model_server_url only answers itself: set lmbda: 0");
+        }
+        boolean asked = server == null && (byTeacher || byStudent.orElse(0) > 0);
         if (asked && stored != null) {
             throw new UserErrorException(settings.origin() + ": '" + (byTeacher ? "seq_kd" : "lmbda")
                     + "' lets a model write answers, and "
@@ -112,7 +205,7 @@ final class DistillationSettings {
     }
 
     TopLogits.@Nullable Settings stored() {
-        return stored;
+        return server == null ? stored : null;
     }
 
     /** The teacher that the user names, or an empty text. */
@@ -130,6 +223,13 @@ final class DistillationSettings {
      * @param prompts whether records have prompts, and are not plain text
      */
     AnswerSettings answers(boolean prompts) {
+        if (server != null) {
+            if (!prompts) {
+                throw new UserErrorException(settings.origin()
+                        + ": 'teacher_model_server_url' needs prompts to answer, and plain text has none");
+            }
+            return new AnswerSettings(0, false, sampling);
+        }
         boolean possible = prompts && stored == null && trainOn != TrainOn.ALL;
         if (!prompts && (byTeacher || byStudent.orElse(0) > 0)) {
             throw new UserErrorException(settings.origin() + ": '" + (byTeacher ? "seq_kd" : "lmbda")
@@ -140,7 +240,7 @@ final class DistillationSettings {
 
     /** Whether records may lack answers. */
     boolean writesAll() {
-        return byTeacher || byStudent.orElse(0) == 1;
+        return server != null || byTeacher || byStudent.orElse(0) == 1;
     }
 
     /** The settings for reports. */
@@ -148,6 +248,7 @@ final class DistillationSettings {
         Map<String, Object> shown = new LinkedHashMap<>();
         shown.put("stage", DistillationStage.NAME);
         shown.put("teacher_model_name_or_path", named().isEmpty() ? "the student as it was" : named());
+        settings.text("teacher_model_server_url").ifPresent(url -> shown.put("teacher_model_server_url", url));
         shown.put("beta", options.beta());
         if (options.temperature() != 1) {
             shown.put("distillation_temperature", options.temperature());

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Example;
@@ -71,7 +72,9 @@ public final class DistillationStage implements Stage {
 
     @Override
     public void require(ExampleDataset examples) {
-        settings.teacher().requireFiles(settings.origin());
+        if (!settings.isServed()) {
+            settings.teacher().requireFiles(settings.origin());
+        }
         Stage.super.require(examples);
     }
 
@@ -82,7 +85,40 @@ public final class DistillationStage implements Stage {
 
     @Override
     public TrainingDataset samples(ExampleDataset examples, CausalLM model, SupervisedOptions options) {
-        return samples(examples, model, options.learning(settings.trainOn(), false), settings.answers(true));
+        TrainingDataset own =
+                samples(examples, model, options.learning(settings.trainOn(), false), settings.answers(true));
+        return settings.isServed() ? new PromptsOfServer(own, examples, model, options) : own;
+    }
+
+    /** Records that a served teacher answers once they are known to be trained on; held-out ones keep their answers. */
+    private record PromptsOfServer(
+            TrainingDataset samples, ExampleDataset examples, CausalLM model, SupervisedOptions options)
+            implements TrainingDataset {
+
+        @Override
+        public int size() {
+            return samples.size();
+        }
+
+        @Override
+        public Sample get(int index) {
+            return samples.get(index);
+        }
+
+        @Override
+        public String location(int index) {
+            return samples.location(index);
+        }
+    }
+
+    @Override
+    public TrainingDataset batches(TrainingDataset samples, int maxLength, List<String> notes) {
+        if (!(samples instanceof PromptsOfServer asked)) {
+            return samples;
+        }
+        notes.add("the teacher at " + settings.shown().get("teacher_model_server_url") + " answers "
+                + asked.examples.size() + " prompts");
+        return settings.served(asked.examples, asked.model, asked.options);
     }
 
     /** Records with answers bring them; prompts alone are to be answered. */
@@ -100,14 +136,16 @@ public final class DistillationStage implements Stage {
 
     @Override
     public void configure(FineTuner tuner, StageData data) {
-        settings.teacher().requireFiles(settings.origin());
+        if (!settings.isServed()) {
+            settings.teacher().requireFiles(settings.origin());
+        }
         configure(
                 tuner,
                 data,
                 new Parts(
                         settings.options(),
                         settings.answers(data.trainExamples() != null),
-                        settings.teacher(),
+                        settings.isServed() ? null : settings.teacher(),
                         settings.named(),
                         settings.stored()));
     }
@@ -117,25 +155,27 @@ public final class DistillationStage implements Stage {
      *
      * @param options how student and teacher are compared
      * @param answers who writes answers
-     * @param teacher who is learned from
+     * @param teacher who is learned from, or null where samples bring what it said
      * @param named what the user calls it, or an empty text
      * @param stored where what it says is kept, or null where it is asked for every batch
      */
     record Parts(
             DistillationOptions options,
             AnswerSettings answers,
-            TeacherModel teacher,
+            @Nullable TeacherModel teacher,
             String named,
             TopLogits.@Nullable Settings stored) {}
 
     static void configure(FineTuner tuner, StageData data, Parts parts) {
-        if (data.evaluation() instanceof PromptSamples) {
+        TrainingDataset heldOut =
+                data.evaluation() instanceof PromptsOfServer asked ? asked.samples : data.evaluation();
+        if (heldOut instanceof PromptSamples) {
             throw new UserErrorException(
                     "the held-out prompts have no answers to measure by: hold out records that have");
         }
         TrainingDataset train = data.train();
         StoredLogits stored = null;
-        if (parts.stored != null) {
+        if (parts.stored != null && parts.teacher != null) {
             Map<String, TaughtSamples> taught = new LinkedHashMap<>();
             TaughtSamples own = new TaughtSamples(train);
             taught.put("train", own);

@@ -14,14 +14,14 @@ import org.jspecify.annotations.Nullable;
  * @param samples to train on
  * @param objective of every batch
  * @param answers who writes them
- * @param teacher closed with the steps
+ * @param teacher closed with the steps; null where samples bring what it said
  * @param stored what it says about samples, closed with the steps, or null
  */
 record DistillationSteps(
         TrainingDataset samples,
         Distillation objective,
         AnswerSettings answers,
-        TeacherModel teacher,
+        @Nullable TeacherModel teacher,
         @Nullable StoredLogits stored)
         implements StepSource.Factory {
 
@@ -31,7 +31,11 @@ record DistillationSteps(
             Objective bound = objective.on(setup.model(), setup.strategy());
             StepSource records = new DatasetSteps(samples, bound, Collator.of(setup.model()), setup.arguments());
             return new AnsweredSteps(
-                    records, answers, setup, answers.byTeacher() ? teacher.open(setup.model()) : null, this::close);
+                    records,
+                    answers,
+                    setup,
+                    answers.byTeacher() && teacher != null ? teacher.open(setup.model()) : null,
+                    this::close);
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -44,7 +48,9 @@ record DistillationSteps(
     }
 
     private void close() {
-        teacher.close();
+        if (teacher != null) {
+            teacher.close();
+        }
         if (stored != null) {
             stored.close();
         }

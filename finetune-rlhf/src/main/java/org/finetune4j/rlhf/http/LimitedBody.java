@@ -1,4 +1,4 @@
-package org.finetune4j.rlhf.rewards;
+package org.finetune4j.rlhf.http;
 
 import java.io.IOException;
 import java.net.http.HttpResponse.BodyHandler;
