@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 import org.finetune4j.generate.TokenLogprob;
+import org.finetune4j.model.chat.ToolCalls;
 import org.jspecify.annotations.Nullable;
 
 /**

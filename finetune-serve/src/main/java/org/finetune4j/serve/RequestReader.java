@@ -13,6 +13,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.model.chat.ChatOptions;
 import org.finetune4j.model.chat.ChatTemplate;
+import org.finetune4j.model.chat.ToolCalls;
 import org.jspecify.annotations.Nullable;
 
 /** Reads the bodies of requests for answers, and checks all that can be checked before they wait for their turn. */

@@ -1,4 +1,4 @@
-package org.finetune4j.serve;
+package org.finetune4j.model.chat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
@@ -9,24 +9,29 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.chat.ChatTemplate;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How a model writes calls of tools, which its chat template tells: between {@code <tool_call>} and {@code </tool_call>}
  * (Hermes, Qwen), or as an answer that is JSON alone (Llama 3). What is no call of a known tool is text.
  */
-final class ToolCalls {
+public final class ToolCalls {
 
     /**
      * A call.
      *
+     * @param name of the tool
      * @param arguments JSON, as OpenAI has it
      */
-    record Call(String name, String arguments) {}
+    public record Call(String name, String arguments) {}
 
-    /** An answer with calls, and the text before them. */
-    record Parsed(String text, List<Call> calls) {}
+    /**
+     * An answer with calls.
+     *
+     * @param text before the calls
+     * @param calls one at least
+     */
+    public record Parsed(String text, List<Call> calls) {}
 
     private static final Pattern MARKED = Pattern.compile("<tool_call>(.*?)(?:</tool_call>|$)", Pattern.DOTALL);
 
@@ -41,10 +46,11 @@ final class ToolCalls {
     /**
      * How calls are written in answers to a template.
      *
+     * @param template that shows calls to the model
      * @param names of the tools that may be called
      * @return null where the template's form is not known: then calls are text
      */
-    static @Nullable ToolCalls of(ChatTemplate template, Set<String> names) {
+    public static @Nullable ToolCalls of(ChatTemplate template, Set<String> names) {
         String source = template.source();
         if (source.contains("<tool_call>")) {
             return new ToolCalls(true, names);
@@ -53,8 +59,13 @@ final class ToolCalls {
         return json ? new ToolCalls(false, names) : null;
     }
 
-    /** The calls in an answer; empty where there are none, or one is not whole. */
-    Optional<Parsed> parse(String text) {
+    /**
+     * The calls in an answer.
+     *
+     * @param text the whole answer
+     * @return empty where there are none, or one is not whole
+     */
+    public Optional<Parsed> parse(String text) {
         List<Call> calls = new ArrayList<>();
         if (!marked) {
             Optional<Call> call = text.strip().startsWith("{") ? call(text.strip()) : Optional.empty();

@@ -1,0 +1,79 @@
+package org.finetune4j.langchain4j;
+
+import dev.langchain4j.model.chat.StreamingChatModel;
+import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.finetune4j.generate.Rollout;
+
+/**
+ * Answers in pieces. Who computes only puts them down; a thread of the request's own calls the handler, so that a slow one holds up
+ * nobody else. What may be a call of a tool comes in one piece.
+ */
+final class FinetuneStreamingChatModel implements StreamingChatModel {
+
+    /** No piece of a text is empty. */
+    private static final String END = "";
+
+    private final Answerer answerer;
+
+    FinetuneStreamingChatModel(Answerer answerer) {
+        this.answerer = answerer;
+    }
+
+    @Override
+    public ChatRequestParameters defaultRequestParameters() {
+        return answerer.defaults();
+    }
+
+    @Override
+    public void doChat(ChatRequest request, StreamingChatResponseHandler handler) {
+        BlockingQueue<String> pieces = new LinkedBlockingQueue<>();
+        Answerer.Running running = answerer.begin(request, piece -> {
+            if (!piece.isEmpty()) {
+                pieces.add(piece);
+            }
+        });
+        CompletableFuture<List<Rollout>> unused =
+                running.handle().result().whenComplete((rollouts, failure) -> pieces.add(END));
+        Thread thread = new Thread(() -> forward(running, pieces, handler), "finetune4j-stream");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private void forward(Answerer.Running running, BlockingQueue<String> pieces, StreamingChatResponseHandler handler) {
+        try {
+            boolean held = running.calls() != null;
+            for (String piece = pieces.take(); !piece.equals(END); piece = pieces.take()) {
+                if (!held) {
+                    handler.onPartialResponse(piece);
+                }
+            }
+            ChatResponse response = answerer.end(running);
+            if (held) {
+                say(response, handler);
+            }
+            handler.onCompleteResponse(response);
+        } catch (InterruptedException | RuntimeException e) {
+            running.handle().cancel();
+            handler.onError(e);
+        }
+    }
+
+    private static void say(ChatResponse response, StreamingChatResponseHandler handler) {
+        String text = response.aiMessage().text();
+        if (text != null && !text.isEmpty()) {
+            handler.onPartialResponse(text);
+        }
+        int index = 0;
+        for (var call : response.aiMessage().toolExecutionRequests()) {
+            handler.onCompleteToolCall(new CompleteToolCall(index++, call));
+        }
+    }
+}
