@@ -14,13 +14,14 @@ import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
-import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Backpropagation;
@@ -93,6 +94,12 @@ final class BenchStepCommand implements Callable<Integer> {
     private boolean fused;
 
     @Option(
+            names = "--bf16",
+            description =
+                    "Round the factors of linear layers' products to bfloat16, as bf16: true does; frozen weights are held in it.")
+    private boolean bf16;
+
+    @Option(
             names = "--profile",
             description =
                     "After the steps, one more that is taken apart: products, attention, elementwise work, copies, optimizer,"
@@ -125,7 +132,7 @@ final class BenchStepCommand implements Callable<Integer> {
                 chosen == Mode.LORA_CKPT ? GradientCheckpointing.every(1) : GradientCheckpointing.none();
         long process = ProcessMemory.afterStart();
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(packed);
-                CausalLM model = CausalLM.initialize(shape.config(), null, Device.best(), 0);
+                CausalLM model = CausalLM.initialize(shape.config(), null, types(chosen), 0);
                 AttachedStrategy attached = strategy.attach(model)) {
             List<Parameter> trainable = List.copyOf(attached.trainableParameters());
             Batch data = randomBatch(model.network().inputEmbedding().count());
@@ -172,6 +179,13 @@ final class BenchStepCommand implements Callable<Integer> {
         }
     }
 
+    private LoadOptions types(Mode chosen) {
+        LoadOptions exact = LoadOptions.defaults();
+        return bf16
+                ? exact.withDType(chosen == Mode.FULL ? null : DType.BFLOAT16).withProductDType(DType.BFLOAT16)
+                : exact;
+    }
+
     private ObjectNode result(Mode chosen, List<Double> seconds, long base, MemoryPlan plan) {
         List<Double> sorted = seconds.stream().sorted().toList();
         double median = sorted.get(sorted.size() / 2);
@@ -181,6 +195,7 @@ final class BenchStepCommand implements Callable<Integer> {
         result.put("seq", seq);
         result.put("packed", packed);
         result.put("fused", fused);
+        result.put("bf16", bf16);
         result.put("mode", chosen.label);
         result.put("lora", chosen == Mode.FULL ? null : "finetune4j");
         result.put("median_s", rounded(median, 3));

@@ -9,6 +9,7 @@ import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.MatrixProducts;
 import org.finetune4j.tensor.Torch;
 import org.jspecify.annotations.Nullable;
 
@@ -76,11 +77,15 @@ final class LoadSettings {
         // A GPU calculates in the type that the rest of the model is stored in.
         DType stored = dtype == null && found.type() == Device.Type.CUDA ? gpuDType : dtype;
         DType computed = bf16 && found.type() == Device.Type.CUDA ? DType.BFLOAT16 : null;
-        if (bf16 && computed == null) {
-            System.err.println("note: bf16: a CPU calculates in float32 here, which is more exact and faster");
+        DType products = bf16 && computed == null && MatrixProducts.hasBfloat16Units() ? DType.BFLOAT16 : null;
+        if (bf16 && computed == null && products == null) {
+            System.err.println(
+                    "note: bf16: this processor has no units for it; it calculates in float32, which is more exact and"
+                            + " faster here");
         }
         return new LoadOptions(found, stored)
                 .withComputeDType(computed)
+                .withProductDType(products)
                 .withCompression(quantization == null ? null : quantization.compression())
                 .withAddedTokens(addedTokens);
     }

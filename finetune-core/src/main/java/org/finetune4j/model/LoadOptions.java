@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param addedTokens tokens to add to the tokenizer, with rows for them in the model
  * @param computeDType the type to calculate in, or null for what is best on the device, see {@link Device#computeDType}
  * @param partition which share of the layers this process has, or null for all of them
+ * @param productDType the type that linear layers round both factors of their products to, or null for the type to calculate in
  */
 public record LoadOptions(
         Device device,
@@ -24,7 +25,8 @@ public record LoadOptions(
         @Nullable WeightCompression compression,
         AddedTokens addedTokens,
         @Nullable DType computeDType,
-        @Nullable ModelPartition partition) {
+        @Nullable ModelPartition partition,
+        @Nullable DType productDType) {
 
     /**
      * Checks the types: a user chooses among float32, bfloat16 and float16. In float64 a model is held and calculated with
@@ -37,6 +39,7 @@ public record LoadOptions(
      * @param addedTokens more than the checkpoint has
      * @param computeDType what is calculated in; null for what suits the device
      * @param partition which share of the layers this process has, or null for all of them
+     * @param productDType what linear layers round the factors of their products to; null for what is calculated in
      * @throws UserErrorException for any other type
      */
     public LoadOptions {
@@ -46,6 +49,9 @@ public record LoadOptions(
             }
             if (computeDType != null) {
                 computeDType.requireForModels("the type to calculate in");
+            }
+            if (productDType != null) {
+                productDType.requireForModels("the type of products");
             }
         }
     }
@@ -57,7 +63,7 @@ public record LoadOptions(
      * @param dtype what weights are held in; null for the type of the checkpoint
      */
     public LoadOptions(Device device, @Nullable DType dtype) {
-        this(device, dtype, null, null, AddedTokens.NONE, null, null);
+        this(device, dtype, null, null, AddedTokens.NONE, null, null, null);
     }
 
     /** {@return the best device of this machine, the checkpoint's dtype} */
@@ -71,7 +77,7 @@ public record LoadOptions(
      * @param newDevice where the weights go
      */
     public LoadOptions withDevice(Device newDevice) {
-        return new LoadOptions(newDevice, dtype, head, compression, addedTokens, computeDType, partition);
+        return new LoadOptions(newDevice, dtype, head, compression, addedTokens, computeDType, partition, productDType);
     }
 
     /**
@@ -80,7 +86,7 @@ public record LoadOptions(
      * @param newDType what weights are held in
      */
     public LoadOptions withDType(DType newDType) {
-        return new LoadOptions(device, newDType, head, compression, addedTokens, computeDType, partition);
+        return new LoadOptions(device, newDType, head, compression, addedTokens, computeDType, partition, productDType);
     }
 
     /**
@@ -89,7 +95,8 @@ public record LoadOptions(
      * @return the options
      */
     public LoadOptions inDoublePrecision() {
-        return new LoadOptions(device, DType.FLOAT64, head, compression, addedTokens, DType.FLOAT64, partition);
+        return new LoadOptions(
+                device, DType.FLOAT64, head, compression, addedTokens, DType.FLOAT64, partition, productDType);
     }
 
     /**
@@ -109,7 +116,7 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions asClassifier(ClassifierHead newHead) {
-        return new LoadOptions(device, dtype, newHead, compression, addedTokens, computeDType, partition);
+        return new LoadOptions(device, dtype, newHead, compression, addedTokens, computeDType, partition, productDType);
     }
 
     /**
@@ -118,7 +125,7 @@ public record LoadOptions(
      * @param newCompression of the weights; null for none
      */
     public LoadOptions withCompression(@Nullable WeightCompression newCompression) {
-        return new LoadOptions(device, dtype, head, newCompression, addedTokens, computeDType, partition);
+        return new LoadOptions(device, dtype, head, newCompression, addedTokens, computeDType, partition, productDType);
     }
 
     /**
@@ -128,7 +135,7 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions withAddedTokens(AddedTokens newTokens) {
-        return new LoadOptions(device, dtype, head, compression, newTokens, computeDType, partition);
+        return new LoadOptions(device, dtype, head, compression, newTokens, computeDType, partition, productDType);
     }
 
     /**
@@ -138,7 +145,7 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions withComputeDType(@Nullable DType newComputeDType) {
-        return new LoadOptions(device, dtype, head, compression, addedTokens, newComputeDType, partition);
+        return new LoadOptions(device, dtype, head, compression, addedTokens, newComputeDType, partition, productDType);
     }
 
     /**
@@ -148,6 +155,17 @@ public record LoadOptions(
      * @return the new options
      */
     public LoadOptions withPartition(@Nullable ModelPartition newPartition) {
-        return new LoadOptions(device, dtype, head, compression, addedTokens, computeDType, newPartition);
+        return new LoadOptions(device, dtype, head, compression, addedTokens, computeDType, newPartition, productDType);
+    }
+
+    /**
+     * Rounding the factors of linear layers' products, whose sums and everything else stay in the type to calculate in: what
+     * PyTorch's autocast does. Processors with units for such products make twice as many of them.
+     *
+     * @param newProductDType bfloat16 for instance; null to round nothing
+     * @return the options
+     */
+    public LoadOptions withProductDType(@Nullable DType newProductDType) {
+        return new LoadOptions(device, dtype, head, compression, addedTokens, computeDType, partition, newProductDType);
     }
 }

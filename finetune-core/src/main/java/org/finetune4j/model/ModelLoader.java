@@ -8,6 +8,8 @@ import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.Initialization;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.ShapeValue;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Construction;
@@ -75,6 +77,7 @@ final class ModelLoader {
                 partition.connect(network);
             }
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
+            roundProducts(network, options);
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             if (tokenizer != null && !added.isEmpty()) {
                 VocabularyGrowth.grow(network, tokenizer.rows());
@@ -110,6 +113,7 @@ final class ModelLoader {
                         .forEach(
                                 parameter -> parameter.replace(parameter.value().to(dtype)));
             }
+            roundProducts(network, options);
             ModelConfig stored = dtype == null ? config : config.withStorageDType(dtype);
             DType compute = computeDType(options, stored);
             return construction.complete(new CausalLM(stored, network, device, compute, null, tokenizer, Set.of()));
@@ -138,6 +142,14 @@ final class ModelLoader {
         @Override
         public Tensor tensor(String name, Initialization initialization, long[] shape) {
             return Tensors.zeros(dtype, Device.CPU, 1).expand(shape);
+        }
+    }
+
+    private static void roundProducts(DecoderModel network, LoadOptions options) {
+        for (Module module : network.namedModules().values()) {
+            if (module instanceof Linear linear) {
+                linear.multiplyIn(options.productDType());
+            }
         }
     }
 

@@ -30,6 +30,7 @@ public final class Linear extends Module {
     private @Nullable LinearExtension extension;
     private @Nullable ParallelRegion entered;
     private @Nullable ParallelRegion left;
+    private @Nullable DType productDType;
 
     private Linear(Layout layout, Parameter weight, @Nullable Parameter bias) {
         this.layout = layout;
@@ -116,22 +117,32 @@ public final class Linear extends Module {
         if (compressed != null && layout == Layout.OUT_IN && isFew(x)) {
             return multiply(compressed, x);
         }
-        Tensor w = weight().as(dtype, context);
         Parameter b = ownBias();
+        DType rounded = productDType();
+        if (rounded != null && dtype == DType.FLOAT32) {
+            Tensor product =
+                    multiply(x.to(rounded), weight().as(rounded, context)).to(dtype); // [..., out]
+            return b == null ? product : product.addInPlace(b.as(dtype));
+        }
+        Tensor w = weight().as(dtype, context);
         if (layout == Layout.OUT_IN && (RowProducts.isFaster(x, w) || FewRows.isFaster(x, w))) {
             Tensor product = RowProducts.isFaster(x, w) ? rowProduct(x, w) : FewRows.multiply(x, w); // [..., out]
             return b == null ? product : product.addInPlace(b.as(dtype));
         }
-        if (layout == Layout.OUT_IN) {
-            return Functional.linear(x, w, b == null ? null : b.as(dtype));
-        }
         if (b == null) {
-            return x.matmul(w);
+            return multiply(x, w);
+        }
+        if (layout == Layout.OUT_IN) {
+            return Functional.linear(x, w, b.as(dtype));
         }
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, inFeatures()); // [rows, in]
         shape[shape.length - 1] = outFeatures();
         return Functional.addmm(b.as(dtype), rows, w).view(shape); // [..., out]
+    }
+
+    private Tensor multiply(Tensor x, Tensor w) {
+        return layout == Layout.OUT_IN ? Functional.linear(x, w, null) : x.matmul(w);
     }
 
     private Tensor rowProduct(Tensor x, Tensor w) {
@@ -154,6 +165,21 @@ public final class Linear extends Module {
         shape[shape.length - 1] = outFeatures();
         Parameter b = ownBias();
         return (b == null ? product : product.addInPlace(b.as(DType.FLOAT32))).view(shape); // [..., out]
+    }
+
+    /**
+     * Lets products round both factors to a type that the processor multiplies faster, whose sums come back in the type of the
+     * input. It holds for inputs in float32, in both passes.
+     *
+     * @param dtype bfloat16 for instance; null to round nothing
+     */
+    public void multiplyIn(@Nullable DType dtype) {
+        productDType = dtype;
+    }
+
+    /** {@return what both factors of a product in float32 are rounded to; null for nothing, as for a compressed weight} */
+    public @Nullable DType productDType() {
+        return weight().compressed() == null ? productDType : null;
     }
 
     private @Nullable Parameter ownBias() {

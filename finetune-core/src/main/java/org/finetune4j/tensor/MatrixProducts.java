@@ -141,18 +141,29 @@ public final class MatrixProducts {
         }
     }
 
+    /** {@return whether this processor multiplies bfloat16 numbers faster than float32 ones} */
+    public static boolean hasBfloat16Units() {
+        String processor = description();
+        return Stream.of(" avx512_bf16", " amx_bf16", " bf16").anyMatch(processor::contains);
+    }
+
     /** AVX-512 by another maker than Intel. */
     private static boolean prefersOneDnn() {
+        String processor = description();
+        return processor.contains("AuthenticAMD") && processor.contains(" avx512dq") && !processor.contains(" amx");
+    }
+
+    /** What the system says about the first processor; empty where it says nothing. */
+    private static String description() {
         Path description = Path.of("/proc/cpuinfo");
         if (!Files.isReadable(description)) {
-            return false;
+            return "";
         }
         try (Stream<String> lines = Files.lines(description)) {
-            String processor = String.join("\n", lines.limit(30).toList());
-            return processor.contains("AuthenticAMD") && processor.contains(" avx512dq") && !processor.contains(" amx");
+            return String.join("\n", lines.limit(30).toList());
         } catch (IOException | RuntimeException e) {
             LOG.debug("cannot read {}", description, e);
-            return false;
+            return "";
         }
     }
 

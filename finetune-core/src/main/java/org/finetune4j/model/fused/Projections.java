@@ -91,15 +91,20 @@ public record Projections(List<Linear> linears) {
         List<Part> parts = parts(context);
         for (Part part : parts) {
             Tensor columns = part.columns(output);
+            DType rounded = part.linear.productDType();
+            if (rounded != null) {
+                Tensor weight = part.linear.weight().as(rounded, context); // [out, in]
+                put(columns, beta, x.to(rounded).mm(weight.t()));
+                addBias(part, columns);
+                continue;
+            }
             Tensor weight = part.linear.weight().as(DType.FLOAT32, context).t(); // [in, out]
             Parameter bias = part.linear.bias();
             if (bias != null && beta == 0) {
                 OutVariants.biasedProduct(columns, bias.as(DType.FLOAT32), x, weight);
             } else {
                 OutVariants.addProduct(columns, beta, x, weight, 1);
-                if (bias != null) {
-                    columns.addInPlace(bias.as(DType.FLOAT32));
-                }
+                addBias(part, columns);
             }
         }
         if (low == null) {
@@ -114,6 +119,21 @@ public record Projections(List<Linear> linears) {
                 Tensor b = update.b().as(DType.FLOAT32).t(); // [rank, out]
                 OutVariants.addProduct(part.columns(output), 1, part.low(low), b, update.scale());
             }
+        }
+    }
+
+    private static void addBias(Part part, Tensor columns) {
+        Parameter bias = part.linear.bias();
+        if (bias != null) {
+            columns.addInPlace(bias.as(DType.FLOAT32));
+        }
+    }
+
+    private static void put(Tensor destination, double beta, Tensor rounded) {
+        if (beta == 0) {
+            destination.copyInPlace(rounded);
+        } else {
+            destination.addInPlace(rounded);
         }
     }
 
@@ -163,7 +183,12 @@ public record Projections(List<Linear> linears) {
             Tensor columns = part.columns(ofOutput); // [rows, out]
             Gradient.add(part.linear.weight(), columns.t(), x, factor);
             Gradient.addSum(part.linear.bias(), columns, factor);
-            if (ofX != null) {
+            DType rounded = part.linear.productDType();
+            if (ofX != null && rounded != null) {
+                Tensor product = columns.to(rounded).mm(part.linear.weight().as(rounded, context)); // [rows, in]
+                put(ofX, beta, factor == 1 ? product : product.to(DType.FLOAT32).mulInPlace(factor));
+                beta = 1;
+            } else if (ofX != null) {
                 OutVariants.addProduct(ofX, beta, columns, part.linear.weight().as(DType.FLOAT32, context), factor);
                 beta = 1;
             }
