@@ -19,6 +19,7 @@ import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.dist.pipeline.PipelineOptions;
 import org.finetune4j.dist.pipeline.PipelineSchedule;
+import org.finetune4j.dist.zero.DataParallelMembership;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.TinyModels;
@@ -26,6 +27,7 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.quant.Quantization;
 import org.finetune4j.quant.QuantizationType;
+import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
@@ -39,6 +41,7 @@ import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.arguments.ShardingOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
+import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.group.TrainingGroup;
 
 /**
@@ -151,6 +154,19 @@ public record MeshTraining(
                     }
                 })
                 .get(0);
+    }
+
+    /** What each rank of a mesh holds of the model and the method when a run begins, in bytes. */
+    public List<Long> heldOn(MeshShape mesh) {
+        return LocalRanks.call(mesh.ranks(), PATIENCE, world -> {
+            try (Parallelism ranks = new Parallelism(mesh, world, pipeline);
+                    CausalLM share = load(ranks::share);
+                    AttachedStrategy attached = strategy().attach(share);
+                    Membership membership = ranks.training()
+                            .join(share, attached, TrainingArguments.builder().build())) {
+                return ((DataParallelMembership) membership).heldBytes().parameters();
+            }
+        });
     }
 
     /** Trains both ways and compares all that they give. */

@@ -55,7 +55,7 @@ final class PipelineMembership extends DataParallelMembership {
         this.schedule = schedule;
         this.plan = plan;
         this.model = model;
-        this.residency = new StageResidency(parts);
+        this.residency = new StageResidency(parts, model.network());
         this.links = new PipelineLinks(pipeline, model.device(), model.computeDType());
         parts.release();
     }

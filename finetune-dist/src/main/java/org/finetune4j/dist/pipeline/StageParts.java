@@ -2,10 +2,12 @@ package org.finetune4j.dist.pipeline;
 
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -17,6 +19,7 @@ import org.finetune4j.dist.zero.ModelParts;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -24,8 +27,9 @@ import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which ranks of a pipeline have which parameters that train: those whose segments use one, and all of them one that no segment
- * uses. Gradients of what several have are added up; what another one has is not held here, and comes while it is borrowed.
+ * Which ranks of a pipeline have which parameters: those whose segments use one, and all of them one that trains and that no segment
+ * uses. Gradients of what several have are added up; what another one has is not held here, and comes while it is borrowed. Frozen
+ * weights that are mapped from their file stay: untouched they take no memory.
  */
 final class StageParts implements ModelParts, AutoCloseable {
 
@@ -34,6 +38,7 @@ final class StageParts implements ModelParts, AutoCloseable {
     private final ModelParts within;
     private final Map<Parameter, SortedSet<Integer>> ranks = new IdentityHashMap<>();
     private final List<Parameter> trainable;
+    private final List<Parameter> held;
     private final Map<SortedSet<Integer>, Communicator> sharing = new LinkedHashMap<>();
     private final IdentityHashMap<Parameter, ElsewhereValue> elsewhere = new IdentityHashMap<>();
     private Consumer<Parameter> asking = parameter -> {};
@@ -50,11 +55,17 @@ final class StageParts implements ModelParts, AutoCloseable {
         this.within = within;
         this.trainable = List.copyOf(trainable);
         List<Module> segments = segments(network);
+        List<Parameter> all = new ArrayList<>();
+        Set<Parameter> distinct = Collections.newSetFromMap(new IdentityHashMap<>());
         for (int i = 0; i < segments.size(); i++) {
             int rank = plan.stageOf(i) % pipeline.size();
-            segments.get(i).trainableParameters().forEach(parameter -> ranksOf(parameter)
-                    .add(rank));
+            for (Parameter parameter : held(segments.get(i))) {
+                ranksOf(parameter).add(rank);
+                all.add(parameter);
+            }
         }
+        all.addAll(trainable);
+        this.held = all.stream().filter(distinct::add).toList();
         for (Parameter parameter : this.trainable) {
             if (ranksOf(parameter).isEmpty()) {
                 for (int rank = 0; rank < pipeline.size(); rank++) {
@@ -76,6 +87,22 @@ final class StageParts implements ModelParts, AutoCloseable {
         segments.addAll(network.layers());
         segments.add(network.headPart());
         return segments;
+    }
+
+    /** What takes memory in a segment: what trains, and frozen weights that were packed or cut when they were loaded. */
+    static List<Parameter> held(Module segment) {
+        List<Parameter> all = new ArrayList<>(segment.trainableParameters());
+        segment.allParameters().stream()
+                .filter(parameter ->
+                        !parameter.isTrainable() && (parameter.compressed() != null || isCopied(parameter)))
+                .forEach(all::add);
+        return all;
+    }
+
+    /** Slices of rows are read where the file is mapped, others are not in one piece there. */
+    private static boolean isCopied(Parameter parameter) {
+        ParameterSlice slice = parameter.slice();
+        return slice != null && slice.dimension() > 0;
     }
 
     private SortedSet<Integer> ranksOf(Parameter parameter) {
@@ -101,7 +128,7 @@ final class StageParts implements ModelParts, AutoCloseable {
 
     @Override
     public List<Parameter> apart() {
-        return trainable.stream()
+        return held.stream()
                 .filter(parameter -> ranksOf(parameter).size() < pipeline.size())
                 .toList();
     }

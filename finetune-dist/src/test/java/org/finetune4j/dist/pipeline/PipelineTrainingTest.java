@@ -1,7 +1,11 @@
 package org.finetune4j.dist.pipeline;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import org.finetune4j.dist.MeshTraining;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.junit.jupiter.api.Tag;
@@ -60,6 +64,28 @@ class PipelineTrainingTest {
             String model, String method, int copies, int stages, int slices, int stage, boolean exact) {
         new MeshTraining(model, method, stage, exact)
                 .requireSameOn(new MeshShape(copies, stages, slices, 1), directory);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 4, 8})
+    void whatTrainsIsOnItsStageAlone(int stages) {
+        MeshTraining training = new MeshTraining("llama-of-8-layers", "full", 0, false);
+        long whole = training.heldOn(MeshShape.SINGLE).get(0);
+        List<Long> held = training.heldOn(new MeshShape(1, stages, 1, 1));
+        assertEquals(whole, held.stream().mapToLong(Long::longValue).sum());
+    }
+
+    @Test
+    void weightsInFourBitsAreOnTheirStageAlone() {
+        long whole = new MeshTraining("llama", "lora", 0, false)
+                .heldOn(MeshShape.SINGLE)
+                .get(0);
+        MeshTraining training = new MeshTraining("llama", "qlora", 0, false);
+        long packed = training.heldOn(MeshShape.SINGLE).get(0);
+        List<Long> held = training.heldOn(new MeshShape(1, 2, 1, 1));
+        // Both stages have the embedding, the head and the norms, which are mapped, and half of the layers.
+        assertEquals(held.get(0), held.get(1));
+        assertTrue(held.get(0) < packed && packed < whole, held + " of " + packed);
     }
 
     @ParameterizedTest
