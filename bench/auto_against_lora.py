@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """method: auto beside LoRA on the same budget of optimizer steps, several seeds.
 
-  bench/auto_against_lora.py --out DIR [--seeds 1 2 3] [--budget 240] [--model MODEL_DIR --records ALPACA.json]
+  bench/auto_against_lora.py --out DIR [--seeds 1 2 3] [--budget 240] [--batch 8]
+      [--model MODEL_DIR --records ALPACA.json]
 
 Without --model it is the quick start's task; with it the short records without input: 60 to choose by, 60 to test
 on, the others to learn from.
@@ -60,7 +61,7 @@ def task(a, seed):
     write(folder / "choose.jsonl", held_out[:len(held_out) // 2])
     write(folder / "test.jsonl", held_out[len(held_out) // 2:])
     (folder / "config.yaml").write_text(
-        CONFIG.format(model=model, data=folder, prompt=PROMPT, batch=8 if a.model is None else 4), encoding="utf-8")
+        CONFIG.format(model=model, data=folder, prompt=PROMPT, batch=a.batch), encoding="utf-8")
     return folder, model
 
 
@@ -83,7 +84,7 @@ def row(a, seed):
     runs = {
         "lora": ["method=lora", f"max_steps={a.budget}"],
         "lora-1e-3": ["method=lora", f"max_steps={a.budget}", "learning_rate=1e-3"],
-        "auto": ["method=auto", f"auto.budget_steps={a.budget}"],
+        "auto": ["method=auto", f"auto.budget_steps={a.budget}", f"auto.candidates={a.candidates}"],
     }
     cells, losses = [str(seed), cell(measure(a, model, data, None))], {}
     for name, arguments in runs.items():
@@ -110,6 +111,8 @@ def main():
     p.add_argument("--out", type=pathlib.Path, required=True)
     p.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     p.add_argument("--budget", type=int, default=240)
+    p.add_argument("--candidates", type=int, default=9)
+    p.add_argument("--batch", type=int, default=8)
     p.add_argument("--model", type=pathlib.Path)
     p.add_argument("--records", type=pathlib.Path)
     p.add_argument("--finetune", default=str(ROOT / "finetune"))

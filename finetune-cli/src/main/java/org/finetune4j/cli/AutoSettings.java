@@ -16,7 +16,6 @@ import org.finetune4j.peft.auto.SearchPlan;
 import org.finetune4j.peft.auto.SearchSpace;
 import org.finetune4j.peft.auto.SuccessiveHalving;
 import org.finetune4j.peft.auto.Trial;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A search for a method, as {@code method: auto} asks for it. What is set beside is every candidate's, unless the search
@@ -176,7 +175,7 @@ record AutoSettings(Settings settings, Map<String, Object> base, SearchPlan plan
         return numbers;
     }
 
-    private static Number number(Settings own, String key, @Nullable String text, boolean whole) {
+    private static Number number(Settings own, String key, String text, boolean whole) {
         try {
             return whole ? (Number) Integer.valueOf(text) : (Number) Double.valueOf(text);
         } catch (NumberFormatException e) {

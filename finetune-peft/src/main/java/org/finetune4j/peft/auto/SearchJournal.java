@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.peft.Journal;
 import org.finetune4j.peft.auto.Standing.RungScore;
 import org.jspecify.annotations.Nullable;
 
@@ -23,8 +23,6 @@ import org.jspecify.annotations.Nullable;
 final class SearchJournal {
 
     static final String NAME = "auto.json";
-
-    private static final int KNOWN_VERSION = 1;
 
     private final Path file;
     private final Map<String, String> identity;
@@ -46,30 +44,12 @@ final class SearchJournal {
     static SearchJournal open(Path directory, Map<String, String> identity) {
         SearchJournal journal = new SearchJournal(directory.resolve(NAME), identity);
         if (Files.exists(journal.file)) {
-            journal.read(Json.parseObject(InputFiles.text(journal.file), journal.file));
+            journal.read(Journal.read(journal.file, identity, "search"));
         }
         return journal;
     }
 
     private void read(ObjectNode root) {
-        if (root.path("format_version").asInt(0) != KNOWN_VERSION) {
-            throw new UserErrorException(file + ": format_version is " + root.path("format_version") + ", expected "
-                    + KNOWN_VERSION + ": another version of this program began this search");
-        }
-        Map<String, String> before = new LinkedHashMap<>();
-        root.path("settings")
-                .properties()
-                .forEach(entry -> before.put(entry.getKey(), entry.getValue().asText()));
-        Map<String, String> all = new LinkedHashMap<>(before);
-        all.putAll(identity);
-        for (String key : all.keySet()) {
-            String was = before.getOrDefault(key, "not set");
-            String is = identity.getOrDefault(key, "not set");
-            if (!was.equals(is)) {
-                throw new UserErrorException(file + ": " + key + " was " + was + ", is " + is
-                        + " since this search was begun: choose another output_dir");
-            }
-        }
         List<Rung> read = new ArrayList<>();
         for (JsonNode rung : root.path("rungs")) {
             read.add(new Rung((int) number(rung, "candidates"), (long) number(rung, "steps")));
@@ -178,11 +158,9 @@ final class SearchJournal {
             values.put("left", one.left());
             all.add(values);
         }
-        Map<String, @Nullable Object> root = new LinkedHashMap<>();
-        root.put("format_version", KNOWN_VERSION);
+        Map<String, @Nullable Object> root = new LinkedHashMap<>(Journal.head(identity));
         root.put("complete", complete);
         root.put("winner", winner().map(one -> one.candidate().name()).orElse(null));
-        root.put("settings", identity);
         root.put(
                 "rungs",
                 rungs.stream()

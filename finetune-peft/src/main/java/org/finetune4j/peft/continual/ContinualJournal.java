@@ -5,13 +5,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.peft.Journal;
 
 /**
  * How far a row of tasks has come and what was measured, {@value #NAME} in its directory. It is replaced as a whole after every
@@ -20,8 +19,6 @@ import org.finetune4j.UserErrorException;
 final class ContinualJournal {
 
     static final String NAME = "continual.json";
-
-    private static final int KNOWN_VERSION = 1;
 
     private final Path file;
     private final Map<String, String> identity;
@@ -43,30 +40,12 @@ final class ContinualJournal {
     static ContinualJournal open(Path directory, Map<String, String> identity, ScoreMatrix empty) {
         ContinualJournal journal = new ContinualJournal(directory.resolve(NAME), identity, empty);
         if (Files.exists(journal.file)) {
-            journal.read(Json.parseObject(InputFiles.text(journal.file), journal.file));
+            journal.read(Journal.read(journal.file, identity, "row of tasks"));
         }
         return journal;
     }
 
     private void read(ObjectNode root) {
-        if (root.path("format_version").asInt(0) != KNOWN_VERSION) {
-            throw new UserErrorException(file + ": format_version is " + root.path("format_version") + ", expected "
-                    + KNOWN_VERSION + ": another version of this program began this row of tasks");
-        }
-        Map<String, String> before = new LinkedHashMap<>();
-        root.path("settings")
-                .properties()
-                .forEach(entry -> before.put(entry.getKey(), entry.getValue().asText()));
-        Map<String, String> all = new LinkedHashMap<>(before);
-        all.putAll(identity);
-        for (String key : all.keySet()) {
-            String was = before.getOrDefault(key, "not set");
-            String is = identity.getOrDefault(key, "not set");
-            if (!was.equals(is)) {
-                throw new UserErrorException(file + ": " + key + " was " + was + ", is " + is
-                        + " since this row of tasks was begun: choose another output_dir");
-            }
-        }
         List<List<Double>> rows = new ArrayList<>();
         for (JsonNode row : root.path("scores")) {
             List<Double> scores = new ArrayList<>();
@@ -91,10 +70,8 @@ final class ContinualJournal {
 
     void add(List<Double> row) {
         matrix = matrix.with(row);
-        Map<String, Object> root = new LinkedHashMap<>();
-        root.put("format_version", KNOWN_VERSION);
+        Map<String, Object> root = Journal.head(identity);
         root.put("complete", matrix.isComplete());
-        root.put("settings", identity);
         root.put("metric", matrix.metric());
         root.put("tasks", matrix.tasks());
         root.put("scores", matrix.rows());
