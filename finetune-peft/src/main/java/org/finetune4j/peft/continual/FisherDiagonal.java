@@ -3,6 +3,7 @@ package org.finetune4j.peft.continual;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
@@ -63,7 +64,7 @@ final class FisherDiagonal {
             } finally {
                 trained.values().forEach(Parameter::clearGrad);
             }
-            return Anchor.of(adapter, (key, parameter) -> sums.get(key));
+            return Anchor.of(adapter, (key, parameter) -> Objects.requireNonNull(sums.get(key)));
         }
     }
 
