@@ -89,8 +89,7 @@ def row(a, seed):
     cells, losses = [str(seed), cell(measure(a, model, data, None))], {}
     for name, arguments in runs.items():
         out = folder / name
-        complete = out / ("auto.html" if name == "auto" else "adapter_config.json")
-        if not complete.exists() or name == "auto":
+        if not (out / "adapter_config.json").exists():
             call(a.finetune, "train", config, f"seed={seed}", f"output_dir={out}", *arguments)
         measured = measure(a, model, data, out)
         losses[name] = measured["loss"]
@@ -118,10 +117,12 @@ def main():
     p.add_argument("--finetune", default=str(ROOT / "finetune"))
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
-    table = ["| seed | base | LoRA | LoRA, 1e-3 | auto | winner | beats LoRA | beats LoRA, 1e-3 |", "|---|---|---|---|---|---|---|---|",
-             *(row(a, seed) for seed in a.seeds)]
+    table = ["| seed | base | LoRA | LoRA, 1e-3 | auto | winner | beats LoRA | beats LoRA, 1e-3 |", "|---|---|---|---|---|---|---|---|"]
+    print("\n".join(table), flush=True)
+    for seed in a.seeds:
+        table.append(row(a, seed))
+        print(table[-1], flush=True)
     (a.out / "table.md").write_text("\n".join(table) + "\n", encoding="utf-8")
-    print("\n".join(table))
 
 
 if __name__ == "__main__":
