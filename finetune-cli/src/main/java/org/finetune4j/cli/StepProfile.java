@@ -4,8 +4,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -28,8 +32,12 @@ import org.finetune4j.tensor.Torch;
  * @param wall seconds of the step
  * @param processor seconds of all cores together
  * @param parts by kind
+ * @param products the matrix products by what is multiplied, the longest first
  */
-record StepProfile(double wall, double processor, Map<Kind, Part> parts) {
+record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<String, Part> products) {
+
+    /** Products that are shown one by one. */
+    private static final int SHOWN = 12;
 
     /** What an operator is for. */
     enum Kind {
@@ -171,12 +179,31 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts) {
         }
         double processor = processorSeconds();
         double[] wall = new double[1];
-        add(parts, timed(gradients, wall), limits, StepProfile::kind);
+        List<OperatorTrace.Call> ofGradients = timed(gradients, wall);
+        add(parts, ofGradients, limits, StepProfile::kind);
+        Map<String, Part> products = new HashMap<>();
+        for (OperatorTrace.Call call : ofGradients) {
+            if (productOperations(call) > 0) {
+                Part product = products.computeIfAbsent(factors(call), key -> new Part());
+                product.calls++;
+                product.seconds += call.duration() / 1e6;
+                product.floor += floor(call, limits);
+            }
+        }
         add(parts, timed(optimizer, wall), limits, call -> Kind.OPTIMIZER);
         processor = processorSeconds() - processor;
         double inOperators = parts.values().stream().mapToDouble(Part::seconds).sum();
         parts.get(Kind.JAVA).seconds = Math.max(0, wall[0] - inOperators);
-        return new StepProfile(wall[0], processor, parts);
+        return new StepProfile(wall[0], processor, parts, longestFirst(products));
+    }
+
+    private static Map<String, Part> longestFirst(Map<String, Part> products) {
+        Map<String, Part> ordered = new LinkedHashMap<>();
+        products.entrySet().stream()
+                .sorted(Comparator.comparingDouble(entry -> -entry.getValue().seconds))
+                .limit(SHOWN)
+                .forEach(entry -> ordered.put(entry.getKey(), entry.getValue()));
+        return ordered;
     }
 
     private static List<OperatorTrace.Call> timed(Runnable work, double[] wall) {
@@ -252,22 +279,31 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts) {
 
     private static double floor(OperatorTrace.Call call, Limits limits) {
         return switch (kind(call)) {
-            case MATRIX_PRODUCTS -> productOperations(call.shapes()) / limits.operations;
+            case MATRIX_PRODUCTS -> productOperations(call) / limits.operations;
             case ATTENTION -> attentionOperations(call) / limits.operations;
             default -> bytes(call.shapes()) / limits.bytes;
         };
     }
 
     /** The last two matrices are the factors: what is added to their product stands before them. */
-    private static double productOperations(List<long[]> shapes) {
+    private static List<long[]> matrices(OperatorTrace.Call call) {
         List<long[]> matrices =
-                shapes.stream().filter(shape -> shape.length >= 2).toList();
-        if (matrices.size() < 2) {
+                call.shapes().stream().filter(shape -> shape.length >= 2).toList();
+        return matrices.size() < 2 ? List.of() : matrices.subList(matrices.size() - 2, matrices.size());
+    }
+
+    private static double productOperations(OperatorTrace.Call call) {
+        List<long[]> factors = kind(call) == Kind.MATRIX_PRODUCTS ? matrices(call) : List.of();
+        if (factors.isEmpty()) {
             return 0;
         }
-        long[] left = matrices.get(matrices.size() - 2);
-        long[] right = matrices.get(matrices.size() - 1);
-        return 2 * count(left) * right[right.length - 1];
+        long[] right = factors.get(1);
+        return 2 * count(factors.get(0)) * right[right.length - 1];
+    }
+
+    private static String factors(OperatorTrace.Call call) {
+        List<long[]> factors = matrices(call);
+        return call.name() + " " + Arrays.toString(factors.get(0)) + " x " + Arrays.toString(factors.get(1));
     }
 
     /**
@@ -311,14 +347,17 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts) {
         json.put("gflop_per_s", Math.round(limits.operations / 1e8) / 10.0);
         json.put("copy_gb_per_s", Math.round(limits.bytes / 1e8) / 10.0);
         ObjectNode kinds = json.putObject("kinds");
-        parts.forEach((kind, part) -> {
-            ObjectNode one = kinds.putObject(kind.label());
-            one.put("seconds", rounded(part.seconds));
-            one.put("share", rounded(part.seconds / wall));
-            one.put("calls", part.calls);
-            one.put("floor_s", rounded(part.floor));
-        });
+        parts.forEach((kind, part) -> put(kinds.putObject(kind.label()), part));
+        ObjectNode longest = json.putObject("products");
+        products.forEach((factors, part) -> put(longest.putObject(factors), part));
         return json;
+    }
+
+    private void put(ObjectNode one, Part part) {
+        one.put("seconds", rounded(part.seconds));
+        one.put("share", rounded(part.seconds / wall));
+        one.put("calls", part.calls);
+        one.put("floor_s", rounded(part.floor));
     }
 
     private static double rounded(double value) {

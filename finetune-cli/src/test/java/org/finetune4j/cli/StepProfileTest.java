@@ -44,6 +44,26 @@ class StepProfileTest {
     }
 
     @Test
+    void productsAreShownByWhatIsMultiplied() {
+        try (TensorScope scope = TensorScope.open();
+                Autograd.Mode mode = Autograd.disabled()) {
+            Tensor left = Tensors.full(1, DType.FLOAT32, Device.CPU, 3, 5);
+            Tensor right = Tensors.full(1, DType.FLOAT32, Device.CPU, 5, 7);
+            JsonNode products = StepProfile.of(
+                            () -> {
+                                left.mm(right);
+                                left.mm(right);
+                            },
+                            () -> right.t().mm(left.t()),
+                            ONE)
+                    .json(ONE)
+                    .path("products");
+            assertEquals(1, products.size(), products.toString());
+            assertEquals(2, products.path("mm [3, 5] x [5, 7]").path("calls").asInt());
+        }
+    }
+
+    @Test
     void whatTheOptimizerAsksForIsItsOwnWhateverItIs() {
         try (TensorScope scope = TensorScope.open();
                 Autograd.Mode mode = Autograd.disabled()) {
