@@ -39,6 +39,11 @@ def rows(only):
     return [row for row in table if not only or row["settings"]["method"] in only or row["name"] in only]
 
 
+def peft_types():
+    from peft import PeftType
+    return {kind.value for kind in PeftType}
+
+
 def finetune(command, *arguments):
     result = subprocess.run(shlex.split(command) + [str(a) for a in arguments], capture_output=True, text=True, cwd=ROOT)
     return result.returncode, result.stdout, result.stderr
@@ -100,12 +105,14 @@ def exchange(row, directory, command):
     data.write_text("".join(json.dumps(dict(prompt=f"Who is number {i}?", completion=f" It is {i * 7}.", task_id=i % 2)) + "\n" for i in range(6)))
     config = dict(row["settings"], model_name_or_path=str(MODEL), train_file=str(data), output_dir=str(directory / "out"), max_steps=3,
                   per_device_train_batch_size=2, logging_steps=3)
+    if config["method"] == "adalora":
+        config.update(tinit=0, tfinal=0)
     (directory / "config.yaml").write_text(json.dumps(config))
     code, _, error = finetune(command, "train", directory / "config.yaml")
     if code != 0:
         return "- " + error.strip().splitlines()[-1][:160]
     adapter = next(iter(sorted(path.parent for path in (directory / "out").rglob("adapter_config.json") if "checkpoint" not in str(path))), None)
-    if adapter is None or "peft_type" not in json.loads((adapter / "adapter_config.json").read_text()):
+    if adapter is None or json.loads((adapter / "adapter_config.json").read_text()).get("peft_type") not in peft_types():
         return "- no adapter of PEFT's"
     golden, again = directory / "golden.safetensors", directory / "again"
     child = subprocess.run([sys.executable, __file__, "--compute", adapter, golden, again], capture_output=True, text=True)
@@ -114,7 +121,7 @@ def exchange(row, directory, command):
     for files in (adapter, again):
         code, out, error = finetune(command, "verify", "--model", MODEL, "--adapter", files, "--golden", golden)
         if code != 0:
-            return files.name + ": " + " ".join((error + out).strip().splitlines()[-2:])[:300]
+            return files.name + ": " + " ".join(line for line in out.splitlines() if "MISMATCH" in line)[:300] + error.strip()[-200:]
     return None
 
 

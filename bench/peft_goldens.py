@@ -38,6 +38,11 @@ CASES = [
     ("llama", "shira", "ShiraConfig", dict(r=2, random_seed=3, target_modules=LLAMA)),
     ("llama", "hira", "HiraConfig", dict(r=4, target_modules=LLAMA)),
     ("gpt2", "hira", "HiraConfig", dict(r=4, target_modules=GPT2, fan_in_fan_out=True)),
+    ("mixtral", "lora-target-parameters", "LoraConfig", dict(r=2, lora_alpha=6, target_modules=["q_proj"], target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])),
+    ("qwen3_moe", "lora-target-parameters", "LoraConfig", dict(r=2, lora_alpha=6, target_modules=[], target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])),
+    ("qwen3_moe", "lora-target-parameter", "LoraConfig", dict(r=3, use_rslora=True, target_modules=["v_proj"], target_parameters=["experts.down_proj"])),
+    ("llama", "randlora", "RandLoraConfig", dict(r=10, randlora_alpha=20, target_modules=LLAMA)),
+    ("gpt2", "randlora", "RandLoraConfig", dict(r=16, randlora_alpha=20, sparse=True, target_modules=GPT2, fan_in_fan_out=True)),
     ("qwen2", "boft", "BOFTConfig", dict(boft_block_size=4, target_modules=LLAMA)),
 ]
 

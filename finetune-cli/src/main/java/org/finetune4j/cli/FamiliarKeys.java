@@ -41,6 +41,7 @@ final class FamiliarKeys {
         names.put("lora_r", "r");
         names.put("lora_target_modules", "target_modules");
         names.put("lora_modules_to_save", "modules_to_save");
+        names.put("lora_target_parameters", "target_parameters");
         names.put("use_bnb_nested_quant", "bnb_4bit_use_double_quant");
         names.put("chat_template_path", "chat_template");
         names.put("dataset_text_field", "text_field");

@@ -52,6 +52,7 @@ class FamiliarKeysTest {
             Map.entry("peft.OFTConfig", "oft"),
             Map.entry("peft.BOFTConfig", "boft"),
             Map.entry("peft.MissConfig", "miss"),
+            Map.entry("peft.RandLoraConfig", "randlora"),
             Map.entry("peft.RoadConfig", "road"),
             Map.entry("peft.DeloraConfig", "delora"),
             Map.entry("peft.HiraConfig", "hira"),

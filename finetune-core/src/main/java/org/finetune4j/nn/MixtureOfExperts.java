@@ -60,6 +60,11 @@ public final class MixtureOfExperts extends FeedForward {
         }
     }
 
+    /** {@return the experts, in the order of the router's outputs} */
+    public List<GatedFeedForward> experts() {
+        return List.copyOf(experts);
+    }
+
     /** {@return which share of the experts calculates for a token} */
     public double shareOfExperts() {
         return settings.perToken / (double) settings.experts;

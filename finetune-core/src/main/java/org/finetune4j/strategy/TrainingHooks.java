@@ -35,7 +35,13 @@ public interface TrainingHooks {
     }
 
     /**
-     * Whether {@link #afterUpdate} looks at gradients, which ranks that share them must then have whole.
+     * Changes the gradients of a step, after they were scaled to the largest norm allowed and before the optimizer sees them. Who does
+     * so says that it {@link #readsGradients}.
+     */
+    default void shapeGradients() {}
+
+    /**
+     * Whether {@link #afterUpdate} or {@link #shapeGradients} looks at gradients, which ranks that share them must then have whole.
      *
      * @return whether it does
      */

@@ -158,6 +158,7 @@ final class StepRunner {
             membership.scaleGradients(trainable, gradients.norm(), arguments.maxGradNorm());
         }
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            hooks.shapeGradients();
             run.optimizer().step(learningRate);
             hooks.afterUpdate(step - 1);
         }

@@ -110,8 +110,23 @@ public record ModuleSelection(
      * @throws UserErrorException when they cannot be used
      */
     public static ModuleSelection from(Settings settings, boolean fromFile) {
+        return from(settings, fromFile, false);
+    }
+
+    /**
+     * {@link #from(Settings, boolean)} for a method that can do without modules.
+     *
+     * @param settings a user's or an adapter's
+     * @param fromFile whether the settings are PEFT's own file
+     * @param none whether no targets mean that no module is one, in place of PEFT's defaults
+     * @return what they say
+     * @throws UserErrorException when they cannot be used
+     */
+    public static ModuleSelection from(Settings settings, boolean fromFile, boolean none) {
+        Object listed = settings.value(TARGETS).orElse(null);
+        boolean empty = listed == null || (listed instanceof List<?> list && list.isEmpty());
         return new ModuleSelection(
-                modules(settings, TARGETS, fromFile),
+                none && empty ? new TargetModules.Names(List.of()) : modules(settings, TARGETS, fromFile),
                 modules(settings, EXCLUDE, fromFile),
                 LayerNumbers.from(settings),
                 new SavedModules(settings.texts(SavedModules.KEY), fromFile));

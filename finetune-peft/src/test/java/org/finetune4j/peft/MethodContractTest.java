@@ -25,6 +25,7 @@ import org.finetune4j.peft.lokr.Lokr;
 import org.finetune4j.peft.miss.Miss;
 import org.finetune4j.peft.miss.Miss.Form;
 import org.finetune4j.peft.oft.Oft;
+import org.finetune4j.peft.randlora.RandLora;
 import org.finetune4j.peft.road.Road;
 import org.finetune4j.peft.shira.Shira;
 import org.finetune4j.peft.tokens.TrainableTokens;
@@ -149,6 +150,29 @@ class MethodContractTest {
         protected long expectedTrainableParameters(CausalLM model) {
             return allLinear(model).stream()
                     .mapToLong(layer -> 2 * 4 * layer.inFeatures() + layer.outFeatures())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class RandLoraOnAllLayers extends TargetedContract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new RandLora(5, 10, 0.3, 7, RandLora.Sparsity.DENSE, true, modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> {
+                        long smaller = Math.min(layer.inFeatures(), layer.outFeatures());
+                        return (smaller + 4) / 5 * (5 + smaller);
+                    })
                     .sum();
         }
     }

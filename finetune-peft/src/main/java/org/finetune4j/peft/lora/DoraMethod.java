@@ -34,6 +34,8 @@ public final class DoraMethod implements FineTuningMethod {
                 lora.eva(),
                 lora.loraPlusRatio(),
                 lora.trainableTokens(),
-                lora.ensureWeightTying()));
+                lora.ensureWeightTying(),
+                lora.targetParameters(),
+                lora.frozenA()));
     }
 }

@@ -100,6 +100,12 @@ public final class Lora implements PeftStrategy {
         if (config.loraPlusRatio() != 1) {
             shown.put("loraplus_lr_ratio", config.loraPlusRatio());
         }
+        if (!config.targetParameters().isEmpty()) {
+            shown.put("target_parameters", config.targetParameters());
+        }
+        if (config.frozenA()) {
+            shown.put("lora_fa", true);
+        }
         return shown;
     }
 
@@ -122,6 +128,8 @@ public final class Lora implements PeftStrategy {
         private double loraPlusRatio = 1;
         private TokenIndices trainableTokens = TokenIndices.none();
         private boolean ensureWeightTying;
+        private List<String> targetParameters = List.of();
+        private boolean frozenA;
 
         private Builder() {}
 
@@ -360,6 +368,32 @@ public final class Lora implements PeftStrategy {
             return this;
         }
 
+        /**
+         * Adapts the experts of mixtures by the names that their weights have in one tensor, as PEFT's {@code target_parameters}. Without
+         * other targets nothing else is adapted.
+         *
+         * @param names such as {@code mlp.experts.gate_up_proj} and {@code mlp.experts.down_proj}
+         * @return this builder
+         */
+        public Builder targetParameters(List<String> names) {
+            targetParameters = List.copyOf(names);
+            if (!names.isEmpty() && modules.targets() == null) {
+                modules = modules.withTargets(new TargetModules.Names(List.of()));
+            }
+            return this;
+        }
+
+        /**
+         * LoRA-FA (Zhang et al. 2023): A stays as it was drawn, and B takes the steps that follow the whole weight's gradient best.
+         *
+         * @param value whether A is frozen
+         * @return this builder
+         */
+        public Builder frozenA(boolean value) {
+            frozenA = value;
+            return this;
+        }
+
         /** {@return the settings} */
         public LoraConfig config() {
             return new LoraConfig(
@@ -378,7 +412,9 @@ public final class Lora implements PeftStrategy {
                     eva,
                     loraPlusRatio,
                     trainableTokens,
-                    ensureWeightTying);
+                    ensureWeightTying,
+                    targetParameters,
+                    frozenA);
         }
 
         /** {@return LoRA with these settings} */

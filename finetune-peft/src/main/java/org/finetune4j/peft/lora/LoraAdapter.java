@@ -78,7 +78,9 @@ public final class LoraAdapter extends PeftAdapter {
 
     /** As {@link #attach}, but the model does not compute with the adapter yet. */
     static LoraAdapter create(CausalLM model, LoraConfig config, boolean trainable) {
-        Map<String, Module> modules = config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
+        Map<String, Module> modules = config.hasNoModules()
+                ? Map.of()
+                : config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
         refuseTiedTargets(model, config, modules);
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
@@ -94,6 +96,7 @@ public final class LoraAdapter extends PeftAdapter {
                                     : new LoraLayer(model, config, path, linear, trainable));
                 }
             });
+            parts.addAll(ExpertFactors.of(model, config, trainable));
             boolean tie = config.ensureWeightTying();
             List<TrainedCopy> copies = config.modules().savedModules(model, modules.keySet(), tie, trainable);
             Set<String> saved = new HashSet<>();
@@ -162,6 +165,18 @@ public final class LoraAdapter extends PeftAdapter {
                 String name = parameter.name();
                 boolean ofB = name.contains(".lora_B.") || name.endsWith(".lora_magnitude_vector");
                 return ofB ? config.loraPlusRatio() : 1;
+            }
+
+            @Override
+            public boolean readsGradients() {
+                return config.frozenA();
+            }
+
+            @Override
+            public void shapeGradients() {
+                if (config.frozenA()) {
+                    layers.forEach(LoraLayer::shapeGradient);
+                }
             }
         };
     }

@@ -35,6 +35,8 @@ import org.jspecify.annotations.Nullable;
  * @param loraPlusRatio the learning rate of B by that of A (Hayou et al. 2024), 1 for plain LoRA
  * @param trainableTokens tokens whose rows train beside the matrices
  * @param ensureWeightTying whether an output layer that shares the embedding's weight goes on sharing it when one of them trains
+ * @param targetParameters experts' weights by the names that they have in one tensor, such as {@code mlp.experts.down_proj}
+ * @param frozenA whether A stays as it was drawn, and B takes the steps that follow the whole weight's gradient best (LoRA-FA, Zhang et al. 2023)
  */
 public record LoraConfig(
         int rank,
@@ -52,7 +54,9 @@ public record LoraConfig(
         EvaConfig eva,
         double loraPlusRatio,
         TokenIndices trainableTokens,
-        boolean ensureWeightTying) {
+        boolean ensureWeightTying,
+        List<String> targetParameters,
+        boolean frozenA) {
 
     private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
 
@@ -91,6 +95,8 @@ public record LoraConfig(
      * @param trainableTokens tokens whose rows train beside the matrices
      * @param ensureWeightTying whether an output layer that shares the embedding's weight goes on sharing it when one of
      *     them trains
+     * @param targetParameters experts' weights by the names that they have in one tensor, such as {@code mlp.experts.down_proj}
+     * @param frozenA whether A stays as it was drawn, and B takes the steps that follow the whole weight's gradient best (LoRA-FA, Zhang et al. 2023)
      * @throws IllegalArgumentException when a number is out of its range
      * @throws UserErrorException when two settings exclude each other
      */
@@ -110,6 +116,18 @@ public record LoraConfig(
         if (useDora && initialization == LoraInitialization.LOFTQ && loftq.iterations() > 1) {
             throw new UserErrorException("use_dora takes one iteration of loftq, not " + loftq.iterations());
         }
+        targetParameters = List.copyOf(targetParameters);
+        if (!targetParameters.isEmpty() && (loraDropout > 0 || loraBias || useDora)) {
+            throw new UserErrorException(
+                    "target_parameters cannot be combined with lora_dropout, lora_bias or use_dora");
+        }
+        if (!targetParameters.isEmpty() && !initialization.startsAlone()) {
+            throw new UserErrorException("target_parameters cannot be combined with init_lora_weights "
+                    + initialization.peftValue() + ": expected true or gaussian");
+        }
+        if (frozenA && useDora) {
+            throw new UserErrorException("lora_fa and use_dora cannot be combined");
+        }
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     }
@@ -123,6 +141,12 @@ public record LoraConfig(
      */
     public static LoraConfig read(Path directory) {
         return LoraConfigJson.fromSettings(AdapterConfigFile.read(directory), true);
+    }
+
+    /** Whether nothing but {@link #targetParameters} is adapted. */
+    boolean hasNoModules() {
+        return modules.targets() instanceof TargetModules.Names names
+                && names.names().isEmpty();
     }
 
     /** The rank of the layer at this path. */
@@ -186,7 +210,9 @@ public record LoraConfig(
                 eva,
                 loraPlusRatio,
                 trainableTokens,
-                ensureWeightTying);
+                ensureWeightTying,
+                targetParameters,
+                frozenA);
     }
 
     /**
@@ -212,6 +238,8 @@ public record LoraConfig(
                 eva,
                 loraPlusRatio,
                 trainableTokens,
-                ensureWeightTying);
+                ensureWeightTying,
+                targetParameters,
+                frozenA);
     }
 }

@@ -25,6 +25,8 @@ final class LoraConfigJson {
 
     private static final String TYING = "ensure_weight_tying";
 
+    private static final String PARAMETERS = "target_parameters";
+
     private static final List<String> OWN_KEYS = List.of(
             "r",
             "lora_alpha",
@@ -39,7 +41,8 @@ final class LoraConfigJson {
             LOFTQ,
             EvaConfig.KEY,
             TokenIndices.KEY,
-            TYING);
+            TYING,
+            PARAMETERS);
 
     private LoraConfigJson() {}
 
@@ -57,11 +60,13 @@ final class LoraConfigJson {
         if (dora && loraBias) {
             throw new UserErrorException(settings.origin() + ": 'lora_bias' and 'use_dora' cannot be combined");
         }
+        List<String> parameters = settings.texts(PARAMETERS);
         Lora.Builder builder = Lora.builder()
                 .rank(settings.integer("r", 8, 1, Settings.LARGEST_SIZE))
                 .alpha(settings.number("lora_alpha", 8))
                 .dropout(settings.number("lora_dropout", 0, 0, 0.999))
-                .modules(ModuleSelection.from(settings, fromFile))
+                .modules(ModuleSelection.from(settings, fromFile, !parameters.isEmpty()))
+                .targetParameters(parameters)
                 .rankPattern(Patterns.checked(settings, "rank_pattern", settings.integersByName("rank_pattern")))
                 .alphaPattern(Patterns.checked(settings, "alpha_pattern", settings.numbersByName("alpha_pattern")))
                 .useRslora(settings.flag("use_rslora", false))
@@ -72,6 +77,7 @@ final class LoraConfigJson {
                 .eva(EvaConfig.from(settings, fromFile))
                 .trainableTokens(TokenIndices.from(settings))
                 .ensureWeightTying(settings.flag(TYING, false))
+                .frozenA(!fromFile && settings.flag("lora_fa", false))
                 .loraPlusRatio(fromFile ? 1 : settings.number("loraplus_lr_ratio", 1, 1e-6, 1e6));
         return fromFile ? builder.config() : withLoftq(builder, settings).config();
     }
@@ -130,6 +136,7 @@ final class LoraConfigJson {
         }
         json.put(TokenIndices.KEY, config.trainableTokens().toJson());
         json.put(TYING, config.ensureWeightTying());
+        json.put(PARAMETERS, PeftKeys.orNull(config.targetParameters()));
         json.put("rank_pattern", config.rankPattern());
         json.put("alpha_pattern", PeftKeys.numbers(config.alphaPattern()));
         json.putAll(config.modules().toJson(PEFT_TYPE, model, paths));

@@ -44,6 +44,11 @@ public enum LoraInitialization {
         return peftValue;
     }
 
+    /** Whether the matrices are drawn, whatever the weight and the data. */
+    boolean startsAlone() {
+        return this == KAIMING || this == GAUSSIAN || this == RANDOM;
+    }
+
     /** {@return whether A and B take a part of the base's weight, which keeps the residual} */
     public boolean takesFromBase() {
         return this == PISSA || this == OLORA;
@@ -89,7 +94,7 @@ public enum LoraInitialization {
 
     /** @throws UserErrorException for a start that looks at a whole weight or all inputs, of which a rank has a slice */
     void requireForSlices(String path) {
-        if (takesFromBase() || this == LOFTQ || this == EVA) {
+        if (!startsAlone()) {
             throw new UserErrorException("init_lora_weights " + name + " needs the whole weight of " + path
                     + ", of which every rank has a slice: tensor_parallel_size 1, or init_lora_weights true");
         }

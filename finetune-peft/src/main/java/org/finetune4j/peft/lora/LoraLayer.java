@@ -12,15 +12,21 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.AdapterSlices;
+import org.finetune4j.peft.BlockRotations;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.LinearAlgebra;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + scale * (B A dropout(x) + b)} (Hu et al. 2021); b is there with {@code lora_bias} only. */
 class LoraLayer extends AdaptedLinear {
+
+    private static final double NEARLY_SINGULAR = 1e-8;
 
     private final Parameter loraA;
     private final Parameter loraB;
@@ -58,8 +64,8 @@ class LoraLayer extends AdaptedLinear {
             this.parted = null;
         }
         AdapterSlices slices = new AdapterSlices(linear);
-        this.loraA = slices.ofInputs(
-                InitialValues.parameter(model, path + ".lora_A.weight", slices.inputsOf(matrices.loraA()), trainable));
+        this.loraA = slices.ofInputs(InitialValues.parameter(
+                model, path + ".lora_A.weight", slices.inputsOf(matrices.loraA()), trainable && !config.frozenA()));
         this.loraB = slices.ofOutputs(
                 InitialValues.parameter(model, path + ".lora_B.weight", slices.outputsOf(matrices.loraB()), trainable));
         if (divided && config.loraBias() && linear.inputSlice() != null) {
@@ -146,6 +152,22 @@ class LoraLayer extends AdaptedLinear {
 
     final Parameter loraB() {
         return loraB;
+    }
+
+    /** For a frozen A: the gradient of B by which a step of B changes the whole weight most as its own gradient would. */
+    final void shapeGradient() {
+        Tensor gradient = loraB.grad();
+        if (gradient == null) {
+            return;
+        }
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor matrix = loraA.as(gradient.dtype()).detach();
+            Tensor product = matrix.matmul(matrix.t()); // [rank, rank]
+            Tensor identity = BlockRotations.identity(product.unsqueeze(0)).select(0, 0);
+            Tensor inverse = LinearAlgebra.inverse(product.addScaled(identity, NEARLY_SINGULAR));
+            gradient.copyInPlace(gradient.matmul(inverse).div(scale * scale));
+        }
     }
 
     final double scale() {

@@ -1,14 +1,23 @@
 package org.finetune4j.peft.lora;
 
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.util.List;
+import java.util.Optional;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.PeftParityTest;
 import org.finetune4j.peft.TargetedContract;
+import org.finetune4j.strategy.AdapterContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 
 /** LoRA keeps the promises of an adapter, with each of its options. */
 @Tag("slow")
@@ -40,6 +49,78 @@ class LoraContractTest {
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
             return matrices(allLinear(model), 4);
+        }
+    }
+
+    @Nested
+    class WithFrozenA extends Contract {
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
+        }
+
+        @Override
+        Lora.Builder builder() {
+            return Lora.builder().rank(4).alpha(8).frozenA(true).targetModules("all-linear");
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return allLinear(model).stream()
+                    .mapToLong(layer -> 4 * layer.outFeatures())
+                    .sum();
+        }
+    }
+
+    @Nested
+    class OnTheWeightsOfAllExperts extends AdapterContract {
+        @Override
+        protected List<String> models() {
+            return List.of("qwen3_moe", "mixtral");
+        }
+
+        @Override
+        protected FineTuningStrategy strategy() {
+            return experts("mlp.experts.gate_up_proj", "mlp.experts.down_proj");
+        }
+
+        private static FineTuningStrategy experts(String... names) {
+            return Lora.builder().rank(3).targetParameters(List.of(names)).build();
+        }
+
+        @Override
+        protected Optional<FineTuningStrategy> withTarget(String name) {
+            return Optional.empty();
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return model.network().namedModules().values().stream()
+                    .filter(MixtureOfExperts.class::isInstance)
+                    .flatMap(block -> ((MixtureOfExperts) block).experts().stream())
+                    .mapToLong(expert -> 3
+                            * (expert.gate().inFeatures()
+                                    + expert.gate().outFeatures()
+                                    + expert.up().outFeatures()
+                                    + expert.down().inFeatures()
+                                    + expert.down().outFeatures()))
+                    .sum();
+        }
+
+        @Test
+        void aNameThatIsNoWeightOfExpertsIsRefusedWithTheNearest() {
+            try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("qwen3_moe"))) {
+                String message = assertThrows(UserErrorException.class, () -> experts("mlp.experts.down_pro")
+                                .attach(model))
+                        .getMessage();
+                assertTrue(message.contains("did you mean 'mlp.experts.down_proj'"), message);
+            }
+            try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"))) {
+                assertTrue(assertThrows(UserErrorException.class, () -> experts("mlp.experts.down_proj")
+                                .attach(model))
+                        .getMessage()
+                        .contains("no experts"));
+            }
         }
     }
 
