@@ -59,7 +59,8 @@ def peft_computes(directory, golden, again):
     model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="eager")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        model = peft.PeftModel.from_pretrained(model, directory, is_trainable=True)
+        prompt = peft.PeftConfig.from_pretrained(directory).is_prompt_learning
+        model = peft.PeftModel.from_pretrained(model, directory, is_trainable=not prompt)
     missed = [str(w.message) for w in told if "missing" in str(w.message)]
     if missed:
         raise SystemExit("PEFT: " + missed[0][:300])
@@ -83,19 +84,20 @@ def peft_computes(directory, golden, again):
     multitask = model.peft_config["default"].peft_type == "MULTITASK_PROMPT_TUNING"
     extra = dict(task_ids=torch.tensor([0, 1])) if multitask else {}
     out = model(input_ids=ids, attention_mask=mask, labels=labels, **extra)
-    out.loss.backward()
+    if not prompt:
+        out.loss.backward()
     tensors = dict(input_ids=ids, attention_mask=mask, labels=labels, logits=out.logits.detach(), loss=out.loss.detach().reshape(1))
     if extra:
         tensors["task_ids"] = extra["task_ids"]
-    prompt = model.peft_config["default"].is_prompt_learning
-    for name, parameter in model.named_parameters():
-        key = name.replace(".default", "")
-        if parameter.grad is not None and not prompt and key in ours:
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        key = name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector").replace(".modules_to_save", "")
+        if parameter.grad is not None and key in ours:
             tensors["grad." + key] = parameter.grad
     if not prompt and not hasattr(model.base_model, "xlora_classifier"):
-        with torch.no_grad():
-            tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits
-    save_file({key: value.contiguous() for key, value in tensors.items()}, golden)
+        if not getattr(model.peft_config["default"], "lora_bias", False):  # PEFT needs a bias to merge one
+            with torch.no_grad():
+                tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits
+    save_file({key: value.clone().contiguous() for key, value in tensors.items()}, golden)
 
 
 def exchange(row, directory, command):
