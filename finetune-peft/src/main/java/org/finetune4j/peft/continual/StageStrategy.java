@@ -104,7 +104,9 @@ final class StageStrategy implements FineTuningStrategy {
                 one.eva(),
                 one.loraPlusRatio(),
                 one.trainableTokens(),
-                one.ensureWeightTying()));
+                one.ensureWeightTying(),
+                one.targetParameters(),
+                one.frozenA()));
     }
 
     /** LoRA whose rank can be divided among tasks. */
@@ -117,10 +119,13 @@ final class StageStrategy implements FineTuningStrategy {
         boolean plain = !config.useDora()
                 && !config.useRslora()
                 && config.rankPattern().isEmpty()
-                && config.alphaPattern().isEmpty();
+                && config.alphaPattern().isEmpty()
+                && config.targetParameters().isEmpty()
+                && !config.frozenA();
         if (!plain) {
             throw new UserErrorException(
-                    "olora divides one rank among the tasks: leave use_dora, use_rslora, rank_pattern and alpha_pattern out");
+                    "olora divides one rank among the tasks: leave use_dora, use_rslora, rank_pattern, alpha_pattern,"
+                            + " target_parameters and lora_fa out");
         }
         return config;
     }
