@@ -21,7 +21,7 @@ METHODS = {
     "replay": {"replay_bytes": 16384},
     "ewc": {"ewc_lambda": 100},
     "olora": {"olora_lambda": 0.5},
-    "l2": {"l2_lambda": 1},
+    "l2": {"l2_lambda": 10},
 }
 CONFIG = {
     "method": "lora", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"], "learning_rate": 2e-3,
