@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -62,7 +63,7 @@ final class ServedAnswers {
         if (!missing.isEmpty()) {
             ask(server, missing, known, file);
         }
-        return hashes.stream().map(known::get).toList();
+        return hashes.stream().map(hash -> Objects.requireNonNull(known.get(hash))).toList();
     }
 
     private static void ask(

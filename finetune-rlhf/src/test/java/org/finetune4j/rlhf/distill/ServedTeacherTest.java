@@ -11,6 +11,7 @@ import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -64,13 +65,14 @@ class ServedTeacherTest {
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/v1/chat/completions", exchange -> {
             JsonNode request = Json.parse(exchange.getRequestBody().readAllBytes(), "request");
-            int status = 200;
-            byte[] answer;
+            boolean busy;
             synchronized (requests) {
                 requests.add(request);
-                status = asked.incrementAndGet() <= failures ? 503 : 200;
+                busy = asked.incrementAndGet() <= failures;
             }
-            answer = status == 200 ? (body.isEmpty() ? Json.write(answer(request)) : body).getBytes() : new byte[0];
+            int status = busy ? 503 : 200;
+            String text = body.isEmpty() ? Json.write(answer(request)) : body;
+            byte[] answer = busy ? new byte[0] : text.getBytes(StandardCharsets.UTF_8);
             exchange.sendResponseHeaders(status, answer.length == 0 ? -1 : answer.length);
             exchange.getResponseBody().write(answer);
             exchange.close();
