@@ -46,7 +46,7 @@ public final class StepCurve {
 
     private static String draw(String title, Series all, TrainingHistory history) {
         Series series = all.size() == 0 ? all : all.downsampled(POINTS);
-        AxisScale steps = AxisScale.steps(history.lastStep(), TICKS);
+        AxisScale steps = AxisScale.steps((double) history.lastStep(), TICKS);
         AxisScale values = AxisScale.around(series.min(), series.max(), TICKS);
         StringBuilder svg = new StringBuilder(format(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" font-family=\"sans-serif\""
