@@ -135,7 +135,8 @@ public final class Site {
     private static void javadoc(Path root, Path output) {
         ToolProvider javadoc = ToolProvider.findFirst("javadoc").orElseThrow();
         String sources = Stream.of("core", "peft", "quant", "rlhf", "dist", "serve")
-                .map(module -> root.resolve("finetune-" + module + "/src/main/java").toString())
+                .map(module ->
+                        root.resolve("finetune-" + module + "/src/main/java").toString())
                 .reduce((left, right) -> left + System.getProperty("path.separator") + right)
                 .orElseThrow();
         int problems = javadoc.run(
