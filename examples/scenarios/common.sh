@@ -25,7 +25,9 @@ exact() {
 
 # serve OPTIONS...: starts the service, which ends with this script; $server is its address
 serve() {
-    FINETUNE_JAVA_OPTS=-Xmx512m finetune serve --port 0 "$@" >scenario/server.log 2>&1 &
+    : >scenario/server.log
+    # exec: the process that is ended is the service, not a shell around it
+    (FINETUNE_JAVA_OPTS=-Xmx512m exec "${FINETUNE:-$home/finetune}" serve --port 0 "$@") >scenario/server.log 2>&1 &
     process=$!
     trap 'kill $process 2>/dev/null; wait $process 2>/dev/null || true' EXIT
     while ! grep -q '^ready: ' scenario/server.log; do
