@@ -47,7 +47,7 @@ final class SearchReport {
                 "Held-out loss by trainable parameters (powers of ten)",
                 scored,
                 front,
-                one -> Math.log10(Math.max(1, one.trainable()))));
+                one -> Math.log10((double) Math.max(1, one.trainable()))));
         html.append(chart(
                 "memory",
                 "Held-out loss by memory at the peak, as planned (MB)",

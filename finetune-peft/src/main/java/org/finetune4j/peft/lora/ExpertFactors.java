@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -136,7 +137,7 @@ final class ExpertFactors implements AdapterPart {
         return parts;
     }
 
-    private static boolean isNamed(String path, List<String> names, TreeSet<String> unused) {
+    private static boolean isNamed(String path, List<String> names, Set<String> unused) {
         boolean named = false;
         for (String name : names) {
             if (path.equals(name) || path.endsWith("." + name)) {

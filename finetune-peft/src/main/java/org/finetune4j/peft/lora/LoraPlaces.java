@@ -82,6 +82,7 @@ final class LoraPlaces implements AutoCloseable {
     }
 
     /** As {@link LoraStack#others}, made once a pass; to be used while nobody else can ask. */
+    @SuppressWarnings("ReferenceEquality") // groups belong to one pass
     synchronized Tensor others(RowGroups groups, Tensor x, int[] adapters, int[] ranks) {
         if (masked != groups) {
             freeMasks();
