@@ -39,7 +39,7 @@ final class Conversation {
             return answer(answer);
         }
         if (message instanceof ToolExecutionResultMessage result) {
-            Map<String, @Nullable Object> fields = new LinkedHashMap<>();
+            Map<String, Object> fields = new LinkedHashMap<>();
             fields.put("role", "tool");
             fields.put("content", text(result.contents()));
             fields.put("name", result.toolName());
@@ -79,7 +79,7 @@ final class Conversation {
             call.put("function", Map.of("name", request.name(), "arguments", arguments(request.arguments())));
             calls.add(call);
         }
-        Map<String, @Nullable Object> fields = new LinkedHashMap<>();
+        Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("role", "assistant");
         fields.put("content", text);
         fields.put("tool_calls", calls);
