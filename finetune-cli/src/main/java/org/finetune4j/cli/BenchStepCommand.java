@@ -181,9 +181,11 @@ final class BenchStepCommand implements Callable<Integer> {
 
     private LoadOptions types(Mode chosen) {
         LoadOptions exact = LoadOptions.defaults();
-        return bf16
-                ? exact.withDType(chosen == Mode.FULL ? null : DType.BFLOAT16).withProductDType(DType.BFLOAT16)
-                : exact;
+        if (!bf16) {
+            return exact;
+        }
+        LoadOptions rounded = exact.withProductDType(DType.BFLOAT16);
+        return chosen == Mode.FULL ? rounded : rounded.withDType(DType.BFLOAT16);
     }
 
     private ObjectNode result(Mode chosen, List<Double> seconds, long base, MemoryPlan plan) {

@@ -175,7 +175,7 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
     static StepProfile of(Runnable gradients, Runnable optimizer, Limits limits) {
         Map<Kind, Part> parts = new EnumMap<>(Kind.class);
         for (Kind kind : Kind.values()) {
-            parts.put(kind, new Part());
+            part(parts, kind);
         }
         double processor = processorSeconds();
         double[] wall = new double[1];
@@ -193,8 +193,12 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
         add(parts, timed(optimizer, wall), limits, call -> Kind.OPTIMIZER);
         processor = processorSeconds() - processor;
         double inOperators = parts.values().stream().mapToDouble(Part::seconds).sum();
-        parts.get(Kind.JAVA).seconds = Math.max(0, wall[0] - inOperators);
+        part(parts, Kind.JAVA).seconds = Math.max(0, wall[0] - inOperators);
         return new StepProfile(wall[0], processor, parts, longestFirst(products));
+    }
+
+    private static Part part(Map<Kind, Part> parts, Kind kind) {
+        return parts.computeIfAbsent(kind, key -> new Part());
     }
 
     private static Map<String, Part> longestFirst(Map<String, Part> products) {
@@ -242,9 +246,9 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
             while (!open.isEmpty() && !open.peek().call.contains(call)) {
                 open.pop();
             }
-            parts.get(kinds.apply(call)).seconds += call.duration() / 1e6;
+            part(parts, kinds.apply(call)).seconds += call.duration() / 1e6;
             if (!open.isEmpty()) {
-                parts.get(kinds.apply(open.peek().call)).seconds -= call.duration() / 1e6;
+                part(parts, kinds.apply(open.peek().call)).seconds -= call.duration() / 1e6;
             }
             if (kind(call) != Kind.VIEWS) {
                 open.forEach(outer -> outer.asksOthers = true);
@@ -256,7 +260,7 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
         }
         for (Open one : all) {
             if (!one.asksOthers) {
-                Part part = parts.get(kinds.apply(one.call));
+                Part part = part(parts, kinds.apply(one.call));
                 part.calls++;
                 part.floor += floor(one.call, limits);
             }

@@ -34,8 +34,8 @@ class EveryMethodHasAPageTest {
 
     static Stream<String> allNames() {
         Stream<String> stages = StageProvider.all().stream().map(StageProvider::name);
-        Stream<String> optimizers =
-                OptimizerProvider.all().stream().map(provider -> provider.names().get(0));
+        Stream<String> optimizers = OptimizerProvider.all().stream()
+                .map(provider -> provider.names().get(0));
         Stream<String> merges = Stream.of(MergeMethod.values()).map(MergeMethod::label);
         return Stream.of(methods().stream(), stages, optimizers, merges, PairLosses.NAMES.stream())
                 .flatMap(names -> names);

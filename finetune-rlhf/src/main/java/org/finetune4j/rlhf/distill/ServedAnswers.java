@@ -63,7 +63,9 @@ final class ServedAnswers {
         if (!missing.isEmpty()) {
             ask(server, missing, known, file);
         }
-        return hashes.stream().map(hash -> Objects.requireNonNull(known.get(hash))).toList();
+        return hashes.stream()
+                .map(hash -> Objects.requireNonNull(known.get(hash)))
+                .toList();
     }
 
     private static void ask(
