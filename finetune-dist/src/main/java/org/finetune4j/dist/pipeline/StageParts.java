@@ -36,7 +36,7 @@ final class StageParts implements ModelParts, AutoCloseable {
     private final Communicator pipeline;
     private final Communicator stage;
     private final ModelParts within;
-    private final Map<Parameter, SortedSet<Integer>> ranks = new IdentityHashMap<>();
+    private final IdentityHashMap<Parameter, SortedSet<Integer>> ranks = new IdentityHashMap<>();
     private final List<Parameter> trainable;
     private final List<Parameter> held;
     private final Map<SortedSet<Integer>, Communicator> sharing = new LinkedHashMap<>();
