@@ -2,20 +2,14 @@ package org.finetune4j.rlhf.distill;
 
 import java.nio.file.Path;
 import java.util.Objects;
-import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
-import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.rlhf.StageTrainer;
 import org.finetune4j.rlhf.rollout.SamplingOptions;
-import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingListener;
-import org.finetune4j.train.TrainingResult;
-import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.DistillationOptions;
 import org.finetune4j.train.stage.StageData;
 import org.jspecify.annotations.Nullable;
@@ -39,24 +33,16 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  */
-public final class DistillationTrainer {
+public final class DistillationTrainer extends StageTrainer<DistillationTrainer> {
 
-    private final CausalLM student;
-    private final FineTuner tuner;
     private TeacherModel teacher = TeacherModel.of(null, null);
     private DistillationOptions options = DistillationOptions.DEFAULT;
     private AnswerSettings answers = new AnswerSettings(0, false, SamplingOptions.of(1, 128));
     private TopLogits.@Nullable Settings stored;
     private String named = "";
-    private @Nullable ExampleDataset examples;
-    private @Nullable ExampleDataset heldOut;
-    private @Nullable SupervisedOptions tokenization;
-    private TrainingArguments arguments = TrainingArguments.defaults();
-    private double evaluationFraction;
 
     private DistillationTrainer(CausalLM student) {
-        this.student = Objects.requireNonNull(student, "student");
-        this.tuner = FineTuner.of(student);
+        super(student, "a dataset");
     }
 
     /**
@@ -142,150 +128,25 @@ public final class DistillationTrainer {
         return this;
     }
 
-    /**
-     * What trains.
-     *
-     * @param value the method with its settings; full fine-tuning when none is set
-     * @return this trainer
-     */
-    public DistillationTrainer strategy(FineTuningStrategy value) {
-        tuner.strategy(Objects.requireNonNull(value, "strategy"));
-        return this;
-    }
-
-    /**
-     * Records to train on.
-     *
-     * @param value prompts with answers; without where all answers are written by a model
-     * @return this trainer
-     */
-    public DistillationTrainer dataset(ExampleDataset value) {
-        examples = Objects.requireNonNull(value, "dataset");
-        return this;
-    }
-
-    /**
-     * Held-out records, by whose answers the student is measured.
-     *
-     * @param value what is not trained on
-     * @return this trainer
-     */
-    public DistillationTrainer evaluation(ExampleDataset value) {
-        heldOut = Objects.requireNonNull(value, "evaluation");
-        return this;
-    }
-
-    /**
-     * Holds out a part of the records where no others are set, chosen by the arguments' seed.
-     *
-     * @param value above 0 and below 1
-     * @return this trainer
-     */
-    public DistillationTrainer evaluationFraction(double value) {
-        evaluationFraction = value;
-        return this;
-    }
-
-    /**
-     * How prompts and answers are put into words; texts one after the other, conversations by the model's chat template when
-     * nothing is set.
-     *
-     * @param value prompt, chat template and longest sample
-     * @return this trainer
-     */
-    public DistillationTrainer tokenization(SupervisedOptions value) {
-        tokenization = Objects.requireNonNull(value, "tokenization");
-        return this;
-    }
-
-    /**
-     * Sets how to train.
-     *
-     * @param value the defaults when nothing is set
-     * @return this trainer
-     */
-    public DistillationTrainer arguments(TrainingArguments value) {
-        arguments = Objects.requireNonNull(value, "arguments");
-        tuner.arguments(value);
-        return this;
-    }
-
-    /**
-     * Adds a listener.
-     *
-     * @param value is told what happens, after those added before
-     * @return this trainer
-     */
-    public DistillationTrainer listener(TrainingListener value) {
-        tuner.listener(Objects.requireNonNull(value, "listener"));
-        return this;
-    }
-
-    /**
-     * Who is told the memory plan and warnings; the log when nobody is set.
-     *
-     * @param value is given one line each time
-     * @return this trainer
-     */
-    public DistillationTrainer messages(Consumer<String> value) {
-        tuner.messages(Objects.requireNonNull(value, "messages"));
-        return this;
-    }
-
-    /** Asks a running {@link #train} to stop after the present step, with a checkpoint. Any thread may ask. */
-    public void requestStop() {
-        tuner.requestStop();
-    }
-
-    /**
-     * Trains.
-     *
-     * @return the trained student and how the run went
-     * @throws UserErrorException when records, settings, student and teacher do not fit together; the message says what to change
-     */
-    public TrainingResult train() {
-        ExampleDataset train = examples;
-        if (train == null) {
-            throw new UserErrorException("there is nothing to train on: set a dataset");
-        }
-        TopLogits.Settings kept = stored;
-        if (kept != null && answers.areWritten()) {
+    @Override
+    protected void check() {
+        if (stored != null && answers.areWritten()) {
             throw new UserErrorException(
                     "stored logits are what a teacher said about the records' answers, and a model is"
                             + " to write others: set one of both");
         }
-        ExampleDataset held = heldOut;
-        if (held == null && evaluationFraction > 0) {
-            DatasetSplit<ExampleDataset> split = train.split(evaluationFraction, arguments.seed());
-            held = split.evaluation();
-            train = split.train();
-        }
-        SupervisedOptions forms = tokenization == null ? forms() : tokenization;
-        TrainingDataset samples = DistillationStage.samples(train, student, forms, answers);
-        TrainingDataset measured = held == null ? null : DistillationStage.samples(held, student, forms, answers);
-        tuner.dataset(samples);
-        if (measured != null) {
-            tuner.evaluation(measured);
-        }
-        DistillationStage.configure(
-                tuner,
-                new StageData(student, samples, train, measured, held),
-                new DistillationStage.Parts(
-                        options,
-                        answers,
-                        teacher,
-                        named,
-                        kept == null
-                                ? null
-                                : new TopLogits.Settings(kept.directory(), kept.k(), options.temperature())));
-        return tuner.train();
     }
 
-    private SupervisedOptions forms() {
-        return SupervisedOptions.builder()
-                .maxLength(Math.min(
-                        SupervisedOptions.DEFAULT_MAX_LENGTH, student.network().maxPositions()))
-                .renderer(student.chatTemplate().map(ChatTemplateRenderer::new).orElse(null))
-                .build();
+    @Override
+    protected TrainingDataset samples(ExampleDataset records, SupervisedOptions forms) {
+        return DistillationStage.samples(records, model(), forms, answers);
+    }
+
+    @Override
+    protected void configure(FineTuner training, StageData data) {
+        TopLogits.Settings kept =
+                stored == null ? null : new TopLogits.Settings(stored.directory(), stored.k(), options.temperature());
+        DistillationStage.configure(
+                training, data, new DistillationStage.Parts(options, answers, teacher, named, kept));
     }
 }

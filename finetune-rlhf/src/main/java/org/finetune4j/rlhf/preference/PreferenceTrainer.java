@@ -4,19 +4,12 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Consumer;
-import org.finetune4j.UserErrorException;
-import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
-import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.rlhf.StageTrainer;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingListener;
-import org.finetune4j.train.TrainingResult;
-import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.stage.StageData;
 import org.jspecify.annotations.Nullable;
 
@@ -36,24 +29,16 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  */
-public final class PreferenceTrainer {
+public final class PreferenceTrainer extends StageTrainer<PreferenceTrainer> {
 
-    private final CausalLM model;
     private final @Nullable PairObjective paired;
     private final @Nullable UnpairedObjective unpaired;
-    private final FineTuner tuner;
-    private @Nullable ExampleDataset examples;
-    private @Nullable ExampleDataset heldOut;
-    private @Nullable SupervisedOptions tokenization;
-    private TrainingArguments arguments = TrainingArguments.defaults();
     private SampleLayout layout = SampleLayout.DEFAULT;
-    private double evaluationFraction;
 
     private PreferenceTrainer(CausalLM model, @Nullable PairObjective paired, @Nullable UnpairedObjective unpaired) {
-        this.model = Objects.requireNonNull(model, "model");
+        super(model, "a dataset");
         this.paired = paired;
         this.unpaired = unpaired;
-        this.tuner = FineTuner.of(model);
     }
 
     /**
@@ -79,62 +64,6 @@ public final class PreferenceTrainer {
     }
 
     /**
-     * What trains.
-     *
-     * @param value the method with its settings; full fine-tuning when none is set
-     * @return this trainer
-     */
-    public PreferenceTrainer strategy(FineTuningStrategy value) {
-        tuner.strategy(Objects.requireNonNull(value, "strategy"));
-        return this;
-    }
-
-    /**
-     * Preferences to train on: pairs or single answers, as the objective needs them.
-     *
-     * @param value what is trained on
-     * @return this trainer
-     */
-    public PreferenceTrainer dataset(ExampleDataset value) {
-        examples = Objects.requireNonNull(value, "dataset");
-        return this;
-    }
-
-    /**
-     * Held-out preferences.
-     *
-     * @param value what is not trained on
-     * @return this trainer
-     */
-    public PreferenceTrainer evaluation(ExampleDataset value) {
-        heldOut = Objects.requireNonNull(value, "evaluation");
-        return this;
-    }
-
-    /**
-     * Holds out a part of the preferences where no others are set, chosen by the arguments' seed.
-     *
-     * @param value above 0 and below 1
-     * @return this trainer
-     */
-    public PreferenceTrainer evaluationFraction(double value) {
-        evaluationFraction = value;
-        return this;
-    }
-
-    /**
-     * How answers and their prompts are put into words; texts one after the other, conversations by the model's chat template
-     * when nothing is set.
-     *
-     * @param value prompt, chat template and longest answer
-     * @return this trainer
-     */
-    public PreferenceTrainer tokenization(SupervisedOptions value) {
-        tokenization = Objects.requireNonNull(value, "tokenization");
-        return this;
-    }
-
-    /**
      * How samples lie in rows, and how they come by a reference.
      *
      * @param value shared prompts without padding when nothing is set
@@ -145,99 +74,29 @@ public final class PreferenceTrainer {
         return this;
     }
 
-    /**
-     * Sets how to train.
-     *
-     * @param value the defaults when nothing is set
-     * @return this trainer
-     */
-    public PreferenceTrainer arguments(TrainingArguments value) {
-        arguments = Objects.requireNonNull(value, "arguments");
-        tuner.arguments(value);
-        return this;
-    }
-
-    /**
-     * Adds a listener.
-     *
-     * @param value is told what happens, after those added before
-     * @return this trainer
-     */
-    public PreferenceTrainer listener(TrainingListener value) {
-        tuner.listener(Objects.requireNonNull(value, "listener"));
-        return this;
-    }
-
-    /**
-     * Who is told the memory plan and warnings; the log when nobody is set.
-     *
-     * @param value is given one line each time
-     * @return this trainer
-     */
-    public PreferenceTrainer messages(Consumer<String> value) {
-        tuner.messages(Objects.requireNonNull(value, "messages"));
-        return this;
-    }
-
-    /** Asks a running {@link #train} to stop after the present step, with a checkpoint. Any thread may ask. */
-    public void requestStop() {
-        tuner.requestStop();
-    }
-
-    /**
-     * Trains.
-     *
-     * @return the trained model and how the run went
-     * @throws UserErrorException when preferences, settings and model do not fit together; the message says what to change
-     */
-    public TrainingResult train() {
-        ExampleDataset train = examples;
-        if (train == null) {
-            throw new UserErrorException("there is nothing to train on: set a dataset");
-        }
-        ExampleDataset held = heldOut;
-        if (held == null && evaluationFraction > 0) {
-            DatasetSplit<ExampleDataset> split = train.split(evaluationFraction, arguments.seed());
-            held = split.evaluation();
-            train = split.train();
-        }
-        PreferenceStage stage = stage();
-        TrainingDataset samples = samples(stage, train);
-        TrainingDataset measured = held == null ? null : samples(stage, held);
-        tuner.dataset(samples);
-        if (measured != null) {
-            tuner.evaluation(measured);
-        }
-        stage.configure(tuner, new StageData(model, samples, train, measured, held));
-        return tuner.train();
-    }
-
     private PreferenceStage stage() {
         Map<String, Object> shown = new LinkedHashMap<>();
-        Path output = arguments.outputDirectory();
+        Path output = arguments().outputDirectory();
         SampleLayout own = layout.directory() == null && output != null ? layout.keptIn(output) : layout;
         return paired != null
                 ? new PairStage("preference", paired, shown, own)
                 : new UnpairedStage(
                         "preference",
                         Objects.requireNonNull(unpaired),
-                        arguments.perDeviceTrainBatchSize(),
+                        arguments().perDeviceTrainBatchSize(),
                         shown,
                         own);
     }
 
-    private TrainingDataset samples(PreferenceStage stage, ExampleDataset preferences) {
-        stage.require(preferences);
-        SupervisedOptions options = tokenization == null
-                ? SupervisedOptions.builder()
-                        .maxLength(Math.min(
-                                SupervisedOptions.DEFAULT_MAX_LENGTH,
-                                model.network().maxPositions()))
-                        .renderer(model.chatTemplate()
-                                .map(ChatTemplateRenderer::new)
-                                .orElse(null))
-                        .build()
-                : tokenization;
-        return stage.samples(preferences, model, options);
+    @Override
+    protected TrainingDataset samples(ExampleDataset records, SupervisedOptions forms) {
+        PreferenceStage stage = stage();
+        stage.require(records);
+        return stage.samples(records, model(), forms);
+    }
+
+    @Override
+    protected void configure(FineTuner training, StageData data) {
+        stage().configure(training, data);
     }
 }

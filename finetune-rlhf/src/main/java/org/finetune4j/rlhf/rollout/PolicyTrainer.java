@@ -3,22 +3,17 @@ package org.finetune4j.rlhf.rollout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.function.Consumer;
-import org.finetune4j.UserErrorException;
+import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
-import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.PromptTokenizer;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.rlhf.StageTrainer;
 import org.finetune4j.rlhf.rewards.RewardFunction;
 import org.finetune4j.rlhf.rewards.RewardSource;
 import org.finetune4j.rlhf.rewards.WeightedRewards;
-import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.train.FineTuner;
-import org.finetune4j.train.TrainingListener;
-import org.finetune4j.train.TrainingResult;
-import org.finetune4j.train.arguments.TrainingArguments;
-import org.jspecify.annotations.Nullable;
+import org.finetune4j.train.stage.StageData;
 
 /**
  * Trains a policy on its own answers: a {@link FineTuner} whose steps come from rollouts.
@@ -37,21 +32,15 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  */
-public final class PolicyTrainer {
+public final class PolicyTrainer extends StageTrainer<PolicyTrainer> {
 
-    private final CausalLM model;
-    private final FineTuner tuner;
     private final List<RewardSource> rewards = new ArrayList<>();
     private final List<Double> weights = new ArrayList<>();
-    private @Nullable ExampleDataset prompts;
-    private @Nullable ExampleDataset heldOut;
-    private @Nullable SupervisedOptions tokenization;
     private PolicyMethod method = new PolicyMethod.Group(GroupOptions.grpo());
     private RolloutOptions rollouts = RolloutOptions.of(SamplingOptions.of(8, 256));
 
     private PolicyTrainer(CausalLM model) {
-        this.model = model;
-        this.tuner = FineTuner.of(model);
+        super(model, "prompts");
     }
 
     /**
@@ -65,47 +54,13 @@ public final class PolicyTrainer {
     }
 
     /**
-     * What trains on the model; the reference is the model without it.
-     *
-     * @param value the method with its settings; full fine-tuning when none is set, which needs a second copy of the weights
-     * @return this trainer
-     */
-    public PolicyTrainer strategy(FineTuningStrategy value) {
-        tuner.strategy(value);
-        return this;
-    }
-
-    /**
      * What the policy is asked.
      *
      * @param value prompts, with or without answers
      * @return this trainer
      */
     public PolicyTrainer prompts(ExampleDataset value) {
-        prompts = Objects.requireNonNull(value, "prompts");
-        return this;
-    }
-
-    /**
-     * Prompts to measure the policy by.
-     *
-     * @param value prompts that are not trained on
-     * @return this trainer
-     */
-    public PolicyTrainer evaluation(ExampleDataset value) {
-        heldOut = Objects.requireNonNull(value, "evaluation");
-        return this;
-    }
-
-    /**
-     * How prompts are put into words; as {@link FineTuner} does it when nothing is set.
-     *
-     * @param value prompt and chat template
-     * @return this trainer
-     */
-    public PolicyTrainer tokenization(SupervisedOptions value) {
-        tokenization = Objects.requireNonNull(value, "tokenization");
-        return this;
+        return dataset(value);
     }
 
     /**
@@ -164,75 +119,31 @@ public final class PolicyTrainer {
         return reward(RewardSource.of(name, value));
     }
 
-    /**
-     * How to train. A step has {@code perDeviceTrainBatchSize * gradientAccumulationSteps} answers.
-     *
-     * @param value the defaults when nothing is set
-     * @return this trainer
-     */
-    public PolicyTrainer arguments(TrainingArguments value) {
-        tuner.arguments(value);
-        return this;
+    /** Prompts are as long as the model can read, less what it answers. */
+    @Override
+    protected int longestSample() {
+        return Integer.MAX_VALUE;
     }
 
-    /**
-     * Adds a listener.
-     *
-     * @param value is told what happens, after those added before
-     * @return this trainer
-     */
-    public PolicyTrainer listener(TrainingListener value) {
-        tuner.listener(value);
-        return this;
+    @Override
+    protected boolean measuresSamples() {
+        return false;
     }
 
-    /**
-     * Who is told the memory plan and warnings; the log when nobody is set.
-     *
-     * @param value is given one line each time
-     * @return this trainer
-     */
-    public PolicyTrainer messages(Consumer<String> value) {
-        tuner.messages(value);
-        return this;
-    }
-
-    /** Asks a running {@link #train} to stop after the present step, with a checkpoint. Any thread may ask. */
-    public void requestStop() {
-        tuner.requestStop();
-    }
-
-    /**
-     * Trains.
-     *
-     * @return the trained policy and how the run went
-     * @throws UserErrorException when prompts, rewards, settings and model do not fit together; the message says what to change
-     */
-    public TrainingResult train() {
-        if (prompts == null) {
-            throw new UserErrorException("there is nothing to answer: set prompts");
-        }
-        PolicyTraining training = new PolicyTraining(
-                method, rollouts, (loaded, policy) -> new WeightedRewards(List.copyOf(rewards), List.copyOf(weights)));
-        PromptSamples asked = samples(prompts);
-        PromptSamples measured = heldOut == null ? null : samples(heldOut);
-        tuner.dataset(asked);
-        training.configure(tuner, model, asked, measured);
-        return tuner.train();
-    }
-
-    private PromptSamples samples(ExampleDataset examples) {
-        SupervisedOptions options = tokenization == null
-                ? SupervisedOptions.builder()
-                        .maxLength(model.network().maxPositions())
-                        .renderer(model.chatTemplate()
-                                .map(ChatTemplateRenderer::new)
-                                .orElse(null))
-                        .build()
-                : tokenization;
-        int room = model.network().maxPositions()
-                - model.virtualTokens()
+    @Override
+    protected TrainingDataset samples(ExampleDataset records, SupervisedOptions forms) {
+        int room = model().network().maxPositions()
+                - model().virtualTokens()
                 - rollouts.sampling().maxCompletionLength();
-        return new PromptSamples(examples, new PromptTokenizer(model.tokenizer(), options), room);
+        return new PromptSamples(records, new PromptTokenizer(model().tokenizer(), forms), room);
+    }
+
+    @Override
+    protected void configure(FineTuner training, StageData data) {
+        new PolicyTraining(
+                        method,
+                        rollouts,
+                        (loaded, policy) -> new WeightedRewards(List.copyOf(rewards), List.copyOf(weights)))
+                .configure(training, model(), (PromptSamples) data.train(), (PromptSamples) data.evaluation());
     }
 }
