@@ -1,7 +1,6 @@
 package org.finetune4j.tensor;
 
 import ai.djl.pytorch.jni.JniUtils;
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -9,6 +8,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.Json;
 
 /**
@@ -73,22 +74,22 @@ public final class OperatorTrace {
 
     private static List<Call> read(Path file) throws IOException {
         List<Call> calls = new ArrayList<>();
-        for (JsonNode event : Json.parse(Files.readString(file), "the record of operators")) {
-            if (event.path("pid").asText().startsWith("CPU")) {
-                String name = event.path("name").asText();
+        for (Object event : Json.toList(Json.parse(Files.readString(file), "the record of operators"))) {
+            Map<?, ?> fields = (Map<?, ?>) event;
+            if (String.valueOf(fields.get("pid")).startsWith("CPU")) {
+                String name = String.valueOf(fields.get("name"));
                 List<long[]> shapes = new ArrayList<>();
-                for (JsonNode shape : event.path("shape")) {
-                    long[] lengths = new long[shape.size()];
-                    for (int i = 0; i < lengths.length; i++) {
-                        lengths[i] = shape.get(i).asLong();
-                    }
-                    shapes.add(lengths);
+                for (Object shape : (List<?>) Objects.requireNonNull(fields.get("shape"))) {
+                    shapes.add(((List<?>) shape)
+                            .stream()
+                                    .mapToLong(length -> ((Number) length).longValue())
+                                    .toArray());
                 }
                 calls.add(new Call(
                         name.substring(name.lastIndexOf(':') + 1),
-                        event.path("tid").asLong(),
-                        event.path("ts").asDouble(),
-                        event.path("dur").asDouble(),
+                        number(fields, "tid").longValue(),
+                        number(fields, "ts").doubleValue(),
+                        number(fields, "dur").doubleValue(),
                         shapes));
             }
         }
@@ -96,5 +97,9 @@ public final class OperatorTrace {
                 .thenComparingDouble(Call::start)
                 .thenComparing(Comparator.comparingDouble(Call::duration).reversed()));
         return calls;
+    }
+
+    private static Number number(Map<?, ?> fields, String name) {
+        return (Number) Objects.requireNonNull(fields.get(name), name);
     }
 }

@@ -1,11 +1,9 @@
 package org.finetune4j.train.health;
 
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import org.finetune4j.train.objective.ScoreTable;
 
 /**
  * Where the routers of a mixture of experts have sent tokens in training.
@@ -96,23 +94,5 @@ public record ExpertLoad(long step, List<Layer> layers) {
                     layer.shares.size(),
                     others > 0 ? " (so do " + others + " more layers)" : "");
         });
-    }
-
-    /** {@return a row a layer: its number, and the share of tokens of every expert in percent} */
-    public ScoreTable table() {
-        List<String> columns = new ArrayList<>(List.of("layer"));
-        int most = layers.stream().mapToInt(layer -> layer.shares.size()).max().orElse(0);
-        for (int expert = 0; expert < most; expert++) {
-            columns.add("expert " + expert);
-        }
-        List<List<Double>> rows = new ArrayList<>();
-        for (Layer layer : layers) {
-            List<Double> row = new ArrayList<>(List.of((double) layer.number));
-            for (int expert = 0; expert < most; expert++) {
-                row.add(expert < layer.shares.size() ? 100 * layer.shares.get(expert) : Double.NaN);
-            }
-            rows.add(row);
-        }
-        return new ScoreTable("Expert load, percent of tokens", columns, rows);
     }
 }

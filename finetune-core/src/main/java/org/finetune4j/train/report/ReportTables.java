@@ -1,5 +1,6 @@
 package org.finetune4j.train.report;
 
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -61,7 +62,28 @@ final class ReportTables {
 
     /** Where routers sent tokens since the evaluation before the last. */
     static String expertLoad(@Nullable ExpertLoad load) {
-        return load == null || load.layers().isEmpty() ? "" : table(load.table(), "step " + load.step());
+        return load == null || load.layers().isEmpty() ? "" : table(table(load), "step " + load.step());
+    }
+
+    /** A row a layer: its number, and the share of tokens of every expert in percent. */
+    private static ScoreTable table(ExpertLoad load) {
+        List<String> columns = new ArrayList<>(List.of("layer"));
+        int most = load.layers().stream()
+                .mapToInt(layer -> layer.shares().size())
+                .max()
+                .orElse(0);
+        for (int expert = 0; expert < most; expert++) {
+            columns.add("expert " + expert);
+        }
+        List<List<Double>> rows = new ArrayList<>();
+        for (ExpertLoad.Layer layer : load.layers()) {
+            List<Double> row = new ArrayList<>(List.of((double) layer.number()));
+            for (int expert = 0; expert < most; expert++) {
+                row.add(expert < layer.shares().size() ? 100 * layer.shares().get(expert) : Double.NaN);
+            }
+            rows.add(row);
+        }
+        return new ScoreTable("Expert load, percent of tokens", columns, rows);
     }
 
     private static String table(ScoreTable table, String when) {
