@@ -5,11 +5,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
-import java.util.function.Consumer;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.peft.TrainingSeries;
 import org.finetune4j.peft.auto.Standing.RungScore;
 import org.finetune4j.train.DivergedException;
 import org.finetune4j.train.FineTuner;
@@ -36,18 +35,12 @@ import org.jspecify.annotations.Nullable;
  * <p>The winner's adapter lies in the directory, beside {@code auto.json} and {@code auto.html}. The same call, after a kill,
  * goes on where the search was and ends in the same files; so does one that was asked to stop.
  */
-public final class AutoPeft {
+public final class AutoPeft extends TrainingSeries<AutoPeft> {
 
     private static final String TRIALS = "trials";
 
     private final SearchPlan plan;
-    private final Path directory;
     private final TrialFactory trials;
-    private Map<String, String> identity = Map.of();
-    private Consumer<String> messages = line -> {};
-    private Consumer<TrainingResult> completion;
-    private volatile boolean stopRequested;
-    private volatile @Nullable FineTuner running;
 
     /**
      * A search.
@@ -57,52 +50,9 @@ public final class AutoPeft {
      * @param trials makes the trainings
      */
     public AutoPeft(SearchPlan plan, Path directory, TrialFactory trials) {
+        super(directory);
         this.plan = plan;
-        this.directory = directory;
         this.trials = trials;
-        this.completion = result -> result.save(directory);
-    }
-
-    /**
-     * What must be the same for a search that was begun to go on.
-     *
-     * @param settings by name
-     * @return this search
-     */
-    public AutoPeft identity(Map<String, String> settings) {
-        identity = Map.copyOf(settings);
-        return this;
-    }
-
-    /**
-     * Who is told how the search goes.
-     *
-     * @param value is given one line each time
-     * @return this search
-     */
-    public AutoPeft messages(Consumer<String> value) {
-        messages = value;
-        return this;
-    }
-
-    /**
-     * What is done with the winner while it is on the model; its adapter is saved when nothing is set.
-     *
-     * @param value is given the complete training; after a kill it may be given it again
-     * @return this search
-     */
-    public AutoPeft completion(Consumer<TrainingResult> value) {
-        completion = value;
-        return this;
-    }
-
-    /** Asks a running search to stop after the present step, with a checkpoint. Any thread may ask. */
-    public void requestStop() {
-        stopRequested = true;
-        FineTuner tuner = running;
-        if (tuner != null) {
-            tuner.requestStop();
-        }
     }
 
     /**
@@ -113,20 +63,20 @@ public final class AutoPeft {
      *     search
      */
     public Optional<SearchResult> run() {
-        try (RunDirectory lock = RunDirectory.lock(directory)) {
-            AtomicFiles.deleteAbandoned(directory);
-            SearchJournal journal = SearchJournal.open(directory, identity);
+        try (RunDirectory lock = RunDirectory.lock(directory())) {
+            AtomicFiles.deleteAbandoned(directory());
+            SearchJournal journal = SearchJournal.open(directory(), identity());
             if (!journal.isBegun()) {
-                AtomicFiles.deleteTree(directory.resolve(TRIALS));
+                AtomicFiles.deleteTree(directory().resolve(TRIALS));
                 begin(journal);
             }
             for (int i = 0; i < journal.rungs().size() && !journal.isComplete(); i++) {
-                if (stopRequested || !climb(journal, i)) {
+                if (isStopRequested() || !climb(journal, i)) {
                     return Optional.empty();
                 }
             }
-            AtomicFiles.deleteTree(directory.resolve(TRIALS));
-            SearchReport.write(directory, journal);
+            AtomicFiles.deleteTree(directory().resolve(TRIALS));
+            SearchReport.write(directory(), journal);
             return journal.winner().map(one -> new SearchResult(one, journal.standings(), journal.rungs()));
         }
     }
@@ -149,7 +99,7 @@ public final class AutoPeft {
             if (standing.isIn()) {
                 usable.add(standing);
             } else {
-                messages.accept(candidate.name() + " " + standing.left());
+                tell(candidate.name() + " " + standing.left());
             }
         }
         if (usable.isEmpty()) {
@@ -166,7 +116,7 @@ public final class AutoPeft {
         List<Standing> dropped = usable.subList(count, usable.size());
         all.removeAll(dropped);
         List<Rung> rungs = SuccessiveHalving.plan(count, plan.reduction(), steps);
-        messages.accept(count + " candidates on " + steps + " steps: " + Rung.describe(rungs));
+        tell(count + " candidates on " + steps + " steps: " + Rung.describe(rungs));
         journal.begin(all, rungs);
     }
 
@@ -181,7 +131,7 @@ public final class AutoPeft {
 
     /** Trains the first candidate for a few steps, which are thrown away, and counts what fits into the time. */
     private long stepsOfMinutes(List<Standing> usable) {
-        Path aside = directory.resolve(TRIALS).resolve("measured");
+        Path aside = directory().resolve(TRIALS).resolve("measured");
         Stopwatch watch = new Stopwatch();
         long started = System.nanoTime();
         FineTuner tuner = trials.tuner(new Trial(usable.get(0).candidate(), aside, Stopwatch.STEPS, false));
@@ -215,20 +165,8 @@ public final class AutoPeft {
     }
 
     private FineTuner tuner(Candidate candidate, long steps) {
-        Path own = directory.resolve(TRIALS).resolve(candidate.name());
+        Path own = directory().resolve(TRIALS).resolve(candidate.name());
         return trials.tuner(new Trial(candidate, own, steps, RunDirectory.holdsCheckpoint(own)));
-    }
-
-    private TrainingResult train(FineTuner tuner) {
-        running = tuner;
-        if (stopRequested) {
-            tuner.requestStop();
-        }
-        try {
-            return tuner.train();
-        } finally {
-            running = null;
-        }
     }
 
     /** Trains everybody who is in to the end of a rung and lets the worse ones go; false when asked to stop. */
@@ -263,9 +201,9 @@ public final class AutoPeft {
         journal.standings().stream()
                 .filter(one -> !one.isIn())
                 .forEach(one -> AtomicFiles.deleteTree(
-                        directory.resolve(TRIALS).resolve(one.candidate().name())));
-        SearchReport.write(directory, journal);
-        messages.accept(String.format(
+                        directory().resolve(TRIALS).resolve(one.candidate().name())));
+        SearchReport.write(directory(), journal);
+        tell(String.format(
                 Locale.ROOT,
                 "rung %d of %d, step %d: the best is %s, held-out loss %.4f",
                 number + 1,
@@ -310,7 +248,7 @@ public final class AutoPeft {
                 return standing.left("diverged: the held-out loss is " + loss + " at step " + steps);
             }
             if (last) {
-                completion.accept(result);
+                complete(result);
             }
             return standing.steps() == steps
                     ? standing

@@ -3,20 +3,18 @@ package org.finetune4j.peft.continual;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.function.Consumer;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.TrainingSeries;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.TrainingResult;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Learns tasks one after the other with one adapter and measures all of them after each.
@@ -29,21 +27,15 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The same call, after a kill, goes on where it was, between tasks or inside of one, and ends in the same adapter.
  */
-public final class ContinualTraining {
+public final class ContinualTraining extends TrainingSeries<ContinualTraining> {
 
     private final CausalLM model;
     private final FineTuningStrategy strategy;
     private final ContinualMethod method;
     private final List<ContinualTask> tasks;
-    private final Path directory;
     private String metric = "loss";
     private boolean lowerIsBetter = true;
     private long seed = 42;
-    private Map<String, String> identity = Map.of();
-    private Consumer<String> messages = line -> {};
-    private Consumer<TrainingResult> completion;
-    private volatile boolean stopRequested;
-    private volatile @Nullable FineTuner running;
 
     /**
      * A row of tasks.
@@ -60,12 +52,11 @@ public final class ContinualTraining {
             ContinualMethod method,
             List<ContinualTask> tasks,
             Path directory) {
+        super(directory);
         this.model = model;
         this.strategy = strategy;
         this.method = method;
         this.tasks = List.copyOf(tasks);
-        this.directory = directory;
-        this.completion = result -> result.save(directory);
     }
 
     /**
@@ -93,67 +84,25 @@ public final class ContinualTraining {
     }
 
     /**
-     * What must be the same for a row that was begun to go on.
-     *
-     * @param settings by name
-     * @return this
-     */
-    public ContinualTraining identity(Map<String, String> settings) {
-        identity = Map.copyOf(settings);
-        return this;
-    }
-
-    /**
-     * Who is told how it goes.
-     *
-     * @param value is given one line each time
-     * @return this
-     */
-    public ContinualTraining messages(Consumer<String> value) {
-        messages = value;
-        return this;
-    }
-
-    /**
-     * What is done with the last task's training while it is on the model; its adapter is saved when nothing is set.
-     *
-     * @param value is given the complete training; after a kill it may be given it again
-     * @return this
-     */
-    public ContinualTraining completion(Consumer<TrainingResult> value) {
-        completion = value;
-        return this;
-    }
-
-    /** Asks a running row to stop after the present step, with a checkpoint. Any thread may ask. */
-    public void requestStop() {
-        stopRequested = true;
-        FineTuner tuner = running;
-        if (tuner != null) {
-            tuner.requestStop();
-        }
-    }
-
-    /**
      * Learns what is not learned.
      *
      * @return the scores; empty when it was asked to stop before the end
      * @throws UserErrorException when a task cannot be trained, or the directory holds another row
      */
     public Optional<ScoreMatrix> run() {
-        try (RunDirectory lock = RunDirectory.lock(directory)) {
-            AtomicFiles.deleteAbandoned(directory);
+        try (RunDirectory lock = RunDirectory.lock(directory())) {
+            AtomicFiles.deleteAbandoned(directory());
             ScoreMatrix empty = new ScoreMatrix(
                     metric,
                     lowerIsBetter,
                     tasks.stream().map(ContinualTask::name).toList(),
                     List.of());
-            ContinualJournal journal = ContinualJournal.open(directory, identity, empty);
+            ContinualJournal journal = ContinualJournal.open(directory(), identity(), empty);
             if (journal.matrix().rows().isEmpty()) {
                 journal.add(scores(AttachedStrategy.none()));
             }
             for (int i = journal.matrix().rows().size() - 1; i < tasks.size(); i++) {
-                if (stopRequested || !learn(i, journal)) {
+                if (isStopRequested() || !learn(i, journal)) {
                     return Optional.empty();
                 }
             }
@@ -162,7 +111,7 @@ public final class ContinualTraining {
     }
 
     private Path runOf(int number) {
-        return directory.resolve(number + 1 + "-" + tasks.get(number).name());
+        return directory().resolve(number + 1 + "-" + tasks.get(number).name());
     }
 
     /** What a task leaves for those after it. */
@@ -188,10 +137,10 @@ public final class ContinualTraining {
             leave(number, result.adapter());
             List<Double> scores = scores(result.strategy());
             if (number == tasks.size() - 1) {
-                completion.accept(result);
+                complete(result);
             }
             journal.add(scores);
-            messages.accept("learned " + task.name() + ": " + metric + " of all tasks " + scores);
+            tell("learned " + task.name() + ": " + metric + " of all tasks " + scores);
             return true;
         }
     }
@@ -203,18 +152,6 @@ public final class ContinualTraining {
         }
         ReplayBuffer kept = ReplayBuffer.read(leftBy(number - 1).resolve(ReplayBuffer.NAME), replay.bytes());
         return new ReplayedSamples(task.train(), kept.samples(), replay.share());
-    }
-
-    private TrainingResult train(FineTuner tuner) {
-        running = tuner;
-        if (stopRequested) {
-            tuner.requestStop();
-        }
-        try {
-            return tuner.train();
-        } finally {
-            running = null;
-        }
     }
 
     private void leave(int number, Adapter adapter) {
