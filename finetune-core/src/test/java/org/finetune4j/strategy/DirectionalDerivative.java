@@ -34,17 +34,32 @@ public final class DirectionalDerivative {
             Tensor direction = direction(value.numel()).view(value.shape()).to(value.device());
             Tensor gradient = parameter.grad();
             double actual = gradient == null ? 0 : gradient.mul(direction).sum().item();
-            double up = lossAt(value, original, direction, STEP, loss);
-            double down = lossAt(value, original, direction, -STEP, loss);
+            double expected = difference(value, original, direction, STEP, loss);
+            if (Math.abs(expected - actual) > tolerance(expected)) {
+                // Where the loss bends much and the derivative is small, the third derivative shows: Richardson's step
+                // removes it.
+                expected = (4 * difference(value, original, direction, STEP / 2, loss) - expected) / 3;
+            }
             value.copyInPlace(original);
-            double expected = (up - down) / (2 * STEP);
             assertEquals(
                     expected,
                     actual,
-                    1e-8 + 1e-5 * Math.abs(expected),
+                    tolerance(expected),
                     () -> parameter.name() + " "
                             + Arrays.toString(parameter.value().shape()));
         }
+    }
+
+    private static double tolerance(double expected) {
+        return 1e-8 + 1e-5 * Math.abs(expected);
+    }
+
+    /** The central difference with a step. */
+    private static double difference(
+            Tensor value, Tensor original, Tensor direction, double step, DoubleSupplier loss) {
+        double up = lossAt(value, original, direction, step, loss);
+        double down = lossAt(value, original, direction, -step, loss);
+        return (up - down) / (2 * step);
     }
 
     private static double lossAt(Tensor value, Tensor original, Tensor direction, double step, DoubleSupplier loss) {

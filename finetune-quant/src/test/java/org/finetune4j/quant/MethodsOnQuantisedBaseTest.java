@@ -50,6 +50,18 @@ class MethodsOnQuantisedBaseTest {
     private static final Set<String> TRAINS_THE_BASE = Set.of("full");
     private static final Set<String> OF_LINEAR_LAYERS =
             Set.of("lora", "dora", "vera", "ia3", "adalora", "loha", "lokr", "bitfit", "ln_tuning");
+
+    /** Settings without which a method has nothing to do, or does not fit layers as small as these. */
+    private static final Map<String, Map<String, Object>> NEEDED = Map.of(
+            "freeze", Map.of("freeze_layers", 1),
+            "adalora", Map.of("total_step", 10),
+            "road", Map.of("group_size", 4),
+            "c3a", Map.of("block_size", 8),
+            "randlora", Map.of("r", 4),
+            "shira", Map.of("r", 4),
+            "miss", Map.of("r", 4),
+            "trainable_tokens", Map.of("token_indices", List.of(5, 9, 17)));
+
     private static final int[] IDS = {5, 9, 17, 33, 65, 129, 7, 11, 40, 41};
 
     @TempDir
@@ -115,19 +127,14 @@ class MethodsOnQuantisedBaseTest {
         Torch.seed(3);
         Map<String, Object> keys = new LinkedHashMap<>();
         if (!method.startsWith("p")
-                && !Set.of("bitfit", "ln_tuning", "adapter", "full", "freeze", "ia3")
+                && !Set.of("bitfit", "ln_tuning", "adapter", "full", "freeze", "ia3", "trainable_tokens")
                         .contains(method)) {
             keys.put("target_modules", "all-linear");
         }
         if (method.startsWith("p")) {
             keys.put("num_virtual_tokens", 4);
         }
-        if (method.equals("freeze")) {
-            keys.put("freeze_layers", 1);
-        }
-        if (method.equals("adalora")) {
-            keys.put("total_step", 10);
-        }
+        keys.putAll(NEEDED.getOrDefault(method, Map.of()));
         FineTuningStrategy strategy = FineTuningMethod.named(method).create(new Settings("test", keys));
         AttachedStrategy attached = strategy.attach(model);
         // Matrices that start at zero would hide half of the gradients.
