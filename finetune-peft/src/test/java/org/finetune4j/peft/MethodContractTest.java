@@ -55,12 +55,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class VeraWithoutSavedProjection extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class VeraWithoutSavedProjection extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Vera(4, 0, 0.1, 3, false, true, modules);
@@ -130,7 +125,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class BoftOnAllLayers extends TargetedContract {
+    class BoftOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Boft(4, 0, 2, 0.1, true, modules);
@@ -155,12 +150,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class RandLoraOnAllLayers extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class RandLoraOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new RandLora(5, 10, 0.3, 7, RandLora.Sparsity.DENSE, true, modules);
@@ -178,12 +168,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class MissOnAllLayers extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class MissOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Miss(8, 1, 0.3, Form.PLAIN, modules);
@@ -198,7 +183,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class MissThatMultipliesTheWeight extends TargetedContract {
+    class MissThatMultipliesTheWeight extends FewModelsContract {
         @Override
         protected List<String> models() {
             return List.of("llama", "gpt2");
@@ -218,7 +203,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class RoadOnAllLayers extends TargetedContract {
+    class RoadOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Road(Road.Variant.ROAD_1, 2, true, modules);
@@ -231,7 +216,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class DeloraOnAllLayers extends TargetedContract {
+    class DeloraOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Delora(4, 3, 0.3, true, Map.of(), Map.of(), modules);
@@ -244,12 +229,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class HiraOnAllLayers extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class HiraOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Hira(4, 0.3, Hira.Start.NEUTRAL, Map.of(), modules);
@@ -262,12 +242,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class C3aOnAllLayers extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class C3aOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new C3a(8, C3a.Start.ZERO, Map.of(), modules);
@@ -282,12 +257,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class ShiraOnAllLayers extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class ShiraOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Shira(2, 3, true, modules);
@@ -320,7 +290,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class HraOnAllLayers extends TargetedContract {
+    class HraOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Hra(4, false, true, modules);
@@ -365,12 +335,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class LokrWithWholeFirstFactor extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class LokrWithWholeFirstFactor extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return Lokr.of(LycorisConfig.of(modules, 3, 6));
@@ -389,12 +354,7 @@ class MethodContractTest {
     }
 
     @Nested
-    class LokrWithBothFactorsDecomposed extends TargetedContract {
-        @Override
-        protected List<String> models() {
-            return FEW_MODELS;
-        }
-
+    class LokrWithBothFactorsDecomposed extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
             return new Lokr(LycorisConfig.of(modules, 2, 4), true, -1, false, Lokr.Start.LYCORIS);
