@@ -38,7 +38,6 @@ final class HubHttp {
     private static final Set<Integer> REDIRECTS = Set.of(301, 302, 303, 307, 308);
     private static final int MOST_REDIRECTS = 8;
     private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
-    private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
     /** A request may take this many seconds for its body, too: the slowest line that is waited for. */
     private static final long SLOWEST_BYTES_PER_SECOND = 32 * 1024;
@@ -175,13 +174,13 @@ final class HubHttp {
     }
 
     /** How long an answer is waited for: the time counts while the body is sent. */
-    static Duration timeout(BodyPublisher body) {
-        return TIMEOUT.plusSeconds(Math.max(0, body.contentLength()) / SLOWEST_BYTES_PER_SECOND);
+    static Duration timeout(Waiting waiting, BodyPublisher body) {
+        return waiting.forAnswer().plusSeconds(Math.max(0, body.contentLength()) / SLOWEST_BYTES_PER_SECOND);
     }
 
     private HttpResponse<InputStream> exchange(Call call, URI uri) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri)
-                .timeout(timeout(call.body()))
+                .timeout(timeout(waiting, call.body()))
                 .header("User-Agent", "finetune4j")
                 .method(call.method(), call.body());
         call.headers().forEach(request::setHeader);

@@ -3,7 +3,7 @@ package org.finetune4j.model.hub;
 import java.time.Duration;
 import org.finetune4j.FinetuneException;
 
-/** How one waits before another try; tests do not. */
+/** How one waits, before another try and for an answer; tests do not, or not as long. */
 @FunctionalInterface
 interface Waiting {
 
@@ -18,4 +18,9 @@ interface Waiting {
     };
 
     void pause(Duration duration);
+
+    /** How long an answer may take to begin, when nothing is sent. */
+    default Duration forAnswer() {
+        return Duration.ofSeconds(60);
+    }
 }

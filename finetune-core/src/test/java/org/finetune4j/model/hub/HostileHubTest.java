@@ -108,10 +108,14 @@ class HostileHubTest {
     }
 
     private String refused() throws IOException {
+        return refused(pause -> {});
+    }
+
+    private String refused(Waiting waiting) throws IOException {
         HubSettings settings =
                 new HubSettings(URI.create("http://127.0.0.1:" + server.getLocalPort()), null, cache, false);
         String message = assertTimeoutPreemptively(Duration.ofMinutes(2), () -> assertThrows(
-                        UserErrorException.class, () -> new HubClient(settings, pause -> {})
+                        UserErrorException.class, () -> new HubClient(settings, waiting)
                                 .download(HubRepository.parse("org/name"), HubProgress.NONE))
                 .getMessage());
         assertEquals(1, message.lines().count(), message);
@@ -233,7 +237,15 @@ class HostileHubTest {
             write(out, "HTTP/1.1 200 OK\r\n");
             sendForEver(out, "X-More: " + "y".repeat(1000) + "\r\n");
         };
-        refused();
+        refused(new Waiting() {
+            @Override
+            public void pause(Duration duration) {}
+
+            @Override
+            public Duration forAnswer() {
+                return Duration.ofSeconds(3);
+            }
+        });
     }
 
     @ParameterizedTest

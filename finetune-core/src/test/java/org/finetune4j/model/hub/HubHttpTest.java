@@ -31,11 +31,13 @@ class HubHttpTest {
 
     @Test
     void aLargeBodyHasLongerToBeSent() {
-        assertEquals(Duration.ofSeconds(60), HubHttp.timeout(BodyPublishers.noBody()));
+        assertEquals(Duration.ofSeconds(60), HubHttp.timeout(Waiting.SLEEP, BodyPublishers.noBody()));
         assertEquals(
                 Duration.ofSeconds(60 + 32 * 1024),
-                HubHttp.timeout(BodyPublishers.fromPublisher(
-                        BodyPublishers.ofInputStream(InputStream::nullInputStream), 1L << 30)));
+                HubHttp.timeout(
+                        Waiting.SLEEP,
+                        BodyPublishers.fromPublisher(
+                                BodyPublishers.ofInputStream(InputStream::nullInputStream), 1L << 30)));
     }
 
     @Test
