@@ -1,5 +1,6 @@
 package org.finetune4j.langchain4j;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import org.finetune4j.generate.GenerationEngine;
 import org.finetune4j.generate.GenerationHandle;
 import org.finetune4j.generate.GenerationRequest;
@@ -65,17 +66,7 @@ final class EngineThread implements AutoCloseable {
             closed = true;
             notifyAll();
         }
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
+        Uninterruptibles.joinUninterruptibly(thread);
         engine.close();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 }
