@@ -4,15 +4,15 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.SharedPart;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 
 /** The frozen random matrices that all layers share, large enough for the largest, as the adapter's file holds them. */
-final class RandLoraBases implements AdapterPart {
+final class RandLoraBases implements SharedPart {
 
     private static final double SPARSE = 3;
 
@@ -65,18 +65,6 @@ final class RandLoraBases implements AdapterPart {
         parameters.put("base_model.randlora_B", matrixB);
         return parameters;
     }
-
-    @Override
-    public void enable() {}
-
-    @Override
-    public void disable() {}
-
-    @Override
-    public void merge(boolean keepTies) {}
-
-    @Override
-    public void unmerge() {}
 
     @Override
     public void free() {

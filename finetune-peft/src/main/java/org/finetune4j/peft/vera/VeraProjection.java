@@ -4,8 +4,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.SharedPart;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
@@ -14,7 +14,7 @@ import org.finetune4j.tensor.Tensor;
  * The two frozen random matrices that all layers share, large enough for the largest. PyTorch's generator draws them from
  * the key, so that an adapter need not carry them.
  */
-final class VeraProjection implements AdapterPart {
+final class VeraProjection implements SharedPart {
 
     private final Parameter matrixA;
     private final Parameter matrixB;
@@ -57,18 +57,6 @@ final class VeraProjection implements AdapterPart {
         }
         return parameters;
     }
-
-    @Override
-    public void enable() {}
-
-    @Override
-    public void disable() {}
-
-    @Override
-    public void merge(boolean keepTies) {}
-
-    @Override
-    public void unmerge() {}
 
     @Override
     public void free() {
