@@ -158,8 +158,8 @@ final class BenchStepCommand implements Callable<Integer> {
                     seconds.add((System.nanoTime() - start) / 1e9);
                 }
                 if (profile) {
-                    StepProfile.Limits limits = new StepProfile.Limits(
-                            FloatingPointLimit.measure(model.network(), batch * seq), StepProfile.Limits.copyRate());
+                    MachineLimits limits = new MachineLimits(
+                            FloatingPointLimit.measure(model.network(), batch * seq), MachineLimits.copyRate());
                     takenApart = StepProfile.of(gradients, update, limits).json(limits);
                 }
             }

@@ -16,13 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import org.finetune4j.Json;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.OperatorTrace;
-import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.tensor.Tensors;
 import org.finetune4j.tensor.Torch;
 
 /**
@@ -77,33 +71,6 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
 
         double floor() {
             return floor;
-        }
-    }
-
-    /**
-     * What this machine can do.
-     *
-     * @param operations floating-point operations a second in matrix products
-     * @param bytes read and written a second by a copy
-     */
-    record Limits(double operations, double bytes) {
-
-        private static final int ROUNDS = 5;
-
-        /** Measures copies of more memory than caches hold. */
-        static double copyRate() {
-            try (Autograd.Mode mode = Autograd.disabled();
-                    TensorScope scope = TensorScope.open()) {
-                Tensor from = Tensors.full(1, DType.FLOAT32, Device.CPU, 32L << 20);
-                Tensor to = Tensors.zeros(DType.FLOAT32, Device.CPU, 32L << 20);
-                double best = Double.MAX_VALUE;
-                for (int round = 0; round < ROUNDS; round++) {
-                    long start = System.nanoTime();
-                    to.copyInPlace(from);
-                    best = Math.min(best, (System.nanoTime() - start) / 1e9);
-                }
-                return 2.0 * from.numel() * Float.BYTES / best;
-            }
         }
     }
 
@@ -172,7 +139,7 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
      * @param optimizer the update
      * @param limits of this machine
      */
-    static StepProfile of(Runnable gradients, Runnable optimizer, Limits limits) {
+    static StepProfile of(Runnable gradients, Runnable optimizer, MachineLimits limits) {
         Map<Kind, Part> parts = new EnumMap<>(Kind.class);
         for (Kind kind : Kind.values()) {
             part(parts, kind);
@@ -238,7 +205,7 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
     private static void add(
             Map<Kind, Part> parts,
             List<OperatorTrace.Call> calls,
-            Limits limits,
+            MachineLimits limits,
             Function<OperatorTrace.Call, Kind> kinds) {
         Deque<Open> open = new ArrayDeque<>();
         List<Open> all = new ArrayList<>();
@@ -281,11 +248,11 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
         return VIEWS.contains(name) ? Kind.VIEWS : Kind.ELEMENTWISE;
     }
 
-    private static double floor(OperatorTrace.Call call, Limits limits) {
+    private static double floor(OperatorTrace.Call call, MachineLimits limits) {
         return switch (kind(call)) {
-            case MATRIX_PRODUCTS -> productOperations(call) / limits.operations;
-            case ATTENTION -> attentionOperations(call) / limits.operations;
-            default -> bytes(call.shapes()) / limits.bytes;
+            case MATRIX_PRODUCTS -> productOperations(call) / limits.operations();
+            case ATTENTION -> attentionOperations(call) / limits.operations();
+            default -> bytes(call.shapes()) / limits.bytes();
         };
     }
 
@@ -344,12 +311,12 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
     }
 
     /** The whole as JSON: seconds, calls and floor of every kind. */
-    ObjectNode json(Limits limits) {
+    ObjectNode json(MachineLimits limits) {
         ObjectNode json = Json.object();
         json.put("wall_s", rounded(wall));
         json.put("idle", rounded(idle()));
-        json.put("gflop_per_s", Math.round(limits.operations / 1e8) / 10.0);
-        json.put("copy_gb_per_s", Math.round(limits.bytes / 1e8) / 10.0);
+        json.put("gflop_per_s", Math.round(limits.operations() / 1e8) / 10.0);
+        json.put("copy_gb_per_s", Math.round(limits.bytes() / 1e8) / 10.0);
         ObjectNode kinds = json.putObject("kinds");
         parts.forEach((kind, part) -> put(kinds.putObject(kind.label()), part));
         ObjectNode longest = json.putObject("products");

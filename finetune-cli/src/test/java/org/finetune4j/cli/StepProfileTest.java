@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 class StepProfileTest {
 
     /** One operation and one byte a second: floors are the work itself. */
-    private static final StepProfile.Limits ONE = new StepProfile.Limits(1, 1);
+    private static final MachineLimits ONE = new MachineLimits(1, 1);
 
     private static JsonNode kinds(Runnable gradients, Runnable optimizer) {
         return StepProfile.of(gradients, optimizer, ONE).json(ONE).path("kinds");
