@@ -20,6 +20,7 @@ MORE = [
     dict(name="miss, bat", settings=dict(method="miss", r=16, init_weights="bat", target_modules="all-linear")),
     dict(name="miss, mini", settings=dict(method="miss", r=16, mini_r=8, init_weights="mini", target_modules="all-linear")),
     dict(name="road, four", settings=dict(method="road", group_size=16, variant="road_4", target_modules="all-linear")),
+    dict(name="gralora, hybrid", settings=dict(method="gralora", r=8, gralora_k=4, hybrid_r=2, target_modules="all-linear")),
     dict(name="trainable_tokens", settings=dict(method="trainable_tokens", token_indices=[5, 9, 70])),
     dict(name="lora, patterns", settings=dict(method="lora", r=4, rank_pattern={"q_proj": 6}, alpha_pattern={"v_proj": 3}, target_modules="all-linear")),
     dict(name="lora, tokens", settings=dict(method="lora", r=4, target_modules=["q_proj"], trainable_token_indices=[5, 9])),

@@ -43,6 +43,10 @@ CASES = [
     ("qwen3_moe", "lora-target-parameter", "LoraConfig", dict(r=3, use_rslora=True, target_modules=["v_proj"], target_parameters=["experts.down_proj"])),
     ("llama", "randlora", "RandLoraConfig", dict(r=10, randlora_alpha=20, target_modules=LLAMA)),
     ("gpt2", "randlora", "RandLoraConfig", dict(r=16, randlora_alpha=20, sparse=True, target_modules=GPT2, fan_in_fan_out=True)),
+    ("llama", "gralora", "GraloraConfig", dict(r=8, alpha=16, gralora_k=4, target_modules=LLAMA)),
+    ("gpt2", "gralora", "GraloraConfig", dict(r=4, alpha=6, gralora_k=2, hybrid_r=3, target_modules=GPT2, fan_in_fan_out=True)),
+    ("llama", "vblora", "VBLoRAConfig", dict(r=3, num_vectors=20, vector_length=8, init_vector_bank_bound=0.5, init_logits_std=1.0, target_modules=LLAMA)),
+    ("gpt2", "vblora", "VBLoRAConfig", dict(r=2, num_vectors=12, vector_length=16, topk=3, init_vector_bank_bound=0.5, init_logits_std=1.0, target_modules=GPT2, fan_in_fan_out=True)),
     ("qwen2", "boft", "BOFTConfig", dict(boft_block_size=4, target_modules=LLAMA)),
 ]
 
@@ -119,7 +123,8 @@ def record(base, name, kind, settings, target):
     numbers = 0
     seen = set()
     for key, parameter in model.named_parameters(remove_duplicate=False):
-        if parameter.requires_grad and parameter.grad is not None:
+        of_a_layer = "vblora_vector_bank" in key and not key.startswith("base_model.vblora_vector_bank")
+        if parameter.requires_grad and parameter.grad is not None and not of_a_layer:
             numbers += 0 if id(parameter) in seen else parameter.numel()
             seen.add(id(parameter))
             prompt = key.startswith("prompt_encoder")

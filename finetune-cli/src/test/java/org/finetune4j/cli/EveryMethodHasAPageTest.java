@@ -9,6 +9,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.finetune4j.peft.UnbuiltPeftTypes;
 import org.finetune4j.peft.merge.MergeMethod;
 import org.finetune4j.rlhf.preference.loss.PairLosses;
 import org.finetune4j.strategy.FineTuningMethod;
@@ -67,6 +68,19 @@ class EveryMethodHasAPageTest {
             missing.add("a paper");
         }
         assertEquals(List.of(), missing, page);
+    }
+
+    @Test
+    void everyTypeOfPeftThatIsNotBuiltIsNamedWithItsReason() {
+        List<String> rows = Documentation.text(METHODS)
+                .lines()
+                .filter(line -> line.startsWith("| `"))
+                .toList();
+        assertEquals(
+                List.of(),
+                UnbuiltPeftTypes.names().stream()
+                        .filter(type -> rows.stream().noneMatch(row -> names(row, type)))
+                        .toList());
     }
 
     @ParameterizedTest

@@ -58,6 +58,8 @@ class FamiliarKeysTest {
             Map.entry("peft.HiraConfig", "hira"),
             Map.entry("peft.C3AConfig", "c3a"),
             Map.entry("peft.ShiraConfig", "shira"),
+            Map.entry("peft.GraloraConfig", "gralora"),
+            Map.entry("peft.VBLoRAConfig", "vblora"),
             Map.entry("peft.TrainableTokensConfig", "trainable_tokens"),
             Map.entry("peft.HRAConfig", "hra"),
             Map.entry("peft.FourierFTConfig", "fourierft"));

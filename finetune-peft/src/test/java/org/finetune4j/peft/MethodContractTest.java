@@ -16,6 +16,7 @@ import org.finetune4j.peft.c3a.C3a;
 import org.finetune4j.peft.delora.Delora;
 import org.finetune4j.peft.fourierft.FourierFt;
 import org.finetune4j.peft.freeze.Freeze;
+import org.finetune4j.peft.gralora.GraLora;
 import org.finetune4j.peft.hira.Hira;
 import org.finetune4j.peft.hra.Hra;
 import org.finetune4j.peft.ia3.Ia3;
@@ -29,6 +30,7 @@ import org.finetune4j.peft.randlora.RandLora;
 import org.finetune4j.peft.road.Road;
 import org.finetune4j.peft.shira.Shira;
 import org.finetune4j.peft.tokens.TrainableTokens;
+import org.finetune4j.peft.vblora.VbLora;
 import org.finetune4j.peft.vera.Vera;
 import org.finetune4j.strategy.AdapterContract;
 import org.finetune4j.strategy.FineTuningStrategy;
@@ -238,6 +240,33 @@ class MethodContractTest {
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
             return matrices(allLinear(model), 4);
+        }
+    }
+
+    @Nested
+    class GraLoraOnAllLayers extends FewModelsContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new GraLora(4, 8, 2, 3, 0.3, true, modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return matrices(allLinear(model), 4 + 3);
+        }
+    }
+
+    @Nested
+    class VbLoraOnAllLayers extends FewModelsContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            // All vectors of the bank: where fewer are chosen, the loss jumps from choice to choice.
+            return new VbLora(2, 12, 8, 12, 0.3, 1e-5, 0.1, modules);
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return 12 * 8 + matrices(allLinear(model), 2) / 8 * 12;
         }
     }
 

@@ -25,6 +25,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Adapters that do not fit, after much of them was made, give its memory back and leave the base as it was. */
 class RefusedAdaptersTest {
@@ -105,6 +107,16 @@ class RefusedAdaptersTest {
                     .build();
             flat(() -> assertThrows(UserErrorException.class, () -> adapters.add("second", misspelt)));
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"XLORA", "POLY", "TINYLORA"})
+    void typesOfPeftThatAreNotBuilt(String type) throws IOException {
+        Path config = directory.resolve("adapter_config.json");
+        Files.writeString(config, "{\"peft_type\": \"" + type + "\", \"r\": 4}");
+        String message = assertThrows(UserErrorException.class, () -> AdapterFormat.load(model, directory, false))
+                .getMessage();
+        assertTrue(message.startsWith(config + ": 'peft_type' is " + type + ", which is not built here"), message);
     }
 
     private static void flat(Runnable refused) {

@@ -52,15 +52,16 @@ class MethodsOnQuantisedBaseTest {
             Set.of("lora", "dora", "vera", "ia3", "adalora", "loha", "lokr", "bitfit", "ln_tuning");
 
     /** Settings without which a method has nothing to do, or does not fit layers as small as these. */
-    private static final Map<String, Map<String, Object>> NEEDED = Map.of(
-            "freeze", Map.of("freeze_layers", 1),
-            "adalora", Map.of("total_step", 10),
-            "road", Map.of("group_size", 4),
-            "c3a", Map.of("block_size", 8),
-            "randlora", Map.of("r", 4),
-            "shira", Map.of("r", 4),
-            "miss", Map.of("r", 4),
-            "trainable_tokens", Map.of("token_indices", List.of(5, 9, 17)));
+    private static final Map<String, Map<String, Object>> NEEDED = Map.ofEntries(
+            Map.entry("freeze", Map.of("freeze_layers", 1)),
+            Map.entry("adalora", Map.of("total_step", 10)),
+            Map.entry("road", Map.of("group_size", 4)),
+            Map.entry("c3a", Map.of("block_size", 8)),
+            Map.entry("randlora", Map.of("r", 4)),
+            Map.entry("shira", Map.of("r", 4)),
+            Map.entry("miss", Map.of("r", 4)),
+            Map.entry("vblora", Map.of("vector_length", 8)),
+            Map.entry("trainable_tokens", Map.of("token_indices", List.of(5, 9, 17))));
 
     private static final int[] IDS = {5, 9, 17, 33, 65, 129, 7, 11, 40, 41};
 
