@@ -94,6 +94,14 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--cache-mib", paramLabel = "N", description = "Memory for keys and values (default: 2048).")
     private @Nullable Integer cacheMib;
 
+    @Option(
+            names = "--prefix-mib",
+            paramLabel = "N",
+            description =
+                    "How much of --cache-mib may be kept for requests that begin as an earlier one of their tenant"
+                            + " did; 0: nothing (default: 512).")
+    private @Nullable Integer prefixMib;
+
     @Option(names = "--adapter-mib", paramLabel = "N", description = "Memory for adapters (default: 1024).")
     private @Nullable Integer adapterMib;
 
@@ -155,6 +163,10 @@ final class ServeCommand implements Callable<Integer> {
         limits = maxQueued == null ? limits : limits.withMaxQueued(positive("--max-queued", maxQueued));
         limits = maxTokens == null ? limits : limits.withMaxTokens(positive("--max-tokens", maxTokens));
         limits = cacheMib == null ? limits : limits.withCacheBytes((long) positive("--cache-mib", cacheMib) << 20);
+        if (prefixMib != null && prefixMib < 0) {
+            throw new UserErrorException("--prefix-mib cannot be negative: " + prefixMib);
+        }
+        limits = prefixMib == null ? limits : limits.withPrefixBytes((long) prefixMib << 20);
         limits = adapterMib == null
                 ? limits
                 : limits.withAdapterBytes((long) positive("--adapter-mib", adapterMib) << 20);

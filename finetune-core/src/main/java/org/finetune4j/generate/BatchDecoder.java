@@ -32,9 +32,20 @@ final class BatchDecoder implements AutoCloseable {
 
     /** @param mostTokens how many tokens, virtual ones among them, there is room for in all rows together */
     BatchDecoder(CausalLM model, long mostTokens) {
-        this.model = model;
-        this.cache = new RowCache(mostTokens);
+        this(model, mostTokens, 0);
     }
+
+    /**
+     * @param mostTokens how many tokens, virtual ones among them, there is room for in all rows together and in prefixes
+     * @param prefixTokens how many of them may be kept for rows that come later
+     */
+    BatchDecoder(CausalLM model, long mostTokens, long prefixTokens) {
+        this.model = model;
+        this.cache = new RowCache(mostTokens, prefixTokens);
+    }
+
+    /** Whose keys a row may begin with: the same scope, the same speeds of rotation. */
+    private record Prefix(Object scope, List<Integer> regimes) {}
 
     /** What came of a pass. */
     record Scores(List<DecoderRow> rows, @Nullable Tensor scores) {}
@@ -73,6 +84,53 @@ final class BatchDecoder implements AutoCloseable {
         cache.copy(from, to, keys);
         to.setRead(tokens, keys);
         to.rotatedLength = from.rotatedLength;
+    }
+
+    /**
+     * Lets a row that has a place and has read nothing begin with what an earlier row read of the same text.
+     *
+     * @param scope equal for rows that may share
+     * @return how many tokens need not be read
+     */
+    int recall(DecoderRow row, Object scope) {
+        if (!cache.keepsPrefixes() || model.promptExtension() != null || row.read() > 0) {
+            return 0;
+        }
+        int length = row.tokens().length();
+        int known =
+                cache.recall(new Prefix(scope, regimes(length)), row, length - 1); // the last is read for its scores
+        row.setRead(known, known);
+        row.rotatedLength = length;
+        return known;
+    }
+
+    /** Keeps what a row has read, all of whose scores were numbers, for rows that come later. */
+    void remember(DecoderRow row, Object scope) {
+        if (!cache.keepsPrefixes() || model.promptExtension() != null || row.keys != row.read()) {
+            return;
+        }
+        List<Integer> regimes = regimes(row.rotatedLength);
+        if (regimes.equals(regimes(row.tokens().promptLength()))) { // else its keys are of two kinds
+            cache.remember(new Prefix(scope, regimes), row);
+        }
+    }
+
+    private List<Integer> regimes(int length) {
+        DecoderModel network = model.network();
+        return network.attentionKinds().stream()
+                .map(network::rotaryEmbedding)
+                .map(rotary -> rotary == null ? 0 : rotary.regime(length))
+                .toList();
+    }
+
+    /** What is kept for rows that come later takes, in bytes. */
+    long prefixBytes() {
+        return cache.prefixBytes();
+    }
+
+    /** Forgets what was kept for rows that come later. */
+    void forgetPrefixes() {
+        cache.forgetPrefixes();
     }
 
     /** Puts rows in the place of all rows of one block: each has what the row at its place in {@code order} has read. */

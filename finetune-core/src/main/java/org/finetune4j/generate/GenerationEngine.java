@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * Any thread may submit requests, and several may compute: they take turns by passes. The engine keeps nothing of the weights but
- * keys and values of answers under way: weights may change while there are none, as between the steps of a training. It holds
- * native memory: close it.
+ * keys and values of answers under way, and what {@link GenerationLimits#prefixBytes()} says: with 0, weights may change while there
+ * are no answers, as between the steps of a training. It holds native memory: close it.
  */
 public final class GenerationEngine implements AutoCloseable {
 
@@ -49,16 +49,25 @@ public final class GenerationEngine implements AutoCloseable {
         private final GenerationHandle handle;
         private final boolean keepsRow;
 
+        /** What requests that may share keys have in common, or null. */
+        private final @Nullable Object sharing;
+
         /** The answers to the same prompt, which one of them reads. */
         private final List<Work> siblings;
 
         /** Whether the prompt's keys are going to come from another answer, which has not read it yet. */
         private boolean expectsPrompt;
 
-        private Work(RunningSequence sequence, GenerationHandle handle, boolean keepsRow, List<Work> siblings) {
+        private Work(
+                RunningSequence sequence,
+                GenerationHandle handle,
+                boolean keepsRow,
+                @Nullable Object sharing,
+                List<Work> siblings) {
             this.sequence = sequence;
             this.handle = handle;
             this.keepsRow = keepsRow;
+            this.sharing = keepsRow ? null : sharing;
             this.siblings = siblings;
         }
 
@@ -70,12 +79,14 @@ public final class GenerationEngine implements AutoCloseable {
     GenerationEngine(OptionsResolver resolver, GenerationLimits limits) {
         this.resolver = resolver;
         this.limits = limits;
-        if (limits.cacheBytes() == Long.MAX_VALUE) {
+        if (limits.cacheBytes() == Long.MAX_VALUE && limits.prefixBytes() == 0) {
             this.tokenBytes = null;
             this.decoder = new BatchDecoder(resolver.model(), Long.MAX_VALUE);
         } else {
-            this.tokenBytes = KeyValueSize.ofToken(resolver.model());
-            this.decoder = new BatchDecoder(resolver.model(), limits.cacheBytes() / tokenBytes);
+            long bytes = KeyValueSize.ofToken(resolver.model());
+            this.tokenBytes = bytes;
+            this.decoder =
+                    new BatchDecoder(resolver.model(), limits.cacheBytes() / bytes, limits.prefixBytes() / bytes);
         }
     }
 
@@ -174,7 +185,8 @@ public final class GenerationEngine implements AutoCloseable {
         }
         GenerationHandle handle = new GenerationHandle(sequences);
         List<Work> siblings = new ArrayList<>();
-        sequences.forEach(sequence -> siblings.add(new Work(sequence, handle, kept != null, siblings)));
+        sequences.forEach(
+                sequence -> siblings.add(new Work(sequence, handle, kept != null, request.sharing(), siblings)));
         submitted.addAll(siblings);
         if (closed) { // by another thread, which may not have seen these
             turn.lock();
@@ -255,6 +267,7 @@ public final class GenerationEngine implements AutoCloseable {
                         .toList();
                 BatchSampler.choose(sequences, read.scores());
             }
+            reading.forEach(this::rememberPrompt);
         }
         for (Work work : List.copyOf(running)) {
             if (work.sequence.isFinished()) {
@@ -321,6 +334,19 @@ public final class GenerationEngine implements AutoCloseable {
                 decoder.copy(source.row(), work.row(), shared);
             }
             work.expectsPrompt = expected && source == null;
+            if (source == null && !expected && work.sharing != null) {
+                work.handle.recalled(decoder.recall(work.row(), work.sharing));
+            }
+        }
+    }
+
+    /** Keeps a prompt whose first scores were numbers for requests that come later. */
+    private void rememberPrompt(Work work) {
+        if (work.sharing != null
+                && work.row().tokens().newTokens() == 1
+                && work.sequence.number() == 0
+                && !work.sequence.isFailed()) {
+            decoder.remember(work.row(), work.sharing);
         }
     }
 
@@ -328,6 +354,8 @@ public final class GenerationEngine implements AutoCloseable {
         running.remove(work);
         if (work.sequence.isFailed()) {
             decoder.clear(work.row());
+        } else if (work.sharing != null && work.row().tokens().newTokens() > 1) { // as the next turn may begin
+            decoder.remember(work.row(), work.sharing);
         }
         if (!work.keepsRow) {
             decoder.remove(work.row());
@@ -345,8 +373,18 @@ public final class GenerationEngine implements AutoCloseable {
         }
     }
 
+    /** {@return what keys and values take that are kept for later requests, in bytes} */
+    public long prefixBytes() {
+        turn.lock();
+        try {
+            return decoder.prefixBytes();
+        } finally {
+            turn.unlock();
+        }
+    }
+
     /**
-     * Cancels all answers and frees their keys and values. The engine can be used on.
+     * Cancels all answers and frees all keys and values. The engine can be used on.
      *
      * @throws IllegalStateException when the engine is closed, or a listener calls this
      */
@@ -359,6 +397,7 @@ public final class GenerationEngine implements AutoCloseable {
             }
             cancelAll();
             decoder.trim();
+            decoder.forgetPrefixes();
         } finally {
             turn.unlock();
         }

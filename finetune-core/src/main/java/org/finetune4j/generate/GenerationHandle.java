@@ -12,6 +12,7 @@ public final class GenerationHandle {
     private final @Nullable Rollout[] rollouts;
     private final CompletableFuture<List<Rollout>> result = new CompletableFuture<>();
     private int missing;
+    private volatile int cachedTokens;
 
     GenerationHandle(List<RunningSequence> answers) {
         this.answers = List.copyOf(answers);
@@ -27,6 +28,16 @@ public final class GenerationHandle {
     /** {@return whether all answers have ended} */
     public boolean isDone() {
         return result.isDone();
+    }
+
+    /** {@return how many tokens of the prompt were not computed, since an earlier request had them; final when the result is there} */
+    public int cachedTokens() {
+        return cachedTokens;
+    }
+
+    /** Says how many tokens an answer did not have to read. */
+    void recalled(int tokens) {
+        cachedTokens = Math.max(cachedTokens, tokens);
     }
 
     /** Ends all answers that are not complete; they keep what they have. */

@@ -5,29 +5,36 @@ package org.finetune4j.generate;
  *
  * @param maxRows answers that are computed at once
  * @param cacheBytes what keys and values may take; while a row's room grows, the old room of one layer is there beside
+ * @param prefixBytes how much of that may be kept of texts that are no longer computed, for requests that begin with the same
+ *     tokens and have an equal {@link GenerationRequest#sharing()}; 0: nothing. What answers need comes first. With more than 0 the
+ *     model's weights must not change while the engine is open, or {@link GenerationEngine#reset()} is called
  * @param tokensPerPass tokens that go through the model together, one of each running answer at least: longer prompts are
  *     read in parts
  */
-public record GenerationLimits(int maxRows, long cacheBytes, int tokensPerPass) {
+public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, int tokensPerPass) {
 
     /**
      * Checks the numbers.
      *
      * @param maxRows answers that are computed at once
      * @param cacheBytes what keys and values may take
+     * @param prefixBytes how much of that may be kept for later requests
      * @param tokensPerPass tokens that go through the model together
-     * @throws IllegalArgumentException when one is not positive
+     * @throws IllegalArgumentException when one is not positive, or {@code prefixBytes} is negative
      */
     public GenerationLimits {
         if (maxRows < 1 || cacheBytes < 1 || tokensPerPass < 1) {
             throw new IllegalArgumentException(
                     "rows, bytes and tokens must be positive: " + maxRows + ", " + cacheBytes + ", " + tokensPerPass);
         }
+        if (prefixBytes < 0) {
+            throw new IllegalArgumentException("bytes of prefixes cannot be negative: " + prefixBytes);
+        }
     }
 
-    /** {@return 64 rows, 2,048 tokens a pass, and as many bytes as those need} */
+    /** {@return 64 rows, 2,048 tokens a pass, as many bytes as those need, and nothing kept for later requests} */
     public static GenerationLimits defaults() {
-        return new GenerationLimits(64, Long.MAX_VALUE, 2048);
+        return new GenerationLimits(64, Long.MAX_VALUE, 0, 2048);
     }
 
     /**
@@ -37,7 +44,7 @@ public record GenerationLimits(int maxRows, long cacheBytes, int tokensPerPass) 
      * @return the limits
      */
     public GenerationLimits withMaxRows(int rows) {
-        return new GenerationLimits(rows, cacheBytes, tokensPerPass);
+        return new GenerationLimits(rows, cacheBytes, prefixBytes, tokensPerPass);
     }
 
     /**
@@ -47,7 +54,17 @@ public record GenerationLimits(int maxRows, long cacheBytes, int tokensPerPass) 
      * @return the limits
      */
     public GenerationLimits withCacheBytes(long bytes) {
-        return new GenerationLimits(maxRows, bytes, tokensPerPass);
+        return new GenerationLimits(maxRows, bytes, prefixBytes, tokensPerPass);
+    }
+
+    /**
+     * The same with another limit of what is kept for later requests.
+     *
+     * @param bytes of the keys and values of beginnings of texts; 0: nothing is kept
+     * @return the limits
+     */
+    public GenerationLimits withPrefixBytes(long bytes) {
+        return new GenerationLimits(maxRows, cacheBytes, bytes, tokensPerPass);
     }
 
     /**
@@ -57,6 +74,6 @@ public record GenerationLimits(int maxRows, long cacheBytes, int tokensPerPass) 
      * @return the limits
      */
     public GenerationLimits withTokensPerPass(int tokens) {
-        return new GenerationLimits(maxRows, cacheBytes, tokens);
+        return new GenerationLimits(maxRows, cacheBytes, prefixBytes, tokens);
     }
 }

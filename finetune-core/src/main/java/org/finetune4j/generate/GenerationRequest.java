@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
  *     say how likely their tokens were
  * @param firstStream the number of the first answer among all that have one seed: answers of other numbers draw other tokens
  * @param adapters which adapter the answers use, said for one row; or null for what the model has
+ * @param sharing requests whose values are equal may begin with keys and values that another one computed, where the engine's limits let it
+ *     keep some; the adapter must be part of what is compared, and so must be who must not find out what others asked: an answer that
+ *     comes sooner says that somebody asked the like before. Null: with nobody
  * @param listener is told of tokens and texts as they come
  */
 public record GenerationRequest(
@@ -18,6 +21,7 @@ public record GenerationRequest(
         GenerationOptions options,
         long firstStream,
         @Nullable RowAdapters adapters,
+        @Nullable Object sharing,
         GenerationListener listener) {
 
     /**
@@ -27,6 +31,10 @@ public record GenerationRequest(
      * @param options how to answer
      * @param firstStream the number of the first answer among all that have one seed
      * @param adapters which adapter the answers use, said for one row; or null for what the model has
+     * @param sharing what requests that may share keys and values have in common, or null
+     * @param sharing requests whose values are equal may begin with keys and values that another one computed, where the engine's limits let it
+     *     keep some; the adapter must be part of what is compared, and so must be who must not find out what others asked: an answer that
+     *     comes sooner says that somebody asked the like before. Null: with nobody
      * @param listener is told of tokens and texts as they come
      */
     public GenerationRequest {
@@ -41,7 +49,7 @@ public record GenerationRequest(
      * @return the request
      */
     public static GenerationRequest of(int[] prompt, GenerationOptions options) {
-        return new GenerationRequest(prompt, options, 0, null, GenerationListener.NONE);
+        return new GenerationRequest(prompt, options, 0, null, null, GenerationListener.NONE);
     }
 
     /**
@@ -51,17 +59,17 @@ public record GenerationRequest(
      * @return the request
      */
     public GenerationRequest withFirstStream(long number) {
-        return new GenerationRequest(prompt, options, number, adapters, listener);
+        return new GenerationRequest(prompt, options, number, adapters, sharing, listener);
     }
 
     /**
-     * The same request for an adapter of its own.
+     * The same request for an adapter of its own, which shares with nobody.
      *
      * @param newAdapters which adapter the answers use, said for one row
      * @return the request
      */
     public GenerationRequest withAdapters(RowAdapters newAdapters) {
-        return new GenerationRequest(prompt, options, firstStream, newAdapters, listener);
+        return new GenerationRequest(prompt, options, firstStream, newAdapters, null, listener);
     }
 
     /**
@@ -71,6 +79,16 @@ public record GenerationRequest(
      * @return the request
      */
     public GenerationRequest withListener(GenerationListener newListener) {
-        return new GenerationRequest(prompt, options, firstStream, adapters, newListener);
+        return new GenerationRequest(prompt, options, firstStream, adapters, sharing, newListener);
+    }
+
+    /**
+     * The same request, which may share keys and values with others.
+     *
+     * @param common equal for requests that may share: it tells adapters, and people who must not learn of each other, apart
+     * @return the request
+     */
+    public GenerationRequest withSharing(Object common) {
+        return new GenerationRequest(prompt, options, firstStream, adapters, common, listener);
     }
 }

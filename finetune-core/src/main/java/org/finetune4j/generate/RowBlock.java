@@ -112,6 +112,39 @@ final class RowBlock implements AutoCloseable {
         }
     }
 
+    /** Copies some of a row's keys and values, each [1, kvHeads, count, headDim] and the caller's to close. */
+    List<KeyValues> copy(DecoderRow row, int from, int count) {
+        List<KeyValues> copies = new ArrayList<>();
+        for (KeyValues layer : layers) {
+            try (TensorScope scope = TensorScope.open()) {
+                copies.add(new KeyValues(copy(layer.keys(), row, from, count), copy(layer.values(), row, from, count)));
+            }
+        }
+        return copies;
+    }
+
+    private static Tensor copy(Tensor room, DecoderRow row, int from, int count) {
+        return room.narrow(0, row.slot, 1).narrow(2, from, count).copy().unscoped();
+    }
+
+    /** Gives a row keys and values that were copied from another; there is room for them. */
+    void put(DecoderRow row, int from, List<KeyValues> copies) {
+        for (int i = 0; i < copies.size(); i++) {
+            try (TensorScope scope = TensorScope.open()) {
+                KeyValues copy = copies.get(i);
+                if (i == layers.size()) {
+                    layers.add(new KeyValues(room(copy.keys()), room(copy.values())));
+                }
+                put(layers.get(i).keys(), row, from, copy.keys());
+                put(layers.get(i).values(), row, from, copy.values());
+            }
+        }
+    }
+
+    private static void put(Tensor room, DecoderRow row, int from, Tensor copy) {
+        room.narrow(0, row.slot, 1).narrow(2, from, copy.size(2)).copyInPlace(copy);
+    }
+
     /** Clears what a row leaves: the next row in its slot is multiplied with it, by nothing, but NaN times nothing is NaN. */
     void clear(DecoderRow row) {
         if (row.slot < slots) {

@@ -18,12 +18,18 @@ final class RowCache implements KeyValueCache, AutoCloseable {
     private static final int SMALLEST_BLOCK = 256;
 
     private final List<RowBlock> blocks = new ArrayList<>();
+    private final PrefixPages prefixes = new PrefixPages();
     private final long mostTokens;
+    private final long prefixTokens;
     private @Nullable RowPass pass;
 
-    /** @param mostTokens how many tokens all rows together have room for */
-    RowCache(long mostTokens) {
+    /**
+     * @param mostTokens how many tokens all rows and prefixes together have room for
+     * @param prefixTokens how many of them prefixes may have
+     */
+    RowCache(long mostTokens, long prefixTokens) {
         this.mostTokens = mostTokens;
+        this.prefixTokens = prefixTokens;
     }
 
     /** How many tokens of room a row takes that gets up to {@code tokens}. */
@@ -48,14 +54,41 @@ final class RowCache implements KeyValueCache, AutoCloseable {
      */
     boolean add(DecoderRow row, int tokens) {
         int room = room(tokens);
-        if (room > free(false)) {
+        if (room > free(false) - prefixes.tokens()) {
             trim();
-            if (room > free(true)) {
+            long left = free(true) - room;
+            if (left < 0) {
                 return false;
             }
+            prefixes.shrinkTo(left);
         }
         block(room).add(row);
         return true;
+    }
+
+    /** Lets a row begin with what an earlier one read; gives how many tokens it has now. */
+    int recall(Object scope, DecoderRow row, int most) {
+        return prefixes.give(scope, row, most);
+    }
+
+    /** Keeps what a row has read, as far as there is room beside the rows. */
+    void remember(Object scope, DecoderRow row) {
+        prefixes.take(scope, row, Math.min(prefixTokens, free(false)));
+    }
+
+    /** What prefixes take, in bytes. */
+    long prefixBytes() {
+        return prefixes.bytes();
+    }
+
+    /** Whether prefixes are kept. */
+    boolean keepsPrefixes() {
+        return prefixTokens >= PrefixPages.TOKENS;
+    }
+
+    /** Forgets what was kept for later rows. */
+    void forgetPrefixes() {
+        prefixes.close();
     }
 
     /** Frees what no row has. */
@@ -64,7 +97,7 @@ final class RowCache implements KeyValueCache, AutoCloseable {
         blocks.removeIf(block -> block.rows().isEmpty());
     }
 
-    /** How much room there is, beside the slots that rows have or that there are. */
+    /** How much room there is for rows and prefixes, beside the slots that rows have or that there are. */
     private long free(boolean trimmed) {
         long taken = 0;
         for (RowBlock block : blocks) {
@@ -94,9 +127,11 @@ final class RowCache implements KeyValueCache, AutoCloseable {
             return old != null || add(row, tokens);
         }
         int room = room(tokens);
-        if (room > free(false)) {
+        long left = free(false) - room;
+        if (left < 0) {
             return false;
         }
+        prefixes.shrinkTo(left);
         block(room).adopt(row, old);
         return true;
     }
@@ -131,7 +166,7 @@ final class RowCache implements KeyValueCache, AutoCloseable {
         return blocks;
     }
 
-    /** What all keys and values take, in bytes. */
+    /** What the keys and values of all rows take, in bytes. */
     long bytes() {
         return blocks.stream().mapToLong(RowBlock::bytes).sum();
     }
@@ -224,5 +259,6 @@ final class RowCache implements KeyValueCache, AutoCloseable {
         begin(null);
         blocks.forEach(RowBlock::close);
         blocks.clear();
+        prefixes.close();
     }
 }

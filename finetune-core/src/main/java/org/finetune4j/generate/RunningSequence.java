@@ -58,6 +58,10 @@ final class RunningSequence {
         this.row = row;
     }
 
+    int number() {
+        return number;
+    }
+
     DecoderRow row() {
         return row;
     }

@@ -263,8 +263,8 @@ public final class TextGenerator {
             List<GenerationHandle> handles = new ArrayList<>();
             for (int prompt = 0; prompt < prompts.size(); prompt++) {
                 int first = prompt * copies;
-                GenerationRequest request =
-                        new GenerationRequest(prompts.get(prompt), complete, first, null, numbered(listener, first));
+                GenerationRequest request = new GenerationRequest(
+                        prompts.get(prompt), complete, first, null, null, numbered(listener, first));
                 handles.add(engine.submit(request, choice(prompt, prompts.size()), null));
             }
             List<Rollout> rollouts = engine.finish(handles);

@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.List;
 
@@ -49,6 +50,11 @@ final class TokenSequence {
 
     int[] addedTokens() {
         return Arrays.copyOfRange(tokens, promptLength, length);
+    }
+
+    /** A copy of some tokens, which is equal to others of the same ids. */
+    IntBuffer slice(int from, int count) {
+        return IntBuffer.wrap(Arrays.copyOfRange(tokens, from, from + count));
     }
 
     int promptLength() {

@@ -17,4 +17,9 @@ public record DynamicNtk(int rotaryDim, double theta, double factor, int trained
         double base = theta * Math.pow(stretch, rotaryDim / (rotaryDim - 2.0));
         return RotaryFrequencies.standard(rotaryDim, base);
     }
+
+    @Override
+    public int regime(int length) {
+        return Math.max(length, trainedContext);
+    }
 }

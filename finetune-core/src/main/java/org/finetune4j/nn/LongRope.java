@@ -14,6 +14,11 @@ public record LongRope(RotaryFrequencies near, RotaryFrequencies far, int origin
 
     @Override
     public boolean canGrow(int before, int after) {
-        return before > originalContext == after > originalContext;
+        return regime(before) == regime(after);
+    }
+
+    @Override
+    public int regime(int length) {
+        return length > originalContext ? 1 : 0;
     }
 }

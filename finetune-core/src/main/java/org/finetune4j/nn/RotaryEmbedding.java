@@ -20,4 +20,13 @@ public interface RotaryEmbedding {
     default boolean canGrow(int before, int after) {
         return true;
     }
+
+    /**
+     * {@return a number that two lengths have in common if and only if their sequences rotate at the same speeds}
+     *
+     * @param length of a sequence in tokens
+     */
+    default int regime(int length) {
+        return 0;
+    }
 }

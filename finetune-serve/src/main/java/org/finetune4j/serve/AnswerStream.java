@@ -138,7 +138,7 @@ final class AnswerStream {
     }
 
     /** Sends the ends of all answers. */
-    void end(List<List<Rollout>> rollouts, int tokens) {
+    void end(List<List<Rollout>> rollouts, Usage usage) {
         begin();
         int number = 0;
         for (List<Rollout> answers : rollouts) {
@@ -154,7 +154,7 @@ final class AnswerStream {
         if (request.includeUsage()) {
             ObjectNode root = Answering.head(request, id, form.pieceObject(), created);
             root.putArray("choices");
-            root.set("usage", Answering.usage(request, tokens));
+            root.set("usage", usage.json());
             write(Json.write(root));
         }
         write("[DONE]");

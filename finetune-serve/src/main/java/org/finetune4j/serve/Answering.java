@@ -31,6 +31,12 @@ final class Answering {
     /** How often a client that waits is looked after. */
     private static final long LOOK_MILLIS = 100;
 
+    /**
+     * Whose keys and values a request may begin with: those of the same tenant, since what comes sooner was asked before, and of the same
+     * version of the adapter.
+     */
+    private record Sharing(String tenant, @Nullable Object adapter) {}
+
     private final Dispatcher dispatcher;
     private final ServerMetrics metrics;
 
@@ -56,7 +62,7 @@ final class Answering {
         AnswerStream stream = request.stream() ? new AnswerStream(ctx, request, metrics, arrival) : null;
         List<Ticket> tickets;
         try {
-            tickets = dispatcher.submit(tenant, requests(request, lease, stream));
+            tickets = dispatcher.submit(tenant, requests(tenant, request, lease, stream));
         } catch (RuntimeException e) {
             if (lease != null) {
                 lease.close();
@@ -84,14 +90,18 @@ final class Answering {
                     .flatMap(List::stream)
                     .mapToInt(rollout -> rollout.tokens().length)
                     .sum();
-            metrics.tokens(request.promptTokens(), tokens);
+            Usage usage = new Usage(
+                    request.promptTokens(),
+                    tickets.stream().mapToInt(Ticket::cachedTokens).sum(),
+                    tokens);
+            metrics.used(usage);
             if (stream == null) {
                 if (watch.hasLostInput()) {
                     ctx.header("Connection", "close");
                 }
-                ctx.contentType("application/json").result(Json.write(whole(request, rollouts, tokens)));
+                ctx.contentType("application/json").result(Json.write(whole(request, rollouts, usage)));
             } else {
-                stream.end(rollouts, tokens);
+                stream.end(rollouts, usage);
             }
         } catch (ClientGoneException e) {
             metrics.abandoned();
@@ -107,13 +117,15 @@ final class Answering {
     }
 
     private static List<GenerationRequest> requests(
-            AnswerRequest request, AdapterStore.@Nullable Lease lease, @Nullable AnswerStream stream) {
+            String tenant, AnswerRequest request, AdapterStore.@Nullable Lease lease, @Nullable AnswerStream stream) {
         RowAdapters rows = lease == null ? null : lease.adapter().adapter().rows();
+        Sharing sharing =
+                new Sharing(tenant, lease == null ? null : lease.adapter().identity());
         List<GenerationRequest> requests = new ArrayList<>();
         int first = 0;
         for (int[] prompt : request.prompts()) {
             GenerationListener listener = stream == null ? GenerationListener.NONE : stream.listener(first);
-            requests.add(new GenerationRequest(prompt, request.options(), 0, rows, listener));
+            requests.add(new GenerationRequest(prompt, request.options(), 0, rows, sharing, listener));
             first += request.options().numReturnSequences();
         }
         return requests;
@@ -185,7 +197,7 @@ final class Answering {
         return ApiException.internal("the answer failed: " + Reasons.of(cause));
     }
 
-    private static ObjectNode whole(AnswerRequest request, List<List<Rollout>> rollouts, int tokens) {
+    private static ObjectNode whole(AnswerRequest request, List<List<Rollout>> rollouts, Usage usage) {
         AnswerForm form = request.form();
         ObjectNode root = head(request, Identifiers.next(form.idPrefix()), form.object(), now());
         ArrayNode choices = root.putArray("choices");
@@ -197,7 +209,7 @@ final class Answering {
                 form.choice(choice, rollout.text(), finishReason(rollout), logprobs);
             }
         }
-        root.set("usage", usage(request, tokens));
+        root.set("usage", usage.json());
         return root;
     }
 
@@ -212,14 +224,6 @@ final class Answering {
 
     static long now() {
         return System.currentTimeMillis() / 1000;
-    }
-
-    static ObjectNode usage(AnswerRequest request, int tokens) {
-        ObjectNode usage = Json.object();
-        usage.put("prompt_tokens", request.promptTokens());
-        usage.put("completion_tokens", tokens);
-        usage.put("total_tokens", request.promptTokens() + tokens);
-        return usage;
     }
 
     static String finishReason(Rollout rollout) {

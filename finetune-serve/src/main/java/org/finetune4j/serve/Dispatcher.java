@@ -38,16 +38,22 @@ final class Dispatcher implements AutoCloseable {
     private int rows;
     private boolean closed;
     private volatile long cacheBytes;
+    private volatile long prefixBytes;
 
     Dispatcher(CausalLM model, ServerLimits limits, int tenants, ServerMetrics metrics) {
         this.engine = GenerationEngine.of(
-                model, GenerationLimits.defaults().withMaxRows(limits.maxRows()).withCacheBytes(limits.cacheBytes()));
+                model,
+                GenerationLimits.defaults()
+                        .withMaxRows(limits.maxRows())
+                        .withCacheBytes(limits.cacheBytes())
+                        .withPrefixBytes(Math.min(limits.prefixBytes(), limits.cacheBytes())));
         this.maxRows = limits.maxRows();
         this.maxQueuedByTenant = (limits.maxQueued() + tenants - 1) / tenants;
         this.metrics = metrics;
         metrics.gauge("rows.running", "answers that are computed", this::rows);
         metrics.gauge("prompts.waiting", "prompts that wait for their turn", this::waiting);
-        metrics.gauge("cache.bytes", "what keys and values take", () -> cacheBytes);
+        metrics.gauge("cache.bytes", "what keys and values of answers under way take", () -> cacheBytes);
+        metrics.gauge("prefix.bytes", "what keys and values take that are kept for later requests", () -> prefixBytes);
         this.thread = new Thread(this::compute, "finetune4j-engine");
         thread.setDaemon(true);
         thread.start();
@@ -175,6 +181,7 @@ final class Dispatcher implements AutoCloseable {
         try {
             boolean more = engine.step();
             cacheBytes = engine.cacheBytes();
+            prefixBytes = engine.prefixBytes();
             return more;
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError e) {
             LOG.error("a pass failed; the answers under way end", e);

@@ -11,6 +11,7 @@ final class LoadedAdapter {
     private final PooledAdapter adapter;
     private final AdapterFolder.Fingerprint version;
     private final @Nullable ChatTemplate template;
+    private final Object identity = new Object();
     int users;
     long lastUse;
     boolean retired;
@@ -23,6 +24,11 @@ final class LoadedAdapter {
 
     PooledAdapter adapter() {
         return adapter;
+    }
+
+    /** Equal to itself alone, and to be kept by whoever must tell versions apart for longer than they are in memory. */
+    Object identity() {
+        return identity;
     }
 
     AdapterFolder.Fingerprint version() {

@@ -6,7 +6,8 @@ import java.time.Duration;
  * What a server may use, and what one request may ask for.
  *
  * @param maxRows answers that are computed at once
- * @param cacheBytes what keys and values of answers under way may take
+ * @param cacheBytes what keys and values may take
+ * @param prefixBytes how much of that may be kept for requests that begin as an earlier one of their tenant did; 0: nothing
  * @param maxQueued requests that wait for their turn; tenants share this evenly
  * @param requestTimeout how long a request may take from its arrival to its end
  * @param maxBodyBytes the largest body of a request
@@ -17,6 +18,7 @@ import java.time.Duration;
 public record ServerLimits(
         int maxRows,
         long cacheBytes,
+        long prefixBytes,
         int maxQueued,
         Duration requestTimeout,
         long maxBodyBytes,
@@ -28,18 +30,20 @@ public record ServerLimits(
      * Checks the numbers.
      *
      * @param maxRows answers that are computed at once
-     * @param cacheBytes what keys and values of answers under way may take
+     * @param cacheBytes what keys and values may take
+     * @param prefixBytes how much of that may be kept for later requests
      * @param maxQueued requests that wait for their turn
      * @param requestTimeout how long a request may take
      * @param maxBodyBytes the largest body of a request
      * @param maxChoices answers that one request may ask for
      * @param maxTokens tokens that one answer may have
      * @param adapterBytes what adapters in memory may take
-     * @throws IllegalArgumentException when one is not positive
+     * @throws IllegalArgumentException when one is not positive, or {@code prefixBytes} is negative
      */
     public ServerLimits {
         if (maxRows < 1
                 || cacheBytes < 1
+                || prefixBytes < 0
                 || maxQueued < 1
                 || requestTimeout.isNegative()
                 || requestTimeout.isZero()
@@ -51,9 +55,10 @@ public record ServerLimits(
         }
     }
 
-    /** {@return 32 rows in 2 GiB, 256 requests that wait, ten minutes, 4 MiB a body, 1 GiB of adapters} */
+    /** {@return 32 rows in 2 GiB, a quarter of it for later requests, 256 requests that wait, ten minutes, 4 MiB a body, 1 GiB of adapters} */
     public static ServerLimits defaults() {
-        return new ServerLimits(32, 2L << 30, 256, Duration.ofMinutes(10), 4L << 20, 32, Integer.MAX_VALUE, 1L << 30);
+        return new ServerLimits(
+                32, 2L << 30, 512L << 20, 256, Duration.ofMinutes(10), 4L << 20, 32, Integer.MAX_VALUE, 1L << 30);
     }
 
     /**
@@ -64,7 +69,7 @@ public record ServerLimits(
      */
     public ServerLimits withMaxRows(int rows) {
         return new ServerLimits(
-                rows, cacheBytes, maxQueued, requestTimeout, maxBodyBytes, rows, maxTokens, adapterBytes);
+                rows, cacheBytes, prefixBytes, maxQueued, requestTimeout, maxBodyBytes, rows, maxTokens, adapterBytes);
     }
 
     /**
@@ -75,7 +80,34 @@ public record ServerLimits(
      */
     public ServerLimits withCacheBytes(long bytes) {
         return new ServerLimits(
-                maxRows, bytes, maxQueued, requestTimeout, maxBodyBytes, maxChoices, maxTokens, adapterBytes);
+                maxRows,
+                bytes,
+                prefixBytes,
+                maxQueued,
+                requestTimeout,
+                maxBodyBytes,
+                maxChoices,
+                maxTokens,
+                adapterBytes);
+    }
+
+    /**
+     * The same with another limit of what is kept for later requests.
+     *
+     * @param bytes of the keys and values of beginnings of texts; 0: nothing is kept
+     * @return the limits
+     */
+    public ServerLimits withPrefixBytes(long bytes) {
+        return new ServerLimits(
+                maxRows,
+                cacheBytes,
+                bytes,
+                maxQueued,
+                requestTimeout,
+                maxBodyBytes,
+                maxChoices,
+                maxTokens,
+                adapterBytes);
     }
 
     /**
@@ -86,7 +118,15 @@ public record ServerLimits(
      */
     public ServerLimits withMaxQueued(int requests) {
         return new ServerLimits(
-                maxRows, cacheBytes, requests, requestTimeout, maxBodyBytes, maxChoices, maxTokens, adapterBytes);
+                maxRows,
+                cacheBytes,
+                prefixBytes,
+                requests,
+                requestTimeout,
+                maxBodyBytes,
+                maxChoices,
+                maxTokens,
+                adapterBytes);
     }
 
     /**
@@ -97,7 +137,15 @@ public record ServerLimits(
      */
     public ServerLimits withRequestTimeout(Duration timeout) {
         return new ServerLimits(
-                maxRows, cacheBytes, maxQueued, timeout, maxBodyBytes, maxChoices, maxTokens, adapterBytes);
+                maxRows,
+                cacheBytes,
+                prefixBytes,
+                maxQueued,
+                timeout,
+                maxBodyBytes,
+                maxChoices,
+                maxTokens,
+                adapterBytes);
     }
 
     /**
@@ -108,7 +156,15 @@ public record ServerLimits(
      */
     public ServerLimits withMaxBodyBytes(long bytes) {
         return new ServerLimits(
-                maxRows, cacheBytes, maxQueued, requestTimeout, bytes, maxChoices, maxTokens, adapterBytes);
+                maxRows,
+                cacheBytes,
+                prefixBytes,
+                maxQueued,
+                requestTimeout,
+                bytes,
+                maxChoices,
+                maxTokens,
+                adapterBytes);
     }
 
     /**
@@ -119,7 +175,15 @@ public record ServerLimits(
      */
     public ServerLimits withMaxTokens(int tokens) {
         return new ServerLimits(
-                maxRows, cacheBytes, maxQueued, requestTimeout, maxBodyBytes, maxChoices, tokens, adapterBytes);
+                maxRows,
+                cacheBytes,
+                prefixBytes,
+                maxQueued,
+                requestTimeout,
+                maxBodyBytes,
+                maxChoices,
+                tokens,
+                adapterBytes);
     }
 
     /**
@@ -130,6 +194,14 @@ public record ServerLimits(
      */
     public ServerLimits withAdapterBytes(long bytes) {
         return new ServerLimits(
-                maxRows, cacheBytes, maxQueued, requestTimeout, maxBodyBytes, maxChoices, maxTokens, bytes);
+                maxRows,
+                cacheBytes,
+                prefixBytes,
+                maxQueued,
+                requestTimeout,
+                maxBodyBytes,
+                maxChoices,
+                maxTokens,
+                bytes);
     }
 }

@@ -43,6 +43,8 @@ final class ServerMetrics implements AutoCloseable {
             .register(registry);
     private final Counter promptTokens = counter("tokens.prompt", "tokens of prompts");
     private final Counter completionTokens = counter("tokens.completion", "tokens of answers");
+    private final Counter prefixHits = counter("prefix.hits", "requests that began with what an earlier one computed");
+    private final Counter prefixTokens = counter("prefix.tokens", "tokens of prompts that were not computed again");
     private final Counter refused = counter("requests.refused", "requests that found the queue full");
     private final Counter abandoned = counter("requests.abandoned", "requests whose client went away");
 
@@ -94,9 +96,13 @@ final class ServerMetrics implements AutoCloseable {
         adapterSwitches.record(nanos, TimeUnit.NANOSECONDS);
     }
 
-    void tokens(int prompt, int completion) {
-        promptTokens.increment(prompt);
-        completionTokens.increment(completion);
+    void used(Usage usage) {
+        promptTokens.increment(usage.prompt());
+        completionTokens.increment(usage.completion());
+        prefixTokens.increment(usage.cached());
+        if (usage.cached() > 0) {
+            prefixHits.increment();
+        }
     }
 
     void refused() {

@@ -39,6 +39,11 @@ final class Ticket {
         return result;
     }
 
+    /** How many tokens of the prompt earlier requests had computed. */
+    synchronized int cachedTokens() {
+        return handle == null ? 0 : handle.cachedTokens();
+    }
+
     boolean isCancelled() {
         return cancelled;
     }
