@@ -217,12 +217,12 @@ record StepProfile(double wall, double processor, Map<Kind, Part> parts, Map<Str
             if (!open.isEmpty()) {
                 part(parts, kinds.apply(open.peek().call)).seconds -= call.duration() / 1e6;
             }
-            if (kind(call) != Kind.VIEWS) {
-                open.forEach(outer -> outer.asksOthers = true);
-                all.add(new Open(call));
-                open.push(all.get(all.size() - 1));
-            } else {
-                open.push(new Open(call));
+            boolean inAttention = open.stream().anyMatch(outer -> kind(outer.call) == Kind.ATTENTION);
+            Open own = new Open(call);
+            open.push(own);
+            if (kind(call) != Kind.VIEWS && !inAttention) { // attention's floor is of the whole, whatever it asks for
+                open.stream().skip(1).forEach(outer -> outer.asksOthers = true);
+                all.add(own);
             }
         }
         for (Open one : all) {

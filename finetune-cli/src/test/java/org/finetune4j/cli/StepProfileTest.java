@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -40,6 +41,21 @@ class StepProfileTest {
             assertEquals(
                     2 * 3 * 5 * Float.BYTES,
                     kinds.path("elementwise").path("floor_s").asDouble());
+        }
+    }
+
+    /** Two products forwards and five backwards, of half of all pairs, though the kernel asks for memory and fills it. */
+    @Test
+    void attentionsFloorIsThatOfItsProductsInBothDirections() {
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor x = Tensors.full(0.1, DType.FLOAT32, Device.CPU, 1, 2, 8, 4).requiresGrad(true);
+            JsonNode kinds = kinds(
+                    () -> Autograd.backward(Functional.scaledDotProductAttention(x, x, x, null, true, 0.5)
+                            .sum()),
+                    () -> {});
+            assertEquals(
+                    (2 + 5) * 2 * 8 * 8 * 4,
+                    kinds.path("attention").path("floor_s").asDouble());
         }
     }
 

@@ -1,5 +1,10 @@
 package org.finetune4j.tensor;
 
+import java.util.List;
+import org.bytedeco.pytorch.Dispatcher;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.IValueVector;
+import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -39,6 +44,24 @@ public final class OutVariants {
             destination.handle().addmm_(left.handle(), right.handle(), ofDestination, ofProduct);
         } catch (RuntimeException e) {
             throw TensorException.of("addProduct", e, destination, left, right);
+        }
+    }
+
+    /**
+     * {@code destination = beta * destination + scale * left x right}, matrix by matrix.
+     *
+     * @param destination [count, m, n]
+     * @param beta factor of what is there; with 0 it is not read
+     * @param left [count, m, k]
+     * @param right [count, k, n]
+     * @param scale factor of the products
+     */
+    public static void addProducts(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
+        try (Scalar ofDestination = new Scalar(beta);
+                Scalar ofProduct = new Scalar(scale)) {
+            destination.handle().baddbmm_(left.handle(), right.handle(), ofDestination, ofProduct);
+        } catch (RuntimeException e) {
+            throw TensorException.of("addProducts", e, destination, left, right);
         }
     }
 
@@ -137,7 +160,7 @@ public final class OutVariants {
     /**
      * Exponentials divided by their sum along the last dimension.
      *
-     * @param x [rows, size], replaced
+     * @param x [..., size], replaced
      */
     public static void softmaxInPlace(Tensor x) {
         try {
@@ -145,6 +168,33 @@ public final class OutVariants {
         } catch (RuntimeException e) {
             throw TensorException.of("softmaxInPlace", e, x);
         }
+    }
+
+    /**
+     * The derivative of {@link #softmaxInPlace} times what arrived. The binding does not map the operator, so it is called through the
+     * dispatcher.
+     *
+     * @param gradient d(loss)/d(output), [..., size], float32; replaced by d(loss)/d(input)
+     * @param output what softmax gave
+     */
+    public static void softmaxBackwardInPlace(Tensor gradient, Tensor output) {
+        try (IValueVector stack = new IValueVector();
+                IValue arrived = new IValue(gradient.handle());
+                IValue given = new IValue(output.handle());
+                IValue dimension = new IValue(-1L);
+                IValue type = new IValue((long) torch.ScalarType.Float.value)) {
+            for (IValue argument : List.of(arrived, given, dimension, type, arrived)) {
+                stack.push_back(argument);
+            }
+            SoftmaxBackward.OPERATOR.callBoxed(stack);
+        } catch (RuntimeException e) {
+            throw TensorException.of("softmaxBackwardInPlace", e, gradient, output);
+        }
+    }
+
+    private static final class SoftmaxBackward {
+        private static final OperatorHandle OPERATOR =
+                Dispatcher.singleton().findSchemaOrThrow("aten::_softmax_backward_data", "out");
     }
 
     /**

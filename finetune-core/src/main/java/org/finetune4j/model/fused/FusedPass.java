@@ -1,6 +1,5 @@
 package org.finetune4j.model.fused;
 
-import java.util.List;
 import org.finetune4j.nn.AttentionView;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.SequenceContext;
@@ -34,7 +33,6 @@ final class FusedPass implements AutoCloseable {
     private final @Nullable Tensor lowOut;
     private final @Nullable Tensor lowGateUp;
     private final @Nullable Tensor lowDown;
-    private List<Tensor> logSumExps = List.of();
 
     FusedPass(LayerShape shape, SequenceContext context, Arena arena, Tensor input) {
         this.shape = shape;
@@ -68,7 +66,7 @@ final class FusedPass implements AutoCloseable {
     }
 
     private AttentionFormula formula() {
-        return new AttentionFormula(shape.attention(), view(), batch, seq);
+        return new AttentionFormula(shape.attention(), view(), batch, seq, arena);
     }
 
     private long queryColumns() {
@@ -111,8 +109,7 @@ final class FusedPass implements AutoCloseable {
             RmsFormula.apply(shape.inputNorm(), x, inputScale, normalised);
             shape.queryKeyValue().forward(normalised, queryKeyValue, 0, lowIn, context, arena);
             Tensor turned = turned(region, true);
-            logSumExps = formula().forward(turned, attended);
-            logSumExps.forEach(Tensor::unscoped);
+            formula().forward(turned, attended);
             stream.copyInPlace(x);
             shape.output().forward(attended, stream, 1, lowOut, context, arena);
         }
@@ -213,7 +210,7 @@ final class FusedPass implements AutoCloseable {
             Tensor ofAttended = region.take(attended.shape());
             shape.output().backward(arrived, 1, attended, lowOut, ofAttended, context, arena);
             Tensor ofQueryKeyValue = region.take(queryKeyValue.shape());
-            formula().backward(ofAttended, turned(region, false), attended, logSumExps, ofQueryKeyValue);
+            formula().backward(ofAttended, turned(region, false), ofQueryKeyValue);
             if (view().rotation() != null) {
                 RotationFormula.turn(view().rotation(), byHeads(ofQueryKeyValue), true, arena);
             }
@@ -249,6 +246,5 @@ final class FusedPass implements AutoCloseable {
     public void close() {
         kept.close();
         x.close();
-        logSumExps.forEach(Tensor::close);
     }
 }
