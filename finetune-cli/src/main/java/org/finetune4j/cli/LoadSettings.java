@@ -1,8 +1,12 @@
 package org.finetune4j.cli;
 
+import java.util.Objects;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.AddedTokens;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.quant.Quantization;
 import org.finetune4j.strategy.FineTuningStrategy;
@@ -19,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class LoadSettings {
 
+    private static final String ROUTER_BALANCE = "router_aux_loss_coef";
+    private static final String ROUTER_Z = "router_z_loss_coef";
+
     private final Settings settings;
     private final String device;
     private final int threads;
@@ -27,6 +34,8 @@ final class LoadSettings {
     private final boolean bf16;
     private final @Nullable Quantization quantization;
     private final AddedTokens addedTokens;
+    private final @Nullable Double routerBalance;
+    private final @Nullable Double routerZ;
 
     /**
      * Reads the keys.
@@ -43,6 +52,13 @@ final class LoadSettings {
         this.quantization = Quantization.of(settings).orElse(null);
         this.gpuDType = dtype(settings, "bnb_4bit_compute_dtype");
         this.addedTokens = addedTokens(settings, strategy);
+        this.routerBalance = coefficient(settings, ROUTER_BALANCE);
+        this.routerZ = coefficient(settings, ROUTER_Z);
+    }
+
+    private static @Nullable Double coefficient(Settings settings, String key) {
+        double value = settings.number(key, 0, 0, 1e3);
+        return settings.value(key).isEmpty() ? null : Double.valueOf(value);
     }
 
     private static @Nullable DType dtype(Settings settings, String key) {
@@ -88,5 +104,21 @@ final class LoadSettings {
                 .withProductDType(products)
                 .withCompression(quantization == null ? null : quantization.compression())
                 .withAddedTokens(addedTokens);
+    }
+
+    /** Lets trainings of a loaded model have the losses of routers that the configuration asks for, where it asks for any. */
+    void applyTo(CausalLM model) {
+        if (routerBalance == null && routerZ == null) {
+            return;
+        }
+        DecoderModel network = model.network();
+        LoadBalancing configured = network.loadBalancing();
+        double configuredBalance = configured == null || !configured.inLoss() ? 0 : configured.coefficient();
+        boolean routers = network.useRouterLosses(
+                Objects.requireNonNullElse(routerBalance, configuredBalance), Objects.requireNonNullElse(routerZ, 0.0));
+        if (!routers) {
+            System.err.println("note: " + (routerBalance == null ? ROUTER_Z : ROUTER_BALANCE)
+                    + " changes nothing: this model has no routers");
+        }
     }
 }

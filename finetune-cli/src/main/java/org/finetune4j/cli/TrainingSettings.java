@@ -103,8 +103,10 @@ record TrainingSettings(
     CausalLM load(Path directory, TrainingRecords records, UnaryOperator<LoadOptions> share) {
         // A head that is new starts from the seed, whatever was drawn before.
         try (RandomGenerator.Use random = RandomGenerator.of(arguments.seed()).use()) {
-            return CausalLM.load(
+            CausalLM loaded = CausalLM.load(
                     directory, share.apply(data.stage().loading(load.options(), directory, records.train())));
+            load.applyTo(loaded);
+            return loaded;
         }
     }
 

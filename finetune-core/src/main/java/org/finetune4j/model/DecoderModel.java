@@ -31,6 +31,7 @@ public abstract class DecoderModel extends Module {
     private final WeightBuffers.Pool weightBuffers = new WeightBuffers.Pool();
     private @Nullable Module embeddingPart;
     private @Nullable Module headPart;
+    private volatile @Nullable LoadBalancing trainingBalancing;
 
     /**
      * Where compressed weights become numbers, one layer at a time.
@@ -177,8 +178,27 @@ public abstract class DecoderModel extends Module {
     }
 
     /** {@return what a mixture of experts adds to the training loss; null in a model without routers} */
-    public @Nullable LoadBalancing loadBalancing() {
+    public final @Nullable LoadBalancing loadBalancing() {
+        LoadBalancing wanted = trainingBalancing;
+        return wanted == null ? configuredBalancing() : wanted;
+    }
+
+    /** {@return what the configuration adds to the training loss; null in a model without routers} */
+    protected @Nullable LoadBalancing configuredBalancing() {
         return null;
+    }
+
+    /**
+     * Lets trainings of this model add these losses of its routers, whatever its configuration says.
+     *
+     * @param balance weight of the load-balancing loss, 0 for none
+     * @param z weight of the router z-loss, 0 for none
+     * @return whether the model has routers; without, nothing is changed
+     */
+    public final boolean useRouterLosses(double balance, double z) {
+        LoadBalancing configured = configuredBalancing();
+        trainingBalancing = configured == null ? null : configured.inTraining(balance, z);
+        return configured != null;
     }
 
     /**

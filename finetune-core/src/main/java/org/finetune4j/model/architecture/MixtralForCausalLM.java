@@ -61,7 +61,7 @@ public final class MixtralForCausalLM extends RotaryDecoder {
     }
 
     @Override
-    public LoadBalancing loadBalancing() {
+    protected LoadBalancing configuredBalancing() {
         return loadBalancing;
     }
 

@@ -77,7 +77,7 @@ public final class Qwen3MoeForCausalLM extends RotaryDecoder {
     }
 
     @Override
-    public LoadBalancing loadBalancing() {
+    protected LoadBalancing configuredBalancing() {
         return loadBalancing;
     }
 

@@ -10,6 +10,7 @@ import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.RouterLoss;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
@@ -17,16 +18,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * The load-balancing loss of a mixture of experts (Fedus et al. 2022, equations 4 to 6), over all layers and real tokens at
  * once as transformers computes it: {@code experts * sum_e f_e p_e}, where f_e is how many times a token was sent to expert
- * e and p_e the mean probability that the routers gave it.
+ * e and p_e the mean probability that the routers gave it. Beside it the router z-loss (Zoph et al. 2022, equation 5), over the
+ * same: the mean of the squared logarithm of the sum of a router's exponential logits.
  *
- * <p>Layers are back-propagated one at a time, and this loss couples them only through f, which has no gradient. So each
- * layer's share is linear in the sum of its probabilities: that sum is an output of the layer's segment beside its hidden
- * states, and its gradient is known once all layers have run forwards.
+ * <p>Layers are back-propagated one at a time, and these losses couple them only through f, which has no gradient. So each
+ * layer's share is linear in the sum of its probabilities and of its squares: these sums are an output of the layer's segment
+ * beside its hidden states, and its gradient is known once all layers have run forwards.
  */
 public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
 
     /** What one layer's router did with the real tokens. */
-    private record Routed(float[] counts, float[] probabilitySums) {}
+    private record Routed(float[] counts, float[] sums) {}
 
     private final LoadBalancing settings;
     private final Device device;
@@ -52,7 +54,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
     /**
      * For the routers of one batch; the mask belongs to the caller's scope.
      *
-     * @param settings number of experts and coefficient
+     * @param settings number of experts and coefficients
      * @param inputs the batch; padding does not count
      * @param device where the model is
      */
@@ -63,7 +65,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
     /**
      * For the routers of a batch that is a part of an optimizer step.
      *
-     * @param settings number of experts and coefficient
+     * @param settings number of experts and coefficients
      * @param inputs the batch; padding does not count
      * @param device where the model is
      * @param share what the loss is multiplied by when it goes back
@@ -86,7 +88,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
 
     @Override
     public void routed(int layer, Tensor logits, Tensor probabilities, Tensor chosen) {
-        Tensor sums = tokenMask.mm(probabilities).select(0, 0); // [experts]
+        Tensor sums = sums(logits, probabilities);
         if (sums.requiresGrad()) {
             pending.add(sums.unscoped());
         }
@@ -99,6 +101,18 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
                 sent[1 + e] += routed.counts[e];
             }
         }
+    }
+
+    /** Over the real tokens: every expert's probabilities, then the squares of the z-loss where that is asked for. */
+    private Tensor sums(Tensor logits, Tensor probabilities) {
+        Tensor sums = tokenMask.mm(probabilities).select(0, 0); // [experts]
+        if (settings.zCoefficient() == 0) {
+            return sums;
+        }
+        Tensor exact = logits.to(probabilities.dtype());
+        Tensor logSums = exact.sub(Functional.logSoftmax(exact, -1)).narrow(1, 0, 1); // [tokens, 1]
+        Tensor squares = tokenMask.mm(logSums.square()).select(0, 0); // [1]
+        return Tensors.cat(List.of(sums, squares), 0); // [experts + 1]
     }
 
     /** How many layers have run, here or elsewhere, and how many tokens they sent to each expert. */
@@ -134,7 +148,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
                 .toFloatArray();
     }
 
-    /** The sums of probabilities, each [experts]. */
+    /** Every layer's sums, each [experts] or, with a z-loss, [experts + 1]. */
     @Override
     public List<Tensor> takeOutputs() {
         List<Tensor> taken = List.copyOf(pending);
@@ -142,21 +156,31 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
         return taken;
     }
 
-    /** {@return the loss over all layers that have run, without its coefficient; of a part of a batch its part of it} */
+    /** {@return the balance over all layers that have run, without its coefficient; of a part of a batch its part of it} */
     public double value() {
         Statistics all = statistics();
         double sum = 0;
         for (Routed routed : layers.values()) {
             for (int e = 0; e < all.frequencies.length; e++) {
-                sum += all.frequencies[e] * routed.probabilitySums[e];
+                sum += all.frequencies[e] * routed.sums[e];
             }
         }
         return part.counts() ? settings.experts() * sum / all.rows : 0;
     }
 
-    /** {@return the loss times its coefficient: what is added to the training loss} */
+    /** {@return the z-loss over all layers that have run, without its coefficient; 0 where it is not asked for} */
+    public double zValue() {
+        int experts = settings.experts();
+        double sum = layers.values().stream()
+                .filter(routed -> routed.sums.length > experts)
+                .mapToDouble(routed -> routed.sums[experts])
+                .sum();
+        return part.counts() ? sum / statistics().rows : 0;
+    }
+
+    /** {@return both times their coefficients: what is added to the training loss} */
     public double weighted() {
-        return settings.coefficient() * value();
+        return settings.coefficient() * value() + settings.zCoefficient() * zValue();
     }
 
     /** What the batch's loss adds to that of its step. */
@@ -164,7 +188,7 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
         return statistics().share * weighted();
     }
 
-    /** d({@code share} * {@link #weighted}) / d(sum of one layer's probabilities), the same for every layer: [experts]. */
+    /** d({@code share} * {@link #weighted}) / d(one layer's sums), the same for every layer and of their shape. */
     @Override
     public Tensor outputGradient() {
         if (gradient == null) {
@@ -175,11 +199,14 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
 
     private Tensor gradientOfSums() {
         Statistics all = statistics();
-        float[] each = new float[settings.experts()];
+        int experts = settings.experts();
+        float[] each = new float[settings.zCoefficient() == 0 ? experts : experts + 1];
         if (part.counts()) {
-            for (int e = 0; e < each.length; e++) {
-                each[e] = (float)
-                        (all.share * settings.coefficient() * settings.experts() * all.frequencies[e] / all.rows);
+            for (int e = 0; e < experts; e++) {
+                each[e] = (float) (all.share * settings.coefficient() * experts * all.frequencies[e] / all.rows);
+            }
+            if (each.length > experts) {
+                each[experts] = (float) (all.share * settings.zCoefficient() / all.rows);
             }
         }
         return Tensors.of(each, each.length).to(device);

@@ -58,7 +58,7 @@ public final class MicroBatch implements AutoCloseable {
     private static @Nullable LoadBalancingLoss balance(
             CausalLM model, ModelInputs routed, double share, BatchPart part) {
         LoadBalancing settings = model.network().loadBalancing();
-        return settings == null || !settings.inLoss() || settings.coefficient() == 0
+        return settings == null || !settings.addsToLoss()
                 ? null
                 : new LoadBalancingLoss(settings, routed, model.device(), share, part);
     }

@@ -84,7 +84,7 @@ public record ExpertLoad(long step, List<Layer> layers) {
             return String.format(
                     Locale.ROOT,
                     "layer %d: expert %d gets %.1f %% of the tokens, %.1f %% would be even, and %d of %d experts get none%s: the router"
-                            + " collapses; balance it (output_router_logits and router_aux_loss_coef in the model's config.json),"
+                            + " collapses; balance it (router_aux_loss_coef, such as 0.01),"
                             + " lower learning_rate, or leave the router out of target_modules",
                     layer.number,
                     expert,

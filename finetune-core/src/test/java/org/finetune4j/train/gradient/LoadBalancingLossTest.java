@@ -1,6 +1,8 @@
 package org.finetune4j.train.gradient;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -28,9 +30,9 @@ import org.finetune4j.tensor.Tensors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/** The extra loss, back-propagated layer by layer, has the gradient of its formula over the whole model at once. */
+/** The extra losses of routers, back-propagated layer by layer, have the gradients of their formulas over the whole model at once. */
 class LoadBalancingLossTest {
 
     private static final double COEFFICIENT = 5;
@@ -40,18 +42,21 @@ class LoadBalancingLossTest {
     Path directory;
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2})
-    void gradientsAreThoseOfTheWholeGraph(int checkpointEvery) throws IOException {
+    @CsvSource({"0, 5, 0", "1, 5, 0", "2, 5, 0", "0, 0, 3", "0, 5, 3", "2, 5, 3"})
+    void gradientsAreThoseOfTheWholeGraph(int checkpointEvery, double balance, double z) throws IOException {
         try (TensorScope scope = TensorScope.open();
                 CausalLM model = mixtral(true);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
+            if (z > 0) { // else they are what the configuration asks for
+                model.network().useRouterLosses(balance, z);
+            }
             // Without labels only the extra loss is left.
             Batch batch = batch(false);
             LanguageModelLoss nothing = LanguageModelLoss.of(model.network(), batch, 1);
             double loss = new Backpropagation(model, new GradientCheckpointing(checkpointEvery))
                     .run(batch.modelInputs(), nothing::apply);
             Map<String, float[]> actual = takeGradients(model);
-            double expectedLoss = wholeGraph(model, batch);
+            double expectedLoss = wholeGraph(model, batch, balance, z);
             Map<String, float[]> expected = takeGradients(model);
             assertEquals(expectedLoss, loss, 1e-5);
             assertEquals(expected.keySet().stream().sorted().toList(), reached(actual));
@@ -86,6 +91,25 @@ class LoadBalancingLossTest {
         assertTrue(training[1] > training[0] + COEFFICIENT, "the balance of experts is at least 1");
     }
 
+    @Test
+    void aTrainingCanAskForThemWhateverTheConfigurationSaysAndTurnThemOff() throws IOException {
+        try (CausalLM asks = mixtral(true);
+                CausalLM asksNot = mixtral(false)) {
+            asks.network().useRouterLosses(0, 0);
+            assertFalse(asks.network().loadBalancing().addsToLoss());
+            assertTrue(asksNot.network().useRouterLosses(0, 0.5));
+            assertTrue(asksNot.network().loadBalancing().addsToLoss());
+        }
+    }
+
+    @Test
+    void aModelWithoutRoutersHasNoneToAdd() {
+        try (CausalLM dense = CausalLM.load(GoldenModels.directory("llama"))) {
+            assertFalse(dense.network().useRouterLosses(1, 1));
+            assertNull(dense.network().loadBalancing());
+        }
+    }
+
     private CausalLM mixtral(boolean asked) throws IOException {
         Path source = GoldenModels.directory("mixtral");
         Path model = Files.createDirectories(directory.resolve("asked-" + asked));
@@ -112,13 +136,15 @@ class LoadBalancingLossTest {
         return new Batch(2, SEQ, ids, mask, labels, null);
     }
 
-    /** The formula of transformers over the probabilities of all layers, one graph. */
-    private static double wholeGraph(CausalLM model, Batch batch) {
+    /** The formula of transformers over the probabilities of all layers, and that of the z-loss over their logits, one graph. */
+    private static double wholeGraph(CausalLM model, Batch batch, double balance, double z) {
+        List<Tensor> squares = new ArrayList<>();
         List<Tensor> probabilities = new ArrayList<>();
         List<Tensor> chosen = new ArrayList<>();
         try (Autograd.Mode mode = Autograd.enabled()) {
             SequenceContext context = model.context(batch.modelInputs())
                     .withRouterListener((layer, logits, shares, experts) -> {
+                        squares.add(logits.exp().sum(1, true).log().square()); // [tokens, 1]
                         probabilities.add(shares);
                         chosen.add(experts);
                     });
@@ -140,7 +166,8 @@ class LoadBalancingLossTest {
             Tensor loss = meanProbabilities
                     .mul(Tensors.of(frequencies, 4).to(Device.CPU))
                     .sum()
-                    .mul(4 * COEFFICIENT);
+                    .mul(4 * balance)
+                    .add(Tensors.cat(squares, 0).mul(masks).sum().mul(z / rows));
             Autograd.backward(loss);
             return loss.item();
         }

@@ -32,7 +32,7 @@ public record SampleLayout(
     /** Experts whose use is balanced by the loss count a token as often as it is there. */
     boolean shares(CausalLM model) {
         LoadBalancing balance = model.network().loadBalancing();
-        return sharing && (balance == null || !balance.inLoss() || balance.coefficient() == 0);
+        return sharing && (balance == null || !balance.addsToLoss());
     }
 
     /** Only what is shared is attended to run by run: other rows would need the mask of all of them together. */

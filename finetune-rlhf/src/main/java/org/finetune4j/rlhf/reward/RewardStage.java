@@ -89,7 +89,7 @@ public record RewardStage(double centring) implements Stage {
     /** Experts whose use is balanced by the loss count a token as often as it is there. */
     private static boolean shares(CausalLM model) {
         LoadBalancing balance = model.network().loadBalancing();
-        return balance == null || !balance.inLoss() || balance.coefficient() == 0;
+        return balance == null || !balance.addsToLoss();
     }
 
     @Override

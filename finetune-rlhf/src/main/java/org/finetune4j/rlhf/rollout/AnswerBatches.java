@@ -19,7 +19,7 @@ record AnswerBatches(Collator collator, int size, boolean shares) {
     /** Batches for a model. Experts whose use is balanced by the loss count a token as often as it is there: they share none. */
     static AnswerBatches of(CausalLM model, int size) {
         LoadBalancing balance = model.network().loadBalancing();
-        boolean counted = balance != null && balance.inLoss() && balance.coefficient() != 0;
+        boolean counted = balance != null && balance.addsToLoss();
         return new AnswerBatches(Collator.of(model), size, !counted);
     }
 
