@@ -13,7 +13,6 @@ import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.dist.Parallelism;
 import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.dist.launch.Host;
 import org.finetune4j.dist.launch.Mpirun;
@@ -46,7 +45,7 @@ final class LaunchCommand implements Callable<Integer> {
 
     @Option(
             names = "--mesh",
-            paramLabel = "dp=2,tp=2,pp=1",
+            paramLabel = "dp=2,tp=2,pp=1,ep=1",
             description = "Sizes of the axes; dp is what the others leave over.")
     private @Nullable String mesh;
 
@@ -94,7 +93,6 @@ final class LaunchCommand implements Callable<Integer> {
         }
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, ranks);
-        Parallelism.check(shape);
         training.data().requireFiles();
         RunDirectory.check(training.arguments());
         OutputDirectory.check(training.outputDirectory());
@@ -138,8 +136,12 @@ final class LaunchCommand implements Callable<Integer> {
         for (int restarts = 0; ; restarts++) {
             String sizes = mesh == null
                     ? null
-                    : "dp=" + size / (shape.tensor() * shape.pipeline()) + ",tp=" + shape.tensor() + ",pp="
-                            + shape.pipeline();
+                    : new MeshShape(
+                                    size / (shape.tensor() * shape.pipeline()),
+                                    shape.pipeline(),
+                                    shape.tensor(),
+                                    shape.expert())
+                            .toString();
             Mpirun.Outcome outcome = new Mpirun(rankCommand(resume, sizes), System.out, System.err).run(size, hosts);
             if (outcome.exitCode() == 0) {
                 System.out.println(output);
@@ -175,7 +177,7 @@ final class LaunchCommand implements Callable<Integer> {
 
     /** As many ranks as there is room for, in whole copies of the model. */
     private int sizeFor(List<Host> hosts, MeshShape shape) {
-        int copy = shape.tensor() * shape.pipeline();
+        int copy = shape.tensor() * shape.pipeline() * shape.expert();
         int room =
                 hosts.isEmpty() ? ranks : hosts.stream().mapToInt(Host::slots).sum();
         int copies = Math.min(ranks, room) / copy;

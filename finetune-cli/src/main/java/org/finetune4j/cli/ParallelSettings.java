@@ -14,10 +14,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param tensor over how many devices each matrix is split
  * @param pipeline over how many stages the layers are split
+ * @param expert how many devices with different batches share out a mixture's experts
  * @param pipelineOptions how batches go through the stages
  * @param origin what messages call the configuration
  */
-record ParallelSettings(int tensor, int pipeline, PipelineOptions pipelineOptions, String origin) {
+record ParallelSettings(int tensor, int pipeline, int expert, PipelineOptions pipelineOptions, String origin) {
 
     private static final int LARGEST = 1 << 14;
 
@@ -33,6 +34,7 @@ record ParallelSettings(int tensor, int pipeline, PipelineOptions pipelineOption
         return new ParallelSettings(
                 settings.integer("tensor_parallel_size", 1, 1, LARGEST),
                 settings.integer("pipeline_parallel_size", 1, 1, LARGEST),
+                settings.integer("expert_parallel_size", 1, 1, LARGEST),
                 pipelineOptions(settings),
                 settings.origin());
     }
@@ -70,14 +72,23 @@ record ParallelSettings(int tensor, int pipeline, PipelineOptions pipelineOption
      */
     MeshShape shape(@Nullable String mesh, int ranks) {
         if (mesh == null) {
-            return MeshShape.of(OptionalInt.empty(), pipeline, tensor, 1, ranks);
+            return MeshShape.of(OptionalInt.empty(), pipeline, tensor, expert, ranks);
         }
         MeshShape shape = MeshShape.parse(mesh, ranks);
-        if ((tensor > 1 && tensor != shape.tensor()) || (pipeline > 1 && pipeline != shape.pipeline())) {
-            throw new UserErrorException(origin + ": tensor_parallel_size " + tensor + " and pipeline_parallel_size "
-                    + pipeline + " do not fit --mesh " + shape + ": give one of them");
+        if (differs(tensor, shape.tensor()) || differs(pipeline, shape.pipeline()) || differs(expert, shape.expert())) {
+            throw new UserErrorException(
+                    origin + ": " + sizes() + " do not fit --mesh " + shape + ": give one of them");
         }
         return shape;
+    }
+
+    private static boolean differs(int configured, int inMesh) {
+        return configured > 1 && configured != inMesh;
+    }
+
+    private String sizes() {
+        return "tensor_parallel_size " + tensor + " and pipeline_parallel_size " + pipeline
+                + (expert == 1 ? "" : " and expert_parallel_size " + expert);
     }
 
     /**
@@ -86,10 +97,10 @@ record ParallelSettings(int tensor, int pipeline, PipelineOptions pipelineOption
      * @throws UserErrorException when the configuration asks for some
      */
     void requireAlone() {
-        if (tensor > 1 || pipeline > 1) {
-            throw new UserErrorException(origin + ": tensor_parallel_size " + tensor + " and pipeline_parallel_size "
-                    + pipeline + " need " + tensor * pipeline + " devices: start them with ./finetune launch --nproc "
-                    + tensor * pipeline + " --local train " + origin);
+        long devices = (long) tensor * pipeline * expert;
+        if (devices > 1) {
+            throw new UserErrorException(origin + ": " + sizes() + " need " + devices
+                    + " devices: start them with ./finetune launch --nproc " + devices + " --local train " + origin);
         }
     }
 }

@@ -141,7 +141,7 @@ class LaunchCommandTest {
                 "--nproc 2 --local trian|did you mean 'train'?",
                 "--nproc 2 --hosts nowhere train|nowhere",
                 "--nproc 2 --local --max-restarts 1 train|for processes",
-                "--nproc 2 --local --mesh dp=2,ep=2 train|expected dp=2,pp=1,tp=1",
+                "--nproc 2 --local --mesh dp=2,ep=2 train|shares out experts",
             })
     void refusesWhatCannotBeStarted(String options, String part) {
         List<String> command = new ArrayList<>(List.of("launch"));
@@ -156,6 +156,7 @@ class LaunchCommandTest {
         "pipeline_schedule=1f2b,did you mean '1f1b'?",
         "pipeline_chunks=2,only pipeline_schedule: interleaved",
         "pipeline_parallel_size=3,give one of them",
+        "expert_parallel_size=2,give one of them",
     })
     void refusesWhatStagesCannotDo(String setting, String part) {
         CommandRun.assertRefused(

@@ -1,7 +1,9 @@
 package org.finetune4j.nn;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -30,6 +32,7 @@ public final class MixtureOfExperts extends FeedForward {
     private final Settings settings;
     private final int layer;
     private @Nullable ParallelRegion region;
+    private @Nullable ExpertExchange exchange;
 
     /**
      * Reads {@code gate} and {@code experts.i}; {@code layer} is the number of the layer they belong to.
@@ -104,6 +107,15 @@ public final class MixtureOfExperts extends FeedForward {
     }
 
     /**
+     * Lets other processes have some of the experts: this one has the parameters of its own only.
+     *
+     * @param sharers the processes
+     */
+    public void shareExperts(ExpertExchange sharers) {
+        exchange = sharers;
+    }
+
+    /**
      * @param weights [tokens, perToken]
      * @param chosen row-major [tokens, perToken]
      * @return [tokens, hidden]
@@ -118,6 +130,23 @@ public final class MixtureOfExperts extends FeedForward {
         Tensor slotIndex = Tensors.of(slots, slots.length).to(tokens.device()); // [tokens * perToken]
         Tensor rowIndex = Tensors.of(rows, rows.length).to(tokens.device());
         Tensor grouped = tokens.indexSelect(0, rowIndex); // [tokens * perToken, hidden]
+        Tensor weighted = expertsOf(grouped, starts, context) // [tokens * perToken, hidden], grouped by expert
+                .mul(weights.reshape(-1).indexSelect(0, slotIndex).unsqueeze(1));
+        return Tensors.zeros(tokens.dtype(), tokens.device(), tokens.shape()).indexAddInPlace(0, rowIndex, weighted);
+    }
+
+    /** What the experts give for the tokens that were sent to them: [tokens * perToken, hidden], grouped by expert. */
+    private Tensor expertsOf(Tensor grouped, int[] starts, SequenceContext context) {
+        ExpertExchange sharers = exchange;
+        if (sharers != null) {
+            long[] counts = new long[settings.experts];
+            Arrays.setAll(counts, expert -> starts[expert + 1] - starts[expert]);
+            return new ExpertDispatch(sharers, counts, grouped)
+                    .run(
+                            grouped,
+                            Autograd.isEnabled() && (grouped.requiresGrad() || isTrained()),
+                            (number, tokens) -> experts.get(number).forward(tokens, context));
+        }
         List<Tensor> outputs = new ArrayList<>();
         for (int expert = 0; expert < settings.experts; expert++) {
             int count = starts[expert + 1] - starts[expert];
@@ -125,9 +154,12 @@ public final class MixtureOfExperts extends FeedForward {
                 outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), context));
             }
         }
-        Tensor weighted = Tensors.cat(outputs, 0) // [tokens * perToken, hidden], grouped by expert
-                .mul(weights.reshape(-1).indexSelect(0, slotIndex).unsqueeze(1));
-        return Tensors.zeros(tokens.dtype(), tokens.device(), tokens.shape()).indexAddInPlace(0, rowIndex, weighted);
+        return Tensors.cat(outputs, 0);
+    }
+
+    /** Whether any expert trains: the same in all processes, which have at least an empty part of each. */
+    private boolean isTrained() {
+        return experts.stream().anyMatch(expert -> !expert.trainableParameters().isEmpty());
     }
 
     /** Where each expert's slots begin when they are sorted by expert; the last entry is their number. */

@@ -1,12 +1,13 @@
 package org.finetune4j.dist;
 
-import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.mesh.Mesh;
+import org.finetune4j.dist.mesh.MeshGroup;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.dist.pipeline.PipelineGroup;
 import org.finetune4j.dist.pipeline.PipelineOptions;
 import org.finetune4j.dist.tensor.ExpertDivision;
+import org.finetune4j.dist.tensor.ExpertGroups;
 import org.finetune4j.dist.tensor.TensorParallel;
 import org.finetune4j.dist.tensor.TensorParallelGroup;
 import org.finetune4j.dist.zero.DataParallelGroup;
@@ -38,28 +39,19 @@ public final class Parallelism implements AutoCloseable {
      * @param shape takes every rank
      * @param world stays the caller's, and is closed after this
      * @param pipeline how batches go through the stages, where there are several
-     * @throws UserErrorException with what could be asked for
      */
     public Parallelism(MeshShape shape, Communicator world, PipelineOptions pipeline) {
-        check(shape);
         this.world = world;
         this.pipeline = pipeline;
         this.mesh = new Mesh(shape, world);
-        this.tensor = new TensorParallel(mesh.tensor(), ExpertDivision.SLICES);
-    }
-
-    /**
-     * Refuses a mesh that nothing can be done with.
-     *
-     * @param shape of a training
-     * @throws UserErrorException with what could be asked for
-     */
-    public static void check(MeshShape shape) {
-        if (shape.expert() > 1) {
-            throw new UserErrorException("mesh " + shape
-                    + ": experts are shared by the ranks that share matrices (tp): expected "
-                    + new MeshShape(shape.data(), shape.pipeline(), shape.tensor(), 1));
-        }
+        this.tensor = shape.expert() == 1
+                ? new TensorParallel(mesh.tensor(), ExpertDivision.SLICES)
+                : new TensorParallel(
+                        mesh.tensor(),
+                        new ExpertGroups(
+                                mesh.expert(),
+                                mesh.group(MeshGroup.EXPERT_HOLDERS),
+                                mesh.group(MeshGroup.EXPERT_DATA)));
     }
 
     /**
@@ -77,7 +69,7 @@ public final class Parallelism implements AutoCloseable {
         if (mesh.shape().pipeline() > 1) {
             return new PipelineGroup(mesh, tensor.parts(), pipeline);
         }
-        return mesh.shape().tensor() == 1
+        return mesh.shape().tensor() == 1 && mesh.shape().expert() == 1
                 ? new DataParallelGroup(world)
                 : new TensorParallelGroup(world, mesh.data(), tensor);
     }

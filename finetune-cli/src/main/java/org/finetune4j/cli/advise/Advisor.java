@@ -190,10 +190,7 @@ public final class Advisor {
                 reasons,
                 choice.memory().peak(),
                 Duration.ofSeconds(Math.round(choice.secondsPerSample() * situation.records() * epochs)),
-                layout.devices() == 1
-                        ? ""
-                        : "dp=" + layout.dataParallel() + ",tp=" + layout.tensorParallel() + ",pp="
-                                + layout.pipelineParallel());
+                layout.devices() == 1 ? "" : layout.mesh());
     }
 
     /** What papers and our tables use: less for all weights than for adapters, and less for large models. */

@@ -82,8 +82,8 @@ final class Choices {
             for (Proposal proposal : new Planner(shape(shapes, attached), samples).candidates(devices)) {
                 Layout layout = proposal.layout();
                 MemoryPlan memory = withPackedWeights(proposal.memory(), shapes);
-                boolean copies =
-                        layout.tensorParallel() == 1 && layout.pipelineParallel() == 1 && layout.zeroStage() <= 2;
+                boolean copies = layout.tensorParallel() * layout.pipelineParallel() * layout.expertParallel() == 1
+                        && layout.zeroStage() <= 2;
                 if (copies && memory.peak() <= USABLE * devices.memory()) {
                     fitting.add(choice(Choice.Kind.QLORA, proposal, memory));
                 }

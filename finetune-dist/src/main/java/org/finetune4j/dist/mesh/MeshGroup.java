@@ -10,6 +10,8 @@ public enum MeshGroup {
     TENSOR,
     /** Ranks with different batches that share out one set of experts: neighbours on the data axis. */
     EXPERT,
+    /** Ranks that have one set of experts together, in slices where matrices are divided. */
+    EXPERT_HOLDERS,
     /** Ranks with different batches that have the same experts. */
     EXPERT_DATA,
     /** Ranks that have the same layers, or parts of them. */

@@ -16,7 +16,8 @@ import org.finetune4j.UserErrorException;
 /**
  * The sizes of a mesh of ranks: how many have different batches, different layers, different parts of matrices. A rank's number is
  * {@code (stage * data + batch) * tensor + part}, so that the ranks of a tensor group, which talk most, are neighbours. Experts are
- * shared out along the data axis and do not multiply the ranks.
+ * shared out along the data axis and do not multiply the ranks; who counts them as an axis of their own, as in {@code dp=2,ep=2} of
+ * four ranks, is understood too.
  *
  * @param data how many ranks have different batches
  * @param pipeline how many have different layers
@@ -101,7 +102,8 @@ public record MeshShape(int data, int pipeline, int tensor, int expert) {
     /**
      * A mesh that takes every rank there is.
      *
-     * @param data how many ranks have different batches; empty for what the others leave over
+     * @param data how many ranks have different batches, or how many of those that have the same experts; empty for what the
+     *     others leave over
      * @param pipeline how many have different layers
      * @param tensor how many have different parts of the same matrices
      * @param expert how many of those with different batches share out the experts
@@ -112,6 +114,13 @@ public record MeshShape(int data, int pipeline, int tensor, int expert) {
     public static MeshShape of(OptionalInt data, int pipeline, int tensor, int expert, int world) {
         long model = (long) pipeline * tensor;
         long replicas = data.isPresent() ? data.getAsInt() : Math.max(1, world / Math.max(1, model));
+        if (replicas > 0
+                && expert > 1
+                && BigInteger.valueOf(replicas * expert)
+                        .multiply(BigInteger.valueOf(model))
+                        .equals(BigInteger.valueOf(world))) {
+            replicas *= expert; // counted without them, as if experts were an axis of their own
+        }
         if (pipeline < 1 || tensor < 1 || expert < 1 || replicas < 1) {
             throw new UserErrorException(
                     "mesh " + written(replicas, pipeline, tensor, expert) + ": expected whole numbers from 1");
@@ -246,6 +255,7 @@ public record MeshShape(int data, int pipeline, int tensor, int expert) {
             case PIPELINE -> rank(batches, 0, part);
             case TENSOR -> rank(batches, stage, 0);
             case EXPERT -> rank(batches / expert * expert, stage, part);
+            case EXPERT_HOLDERS -> rank(batches / expert * expert, stage, 0);
             case EXPERT_DATA -> rank(batches % expert, stage, part);
             case STAGE -> rank(0, stage, 0);
             case MODEL -> rank(batches, 0, 0);

@@ -16,6 +16,7 @@ import org.finetune4j.dist.communicator.Reduction;
 import org.finetune4j.dist.mesh.Mesh;
 import org.finetune4j.dist.mesh.MeshGroup;
 import org.finetune4j.dist.zero.ModelParts;
+import org.finetune4j.dist.zero.StateOwners;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
@@ -39,6 +40,7 @@ final class StageParts implements ModelParts, AutoCloseable {
     private final IdentityHashMap<Parameter, SortedSet<Integer>> ranks = new IdentityHashMap<>();
     private final List<Parameter> trainable;
     private final List<Parameter> held;
+    private final StateOwners owners;
     private final Map<SortedSet<Integer>, Communicator> sharing = new LinkedHashMap<>();
     private final IdentityHashMap<Parameter, ElsewhereValue> elsewhere = new IdentityHashMap<>();
     private Consumer<Parameter> asking = parameter -> {};
@@ -54,6 +56,7 @@ final class StageParts implements ModelParts, AutoCloseable {
         this.stage = mesh.group(MeshGroup.STAGE);
         this.within = within;
         this.trainable = List.copyOf(trainable);
+        this.owners = new StateOwners(trainable);
         List<Module> segments = segments(network);
         List<Parameter> all = new ArrayList<>();
         Set<Parameter> distinct = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -140,26 +143,14 @@ final class StageParts implements ModelParts, AutoCloseable {
 
     /** Whether this rank is the one that saves what a state of this name belongs to, where ranks of the pipeline have it alike. */
     boolean saves(String state) {
-        Parameter owner = owner(state);
+        Parameter owner = owners.of(state);
         return owner == null || ranksOf(owner).first() == pipeline.rank();
     }
 
     /** Whether a state of this name belongs to what this rank trains. */
     boolean takes(String state) {
-        Parameter owner = owner(state);
+        Parameter owner = owners.of(state);
         return owner == null || isHere(owner);
-    }
-
-    /** The parameter with the longest name that a state's name begins with. */
-    private @Nullable Parameter owner(String state) {
-        Parameter found = null;
-        for (Parameter parameter : trainable) {
-            String name = parameter.name();
-            if (state.startsWith(name + ".") && (found == null || found.name().length() < name.length())) {
-                found = parameter;
-            }
-        }
-        return found;
     }
 
     @Override
@@ -259,6 +250,11 @@ final class StageParts implements ModelParts, AutoCloseable {
     @Override
     public void gatherWith(Gathering others) {
         within.gatherWith(others);
+    }
+
+    @Override
+    public @Nullable SharedExperts experts() {
+        return within.experts();
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.util.Locale;
  * @param dataParallel how many copies of the model read different samples
  * @param tensorParallel over how many devices each matrix is split
  * @param pipelineParallel over how many stages the layers are split
+ * @param expertParallel over how many of the copies whole experts of a mixture are split
  * @param zeroStage what the copies share among them: 0 nothing, 1 optimizer states, 2 gradients too, 3 parameters too
  * @param microBatch samples that a copy reads at once
  * @param accumulation how often it does before an update
@@ -17,6 +18,7 @@ public record Layout(
         int dataParallel,
         int tensorParallel,
         int pipelineParallel,
+        int expertParallel,
         int zeroStage,
         int microBatch,
         int accumulation,
@@ -26,11 +28,12 @@ public record Layout(
     public static final int LAST_STAGE = 3;
 
     /**
-     * Checks that all sizes are at least 1 and the stage is one of the four.
+     * Checks that all sizes are at least 1, experts are split over copies, and the stage is one of the four.
      *
      * @param dataParallel how many copies of the model read different samples
      * @param tensorParallel over how many devices each matrix is split
      * @param pipelineParallel over how many stages the layers are split
+     * @param expertParallel over how many of the copies whole experts of a mixture are split
      * @param zeroStage what the copies share among them
      * @param microBatch samples that a copy reads at once
      * @param accumulation how often it does before an update
@@ -42,10 +45,27 @@ public record Layout(
                                 Math.min(dataParallel, tensorParallel),
                                 Math.min(pipelineParallel, Math.min(microBatch, accumulation)))
                         < 1
+                || expertParallel < 1
+                || dataParallel % expertParallel != 0
                 || zeroStage < 0
                 || zeroStage > LAST_STAGE) {
             throw new IllegalArgumentException("sizes from 1 and a stage of 0 to 3 were expected");
         }
+    }
+
+    /**
+     * {@return the part of every device in an expert's weights, or what is shared of them from a stage on}
+     *
+     * @param stage that shares it
+     */
+    double expertShare(int stage) {
+        return zeroStage >= stage ? share(stage) : 1.0 / expertParallel;
+    }
+
+    /** {@return the sizes as {@code --mesh} takes them} */
+    public String mesh() {
+        return "dp=" + dataParallel + ",tp=" + tensorParallel + ",pp=" + pipelineParallel
+                + (expertParallel == 1 ? "" : ",ep=" + expertParallel);
     }
 
     /** {@return how many devices it takes} */
@@ -76,10 +96,8 @@ public record Layout(
     public String describe() {
         return String.format(
                 Locale.ROOT,
-                "dp=%d,tp=%d,pp=%d, ZeRO %d, micro-batch %d x %d%s",
-                dataParallel,
-                tensorParallel,
-                pipelineParallel,
+                "%s, ZeRO %d, micro-batch %d x %d%s",
+                mesh(),
                 zeroStage,
                 microBatch,
                 accumulation,

@@ -43,20 +43,25 @@ public final class Planner {
             int rest = cluster.devices() / tensor;
             for (int pipeline = 1; pipeline <= shape.layerCount(); pipeline++) {
                 if (rest % pipeline == 0 && shape.layerCount() % pipeline == 0) {
-                    addBatches(all, rest / pipeline, tensor, pipeline, cluster);
+                    int data = rest / pipeline;
+                    for (int expert = 1; expert <= data; expert *= 2) {
+                        if (data % expert == 0 && shape.dividesExperts(expert)) {
+                            addBatches(all, data, tensor, pipeline, expert, cluster);
+                        }
+                    }
                 }
             }
         }
         return all;
     }
 
-    private void addBatches(List<Proposal> all, int data, int tensor, int pipeline, Cluster cluster) {
+    private void addBatches(List<Proposal> all, int data, int tensor, int pipeline, int expert, Cluster cluster) {
         int ofCopy = Math.max(1, samples / data);
         for (int batch = 1; batch <= ofCopy; batch *= 2) {
             int lastStage = data == 1 ? 0 : pipeline > 1 ? 1 : Layout.LAST_STAGE;
             for (int stage = 0; stage <= lastStage; stage++) {
                 for (boolean again : new boolean[] {false, true}) {
-                    Layout layout = new Layout(data, tensor, pipeline, stage, batch, ofCopy / batch, again);
+                    Layout layout = new Layout(data, tensor, pipeline, expert, stage, batch, ofCopy / batch, again);
                     all.add(Proposal.of(shape, layout, cluster));
                 }
             }
@@ -104,6 +109,7 @@ public final class Planner {
                 .thenComparingInt(proposal -> proposal.layout().zeroStage())
                 .thenComparingInt(proposal -> proposal.layout().pipelineParallel())
                 .thenComparingInt(proposal -> proposal.layout().tensorParallel())
+                .thenComparingInt(proposal -> proposal.layout().expertParallel())
                 .thenComparing(proposal -> proposal.layout().checkpointing())
                 // Larger products are never slower.
                 .thenComparingInt(proposal -> -proposal.layout().microBatch());
@@ -128,7 +134,7 @@ public final class Planner {
         long whole = ShardedMemory.modelStates(alone);
         List<StageMemory> stages = new ArrayList<>();
         for (int stage = 0; stage <= Layout.LAST_STAGE; stage++) {
-            Layout layout = new Layout(devices, 1, 1, stage, 1, 1, false);
+            Layout layout = new Layout(devices, 1, 1, 1, stage, 1, 1, false);
             double bytes = alone.weights() * layout.share(Layout.LAST_STAGE)
                     + alone.gradients() * layout.share(2)
                     + (alone.optimizerState() + alone.masters()) * layout.share(1);

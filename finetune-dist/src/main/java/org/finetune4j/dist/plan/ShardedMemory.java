@@ -23,19 +23,21 @@ final class ShardedMemory {
         TrainingShape.Part stage = largestStage(shape, layout.pipelineParallel());
         double weightShare = ratio(stage.weights(), shape.all().weights()) / split;
         double trainedShare = ratio(stage.trainedBytes(), shape.all().trainedBytes()) / split;
-        long gradients = scaled(alone.gradients(), trainedShare * layout.share(2));
+        double expertWeights = ratio(shape.experts().weights(), shape.all().weights());
+        double expertTrained = ratio(shape.experts().trainedBytes(), shape.all().trainedBytes());
+        long gradients = scaled(alone.gradients(), trainedShare * share(layout, 2, expertTrained));
         TrainingShape.Part segment = shape.largestSegment();
         boolean sharesGradients = layout.zeroStage() >= 2 && layout.dataParallel() > 1;
         boolean sharesWeights = layout.zeroStage() >= Layout.LAST_STAGE && layout.dataParallel() > 1;
-        long gathered = sharesWeights ? SEGMENTS_AT_ONCE * segment.weights() / split : 0;
-        long unreduced = sharesGradients ? segment.trainedBytes() / split : 0;
+        long gathered = sharesWeights ? SEGMENTS_AT_ONCE * owned(segment.weights(), layout, expertWeights) / split : 0;
+        long unreduced = sharesGradients ? owned(segment.trainedBytes(), layout, expertTrained) / split : 0;
         // Beside all gradients: the second one of the embedding, one that is converted, or a layer's own needs.
         long beside = Math.max(0, alone.backward() - alone.gradients()) / split;
-        double stateShare = trainedShare * layout.share(1);
+        double stateShare = trainedShare * share(layout, 1, expertTrained);
         return new MemoryPlan(
                 alone.trainable(),
                 alone.total(),
-                scaled(alone.weights(), weightShare * layout.share(Layout.LAST_STAGE)) + gathered,
+                scaled(alone.weights(), weightShare * share(layout, Layout.LAST_STAGE, expertWeights)) + gathered,
                 gradients,
                 layout.accumulation() > 1 ? gradients : 0,
                 scaled(alone.optimizerState(), stateShare),
@@ -46,6 +48,16 @@ final class ShardedMemory {
                 gradients + unreduced + beside,
                 alone.head() / split,
                 alone.process());
+    }
+
+    /** The part of a device in what a stage shares, of which so much is experts'. */
+    private static double share(Layout layout, int stage, double ofExperts) {
+        return (1 - ofExperts) * layout.share(stage) + ofExperts * layout.expertShare(stage);
+    }
+
+    /** What a device has of bytes of a segment without ZeRO. */
+    private static long owned(long bytes, Layout layout, double ofExperts) {
+        return scaled(bytes, 1 - ofExperts + ofExperts / layout.expertParallel());
     }
 
     /** Bytes of model, gradients and optimizer alone, which are what the paper's formulas count. */

@@ -7,6 +7,7 @@ package org.finetune4j.dist.plan;
  * @param dataBytes that a device sends for gradients and shared parameters
  * @param tensorBytes that it sends inside of layers that are split
  * @param pipelineBytes that it sends to the next stage and back
+ * @param expertBytes that it sends with tokens to experts elsewhere and back
  * @param computeSeconds that it calculates
  * @param bubbleSeconds that it waits for a pipeline to fill and to empty
  * @param exposedSeconds of communication that nothing is calculated beside
@@ -15,6 +16,7 @@ public record StepEstimate(
         double dataBytes,
         double tensorBytes,
         double pipelineBytes,
+        double expertBytes,
         double computeSeconds,
         double bubbleSeconds,
         double exposedSeconds) {
@@ -25,6 +27,11 @@ public record StepEstimate(
     /** Two of those once more where a layer runs again. */
     private static final int REDUCTIONS_OF_A_LAYER_AGAIN = 6;
 
+    /** To the experts and back, forwards and backwards; forwards once more where a layer runs again. */
+    private static final int EXCHANGES_OF_A_MIXTURE = 4;
+
+    private static final int EXCHANGES_OF_A_MIXTURE_AGAIN = 6;
+
     static StepEstimate of(TrainingShape shape, Layout layout, Cluster cluster) {
         double tokens = (double) layout.microBatch() * layout.accumulation() * shape.sequenceLength();
         double operations = tokens * operationsOfToken(shape, layout.checkpointing());
@@ -34,12 +41,14 @@ public record StepEstimate(
         double data = dataBytes(shape, layout);
         double tensor = tensorBytes(shape, layout);
         double pipeline = pipelineBytes(shape, layout);
+        double experts = expertBytes(shape, layout);
         double dataSeconds = data / cluster.bandwidth((long) layout.devices() / layout.pipelineParallel());
         // Gradients leave while the layers below are calculated: that is two thirds of the step, the backward pass.
         double exposed = Math.max(0, dataSeconds - compute * 2 / 3)
                 + tensor / cluster.bandwidth(layout.tensorParallel())
-                + pipeline / cluster.bandwidth(layout.devices());
-        return new StepEstimate(data, tensor, pipeline, compute, bubble, exposed);
+                + pipeline / cluster.bandwidth(layout.devices())
+                + experts / cluster.bandwidth((long) layout.tensorParallel() * layout.expertParallel());
+        return new StepEstimate(data, tensor, pipeline, experts, compute, bubble, exposed);
     }
 
     /** Two for every scalar forward, as many for the inputs' gradients, as many for the weights'; and attention's scores. */
@@ -56,17 +65,39 @@ public record StepEstimate(
      * in stage 3 before every forward and every backward pass.
      */
     private static double dataBytes(TrainingShape shape, Layout layout) {
-        double ring = (layout.dataParallel() - 1.0) / layout.dataParallel();
         double parts = (double) layout.tensorParallel() * layout.pipelineParallel();
-        double gradients = shape.all().trainedBytes() / parts;
-        double weights = shape.all().weights() / parts;
+        int copies = layout.dataParallel();
+        TrainingShape.Part all = shape.all();
+        TrainingShape.Part experts = shape.experts();
+        double common = ring(copies)
+                * perStep(layout, all.trainedBytes() - experts.trainedBytes(), all.weights() - experts.weights());
+        double ofExperts = ring(copies / layout.expertParallel())
+                * perStep(layout, experts.trainedBytes(), experts.weights())
+                / layout.expertParallel();
+        return (common + ofExperts) / parts;
+    }
+
+    private static double ring(int devices) {
+        return (devices - 1.0) / devices;
+    }
+
+    private static double perStep(Layout layout, double gradients, double weights) {
         int batches = layout.accumulation();
-        return ring
-                * switch (layout.zeroStage()) {
-                    case 0, 1 -> 2 * gradients;
-                    case 2 -> (batches + 1) * gradients;
-                    default -> batches * (2 * weights + gradients);
-                };
+        return switch (layout.zeroStage()) {
+            case 0, 1 -> 2 * gradients;
+            case 2 -> (batches + 1) * gradients;
+            default -> batches * (2 * weights + gradients);
+        };
+    }
+
+    private static double expertBytes(TrainingShape shape, Layout layout) {
+        int exchanges = layout.checkpointing() ? EXCHANGES_OF_A_MIXTURE_AGAIN : EXCHANGES_OF_A_MIXTURE;
+        double mixtures = (double) shape.mixtures() / layout.pipelineParallel();
+        return ring(layout.expertParallel())
+                * exchanges
+                * mixtures
+                * shape.expertsOfToken()
+                * streamBytes(shape, layout);
     }
 
     private static double tensorBytes(TrainingShape shape, Layout layout) {
@@ -96,6 +127,6 @@ public record StepEstimate(
 
     /** {@return bytes that a device sends in a step} */
     public double bytes() {
-        return dataBytes + tensorBytes + pipelineBytes;
+        return dataBytes + tensorBytes + pipelineBytes + expertBytes;
     }
 }

@@ -107,8 +107,8 @@ public final class TrainingPlanReport {
         List<String> lines = new ArrayList<>();
         lines.add(String.format(
                 Locale.ROOT,
-                "%-10s %4s %11s %4s %8s %8s %8s %8s %8s %9s %8s",
-                "dp,tp,pp",
+                "%-12s %4s %11s %4s %8s %8s %8s %8s %8s %9s %8s",
+                "dp,tp,pp,ep",
                 "ZeRO",
                 "micro-batch",
                 "ckpt",
@@ -128,8 +128,9 @@ public final class TrainingPlanReport {
         MemoryPlan memory = proposal.memory();
         return String.format(
                 Locale.ROOT,
-                "%-10s %4d %11s %4s %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %8.2f",
-                layout.dataParallel() + "," + layout.tensorParallel() + "," + layout.pipelineParallel(),
+                "%-12s %4d %11s %4s %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %8.2f",
+                layout.dataParallel() + "," + layout.tensorParallel() + "," + layout.pipelineParallel() + ","
+                        + layout.expertParallel(),
                 layout.zeroStage(),
                 layout.microBatch() + " x " + layout.accumulation(),
                 layout.checkpointing() ? "yes" : "no",
@@ -219,9 +220,7 @@ public final class TrainingPlanReport {
         MemoryPlan memory = proposal.memory();
         StepEstimate step = proposal.step();
         Map<String, Object> values = new LinkedHashMap<>();
-        values.put(
-                "mesh",
-                "dp=" + layout.dataParallel() + ",tp=" + layout.tensorParallel() + ",pp=" + layout.pipelineParallel());
+        values.put("mesh", layout.mesh());
         values.put("zero_stage", layout.zeroStage());
         values.put("per_device_train_batch_size", layout.microBatch());
         values.put("gradient_accumulation_steps", layout.accumulation());

@@ -38,6 +38,8 @@ public final class TrainingShape {
     private final List<Part> layers;
     private final Part head;
     private final Part all;
+    private final Part experts;
+    private final int mixtures;
     private final Map<Integer, MemoryPlan> plans = new TreeMap<>();
 
     /**
@@ -80,6 +82,11 @@ public final class TrainingShape {
         Set<Parameter> everything = identitySet(network.allParameters());
         everything.addAll(trained);
         double share = expertShare(model.config());
+        this.experts =
+                part(everything.stream().filter(TrainingShape::isOfExpert).toList(), trained);
+        this.mixtures = (int) network.layers().stream()
+                .filter(layer -> layer.allParameters().stream().anyMatch(TrainingShape::isOfExpert))
+                .count();
         this.embedding = part(network.inputEmbedding(), trained, 0);
         this.layers = new ArrayList<>();
         Part total = part(everything, trained);
@@ -123,9 +130,44 @@ public final class TrainingShape {
         return set;
     }
 
+    private static boolean isOfExpert(Parameter parameter) {
+        return EXPERT.matcher(parameter.name()).find();
+    }
+
     private static double expertShare(ModelConfig config) {
-        int experts = config.positive("num_local_experts", config.positive("num_experts", 1));
-        return Math.min(1, config.positive("num_experts_per_tok", 1) / (double) experts);
+        return Math.min(1, expertsOfToken(config) / (double) expertCount(config));
+    }
+
+    private static int expertCount(ModelConfig config) {
+        return config.positive("num_local_experts", config.positive("num_experts", 1));
+    }
+
+    private static int expertsOfToken(ModelConfig config) {
+        return config.positive("num_experts_per_tok", 1);
+    }
+
+    /**
+     * {@return whether a mixture's experts can be split over so many devices}
+     *
+     * @param size over how many
+     */
+    boolean dividesExperts(int size) {
+        return size == 1 || (mixtures > 0 && expertCount(model.config()) % size == 0);
+    }
+
+    /** {@return how many layers have a mixture of experts} */
+    int mixtures() {
+        return mixtures;
+    }
+
+    /** {@return how many experts a token is sent to} */
+    int expertsOfToken() {
+        return expertsOfToken(model.config());
+    }
+
+    /** {@return all experts of all layers} */
+    Part experts() {
+        return experts;
     }
 
     /**

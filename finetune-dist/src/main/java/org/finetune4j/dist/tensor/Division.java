@@ -71,6 +71,15 @@ record Division(Axis axis, int rank, ParallelRegion region, SliceGathering gathe
             return new Axis(whole, all);
         }
 
+        /** Divided so within one of several groups of ranks, which follow each other; the others have nothing of it. */
+        Axis owned(int owner, int groups) {
+            List<List<Range>> all = new ArrayList<>();
+            for (int group = 0; group < groups; group++) {
+                all.addAll(group == owner ? ranges : Collections.nCopies(ranges.size(), List.of(new Range(0, 0))));
+            }
+            return new Axis(whole, all);
+        }
+
         /** Dimensions that lie in one after the other, each divided by itself. */
         static Axis stacked(Axis... sections) {
             List<List<Range>> all = new ArrayList<>();

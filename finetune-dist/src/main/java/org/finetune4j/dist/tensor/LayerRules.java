@@ -43,6 +43,7 @@ final class LayerRules {
             Set.of("Llama", "Mistral", "Mixtral", "Qwen2", "Qwen3", "Qwen3Moe", "Gemma", "Gemma2", "Gemma3", "Olmo2");
     private static final Map<String, Integer> HEAD_DIMS =
             Map.of("Gemma", 256, "Gemma2", 256, "Gemma3", 256, "Qwen3", 128);
+    private static final List<String> MIXTURES = List.of("Mixtral", "Qwen3Moe");
     private static final Set<String> TABLES = Set.of(
             "model.embed_tokens",
             "model.decoder.embed_tokens",
@@ -58,17 +59,19 @@ final class LayerRules {
     private final String family;
     private final int ranks;
     private final ExpertDivision experts;
+    private final int expertRanks;
     private final Map<String, Rule> rules = new HashMap<>();
     private final Map<String, Integer> sizes = new LinkedHashMap<>();
     private final Axis vocabulary;
     private final Axis keys;
     private final int keyCopies;
 
-    private LayerRules(ModelConfig config, String family, int ranks, ExpertDivision experts) {
+    private LayerRules(ModelConfig config, String family, int ranks, ExpertDivision experts, int expertRanks) {
         this.config = config;
         this.family = family;
         this.ranks = ranks;
         this.experts = experts;
+        this.expertRanks = expertRanks;
         boolean gpt2 = family.equals("GPT2");
         String headsKey = gpt2 ? "n_head" : "num_attention_heads";
         String hiddenKey = gpt2 ? "n_embd" : "hidden_size";
@@ -103,18 +106,36 @@ final class LayerRules {
     /**
      * The rules for a model.
      *
+     * @param ranks that share each matrix
+     * @param experts how these divide experts
+     * @param expertRanks how many such groups, with batches of their own, share the experts out
      * @throws UserErrorException when its architecture or its sizes cannot be divided so
      */
-    static LayerRules of(ModelConfig config, int ranks, ExpertDivision experts) {
+    static LayerRules of(ModelConfig config, int ranks, ExpertDivision experts, int expertRanks) {
         String architecture = config.architecture();
         String family = architecture.replaceFirst("(Text)?(For|LMHead|Model).*", "");
+        if (expertRanks > 1 && !MIXTURES.contains(family)) {
+            throw new UserErrorException(config.origin() + ": expert_parallel_size " + expertRanks
+                    + " (ep in a mesh) shares out experts, and architecture '" + architecture
+                    + "' has none (those of " + String.join(", ", MIXTURES) + " have): leave it out");
+        }
         if (!LLAMA_LIKE.contains(family)
                 && !Set.of("GPT2", "GPTNeoX", "OPT", "Phi3").contains(family)) {
             throw new UserErrorException(config.origin() + ": tensor_parallel_size " + ranks + " is not implemented for"
                     + " architecture '" + architecture + "', whose layers are none of those of "
                     + LLAMA_LIKE.stream().sorted().collect(Collectors.joining(", ")) + ", GPT2, GPTNeoX, OPT, Phi3");
         }
-        return new LayerRules(config, family, ranks, experts);
+        LayerRules rules = new LayerRules(config, family, ranks, experts, expertRanks);
+        rules.requireExpertsToDivide();
+        return rules;
+    }
+
+    private void requireExpertsToDivide() {
+        int count = expertRanks == 1 ? 0 : expertCount();
+        if (count % expertRanks != 0) {
+            String key = config.has("num_experts") ? "num_experts" : "num_local_experts";
+            throw refused("expert_parallel_size " + expertRanks, key, count, "does not divide", count);
+        }
     }
 
     private void column(String module, Axis axis) {
@@ -188,19 +209,16 @@ final class LayerRules {
     }
 
     private UserErrorException refused(String key, int size, String how, int divided) {
+        return refused("tensor_parallel_size " + ranks, key, size, how, divided);
+    }
+
+    private UserErrorException refused(String asked, String key, int size, String how, int divided) {
         String fitting = IntStream.rangeClosed(1, divided)
                 .filter(n -> divided % n == 0)
                 .mapToObj(String::valueOf)
                 .collect(Collectors.joining(", "));
         return new UserErrorException(String.format(
-                Locale.ROOT,
-                "%s: tensor_parallel_size %d %s %s %d: sizes that do are %s",
-                config.origin(),
-                ranks,
-                how,
-                key,
-                size,
-                fitting));
+                Locale.ROOT, "%s: %s %s %s %d: sizes that do are %s", config.origin(), asked, how, key, size, fitting));
     }
 
     /** The configuration of a share. */
@@ -226,14 +244,19 @@ final class LayerRules {
         return !family.equals("GPT2");
     }
 
-    /** Whether a module has a row for every word. */
+    /** Whether anything beside experts is divided. */
+    boolean dividesMatrices() {
+        return ranks > 1;
+    }
+
+    /** Whether a module has a row for every word, which are divided. */
     boolean isOfVocabulary(String module) {
-        return TABLES.contains(module);
+        return dividesMatrices() && TABLES.contains(module);
     }
 
     /** Whether a module normalises heads, each by itself: every rank uses it for its own heads. */
     boolean isHeadNorm(String module) {
-        return HEAD_NORM.matcher(module).matches() && rule(module) == null;
+        return dividesMatrices() && HEAD_NORM.matcher(module).matches() && rule(module) == null;
     }
 
     /** How a module is divided, or null where every rank has the whole. */
@@ -245,7 +268,7 @@ final class LayerRules {
             boolean out = expert.group(2).equals("down_proj") || expert.group(2).equals("w2");
             return new Rule(out ? Split.ROW : Split.COLUMN, ofExpert(number), true, false);
         }
-        for (int dot = module.lastIndexOf('.'), parts = 0; dot >= 0 && parts < 2; parts++) {
+        for (int dot = module.lastIndexOf('.'), parts = dividesMatrices() ? 0 : 2; dot >= 0 && parts < 2; parts++) {
             Rule rule = rules.get(module.substring(dot + 1));
             if (rule != null) {
                 return rule;
@@ -259,9 +282,12 @@ final class LayerRules {
         int inner = family.equals("Mixtral")
                 ? config.positive("intermediate_size")
                 : config.positive("moe_intermediate_size", 768);
-        return experts == ExpertDivision.WHOLE
+        Axis within = experts == ExpertDivision.WHOLE
                 ? Axis.owned(inner, number * ranks / expertCount(), ranks)
                 : Axis.even(inner, ranks);
+        return expertRanks == 1
+                ? within
+                : within.owned((int) ((long) number * expertRanks / expertCount()), expertRanks);
     }
 
     private int expertCount() {

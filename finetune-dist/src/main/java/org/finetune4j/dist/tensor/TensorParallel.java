@@ -12,6 +12,7 @@ import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model whose matrices are divided among the ranks of a group (Shoeybi et al. 2019): each loads its share of the checkpoint, and
@@ -33,7 +34,17 @@ public final class TensorParallel implements AutoCloseable {
      * @param experts how experts of a mixture are divided
      */
     public TensorParallel(Communicator group, ExpertDivision experts) {
-        this.partition = new TensorPartition(group, experts);
+        this.partition = new TensorPartition(group, experts, null);
+    }
+
+    /**
+     * Divides models among a group, and whole experts of a mixture among groups that have batches of their own.
+     *
+     * @param group stays the caller's; of each expert that is here its ranks have a slice
+     * @param experts with whom this rank shares experts out
+     */
+    public TensorParallel(Communicator group, ExpertGroups experts) {
+        this.partition = new TensorPartition(group, ExpertDivision.SLICES, experts);
     }
 
     /**
@@ -55,7 +66,8 @@ public final class TensorParallel implements AutoCloseable {
      * @return the same with the share
      */
     public LoadOptions options(LoadOptions options) {
-        return partition.group().size() == 1 ? options : options.withPartition(partition);
+        boolean whole = partition.group().size() == 1 && partition.expertGroups() == null;
+        return whole ? options : options.withPartition(partition);
     }
 
     /**
@@ -87,7 +99,15 @@ public final class TensorParallel implements AutoCloseable {
 
             @Override
             public void gatherWith(Gathering others) {
-                partition.gathering().with(others);
+                partition.gatherWith(others);
+            }
+
+            @Override
+            public @Nullable SharedExperts experts() {
+                ExpertGroups groups = partition.expertGroups();
+                return groups == null
+                        ? null
+                        : new SharedExperts(groups.sharers(), groups.copies(), partition::isOfSharedExpert);
             }
         };
     }

@@ -6,6 +6,7 @@ import java.util.Map;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.tensor.Division.Axis;
 import org.finetune4j.dist.tensor.LayerRules.Rule;
+import org.finetune4j.dist.zero.ModelParts;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelPartition;
@@ -23,18 +24,29 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
 
     private final Communicator group;
     private final ExpertDivision experts;
+    private final @Nullable ExpertGroups expertGroups;
     private final SumRegion region;
     private final SliceGathering gathering;
+    private final @Nullable SliceGathering expertGathering;
+    private final @Nullable TokenExchange exchange;
     private final Map<Axis, Division> divisions = new HashMap<>();
+    private final Map<Axis, Division> ofExperts = new HashMap<>();
     private final Map<String, ParallelRegion> entries = new LinkedHashMap<>();
     private @Nullable LayerRules rules;
     private @Nullable Communicator keyGroup;
     private @Nullable SumRegion keyRegion;
 
-    /** @param group stays the caller's */
-    TensorPartition(Communicator group, ExpertDivision experts) {
+    /**
+     * @param group shares each matrix; stays the caller's
+     * @param experts how its ranks divide experts
+     * @param expertGroups with whom this rank shares experts out, or null
+     */
+    TensorPartition(Communicator group, ExpertDivision experts, @Nullable ExpertGroups expertGroups) {
         this.group = group;
         this.experts = experts;
+        this.expertGroups = expertGroups;
+        this.expertGathering = expertGroups == null ? null : new SliceGathering(expertGroups.holders());
+        this.exchange = expertGroups == null ? null : new TokenExchange(expertGroups.sharers());
         this.region = new SumRegion(group);
         this.gathering = new SliceGathering(group);
     }
@@ -43,13 +55,31 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         return group;
     }
 
-    SliceGathering gathering() {
-        return gathering;
+    @Nullable
+    ExpertGroups expertGroups() {
+        return expertGroups;
+    }
+
+    /** Whether other ranks with other batches have this slice's rest, and none of what this rank has. */
+    boolean isOfSharedExpert(ParameterSlice slice) {
+        return ofExperts.containsValue(slice.axis());
+    }
+
+    /** From now on the ranks that bring slices together with this one may have to be told. */
+    void gatherWith(ModelParts.Gathering others) {
+        gathering.with(others);
+        if (expertGathering != null) {
+            expertGathering.with(others);
+        }
     }
 
     @Override
     public ModelConfig local(ModelConfig whole) {
-        LayerRules found = LayerRules.of(whole, group.size(), experts);
+        LayerRules found = LayerRules.of(
+                whole,
+                group.size(),
+                experts,
+                expertGroups == null ? 1 : expertGroups.sharers().size());
         rules = found;
         if (found.keyCopies() > 1) {
             Communicator sharers = group.split(group.rank() / found.keyCopies(), group.rank());
@@ -70,6 +100,15 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         return divisions.computeIfAbsent(axis, a -> new Division(a, group.rank(), region, gathering));
     }
 
+    private Division division(Rule rule) {
+        SliceGathering among = expertGathering;
+        if (!rule.isOfExpert() || expertGroups == null || among == null) {
+            return division(rule.axis());
+        }
+        int holder = expertGroups.holders().rank();
+        return ofExperts.computeIfAbsent(rule.axis(), a -> new Division(a, holder, region, among));
+    }
+
     @Override
     public @Nullable ParameterSlice slice(String name) {
         LayerRules all = rules();
@@ -85,7 +124,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         }
         boolean outputs = rule.split() == LayerRules.Split.COLUMN;
         int dimension = !weight || rule.isVector() ? 0 : outputs == all.outputsFirst() ? 0 : 1;
-        return new ParameterSlice(dimension, division(rule.axis()));
+        return new ParameterSlice(dimension, division(rule));
     }
 
     @Override
@@ -99,6 +138,9 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
             }
         });
         network.namedModules().forEach((path, module) -> connect(all, path, module));
+        if (!all.dividesMatrices()) {
+            return;
+        }
         VocabularyDivision words = new VocabularyDivision(division(all.vocabulary()), group);
         network.inputEmbedding().divide(words);
         if (network.pooling() == null) {
@@ -109,7 +151,12 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
     private void connect(LayerRules all, String path, Module module) {
         Rule rule = all.rule(path);
         if (module instanceof MixtureOfExperts mixture) {
-            mixture.divide(region);
+            if (all.dividesMatrices()) {
+                mixture.divide(region);
+            }
+            if (exchange != null) {
+                mixture.shareExperts(exchange);
+            }
         } else if (module instanceof RmsNorm norm && rule != null) {
             norm.divide(division(rule.axis()));
         } else if (all.isHeadNorm(path)) {
@@ -131,6 +178,9 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
     @Override
     public void close() {
         region.close();
+        if (exchange != null) {
+            exchange.close();
+        }
         if (keyRegion != null) {
             keyRegion.close();
         }

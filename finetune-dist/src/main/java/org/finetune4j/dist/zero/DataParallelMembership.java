@@ -14,6 +14,7 @@ import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.communicator.Reduction;
+import org.finetune4j.dist.zero.ModelParts.SharedExperts;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
@@ -85,7 +86,7 @@ public class DataParallelMembership implements Membership {
         boolean alone = data.size() == 1;
         if (sharding.stage() == ShardingOptions.LAST_STAGE && !alone) {
             requireParts(network, strategy, provider);
-            this.shards = new ModelShards(data, network, first);
+            this.shards = new ModelShards(this::sharers, network, first);
         } else {
             this.shards = null;
         }
@@ -94,9 +95,33 @@ public class DataParallelMembership implements Membership {
         shareSlices(network, trainable, parts);
         this.slices = new SlicedStates(world, data, parts, first, trainable);
         requireElementwise(trainable, provider, arguments);
-        this.gradients = sharding.stage() == 0 || whole || alone
-                ? new WholeGradients(data, here, sharding.bucketBytes(), sharding.stage() > 0 && !alone)
-                : new PartedGradients(data, network, here, sharding);
+        SharedExperts experts = parts.experts();
+        if (experts == null) {
+            this.gradients = sharing(data, here, whole, sharding);
+        } else {
+            List<Parameter> common =
+                    here.stream().filter(each -> !experts.owns(each)).toList();
+            List<Parameter> own = here.stream().filter(experts::owns).toList();
+            this.gradients = new SplitGradients(
+                    sharing(data, common, whole, sharding),
+                    sharing(experts.copies(), own, whole, sharding),
+                    experts,
+                    new StateOwners(trainable));
+        }
+    }
+
+    private GradientSharing sharing(
+            Communicator group, List<Parameter> trained, boolean whole, ShardingOptions sharding) {
+        boolean alone = group.size() == 1;
+        return sharding.stage() == 0 || whole || alone
+                ? new WholeGradients(group, trained, sharding.bucketBytes(), sharding.stage() > 0 && !alone)
+                : new PartedGradients(group, model.network(), trained, sharding);
+    }
+
+    /** The ranks with different batches that have the same of a parameter. */
+    private Communicator sharers(Parameter parameter) {
+        SharedExperts experts = parts.experts();
+        return experts != null && experts.owns(parameter) ? experts.copies() : data;
     }
 
     /** While the first rank works it may ask for any parameter of which ranks have slices. */
@@ -117,12 +142,12 @@ public class DataParallelMembership implements Membership {
         boolean slices = trainable.stream().anyMatch(parameter -> parameter.slice() != null);
         if (slices && !optimizer.isElementwise()) {
             throw new UserErrorException("optim " + optimizer.names().get(0)
-                    + " needs whole weights, and tensor_parallel_size gives every rank a slice of each: choose an"
+                    + " needs whole weights, and with tensor_parallel_size or expert_parallel_size ranks have slices: choose an"
                     + " optimizer such as adamw");
         }
         if (slices && arguments.emaDecay() > 0) {
             throw new UserErrorException(
-                    "ema_decay is not implemented with tensor_parallel_size above 1: leave it out");
+                    "ema_decay is not implemented with tensor_parallel_size or expert_parallel_size above 1: leave it out");
         }
     }
 
@@ -282,7 +307,7 @@ public class DataParallelMembership implements Membership {
                 .toList();
         Optimizer made = gradients.optimizer(provider, here, tables, options);
         optimizer = made;
-        slices.of(made);
+        slices.of(made, gradients::held);
         return made;
     }
 

@@ -81,7 +81,7 @@ final class FirstRank {
         states = gather;
     }
 
-    /** Called on the first rank before it gathers that state. */
+    /** Called on the first rank before it gathers that state, or with -1 before it asks which states others have. */
     void beforeState(int number) {
         if (working && world.rank() == 0) {
             command(STATE, number);

@@ -2,9 +2,11 @@ package org.finetune4j.dist.zero;
 
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -86,6 +88,32 @@ public interface ModelParts {
 
         @Override
         void close();
+    }
+
+    /**
+     * Whole experts that ranks of the data axis share out.
+     *
+     * @param sharers ranks with different batches that have one set of experts together
+     * @param copies ranks with different batches that have the same experts: they add up these's gradients
+     * @param has which slices are of such an expert
+     */
+    record SharedExperts(Communicator sharers, Communicator copies, Predicate<ParameterSlice> has) {
+
+        /**
+         * Whether a parameter belongs to such an expert.
+         *
+         * @param parameter any
+         * @return true where this rank has all that its tensor group has of it, or nothing
+         */
+        public boolean owns(Parameter parameter) {
+            ParameterSlice slice = parameter.slice();
+            return slice != null && has.test(slice);
+        }
+    }
+
+    /** {@return the experts that ranks of the data axis share out, or null where each has all} */
+    default @Nullable SharedExperts experts() {
+        return null;
     }
 
     /** Lets other ranks help. */

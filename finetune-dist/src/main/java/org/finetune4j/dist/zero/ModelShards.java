@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.communicator.Reduction;
 import org.finetune4j.model.DecoderModel;
@@ -28,22 +29,34 @@ final class ModelShards implements AutoCloseable {
     private final GatheredShards gathered = new GatheredShards();
     private final PackedShards packed = new PackedShards();
 
-    /** Shares the model's weights out. */
-    ModelShards(Communicator group, DecoderModel network, FirstRank first) {
+    /**
+     * Shares the model's weights out.
+     *
+     * @param sharers the ranks that have the same of a parameter
+     */
+    ModelShards(Function<Parameter, Communicator> sharers, DecoderModel network, FirstRank first) {
         Set<Parameter> parameters = Collections.newSetFromMap(new IdentityHashMap<>());
         for (Parameter parameter : ofSegments(network)) {
-            CompressedWeight compressed = parameter.compressed();
-            if (compressed != null && !compressed.storage().isEmpty() && parameters.add(parameter)) {
-                parameter.replace(new PackedShard(compressed, new Gatherer(group, first, first.add(parameter))));
-            } else if (parameter.form() instanceof DenseValue
-                    && !parameter.standsForAnother()
-                    && parameters.add(parameter)) {
-                boolean trains = parameter.isTrainable();
-                DType dtype = parameter.dtype();
-                parameter.shard(new Gatherer(group, first, first.add(parameter)));
-                if (trains) {
-                    parameter.train(dtype);
-                }
+            if (parameters.add(parameter)) {
+                // All ranks count alike, also where one has nothing of an expert.
+                share(parameter, sharers.apply(parameter), first, first.add(parameter));
+            }
+        }
+    }
+
+    private static void share(Parameter parameter, Communicator group, FirstRank first, int number) {
+        CompressedWeight compressed = parameter.compressed();
+        if (parameter.numel() == 0 || group.size() == 1) {
+            return;
+        }
+        if (compressed != null && !compressed.storage().isEmpty()) {
+            parameter.replace(new PackedShard(compressed, new Gatherer(group, first, number)));
+        } else if (parameter.form() instanceof DenseValue && !parameter.standsForAnother()) {
+            boolean trains = parameter.isTrainable();
+            DType dtype = parameter.dtype();
+            parameter.shard(new Gatherer(group, first, number));
+            if (trains) {
+                parameter.train(dtype);
             }
         }
     }

@@ -46,6 +46,7 @@ final class PartedGradients implements GradientSharing, Residency {
     private final List<PartedParameter> all = new ArrayList<>();
     private final List<Parameter> sharded = new ArrayList<>();
     private final List<PartedParameter> outside;
+    private final StateOwners owners;
     private final Set<PartedParameter> open = Collections.newSetFromMap(new LinkedHashMap<>());
     private final IdentityHashMap<Module, List<PartedParameter>> bySegment = new IdentityHashMap<>();
     private PartBucket.@Nullable Sum underWay;
@@ -70,6 +71,7 @@ final class PartedGradients implements GradientSharing, Residency {
             network.layers().forEach(layer -> inPasses.addAll(of(layer)));
             inPasses.addAll(of(network.headPart()));
         }
+        this.owners = new StateOwners(trainable);
         this.outside = all.stream().filter(each -> !inPasses.contains(each)).toList();
     }
 
@@ -236,7 +238,7 @@ final class PartedGradients implements GradientSharing, Residency {
 
     @Override
     public Optional<Tensor> taken(String name, Tensor whole) {
-        Parameter owner = owner(name);
+        Parameter owner = owners.of(name);
         if (owner == null) {
             return Optional.of(whole);
         }
@@ -250,25 +252,7 @@ final class PartedGradients implements GradientSharing, Residency {
     }
 
     private @Nullable ParameterPart place(String name) {
-        Parameter owner = owner(name);
+        Parameter owner = owners.of(name);
         return owner == null ? null : updated(owner).form().part();
-    }
-
-    /** Whose state has this name: the parameter with the longest name that it begins with. */
-    private @Nullable Parameter owner(String state) {
-        Parameter found = null;
-        for (Parameter parameter : wholes()) {
-            String name = parameter.name();
-            if (state.startsWith(name + ".") && (found == null || found.name().length() < name.length())) {
-                found = parameter;
-            }
-        }
-        return found;
-    }
-
-    private List<Parameter> wholes() {
-        List<Parameter> wholes = new ArrayList<>(sharded);
-        all.forEach(each -> wholes.add(each.whole()));
-        return wholes;
     }
 }

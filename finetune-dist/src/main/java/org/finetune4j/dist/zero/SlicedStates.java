@@ -1,15 +1,17 @@
 package org.finetune4j.dist.zero;
 
 import java.util.Collection;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.zero.ModelParts.SharedExperts;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -28,7 +30,10 @@ final class SlicedStates {
     private final FirstRank first;
     private final GroupMessages messages;
     private final List<Parameter> sliced;
+    private final StateOwners owners;
+    private final IdentityHashMap<Parameter, Integer> numbers = new IdentityHashMap<>();
     private @Nullable Optimizer optimizer;
+    private Function<Map<String, Tensor>, Map<String, ParameterPart>> saved = state -> Map.of();
 
     /**
      * @param world all ranks
@@ -45,24 +50,27 @@ final class SlicedStates {
         this.sliced = trainable.stream()
                 .filter(parameter -> parameter.slice() != null)
                 .toList();
+        this.owners = new StateOwners(trainable);
+        for (int i = 0; i < sliced.size(); i++) {
+            numbers.put(sliced.get(i), i);
+        }
         first.onState(this::help);
     }
 
-    /** Says whose states they are. */
-    void of(Optimizer made) {
+    /**
+     * Says whose states they are.
+     *
+     * @param parts what of them this rank saves
+     */
+    void of(Optimizer made, Function<Map<String, Tensor>, Map<String, ParameterPart>> parts) {
         optimizer = made;
+        saved = parts;
     }
 
-    /** The number of the slice whose state has this name, or -1: the one with the longest name that it begins with. */
+    /** The number of the slice whose state has this name, or -1. */
     private int owner(String name) {
-        int found = -1;
-        for (int i = 0; i < sliced.size(); i++) {
-            String candidate = sliced.get(i).name();
-            boolean longer =
-                    found < 0 || candidate.length() > sliced.get(found).name().length();
-            found = longer && name.startsWith(candidate + ".") ? i : found;
-        }
-        return found;
+        Parameter owner = owners.of(name);
+        return owner == null ? -1 : numbers.getOrDefault(owner, -1);
     }
 
     /**
@@ -77,14 +85,13 @@ final class SlicedStates {
             if (owner < 0 && parts.isFirst()) {
                 held.put(name, part);
             } else if (owner >= 0 && world.rank() == 0) {
-                first.beforeState(owner);
-                String rest = name.substring(sliced.get(owner).name().length());
-                DType dtype = part.values().dtype();
                 // Another rank may have no part of this one to tell the type by.
-                messages.of(0, rest + " " + dtype.name() + " " + part.isWhole());
-                held.put(name, ParameterPart.whole(gathered(owner, part.values(), part.isWhole())));
+                held.put(name, ParameterPart.whole(gatheredByAll(owner, line(name, part))));
             }
         });
+        if (world.rank() == 0) {
+            addElsewhere(own, held);
+        }
         Communicator stage = parts.stage();
         if (stage != null) {
             gatherIn(stage, own, held);
@@ -92,33 +99,89 @@ final class SlicedStates {
         return held;
     }
 
-    /** All ranks of another stage than the first are here together, and its first one has a part of every state. */
-    private void gatherIn(Communicator stage, Map<String, ParameterPart> own, Map<String, ParameterPart> held) {
-        StringBuilder names = new StringBuilder();
-        own.forEach((name, part) -> {
-            if (owner(name) >= 0) {
-                names.append(name + " " + part.values().dtype().name() + " " + part.isWhole() + "\n");
-            }
-        });
-        for (String line :
-                new GroupMessages(stage).of(0, names.toString()).lines().toList()) {
-            int typeAt = line.lastIndexOf(' ', line.lastIndexOf(' ') - 1);
-            String name = line.substring(0, typeAt);
-            String[] kind = line.substring(typeAt + 1).split(" ", -1);
-            Tensor whole = ofAll(owner(name), name, DType.valueOf(kind[0]), Boolean.parseBoolean(kind[1]));
-            if (stage.rank() == 0) {
-                held.put(name, ParameterPart.whole(whole));
+    /** What ranks tell each other of a state before they gather it. */
+    private static String line(String name, ParameterPart part) {
+        return name + " " + part.values().dtype().name() + " " + part.isWhole();
+    }
+
+    private Tensor gatheredByAll(int owner, String line) {
+        first.beforeState(owner);
+        messages.of(0, line);
+        return ofLine(owner, line);
+    }
+
+    /** Experts that others have: which states there are, only they know. */
+    private void addElsewhere(Map<String, ParameterPart> own, Map<String, ParameterPart> held) {
+        SharedExperts experts = parts.experts();
+        if (experts == null) {
+            return;
+        }
+        first.beforeState(-1);
+        for (String line : linesOf(messages.all(""))) {
+            String name = name(line);
+            if (!own.containsKey(name)) {
+                held.put(name, ParameterPart.whole(gatheredByAll(owner(name), line)));
             }
         }
     }
 
-    /** On another rank: gives what it has of a state. */
+    /** On another rank: the states that this one has of experts which the first one has not. */
+    private String ofExperts() {
+        SharedExperts experts = parts.experts();
+        Optimizer made = optimizer;
+        if (experts == null || made == null || parts.stage() != null) {
+            return "";
+        }
+        StringBuilder lines = new StringBuilder();
+        saved.apply(made.state()).forEach((name, part) -> {
+            Parameter owner = owners.of(name);
+            if (owner != null && experts.owns(owner) && owner.numel() > 0) {
+                lines.append(line(name, part)).append('\n');
+            }
+        });
+        return lines.toString();
+    }
+
+    private static List<String> linesOf(List<String> texts) {
+        return texts.stream().flatMap(String::lines).distinct().toList();
+    }
+
+    private static String name(String line) {
+        return line.substring(0, line.lastIndexOf(' ', line.lastIndexOf(' ') - 1));
+    }
+
+    private Tensor ofLine(int owner, String line) {
+        String name = name(line);
+        String[] kind = line.substring(name.length() + 1).split(" ", -1);
+        return ofAll(owner, name, DType.valueOf(kind[0]), Boolean.parseBoolean(kind[1]));
+    }
+
+    /** All ranks of another stage than the first are here together. */
+    private void gatherIn(Communicator stage, Map<String, ParameterPart> own, Map<String, ParameterPart> held) {
+        StringBuilder names = new StringBuilder();
+        own.forEach((name, part) -> {
+            if (owner(name) >= 0) {
+                names.append(line(name, part)).append('\n');
+            }
+        });
+        for (String line : linesOf(new GroupMessages(stage).all(names.toString()))) {
+            Tensor whole = ofLine(owner(name(line)), line);
+            if (stage.rank() == 0) {
+                held.put(name(line), ParameterPart.whole(whole));
+            }
+        }
+    }
+
+    /** On another rank: gives what it has of a state; with no number, says which states of experts it has. */
     private void help(int owner) {
-        String[] asked = messages.of(0, "").split(" ", -1);
+        if (owner < 0) {
+            messages.all(ofExperts());
+            return;
+        }
+        String line = messages.of(0, "");
         if (parts.stage() == null) {
             try (TensorScope scope = TensorScope.open()) {
-                String name = sliced.get(owner).name() + asked[0];
-                ofAll(owner, name, DType.valueOf(asked[1]), Boolean.parseBoolean(asked[2]));
+                ofLine(owner, line);
             }
         }
     }
@@ -130,7 +193,12 @@ final class SlicedStates {
             throw new IllegalStateException("no optimizer has been made yet");
         }
         Tensor state = made.state().get(name);
-        return gathered(owner, state == null ? Tensors.zeros(dtype, Device.CPU, 0) : state.detach(), isSlice);
+        Parameter parameter = sliced.get(owner);
+        if (state != null) {
+            return gathered(owner, state.detach(), isSlice);
+        }
+        long[] nothing = isSlice ? parameter.shape() : new long[1];
+        return gathered(owner, Tensors.zeros(dtype, parameter.device(), nothing), isSlice);
     }
 
     private Tensor gathered(int owner, Tensor state, boolean isSlice) {
@@ -147,12 +215,17 @@ final class SlicedStates {
 
     /** The slice whose parts the ranks of the data axis have, the last ones filled up. */
     private Tensor ofDataRanks(Parameter parameter, Tensor part) {
-        long length = (parameter.numel() + data.size() - 1) / data.size();
+        SharedExperts experts = parts.experts();
+        Communicator holders = experts != null && experts.owns(parameter) ? experts.copies() : data;
+        if (parameter.numel() == 0) {
+            return Tensors.zeros(part.dtype(), part.device(), parameter.shape());
+        }
+        long length = (parameter.numel() + holders.size() - 1) / holders.size();
         Tensor filled = Tensors.zeros(part.dtype(), part.device(), length);
         long count = Math.min(length, part.numel());
         filled.narrow(0, 0, count).copyInPlace(part.contiguous().view(-1).narrow(0, 0, count));
-        Tensor all = Tensors.zeros(part.dtype(), part.device(), length * data.size());
-        data.allGather(filled, all).await();
+        Tensor all = Tensors.zeros(part.dtype(), part.device(), length * holders.size());
+        holders.allGather(filled, all).await();
         return all.narrow(0, 0, parameter.numel()).view(parameter.shape());
     }
 

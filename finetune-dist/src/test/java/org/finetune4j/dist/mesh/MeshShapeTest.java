@@ -105,6 +105,8 @@ class MeshShapeTest {
                 "tp=2 | 8 | 4 | 1 | 2 | 1",
                 " pp = 2 , tp=2 | 8 | 2 | 2 | 2 | 1",
                 "ep=2 | 4 | 4 | 1 | 1 | 2",
+                "dp=2,ep=2 | 4 | 4 | 1 | 1 | 2",
+                "dp=2,ep=2,tp=2 | 4 | 2 | 1 | 2 | 2",
                 "dp=1024 | 1024 | 1024 | 1 | 1 | 1"
             })
     void sizesThatAreLeftOutAreOneAndTheDataAxisFollows(
@@ -133,7 +135,7 @@ class MeshShapeTest {
                 "pp=3",
                 "dp=3",
                 "ep=3",
-                "dp=2,ep=2"
+                "dp=4,ep=3"
             })
     void aMeshThatIsNoneOrDoesNotFitIsOneLine(String text) {
         UserErrorException error = assertThrows(UserErrorException.class, () -> MeshShape.parse(text, 4));

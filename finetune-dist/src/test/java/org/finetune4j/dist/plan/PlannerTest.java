@@ -94,7 +94,7 @@ class PlannerTest {
             TrainingShape shape = new TrainingShape(model, attached, arguments, LENGTH, 1000);
             MemoryPlan expected = MemoryPlan.of(
                     model, attached, arguments, GradientCheckpointing.none(), new MemoryPlan.Load(4, LENGTH), 1000);
-            assertEquals(expected, ShardedMemory.of(shape, new Layout(1, 1, 1, 0, 4, 1, false)));
+            assertEquals(expected, ShardedMemory.of(shape, new Layout(1, 1, 1, 1, 0, 4, 1, false)));
         }
     }
 
@@ -123,15 +123,40 @@ class PlannerTest {
     }
 
     private static double sent(int data, int tensor, int pipeline, int stage, int batches) {
-        Layout layout = new Layout(data, tensor, pipeline, stage, 1, batches, false);
+        Layout layout = new Layout(data, tensor, pipeline, 1, stage, 1, batches, false);
         ToDoubleFunction<TrainingShape> bytes = shape ->
                 StepEstimate.of(shape, layout, cluster(layout.devices(), 80)).bytes();
         return with(SMALL, DType.FLOAT32, bytes::applyAsDouble);
     }
 
+    /** Mixtral's layers: experts' weights and states on ep devices, tokens to two experts each and back. */
+    @Test
+    void expertsOfAMixtureAreSharedOut() {
+        String mixture = SMALL.replace("LlamaForCausalLM", "MixtralForCausalLM")
+                .replaceFirst("\\{", "{\"num_local_experts\": 4, \"num_experts_per_tok\": 2, ");
+        with(mixture, DType.FLOAT32, shape -> {
+            Layout copies = new Layout(4, 1, 1, 1, 0, 1, 1, false);
+            Layout shared = new Layout(4, 1, 1, 2, 0, 1, 1, false);
+            double experts = 4.0 * 4 * 4 * 3 * 64 * 128;
+            assertEquals(experts, shape.experts().weights(), 0);
+            assertEquals(
+                    ShardedMemory.of(shape, copies).weights() - experts / 2,
+                    ShardedMemory.of(shape, shared).weights(),
+                    8);
+            double all = shape.all().weights();
+            StepEstimate step = StepEstimate.of(shape, shared, cluster(4, 80));
+            assertEquals(2 * (0.75 * (all - experts) + 0.5 * experts / 2), step.dataBytes(), 1e-6);
+            assertEquals(0.5 * 4 * 4 * 2 * 4.0 * 64 * LENGTH, step.expertBytes(), 1e-6);
+            assertTrue(new Planner(shape, 8)
+                    .candidates(cluster(4, 80)).stream()
+                            .anyMatch(proposal -> proposal.layout().mesh().equals("dp=4,tp=1,pp=1,ep=4")));
+            return shape;
+        });
+    }
+
     @Test
     void aPipelineWaitsAsItsFormulaSays() {
-        Layout layout = new Layout(1, 1, 4, 0, 1, 12, false);
+        Layout layout = new Layout(1, 1, 4, 1, 0, 1, 12, false);
         assertEquals(3.0 / 15, layout.bubble(), 1e-12);
         StepEstimate step = with(SEVEN, DType.BFLOAT16, shape -> StepEstimate.of(shape, layout, cluster(4, 80)));
         assertEquals(layout.bubble(), step.bubbleSeconds() / (step.bubbleSeconds() + step.computeSeconds()), 1e-9);
@@ -143,7 +168,7 @@ class PlannerTest {
         with(SEVEN, DType.BFLOAT16, shape -> {
             long before = Long.MAX_VALUE;
             for (int devices = 1; devices <= 4096; devices *= 2) {
-                long peak = ShardedMemory.of(shape, new Layout(devices, 1, 1, stage, 1, 1, true))
+                long peak = ShardedMemory.of(shape, new Layout(devices, 1, 1, 1, stage, 1, 1, true))
                         .peak();
                 // From one device to two, a segment is gathered for the first time.
                 assertTrue(peak <= before || devices == 2, devices + " devices");
@@ -194,8 +219,8 @@ class PlannerTest {
     @Test
     void checkpointingNeedsLessAndTakesLonger() {
         with(SEVEN, DType.BFLOAT16, shape -> {
-            Proposal kept = Proposal.of(shape, new Layout(8, 1, 1, 3, 4, 1, false), cluster(8, 80));
-            Proposal again = Proposal.of(shape, new Layout(8, 1, 1, 3, 4, 1, true), cluster(8, 80));
+            Proposal kept = Proposal.of(shape, new Layout(8, 1, 1, 1, 3, 4, 1, false), cluster(8, 80));
+            Proposal again = Proposal.of(shape, new Layout(8, 1, 1, 1, 3, 4, 1, true), cluster(8, 80));
             assertTrue(again.memory().activations() < kept.memory().activations() / 4);
             assertTrue(again.step().seconds() > kept.step().seconds());
             return shape;
