@@ -31,8 +31,10 @@ def main():
     ap.add_argument("--finetune", default="./finetune")
     ap.add_argument("--minutes", type=float, default=30)
     ap.add_argument("--clients", type=int, default=8)
+    ap.add_argument("--pause", type=float, default=0, help="seconds that a client waits after each request")
+    ap.add_argument("--options", default="", help="more options of the server, such as '--prefix-mib 64'")
     a = ap.parse_args()
-    command = shlex.split(a.finetune) + ["serve", "--model", a.model, "--port", "0"]
+    command = shlex.split(a.finetune) + ["serve", "--model", a.model, "--port", "0"] + shlex.split(a.options)
     command += ["--adapters", a.adapters, "--offer-all"] if a.adapters else []
     log = os.path.join(tempfile.gettempdir(), "serve_load.log")
     server, url, seconds = start_ours(command, log)
@@ -59,6 +61,7 @@ def main():
                     what = "refused"
                 with lock:
                     counts[what] += 1
+                time.sleep(a.pause)
             except Exception as e:
                 wrong.append(repr(e))
 
