@@ -91,7 +91,10 @@ public final class Tensor extends ElementwiseOperations {
             if (present.defined()) {
                 present.add_(gradient.handle());
             } else {
-                present.put(gradient.handle().detach());
+                // Closed here: whoever waits for the collector holds the whole gradient.
+                try (org.bytedeco.pytorch.Tensor own = gradient.handle().detach()) {
+                    present.put(own);
+                }
             }
         }
     }

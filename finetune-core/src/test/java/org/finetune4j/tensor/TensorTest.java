@@ -19,6 +19,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.finetune4j.train.memory.ProcessMemory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -108,6 +109,25 @@ class TensorTest {
 
     private static Tensor f(Tensor x) {
         return x.tanh().mul(x).add(x.square().exp()).sum();
+    }
+
+    /** No handle that waits for the collector keeps the memory: a run of many steps and little garbage would grow by all of them. */
+    @Test
+    void aGradientsMemoryIsFreeOnceItIsCleared() {
+        int megabytes = 8;
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor x = Tensors.ones(DType.FLOAT32, Device.CPU, megabytes << 18).requiresGrad(true);
+            long before = 0;
+            for (int step = 0; step < 60; step++) {
+                try (TensorScope ofStep = TensorScope.open()) {
+                    x.addGrad(Tensors.ones(DType.FLOAT32, Device.CPU, x.shape()));
+                }
+                x.clearGrad();
+                before = step == 9 ? ProcessMemory.residentBytes() : before;
+            }
+            long grown = (ProcessMemory.residentBytes() - before) >> 20;
+            assertTrue(grown < 10 * megabytes, "grown by " + grown + " MB");
+        }
     }
 
     @Test
