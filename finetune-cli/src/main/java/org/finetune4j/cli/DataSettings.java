@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.DataSharing;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.FilePatterns;
 import org.finetune4j.data.LengthGrouped;
@@ -197,19 +198,29 @@ record DataSettings(
      * @throws UserErrorException when a record or a setting does not fit the model
      */
     TrainingData load(CausalLM model, TrainingRecords records) {
+        return load(model, records, DataSharing.NONE);
+    }
+
+    /**
+     * Tokenises records that other processes tokenise too.
+     *
+     * @param sharing so that each record is tokenised by one of them
+     * @throws UserErrorException when a record or a setting does not fit the model
+     */
+    TrainingData load(CausalLM model, TrainingRecords records, DataSharing sharing) {
         List<String> notes = new ArrayList<>(records.notes());
         ExampleDataset train = records.train();
         return text != null || train == null
-                ? plainText(Objects.requireNonNull(text), model, notes)
-                : examples(train, records.evaluation(), model, notes);
+                ? plainText(Objects.requireNonNull(text), model, notes, sharing)
+                : examples(train, records.evaluation(), model, notes, sharing);
     }
 
-    private TrainingData plainText(TextSettings options, CausalLM model, List<String> notes) {
-        TextDataset text = options.load(training, maxLength(model), model.tokenizer());
+    private TrainingData plainText(TextSettings options, CausalLM model, List<String> notes, DataSharing sharing) {
+        TextDataset text = options.load(training, maxLength(model), model.tokenizer(), sharing);
         notes.add(String.format(Locale.ROOT, "%s: plain text, %,d tokens", name(training), text.tokens()));
         TrainingDataset train = text;
         TrainingDataset heldOut =
-                evaluation.isEmpty() ? null : options.load(evaluation, maxLength(model), model.tokenizer());
+                evaluation.isEmpty() ? null : options.load(evaluation, maxLength(model), model.tokenizer(), sharing);
         if (heldOut == null && evaluationFraction > 0) {
             DatasetSplit<TrainingDataset> split = train.split(evaluationFraction, seed);
             train = split.train();
@@ -223,8 +234,12 @@ record DataSettings(
     }
 
     private TrainingData examples(
-            ExampleDataset train, @Nullable ExampleDataset heldOut, CausalLM model, List<String> notes) {
-        SupervisedOptions options = options(model);
+            ExampleDataset train,
+            @Nullable ExampleDataset heldOut,
+            CausalLM model,
+            List<String> notes,
+            DataSharing sharing) {
+        SupervisedOptions options = options(model, sharing);
         TrainingDataset samples = stage.samples(train, model, options);
         TrainingDataset batches = stage.batches(samples, options.maxLength(), notes);
         TrainingData.Part evaluated = null;
@@ -242,11 +257,12 @@ record DataSettings(
 
     /** Examples as samples, not packed. */
     TrainingDataset samples(ExampleDataset examples, CausalLM model) {
-        return stage.samples(examples, model, options(model));
+        return stage.samples(examples, model, options(model, DataSharing.NONE));
     }
 
-    private SupervisedOptions options(CausalLM model) {
+    private SupervisedOptions options(CausalLM model, DataSharing sharing) {
         return SupervisedOptions.builder()
+                .sharing(sharing)
                 .maxLength(maxLength(model))
                 .truncation(truncation)
                 .promptTemplate(promptTemplate(model))

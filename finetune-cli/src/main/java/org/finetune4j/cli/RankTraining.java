@@ -12,6 +12,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.Parallelism;
 import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.data.HostSharing;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -49,8 +50,9 @@ final class RankTraining {
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, world.size());
         try (Parallelism group =
-                new Parallelism(shape, world, training.parallel().pipelineOptions())) {
-            return StageRun.of(training, group.training(), group::share, (result, model) -> {});
+                        new Parallelism(shape, world, training.parallel().pipelineOptions());
+                HostSharing sharing = new HostSharing(world)) {
+            return StageRun.of(training, group.training(), group::share, sharing, (result, model) -> {});
         }
     }
 

@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import org.finetune4j.data.DataSharing;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.train.FineTuner;
@@ -38,7 +39,7 @@ record StageRun(TrainingSummary summary, List<String> warnings) {
      */
     static StageRun of(TrainingSettings training, Completion completion) {
         training.parallel().requireAlone();
-        return of(training, TrainingGroup.alone(), options -> options, completion);
+        return of(training, TrainingGroup.alone(), options -> options, DataSharing.NONE, completion);
     }
 
     /**
@@ -46,16 +47,21 @@ record StageRun(TrainingSummary summary, List<String> warnings) {
      *
      * @param group the ranks; the first one writes, and says how far it is
      * @param share what this rank loads of the model
+     * @param sharing so that one rank tokenises what all read
      * @param completion runs on every rank when the training is complete and saved
      * @throws org.finetune4j.UserErrorException when settings, data and model do not fit together
      */
     static StageRun of(
-            TrainingSettings training, TrainingGroup group, UnaryOperator<LoadOptions> share, Completion completion) {
+            TrainingSettings training,
+            TrainingGroup group,
+            UnaryOperator<LoadOptions> share,
+            DataSharing sharing,
+            Completion completion) {
         Path directory = training.model();
         long process = ProcessMemory.afterStart();
         TrainingRecords records = training.data().records();
         try (CausalLM model = training.load(directory, records, share)) {
-            TrainingData data = training.data().load(model, records);
+            TrainingData data = training.data().load(model, records, sharing);
             FineTuner tuner = training.tuner(model, data, process).group(group);
             if (group.isFirst()) {
                 data.notes().forEach(note -> System.err.println("data: " + note));

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.DataSharing;
 import org.finetune4j.data.FilePatterns;
 import org.finetune4j.data.TextDataset;
 import org.finetune4j.data.TextOptions;
@@ -67,9 +68,12 @@ record TextSettings(TextPacking packing, @Nullable String documentSeparator, Str
     }
 
     /** Files of plain text as samples. */
-    TextDataset load(List<DatasetSpec> specs, int blockSize, Tokenizer tokenizer) {
-        TextOptions.Builder options =
-                TextOptions.builder().blockSize(blockSize).packing(packing).textField(textField);
+    TextDataset load(List<DatasetSpec> specs, int blockSize, Tokenizer tokenizer, DataSharing sharing) {
+        TextOptions.Builder options = TextOptions.builder()
+                .blockSize(blockSize)
+                .packing(packing)
+                .textField(textField)
+                .sharing(sharing);
         if (documentSeparator != null) {
             options.documentSeparator(documentSeparator);
         }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.IntFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.Tokenizer;
 
@@ -33,6 +34,8 @@ public final class TextDataset implements TrainingDataset {
             .weigher((Integer piece, int[] tokens) -> tokens.length)
             .build();
 
+    private final IntFunction<int[]> pieces;
+
     // Positions count the tokens of all documents, special tokens included.
     private final long[] pieceStarts; // one more than pieces
     private final ImmutableLongArray blockStarts;
@@ -44,6 +47,8 @@ public final class TextDataset implements TrainingDataset {
         this.bos = bos(tokenizer, options);
         this.eos = eos(tokenizer, options);
         this.blockSize = options.blockSize();
+        this.pieces = options.sharing()
+                .once(source.pieces(), this::tokenize, tokens -> new int[][] {tokens}, numbers -> numbers[0]);
         this.pieceStarts = countTokens();
         ImmutableLongArray.Builder starts = ImmutableLongArray.builder();
         ImmutableIntArray.Builder lengths = ImmutableIntArray.builder();
@@ -179,7 +184,7 @@ public final class TextDataset implements TrainingDataset {
     private int[] tokens(int piece) {
         int[] tokens = cache.getIfPresent(piece);
         if (tokens == null) {
-            tokens = tokenize(piece);
+            tokens = pieces.apply(piece);
             cache.put(piece, tokens);
         }
         return tokens;

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param documentSeparator in a text file, a line that stands between two documents (empty: a blank line); null: the
  *     file is one document
  * @param textField in a JSON file, the key of a record's text
+ * @param sharing whether other processes tokenise some of the same text
  */
 public record TextOptions(
         int blockSize,
@@ -21,7 +22,8 @@ public record TextOptions(
         @Nullable Boolean bos,
         @Nullable Boolean eos,
         @Nullable String documentSeparator,
-        String textField) {
+        String textField,
+        DataSharing sharing) {
 
     /** Tokens of a sample unless told otherwise. */
     public static final int DEFAULT_BLOCK_SIZE = 1024;
@@ -36,6 +38,7 @@ public record TextOptions(
      * @param documentSeparator in a text file, a line that stands between two documents (empty: a blank line); null: the
      *     file is one document
      * @param textField in a JSON file, the key of a record's text
+     * @param sharing whether other processes tokenise some of the same text
      * @throws UserErrorException when {@code blockSize} is below 2, or the separator is more than one line
      */
     public TextOptions {
@@ -72,6 +75,7 @@ public record TextOptions(
         private @Nullable Boolean eos;
         private @Nullable String documentSeparator;
         private String textField = "text";
+        private DataSharing sharing = DataSharing.NONE;
 
         private Builder() {}
 
@@ -142,13 +146,24 @@ public record TextOptions(
         }
 
         /**
+         * Sets whether other processes tokenise some of the same text.
+         *
+         * @param sharing {@link DataSharing#NONE} unless set
+         * @return this builder
+         */
+        public Builder sharing(DataSharing sharing) {
+            this.sharing = Objects.requireNonNull(sharing, "sharing");
+            return this;
+        }
+
+        /**
          * Makes the options.
          *
          * @return the options
          * @throws UserErrorException when {@code blockSize} is below 2, or the separator is more than one line
          */
         public TextOptions build() {
-            return new TextOptions(blockSize, packing, bos, eos, documentSeparator, textField);
+            return new TextOptions(blockSize, packing, bos, eos, documentSeparator, textField, sharing);
         }
     }
 }

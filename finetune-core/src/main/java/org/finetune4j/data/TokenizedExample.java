@@ -25,6 +25,29 @@ public record TokenizedExample(int[] ids, boolean[] trained, int leadingLength) 
         }
     }
 
+    /** {@return the numbers that {@link #read} makes the same of} */
+    public int[][] numbers() {
+        int[] learned = new int[trained.length];
+        for (int i = 0; i < learned.length; i++) {
+            learned[i] = trained[i] ? 1 : 0;
+        }
+        return new int[][] {ids, learned, {leadingLength}};
+    }
+
+    /**
+     * The example that has these numbers.
+     *
+     * @param numbers that {@link #numbers} gave
+     * @return an equal one
+     */
+    public static TokenizedExample read(int[][] numbers) {
+        boolean[] trained = new boolean[numbers[1].length];
+        for (int i = 0; i < trained.length; i++) {
+            trained[i] = numbers[1][i] == 1;
+        }
+        return new TokenizedExample(numbers[0], trained, numbers[2][0]);
+    }
+
     /**
      * As many tokens as there is room for.
      *

@@ -2,6 +2,7 @@ package org.finetune4j.data.supervised;
 
 import java.util.Objects;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.DataSharing;
 import org.finetune4j.data.TruncationPolicy;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param renderer the chat template, or null when there is none
  * @param trainOn which tokens are learned
  * @param chosenOnly whether of a preference pair the chosen answer is learned; otherwise pairs are refused
+ * @param sharing whether other processes tokenise some of the same data
  */
 public record SupervisedOptions(
         int maxLength,
@@ -21,7 +23,8 @@ public record SupervisedOptions(
         @Nullable PromptTemplate promptTemplate,
         @Nullable ConversationRenderer renderer,
         TrainOn trainOn,
-        boolean chosenOnly) {
+        boolean chosenOnly,
+        DataSharing sharing) {
 
     /** TRL's default for {@code max_length}. */
     public static final int DEFAULT_MAX_LENGTH = 1024;
@@ -35,6 +38,7 @@ public record SupervisedOptions(
      * @param renderer the chat template, or null when there is none
      * @param trainOn which tokens are learned
      * @param chosenOnly whether of a preference pair the chosen answer is learned; otherwise pairs are refused
+     * @param sharing whether other processes tokenise some of the same data
      * @throws UserErrorException when {@code maxLength} is below 2
      */
     public SupervisedOptions {
@@ -54,7 +58,8 @@ public record SupervisedOptions(
      * @return the new options
      */
     public SupervisedOptions learning(TrainOn newTrainOn, boolean newChosenOnly) {
-        return new SupervisedOptions(maxLength, truncation, promptTemplate, renderer, newTrainOn, newChosenOnly);
+        return new SupervisedOptions(
+                maxLength, truncation, promptTemplate, renderer, newTrainOn, newChosenOnly, sharing);
     }
 
     /** {@return a builder with the defaults: Alpaca's prompt, no chat template, completions only} */
@@ -68,7 +73,7 @@ public record SupervisedOptions(
      * @param other the chat template, or null when there is none
      */
     public SupervisedOptions withRenderer(@Nullable ConversationRenderer other) {
-        return new SupervisedOptions(maxLength, truncation, promptTemplate, other, trainOn, chosenOnly);
+        return new SupervisedOptions(maxLength, truncation, promptTemplate, other, trainOn, chosenOnly, sharing);
     }
 
     /** Collects options; what is not set has its default: Alpaca's prompt, completions only, cut on the right. */
@@ -80,6 +85,7 @@ public record SupervisedOptions(
         private @Nullable ConversationRenderer renderer;
         private TrainOn trainOn = TrainOn.COMPLETIONS;
         private boolean chosenOnly;
+        private DataSharing sharing = DataSharing.NONE;
 
         private Builder() {}
 
@@ -150,13 +156,24 @@ public record SupervisedOptions(
         }
 
         /**
+         * Sets whether other processes tokenise some of the same data.
+         *
+         * @param value {@link DataSharing#NONE} unless set
+         * @return this builder
+         */
+        public Builder sharing(DataSharing value) {
+            sharing = Objects.requireNonNull(value, "sharing");
+            return this;
+        }
+
+        /**
          * Makes the options.
          *
          * @return the options
          * @throws UserErrorException when {@code maxLength} is below 2
          */
         public SupervisedOptions build() {
-            return new SupervisedOptions(maxLength, truncation, promptTemplate, renderer, trainOn, chosenOnly);
+            return new SupervisedOptions(maxLength, truncation, promptTemplate, renderer, trainOn, chosenOnly, sharing);
         }
     }
 }

@@ -1,6 +1,7 @@
 package org.finetune4j.data.supervised;
 
 import java.util.Optional;
+import java.util.function.IntFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.LazySamples;
 import org.finetune4j.data.Sample;
@@ -39,13 +40,15 @@ public final class SupervisedSamples implements TokenizedDataset {
      */
     public static SupervisedSamples of(ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
         ExampleTokenizer exampleTokenizer = new ExampleTokenizer(tokenizer, options);
-        tokenize(exampleTokenizer, examples, 0);
+        IntFunction<TokenizedExample> tokenized = options.sharing()
+                .once(
+                        examples.size(),
+                        index -> tokenize(exampleTokenizer, examples, index),
+                        TokenizedExample::numbers,
+                        TokenizedExample::read);
+        tokenized.apply(0);
         LazySamples samples = LazySamples.of(
-                examples.size(),
-                index -> tokenize(exampleTokenizer, examples, index),
-                examples::location,
-                options.maxLength(),
-                options.truncation());
+                examples.size(), tokenized, examples::location, options.maxLength(), options.truncation());
         return new SupervisedSamples(examples, options, samples);
     }
 

@@ -3,6 +3,7 @@ package org.finetune4j.train.stage;
 import com.google.common.primitives.ImmutableIntArray;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
@@ -32,6 +33,7 @@ final class ClassificationSamples implements TrainingDataset {
     private final int maxLength;
     private final TruncationPolicy truncation;
     private final ImmutableIntArray kept;
+    private final IntFunction<Text> texts;
 
     private ClassificationSamples(ExampleDataset examples, CausalLM model, Problem problem, SupervisedOptions options) {
         this.examples = examples;
@@ -41,6 +43,12 @@ final class ClassificationSamples implements TrainingDataset {
         this.problem = problem;
         this.maxLength = options.maxLength();
         this.truncation = options.truncation();
+        this.texts = options.sharing()
+                .once(
+                        examples.size(),
+                        this::tokenized,
+                        text -> new int[][] {text.first, text.second},
+                        numbers -> new Text(numbers[0], numbers[1]));
         IntStream all = IntStream.range(0, examples.size());
         if (truncation == TruncationPolicy.DROP) {
             all = all.parallel().filter(index -> fits(text(index)));
@@ -81,6 +89,10 @@ final class ClassificationSamples implements TrainingDataset {
     }
 
     private Text text(int record) {
+        return texts.apply(record);
+    }
+
+    private Text tokenized(int record) {
         LabelledText labelled = record(record);
         return new Text(tokenizer.encode(labelled.text(), false), tokenizer.encode(labelled.secondText(), false));
     }

@@ -38,8 +38,8 @@ class PromptTokenizerTest {
             .promptTemplate(new AlpacaTemplate())
             .renderer(new ChatTemplateRenderer(ChatTemplate.of("test", CHAT, Map.of())))
             .build();
-    private static final SupervisedOptions CHATTING =
-            new SupervisedOptions(1024, ALPACA.truncation(), null, ALPACA.renderer(), ALPACA.trainOn(), false);
+    private static final SupervisedOptions CHATTING = new SupervisedOptions(
+            1024, ALPACA.truncation(), null, ALPACA.renderer(), ALPACA.trainOn(), false, ALPACA.sharing());
 
     private final Tokenizer tokenizer = TestTokenizers.gpt2();
 

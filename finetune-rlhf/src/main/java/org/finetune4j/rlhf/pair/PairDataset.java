@@ -1,6 +1,7 @@
 package org.finetune4j.rlhf.pair;
 
 import com.google.common.primitives.ImmutableIntArray;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Sample;
@@ -23,6 +24,7 @@ public final class PairDataset implements TrainingDataset {
     private final int promptLimit;
     private final Sampler sampler;
     private final ImmutableIntArray kept;
+    private final IntFunction<TokenizedPair> pairs;
 
     /** Makes the sample of a pair. */
     @FunctionalInterface
@@ -45,6 +47,8 @@ public final class PairDataset implements TrainingDataset {
         this.options = options.learning(TrainOn.COMPLETIONS, false);
         this.tokenizer = new ExampleTokenizer(tokenizer, this.options);
         this.sampler = sampler;
+        this.pairs =
+                options.sharing().once(examples.size(), this::tokenized, TokenizedPair::numbers, TokenizedPair::read);
         IntStream all = IntStream.range(0, examples.size());
         if (options.truncation() == TruncationPolicy.DROP) {
             all = all.parallel().filter(index -> fits(whole(index)));
@@ -140,6 +144,10 @@ public final class PairDataset implements TrainingDataset {
     }
 
     private TokenizedPair whole(int record) {
+        return pairs.apply(record);
+    }
+
+    private TokenizedPair tokenized(int record) {
         try {
             PreferencePair pair = (PreferencePair) examples.get(record);
             pair.requireComparable();

@@ -1,5 +1,8 @@
 package org.finetune4j.rlhf.pair;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TokenizedExample;
 
@@ -10,6 +13,21 @@ import org.finetune4j.data.TokenizedExample;
  * @param rejected the other one
  */
 public record TokenizedPair(TokenizedExample chosen, TokenizedExample rejected) {
+
+    /** {@return the numbers that {@link #read} makes the same of} */
+    int[][] numbers() {
+        List<int[]> all = new ArrayList<>(List.of(chosen.numbers()));
+        all.addAll(List.of(rejected.numbers()));
+        return all.toArray(int[][]::new);
+    }
+
+    /** The pair that has these numbers. */
+    static TokenizedPair read(int[][] numbers) {
+        int half = numbers.length / 2;
+        return new TokenizedPair(
+                TokenizedExample.read(Arrays.copyOf(numbers, half)),
+                TokenizedExample.read(Arrays.copyOfRange(numbers, half, numbers.length)));
+    }
 
     /**
      * How many tokens both begin with; each has at least one more.

@@ -1,6 +1,7 @@
 package org.finetune4j.rlhf.preference;
 
 import java.util.Arrays;
+import java.util.function.IntFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TokenizedExample;
@@ -26,6 +27,7 @@ public final class UnpairedSamples implements TrainingDataset {
     private final int promptLimit;
     private final int block;
     private final PairSampler sampler;
+    private final IntFunction<TokenizedExample> answers;
 
     private UnpairedSamples(
             ExampleDataset examples,
@@ -40,6 +42,8 @@ public final class UnpairedSamples implements TrainingDataset {
         this.promptLimit = promptLimit;
         this.block = block;
         this.sampler = new PairSampler(sharing, false);
+        this.answers = options.sharing()
+                .once(examples.size(), this::tokenized, TokenizedExample::numbers, TokenizedExample::read);
     }
 
     /**
@@ -119,6 +123,10 @@ public final class UnpairedSamples implements TrainingDataset {
     }
 
     private TokenizedExample whole(int index) {
+        return answers.apply(index);
+    }
+
+    private TokenizedExample tokenized(int index) {
         try {
             return tokenizer
                     .tokenize(((UnpairedPreference) examples.get(index)).example())
