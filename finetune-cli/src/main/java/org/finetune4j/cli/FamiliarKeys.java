@@ -124,6 +124,12 @@ final class FamiliarKeys {
         }
         peft();
         revision();
+        if (values.get("log_completions") instanceof Boolean logs) {
+            values.remove("log_completions");
+            if (!logs) {
+                put("log_completions", "log_completions", 0);
+            }
+        }
         if (List.of().equals(values.get("datasets"))) {
             values.remove("datasets");
         }
