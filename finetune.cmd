@@ -5,7 +5,7 @@ set "HOME_DIR=%~dp0"
 set "JAVA=java"
 if defined JAVA_HOME set "JAVA=%JAVA_HOME%\bin\java"
 if exist "%HOME_DIR%lib\" (
-    "%JAVA%" -XX:+UseSerialGC %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%lib\*" org.finetune4j.cli.Main %*
+    "%JAVA%" -XX:+UseSerialGC -Xms64m %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%lib\*" org.finetune4j.cli.Main %*
     exit /b
 )
 set "CLASS_PATH_FILE=%HOME_DIR%finetune-cli\target\classpath.txt"
@@ -16,4 +16,4 @@ if not exist "%CLASS_PATH_FILE%" (
     popd
 )
 set /p CLASS_PATH=<"%CLASS_PATH_FILE%"
-"%JAVA%" -XX:+UseSerialGC %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%finetune-cli\target\finetune-cli.jar;%CLASS_PATH%" org.finetune4j.cli.Main %*
+"%JAVA%" -XX:+UseSerialGC -Xms64m %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%finetune-cli\target\finetune-cli.jar;%CLASS_PATH%" org.finetune4j.cli.Main %*

@@ -193,6 +193,7 @@ final class LaunchCommand implements Callable<Integer> {
         List<String> all = new ArrayList<>();
         all.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         all.add("-XX:+UseSerialGC");
+        all.add("-Xms64m");
         String options = System.getenv("FINETUNE_JAVA_OPTS");
         if (options != null && !options.isBlank()) {
             all.addAll(List.of(options.strip().split("\\s+")));

@@ -91,6 +91,16 @@ public final class GenerationEngine implements AutoCloseable {
     }
 
     /**
+     * The tokens that end an answer unless its options name others.
+     *
+     * @param model with its files
+     * @return their ids; none where neither its configurations nor its tokenizer name one
+     */
+    public static Set<Integer> endTokens(CausalLM model) {
+        return new OptionsResolver(model).stopTokens();
+    }
+
+    /**
      * An engine with the usual limits.
      *
      * @param model stays the caller's

@@ -28,6 +28,15 @@ final class RowBlock implements AutoCloseable {
         this.mostTokens = mostTokens;
     }
 
+    /** How many tokens of room a row gets in the end that grows to {@code tokens}, from one token on. */
+    static long room(int tokens) {
+        long room = TOKENS_TO_SPARE + 1;
+        while (room < tokens) {
+            room *= 2;
+        }
+        return Math.min(room, tokens + (long) TOKENS_TO_SPARE);
+    }
+
     int mostTokens() {
         return mostTokens;
     }

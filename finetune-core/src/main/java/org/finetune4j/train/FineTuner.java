@@ -26,6 +26,7 @@ import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.group.TrainingGroup;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.StepMemory;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.preflight.Preflight;
@@ -466,11 +467,15 @@ public final class FineTuner {
         if (measuring == null) {
             throw new UserErrorException("nothing is held out to measure on");
         }
-        StepSetup setup = new StepSetup(model, attached, arguments, true, () -> stopRequested, this::say);
+        StepSetup setup = setup(attached);
         try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
                 StepSource.Opened opened = run.steps().openEvaluation(setup)) {
             return measuring.evaluate(0);
         }
+    }
+
+    private StepSetup setup(AttachedStrategy attached) {
+        return new StepSetup(model, attached, arguments, true, () -> stopRequested, this::say);
     }
 
     /** The first rank speaks for all. */
@@ -529,7 +534,12 @@ public final class FineTuner {
                 data.evaluation(),
                 collator(),
                 looked,
+                load -> stepMemory(attached, load),
                 processBytes);
+    }
+
+    private StepMemory stepMemory(AttachedStrategy attached, MemoryPlan.Load load) {
+        return steps == null ? StepMemory.of(load) : steps.memory(setup(attached), load);
     }
 
     private Map<String, Object> description() {

@@ -33,6 +33,8 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  *     the embedding, which libtorch adds to the first
  * @param head the output layer's scores and gradients, some rows at a time
  * @param process what the process takes without the model: virtual machine and libraries
+ * @param companions models that stay beside this one, such as a reference or one that scores answers
+ * @param rollouts what the model needs while it answers, when no step is computed
  */
 public record MemoryPlan(
         long trainable,
@@ -47,10 +49,60 @@ public record MemoryPlan(
         long activations,
         long backward,
         long head,
-        long process) {
+        long process,
+        long companions,
+        long rollouts) {
 
     /** What a virtual machine with libtorch takes, where it was not measured. */
     public static final long TYPICAL_PROCESS = 420L << 20;
+
+    /** A training of batches of samples, with nothing beside them; the numbers are those of {@link MemoryPlan}.
+     *
+     * @param trainable scalars that train
+     * @param total scalars in all
+     * @param weights bytes of all parameters
+     * @param gradients of everything that trains
+     * @param accumulated gradients that a forward pass finds there
+     * @param optimizerState what the optimizer keeps
+     * @param optimizerResident how much of that is in memory
+     * @param masters float32 values
+     * @param average the moving average
+     * @param activations kept for the backward pass
+     * @param backward what the backward pass needs
+     * @param head the output layer's
+     * @param process without the model
+     */
+    public MemoryPlan(
+            long trainable,
+            long total,
+            long weights,
+            long gradients,
+            long accumulated,
+            long optimizerState,
+            long optimizerResident,
+            long masters,
+            long average,
+            long activations,
+            long backward,
+            long head,
+            long process) {
+        this(
+                trainable,
+                total,
+                weights,
+                gradients,
+                accumulated,
+                optimizerState,
+                optimizerResident,
+                masters,
+                average,
+                activations,
+                backward,
+                head,
+                process,
+                0,
+                0);
+    }
 
     /**
      * The largest batch of a run.
@@ -129,6 +181,31 @@ public record MemoryPlan(
                 process);
     }
 
+    /**
+     * The same steps with what comes beside them.
+     *
+     * @param steps of a source of its own
+     * @return the plan
+     */
+    public MemoryPlan with(StepMemory steps) {
+        return new MemoryPlan(
+                trainable,
+                total,
+                weights,
+                gradients,
+                accumulated,
+                optimizerState,
+                optimizerResident,
+                masters,
+                average,
+                activations,
+                backward,
+                head,
+                process,
+                steps.companions(),
+                steps.rollouts());
+    }
+
     private static long secondGradient(DecoderModel network) {
         Parameter table = network.inputEmbedding().weight();
         return table.isTrainable() ? table.bytes() : 0;
@@ -179,7 +256,8 @@ public record MemoryPlan(
                 + optimizerResident
                 + masters
                 + average
-                + Math.max(forward, Math.max(backward, gradients));
+                + companions
+                + Math.max(Math.max(forward, rollouts), Math.max(backward, gradients));
     }
 
     private static Set<Parameter> identitySet(Collection<Parameter> parameters) {
@@ -205,11 +283,11 @@ public record MemoryPlan(
         String files = optimizerResident < optimizerState
                 ? String.format(Locale.ROOT, " (and %,d in files)", megabytes(optimizerState - optimizerResident))
                 : "";
-        String averages = part("masters", masters) + part("averages", average);
+        String averages = part("masters", masters) + part("averages", average) + part("other models", companions);
         return String.format(
                 Locale.ROOT,
                 "about %,d MB at the peak: weights %,d, gradients %,d, optimizer %,d%s,%s activations %,d, output layer"
-                        + " %,d, virtual machine and libraries %,d",
+                        + " %,d,%s virtual machine and libraries %,d",
                 megabytes(peak()),
                 megabytes(weights),
                 megabytes(gradients),
@@ -218,6 +296,7 @@ public record MemoryPlan(
                 averages,
                 megabytes(activations),
                 megabytes(head),
+                part("rollouts", rollouts),
                 megabytes(process));
     }
 

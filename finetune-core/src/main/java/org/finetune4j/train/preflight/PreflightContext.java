@@ -1,12 +1,14 @@
 package org.finetune4j.train.preflight;
 
 import java.util.List;
+import java.util.function.Function;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.StepMemory;
 import org.finetune4j.train.objective.Objective;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +50,7 @@ public record PreflightContext(
      * @param evaluation the held-out samples, or null
      * @param collator makes batches of samples
      * @param samples how many samples of both kinds are looked at, spread over all of them; 0 for all
+     * @param steps what the steps take, of the largest batch of samples
      * @param process bytes of the process without the model
      * @return what the checks are given
      */
@@ -61,15 +64,13 @@ public record PreflightContext(
             @Nullable TrainingDataset evaluation,
             Collator collator,
             int samples,
+            Function<MemoryPlan.Load, StepMemory> steps,
             long process) {
         SampleSurvey survey = SampleSurvey.of(dataset, model.network(), objective, samples);
-        MemoryPlan memory = MemoryPlan.of(
-                model,
-                strategy,
-                arguments,
-                new MemoryPlan.Load(
-                        Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())),
-                process);
+        StepMemory needed = steps.apply(new MemoryPlan.Load(
+                Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())));
+        MemoryPlan memory =
+                MemoryPlan.of(model, strategy, arguments, needed.load(), process).with(needed);
         SampleSurvey evaluationSurvey = evaluation == null
                 ? null
                 : SampleSurvey.of(evaluation, model.network(), objective.forEvaluation(), samples);

@@ -4,6 +4,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.StepMemory;
 
 /**
  * Where the batches of optimizer steps come from. A dataset is read in epochs; a source of rollouts lets the model answer, scores
@@ -27,6 +29,17 @@ public interface StepSource extends AutoCloseable {
          * @throws org.finetune4j.UserErrorException when the settings do not fit the model
          */
         StepSource open(StepSetup setup);
+
+        /**
+         * What the steps of such a source take beside what every training does.
+         *
+         * @param setup the model, and what trains on it
+         * @param samples the largest batch that there would be of the samples themselves
+         * @return the largest batch of its steps, and what there is beside them
+         */
+        default StepMemory memory(StepSetup setup, MemoryPlan.Load samples) {
+            return StepMemory.of(samples);
+        }
 
         /**
          * Opens what the evaluation of such a run needs beside the model, without taking a step.

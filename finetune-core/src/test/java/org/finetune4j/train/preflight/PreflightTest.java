@@ -26,6 +26,7 @@ import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.StepMemory;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.optimizer.LearningRateSchedule;
@@ -75,6 +76,7 @@ class PreflightTest {
                     null,
                     new Collator(0, 1),
                     0,
+                    StepMemory::of,
                     MemoryPlan.TYPICAL_PROCESS));
         }
     }
@@ -315,6 +317,7 @@ class PreflightTest {
                     null,
                     new Collator(0, 1),
                     0,
+                    StepMemory::of,
                     1L << 50));
             assertTrue(findings.errors().get(0).contains("gradient_checkpointing"), findings.errors()::toString);
         }
@@ -352,6 +355,7 @@ class PreflightTest {
                     null,
                     new Collator(0, 1),
                     0,
+                    StepMemory::of,
                     megabyte);
             Findings findings = new Findings();
             new BatchLengthsCheck().check(small, findings);

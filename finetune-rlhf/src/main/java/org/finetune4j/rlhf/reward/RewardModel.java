@@ -92,9 +92,8 @@ public final class RewardModel implements AutoCloseable {
      * @throws UserErrorException when something is missing or broken, or it is no reward model
      */
     public static RewardModel load(Path directory, LoadOptions options) {
-        Path config = Objects.requireNonNull(directory, "directory").resolve(ADAPTER_CONFIG);
-        boolean adapted = Files.isRegularFile(config);
-        Path base = adapted ? base(config) : directory;
+        Path base = weights(directory);
+        boolean adapted = !base.equals(directory);
         CausalLM model = CausalLM.load(base, adapted ? options.asClassifier(1) : options);
         try {
             Adapter adapter = adapted ? AdapterFormat.load(model, directory, false) : null;
@@ -108,6 +107,18 @@ public final class RewardModel implements AutoCloseable {
             model.close();
             throw e;
         }
+    }
+
+    /**
+     * Where the weights and the tokenizer of a reward model are.
+     *
+     * @param directory the model's, or an adapter's
+     * @return the model's: the base of an adapter
+     * @throws UserErrorException when an adapter does not name its base
+     */
+    public static Path weights(Path directory) {
+        Path config = Objects.requireNonNull(directory, "directory").resolve(ADAPTER_CONFIG);
+        return Files.isRegularFile(config) ? base(config) : directory;
     }
 
     private static boolean isHead(String key) {
@@ -168,7 +179,18 @@ public final class RewardModel implements AutoCloseable {
      * @throws UserErrorException when the tokenizers differ, with the first token that does
      */
     public void requireSameTokens(Tokenizer others) {
-        model.tokenizer().differenceFrom(others).ifPresent(difference -> {
+        requireSameTokens(model.tokenizer(), others);
+    }
+
+    /**
+     * Refuses a reward model's tokenizer that gives other ids than the one that makes them.
+     *
+     * @param own the reward model's
+     * @param others made the ids
+     * @throws UserErrorException when they differ, with the first token that does
+     */
+    public static void requireSameTokens(Tokenizer own, Tokenizer others) {
+        own.differenceFrom(others).ifPresent(difference -> {
             throw new UserErrorException("the reward model has another tokenizer: " + difference
                     + "; train one on the same base, or give it texts");
         });

@@ -6,6 +6,8 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.rlhf.preference.PairObjective;
 import org.finetune4j.rlhf.preference.loss.PairLosses;
 import org.finetune4j.rlhf.rewards.WeightedRewards;
+import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.StepMemory;
 import org.finetune4j.train.steps.StepSetup;
 import org.finetune4j.train.steps.StepSource;
 import org.jspecify.annotations.Nullable;
@@ -43,6 +45,11 @@ record PolicySteps(
             scoring.close();
             throw e;
         }
+    }
+
+    @Override
+    public StepMemory memory(StepSetup setup, MemoryPlan.Load samples) {
+        return new PolicyMemory(method, options, rewards).of(setup, samples);
     }
 
     @Override

@@ -21,6 +21,7 @@ record PolicyTraining(PolicyMethod method, RolloutOptions options, RewardSetup r
         RewardEvaluation evaluation =
                 heldOut == null ? null : new RewardEvaluation(model, heldOut, options.sampling(), EVALUATION_SEED);
         tuner.objective(new PromptObjective()).steps(new PolicySteps(method, options, prompts, rewards, evaluation));
+        tuner.check(new RolloutCheck(options, prompts, rewards));
         if (evaluation != null) {
             tuner.evaluation(evaluation);
         }

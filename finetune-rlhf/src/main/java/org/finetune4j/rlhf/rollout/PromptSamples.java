@@ -21,6 +21,7 @@ public final class PromptSamples implements TrainingDataset {
 
     private final ExampleDataset examples;
     private final PromptTokenizer tokenizer;
+    private final int maxPromptLength;
     private final int[] kept;
 
     /**
@@ -34,6 +35,7 @@ public final class PromptSamples implements TrainingDataset {
     public PromptSamples(ExampleDataset examples, PromptTokenizer tokenizer, int maxPromptLength) {
         this.examples = examples;
         this.tokenizer = tokenizer;
+        this.maxPromptLength = maxPromptLength;
         this.kept = IntStream.range(0, examples.size())
                 .filter(index -> tokenized(index).ids().length <= maxPromptLength)
                 .toArray();
@@ -56,6 +58,11 @@ public final class PromptSamples implements TrainingDataset {
     /** {@return how many prompts were left out because they are too long} */
     public int leftOut() {
         return examples.size() - kept.length;
+    }
+
+    /** {@return tokens of the longest prompt that would be kept} */
+    public int maxPromptLength() {
+        return maxPromptLength;
     }
 
     @Override

@@ -17,4 +17,23 @@ public interface RewardSetup {
      * @throws org.finetune4j.UserErrorException when something is not there, or does not fit the model
      */
     WeightedRewards open(CausalLM model, AttachedStrategy policy);
+
+    /**
+     * What the rewards take beside the policy's model.
+     *
+     * @param model the policy's
+     * @param policy the method on it
+     * @return bytes of models that are read for it; 0 where nothing is
+     */
+    default long bytes(CausalLM model, AttachedStrategy policy) {
+        return 0;
+    }
+
+    /**
+     * Looks at what will score answers before anything is read for it.
+     *
+     * @param model the policy's
+     * @throws org.finetune4j.UserErrorException when it does not fit the model
+     */
+    default void check(CausalLM model) {}
 }

@@ -55,15 +55,12 @@ final class SharedBaseReward implements RewardSource {
 
     /** Empty where the directory holds something else, or the policy is no adapter. */
     static Optional<SharedBaseReward> open(Path directory, CausalLM model, AttachedStrategy method) {
-        Path config = directory.resolve(CONFIG);
         Path weights = directory.resolve(WEIGHTS);
-        if (!(method instanceof Adapter policy) || !Files.isRegularFile(config) || !Files.isRegularFile(weights)) {
+        if (!shares(directory, model, method)) {
             return Optional.empty();
         }
-        ObjectNode settings = InputFiles.jsonObject(config);
-        if (!isBase(settings.path("base_model_name_or_path").asText(""), model)) {
-            return Optional.empty();
-        }
+        Adapter policy = (Adapter) method;
+        ObjectNode settings = InputFiles.jsonObject(directory.resolve(CONFIG));
         Path bare = AtomicFiles.temporaryDirectory("reward-adapter");
         try (SafetensorsFile stored = SafetensorsFile.open(weights);
                 TensorScope scope = TensorScope.open()) {
@@ -103,6 +100,19 @@ final class SharedBaseReward implements RewardSource {
 
     private static boolean isHead(String key) {
         return key.contains(".score.") || key.contains(".classifier.");
+    }
+
+    /** Whether a directory holds an adapter for the base that the policy, an adapter too, is on. */
+    static boolean shares(Path directory, CausalLM model, AttachedStrategy method) {
+        Path config = directory.resolve(CONFIG);
+        return method instanceof Adapter
+                && Files.isRegularFile(config)
+                && Files.isRegularFile(directory.resolve(WEIGHTS))
+                && isBase(
+                        InputFiles.jsonObject(config)
+                                .path("base_model_name_or_path")
+                                .asText(""),
+                        model);
     }
 
     private static boolean isBase(String named, CausalLM model) {
