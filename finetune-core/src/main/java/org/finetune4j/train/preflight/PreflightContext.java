@@ -69,8 +69,8 @@ public record PreflightContext(
         SampleSurvey survey = SampleSurvey.of(dataset, model.network(), objective, samples);
         StepMemory needed = steps.apply(new MemoryPlan.Load(
                 Math.min(arguments.perDeviceTrainBatchSize(), dataset.size()), Math.max(1, survey.longest())));
-        MemoryPlan memory =
-                MemoryPlan.of(model, strategy, arguments, needed.load(), process).with(needed);
+        MemoryPlan memory = MemoryPlan.of(model, strategy, arguments, needed.load(), process)
+                .with(needed);
         SampleSurvey evaluationSurvey = evaluation == null
                 ? null
                 : SampleSurvey.of(evaluation, model.network(), objective.forEvaluation(), samples);

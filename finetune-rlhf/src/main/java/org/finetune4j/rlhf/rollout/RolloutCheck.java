@@ -29,8 +29,8 @@ record RolloutCheck(RolloutOptions options, PromptSamples prompts, RewardSetup r
         int batch = arguments.perDeviceTrainBatchSize();
         RoundSize.promptsPerRound(arguments, options);
         if (batch > generations && batch % generations != 0) {
-            findings.warning("per_device_train_batch_size " + batch + " is no multiple of num_generations " + generations
-                    + ": groups are cut between batches, which compute their prompts twice");
+            findings.warning("per_device_train_batch_size " + batch + " is no multiple of num_generations "
+                    + generations + ": groups are cut between batches, which compute their prompts twice");
         }
     }
 
@@ -47,8 +47,9 @@ record RolloutCheck(RolloutOptions options, PromptSamples prompts, RewardSetup r
         boolean ends = !GenerationEngine.endTokens(context.model()).isEmpty()
                 || !options.sampling().stopStrings().isEmpty();
         if (!ends) {
-            String message = "neither tokenizer nor config.json names an end token, so that no answer ever ends by itself: name"
-                    + " eos_token in tokenizer_config.json, or set stop_strings";
+            String message =
+                    "neither tokenizer nor config.json names an end token, so that no answer ever ends by itself: name"
+                            + " eos_token in tokenizer_config.json, or set stop_strings";
             if (options.shaping().missingEndPenalty() > 0) {
                 findings.error(message + "; missing_eos_penalty would be taken off every answer");
             } else {
