@@ -9,7 +9,7 @@ import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + D x} with a dense matrix D that is computed from a few parameters in every pass. */
-public abstract class DenseDeltaLayer extends AdaptedLinear {
+public abstract class DenseDeltaLayer extends AdaptedLinear implements SharedProduct {
 
     /**
      * Makes the layer without changing the model.
@@ -32,6 +32,11 @@ public abstract class DenseDeltaLayer extends AdaptedLinear {
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         return linear.project(x, context).add(Functional.linear(x, delta(x.dtype()), null));
+    }
+
+    @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        return output.add(Functional.linear(x, delta(x.dtype()), null));
     }
 
     @Override

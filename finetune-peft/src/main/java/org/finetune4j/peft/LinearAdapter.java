@@ -57,9 +57,9 @@ public class LinearAdapter extends PeftAdapter {
      * @param model gets the adapter
      * @param method says which layers, and what is added to each
      * @param trainable whether its parameters train
-     * @return the adapter, enabled
+     * @return the adapter, not enabled
      */
-    static LinearAdapter attach(CausalLM model, LinearStrategy method, boolean trainable) {
+    static LinearAdapter create(CausalLM model, LinearStrategy method, boolean trainable) {
         String peftType = method.peftType();
         ModuleSelection modules = method.modules();
         Map<String, Linear> targets = targets(model, peftType, modules);
@@ -72,7 +72,7 @@ public class LinearAdapter extends PeftAdapter {
             parts.addAll(factory.shared());
             parts.addAll(modules.savedModules(model, targets.keySet(), trainable));
             return construction.complete(
-                    enabled(new LinearAdapter(model, peftType, modules, () -> method.toJson(model), targets, parts)));
+                    new LinearAdapter(model, peftType, modules, () -> method.toJson(model), targets, parts));
         }
     }
 

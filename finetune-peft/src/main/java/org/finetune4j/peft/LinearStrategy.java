@@ -47,7 +47,12 @@ public interface LinearStrategy extends PeftStrategy {
 
     @Override
     default PeftAdapter attach(CausalLM model, boolean trainable) {
-        return LinearAdapter.attach(model, this, trainable);
+        return PeftAdapter.enabled(create(model, trainable));
+    }
+
+    @Override
+    default PeftAdapter create(CausalLM model, boolean trainable) {
+        return LinearAdapter.create(model, this, trainable);
     }
 
     @Override

@@ -58,6 +58,31 @@ public abstract class PeftAdapter implements Adapter {
         return model;
     }
 
+    /**
+     * The adapted layers of an adapter that is nothing else than these, each of which computes a row by itself.
+     *
+     * @param name what messages call the adapter
+     * @throws UserErrorException when it does more, which rows of one batch cannot do apart
+     */
+    final List<AdaptedLinear> layersForRows(String name) {
+        requireOpen();
+        if (changesBase()
+                || !parts.stream().allMatch(part -> part instanceof AdaptedLinear || part instanceof SharedPart)) {
+            throw new UserErrorException(
+                    "adapter '" + name + "' does more than change the output of linear layers (trained biases,"
+                            + " modules or tokens, embeddings, experts, parted weights): it cannot be used side by side with others");
+        }
+        return parts.stream()
+                .filter(AdaptedLinear.class::isInstance)
+                .map(AdaptedLinear.class::cast)
+                .toList();
+    }
+
+    /** {@return whether enabling the adapter changes the base's own weights} */
+    protected boolean changesBase() {
+        return false;
+    }
+
     /** A closed adapter has no parts: whatever it was asked to write would be empty. */
     private void requireOpen() {
         if (closed) {

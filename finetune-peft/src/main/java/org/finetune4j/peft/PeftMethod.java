@@ -7,6 +7,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.FineTuningMethod;
+import org.finetune4j.strategy.RowAdapterPool;
 
 /**
  * A method known under its name in configurations and under its {@code peft_type} in adapter directories. A method
@@ -53,6 +54,17 @@ public abstract class PeftMethod implements FineTuningMethod, AdapterFormat {
     @Override
     public final boolean accepts(Path directory) {
         return AdapterConfigFile.isOfType(directory, peftType);
+    }
+
+    @Override
+    public final RowAdapterPool pool(CausalLM model) {
+        return new RowPool(model);
+    }
+
+    /** Reads an adapter that lies beside others; nothing of the model is changed. */
+    final PeftAdapter aside(CausalLM model, Path directory) {
+        return AdapterReader.aside(
+                model, directory, settings -> read(settings, true).create(model, false));
     }
 
     @Override

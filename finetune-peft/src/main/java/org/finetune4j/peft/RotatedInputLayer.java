@@ -7,7 +7,7 @@ import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x R)}: the input is turned by an orthogonal matrix before the layer sees it. The base's weight is only read. */
-public abstract class RotatedInputLayer extends AdaptedLinear {
+public abstract class RotatedInputLayer extends AdaptedLinear implements SharedProduct {
 
     /**
      * Makes the layer without changing the model.
@@ -31,7 +31,12 @@ public abstract class RotatedInputLayer extends AdaptedLinear {
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
-        return linear.project(rotated(x, false), context);
+        return linear.project(inputOf(x), context);
+    }
+
+    @Override
+    public Tensor inputOf(Tensor x) {
+        return rotated(x, false);
     }
 
     @Override

@@ -49,7 +49,6 @@ final class AdapterStore implements AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
-    private @Nullable AdapterFormat format;
     private @Nullable RowAdapterPool pool;
     private long bytes;
     private long clock;
@@ -358,10 +357,6 @@ final class AdapterStore implements AutoCloseable {
     private RowAdapterPool pool(AdapterFormat wanted) {
         if (pool == null) {
             pool = wanted.pool(model);
-            format = wanted;
-        } else if (!wanted.getClass().equals(Objects.requireNonNull(format).getClass())) {
-            throw new UserErrorException(
-                    "the server has adapters of another kind already: one kind goes with one base");
         }
         return pool;
     }

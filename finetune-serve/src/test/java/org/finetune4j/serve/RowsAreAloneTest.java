@@ -20,7 +20,7 @@ import org.finetune4j.strategy.AdapterFormat;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a request is answered does not depend on who else is answered: 16 adapters and the base in one batch. */
+/** What a request is answered does not depend on who else is answered: 16 adapters (LoRA, DoRA, IA3) and the base in one batch. */
 class RowsAreAloneTest {
 
     private static final int ADAPTERS = 16;

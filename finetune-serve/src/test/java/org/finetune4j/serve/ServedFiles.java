@@ -10,6 +10,10 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
+import org.finetune4j.peft.ModuleSelection;
+import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.peft.TargetModules;
+import org.finetune4j.peft.ia3.Ia3;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.peft.lora.LoraInitialization;
 import org.finetune4j.strategy.AdapterSet;
@@ -54,6 +58,23 @@ final class ServedFiles {
         }
     }
 
+    /** LoRA mostly, every fourth DoRA, every eighth IA3. */
+    private static PeftStrategy strategy(int number) {
+        if (number % 8 == 5) {
+            return new Ia3(
+                    ModuleSelection.of(new TargetModules.Regex(".*(k_proj|v_proj|down_proj)")),
+                    new TargetModules.Regex(".*down_proj"),
+                    false);
+        }
+        return Lora.builder()
+                .rank(2 + number % 3)
+                .alpha(16)
+                .useDora(number % 4 == 3)
+                .initialization(LoraInitialization.RANDOM)
+                .targetModules("all-linear")
+                .build();
+    }
+
     /**
      * Writes adapters that change every layer, each in its own way, as {@code FOLDER/a0}, {@code FOLDER/a1}, ... They are the same
      * always: the last digits of scores depend on the batch, and adapters of every kind would come to decide a draw now and then.
@@ -63,14 +84,7 @@ final class ServedFiles {
                 CausalLM loaded = CausalLM.load(model);
                 AdapterSet adapters = AdapterSet.of(loaded)) {
             for (int number = 0; number < count; number++) {
-                adapters.add(
-                        "a" + number,
-                        Lora.builder()
-                                .rank(2 + number % 3)
-                                .alpha(16)
-                                .initialization(LoraInitialization.RANDOM)
-                                .targetModules("all-linear")
-                                .build());
+                adapters.add("a" + number, strategy(number));
             }
             adapters.save(folder);
             return folder;

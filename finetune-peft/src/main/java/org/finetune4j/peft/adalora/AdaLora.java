@@ -45,6 +45,11 @@ public final class AdaLora implements PeftStrategy {
     }
 
     @Override
+    public AdaLoraAdapter create(CausalLM model, boolean trainable) {
+        return AdaLoraAdapter.create(model, config, trainable);
+    }
+
+    @Override
     public Map<String, Object> settings() {
         Map<String, Object> shown = new LinkedHashMap<>();
         shown.put("init_r", config.initialRank());

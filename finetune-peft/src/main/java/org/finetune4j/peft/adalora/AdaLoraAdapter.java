@@ -51,7 +51,12 @@ public final class AdaLoraAdapter extends LinearAdapter {
         this.allocator = new RankAllocator(config, layers);
     }
 
+    /** As {@link #create}, and the model computes with it. */
     static AdaLoraAdapter attach(CausalLM model, AdaLoraConfig config, boolean trainable) {
+        return enabled(create(model, config, trainable));
+    }
+
+    static AdaLoraAdapter create(CausalLM model, AdaLoraConfig config, boolean trainable) {
         Map<String, Linear> targets = targets(model, AdaLoraConfig.PEFT_TYPE, config.modules());
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
@@ -60,7 +65,7 @@ public final class AdaLoraAdapter extends LinearAdapter {
             targets.forEach((path, linear) -> layers.add(new AdaLoraLayer(model, config, path, linear, trainable)));
             List<AdapterPart> parts = new ArrayList<>(layers);
             parts.addAll(config.modules().savedModules(model, targets.keySet(), trainable));
-            return construction.complete(enabled(new AdaLoraAdapter(model, config, targets, layers, parts)));
+            return construction.complete(new AdaLoraAdapter(model, config, targets, layers, parts));
         }
     }
 

@@ -11,6 +11,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.SharedProduct;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
@@ -19,7 +20,7 @@ import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + scale * B (E * (A dropout(x)))}: a singular value decomposition with values E (Zhang et al. 2023). */
-final class AdaLoraLayer extends AdaptedLinear {
+final class AdaLoraLayer extends AdaptedLinear implements SharedProduct {
 
     private static final double INITIAL_DEVIATION = 0.02;
 
@@ -51,11 +52,18 @@ final class AdaLoraLayer extends AdaptedLinear {
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
+        return linear.project(x, context).addScaled(product(Dropout.of(context).apply(x, dropout)), scale);
+    }
+
+    @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        return output.addScaled(product(x), scale);
+    }
+
+    private Tensor product(Tensor x) {
         DType dtype = x.dtype();
         Tensor scaledA = loraA.as(dtype).mul(loraE.as(dtype)); // [rank, in]
-        Tensor low = Functional.linear(Dropout.of(context).apply(x, dropout), scaledA, null); // [..., rank]
-        Tensor high = Functional.linear(low, loraB.as(dtype), null); // [..., out]
-        return linear.project(x, context).addScaled(high, scale);
+        return Functional.linear(Functional.linear(x, scaledA, null), loraB.as(dtype), null); // [..., out]
     }
 
     @Override

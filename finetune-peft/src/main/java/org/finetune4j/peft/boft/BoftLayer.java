@@ -84,15 +84,22 @@ final class BoftLayer extends RotatedInputLayer {
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
-        DType dtype = x.dtype();
-        Tensor blocks = withDropout(blocks(dtype), Dropout.of(context));
-        Tensor output = linear.project(turned(x, blocks, false), context);
-        Parameter bias = linear.bias();
-        Tensor scale = scales.as(dtype).view(-1); // [out]
+        Tensor blocks = withDropout(blocks(x.dtype()), Dropout.of(context));
+        return scaled(linear.project(turned(x, blocks, false), context));
+    }
+
+    @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        return scaled(output);
+    }
+
+    private Tensor scaled(Tensor output) {
+        Parameter bias = base().bias();
+        Tensor scale = scales.as(output.dtype()).view(-1); // [out]
         if (bias == null) {
             return output.mul(scale);
         }
-        Tensor shift = bias.as(dtype);
+        Tensor shift = bias.as(output.dtype());
         return output.sub(shift).mul(scale).add(shift);
     }
 

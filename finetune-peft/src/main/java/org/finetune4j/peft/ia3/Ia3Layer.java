@@ -7,11 +7,12 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.SharedProduct;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y = l * base(x)}, or {@code y = base(l * x)} in a feed-forward layer (Liu et al. 2022). */
-final class Ia3Layer extends AdaptedLinear {
+final class Ia3Layer extends AdaptedLinear implements SharedProduct {
 
     private final Parameter scales;
     private final boolean ofInput;
@@ -29,10 +30,22 @@ final class Ia3Layer extends AdaptedLinear {
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
-        Tensor vector = scales.as(x.dtype()).view(-1); // [in] or [out]
-        return ofInput
-                ? linear.project(x.mul(vector), context)
-                : linear.project(x, context).mul(vector);
+        Tensor output = linear.project(inputOf(x), context);
+        return ofInput ? output : output.mul(vector(x));
+    }
+
+    @Override
+    public Tensor inputOf(Tensor x) {
+        return ofInput ? x.mul(vector(x)) : x;
+    }
+
+    @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        return ofInput ? output : output.mul(vector(x));
+    }
+
+    private Tensor vector(Tensor like) {
+        return scales.as(like.dtype()).view(-1); // [in] or [out]
     }
 
     @Override

@@ -56,6 +56,14 @@ final class DoraLayer extends LoraLayer {
     }
 
     @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        Tensor plain = withoutBias(base(), output);
+        Tensor factor = magnitude.as(x.dtype()).div(norm(base(), context).to(x.dtype())); // [out]
+        Tensor learned = low(x).matmul(loraB().as(x.dtype()).t()).mul(scale()); // [..., out]
+        return output.add(factor.mul(learned).add(factor.add(-1).mul(plain)));
+    }
+
+    @Override
     public @Nullable LowRankUpdate lowRank(Dropout active) {
         return null; // the base's own output is scaled, too
     }

@@ -84,6 +84,11 @@ public final class Lora implements PeftStrategy {
     }
 
     @Override
+    public LoraAdapter create(CausalLM model, boolean trainable) {
+        return LoraAdapter.create(model, config, trainable);
+    }
+
+    @Override
     public Map<String, Object> settings() {
         Map<String, Object> shown = new LinkedHashMap<>();
         shown.put("r", config.rank());

@@ -41,7 +41,6 @@ public final class LoraAdapter extends PeftAdapter {
     private final LoraConfig config;
     private final List<String> paths;
     private final List<LoraLayer> layers;
-    private final boolean addsOnly;
 
     private LoraAdapter(CausalLM model, LoraConfig config, List<String> paths, List<AdapterPart> parts) {
         super(model, parts);
@@ -51,24 +50,15 @@ public final class LoraAdapter extends PeftAdapter {
                 .filter(LoraLayer.class::isInstance)
                 .map(LoraLayer.class::cast)
                 .toList();
-        this.addsOnly = layers.size() == parts.size()
-                && !config.useDora()
-                && !config.initialization().takesFromBase()
-                && config.initialization() != LoraInitialization.LOFTQ;
     }
 
-    /**
-     * The adapted layers of an adapter that is nothing else than these.
-     *
-     * @param name what messages call the adapter
-     */
-    List<LoraLayer> layersAlone(String name) {
-        if (!addsOnly) {
-            throw new UserErrorException(
-                    "adapter '" + name + "' does more than add to linear layers (DoRA, trained biases"
-                            + " or modules, embeddings, parted weights): it cannot be used side by side with others");
-        }
+    List<LoraLayer> layers() {
         return layers;
+    }
+
+    @Override
+    protected boolean changesBase() {
+        return config.initialization().takesFromBase() || config.initialization() == LoraInitialization.LOFTQ;
     }
 
     /** Adapts the layers and tables that {@code config} targets, with new matrices. */

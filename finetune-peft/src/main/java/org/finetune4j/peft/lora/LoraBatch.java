@@ -9,12 +9,14 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.RowGroups;
+import org.finetune4j.peft.PeftAdapter;
+import org.finetune4j.peft.RowPlaces;
 import org.finetune4j.strategy.AdapterSet;
 import org.finetune4j.tensor.Device;
 
 /**
- * Lets every row of a batch use a LoRA adapter of its own: the base computes all rows at once, and each adapter adds to its
- * rows. Adapters stay where they are, in an {@link AdapterSet}; of which none can be active meanwhile. For inference.
+ * Lets every row of a batch use an adapter of its own, a LoRA adapter or any other that changes linear layers: the base computes all rows
+ * at once, and each adapter makes of its rows what it makes of them alone. Adapters stay where they are, in an {@link AdapterSet}; of which none can be active meanwhile. For inference.
  *
  * <pre>{@code
  * try (LoraBatch batch = LoraBatch.of(model, adapters)) {
@@ -29,12 +31,12 @@ public final class LoraBatch implements AutoCloseable {
     public static final String BASE = "";
 
     private final List<String> names;
-    private final LoraPlaces places;
+    private final RowPlaces places;
     private volatile boolean closed;
 
     private LoraBatch(CausalLM model, List<String> names) {
         this.names = names;
-        this.places = new LoraPlaces(model);
+        this.places = new RowPlaces(model);
     }
 
     /**
@@ -43,8 +45,8 @@ public final class LoraBatch implements AutoCloseable {
      * @param model carries the adapters
      * @param adapters of this model
      * @return the batch, which the caller closes
-     * @throws UserErrorException when one of them is no LoRA adapter, or does more than add to linear layers (DoRA, trained
-     *     biases or modules, embeddings, experts)
+     * @throws UserErrorException when one of them does more than change linear layers (trained biases or modules, embeddings,
+     *     experts, prompts)
      */
     public static LoraBatch of(CausalLM model, AdapterSet adapters) {
         adapters.deactivate();
@@ -52,9 +54,9 @@ public final class LoraBatch implements AutoCloseable {
         try {
             for (int number = 0; number < batch.names.size(); number++) {
                 String name = batch.names.get(number);
-                if (!(adapters.get(name) instanceof LoraAdapter adapter)) {
-                    throw new UserErrorException("adapter '" + name + "' is no LoRA adapter: only those can be used"
-                            + " side by side in one batch");
+                if (!(adapters.get(name) instanceof PeftAdapter adapter)) {
+                    throw new UserErrorException(
+                            "adapter '" + name + "' is of no PEFT method: it cannot be used side by side with others");
                 }
                 batch.places.add(number, name, adapter);
             }

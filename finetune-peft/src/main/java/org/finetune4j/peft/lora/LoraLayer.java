@@ -15,6 +15,7 @@ import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.BlockRotations;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
+import org.finetune4j.peft.SharedProduct;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
@@ -24,7 +25,7 @@ import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + scale * (B A dropout(x) + b)} (Hu et al. 2021); b is there with {@code lora_bias} only. */
-class LoraLayer extends AdaptedLinear {
+class LoraLayer extends AdaptedLinear implements SharedProduct {
 
     private static final double NEARLY_SINGULAR = 1e-8;
 
@@ -97,25 +98,20 @@ class LoraLayer extends AdaptedLinear {
         return loraBias == null && active.probability(dropout) == 0 ? new LowRankUpdate(loraA, loraB, scale) : null;
     }
 
-    /** What this layer adds to the base's output: [..., in] to [..., out]. */
-    final Tensor added(Tensor x, SequenceContext context) {
-        Tensor low = low(dropped(x, context)); // [..., rank]
-        Tensor added = Functional.linear(low, loraB.as(x.dtype()), null).mul(scale);
-        return loraBias == null ? added : added.addScaled(loraBias.as(x.dtype()), scale);
+    @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        Tensor high = Functional.linear(low(x), loraB.as(x.dtype()), null); // [..., out]
+        Tensor all = output.addScaled(high, scale);
+        return loraBias == null ? all : all.addScaled(loraBias.as(x.dtype()), scale);
     }
 
     /** Adds to the base's output of the same rows, in place: [rows, in] to [rows, out]. */
-    final void addTo(Tensor output, Tensor rows, @Nullable SequenceContext context) {
+    private void addTo(Tensor output, Tensor rows, @Nullable SequenceContext context) {
         output.addMatrixProductInPlace(
                 low(dropped(rows, context)), loraB.as(rows.dtype()).t(), scale);
         if (loraBias != null) {
             output.addScaledInPlace(loraBias.as(rows.dtype()), scale);
         }
-    }
-
-    /** Whether this adds a vector of its own to each output. */
-    final boolean hasBias() {
-        return loraBias != null;
     }
 
     /** {@code A x}: [rows, in] to [rows, rank]. */

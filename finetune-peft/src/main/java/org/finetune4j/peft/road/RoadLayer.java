@@ -10,6 +10,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.SharedProduct;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -17,7 +18,7 @@ import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y' = c * y + s * turned(y)}: the halves of a group of outputs are turned against each other, {@code (a, b)} to {@code (-b, a)}. */
-final class RoadLayer extends AdaptedLinear {
+final class RoadLayer extends AdaptedLinear implements SharedProduct {
 
     private static final double STANDARD_DEVIATION = 0.5;
 
@@ -52,6 +53,11 @@ final class RoadLayer extends AdaptedLinear {
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         return turned(linear.project(x, context));
+    }
+
+    @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        return turned(output);
     }
 
     /** Turns the last dimension, [..., out]. */

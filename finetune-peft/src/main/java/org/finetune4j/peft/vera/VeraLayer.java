@@ -9,6 +9,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.InitialValues;
+import org.finetune4j.peft.SharedProduct;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
@@ -16,7 +17,7 @@ import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /** {@code y = base(x) + b * (B[:out] (d * (A[:, :in] dropout(x))))} with trained vectors b and d (Kopiczko et al. 2024). */
-final class VeraLayer extends AdaptedLinear {
+final class VeraLayer extends AdaptedLinear implements SharedProduct {
 
     private final VeraProjection projection;
     private final Parameter lambdaB;
@@ -40,10 +41,19 @@ final class VeraLayer extends AdaptedLinear {
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
+        return linear.project(x, context).add(added(Dropout.of(context).apply(x, dropout)));
+    }
+
+    @Override
+    public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
+        return output.add(added(x));
+    }
+
+    private Tensor added(Tensor x) {
         DType dtype = x.dtype();
-        Tensor low = Functional.linear(Dropout.of(context).apply(x, dropout), matrixA(dtype), null); // [..., rank]
+        Tensor low = Functional.linear(x, matrixA(dtype), null); // [..., rank]
         Tensor high = Functional.linear(low.mul(lambdaD.as(dtype)), matrixB(dtype), null); // [..., out]
-        return linear.project(x, context).add(high.mul(lambdaB.as(dtype)));
+        return high.mul(lambdaB.as(dtype));
     }
 
     /** The shared matrix cut to this layer: [rank, in]. */

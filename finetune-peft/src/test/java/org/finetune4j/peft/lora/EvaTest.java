@@ -99,7 +99,7 @@ class EvaTest {
                 CausalLM model = llama()) {
             Map<String, Tensor> inputs = labelledInputs(model, batch);
             try (LoraAdapter adapter = eva(1).build().attach(model, List.of(batch))) {
-                adapter.layersAlone("eva").forEach(layer -> {
+                adapter.layers().forEach(layer -> {
                     Tensor a = layer.loraA().value().detach(); // [rank, in]
                     Tensor x = inputs.get(layer.path());
                     Tensor centred = x.sub(x.mean(0, true));
@@ -157,7 +157,7 @@ class EvaTest {
             Batch batch = batch(golden);
             // PEFT goes over its data again until nothing moves: here it saw the batch twice.
             try (LoraAdapter adapter = eva(rho).build().attach(model, List.of(batch, batch))) {
-                adapter.layersAlone("eva").forEach(layer -> {
+                adapter.layers().forEach(layer -> {
                     Tensor a = layer.loraA().value().detach();
                     Tensor expected = golden.tensor(name + "." + layer.path());
                     assertArrayEquals(expected.shape(), a.shape(), layer.path());
@@ -192,7 +192,7 @@ class EvaTest {
         try (TensorScope scope = TensorScope.open();
                 CausalLM model = llama();
                 LoraAdapter adapter = eva(1).eva(white).build().attach(model, batch)) {
-            adapter.layersAlone("eva").forEach(layer -> {
+            adapter.layers().forEach(layer -> {
                 double[] lengths =
                         layer.loraA().value().detach().square().sum(1, false).toDoubleArray();
                 for (int i = 1; i < RANK; i++) {
@@ -236,7 +236,7 @@ class EvaTest {
             int layers = (int) model.linearLayerNames().stream()
                     .filter(path -> !path.equals("lm_head"))
                     .count();
-            List<Long> ranks = adapter.layersAlone("eva").stream()
+            List<Long> ranks = adapter.layers().stream()
                     .map(layer -> layer.loraA().value().size(0))
                     .toList();
             assertEquals(
@@ -245,7 +245,7 @@ class EvaTest {
             assertTrue(ranks.stream().allMatch(rank -> rank <= 2 * RANK), ranks::toString);
             assertTrue(ranks.stream().distinct().count() > 1, ranks::toString);
             // The scale stays what it was, since alpha goes with the rank.
-            assertTrue(adapter.layersAlone("eva").stream().allMatch(layer -> layer.scale() == 2));
+            assertTrue(adapter.layers().stream().allMatch(layer -> layer.scale() == 2));
         }
     }
 

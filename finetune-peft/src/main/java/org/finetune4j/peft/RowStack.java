@@ -1,8 +1,9 @@
-package org.finetune4j.peft.lora;
+package org.finetune4j.peft;
 
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.RowGroups;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -14,7 +15,7 @@ import org.finetune4j.tensor.Tensors;
  * S-LoRA and Punica do with kernels of their own): {@code output += where(own, x A^T, 0) B^T}, where a row's own columns are those of
  * its adapter. It costs arithmetic with columns that are thrown away, and saves four operations for every adapter.
  */
-final class LoraStack implements AutoCloseable {
+final class RowStack implements AutoCloseable {
 
     private final int[] adapters;
     private final int[] ranks;
@@ -22,19 +23,19 @@ final class LoraStack implements AutoCloseable {
     private final Tensor up; // [sum of ranks, out], with the adapters' scales
     private final DType dtype;
 
-    /** @param layers of the adapters of these numbers, in their order; none has a bias */
-    LoraStack(int[] adapters, List<LoraLayer> layers, DType dtype) {
+    /** @param layers what the adapters of these numbers add, in their order */
+    RowStack(int[] adapters, List<LowRankUpdate> layers, DType dtype) {
         this.adapters = adapters;
         this.ranks = layers.stream()
-                .mapToInt(layer -> (int) layer.loraA().value().size(0))
+                .mapToInt(layer -> (int) layer.a().value().size(0))
                 .toArray();
         this.dtype = dtype;
         try (TensorScope scope = TensorScope.open()) {
             List<Tensor> as = new ArrayList<>();
             List<Tensor> bs = new ArrayList<>();
-            for (LoraLayer layer : layers) {
-                as.add(layer.loraA().as(dtype)); // [rank, in]
-                bs.add(layer.loraB().as(dtype).t().mul(layer.scale())); // [rank, out]
+            for (LowRankUpdate layer : layers) {
+                as.add(layer.a().as(dtype)); // [rank, in]
+                bs.add(layer.b().as(dtype).t().mul(layer.scale())); // [rank, out]
             }
             this.down = Tensors.cat(as, 0).t().unscoped();
             this.up = Tensors.cat(bs, 0).unscoped();

@@ -1,4 +1,4 @@
-package org.finetune4j.peft.lora;
+package org.finetune4j.peft;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,14 +12,14 @@ import org.finetune4j.nn.RowGroups;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** The layers of a model where several numbered LoRA adapters are used side by side. */
-final class LoraPlaces implements AutoCloseable {
+/** The layers of a model where several numbered adapters are used side by side: each row of a batch has its own. */
+public final class RowPlaces implements AutoCloseable {
 
     /** What adapters that are put together may take, beside themselves. */
     private static final long MOST_JOINED_BYTES = 256L << 20;
 
     private final CausalLM model;
-    private final Map<Linear, LoraRows> layers = new LinkedHashMap<>();
+    private final Map<Linear, RowLayers> layers = new LinkedHashMap<>();
     private final List<Linear> extended = new ArrayList<>();
 
     /** The masks of one pass, which are the same for all layers that the same adapters have. */
@@ -31,7 +31,12 @@ final class LoraPlaces implements AutoCloseable {
     /** Which columns of adapters side by side are not a row's own. */
     private record Mask(int[] adapters, int[] ranks, Tensor others) {}
 
-    LoraPlaces(CausalLM model) {
+    /**
+     * No places yet.
+     *
+     * @param model whose layers become places
+     */
+    public RowPlaces(CausalLM model) {
         this.model = model;
     }
 
@@ -39,22 +44,24 @@ final class LoraPlaces implements AutoCloseable {
     void addAll() {
         model.network().layers().forEach(block -> block.namedModules().forEach((path, module) -> {
             if (module instanceof Linear linear && !isExpert(path)) {
-                layers.put(linear, new LoraRows(this));
+                layers.put(linear, new RowLayers(this));
             }
         }));
-        layers.put(model.network().outputLayer(), new LoraRows(this));
+        layers.put(model.network().outputLayer(), new RowLayers(this));
     }
 
     /**
      * Adds an adapter; where it adapts a layer that is no place yet, that becomes one.
      *
+     * @param number of the adapter
      * @param name what messages call it
-     * @throws UserErrorException when it does more than add to layers that see rows; then nothing of it is added
+     * @param adapter of the same model, not enabled
+     * @throws UserErrorException when it does more than change linear layers that see rows; then nothing of it is added
      */
-    void add(int number, String name, LoraAdapter adapter) {
-        List<LoraLayer> own = adapter.layersAlone(name);
+    public void add(int number, String name, PeftAdapter adapter) {
+        List<AdaptedLinear> own = adapter.layersForRows(name);
         own.forEach(layer -> requireRows(name, layer));
-        own.forEach(layer -> layers.computeIfAbsent(layer.base(), linear -> new LoraRows(this))
+        own.forEach(layer -> layers.computeIfAbsent(layer.base(), linear -> new RowLayers(this))
                 .add(number, layer));
     }
 
@@ -63,7 +70,7 @@ final class LoraPlaces implements AutoCloseable {
     }
 
     /** Lets the layers ask for the adapters of their rows. */
-    void extend() {
+    public void extend() {
         model.alone(() -> layers.forEach((linear, rows) -> {
             linear.extend(rows);
             extended.add(linear);
@@ -81,7 +88,7 @@ final class LoraPlaces implements AutoCloseable {
         joinedBytes -= bytes;
     }
 
-    /** As {@link LoraStack#others}, made once a pass; to be used while nobody else can ask. */
+    /** As {@link RowStack#others}, made once a pass; to be used while nobody else can ask. */
     @SuppressWarnings("ReferenceEquality") // groups belong to one pass
     synchronized Tensor others(RowGroups groups, Tensor x, int[] adapters, int[] ranks) {
         if (masked != groups) {
@@ -93,7 +100,7 @@ final class LoraPlaces implements AutoCloseable {
                 return mask.others;
             }
         }
-        Tensor others = LoraStack.others(groups, Math.toIntExact(x.size(0)), adapters, ranks)
+        Tensor others = RowStack.others(groups, Math.toIntExact(x.size(0)), adapters, ranks)
                 .to(x.device())
                 .unscoped();
         masks.add(new Mask(adapters, ranks, others));
@@ -106,7 +113,7 @@ final class LoraPlaces implements AutoCloseable {
         masked = null;
     }
 
-    private void requireRows(String name, LoraLayer layer) {
+    private void requireRows(String name, AdaptedLinear layer) {
         boolean sees = layer.base() == model.network().outputLayer()
                 || (!isExpert("." + layer.path())
                         && model.network().layers().stream()
@@ -121,6 +128,7 @@ final class LoraPlaces implements AutoCloseable {
         return ("." + path).contains(".experts.");
     }
 
+    /** Lets the layers compute as the base alone; the adapters stay whose they are. */
     @Override
     public void close() {
         model.alone(() -> {
@@ -128,7 +136,7 @@ final class LoraPlaces implements AutoCloseable {
             extended.clear();
         });
         synchronized (this) {
-            layers.values().forEach(LoraRows::free);
+            layers.values().forEach(RowLayers::free);
             freeMasks();
         }
     }

@@ -1,40 +1,43 @@
-package org.finetune4j.peft.lora;
+package org.finetune4j.peft;
 
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.RowGroups;
+import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.PooledAdapter;
 import org.finetune4j.strategy.RowAdapterPool;
 
 /**
- * LoRA adapters that come and go while a model answers. All layers that see rows are places of adapters from the start, so that
+ * Adapters of any method that changes linear layers, which come and go while a model answers. All layers that see rows are places of adapters from the start, so that
  * loading one waits for no pass, and no pass for it.
  */
-final class LoraPool implements RowAdapterPool {
+final class RowPool implements RowAdapterPool {
 
-    private final LoraPlaces places;
-    private final Function<Path, LoraAdapter> reader;
+    private final CausalLM model;
+    private final RowPlaces places;
     private final AtomicInteger next = new AtomicInteger();
 
-    /** @param reader reads a stored adapter without enabling it */
-    LoraPool(CausalLM model, Function<Path, LoraAdapter> reader) {
-        this.reader = reader;
-        this.places = new LoraPlaces(model);
+    RowPool(CausalLM model) {
+        this.model = model;
+        this.places = new RowPlaces(model);
         places.addAll();
         places.extend();
     }
 
     @Override
     public PooledAdapter load(Path directory) {
-        LoraAdapter adapter = reader.apply(directory);
+        if (!(AdapterFormat.of(directory) instanceof PeftMethod method)) {
+            throw new UserErrorException(
+                    directory + ": adapters of this kind cannot be used side by side with others: only PEFT's can");
+        }
+        PeftAdapter adapter = method.aside(model, directory);
         int number = next.getAndIncrement();
         try {
             String name = directory.getFileName().toString();
@@ -48,7 +51,7 @@ final class LoraPool implements RowAdapterPool {
     }
 
     /** Rows of several adapters are computed together: what is no number in one would reach the others. */
-    private static void requireFinite(String name, LoraAdapter adapter) {
+    private static void requireFinite(String name, PeftAdapter adapter) {
         adapter.parametersByKey().forEach((key, parameter) -> {
             if (!parameter.value().isFinite()) {
                 throw new UserErrorException(
@@ -65,12 +68,12 @@ final class LoraPool implements RowAdapterPool {
     private final class Loaded implements PooledAdapter {
 
         private final int number;
-        private final LoraAdapter adapter;
+        private final PeftAdapter adapter;
         private final long bytes;
         private final RowAdapters rows;
         private final AtomicBoolean closed = new AtomicBoolean();
 
-        private Loaded(int number, LoraAdapter adapter) {
+        private Loaded(int number, PeftAdapter adapter) {
             this.number = number;
             this.adapter = adapter;
             this.bytes = adapter.parametersByKey().values().stream()
