@@ -53,6 +53,7 @@ class DyingRanksTest {
             assertTrue(said.contains("restart 1 of 3 with " + (failure == Failure.CUT ? 1 : 2) + " ranks"), context);
             List<Double> expected = losses(undisturbed);
             List<Double> found = losses(output);
+            assertEquals(STEPS, expected.size(), "steps that were logged");
             assertEquals(expected.size(), found.size(), context);
             for (int i = 0; i < expected.size(); i++) {
                 assertEquals(

@@ -94,6 +94,7 @@ class LaunchCommandTest {
         assertEquals(names(alone), names(together));
         List<JsonNode> expected = steps(alone);
         List<JsonNode> found = steps(together);
+        assertEquals(4, expected.size(), "steps that were logged");
         assertEquals(expected.size(), found.size());
         for (int i = 0; i < expected.size(); i++) {
             for (String key : List.of("loss", "grad_norm")) {

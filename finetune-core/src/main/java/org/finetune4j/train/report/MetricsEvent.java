@@ -76,7 +76,7 @@ final class MetricsEvent {
         event.number("epoch", metrics.epoch());
         event.number("loss", metrics.loss());
         event.number("learning_rate", metrics.learningRate());
-        event.number("gradient_norm", metrics.gradientNorm());
+        event.number("grad_norm", metrics.gradientNorm());
         event.json.put("tokens", metrics.tokens());
         event.json.put("labelled_tokens", metrics.labelledTokens());
         event.number("tokens_per_second", metrics.tokensPerSecond());
@@ -278,7 +278,10 @@ final class MetricsEvent {
                 number("epoch"),
                 number("loss"),
                 number("learning_rate"),
-                number("gradient_norm"),
+                number(
+                        json.has("grad_norm")
+                                ? "grad_norm"
+                                : "gradient_norm"), // the second one in logs of earlier versions
                 json.path("tokens").longValue(),
                 json.path("labelled_tokens").longValue(),
                 number("tokens_per_second"),

@@ -298,7 +298,7 @@ const value = (event, key) => number(key in event ? event[key] : (event.metrics 
 
 async function showRuns() {
   const runs = await Promise.all([...chosenRuns].slice(0, COLORS).map(async id => (await ask('v1/runs/' + encodeURI(id))).json()));
-  const keys = new Set(['loss', 'learning_rate', 'gradient_norm', 'tokens_per_second']);
+  const keys = new Set(['loss', 'learning_rate', 'grad_norm', 'tokens_per_second']);
   for (const run of runs) {
     const last = run.steps[run.steps.length - 1];
     Object.keys((last && last.metrics) || {}).forEach(key => keys.add(key));
