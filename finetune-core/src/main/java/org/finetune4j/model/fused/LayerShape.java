@@ -3,7 +3,6 @@ package org.finetune4j.model.fused;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.AttentionProjections;
@@ -45,13 +44,6 @@ record LayerShape(
         RmsNorm postAttentionNorm,
         Projections gateUp,
         Projections down) {
-
-    /** Whether a matrix of the layer itself trains, and not only what a method added to it. */
-    boolean trainsWeights() {
-        return Stream.of(queryKeyValue, output, gateUp, down)
-                .flatMap(projections -> projections.linears().stream())
-                .anyMatch(linear -> linear.weight().isTrainable());
-    }
 
     /** The shape of a layer, or empty where it does anything else. */
     static Optional<LayerShape> of(DecoderLayer layer) {
