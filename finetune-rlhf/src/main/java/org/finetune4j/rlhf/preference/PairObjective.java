@@ -1,6 +1,7 @@
 package org.finetune4j.rlhf.preference;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.data.Batch;
@@ -27,6 +28,7 @@ public final class PairObjective extends ReferencedObjective {
     private final List<Term> terms;
     private final Likelihood likelihood;
     private final boolean referenced;
+    private final double tailWeight;
 
     /**
      * One of several losses.
@@ -48,11 +50,13 @@ public final class PairObjective extends ReferencedObjective {
         public static final Likelihood NONE = new Likelihood(0, false);
     }
 
-    private PairObjective(List<Term> terms, Likelihood likelihood, boolean referenced, ReferenceSource reference) {
+    private PairObjective(
+            List<Term> terms, Likelihood likelihood, boolean referenced, double tailWeight, ReferenceSource reference) {
         super(reference);
         this.terms = List.copyOf(terms);
         this.likelihood = likelihood;
         this.referenced = referenced;
+        this.tailWeight = tailWeight;
     }
 
     /**
@@ -105,7 +109,7 @@ public final class PairObjective extends ReferencedObjective {
      * @return the objective
      */
     public static PairObjective withReference(List<Term> terms, Likelihood likelihood) {
-        return new PairObjective(terms, likelihood, true, ReferenceSource.NONE);
+        return new PairObjective(terms, likelihood, true, 1, ReferenceSource.NONE);
     }
 
     /**
@@ -116,7 +120,7 @@ public final class PairObjective extends ReferencedObjective {
      * @return the objective
      */
     public static PairObjective withoutReference(List<Term> terms, Likelihood likelihood) {
-        return new PairObjective(terms, likelihood, false, ReferenceSource.NONE);
+        return new PairObjective(terms, likelihood, false, 1, ReferenceSource.NONE);
     }
 
     @Override
@@ -126,7 +130,22 @@ public final class PairObjective extends ReferencedObjective {
 
     @Override
     PairObjective with(ReferenceSource newReference) {
-        return new PairObjective(terms, likelihood, referenced, newReference);
+        return new PairObjective(terms, likelihood, referenced, tailWeight, newReference);
+    }
+
+    /**
+     * The same with less weight on what makes one answer longer than the other (LD-DPO, Liu et al. 2024, arXiv:2409.06411).
+     *
+     * @param weight what a token of the longer answer counts past the length of the shorter one, from 0 to 1
+     * @return the objective, for samples that say so
+     */
+    public PairObjective withTailWeight(double weight) {
+        return new PairObjective(terms, likelihood, referenced, weight, ReferenceSource.NONE);
+    }
+
+    /** {@return what a token of the longer answer counts past the length of the shorter one} */
+    public double tailWeight() {
+        return tailWeight;
     }
 
     /** {@return whether samples label the tokens of their prompts} */
@@ -150,29 +169,34 @@ public final class PairObjective extends ReferencedObjective {
     public LogprobLoss.Value loss(Batch batch, TokenLogprobs logprobs) {
         AnswerTokens parts = AnswerTokens.of(batch);
         double[] sums = parts.sums(logprobs);
-        List<Pair> pairs = pairs(parts, sums, reference(batch, parts));
+        List<PairLoss.Pair> pairs = pairs(parts, sums, reference(batch, parts));
         double[] byPart = new double[sums.length];
         double loss = 0;
-        for (int i = 0; i < pairs.size(); i++) {
-            for (Term term : terms) {
-                PairLoss.Value value = term.loss.of(pairs.get(i).chosen, pairs.get(i).rejected);
-                loss += term.weight * value.loss();
-                byPart[PARTS * i + 1] += term.weight * value.chosen();
-                byPart[PARTS * i + 2] += term.weight * value.rejected();
+        for (Term term : terms) {
+            List<PairLoss.Value> values = term.loss.ofAll(pairs);
+            for (int i = 0; i < values.size(); i++) {
+                loss += term.weight * values.get(i).loss();
+                byPart[PARTS * i + 1] += term.weight * values.get(i).chosen();
+                byPart[PARTS * i + 2] += term.weight * values.get(i).rejected();
             }
         }
+        double[] derivative = parts.spread(byPart);
+        double[] plain = likelihood.weight == 0 ? sums : parts.plainSums(logprobs);
         if (likelihood.weight != 0) {
             double tokens = likelihoodTokens(parts);
+            double[] likely = new double[sums.length];
             for (int part = 0; part < sums.length; part++) {
                 if (isLikely(part)) {
                     // The mean over the batch's tokens, as often as it has pairs: what is summed is divided by pairs.
                     double weight = likelihood.weight * pairs.size() / tokens;
-                    loss -= weight * sums[part];
-                    byPart[part] -= weight;
+                    loss -= weight * plain[part];
+                    likely[part] = -weight;
                 }
             }
+            double[] byLikelihood = parts.spreadEvenly(likely);
+            Arrays.setAll(derivative, token -> derivative[token] + byLikelihood[token]);
         }
-        return new LogprobLoss.Value(loss, parts.spread(byPart), metrics(parts, sums, pairs));
+        return new LogprobLoss.Value(loss, derivative, metrics(parts, plain, pairs));
     }
 
     private boolean isLikely(int part) {
@@ -187,21 +211,19 @@ public final class PairObjective extends ReferencedObjective {
         return tokens;
     }
 
-    private record Pair(Answer chosen, Answer rejected) {}
-
-    private static List<Pair> pairs(AnswerTokens parts, double[] sums, double[] reference) {
-        List<Pair> pairs = new ArrayList<>();
+    private static List<PairLoss.Pair> pairs(AnswerTokens parts, double[] sums, double[] reference) {
+        List<PairLoss.Pair> pairs = new ArrayList<>();
         for (int part = 0; part + 2 < parts.parts(); part += PARTS) {
-            pairs.add(new Pair(
+            pairs.add(new PairLoss.Pair(
                     new Answer(sums[part + 1], reference[part + 1], parts.count(part + 1)),
                     new Answer(sums[part + 2], reference[part + 2], parts.count(part + 2))));
         }
         return pairs;
     }
 
-    private Map<String, Average> metrics(AnswerTokens parts, double[] sums, List<Pair> pairs) {
+    private Map<String, Average> metrics(AnswerTokens parts, double[] sums, List<PairLoss.Pair> pairs) {
         PairMetrics metrics = new PairMetrics(terms.get(0).loss);
-        pairs.forEach(pair -> metrics.add(pair.chosen, pair.rejected));
+        pairs.forEach(pair -> metrics.add(pair.chosen(), pair.rejected()));
         if (likelihood.weight != 0) {
             double sum = 0;
             for (int part = 0; part < sums.length; part++) {

@@ -12,8 +12,19 @@ import org.finetune4j.rlhf.pair.TokenizedPair;
  *
  * @param sharing whether the tokens of their prompt are there once; otherwise each answer is a sequence of its own
  * @param prompts whether the tokens of the chosen answer's prompt are labelled too
+ * @param tailWeight what a token of the longer answer counts past the length of the shorter one
  */
-public record PairSampler(boolean sharing, boolean prompts) implements PairDataset.Sampler {
+public record PairSampler(boolean sharing, boolean prompts, double tailWeight) implements PairDataset.Sampler {
+
+    /**
+     * Answers all of whose tokens count alike.
+     *
+     * @param sharing whether the tokens of their prompt are there once
+     * @param prompts whether the tokens of the chosen answer's prompt are labelled too
+     */
+    public PairSampler(boolean sharing, boolean prompts) {
+        this(sharing, prompts, 1);
+    }
 
     @Override
     public Sample sample(TokenizedPair pair, PreferencePair record) {
@@ -40,8 +51,9 @@ public record PairSampler(boolean sharing, boolean prompts) implements PairDatas
             labels[i] = row.inputIds()[i];
             prompt++;
         }
-        return new Sample(row.inputIds(), labels, row.positionIds())
+        Sample sample = new Sample(row.inputIds(), labels, row.positionIds())
                 .with(PreferenceColumns.ANSWER_TOKENS, prompt, learned(pair.chosen()), learned(pair.rejected()));
+        return tailWeight == 1 ? sample : sample.with(PreferenceColumns.TAIL_WEIGHT, (float) tailWeight);
     }
 
     /** How many tokens of a sequence are learned: all marked ones that come after another. */

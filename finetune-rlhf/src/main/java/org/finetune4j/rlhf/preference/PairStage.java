@@ -57,6 +57,6 @@ public final class PairStage extends PreferenceStage {
                 model.tokenizer(),
                 options,
                 layout().promptLimit(),
-                new PairSampler(layout().shares(model), objective.labelsPrompts())));
+                new PairSampler(layout().shares(model), objective.labelsPrompts(), objective.tailWeight())));
     }
 }

@@ -13,6 +13,12 @@ public final class PreferenceColumns {
     /** The reference model's log-probability of each part, the sum over its tokens. */
     public static final String REFERENCE = "reference_logprobs";
 
+    /**
+     * What a token of a pair's longer answer counts past the length of the shorter one (LD-DPO), a number a pair; 1 where a batch
+     * has no such column.
+     */
+    public static final String TAIL_WEIGHT = "tail_weight";
+
     /** Whether a judged answer was found good, 1, or bad, 0. */
     public static final String DESIRABLE = "desirable";
 

@@ -40,8 +40,9 @@ public final class PreferenceStages {
             PairObjective objective = referenced
                     ? PairObjective.withReference(terms, likelihood)
                     : PairObjective.withoutReference(terms, likelihood);
+            double tailWeight = own.number("ld_alpha", 1, 0, 1);
             SampleLayout layout = own.layout(referenced);
-            return new PairStage(name(), objective, own.shown(), layout);
+            return new PairStage(name(), objective.withTailWeight(tailWeight), own.shown(), layout);
         }
     }
 

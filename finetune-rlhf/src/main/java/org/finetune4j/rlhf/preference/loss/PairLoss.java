@@ -1,5 +1,7 @@
 package org.finetune4j.rlhf.preference.loss;
 
+import java.util.List;
+
 /** The loss of a pair of answers to one prompt, of which the first was preferred. */
 public interface PairLoss {
 
@@ -11,6 +13,24 @@ public interface PairLoss {
      * @return the loss and its derivatives
      */
     Value of(Answer chosen, Answer rejected);
+
+    /**
+     * Two answers to one prompt.
+     *
+     * @param chosen the preferred one
+     * @param rejected the other one
+     */
+    record Pair(Answer chosen, Answer rejected) {}
+
+    /**
+     * The losses of a batch.
+     *
+     * @param pairs of one batch
+     * @return a loss for each of them, with the derivatives of all losses by its own two answers
+     */
+    default List<Value> ofAll(List<Pair> pairs) {
+        return pairs.stream().map(pair -> of(pair.chosen, pair.rejected)).toList();
+    }
 
     /** {@return what a log-ratio is multiplied by to become a reward} */
     double beta();

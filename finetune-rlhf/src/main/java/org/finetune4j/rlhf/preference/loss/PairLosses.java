@@ -21,13 +21,15 @@ public final class PairLosses {
             "bco_pair",
             "sppo_hard",
             "sigmoid_norm",
-            "discopop");
+            "discopop",
+            "aot",
+            "aot_unpaired");
 
     /** Those that look at the difference of two answers alone, as other divergences need it. */
     private static final List<String> OF_DIFFERENCES =
             List.of("sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "cdpo", "discopop");
 
-    private static final List<String> SMOOTHED = List.of("robust", "cdpo", "exo_pair");
+    private static final List<String> SMOOTHED = List.of("robust", "cdpo", "exo_pair", "aot", "aot_unpaired");
 
     private PairLosses() {}
 
@@ -56,6 +58,8 @@ public final class PairLosses {
             case "sppo_hard" -> new SppoLoss(beta);
             case "sigmoid_norm" -> new NormalisedSigmoidLoss(beta);
             case "discopop" -> new DiscopopLoss(beta, DiscopopLoss.DEFAULT_TAU);
+            case "aot" -> new AotLoss(beta, labelSmoothing, true);
+            case "aot_unpaired" -> new AotLoss(beta, labelSmoothing, false);
             default ->
                 throw new UserErrorException("there is no loss_type '" + name + "'" + Suggestions.among(name, NAMES));
         };
