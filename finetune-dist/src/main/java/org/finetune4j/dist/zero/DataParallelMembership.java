@@ -9,7 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.communicator.Communicator;
@@ -17,16 +19,20 @@ import org.finetune4j.dist.communicator.Reduction;
 import org.finetune4j.dist.zero.ModelParts.SharedExperts;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.nn.Residency;
+import org.finetune4j.nn.ShardedValue;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.arguments.ShardingOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Average;
+import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.group.Pass;
 import org.finetune4j.train.group.SharedWork;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.optimizer.Optimizer;
@@ -51,6 +57,10 @@ public class DataParallelMembership implements Membership {
     private @Nullable Optimizer optimizer;
     private long gradientBytes;
     private final SlicedStates slices;
+    private final CommunicationMeter meter = new CommunicationMeter();
+    private final TrainingArguments arguments;
+    private int passes;
+    private double[] bytesOfStep = {};
 
     /**
      * Brings the model into the form in which the ranks share it.
@@ -75,6 +85,9 @@ public class DataParallelMembership implements Membership {
         this.parts = parts;
         this.model = model;
         this.strategy = strategy;
+        this.arguments = arguments;
+        meter.add(world);
+        meter.add(data);
         this.inWorld = new GroupMessages(world);
         this.inData = new GroupMessages(data);
         this.first = new FirstRank(world, parts);
@@ -99,6 +112,8 @@ public class DataParallelMembership implements Membership {
         if (experts == null) {
             this.gradients = sharing(data, here, whole, sharding);
         } else {
+            meter.add(experts.sharers());
+            meter.add(experts.copies());
             List<Parameter> common =
                     here.stream().filter(each -> !experts.owns(each)).toList();
             List<Parameter> own = here.stream().filter(experts::owns).toList();
@@ -202,6 +217,13 @@ public class DataParallelMembership implements Membership {
     }
 
     @Override
+    public OptionalDouble run(Backpropagation backpropagation, List<Pass> ownPasses, BooleanSupplier stop) {
+        passes = ownPasses.size();
+        meter.begin();
+        return Membership.super.run(backpropagation, ownPasses, stop);
+    }
+
+    @Override
     public void reduceGradients() {
         gradientBytes = gradientBytes();
         gradients.reduce();
@@ -251,7 +273,45 @@ public class DataParallelMembership implements Membership {
 
     @Override
     public Sums sum(double loss, Map<String, Average> metrics) {
-        return sum(data, loss, metrics);
+        Sums all = sum(data, loss, metrics);
+        if (data.size() == 1) {
+            return all;
+        }
+        Map<String, Average> more = new LinkedHashMap<>(all.metrics());
+        more.putAll(meter.take(bytesOfStep()));
+        return new Sums(all.loss(), more);
+    }
+
+    /** Once a step, and once a pass: what a rank sends by the formulas of ZeRO, beside what stages, slices and experts need. */
+    private double bytesOfStep() {
+        if (bytesOfStep.length == 0) {
+            double once = 0;
+            double everyPass = 0;
+            int forwards = arguments.checkpointing().everyLayers() > 0 ? 2 : 1;
+            Set<Parameter> inLayers = Collections.newSetFromMap(new IdentityHashMap<>());
+            Set<Parameter> comingBack = Collections.newSetFromMap(new IdentityHashMap<>());
+            List<? extends DecoderLayer> layers = model.network().layers();
+            layers.forEach(layer -> inLayers.addAll(layer.allParameters()));
+            // What the last layer was gathered for is still there when it goes back, as tables are.
+            layers.subList(0, layers.size() - 1).forEach(layer -> comingBack.addAll(layer.allParameters()));
+            Set<Parameter> all = Collections.newSetFromMap(new IdentityHashMap<>());
+            all.addAll(model.network().allParameters());
+            all.addAll(strategy.trainableParameters());
+            for (Parameter parameter : all) {
+                int ranks = sharers(parameter).size();
+                double ring = (ranks - 1.0) / ranks;
+                boolean shared =
+                        parameter.form() instanceof ShardedValue || parameter.compressed() instanceof PackedShard;
+                double weights = ring * parameter.bytes() * (shared ? ranks : 1);
+                boolean early = arguments.sharding().stage() >= 2;
+                boolean trains = parameter.isTrainable() && parts.isHere(parameter);
+                int gathers = (inLayers.contains(parameter) ? forwards : 1) + (comingBack.contains(parameter) ? 1 : 0);
+                everyPass += (shared ? gathers * weights : 0) + (trains && early ? weights : 0);
+                once += shared || !trains ? 0 : early ? weights : 2 * weights;
+            }
+            bytesOfStep = new double[] {once, everyPass};
+        }
+        return bytesOfStep[0] + passes * bytesOfStep[1];
     }
 
     /**
@@ -308,7 +368,7 @@ public class DataParallelMembership implements Membership {
         Optimizer made = gradients.optimizer(provider, here, tables, options);
         optimizer = made;
         slices.of(made, gradients::held);
-        return made;
+        return new RanksOptimizer(made, meter::end, () -> {});
     }
 
     @Override

@@ -5,7 +5,7 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.train.optimizer.Optimizer;
 
 /**
- * An optimizer of what one rank updates, after which the ranks tell each other what they have made.
+ * An optimizer of what one rank updates, after which something follows: the ranks tell each other what they have made.
  *
  * @param own of this rank
  * @param exchange brings the new weights to all ranks

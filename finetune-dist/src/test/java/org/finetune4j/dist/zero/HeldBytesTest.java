@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.group.TrainingGroup;
@@ -79,6 +81,21 @@ class HeldBytesTest {
         double each = parameters * (ranks - 1) / ranks * (STEPS + 1);
         // The weights are read in the end, without a word between the ranks.
         near("sent", (stage == 1 ? 2 : passes + 1) * each, measured("full", ranks, stage, passes).sent);
+    }
+
+    /** The step before the last and its successor: the first has no end of another one in it. */
+    @ParameterizedTest(name = "{0}, stage {2} on {1} ranks, {3} passes a step")
+    @CsvSource({"full, 2, 1, 1", "full, 2, 2, 2", "full, 3, 2, 1", "full, 2, 3, 2", "lora, 2, 3, 1"})
+    void everyStepTellsWhatItSentBesideTheFormulaAndHowLongItWaited(String method, int ranks, int stage, int batches) {
+        RanksTraining training = new RanksTraining("llama", method)
+                .samples(2 * batches * ranks)
+                .with(arguments -> arguments.maxSteps(STEPS).batchSize(2).gradientAccumulationSteps(batches * ranks));
+        List<StepMetrics> steps = training.on(ranks, stage).get(0).steps();
+        Map<String, Double> metrics = steps.get(steps.size() - 1).metrics();
+        double formula = metrics.get("communication/bytes_formula");
+        assertEquals(formula, metrics.get("communication/bytes_sent"), 0.05 * formula + 2000);
+        double waited = metrics.get("communication/seconds_waited");
+        assertTrue(waited >= 0 && waited <= metrics.get("communication/step_seconds"), metrics::toString);
     }
 
     @ParameterizedTest(name = "{0} ranks")
