@@ -19,11 +19,9 @@ import org.finetune4j.dist.communicator.Reduction;
 import org.finetune4j.dist.zero.ModelParts.SharedExperts;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.nn.Residency;
-import org.finetune4j.nn.ShardedValue;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -60,7 +58,7 @@ public class DataParallelMembership implements Membership {
     private final CommunicationMeter meter = new CommunicationMeter();
     private final TrainingArguments arguments;
     private int passes;
-    private double[] bytesOfStep = {};
+    private @Nullable SentBytes formula;
 
     /**
      * Brings the model into the form in which the ranks share it.
@@ -278,40 +276,20 @@ public class DataParallelMembership implements Membership {
             return all;
         }
         Map<String, Average> more = new LinkedHashMap<>(all.metrics());
-        more.putAll(meter.take(bytesOfStep()));
+        more.putAll(meter.take(formula().of(passes)));
         return new Sums(all.loss(), more);
     }
 
-    /** Once a step, and once a pass: what a rank sends by the formulas of ZeRO, beside what stages, slices and experts need. */
-    private double bytesOfStep() {
-        if (bytesOfStep.length == 0) {
-            double once = 0;
-            double everyPass = 0;
-            int forwards = arguments.checkpointing().everyLayers() > 0 ? 2 : 1;
-            Set<Parameter> inLayers = Collections.newSetFromMap(new IdentityHashMap<>());
-            Set<Parameter> comingBack = Collections.newSetFromMap(new IdentityHashMap<>());
-            List<? extends DecoderLayer> layers = model.network().layers();
-            layers.forEach(layer -> inLayers.addAll(layer.allParameters()));
-            // What the last layer was gathered for is still there when it goes back, as tables are.
-            layers.subList(0, layers.size() - 1).forEach(layer -> comingBack.addAll(layer.allParameters()));
-            Set<Parameter> all = Collections.newSetFromMap(new IdentityHashMap<>());
-            all.addAll(model.network().allParameters());
-            all.addAll(strategy.trainableParameters());
-            for (Parameter parameter : all) {
-                int ranks = sharers(parameter).size();
-                double ring = (ranks - 1.0) / ranks;
-                boolean shared =
-                        parameter.form() instanceof ShardedValue || parameter.compressed() instanceof PackedShard;
-                double weights = ring * parameter.bytes() * (shared ? ranks : 1);
-                boolean early = arguments.sharding().stage() >= 2;
-                boolean trains = parameter.isTrainable() && parts.isHere(parameter);
-                int gathers = (inLayers.contains(parameter) ? forwards : 1) + (comingBack.contains(parameter) ? 1 : 0);
-                everyPass += (shared ? gathers * weights : 0) + (trains && early ? weights : 0);
-                once += shared || !trains ? 0 : early ? weights : 2 * weights;
-            }
-            bytesOfStep = new double[] {once, everyPass};
+    private SentBytes formula() {
+        SentBytes known = formula;
+        if (known == null) {
+            List<Parameter> here = strategy.trainableParameters().stream()
+                    .filter(parts::isHere)
+                    .toList();
+            known = SentBytes.of(model.network(), here, arguments, this::sharers);
+            formula = known;
         }
-        return bytesOfStep[0] + passes * bytesOfStep[1];
+        return known;
     }
 
     /**

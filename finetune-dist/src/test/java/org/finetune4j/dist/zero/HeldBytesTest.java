@@ -85,7 +85,7 @@ class HeldBytesTest {
 
     /** The step before the last and its successor: the first has no end of another one in it. */
     @ParameterizedTest(name = "{0}, stage {2} on {1} ranks, {3} passes a step")
-    @CsvSource({"full, 2, 1, 1", "full, 2, 2, 2", "full, 3, 2, 1", "full, 2, 3, 2", "lora, 2, 3, 1"})
+    @CsvSource({"full, 2, 1, 1", "full, 2, 2, 2", "full, 3, 2, 1", "full, 2, 3, 2", "lora, 2, 3, 1", "tied, 2, 3, 1"})
     void everyStepTellsWhatItSentBesideTheFormulaAndHowLongItWaited(String method, int ranks, int stage, int batches) {
         RanksTraining training = new RanksTraining("llama", method)
                 .samples(2 * batches * ranks)

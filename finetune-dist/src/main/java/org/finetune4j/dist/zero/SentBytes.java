@@ -1,0 +1,83 @@
+package org.finetune4j.dist.zero;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
+import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.Module;
+import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ShardedValue;
+import org.finetune4j.train.arguments.TrainingArguments;
+
+/**
+ * What a rank sends by the formulas of ZeRO, beside what stages, slices and experts need.
+ *
+ * @param once bytes of a step
+ * @param everyPass bytes of each of its passes
+ */
+record SentBytes(double once, double everyPass) {
+
+    /**
+     * Goes through a model.
+     *
+     * @param trained what this rank trains
+     * @param sharers the ranks that have the same of a parameter
+     */
+    static SentBytes of(
+            DecoderModel network,
+            Collection<Parameter> trained,
+            TrainingArguments arguments,
+            Function<Parameter, Communicator> sharers) {
+        double once = 0;
+        double everyPass = 0;
+        boolean early = arguments.sharding().stage() >= 2;
+        for (Parameter parameter : trained) {
+            if (!isShared(parameter)) {
+                double gradient = ring(sharers.apply(parameter)) * parameter.bytes();
+                // Reduced, and the new weights gathered.
+                once += early ? gradient : 2 * gradient;
+                everyPass += early ? gradient : 0;
+            }
+        }
+        int forwards = arguments.checkpointing().everyLayers() > 0 ? 2 : 1;
+        int last = network.layers().size() - 1;
+        everyPass += gathered(network.embeddingPart(), 1, sharers) + gathered(network.headPart(), 1, sharers);
+        for (int i = 0; i <= last; i++) {
+            // What the last layer was gathered for is still there when it goes back, as tables are.
+            everyPass += gathered(network.layers().get(i), i == last ? forwards : forwards + 1, sharers);
+        }
+        return new SentBytes(once, everyPass);
+    }
+
+    /** A segment's weights as often as they come, and their gradients once. */
+    private static double gathered(Module segment, int gathers, Function<Parameter, Communicator> sharers) {
+        Set<Parameter> distinct = Collections.newSetFromMap(new IdentityHashMap<>());
+        List<Parameter> own = new ArrayList<>(segment.allParameters());
+        own.removeIf(parameter -> !isShared(parameter) || !distinct.add(parameter));
+        double bytes = 0;
+        for (Parameter parameter : own) {
+            Communicator group = sharers.apply(parameter);
+            int times = gathers + (parameter.isTrainable() ? 1 : 0);
+            bytes += times * ring(group) * parameter.bytes() * group.size();
+        }
+        return bytes;
+    }
+
+    private static boolean isShared(Parameter parameter) {
+        return parameter.form() instanceof ShardedValue || parameter.compressed() instanceof PackedShard;
+    }
+
+    private static double ring(Communicator group) {
+        return (group.size() - 1.0) / group.size();
+    }
+
+    /** Bytes of a step of so many passes. */
+    double of(int passes) {
+        return once + passes * everyPass;
+    }
+}
