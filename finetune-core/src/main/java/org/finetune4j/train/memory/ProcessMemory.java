@@ -16,6 +16,9 @@ public final class ProcessMemory {
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final Path MACHINE = Path.of("/proc/meminfo");
 
+    /** What a training adds to a process that has just started: compiled code, the heap, pages of libraries. */
+    private static final long GROWTH = 100L << 20;
+
     private ProcessMemory() {}
 
     /** {@return the most memory that was resident at any time (VmHWM), or -1 where the system does not tell} */
@@ -30,8 +33,8 @@ public final class ProcessMemory {
     }
 
     /**
-     * Bytes of this process when it has loaded libtorch and no model yet: what every training takes beside its tensors. Call
-     * it before the model is loaded.
+     * Bytes of this process when it has loaded libtorch and no model yet, and what it grows by: what every training takes beside
+     * its tensors. Call it before the model is loaded.
      *
      * @return the number of bytes
      */
@@ -43,7 +46,7 @@ public final class ProcessMemory {
             matrix.mm(matrix);
         }
         long resident = residentBytes();
-        return resident < 0 ? MemoryPlan.TYPICAL_PROCESS : resident;
+        return resident < 0 ? MemoryPlan.TYPICAL_PROCESS : resident + GROWTH;
     }
 
     /**

@@ -22,10 +22,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("slow")
 class PolicyTrainerTest {
 
-    private static final int FEW = 40;
+    private static final int FEW = 20;
 
     /** For methods whose reward rises slowly here: what they reach in few steps is chance. */
-    private static final int MANY = 150;
+    private static final int MANY = 40;
 
     static Stream<Arguments> methods() {
         return Stream.of(
@@ -53,7 +53,7 @@ class PolicyTrainerTest {
                 steps.add(metrics.metrics());
             }
         };
-        RolloutOptions rollouts = RolloutOptions.of(SamplingOptions.of(generations, 8));
+        RolloutOptions rollouts = RolloutOptions.of(SamplingOptions.of(generations, 4));
         try (CausalLM model = TinyPolicy.model();
                 TrainingResult result = PolicyTrainer.of(model)
                         .strategy(TinyPolicy.LORA)
