@@ -489,6 +489,11 @@ public final class Tensor extends ElementwiseOperations {
 
     /** {@return whether no element is NaN or infinite} */
     public boolean isFinite() {
+        try (org.bytedeco.pytorch.Tensor sum = handle().sum()) {
+            if (Double.isFinite(sum.item_double())) { // which a single NaN or infinity would not leave so
+                return true;
+            }
+        }
         try (org.bytedeco.pytorch.Tensor finite = handle().isfinite();
                 org.bytedeco.pytorch.Tensor all = finite.all()) {
             return all.item_bool();

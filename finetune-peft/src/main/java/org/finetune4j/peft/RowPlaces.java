@@ -3,8 +3,10 @@ package org.finetune4j.peft;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
@@ -19,6 +21,9 @@ public final class RowPlaces implements AutoCloseable {
     private static final long MOST_JOINED_BYTES = 256L << 20;
 
     private final CausalLM model;
+    /** The layers that see rows, and not tokens by themselves as experts do. */
+    private final Set<Linear> seeing = new LinkedHashSet<>();
+
     private final Map<Linear, RowLayers> layers = new LinkedHashMap<>();
     private final List<Linear> extended = new ArrayList<>();
 
@@ -38,16 +43,17 @@ public final class RowPlaces implements AutoCloseable {
      */
     public RowPlaces(CausalLM model) {
         this.model = model;
+        model.network().layers().forEach(block -> block.namedModules().forEach((path, module) -> {
+            if (module instanceof Linear linear && !isExpert(path)) {
+                seeing.add(linear);
+            }
+        }));
+        seeing.add(model.network().outputLayer());
     }
 
     /** Makes a place of every layer that sees rows, for adapters that come later. */
     void addAll() {
-        model.network().layers().forEach(block -> block.namedModules().forEach((path, module) -> {
-            if (module instanceof Linear linear && !isExpert(path)) {
-                layers.put(linear, new RowLayers(this));
-            }
-        }));
-        layers.put(model.network().outputLayer(), new RowLayers(this));
+        seeing.forEach(linear -> layers.put(linear, new RowLayers(this)));
     }
 
     /**
@@ -114,11 +120,7 @@ public final class RowPlaces implements AutoCloseable {
     }
 
     private void requireRows(String name, AdaptedLinear layer) {
-        boolean sees = layer.base() == model.network().outputLayer()
-                || (!isExpert("." + layer.path())
-                        && model.network().layers().stream()
-                                .anyMatch(block -> block.namedModules().containsValue(layer.base())));
-        if (!sees) {
+        if (!seeing.contains(layer.base())) {
             throw new UserErrorException("adapter '" + name + "' adapts " + layer.path()
                     + ", which sees tokens by themselves and not rows: it cannot be used side by side with others");
         }

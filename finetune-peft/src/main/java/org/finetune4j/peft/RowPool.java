@@ -13,6 +13,7 @@ import org.finetune4j.nn.RowGroups;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.PooledAdapter;
 import org.finetune4j.strategy.RowAdapterPool;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Adapters of any method that changes linear layers, which come and go while a model answers. All layers that see rows are places of adapters from the start, so that
@@ -23,6 +24,7 @@ final class RowPool implements RowAdapterPool {
     private final CausalLM model;
     private final RowPlaces places;
     private final AtomicInteger next = new AtomicInteger();
+    private volatile @Nullable PeftMethod last;
 
     RowPool(CausalLM model) {
         this.model = model;
@@ -33,11 +35,7 @@ final class RowPool implements RowAdapterPool {
 
     @Override
     public PooledAdapter load(Path directory) {
-        if (!(AdapterFormat.of(directory) instanceof PeftMethod method)) {
-            throw new UserErrorException(
-                    directory + ": adapters of this kind cannot be used side by side with others: only PEFT's can");
-        }
-        PeftAdapter adapter = method.aside(model, directory);
+        PeftAdapter adapter = method(directory).aside(model, directory);
         int number = next.getAndIncrement();
         try {
             String name = directory.getFileName().toString();
@@ -48,6 +46,20 @@ final class RowPool implements RowAdapterPool {
             throw e;
         }
         return new Loaded(number, adapter);
+    }
+
+    /** Mostly the one of the adapter before: all methods need not be asked. */
+    private PeftMethod method(Path directory) {
+        PeftMethod before = last;
+        if (before != null && before.accepts(directory)) {
+            return before;
+        }
+        if (!(AdapterFormat.of(directory) instanceof PeftMethod method)) {
+            throw new UserErrorException(
+                    directory + ": adapters of this kind cannot be used side by side with others: only PEFT's can");
+        }
+        last = method;
+        return method;
     }
 
     /** Rows of several adapters are computed together: what is no number in one would reach the others. */

@@ -1,6 +1,7 @@
 package org.finetune4j.serve;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -10,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -38,6 +40,9 @@ final class AdapterStore implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AdapterStore.class);
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/-]{0,199}");
 
+    /** Linux's file system in memory. */
+    private static final Path MEMORY = Path.of("/dev/shm");
+
     private final CausalLM model;
     private final String baseName;
     private final @Nullable AdapterFolder folder;
@@ -50,6 +55,11 @@ final class AdapterStore implements AutoCloseable {
         return thread;
     });
     private @Nullable RowAdapterPool pool;
+
+    /** Where copies are read from; the loader's own. */
+    private @Nullable Path copies;
+
+    private long copied;
     private long bytes;
     private long clock;
 
@@ -332,11 +342,10 @@ final class AdapterStore implements AutoCloseable {
         if (now != null) {
             makeRoom(now.weightBytes(), deadline);
         }
-        Path copy = AtomicFiles.temporaryDirectory("finetune4j-adapter");
+        Path copy = nextCopy();
         try {
             AdapterFolder.Fingerprint version = from.copy(directory, copy);
-            AdapterFormat found = AdapterFormat.of(copy);
-            PooledAdapter adapter = pool(found).load(copy);
+            PooledAdapter adapter = pool(copy).load(copy);
             try (AdapterDirectory words = AdapterDirectory.open(copy, model.directory())) {
                 ChatTemplate template = words.chatTemplate().orElse(null);
                 return new LoadedAdapter(adapter, version, template);
@@ -350,13 +359,44 @@ final class AdapterStore implements AutoCloseable {
                     .replace(copy.getFileName().toString(), from.nameOf(directory));
             throw new UserErrorException(message, e);
         } finally {
-            AtomicFiles.deleteTemporary(copy);
+            deleteLater(copy);
         }
     }
 
-    private RowAdapterPool pool(AdapterFormat wanted) {
+    /** Whether copies can lie in memory as files: a disk that others write to would hold up the reading. */
+    private boolean inMemory() {
+        try {
+            return Files.isWritable(MEMORY) && Files.getFileStore(MEMORY).getUsableSpace() > mostBytes;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** When whoever waits has been told; what is left when the server is closed goes with all. */
+    private void deleteLater(Path copy) {
+        try {
+            loader.execute(() -> AtomicFiles.deleteTree(copy));
+        } catch (RejectedExecutionException e) {
+            LOG.debug("{} is deleted when the server is closed", copy, e);
+        }
+    }
+
+    /** A new directory below the one that all copies are made in. */
+    private Path nextCopy() throws IOException {
+        Path all = copies;
+        if (all == null) {
+            all = inMemory()
+                    ? AtomicFiles.temporaryDirectory(MEMORY, "finetune4j-adapters")
+                    : AtomicFiles.temporaryDirectory("finetune4j-adapters");
+            copies = all;
+        }
+        return Files.createDirectory(all.resolve("copy" + ++copied));
+    }
+
+    /** Made for the first adapter: while there is none, the model is as it was. */
+    private RowAdapterPool pool(Path first) {
         if (pool == null) {
-            pool = wanted.pool(model);
+            pool = AdapterFormat.of(first).pool(model);
         }
         return pool;
     }
@@ -430,6 +470,9 @@ final class AdapterStore implements AutoCloseable {
         }
         if (pool != null) {
             pool.close();
+        }
+        if (copies != null) {
+            AtomicFiles.deleteTemporary(copies);
         }
     }
 }
