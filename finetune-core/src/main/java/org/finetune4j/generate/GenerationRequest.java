@@ -32,9 +32,6 @@ public record GenerationRequest(
      * @param firstStream the number of the first answer among all that have one seed
      * @param adapters which adapter the answers use, said for one row; or null for what the model has
      * @param sharing what requests that may share keys and values have in common, or null
-     * @param sharing requests whose values are equal may begin with keys and values that another one computed, where the engine's limits let it
-     *     keep some; the adapter must be part of what is compared, and so must be who must not find out what others asked: an answer that
-     *     comes sooner says that somebody asked the like before. Null: with nobody
      * @param listener is told of tokens and texts as they come
      */
     public GenerationRequest {
