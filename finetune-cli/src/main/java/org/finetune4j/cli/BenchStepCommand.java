@@ -168,6 +168,7 @@ final class BenchStepCommand implements Callable<Integer> {
                     attached,
                     TrainingArguments.builder()
                             .gradientCheckpointingLayers(checkpointing.everyLayers())
+                            .fusedLayers(fused)
                             .build(),
                     new MemoryPlan.Load(batch, seq),
                     process);

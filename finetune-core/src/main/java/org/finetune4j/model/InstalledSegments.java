@@ -1,18 +1,34 @@
 package org.finetune4j.model;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.function.Function;
+import org.finetune4j.nn.DecoderLayer;
 
-/** The factories of the class path, looked for once: a pass is made for every token that is generated. */
-final class InstalledSegments {
+/**
+ * The factories of the class path, looked for once: a pass is made for every token that is generated. The first one that knows a
+ * layer counts.
+ *
+ * @param all in the order they were found
+ */
+record InstalledSegments(List<SegmentFactory> all) implements SegmentFactory {
 
-    private static final List<SegmentFactory> ALL = ServiceLoader.load(SegmentFactory.class).stream()
+    static final SegmentFactory FACTORY = new InstalledSegments(ServiceLoader.load(SegmentFactory.class).stream()
             .map(ServiceLoader.Provider::get)
-            .toList();
+            .toList());
 
-    /** The first one that knows a layer counts. */
-    static final SegmentFactory FACTORY = layer ->
-            ALL.stream().flatMap(factory -> factory.segment(layer).stream()).findFirst();
+    @Override
+    public Optional<Segment> segment(DecoderLayer layer) {
+        return first(factory -> factory.segment(layer));
+    }
 
-    private InstalledSegments() {}
+    @Override
+    public Optional<SegmentMemory> memory(DecoderLayer layer) {
+        return first(factory -> factory.memory(layer));
+    }
+
+    private <T> Optional<T> first(Function<SegmentFactory, Optional<T>> asked) {
+        return all.stream().flatMap(factory -> asked.apply(factory).stream()).findFirst();
+    }
 }

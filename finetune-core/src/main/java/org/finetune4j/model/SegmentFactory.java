@@ -19,6 +19,16 @@ public interface SegmentFactory {
      */
     Optional<Segment> segment(DecoderLayer layer);
 
+    /**
+     * What a layer's segment needs where this way knows that beforehand.
+     *
+     * @param layer of any architecture
+     * @return empty where the layer is not known, or its memory is left to autograd
+     */
+    default Optional<SegmentMemory> memory(DecoderLayer layer) {
+        return Optional.empty();
+    }
+
     /** {@return the factories that are named in {@code META-INF/services}: the first one that knows a layer counts} */
     static SegmentFactory installed() {
         return InstalledSegments.FACTORY;

@@ -57,7 +57,7 @@ final class FusedPass implements AutoCloseable {
     }
 
     private @Nullable Tensor low(Projections projections) {
-        long rank = projections.rank(context);
+        long rank = projections.rank(context.dropout());
         return rank == 0 ? null : kept.take(batch * seq, rank);
     }
 

@@ -3,6 +3,8 @@ package org.finetune4j.model.fused;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
+import org.finetune4j.model.SegmentMemory;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.AttentionProjections;
@@ -119,6 +121,22 @@ record LayerShape(
         return parameter.isTrainable()
                 ? isTensor && parameter.dtype() == DType.FLOAT32
                 : isTensor || parameter.compressed() != null;
+    }
+
+    /** What {@link FusedPass} keeps of a token, and the most that its steps need beside that. */
+    SegmentMemory memory() {
+        long hidden = inputNorm.weight().numel();
+        long queries = (long) attention.heads() * attention.headDim();
+        long columns = queryKeyValue.outFeatures();
+        long inner = gateUp.outFeatures() / 2;
+        long ranks = Stream.of(queryKeyValue, output, gateUp, down)
+                .mapToLong(projections -> projections.rank(Dropout.ON))
+                .sum();
+        long ofHeads = queryNorm == null ? 0 : (long) attention.heads() + attention.kvHeads();
+        long ofAttention = 2 * columns + 3 * queries + (queryNorm == null ? 0 : columns);
+        return new SegmentMemory(
+                2 * hidden + queries + columns + 2 * inner + ranks + ofHeads + 2,
+                3 * hidden + Math.max(3 * inner, ofAttention));
     }
 
     /** Whether what methods added is known, too, in a pass with this dropout. */

@@ -35,13 +35,13 @@ public record Projections(List<Linear> linears) {
         }
     }
 
-    private List<Part> parts(SequenceContext context) {
+    private List<Part> parts(Dropout dropout) {
         List<Part> parts = new ArrayList<>();
         long start = 0;
         long lowStart = 0;
         for (Linear linear : linears) {
             LinearExtension extension = linear.extension();
-            LowRankUpdate update = extension == null ? null : extension.lowRank(context.dropout());
+            LowRankUpdate update = extension == null ? null : extension.lowRank(dropout);
             long rank = update == null ? 0 : update.a().size(0);
             parts.add(new Part(linear, start, linear.outFeatures(), update, lowStart, rank));
             start += linear.outFeatures();
@@ -69,11 +69,11 @@ public record Projections(List<Linear> linears) {
     /**
      * Columns of all low-rank products.
      *
-     * @param context of the batch
+     * @param dropout of the pass
      * @return 0 without any
      */
-    public long rank(SequenceContext context) {
-        return parts(context).stream().mapToLong(Part::rank).sum();
+    public long rank(Dropout dropout) {
+        return parts(dropout).stream().mapToLong(Part::rank).sum();
     }
 
     /**
@@ -88,7 +88,7 @@ public record Projections(List<Linear> linears) {
      */
     public void forward(
             Tensor x, Tensor output, double beta, @Nullable Tensor low, SequenceContext context, Arena arena) {
-        List<Part> parts = parts(context);
+        List<Part> parts = parts(context.dropout());
         for (Part part : parts) {
             Tensor columns = part.columns(output);
             DType rounded = part.linear.productDType();
@@ -177,7 +177,7 @@ public record Projections(List<Linear> linears) {
             @Nullable Tensor ofX,
             SequenceContext context,
             Arena arena) {
-        List<Part> parts = parts(context);
+        List<Part> parts = parts(context.dropout());
         double beta = 0;
         for (Part part : parts) {
             Tensor columns = part.columns(ofOutput); // [rows, out]

@@ -29,8 +29,8 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param masters float32 values behind parameters that train in fewer bits
  * @param average the moving average of what trains, where one is kept
  * @param activations kept for the backward pass of a batch of the longest samples, all layers
- * @param backward the largest layer's own needs while it goes backwards or, at the end, all gradients and a second one of
- *     the embedding, which libtorch adds to the first
+ * @param backward the largest layer's own needs while it goes backwards or, at the end, all gradients, a second one of the
+ *     embedding, which libtorch adds to the first, and memory of activations that serves nothing else
  * @param head the output layer's scores and gradients, some rows at a time
  * @param process what the process takes without the model: virtual machine and libraries
  * @param companions models that stay beside this one, such as a reference or one that scores answers
@@ -158,7 +158,9 @@ public record MemoryPlan(
         tables.addAll(network.outputLayer().allParameters());
         OptimizerOptions optimizer = arguments.optimizer();
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
-        AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), checkpointing);
+        AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), checkpointing, arguments.segments());
+        long head = head(model, load);
+        long stays = layers.stays() > 0 ? layers.stays() + head : 0; // both lie in one arena
         long gradients = trained.stream().mapToLong(MemoryPlan::bytes).sum();
         long states = trained.stream()
                 .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
@@ -176,8 +178,10 @@ public record MemoryPlan(
                         ? trained.stream().mapToLong(MemoryPlan::exactBytes).sum()
                         : 0,
                 layers.kept(),
-                Math.max(layers.backward(), gradients + Math.max(secondGradient(network), convertedGradient(trained))),
-                head(model, load),
+                Math.max(
+                        layers.backward(),
+                        stays + gradients + Math.max(secondGradient(network), convertedGradient(trained))),
+                head,
                 process);
     }
 
