@@ -195,8 +195,60 @@ class ConvertConfigCommandTest {
     void aFileOfOnesOwnTakesThePlaceOfTheirData() throws IOException {
         CommandRun run = convert(AXOLOTL.replace("train.jsonl", "org/data"), "--train-file", "mine.jsonl");
         assertEquals(0, run.exitCode(), run.toString());
-        assertTrue(run.out().contains("train_file: mine.jsonl"), run.toString());
-        assertFalse(run.out().contains("datasets"), run.toString());
+        assertTrue(run.out().contains("- path: mine.jsonl"), run.toString());
+        assertTrue(run.out().contains("  format: alpaca"), "it is read as theirs: " + run);
+        assertFalse(run.toString().contains("org/data"), run.toString());
+    }
+
+    @Test
+    void conversationsOfOnesOwnAreAskedInTheChatTemplate() throws IOException {
+        String theirs = AXOLOTL.replace("train.jsonl", "org/data").replace("type: alpaca", "type: chat_template");
+        CommandRun run = convert(theirs, "--train-file", "mine.jsonl");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(run.out().contains("prompt_template: chat"), run.toString());
+        assertTrue(run.out().contains("train_on: assistant"), run.toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "rl: dpo; sample_packing: false|stage|dpo",
+                "reward_model: true; num_labels: 1|stage|rm",
+                "batch_size: 16; micro_batch_size: 4|gradient_accumulation_steps|4",
+                "lr_scheduler: cosine; cosine_min_lr_ratio: 0.1|lr_scheduler_type|cosine_with_min_lr",
+                "lr_scheduler: cosine; cosine_min_lr_ratio: 0.1|lr_scheduler_kwargs|{min_lr_rate=0.1}",
+                "fsdp: [full_shard, auto_wrap]; fsdp_config: {fsdp_offload_params: true}|zero_stage|3",
+                "deepspeed: deepspeed_configs/zero2.json|zero_stage|2",
+                "load_in_4bit: true; bnb_config_kwargs: {bnb_4bit_use_double_quant: false}|bnb_4bit_use_double_quant|false",
+                "rl: kto; micro_batch_size: 1; gradient_accumulation_steps: 8|per_device_train_batch_size|2",
+                "rl: kto; micro_batch_size: 1; gradient_accumulation_steps: 8|gradient_accumulation_steps|4",
+                "special_tokens: {eos_token: </s>}; save_only_model: true|method|lora",
+            })
+    void whatExamplesOfAxolotlSayIsCarriedOver(String lines, String key, String value) throws IOException {
+        assertEquals(
+                value,
+                String.valueOf(
+                        converted(AXOLOTL + lines.replace("; ", "\n") + "\n").get(key)));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "deepspeed: examples/deepspeed/ds_z3_config.json, zero_stage, 3",
+        "deepspeed: examples/deepspeed/ds_z3_offload_config.json, offload_param, cpu",
+        "moe_aux_loss_coef: 0.01, router_aux_loss_coef, 0.01",
+        "ray_num_workers: 4, method, lora",
+        "save_only_model: true, method, lora"
+    })
+    void whatExamplesOfLlamaFactorySayIsCarriedOver(String line, String key, String value) throws IOException {
+        assertEquals(
+                value, String.valueOf(converted(LLAMA_FACTORY + line + "\n").get(key)));
+    }
+
+    @Test
+    void lorasKeysThatAreLeftBehindInAFullTrainingSayNothing() throws IOException {
+        String theirs = AXOLOTL.replace("adapter: lora\nlora_target_linear: true\n", "lora_r: 8\nlora_dropout: 0.1\n");
+        assertEquals("full", converted(theirs).get("method"));
     }
 
     @Test

@@ -25,7 +25,13 @@ final class Axolotl {
             Map.entry("qwen_25", "qwen"));
 
     private static final Set<String> KERNELS = Set.of(
-            "axolotl.integrations.liger.LigerPlugin", "axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin");
+            "axolotl.integrations.liger.LigerPlugin",
+            "axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin",
+            "axolotl.integrations.kernels.KernelsPlugin",
+            "axolotl.integrations.swanlab.SwanLabPlugin");
+
+    /** Ends of texts that checkpoints come with; another one would be for the training. */
+    private static final Set<String> USUAL_ENDS = Set.of("</s>", "<|endoftext|>", "<|end_of_text|>");
 
     private final Conversion conversion;
 
@@ -45,12 +51,38 @@ final class Axolotl {
         specialTokens();
         plugins();
         for (String key : conversion.given().asMap().keySet()) {
-            if (key.startsWith("liger_")) {
-                conversion.take(key); // kernels of another kind, the same numbers
+            if (key.startsWith("liger_") || key.startsWith("swanlab_") || key.equals("use_swanlab")) {
+                conversion.take(key); // kernels of another kind with the same numbers, reports elsewhere
             }
+        }
+        batches();
+        schedule();
+        new SharedTraining(conversion).translate();
+        if (!Objects.equals(conversion.ours("stage"), "sft")) {
+            conversion.flag("sample_packing", false); // pairs are joined in rows as padding_free says
         }
         defaults();
         conversion.useTable(TABLE);
+        Pairs.requireTwo(conversion);
+    }
+
+    /** The batch of a step as a whole, which older configurations give in the place of its parts. */
+    private void batches() {
+        int whole = conversion.integer("batch_size", 0);
+        int each = conversion.given().integer("micro_batch_size", 1, 1, 1 << 16);
+        if (whole > 0 && !conversion.has("gradient_accumulation_steps")) {
+            conversion.put("gradient_accumulation_steps", Math.max(1, whole / each));
+        } else if (whole > 0) {
+            conversion.note("batch_size: micro_batch_size and gradient_accumulation_steps say it");
+        }
+    }
+
+    private void schedule() {
+        if (conversion.has("cosine_min_lr_ratio") && !conversion.has("cosine_constant_lr_ratio")) {
+            conversion.take("lr_scheduler");
+            conversion.put("lr_scheduler_type", "cosine_with_min_lr");
+            conversion.put("lr_scheduler_kwargs", Map.of("min_lr_rate", conversion.number("cosine_min_lr_ratio", 0)));
+        }
     }
 
     private String stage() {
@@ -58,6 +90,9 @@ final class Axolotl {
         boolean reward = conversion.flag("reward_model", false);
         switch (rl) {
             case "" -> {
+                if (reward) {
+                    conversion.take("num_labels"); // a reward is one number
+                }
                 return reward ? "rm" : "sft";
             }
             case "dpo", "orpo", "kto", "simpo" -> {
@@ -77,7 +112,12 @@ final class Axolotl {
     private void method() {
         String adapter = conversion.text("adapter", "");
         switch (adapter) {
-            case "" -> conversion.put("method", "full");
+            case "" -> {
+                conversion.put("method", "full");
+                conversion.given().asMap().keySet().stream()
+                        .filter(key -> key.startsWith("lora_") && !key.equals("lora_model_dir"))
+                        .forEach(conversion::take); // left behind, without an adapter
+            }
             case "lora", "qlora" -> {
                 conversion.put("method", "lora");
                 List<String> targets = conversion.list("lora_target_modules");
@@ -93,11 +133,27 @@ final class Axolotl {
             conversion.put("load_in_4bit", true);
             conversion.put("bnb_4bit_quant_type", conversion.text("bnb_4bit_quant_type", "nf4"));
             conversion.put("bnb_4bit_use_double_quant", conversion.flag("bnb_4bit_use_double_quant", true));
+            quantisation();
         } else if (adapter.equals("qlora")) {
             conversion.refuse("adapter", "qlora needs load_in_4bit: true");
         }
         if (conversion.flag("load_in_8bit", false)) {
             conversion.put("load_in_8bit", true);
+        }
+    }
+
+    /** What is handed to bitsandbytes as it is: two of its keys are ours too. */
+    private void quantisation() {
+        if (conversion.take("bnb_config_kwargs") instanceof Map<?, ?> more) {
+            more.forEach((key, value) -> {
+                if (Set.of("bnb_4bit_quant_type", "bnb_4bit_use_double_quant").contains(key) && value != null) {
+                    conversion.put(String.valueOf(key), value);
+                } else if (!"bnb_4bit_compute_dtype".equals(key) && !"bnb_4bit_quant_storage".equals(key)) {
+                    conversion.refuse(
+                            "bnb_config_kwargs." + key,
+                            "the keys are bnb_4bit_quant_type and" + " bnb_4bit_use_double_quant");
+                }
+            });
         }
     }
 
@@ -156,13 +212,22 @@ final class Axolotl {
     }
 
     private void specialTokens() {
+        if (conversion.given().value("tokens").orElse(null) instanceof Map<?, ?>) {
+            conversion.take("tokens"); // how older configurations spell special_tokens
+            conversion.note("tokens: special tokens are the tokenizer's own");
+        }
         Object tokens = conversion.take("special_tokens");
+        boolean chats = Objects.equals(conversion.ours("prompt_template"), "chat"); // whose template ends the answers
         if (tokens instanceof Map<?, ?> map) {
             for (Object token : map.keySet()) {
                 // Padding is never seen; the others are there to repeat what the tokenizer says, but for an end of
                 // another kind.
                 if (Set.of("bos_token", "unk_token").contains(token)) {
                     conversion.note("special_tokens." + token + ": the tokenizer's own is used");
+                } else if (token.equals("eos_token")
+                        && (chats || USUAL_ENDS.contains(String.valueOf(map.get(token))))) {
+                    conversion.note("special_tokens.eos_token: the tokenizer's own end is learned; where that is not "
+                            + map.get(token) + ", change it in tokenizer_config.json");
                 } else if (!token.equals("pad_token")) {
                     conversion.refuse(
                             "special_tokens." + token,
@@ -184,7 +249,9 @@ final class Axolotl {
     private void defaults() {
         unless("num_epochs", "num_train_epochs", 1);
         unless("micro_batch_size", "per_device_train_batch_size", 1);
-        unless("lr_scheduler", "lr_scheduler_type", "cosine");
+        if (conversion.ours("lr_scheduler_type") == null) {
+            unless("lr_scheduler", "lr_scheduler_type", "cosine");
+        }
         unless("excess_length_strategy", "truncation", "drop");
         unless("sequence_len", "max_length", 512);
         unless("output_dir", "output_dir", "./model-out");

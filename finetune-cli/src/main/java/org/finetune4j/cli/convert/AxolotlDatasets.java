@@ -18,10 +18,28 @@ final class AxolotlDatasets {
     private static final Set<String> WITHOUT_EFFECT =
             Set.of("path", "data_files", "type", "ds_type", "trust_remote_code", "preprocess_shards", "chat_template");
 
+    private static final Set<String> KNOWN =
+            Set.of("alpaca", "chat_template", "chat_template.default", "sharegpt", "completion");
+
     private final Conversion conversion;
 
     AxolotlDatasets(Conversion conversion) {
         this.conversion = conversion;
+    }
+
+    static boolean isFile(Object path) {
+        return FILE.matcher(String.valueOf(path)).matches();
+    }
+
+    /** How the records of the first dataset are read, where a file of the user's takes its place; null if only they tell. */
+    static @Nullable Object typeOfFirst(Map<String, ? extends @Nullable Object> values) {
+        if (values.get("datasets") instanceof List<?> list
+                && !list.isEmpty()
+                && list.get(0) instanceof Map<?, ?> first) {
+            Object type = first.get("type");
+            return type instanceof Map<?, ?> || KNOWN.contains(String.valueOf(type)) ? type : null;
+        }
+        return values.get("pretraining_dataset") == null ? null : "completion";
     }
 
     void translate() {
@@ -54,9 +72,7 @@ final class AxolotlDatasets {
         Map<String, Object> ours = new LinkedHashMap<>();
         Object files = entry.get("data_files");
         Object path = files != null ? files : entry.get("path");
-        if (path == null
-                || paths(path).stream()
-                        .anyMatch(file -> !FILE.matcher(String.valueOf(file)).matches())) {
+        if (path == null || paths(path).stream().anyMatch(file -> !isFile(file))) {
             conversion.refuse(place, path + " is no file: data is read from files, --train-file names one");
             return ours;
         }

@@ -26,7 +26,7 @@ public enum Dialect {
         }
     };
 
-    private static final List<String> DATASETS = List.of("dataset", "dataset_dir", "datasets");
+    private static final List<String> DATASETS = List.of("dataset", "dataset_dir", "datasets", "pretraining_dataset");
 
     private final String project;
     private final List<String> signs;
@@ -103,11 +103,16 @@ public enum Dialect {
             String origin, Map<String, ? extends @Nullable Object> values, @Nullable String trainFile) {
         Map<String, @Nullable Object> given = new LinkedHashMap<>(values);
         if (trainFile != null) {
+            Object type =
+                    this == AXOLOTL && AxolotlDatasets.isFile(trainFile) ? AxolotlDatasets.typeOfFirst(values) : null;
             given.keySet().removeAll(DATASETS);
+            if (type != null) {
+                given.put("datasets", List.of(Map.of("path", trainFile, "type", type)));
+            }
         }
         Conversion conversion = new Conversion(this, origin, given);
         translate(conversion);
-        if (trainFile != null) {
+        if (trainFile != null && conversion.ours("datasets") == null) {
             conversion.put("train_file", trainFile);
         }
         return conversion.finish();

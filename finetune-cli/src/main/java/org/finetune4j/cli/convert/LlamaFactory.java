@@ -59,7 +59,14 @@ final class LlamaFactory {
         if (!conversion.has("learning_rate")) {
             conversion.put("learning_rate", 5e-5);
         }
+        new SharedTraining(conversion).translate();
+        for (String key : conversion.given().asMap().keySet()) {
+            if (key.startsWith("ray_")) {
+                conversion.take(key); // ./finetune launch starts processes
+            }
+        }
         conversion.useTable(TABLE);
+        Pairs.requireTwo(conversion);
     }
 
     private void optimizer() {
