@@ -67,6 +67,7 @@ class MigrationTablesTest {
         values.put("output_dir", "out");
         values.put("train_file", "data.jsonl");
         values.put("f_divergence_type", "alpha_divergence");
+        values.put("loss_type", "discopop");
         for (String stage : List.of("sft", "dpo")) {
             values.put("stage", stage);
             Settings settings = TrainingConfig.with("a.yaml", values, List.of());
