@@ -1,5 +1,6 @@
 package org.finetune4j.data.supervised;
 
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.IntFunction;
 import org.finetune4j.UserErrorException;
@@ -46,7 +47,7 @@ public final class SupervisedSamples implements TokenizedDataset {
                         index -> tokenize(exampleTokenizer, examples, index),
                         TokenizedExample::numbers,
                         TokenizedExample::read);
-        tokenized.apply(0);
+        Objects.requireNonNull(tokenized.apply(0));
         LazySamples samples = LazySamples.of(
                 examples.size(), tokenized, examples::location, options.maxLength(), options.truncation());
         return new SupervisedSamples(examples, options, samples);
