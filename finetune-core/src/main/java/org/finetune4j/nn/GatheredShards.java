@@ -1,10 +1,12 @@
 package org.finetune4j.nn;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -14,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Gathers the {@link ShardedValue sharded} parameters of each segment before it runs and lets them go after it, so that a
- * process holds its part of the model, and one layer, the embedding and the head as a whole. Layers gather into the same
- * memory in turn.
+ * process holds its part of the model, and two layers, the embedding and the head as a whole. Layers gather into two memories in
+ * turn: while one runs, what the last pass needed after it is on its way already.
  *
  * <p>Autograd remembers the memory, not what was in it: before a segment's backward pass it is filled as it was. After it the
  * gradients of the whole are added up over all processes, and each keeps those of its part. A process takes part in that even
@@ -23,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GatheredShards implements Residency, AutoCloseable {
 
-    private record Slot(String path, DType dtype, Device device, long numel) {}
+    private record Slot(int turn, String path, DType dtype, Device device, long numel) {}
 
     /** A piece of memory and whose values are in it. */
     private static final class Memory {
@@ -36,12 +38,51 @@ public final class GatheredShards implements Residency, AutoCloseable {
             this.tensor = tensor;
         }
 
+        private @Nullable Runnable arriving;
+
+        /** Whether the content came before it was asked for. */
+        private boolean isEarly;
+
+        /** Lets a value be here, which it may be already. */
         void fill(ShardedValue value) {
+            arrive();
+            if (content != value || !isEarly) {
+                content = null;
+                value.gatherInto(tensor);
+                content = value;
+            }
+            isEarly = false;
+        }
+
+        /** Lets a value that this pass has used stay, or come, before it is asked for. */
+        void begin(ShardedValue value) {
+            if (content != value) {
+                arrive();
+                content = null;
+                arriving = value.beginGatherInto(tensor);
+                content = value;
+            }
+            isEarly = true;
+        }
+
+        void arrive() {
+            Runnable end = arriving;
+            if (end != null) {
+                arriving = null;
+                end.run();
+            }
+        }
+
+        /** The weights may be new ones. */
+        void forget() {
+            arrive();
             content = null;
-            value.gatherInto(tensor);
-            content = value;
+            isEarly = false;
         }
     }
+
+    /** What a pass does with a segment. */
+    private record Use(Module segment, boolean backwards) {}
 
     /**
      * A parameter's whole while a segment uses it.
@@ -52,6 +93,10 @@ public final class GatheredShards implements Residency, AutoCloseable {
 
     private final Map<Slot, Memory> memories = new HashMap<>();
     private final IdentityHashMap<Module, List<Lent>> lent = new IdentityHashMap<>();
+    private final IdentityHashMap<Module, Use> afterForwards = new IdentityHashMap<>();
+    private final IdentityHashMap<Module, Use> afterBackwards = new IdentityHashMap<>();
+    private @Nullable Module first;
+    private @Nullable Use last;
 
     /** Gathers nothing yet. */
     public GatheredShards() {}
@@ -65,9 +110,36 @@ public final class GatheredShards implements Residency, AutoCloseable {
 
     @Override
     public void beforeForward(Module segment) {
+        if (first == null) {
+            first = segment;
+        }
+        if (segment == first) {
+            memories.values().forEach(Memory::forget);
+        }
         for (Lent each : lentTo(segment)) {
             each.memory.fill(each.value);
             each.value.lend(each.leaf.requiresGrad(each.value.isTrainable()));
+        }
+        beginNext(new Use(segment, false));
+    }
+
+    /** Passes go the same way in all processes: what came after this use the last time is what comes now. */
+    private void beginNext(Use use) {
+        Use before = last;
+        if (before != null) {
+            (before.backwards ? afterBackwards : afterForwards).put(before.segment, use);
+        }
+        last = use;
+        Use next = (use.backwards ? afterBackwards : afterForwards).get(use.segment);
+        if (next == null || next.segment == first || next.segment == use.segment) {
+            return; // a pass that begins may have new weights
+        }
+        Set<Memory> inUse = Collections.newSetFromMap(new IdentityHashMap<>());
+        lentTo(use.segment).forEach(each -> inUse.add(each.memory));
+        for (Lent each : lentTo(next.segment)) {
+            if (!inUse.contains(each.memory)) {
+                each.memory.begin(each.value);
+            }
         }
     }
 
@@ -79,11 +151,14 @@ public final class GatheredShards implements Residency, AutoCloseable {
     @Override
     public void beforeBackward(Module segment) {
         for (Lent each : lentTo(segment)) {
-            if (each.memory.content != each.value) {
+            if (each.memory.content == each.value) {
+                each.memory.arrive();
+            } else {
                 each.memory.fill(each.value);
             }
             each.value.lend(each.leaf.requiresGrad(each.value.isTrainable())); // for backward passes by formula
         }
+        beginNext(new Use(segment, true));
     }
 
     @Override
@@ -101,12 +176,13 @@ public final class GatheredShards implements Residency, AutoCloseable {
 
     /** The sharded parameters of a segment, each once, in an order that all processes have. */
     private List<Lent> lentTo(Module segment) {
+        int turn = lent.size() % 2;
         return lent.computeIfAbsent(segment, key -> {
             List<Lent> all = new ArrayList<>();
             key.namedParameters().forEach((path, parameter) -> {
                 if (parameter.form() instanceof ShardedValue value) {
                     Memory memory = memories.computeIfAbsent(
-                            new Slot(path, value.dtype(), value.device(), value.gatheredNumel()),
+                            new Slot(turn, path, value.dtype(), value.device(), value.gatheredNumel()),
                             slot -> new Memory(Tensors.zeros(slot.dtype, slot.device, slot.numel)
                                     .unscoped()));
                     try (TensorScope scope = TensorScope.open()) {
@@ -122,9 +198,19 @@ public final class GatheredShards implements Residency, AutoCloseable {
     /** Frees the memory. */
     @Override
     public void close() {
+        memories.values().forEach(GatheredShards::arriveAtLast);
         lent.values().forEach(all -> all.forEach(each -> each.leaf.close()));
         lent.clear();
         memories.values().forEach(memory -> memory.tensor.close());
         memories.clear();
+    }
+
+    /** A group that cannot go on has said so where somebody waited for it. */
+    private static void arriveAtLast(Memory memory) {
+        try {
+            memory.arrive();
+        } catch (RuntimeException e) {
+            memory.content = null;
+        }
     }
 }

@@ -23,6 +23,18 @@ public interface ShardGatherer {
     void allGather(Tensor part, Tensor whole);
 
     /**
+     * Begins to gather, where that can go on while this process does something else.
+     *
+     * @param part as for {@link #allGather}
+     * @param whole not to be touched before what is returned has been run
+     * @return waits until the whole is there
+     */
+    default Runnable beginAllGather(Tensor part, Tensor whole) {
+        allGather(part, whole);
+        return () -> {};
+    }
+
+    /**
      * Adds up what all processes have, and gives each its part of the sum.
      *
      * @param whole [ranks * length], this process's summand

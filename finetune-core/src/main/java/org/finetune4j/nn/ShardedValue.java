@@ -223,6 +223,13 @@ public final class ShardedValue implements ParameterValue {
         }
     }
 
+    /** Begins to fill such a memory; what is returned waits for the end. */
+    Runnable beginGatherInto(Tensor memory) {
+        try (Autograd.Mode mode = Autograd.disabled()) {
+            return gatherer.beginAllGather(part.detach(), memory);
+        }
+    }
+
     /** The whole in such a memory. */
     Tensor viewOf(Tensor memory) {
         return memory.narrow(0, 0, numel).view(shape);

@@ -106,6 +106,12 @@ final class ModelShards implements AutoCloseable {
         }
 
         @Override
+        public Runnable beginAllGather(Tensor part, Tensor whole) {
+            first.beforeGathering(number);
+            return group.allGather(part, whole)::await;
+        }
+
+        @Override
         public void reduceScatter(Tensor whole, Tensor part) {
             group.reduceScatter(whole, part, Reduction.SUM).await();
         }

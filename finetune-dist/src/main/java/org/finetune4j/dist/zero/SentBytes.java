@@ -44,12 +44,12 @@ record SentBytes(double once, double everyPass) {
                 everyPass += early ? gradient : 0;
             }
         }
-        int forwards = arguments.checkpointing().everyLayers() > 0 ? 2 : 1;
-        int last = network.layers().size() - 1;
+        int again = arguments.checkpointing().everyLayers() > 1 ? 2 : 1;
+        int layers = network.layers().size();
         everyPass += gathered(network.embeddingPart(), 1, sharers) + gathered(network.headPart(), 1, sharers);
-        for (int i = 0; i <= last; i++) {
-            // What the last layer was gathered for is still there when it goes back, as tables are.
-            everyPass += gathered(network.layers().get(i), i == last ? forwards : forwards + 1, sharers);
+        for (int i = 0; i < layers; i++) {
+            // What the last two layers were gathered for is still there when they go back, as tables are.
+            everyPass += gathered(network.layers().get(i), i + 2 < layers ? 1 + again : 1, sharers);
         }
         return new SentBytes(once, everyPass);
     }
