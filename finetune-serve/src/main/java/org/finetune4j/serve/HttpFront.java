@@ -34,6 +34,9 @@ import org.slf4j.LoggerFactory;
 /** The server's side of HTTP: who may ask, how large a body may be, what errors look like. */
 final class HttpFront {
 
+    /** So much of a body that is too large is read and dropped: who still sends when the connection ends may lose the answer. */
+    private static final long DROPPED_BYTES = 8 << 20;
+
     private static final Logger LOG = LoggerFactory.getLogger(HttpFront.class);
     private static final String ANSWERED = "answered";
 
@@ -209,8 +212,13 @@ final class HttpFront {
         return body;
     }
 
-    private static ApiException tooLarge(Call call, long most) {
-        call.context().header("Connection", "close"); // What is left of the body is not read.
+    private static ApiException tooLarge(Call call, long most) throws IOException {
+        call.context().header("Connection", "close"); // What is left of the body after this is not read.
+        InputStream in = call.context().req().getInputStream();
+        byte[] dropped = new byte[1 << 16];
+        for (long read = 0, some = 0; read < DROPPED_BYTES && some >= 0; read += some) {
+            some = in.read(dropped);
+        }
         return ApiException.ofStatus(413, "the body may have " + most + " bytes");
     }
 
