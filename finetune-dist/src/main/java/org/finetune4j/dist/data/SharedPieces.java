@@ -10,9 +10,9 @@ import java.nio.IntBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntFunction;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Pieces of data in a file of one host: the rank that needs one first makes it, the others find it. The file begins with where its
@@ -53,8 +53,7 @@ final class SharedPieces implements IntFunction<int[][]>, AutoCloseable {
         while (true) {
             long place = (long) NUMBERS.getVolatile(places, at);
             if (place > 0) {
-                int[][] found = read(place);
-                return found == null ? make.apply(index) : found;
+                return read(place).orElseGet(() -> make.apply(index));
             }
             if (place == NOBODY && NUMBERS.compareAndSet(places, at, NOBODY, IN_WORK)) {
                 return made(index, at);
@@ -102,7 +101,7 @@ final class SharedPieces implements IntFunction<int[][]>, AutoCloseable {
         }
     }
 
-    private int[] @Nullable [] read(long place) {
+    private Optional<int[][]> read(long place) {
         try {
             int length = numbers(place, 1).get();
             IntBuffer all = numbers(place + Integer.BYTES, length);
@@ -111,9 +110,9 @@ final class SharedPieces implements IntFunction<int[][]>, AutoCloseable {
                 piece[i] = new int[all.get()];
                 all.get(piece[i]);
             }
-            return piece;
+            return Optional.of(piece);
         } catch (IOException e) {
-            return null;
+            return Optional.empty();
         }
     }
 
