@@ -70,9 +70,12 @@ public record StepEstimate(
         TrainingShape.Part all = shape.all();
         TrainingShape.Part experts = shape.experts();
         double common = ring(copies)
-                * perStep(layout, all.trainedBytes() - experts.trainedBytes(), all.weights() - experts.weights());
+                * perStep(
+                        layout,
+                        (double) all.trainedBytes() - experts.trainedBytes(),
+                        (double) all.weights() - experts.weights());
         double ofExperts = ring(copies / layout.expertParallel())
-                * perStep(layout, experts.trainedBytes(), experts.weights())
+                * perStep(layout, (double) experts.trainedBytes(), (double) experts.weights())
                 / layout.expertParallel();
         return (common + ofExperts) / parts;
     }
