@@ -29,10 +29,19 @@ public final class NamedGradients {
         return gradients;
     }
 
-    /** Both have the same names, at least one, and numbers that differ by no more than the tolerance. */
+    /** Both have the same names, at least one, and numbers that differ by no more than the tolerance, of numbers above 1 by its share. */
     public static void assertSame(Map<String, float[]> expected, Map<String, float[]> actual, float tolerance) {
         assertFalse(expected.isEmpty(), "there are no gradients");
         assertEquals(expected.keySet(), actual.keySet());
-        expected.forEach((name, gradient) -> assertArrayEquals(gradient, actual.get(name), tolerance, name));
+        expected.forEach((name, gradient) ->
+                assertArrayEquals(gradient, actual.get(name), tolerance * Math.max(1, largest(gradient)), name));
+    }
+
+    private static float largest(float[] gradient) {
+        float largest = 0;
+        for (float number : gradient) {
+            largest = Math.max(largest, Math.abs(number));
+        }
+        return largest;
     }
 }

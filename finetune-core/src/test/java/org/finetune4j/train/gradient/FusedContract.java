@@ -1,6 +1,7 @@
 package org.finetune4j.train.gradient;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.Collection;
@@ -96,7 +97,8 @@ public final class FusedContract {
         assertEquals(loss, fused.run(batch.modelInputs(), head), tolerance);
         long handles = Pointer.totalCount();
         fused.run(batch.modelInputs(), head);
-        assertEquals(handles, Pointer.totalCount(), "what a step leaves to the collector, which may not come for long");
+        long left = Pointer.totalCount() - handles;
+        assertTrue(left <= 0, left + " handles are left to the collector, which may not come for long");
         NamedGradients.assertSame(expected, NamedGradients.of(named), tolerance);
         assertEquals(
                 byAutograd.evaluate(batch.modelInputs(), head), fused.evaluate(batch.modelInputs(), head), tolerance);

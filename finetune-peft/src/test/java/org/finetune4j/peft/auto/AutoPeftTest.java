@@ -46,7 +46,7 @@ class AutoPeftTest {
             candidate("slow", "lora", 1e-6),
             candidate("biases", "bitfit", 1e-3),
             candidate("good", "lora", 2e-2),
-            candidate("wild", "lora", 1e30),
+            candidate("wild", "lora", 3e38),
             candidate("scales", "ia3", 1e-3));
 
     /** @param stopAfter steps of all trials together after which it is asked to stop; a kill leaves less than that */
