@@ -9,12 +9,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
 import jdk.jshell.SnippetEvent;
 import jdk.jshell.SourceCodeAnalysis;
+import jdk.jshell.execution.DirectExecutionControl;
+import jdk.jshell.spi.ExecutionControl;
+import jdk.jshell.spi.ExecutionControlProvider;
+import jdk.jshell.spi.ExecutionEnv;
 import org.finetune4j.Json;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,7 +67,8 @@ class NotebooksTest {
         System.setProperty(STEPS, "2");
         System.setProperty(FILES, directory.toString());
         // In this process: libtorch is loaded already, and one virtual machine is enough.
-        try (JShell shell = JShell.builder().executionEngine("local").build()) {
+        try (JShell shell =
+                JShell.builder().executionEngine(new InThisThread(), Map.of()).build()) {
             for (String entry : System.getProperty("java.class.path").split(System.getProperty("path.separator"))) {
                 shell.addToClasspath(entry);
             }
@@ -77,6 +83,20 @@ class NotebooksTest {
         } finally {
             System.clearProperty(STEPS);
             System.clearProperty(FILES);
+        }
+    }
+
+    /** JShell's own engine for this process waits for a cell's threads, now and then for those of a client that stays, for ever. */
+    private static final class InThisThread implements ExecutionControlProvider {
+
+        @Override
+        public String name() {
+            return "in-this-thread";
+        }
+
+        @Override
+        public ExecutionControl generate(ExecutionEnv environment, Map<String, String> parameters) {
+            return new DirectExecutionControl();
         }
     }
 

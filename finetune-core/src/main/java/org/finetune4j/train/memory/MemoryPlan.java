@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Set;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
@@ -129,7 +130,7 @@ public record MemoryPlan(
      */
     public static MemoryPlan of(
             CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, Load load, long process) {
-        return of(model, strategy, arguments, arguments.checkpointing(), load, process);
+        return of(model, strategy, arguments, arguments.checkpointing(), arguments.segments(), load, process);
     }
 
     /**
@@ -139,6 +140,7 @@ public record MemoryPlan(
      * @param strategy the method on it
      * @param arguments of the training
      * @param checkpointing which activations are kept, in place of what the arguments say
+     * @param segments how layers run, in place of what the arguments say
      * @param load its largest batch
      * @param process bytes of the process without the model
      * @return the plan
@@ -148,6 +150,7 @@ public record MemoryPlan(
             AttachedStrategy strategy,
             TrainingArguments arguments,
             GradientCheckpointing checkpointing,
+            SegmentFactory segments,
             Load load,
             long process) {
         DecoderModel network = model.network();
@@ -158,7 +161,7 @@ public record MemoryPlan(
         tables.addAll(network.outputLayer().allParameters());
         OptimizerOptions optimizer = arguments.optimizer();
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
-        AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), checkpointing, arguments.segments());
+        AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), checkpointing, segments);
         long head = head(model, load);
         long stays = layers.stays() > 0 ? layers.stays() + head : 0; // both lie in one arena
         long gradients = trained.stream().mapToLong(MemoryPlan::bytes).sum();

@@ -80,6 +80,7 @@ public final class BatchLengthsCheck implements PreflightCheck {
                 context.strategy(),
                 arguments,
                 checkpointed ? arguments.checkpointing() : new GradientCheckpointing(1, null),
+                arguments.segments(),
                 new MemoryPlan.Load((int) rows, survey.longest()),
                 context.memory().process());
         return String.format(

@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
@@ -183,6 +184,7 @@ public final class TrainingShape {
                         strategy,
                         arguments,
                         GradientCheckpointing.none(),
+                        SegmentFactory.autograd(), // what all devices do; a CPU may keep less
                         new MemoryPlan.Load(size, sequenceLength),
                         process));
     }

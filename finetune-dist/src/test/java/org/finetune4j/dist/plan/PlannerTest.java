@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.DType;
@@ -93,7 +94,13 @@ class PlannerTest {
             TrainingArguments arguments = TrainingArguments.defaults();
             TrainingShape shape = new TrainingShape(model, attached, arguments, LENGTH, 1000);
             MemoryPlan expected = MemoryPlan.of(
-                    model, attached, arguments, GradientCheckpointing.none(), new MemoryPlan.Load(4, LENGTH), 1000);
+                    model,
+                    attached,
+                    arguments,
+                    GradientCheckpointing.none(),
+                    SegmentFactory.autograd(),
+                    new MemoryPlan.Load(4, LENGTH),
+                    1000);
             assertEquals(expected, ShardedMemory.of(shape, new Layout(1, 1, 1, 1, 0, 4, 1, false)));
         }
     }
