@@ -243,6 +243,7 @@ def main():
             rounds = []
             for _ in range(options.rounds):
                 rounds.append({"ours": our_run(stage, options, directory), "theirs": torch_run(kind, options, directory)})
+                print(json.dumps({"zero_stage": stage, "torch": kind, **rounds[-1]}), file=sys.stderr, flush=True)
             best = {side: min((each[side] for each in rounds), key=lambda run: run["step_s"]) for side in ("ours", "theirs")}
             pairs.append({"zero_stage": stage, "torch": kind, **best, "rounds": rounds})
         result = {"shape": options.shape, "batch": options.batch, "seq": options.seq, "ranks": RANKS, "pairs": pairs}
