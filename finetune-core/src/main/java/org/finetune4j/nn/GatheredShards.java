@@ -22,10 +22,18 @@ import org.jspecify.annotations.Nullable;
  * <p>Autograd remembers the memory, not what was in it: before a segment's backward pass it is filled as it was. After it the
  * gradients of the whole are added up over all processes, and each keeps those of its part. A process takes part in that even
  * if its batch gave a parameter none, as that of an expert that saw no token.
+ *
+ * <p>A table that is both embedding and output layer is gathered once a pass and kept. Its gradients are added up when the first
+ * segment that has it has gone back, the last one to do so.
  */
 public final class GatheredShards implements Residency, AutoCloseable {
 
-    private record Slot(int turn, String path, DType dtype, Device device, long numel) {}
+    private record Slot(int turn, String path, DType dtype, Device device, long numel) {
+
+        Slot(int turn, String path, ShardedValue value) {
+            this(turn, path, value.dtype(), value.device(), value.gatheredNumel());
+        }
+    }
 
     /** A piece of memory and whose values are in it. */
     private static final class Memory {
@@ -88,10 +96,12 @@ public final class GatheredShards implements Residency, AutoCloseable {
      * A parameter's whole while a segment uses it.
      *
      * @param leaf of autograd's, in a memory that others use after it: filling that again is no change of the leaf
+     * @param first segment of a pass that uses it
      */
-    private record Lent(ShardedValue value, Memory memory, Tensor leaf) {}
+    private record Lent(ShardedValue value, Memory memory, Tensor leaf, Module first) {}
 
     private final Map<Slot, Memory> memories = new HashMap<>();
+    private final IdentityHashMap<ShardedValue, Lent> byValue = new IdentityHashMap<>();
     private final IdentityHashMap<Module, List<Lent>> lent = new IdentityHashMap<>();
     private final IdentityHashMap<Module, Use> afterForwards = new IdentityHashMap<>();
     private final IdentityHashMap<Module, Use> afterBackwards = new IdentityHashMap<>();
@@ -165,7 +175,7 @@ public final class GatheredShards implements Residency, AutoCloseable {
     public void afterBackward(Module segment) {
         for (Lent each : lentTo(segment)) {
             each.value.lend(null);
-            if (each.value.isTrainable()) {
+            if (each.value.isTrainable() && each.first == segment) {
                 try (TensorScope scope = TensorScope.open()) {
                     each.value.addGradient(each.leaf.grad());
                     each.leaf.clearGrad();
@@ -181,25 +191,30 @@ public final class GatheredShards implements Residency, AutoCloseable {
             List<Lent> all = new ArrayList<>();
             key.namedParameters().forEach((path, parameter) -> {
                 if (parameter.form() instanceof ShardedValue value) {
-                    Memory memory = memories.computeIfAbsent(
-                            new Slot(turn, path, value.dtype(), value.device(), value.gatheredNumel()),
-                            slot -> new Memory(Tensors.zeros(slot.dtype, slot.device, slot.numel)
-                                    .unscoped()));
-                    try (TensorScope scope = TensorScope.open()) {
-                        Tensor whole = value.viewOf(memory.tensor.alias());
-                        all.add(new Lent(value, memory, whole.unscoped()));
-                    }
+                    all.add(byValue.computeIfAbsent(value, one -> lent(one, new Slot(turn, path, one), segment)));
                 }
             });
             return all;
         });
     }
 
+    private Lent lent(ShardedValue value, Slot place, Module first) {
+        Memory memory = memories.computeIfAbsent(
+                place,
+                slot -> new Memory(
+                        Tensors.zeros(slot.dtype, slot.device, slot.numel).unscoped()));
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor whole = value.viewOf(memory.tensor.alias());
+            return new Lent(value, memory, whole.unscoped(), first);
+        }
+    }
+
     /** Frees the memory. */
     @Override
     public void close() {
         memories.values().forEach(GatheredShards::arriveAtLast);
-        lent.values().forEach(all -> all.forEach(each -> each.leaf.close()));
+        byValue.values().forEach(each -> each.leaf.close());
+        byValue.clear();
         lent.clear();
         memories.values().forEach(memory -> memory.tensor.close());
         memories.clear();

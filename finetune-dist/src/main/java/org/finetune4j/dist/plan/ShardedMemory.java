@@ -6,9 +6,6 @@ import org.finetune4j.train.memory.MemoryPlan;
 /** Core's plan of one device, divided as a {@link Layout} divides what it holds. With one device it is that plan. */
 final class ShardedMemory {
 
-    /** A segment is in use while the next one arrives. */
-    private static final int SEGMENTS_AT_ONCE = 2;
-
     private ShardedMemory() {}
 
     /**
@@ -29,7 +26,10 @@ final class ShardedMemory {
         TrainingShape.Part segment = shape.largestSegment();
         boolean sharesGradients = layout.zeroStage() >= 2 && layout.dataParallel() > 1;
         boolean sharesWeights = layout.zeroStage() >= Layout.LAST_STAGE && layout.dataParallel() > 1;
-        long gathered = sharesWeights ? SEGMENTS_AT_ONCE * owned(segment.weights(), layout, expertWeights) / split : 0;
+        long whole = TrainingShape.LAYERS_AT_ONCE
+                        * owned(shape.largestLayer().weights(), layout, expertWeights)
+                + shape.tables().weights();
+        long gathered = sharesWeights ? whole / split : 0;
         long unreduced = sharesGradients ? owned(segment.trainedBytes(), layout, expertTrained) / split : 0;
         // Beside all gradients: the second one of the embedding, one that is converted, or a layer's own needs.
         long beside = Math.max(0, alone.backward() - alone.gradients()) / split;

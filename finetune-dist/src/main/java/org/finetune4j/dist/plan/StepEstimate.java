@@ -62,7 +62,7 @@ public record StepEstimate(
 
     /**
      * Gradients are reduced once a step, from stage 2 on after every micro-batch; parameters are gathered once after the update,
-     * in stage 3 before every forward and every backward pass.
+     * in stage 3 before every forward and every backward pass, but for what the forward pass has left.
      */
     private static double dataBytes(TrainingShape shape, Layout layout) {
         double parts = (double) layout.tensorParallel() * layout.pipelineParallel();
@@ -73,9 +73,13 @@ public record StepEstimate(
                 * perStep(
                         layout,
                         (double) all.trainedBytes() - experts.trainedBytes(),
-                        (double) all.weights() - experts.weights());
+                        2.0 * (all.weights() - experts.weights())
+                                - (shape.kept().weights() - shape.keptExperts().weights()));
         double ofExperts = ring(copies / layout.expertParallel())
-                * perStep(layout, (double) experts.trainedBytes(), (double) experts.weights())
+                * perStep(
+                        layout,
+                        (double) experts.trainedBytes(),
+                        2.0 * experts.weights() - shape.keptExperts().weights())
                 / layout.expertParallel();
         return (common + ofExperts) / parts;
     }
@@ -84,12 +88,12 @@ public record StepEstimate(
         return (devices - 1.0) / devices;
     }
 
-    private static double perStep(Layout layout, double gradients, double weights) {
+    private static double perStep(Layout layout, double gradients, double gathered) {
         int batches = layout.accumulation();
         return switch (layout.zeroStage()) {
             case 0, 1 -> 2 * gradients;
             case 2 -> (batches + 1) * gradients;
-            default -> batches * (2 * weights + gradients);
+            default -> batches * (gathered + gradients);
         };
     }
 

@@ -30,6 +30,9 @@ public final class TrainingShape {
 
     private static final Pattern EXPERT = Pattern.compile("(^|\\.)experts\\.\\d+\\.");
 
+    /** Where weights are shared, one layer is in use while the next one arrives. */
+    static final int LAYERS_AT_ONCE = 2;
+
     private final CausalLM model;
     private final AttachedStrategy strategy;
     private final TrainingArguments arguments;
@@ -40,6 +43,9 @@ public final class TrainingShape {
     private final Part head;
     private final Part all;
     private final Part experts;
+    private final Part tables;
+    private final Part kept;
+    private final Part keptExperts;
     private final int mixtures;
     private final Map<Integer, MemoryPlan> plans = new TreeMap<>();
 
@@ -94,6 +100,15 @@ public final class TrainingShape {
         for (DecoderLayer layer : network.layers()) {
             layers.add(part(layer, trained, share));
         }
+        List<Parameter> ofTables = new ArrayList<>(network.inputEmbedding().allParameters());
+        ofTables.addAll(network.outputLayer().allParameters());
+        this.tables = part(ofTables, trained);
+        List<Parameter> stay = new ArrayList<>(ofTables);
+        network.layers()
+                .subList(Math.max(0, network.layers().size() - LAYERS_AT_ONCE), network.layers().size())
+                .forEach(layer -> stay.addAll(layer.allParameters()));
+        this.kept = part(stay, trained);
+        this.keptExperts = part(stay.stream().filter(TrainingShape::isOfExpert).toList(), trained);
         // Tied embeddings are there once on one device, and twice where the first and the last stage are apart.
         this.head = part(network.outputLayer(), trained, 1);
         this.all = new Part(
@@ -232,6 +247,26 @@ public final class TrainingShape {
 
     Part all() {
         return all;
+    }
+
+    /** Embedding and output layer, once where they are one. */
+    Part tables() {
+        return tables;
+    }
+
+    /** What is still there when a pass that gathers weights goes back: the tables and the last layers. */
+    Part kept() {
+        return kept;
+    }
+
+    /** What of it are experts. */
+    Part keptExperts() {
+        return keptExperts;
+    }
+
+    /** The layer that is largest. */
+    Part largestLayer() {
+        return layers.stream().max(Comparator.comparingLong(Part::weights)).orElseThrow();
     }
 
     Part embedding() {

@@ -67,9 +67,11 @@ final class PartedGradients implements GradientSharing, Residency {
         }
         Set<PartedParameter> inPasses = new LinkedHashSet<>();
         if (isEager()) {
-            inPasses.addAll(of(network.embeddingPart()));
-            network.layers().forEach(layer -> inPasses.addAll(of(layer)));
-            inPasses.addAll(of(network.headPart()));
+            List<Module> forwards = new ArrayList<>();
+            forwards.add(network.embeddingPart());
+            forwards.addAll(network.layers());
+            forwards.add(network.headPart());
+            forwards.forEach(segment -> bySegment.put(segment, completedBy(segment, inPasses)));
         }
         this.owners = new StateOwners(trainable);
         this.outside = all.stream().filter(each -> !inPasses.contains(each)).toList();
@@ -79,11 +81,13 @@ final class PartedGradients implements GradientSharing, Residency {
         return options.stage() >= 2;
     }
 
-    private List<PartedParameter> of(Module segment) {
-        return bySegment.computeIfAbsent(segment, key -> key.trainableParameters().stream()
+    /** A table that is both embedding and output layer has all of its gradient when the first of the two has gone back. */
+    private List<PartedParameter> completedBy(Module segment, Set<PartedParameter> before) {
+        return segment.trainableParameters().stream()
                 .map(parted::get)
                 .filter(Objects::nonNull)
-                .toList());
+                .filter(before::add)
+                .toList();
     }
 
     @Override
@@ -91,12 +95,10 @@ final class PartedGradients implements GradientSharing, Residency {
         return isEager() ? List.of(this) : List.of();
     }
 
-    /** What the segment's pass gave joins the open bucket; a full one is sent. */
+    /** What no segment that is yet to go back adds to joins the open bucket; a full one is sent. */
     @Override
     public void afterBackward(Module segment) {
-        for (PartedParameter each : of(segment)) {
-            open.add(each);
-        }
+        open.addAll(bySegment.getOrDefault(segment, List.of()));
         if (PartBucket.bytesOf(open) >= options.bucketBytes()) {
             send();
         }

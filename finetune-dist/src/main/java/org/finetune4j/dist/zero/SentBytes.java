@@ -46,19 +46,22 @@ record SentBytes(double once, double everyPass) {
         }
         int again = arguments.checkpointing().everyLayers() > 1 ? 2 : 1;
         int layers = network.layers().size();
-        everyPass += gathered(network.embeddingPart(), 1, sharers) + gathered(network.headPart(), 1, sharers);
+        // A table that is embedding and output layer is counted with the embedding: it stays for the head.
+        Set<Parameter> counted = Collections.newSetFromMap(new IdentityHashMap<>());
+        everyPass += gathered(network.embeddingPart(), 1, counted, sharers);
+        everyPass += gathered(network.headPart(), 1, counted, sharers);
         for (int i = 0; i < layers; i++) {
             // What the last two layers were gathered for is still there when they go back, as tables are.
-            everyPass += gathered(network.layers().get(i), i + 2 < layers ? 1 + again : 1, sharers);
+            everyPass += gathered(network.layers().get(i), i + 2 < layers ? 1 + again : 1, counted, sharers);
         }
         return new SentBytes(once, everyPass);
     }
 
-    /** A segment's weights as often as they come, and their gradients once. */
-    private static double gathered(Module segment, int gathers, Function<Parameter, Communicator> sharers) {
-        Set<Parameter> distinct = Collections.newSetFromMap(new IdentityHashMap<>());
+    /** A segment's weights as often as they come, and their gradients once, but for what has been counted. */
+    private static double gathered(
+            Module segment, int gathers, Set<Parameter> counted, Function<Parameter, Communicator> sharers) {
         List<Parameter> own = new ArrayList<>(segment.allParameters());
-        own.removeIf(parameter -> !isShared(parameter) || !distinct.add(parameter));
+        own.removeIf(parameter -> !isShared(parameter) || !counted.add(parameter));
         double bytes = 0;
         for (Parameter parameter : own) {
             Communicator group = sharers.apply(parameter);

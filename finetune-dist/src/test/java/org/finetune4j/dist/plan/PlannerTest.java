@@ -123,17 +123,28 @@ class PlannerTest {
         double bytes = 4.0 * scalars;
         assertEquals(0.75 * 2 * bytes, sent(4, 1, 1, 1, 3), 1e-6);
         assertEquals(0.75 * (3 + 1) * bytes, sent(4, 1, 1, 2, 3), 1e-6);
-        assertEquals(0.75 * 3 * 3 * bytes, sent(4, 1, 1, 3, 3), 1e-6);
+        double table = 4.0 * 100 * 64;
+        double kept = 2 * 4.0 * (4 * 64 * 64 + 3 * 64 * 128 + 2 * 64) + 2 * table;
+        assertEquals(0.75 * 3 * (3 * bytes - kept), sent(4, 1, 1, 3, 3), 1e-6);
+        String tied = SMALL.replace("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true");
+        assertEquals(0.75 * (3 + 1) * (bytes - table), sent(tied, new Layout(4, 1, 1, 1, 2, 1, 3, false)), 1e-6);
+        assertEquals(
+                0.75 * 3 * (3 * (bytes - table) - (kept - table)),
+                sent(tied, new Layout(4, 1, 1, 1, 3, 1, 3, false)),
+                1e-6);
         double stream = 4.0 * 64 * LENGTH * 3;
         assertEquals(2 * 0.5 * 4 * 4 * stream, sent(1, 2, 1, 0, 3), 1e-6);
         assertEquals(2 * stream, sent(1, 1, 2, 0, 3), 1e-6);
     }
 
     private static double sent(int data, int tensor, int pipeline, int stage, int batches) {
-        Layout layout = new Layout(data, tensor, pipeline, 1, stage, 1, batches, false);
+        return sent(SMALL, new Layout(data, tensor, pipeline, 1, stage, 1, batches, false));
+    }
+
+    private static double sent(String config, Layout layout) {
         ToDoubleFunction<TrainingShape> bytes = shape ->
                 StepEstimate.of(shape, layout, cluster(layout.devices(), 80)).bytes();
-        return with(SMALL, DType.FLOAT32, bytes::applyAsDouble);
+        return with(config, DType.FLOAT32, bytes::applyAsDouble);
     }
 
     /** Mixtral's layers: experts' weights and states on ep devices, tokens to two experts each and back. */
