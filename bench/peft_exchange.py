@@ -30,6 +30,7 @@ MORE = [
     dict(name="hra, orthogonal", settings=dict(method="hra", r=3, apply_GS=True, target_modules="all-linear")),
     dict(name="vera, not saved", settings=dict(method="vera", r=16, save_projection=False, target_modules=["q_proj", "v_proj"])),
     dict(name="p_tuning, lstm", settings=dict(method="p_tuning", num_virtual_tokens=4, encoder_reparameterization_type="LSTM", encoder_hidden_size=16)),
+    dict(name="multitask", settings=dict(method="multitask_prompt_tuning", num_virtual_tokens=4, num_tasks=2, num_ranks=2)),
     dict(name="prefix, projected", settings=dict(method="prefix_tuning", num_virtual_tokens=4, prefix_projection=True, encoder_hidden_size=16)),
 ]
 

@@ -47,6 +47,8 @@ CASES = [
     ("gpt2", "gralora", "GraloraConfig", dict(r=4, alpha=6, gralora_k=2, hybrid_r=3, target_modules=GPT2, fan_in_fan_out=True)),
     ("llama", "vblora", "VBLoRAConfig", dict(r=3, num_vectors=20, vector_length=8, init_vector_bank_bound=0.5, init_logits_std=1.0, target_modules=LLAMA)),
     ("gpt2", "vblora", "VBLoRAConfig", dict(r=2, num_vectors=12, vector_length=16, topk=3, init_vector_bank_bound=0.5, init_logits_std=1.0, target_modules=GPT2, fan_in_fan_out=True)),
+    ("llama", "multitask", "MultitaskPromptTuningConfig", dict(num_virtual_tokens=4, num_tasks=2)),
+    ("gpt2", "multitask-ranks", "MultitaskPromptTuningConfig", dict(num_virtual_tokens=5, num_tasks=3, num_ranks=2)),
     ("qwen2", "boft", "BOFTConfig", dict(boft_block_size=4, target_modules=LLAMA)),
 ]
 
@@ -119,7 +121,7 @@ def record(base, name, kind, settings, target):
     extra = dict(task_ids=torch.tensor([0, 1])) if "MULTITASK" in str(config.peft_type) else {}
     out = model(input_ids=ids, attention_mask=mask, labels=labels, **extra)
     out.loss.backward()
-    tensors = dict(input_ids=ids, attention_mask=mask, labels=labels, logits=out.logits.detach(), loss=out.loss.detach().reshape(1))
+    tensors = dict(extra, input_ids=ids, attention_mask=mask, labels=labels, logits=out.logits.detach(), loss=out.loss.detach().reshape(1))
     numbers = 0
     seen = set()
     for key, parameter in model.named_parameters(remove_duplicate=False):
@@ -132,7 +134,8 @@ def record(base, name, kind, settings, target):
             if prompt:
                 tensors["param." + key] = parameter.detach()
     with torch.no_grad():
-        extra = dict(task_ids=torch.tensor([0])) if extra else {}
+        extra = dict(task_ids=torch.tensor([1])) if extra else {}
+        tensors.update({"gen." + key: value for key, value in extra.items()})
         tensors["gen.output_ids"] = model.generate(input_ids=ids[:1], attention_mask=mask[:1], max_new_tokens=8, do_sample=False, **extra)
         if hasattr(model, "merge_and_unload") and not extra:
             tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits

@@ -45,6 +45,7 @@ import org.jspecify.annotations.Nullable;
  *     for what the model was trained with, or a text with placeholders
  * @param chatTemplate name, file or directory of the chat template, or null for the model's own
  * @param stage what kind of training it is for, which makes samples of records
+ * @param tasks how many tasks the method tells apart
  */
 record DataSettings(
         List<DatasetSpec> training,
@@ -58,7 +59,8 @@ record DataSettings(
         @Nullable String chatTemplate,
         Stage stage,
         boolean groupByLength,
-        long seed) {
+        long seed,
+        int tasks) {
 
     /** Samples as long as the model sees. */
     static final int WHOLE = -1;
@@ -94,7 +96,36 @@ record DataSettings(
                 settings.text("chat_template").orElse(null),
                 stage,
                 grouped,
-                settings.integer("seed", 42));
+                settings.integer("seed", 42),
+                1);
+    }
+
+    /**
+     * The same for a method that tells tasks apart.
+     *
+     * @param number at least 1
+     * @throws UserErrorException when the data is none that says its tasks
+     */
+    DataSettings withTasks(int number) {
+        if (number > 1 && (text != null || !(stage instanceof SupervisedFineTuning))) {
+            throw new UserErrorException(
+                    "num_tasks is " + number + ": only stage sft on records can tell tasks apart, not "
+                            + (text == null ? "stage " + stage.name() : "plain text"));
+        }
+        return new DataSettings(
+                training,
+                evaluation,
+                evaluationFraction,
+                mixture,
+                text,
+                maxLength,
+                truncation,
+                promptTemplate,
+                chatTemplate,
+                stage,
+                groupByLength,
+                seed,
+                number);
     }
 
     private static Stage stage(Settings settings) {
@@ -262,6 +293,7 @@ record DataSettings(
 
     private SupervisedOptions options(CausalLM model, DataSharing sharing) {
         return SupervisedOptions.builder()
+                .tasks(Math.max(tasks, model.tasks()))
                 .sharing(sharing)
                 .maxLength(maxLength(model))
                 .truncation(truncation)

@@ -64,6 +64,12 @@ final class GenerationSettings {
             description = "With --json: log-probabilities of each token and the N likeliest in its place.")
     private @Nullable Integer logprobs;
 
+    @Option(
+            names = "--task-id",
+            paramLabel = "N",
+            description = "The task, from 0, of an adapter that has prompts for several.")
+    private @Nullable Integer taskId;
+
     @Option(names = "--seed", paramLabel = "N", description = "Decides what is drawn (default: 42).")
     private @Nullable Long seed;
 
@@ -87,6 +93,7 @@ final class GenerationSettings {
         given(numReturnSequences, builder::numReturnSequences);
         given(stop, builder::stopStrings);
         given(logprobs, builder::logprobs);
+        given(taskId, builder::taskId);
         given(seed, builder::seed);
         try {
             return builder.build();

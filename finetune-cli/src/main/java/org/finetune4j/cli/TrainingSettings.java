@@ -60,7 +60,7 @@ record TrainingSettings(
                 model,
                 new LoadSettings(settings, strategy),
                 strategy,
-                data,
+                data.withTasks(strategy.tasks()),
                 TrainingArgumentsReader.read(settings, output, strategy.defaultLearningRate(), data.stage()),
                 output,
                 ReportSettings.of(settings),

@@ -49,6 +49,7 @@ class FamiliarKeysTest {
             Map.entry("peft.PrefixTuningConfig", "prefix_tuning"),
             Map.entry("peft.PromptTuningConfig", "prompt_tuning"),
             Map.entry("peft.PromptEncoderConfig", "p_tuning"),
+            Map.entry("peft.MultitaskPromptTuningConfig", "multitask_prompt_tuning"),
             Map.entry("peft.OFTConfig", "oft"),
             Map.entry("peft.BOFTConfig", "boft"),
             Map.entry("peft.MissConfig", "miss"),
@@ -87,7 +88,7 @@ class FamiliarKeysTest {
         values.put("model_name_or_path", "model");
         values.put("output_dir", "out");
         values.put("train_file", "data.jsonl");
-        if (method.equals("prefix_tuning") || method.equals("prompt_tuning") || method.equals("p_tuning")) {
+        if (method.equals("prefix_tuning") || method.endsWith("prompt_tuning") || method.equals("p_tuning")) {
             values.put("num_virtual_tokens", 4);
         }
         if (method.equals("trainable_tokens")) {
@@ -339,7 +340,7 @@ class FamiliarKeysTest {
                 "loging_steps: 5|unknown key 'loging_steps'; did you mean 'logging_steps'?",
                 "assistant_only_los: true|unknown key 'assistant_only_los'; did you mean 'assistant_only_loss'?",
                 "cutoff_len: 5|unknown key 'cutoff_len': here it is 'max_length'",
-                "num_virtual_tokens: 5|'num_virtual_tokens' belongs to method prefix_tuning, prompt_tuning, p_tuning, ptuning_v2, and this is method lora",
+                "num_virtual_tokens: 5|'num_virtual_tokens' belongs to method prefix_tuning, prompt_tuning, p_tuning, multitask_prompt_tuning, ptuning_v2, and this is method lora",
                 "xlora_depth: 4|'xlora_depth' is a key of PEFT's XLoraConfig, which is not built here",
                 "rho: 2|'rho' is a key inside 'eva_config'",
                 "method: xlora|unknown method 'xlora'; there are ",

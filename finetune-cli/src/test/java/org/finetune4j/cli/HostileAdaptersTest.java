@@ -36,6 +36,7 @@ class HostileAdaptersTest {
                 "adapter",
                 "prefix_tuning",
                 "prompt_tuning",
+                "multitask_prompt_tuning",
                 "p_tuning"
             })
     void filesOfEveryMethodAreReadOrRefused(String method) throws Exception {

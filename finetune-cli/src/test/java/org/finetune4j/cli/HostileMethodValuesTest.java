@@ -41,6 +41,7 @@ class HostileMethodValuesTest {
         "lokr, r alpha rank_dropout module_dropout decompose_factor decompose_both init_weights",
         "prefix_tuning, num_virtual_tokens prefix_projection encoder_hidden_size prompt_tuning_init",
         "prompt_tuning, num_virtual_tokens prompt_tuning_init prompt_tuning_init_text",
+        "multitask_prompt_tuning, num_tasks num_ranks prompt_tuning_init_task",
         "p_tuning, num_virtual_tokens encoder_hidden_size encoder_num_layers encoder_dropout",
         "adapter, adapter_type bottleneck_size reduction_factor non_linearity scaling adapter_dropout leave_out",
         "freeze, num_layers",

@@ -31,6 +31,7 @@ class MethodCommandTest {
                 "method=prefix_tuning num_virtual_tokens=4 prefix_projection=true encoder_hidden_size=16",
                 "method=ptuning_v2 num_virtual_tokens=4 prompt_tuning_init_text=Answer",
                 "method=prompt_tuning num_virtual_tokens=4 prompt_tuning_init_text=Answer",
+                "method=multitask_prompt_tuning num_virtual_tokens=4 num_ranks=2",
                 "method=p_tuning num_virtual_tokens=4 encoder_reparameterization_type=LSTM encoder_hidden_size=16"
             })
     void aMethodTrainsResumesAndGenerates(String settings) {
@@ -80,6 +81,7 @@ class MethodCommandTest {
                 "method=prompt_tuning prompt_tuning_init=TEXT",
                 "method=ptuning_v2 prefix_projection=true",
                 "method=p_tuning encoder_reparameterization_type=LSTN",
+                "method=multitask_prompt_tuning num_tasks=0",
                 "method=adapter adapter_type=pfeifer",
                 "method=adapter non_linearity=rellu",
                 "method=adapter bottleneck_size=8 reduction_factor=4",

@@ -185,7 +185,25 @@ public record Batch(
 
     /** {@return what a model reads of this batch: everything but the labels} */
     public ModelInputs modelInputs() {
-        return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds, tokenTypes());
+        return new ModelInputs(
+                batchSize, sequenceLength, inputIds, attentionMask, positionIds, tokenTypes(), taskIds());
+    }
+
+    private int @Nullable [] taskIds() {
+        if (!columns.containsKey(Sample.TASK)) {
+            return null;
+        }
+        int[][] rows = wholeColumn(Sample.TASK);
+        int[] tasks = new int[rows.length];
+        for (int row = 0; row < rows.length; row++) {
+            if (rows[row].length != 1) {
+                throw new UserErrorException(
+                        "a row holds " + rows[row].length + " sequences with a '" + Sample.TASK
+                                + "' each: virtual tokens of tasks begin rows of one sequence; leave packing and padding_free off");
+            }
+            tasks[row] = rows[row][0];
+        }
+        return tasks;
     }
 
     private int @Nullable [] tokenTypes() {

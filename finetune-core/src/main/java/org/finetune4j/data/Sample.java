@@ -29,6 +29,9 @@ public record Sample(int[] inputIds, int[] labels, int @Nullable [] positionIds,
     /** The column that says of each token which of two texts it belongs to, for encoders that tell them apart. */
     public static final String TOKEN_TYPES = "token_type_ids";
 
+    /** The column that says which task a sequence belongs to, where virtual tokens tell tasks apart: one number. */
+    public static final String TASK = "task_id";
+
     /** Up to here a float holds every whole number. */
     private static final int LARGEST_WHOLE = 1 << 24;
 

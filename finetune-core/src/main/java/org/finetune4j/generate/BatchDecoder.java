@@ -177,7 +177,7 @@ final class BatchDecoder implements AutoCloseable {
             List<Tensor> lasts = new ArrayList<>(); // [some rows, vocabulary]
             List<DecoderRow> done = new ArrayList<>();
             for (DecoderRow row : rows) {
-                Prompt prompt = row.keys == 0 ? prompt() : null;
+                Prompt prompt = row.keys == 0 ? prompt(row.task()) : null;
                 if (prompt instanceof Prompt.Embeddings virtual) {
                     lasts.add(begin(row, virtual));
                     done.add(row);
@@ -220,9 +220,10 @@ final class BatchDecoder implements AutoCloseable {
         row.rotatedLength = length;
     }
 
-    private @Nullable Prompt prompt() {
+    private @Nullable Prompt prompt(@Nullable Integer task) {
         PromptExtension extension = model.promptExtension();
-        return extension == null ? null : extension.prompt(model.computeDType(), Dropout.OFF);
+        int[] tasks = task == null ? null : new int[] {task};
+        return extension == null ? null : extension.prompt(tasks, model.computeDType(), Dropout.OFF);
     }
 
     /** Keys and values of virtual tokens: nothing is computed with them. */

@@ -13,12 +13,17 @@ final class BeamRows implements AutoCloseable {
 
     private final BatchDecoder decoder;
     private final int mostTokens;
+    private final @Nullable Integer task;
     private List<DecoderRow> rows = new ArrayList<>();
 
-    /** @param mostTokens how many tokens a row is going to have */
-    BeamRows(CausalLM model, int mostTokens) {
+    /**
+     * @param mostTokens how many tokens a row is going to have
+     * @param task which task's virtual tokens rows begin with, or null
+     */
+    BeamRows(CausalLM model, int mostTokens, @Nullable Integer task) {
         this.decoder = new BatchDecoder(model, Long.MAX_VALUE);
         this.mostTokens = mostTokens;
+        this.task = task;
     }
 
     /**
@@ -31,6 +36,7 @@ final class BeamRows implements AutoCloseable {
         for (int prompt = 0; prompt < prompts.size(); prompt++) {
             RowAdapterChoice choice = adapters == null ? null : new RowAdapterChoice(adapters, prompt, prompts.size());
             DecoderRow row = new DecoderRow(new TokenSequence(prompts.get(prompt)), choice);
+            row.beginWith(task);
             decoder.add(row, mostTokens);
             rows.add(row);
         }
@@ -44,9 +50,11 @@ final class BeamRows implements AutoCloseable {
             throw new IllegalStateException("beams are chosen before they start");
         }
         List<DecoderRow> chosen = new ArrayList<>(order.length);
-        for (int row : order) {
-            DecoderRow old = rows.get(row);
-            chosen.add(new DecoderRow(old.tokens().copy(), old.adapters()));
+        for (int place : order) {
+            DecoderRow old = rows.get(place);
+            DecoderRow row = new DecoderRow(old.tokens().copy(), old.adapters());
+            row.beginWith(task);
+            chosen.add(row);
         }
         decoder.select(block, order, chosen);
         rows = chosen;

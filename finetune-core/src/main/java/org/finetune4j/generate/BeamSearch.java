@@ -63,7 +63,7 @@ final class BeamSearch {
     /** Continues all prompts at once; gives the best {@code numReturnSequences} beams of each. */
     List<Completion> run(List<int[]> prompts, @Nullable RowAdapters adapters) {
         int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
-        try (BeamRows rows = new BeamRows(model, longest + options.maxNewTokens())) {
+        try (BeamRows rows = new BeamRows(model, longest + options.maxNewTokens(), options.taskId())) {
             return run(prompts, rows, adapters);
         }
     }

@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** One sequence that a {@link BatchDecoder} reads: its tokens, and how many of them the cache has. */
@@ -8,6 +9,7 @@ final class DecoderRow {
     private final @Nullable RowAdapterChoice adapters;
     private TokenSequence tokens;
     private int read;
+    private @Nullable Integer task;
 
     /** Where the keys and values are; the cache's own. */
     @Nullable
@@ -35,6 +37,20 @@ final class DecoderRow {
     @Nullable
     RowAdapterChoice adapters() {
         return adapters;
+    }
+
+    /** Which task's virtual tokens it begins with, or null where nobody says. */
+    @Nullable
+    Integer task() {
+        return task;
+    }
+
+    /** Begins with the virtual tokens of another task: what was read after those of the last one is read again. */
+    void beginWith(@Nullable Integer newTask) {
+        if (!Objects.equals(task, newTask)) {
+            task = newTask;
+            readAgain();
+        }
     }
 
     /** How many of the tokens the cache has. */

@@ -191,6 +191,7 @@ public final class GenerationEngine implements AutoCloseable {
         List<RunningSequence> sequences = new ArrayList<>();
         for (int answer = 0; answer < options.numReturnSequences(); answer++) {
             DecoderRow row = kept == null ? new DecoderRow(new TokenSequence(request.prompt()), choice) : kept;
+            row.beginWith(options.taskId());
             sequences.add(sequence(answer, request, options, row));
         }
         GenerationHandle handle = new GenerationHandle(sequences);

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * @param earlyStopping when beam search ends
  * @param logprobs how many of the likeliest tokens to report the log-probabilities of beside the chosen one; -1 for no
  *     report
+ * @param taskId which task's virtual tokens the text begins with, where an adapter has several; or null
  * @param explicit the names, as in {@code generation_config.json}, of what the caller has set
  */
 public record GenerationOptions(
@@ -52,6 +53,7 @@ public record GenerationOptions(
         double lengthPenalty,
         EarlyStopping earlyStopping,
         int logprobs,
+        @Nullable Integer taskId,
         Set<String> explicit) {
 
     /** How many tokens are added at most when nothing else is said. */
@@ -94,6 +96,7 @@ public record GenerationOptions(
      * @param earlyStopping when beam search ends
      * @param logprobs how many of the likeliest tokens to report the log-probabilities of beside the chosen one; -1 for no
      *     report
+     * @param taskId which task's virtual tokens the text begins with, where an adapter has several; or null
      * @param explicit the names, as in {@code generation_config.json}, of what the caller has set
      * @throws IllegalArgumentException when a number is outside of its range
      */
@@ -120,6 +123,7 @@ public record GenerationOptions(
                 "num_beams must be from 1 to " + MOST_SEQUENCES + ": " + numBeams);
         check(Math.abs(lengthPenalty) <= 1000, "length_penalty must be from -1000 to 1000: " + lengthPenalty);
         check(logprobs >= -1, "logprobs must not be negative: " + logprobs);
+        check(taskId == null || taskId >= 0, "task_id must not be negative: " + taskId);
         stopTokens = stopTokens == null ? null : Set.copyOf(stopTokens);
         stopStrings = List.copyOf(stopStrings);
         explicit = Set.copyOf(explicit);
@@ -166,6 +170,7 @@ public record GenerationOptions(
         builder.lengthPenalty = lengthPenalty;
         builder.earlyStopping = earlyStopping;
         builder.logprobs = logprobs;
+        builder.taskId = taskId;
         builder.explicit.addAll(explicit);
         return builder;
     }
@@ -195,6 +200,7 @@ public record GenerationOptions(
         private double lengthPenalty = 1;
         private EarlyStopping earlyStopping = EarlyStopping.HEURISTIC;
         private int logprobs = -1;
+        private @Nullable Integer taskId;
         private final Set<String> explicit = new HashSet<>();
 
         private Builder() {}
@@ -395,6 +401,17 @@ public record GenerationOptions(
         }
 
         /**
+         * Chooses among the tasks of an adapter that has virtual tokens for several.
+         *
+         * @param value the number of the task, from 0
+         * @return this builder
+         */
+        public Builder taskId(int value) {
+            taskId = value;
+            return set("task_id");
+        }
+
+        /**
          * Makes the options.
          *
          * @return the options
@@ -419,6 +436,7 @@ public record GenerationOptions(
                     lengthPenalty,
                     earlyStopping,
                     logprobs,
+                    taskId,
                     explicit);
         }
     }

@@ -3,6 +3,7 @@ package org.finetune4j.generate;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.jspecify.annotations.Nullable;
 
 /** Fills in what options leave open, from the model's {@code generation_config.json}, and checks them against the model. */
 final class OptionsResolver {
@@ -39,6 +40,7 @@ final class OptionsResolver {
         }
         GenerationOptions complete = config.complete(options);
         checkBeams(complete);
+        checkTask(complete.taskId());
         if (!complete.stopStrings().isEmpty()) {
             model.tokenizer();
         }
@@ -60,6 +62,16 @@ final class OptionsResolver {
         return complete.toBuilder()
                 .maxNewTokens(Math.min(limit, complete.maxNewTokens()))
                 .build();
+    }
+
+    private void checkTask(@Nullable Integer task) {
+        int tasks = model.tasks();
+        if (task == null ? tasks > 1 : task >= tasks) {
+            throw new UserErrorException("task_id is " + (task == null ? "not there" : task) + ": "
+                    + (tasks > 1
+                            ? "the adapter has virtual tokens for the tasks 0 to " + (tasks - 1)
+                            : "there are no tasks to choose from but 0"));
+        }
     }
 
     private void checkBeams(GenerationOptions options) {

@@ -301,7 +301,7 @@ public final class CausalLM implements AutoCloseable {
      * @return the context, whose tensors belong to the scope
      */
     public SequenceContext context(ModelInputs inputs) {
-        return context(inputs, prompt());
+        return context(inputs, prompt(inputs.taskIds()));
     }
 
     /**
@@ -376,9 +376,15 @@ public final class CausalLM implements AutoCloseable {
         return present == null ? 0 : present.virtualTokens();
     }
 
-    private @Nullable Prompt prompt() {
+    /** {@return how many tasks its virtual tokens tell apart; with more than one every sequence must say which is its own} */
+    public int tasks() {
         PromptExtension present = promptExtension;
-        return present == null ? null : present.prompt(computeDType, Dropout.OFF);
+        return present == null ? 1 : present.tasks();
+    }
+
+    private @Nullable Prompt prompt(int @Nullable [] taskIds) {
+        PromptExtension present = promptExtension;
+        return present == null ? null : present.prompt(taskIds, computeDType, Dropout.OFF);
     }
 
     private ContextFactory contexts() {

@@ -78,7 +78,9 @@ public abstract class DecoderModel extends Module {
         if (virtual == null) {
             return tokens;
         }
-        Tensor rows = virtual.unsqueeze(0).expand(tokens.size(0), virtual.size(0), virtual.size(1));
+        Tensor rows = virtual.shape().length == 3
+                ? virtual
+                : virtual.unsqueeze(0).expand(tokens.size(0), virtual.size(0), virtual.size(1));
         return Tensors.cat(List.of(rows, tokens), 1); // [batch, virtual + seq, hidden]
     }
 

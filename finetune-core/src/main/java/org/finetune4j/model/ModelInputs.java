@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  *     Where they go back to a position that the sequence has, a branch starts that continues it from there
  *     ({@link SequenceLayout}).
  * @param tokenTypeIds which of two texts each token belongs to, for encoders, or null
+ * @param taskIds the task of each sequence, [batchSize], for virtual tokens of several tasks, or null
  */
 public record ModelInputs(
         int batchSize,
@@ -24,7 +25,8 @@ public record ModelInputs(
         int[] inputIds,
         byte[] attentionMask,
         int @Nullable [] positionIds,
-        int @Nullable [] tokenTypeIds) {
+        int @Nullable [] tokenTypeIds,
+        int @Nullable [] taskIds) {
 
     /**
      * Checks that everything has one length.
@@ -35,6 +37,7 @@ public record ModelInputs(
      * @param attentionMask row-major [batch, seq]
      * @param positionIds row-major [batch, seq], or null
      * @param tokenTypeIds row-major [batch, seq], or null
+     * @param taskIds [batch], or null
      * @throws IllegalArgumentException when a length differs
      */
     public ModelInputs {
@@ -46,6 +49,10 @@ public record ModelInputs(
                 || (tokenTypeIds != null && tokenTypeIds.length != size)) {
             throw new IllegalArgumentException("token ids, mask and positions must have the shape [" + batchSize + ", "
                     + sequenceLength + "] and not be empty");
+        }
+        if (taskIds != null && taskIds.length != batchSize) {
+            throw new IllegalArgumentException(
+                    "there are " + taskIds.length + " tasks for " + batchSize + " sequences");
         }
         IndexRange.requireNotNegative("token id", inputIds, sequenceLength);
         if (positionIds != null) {
@@ -72,7 +79,7 @@ public record ModelInputs(
      */
     public ModelInputs(
             int batchSize, int sequenceLength, int[] inputIds, byte[] attentionMask, int @Nullable [] positionIds) {
-        this(batchSize, sequenceLength, inputIds, attentionMask, positionIds, null);
+        this(batchSize, sequenceLength, inputIds, attentionMask, positionIds, null, null);
     }
 
     /**
@@ -81,7 +88,18 @@ public record ModelInputs(
      * @param newTokenTypeIds row-major [batch, seq]
      */
     public ModelInputs withTokenTypeIds(int[] newTokenTypeIds) {
-        return new ModelInputs(batchSize, sequenceLength, inputIds, attentionMask, positionIds, newTokenTypeIds);
+        return new ModelInputs(
+                batchSize, sequenceLength, inputIds, attentionMask, positionIds, newTokenTypeIds, taskIds);
+    }
+
+    /**
+     * {@return the same tokens with the tasks of their sequences}
+     *
+     * @param newTaskIds [batch], or null
+     */
+    public ModelInputs withTaskIds(int @Nullable [] newTaskIds) {
+        return new ModelInputs(
+                batchSize, sequenceLength, inputIds, attentionMask, positionIds, tokenTypeIds, newTaskIds);
     }
 
     /**

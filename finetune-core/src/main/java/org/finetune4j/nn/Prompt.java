@@ -76,13 +76,13 @@ public sealed interface Prompt {
      * Vectors in the place of token embeddings (Lester et al. 2021, Liu et al. 2021). They run through all layers as tokens
      * do.
      *
-     * @param embeddings [length, hidden]
+     * @param embeddings [length, hidden], or [rows, length, hidden] where rows have vectors of their own
      */
     record Embeddings(Tensor embeddings) implements Prompt {
 
         @Override
         public int length() {
-            return (int) embeddings.size(0);
+            return (int) embeddings.size(-2);
         }
 
         @Override

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  * @param views rotary embedding and mask for every kind of attention that the model's layers have
  * @param cache keys and values of earlier tokens, or null
  * @param routerListener is told how experts were chosen, or null
- * @param virtualEmbeddings [virtual, hidden], vectors to put before the token embeddings of every row, or null; the other
- *     components count them in
+ * @param virtualEmbeddings [virtual, hidden], or [batch, virtual, hidden], vectors to put before the token embeddings of every
+ *     row, or null; the other components count them in
  * @param rowGroups which rows use which of several adapters, or null where all rows use what the layers have
  * @param dropout whether layers drop elements
  * @param weightBuffers where the pass decompresses weights, or null where each of them gets memory of its own
@@ -103,7 +103,7 @@ public record SequenceContext(
     /**
      * {@return the same context with vectors before the token embeddings}
      *
-     * @param embeddings [batch, virtual, hidden]
+     * @param embeddings [virtual, hidden] or [batch, virtual, hidden]
      */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
         return new SequenceContext(

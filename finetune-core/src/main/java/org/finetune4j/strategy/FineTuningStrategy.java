@@ -46,6 +46,11 @@ public interface FineTuningStrategy {
         return true;
     }
 
+    /** {@return how many tasks it tells apart; with more than one every sequence says which is its own} */
+    default int tasks() {
+        return 1;
+    }
+
     /** {@return the settings under the names that users know them by, for reports} */
     Map<String, Object> settings();
 }

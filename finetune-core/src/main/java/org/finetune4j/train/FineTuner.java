@@ -371,7 +371,7 @@ public final class FineTuner {
      * @throws UserErrorException when data, settings and model do not fit together at all
      */
     public PreflightReport preflight() {
-        Parts data = samples.parts(arguments.seed());
+        Parts data = samples.parts(arguments.seed(), strategy.tasks());
         try (AttachedStrategy attached = attach(data)) {
             PreflightContext context = context(data, attached, 0);
             int shown = data.firstReadable();
@@ -395,7 +395,7 @@ public final class FineTuner {
      * @throws UserErrorException when the method does not fit the model, or there is nothing to train on
      */
     public MemoryPlan memoryPlan() {
-        Parts data = samples.parts(arguments.seed());
+        Parts data = samples.parts(arguments.seed(), strategy.tasks());
         try (AttachedStrategy attached = attach(data)) {
             return context(data, attached, SAMPLES_BEFORE_TRAINING).memory();
         }
@@ -409,7 +409,7 @@ public final class FineTuner {
      */
     public TrainingResult train() {
         RunDirectory.check(arguments);
-        Parts data = steps != null && samples.isEmpty() ? null : samples.parts(arguments.seed());
+        Parts data = steps != null && samples.isEmpty() ? null : samples.parts(arguments.seed(), strategy.tasks());
         ChatTemplate before = model.usedChatTemplate().orElse(null);
         ChatTemplate form = samples.form(data);
         AttachedStrategy attached = attach(data);
@@ -462,7 +462,7 @@ public final class FineTuner {
      * @throws UserErrorException when nothing is held out, or data, settings and model do not fit together
      */
     public EvaluationMetrics evaluate(AttachedStrategy attached) {
-        RunConfiguration run = run(samples.parts(arguments.seed()), attached);
+        RunConfiguration run = run(samples.parts(arguments.seed(), strategy.tasks()), attached);
         Evaluation measuring = run.evaluation();
         if (measuring == null) {
             throw new UserErrorException("nothing is held out to measure on");

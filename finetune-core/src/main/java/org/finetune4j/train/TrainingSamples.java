@@ -113,8 +113,12 @@ final class TrainingSamples {
         return examples == null && samples == null;
     }
 
-    /** Makes the samples, or prepares to make them. */
-    Parts parts(long seed) {
+    /**
+     * Makes the samples, or prepares to make them.
+     *
+     * @param tasks how many tasks the method tells apart
+     */
+    Parts parts(long seed, int tasks) {
         if (examples != null) {
             ExampleDataset train = examples;
             ExampleDataset heldOut = evaluationExamples;
@@ -123,7 +127,7 @@ final class TrainingSamples {
                 train = split.train();
                 heldOut = split.evaluation();
             }
-            return new Parts(tokenize(train), heldOut == null ? null : tokenize(heldOut));
+            return new Parts(tokenize(train, tasks), heldOut == null ? null : tokenize(heldOut, tasks));
         }
         if (samples == null) {
             throw new UserErrorException("there is nothing to train on: set a dataset");
@@ -180,8 +184,8 @@ final class TrainingSamples {
         return false;
     }
 
-    private SupervisedSamples tokenize(ExampleDataset dataset) {
-        return SupervisedSamples.of(dataset, model.tokenizer(), options());
+    private SupervisedSamples tokenize(ExampleDataset dataset, int tasks) {
+        return SupervisedSamples.of(dataset, model.tokenizer(), options().withTasks(tasks));
     }
 
     private SupervisedOptions options() {

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.InputFiles;
 import org.finetune4j.data.Batch;
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A file of recorded inputs and results, with the {@code golden.json} beside it. */
 final class GoldenFile implements AutoCloseable {
+
+    /** The task of every sequence, [batch]. */
+    private static final String TASKS = "task_ids";
 
     private final SafetensorsFile tensors;
     private final Set<String> zeroGradients = new HashSet<>();
@@ -69,13 +73,21 @@ final class GoldenFile implements AutoCloseable {
         }
         int[] none = new int[flat.length];
         Arrays.fill(none, Sample.IGNORE_INDEX);
-        return new Batch(
+        Batch batch = new Batch(
                 ids.length,
                 ids[0].length,
                 flat,
                 attention,
                 labels == null ? none : labels,
                 optional(prefix + "position_ids"));
+        int[] tasks = tasks(prefix);
+        return tasks == null
+                ? batch
+                : batch.withColumns(Map.of(
+                        Sample.TASK,
+                        Arrays.stream(tasks)
+                                .mapToObj(task -> new float[] {task})
+                                .toArray(float[][]::new)));
     }
 
     /** The inputs of a batch, with their token types where the file has some. */
@@ -83,6 +95,12 @@ final class GoldenFile implements AutoCloseable {
         ModelInputs inputs = batch(prefix).modelInputs();
         int[] types = optional(prefix + "token_type_ids");
         return types == null ? inputs : inputs.withTokenTypeIds(types);
+    }
+
+    /** The task of every sequence that a prefix's results are of, or of all results, or null where the file does not say. */
+    int @Nullable [] tasks(String prefix) {
+        String own = prefix + TASKS;
+        return has(own) ? flat(rows(own)) : optional(TASKS);
     }
 
     /** The class of every sequence of a batch, where its labels are classes and not tokens; else null. */

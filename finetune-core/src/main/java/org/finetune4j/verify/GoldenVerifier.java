@@ -40,8 +40,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GoldenVerifier {
 
-    private static final Pattern INPUT =
-            Pattern.compile("(.*\\.)?(input_ids|attention_mask|labels|position_ids|token_type_ids|eos_token_id)");
+    private static final Pattern INPUT = Pattern.compile(
+            "(.*\\.)?(input_ids|attention_mask|labels|position_ids|token_type_ids|task_ids|eos_token_id)");
     private static final String GRADIENT = "grad.";
 
     /** Before the results with an adapter, in files that hold those of the model alone, too. */
@@ -236,7 +236,19 @@ public final class GoldenVerifier {
                     .boxed()
                     .collect(Collectors.toSet()));
         }
-        List<int[]> generated = TextGenerator.of(model).generate(prompts, options.build(), (row, token) -> {});
+        int[] tasks = golden.tasks(prefix);
+        List<int[]> generated = new ArrayList<>();
+        if (tasks == null) {
+            generated.addAll(TextGenerator.of(model).generate(prompts, options.build(), (row, token) -> {}));
+        } else { // each row after the virtual tokens of its task
+            for (int row = 0; row < prompts.size(); row++) {
+                generated.addAll(TextGenerator.of(model)
+                        .generate(
+                                List.of(prompts.get(row)),
+                                options.taskId(tasks[row]).build(),
+                                (at, token) -> {}));
+            }
+        }
         for (int row = 0; row < expected.length; row++) {
             // Finished rows are filled with the padding token, 0 in the recorded files.
             int[] actual = Arrays.copyOf(generated.get(row), expected[row].length - promptLength);

@@ -56,6 +56,8 @@ public final class PeftKeys {
             "lora_bias",
             "bias",
             "num_virtual_tokens",
+            "num_tasks",
+            "num_ranks",
             "encoder_hidden_size",
             "prefix_projection",
             "decompose_both",

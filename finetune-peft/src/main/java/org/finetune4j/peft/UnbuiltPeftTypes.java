@@ -29,9 +29,7 @@ public final class UnbuiltPeftTypes implements AdapterFormat {
             reasons.put(type, OTHERS);
         }
         reasons.put("XLORA", OTHERS + ": PEFT's own file lacks the first layer of the classifier");
-        String tasks = OTHERS + ": rows of one batch would need parameters of their own, by task";
-        reasons.put("MULTITASK_PROMPT_TUNING", tasks);
-        reasons.put("POLY", tasks);
+        reasons.put("POLY", OTHERS + ": rows of one batch would need layers of their own, by task");
         return reasons;
     }
 

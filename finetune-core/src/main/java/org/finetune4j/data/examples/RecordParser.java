@@ -9,6 +9,7 @@ import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.RecordFields;
+import org.finetune4j.data.Sample;
 import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.KnownColumns;
 import org.finetune4j.data.format.RecordFormat;
@@ -22,6 +23,9 @@ final class RecordParser {
 
     /** Keys that name the task of a record. */
     static final List<String> TASK_KEYS = List.of("task", "task_name");
+
+    /** Keys that any record may have: some methods read them, others do not. */
+    private static final List<String> METHOD_KEYS = List.of(Sample.TASK);
 
     private final DatasetSpec spec;
     private Map<String, String> found = Map.of();
@@ -83,7 +87,7 @@ final class RecordParser {
             return Set.of();
         }
         return format.unusedKeys(mapping.apply(RecordFields.withoutNulls(record))).stream()
-                .filter(key -> !TASK_KEYS.contains(key))
+                .filter(key -> !TASK_KEYS.contains(key) && !METHOD_KEYS.contains(key))
                 .collect(Collectors.toUnmodifiableSet());
     }
 

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param trainOn which tokens are learned
  * @param chosenOnly whether of a preference pair the chosen answer is learned; otherwise pairs are refused
  * @param sharing whether other processes tokenise some of the same data
+ * @param tasks how many tasks a method tells apart: with more than one every record says its own as {@code task_id}
  */
 public record SupervisedOptions(
         int maxLength,
@@ -24,7 +25,8 @@ public record SupervisedOptions(
         @Nullable ConversationRenderer renderer,
         TrainOn trainOn,
         boolean chosenOnly,
-        DataSharing sharing) {
+        DataSharing sharing,
+        int tasks) {
 
     /** TRL's default for {@code max_length}. */
     public static final int DEFAULT_MAX_LENGTH = 1024;
@@ -39,6 +41,7 @@ public record SupervisedOptions(
      * @param trainOn which tokens are learned
      * @param chosenOnly whether of a preference pair the chosen answer is learned; otherwise pairs are refused
      * @param sharing whether other processes tokenise some of the same data
+     * @param tasks how many tasks a method tells apart
      * @throws UserErrorException when {@code maxLength} is below 2
      */
     public SupervisedOptions {
@@ -59,7 +62,7 @@ public record SupervisedOptions(
      */
     public SupervisedOptions learning(TrainOn newTrainOn, boolean newChosenOnly) {
         return new SupervisedOptions(
-                maxLength, truncation, promptTemplate, renderer, newTrainOn, newChosenOnly, sharing);
+                maxLength, truncation, promptTemplate, renderer, newTrainOn, newChosenOnly, sharing, tasks);
     }
 
     /** {@return a builder with the defaults: Alpaca's prompt, no chat template, completions only} */
@@ -73,7 +76,17 @@ public record SupervisedOptions(
      * @param other the chat template, or null when there is none
      */
     public SupervisedOptions withRenderer(@Nullable ConversationRenderer other) {
-        return new SupervisedOptions(maxLength, truncation, promptTemplate, other, trainOn, chosenOnly, sharing);
+        return new SupervisedOptions(maxLength, truncation, promptTemplate, other, trainOn, chosenOnly, sharing, tasks);
+    }
+
+    /**
+     * {@return the same for a method that tells so many tasks apart}
+     *
+     * @param number at least 1; with more than one every record says its own as {@code task_id}
+     */
+    public SupervisedOptions withTasks(int number) {
+        return new SupervisedOptions(
+                maxLength, truncation, promptTemplate, renderer, trainOn, chosenOnly, sharing, number);
     }
 
     /** Collects options; what is not set has its default: Alpaca's prompt, completions only, cut on the right. */
@@ -86,6 +99,7 @@ public record SupervisedOptions(
         private TrainOn trainOn = TrainOn.COMPLETIONS;
         private boolean chosenOnly;
         private DataSharing sharing = DataSharing.NONE;
+        private int tasks = 1;
 
         private Builder() {}
 
@@ -167,13 +181,25 @@ public record SupervisedOptions(
         }
 
         /**
+         * Sets how many tasks a method tells apart.
+         *
+         * @param value with more than one every record says its own as {@code task_id}; 1 unless set
+         * @return this builder
+         */
+        public Builder tasks(int value) {
+            tasks = value;
+            return this;
+        }
+
+        /**
          * Makes the options.
          *
          * @return the options
          * @throws UserErrorException when {@code maxLength} is below 2
          */
         public SupervisedOptions build() {
-            return new SupervisedOptions(maxLength, truncation, promptTemplate, renderer, trainOn, chosenOnly, sharing);
+            return new SupervisedOptions(
+                    maxLength, truncation, promptTemplate, renderer, trainOn, chosenOnly, sharing, tasks);
         }
     }
 }

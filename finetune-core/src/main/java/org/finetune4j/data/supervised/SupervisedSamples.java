@@ -5,6 +5,7 @@ import java.util.Optional;
 import java.util.function.IntFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.LazySamples;
+import org.finetune4j.data.RecordFields;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TokenizationReport;
 import org.finetune4j.data.TokenizedDataset;
@@ -70,7 +71,20 @@ public final class SupervisedSamples implements TokenizedDataset {
 
     @Override
     public Sample get(int index) {
-        return samples.get(index);
+        Sample sample = samples.get(index);
+        return options.tasks() > 1 ? sample.with(Sample.TASK, task(index)) : sample;
+    }
+
+    private int task(int index) {
+        Object value = examples.fields(samples.recordIndex(index)).get(Sample.TASK);
+        String text = String.valueOf(value); // tables hold texts
+        if (!text.matches("\\d{1,9}") || Integer.parseInt(text) >= options.tasks()) {
+            throw new UserErrorException(location(index) + ": '" + Sample.TASK + "' is "
+                    + (value == null ? "not there" : RecordFields.shortened(text))
+                    + ", expected the number of the record's"
+                    + " task, from 0 to " + (options.tasks() - 1));
+        }
+        return Integer.parseInt(text);
     }
 
     @Override

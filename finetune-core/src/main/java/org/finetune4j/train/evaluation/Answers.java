@@ -1,10 +1,13 @@
 package org.finetune4j.train.evaluation;
 
+import com.google.common.collect.Lists;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.finetune4j.generate.Completion;
 import org.finetune4j.generate.GenerationOptions;
@@ -54,15 +57,21 @@ public record Answers(List<String> given, List<String> expected) {
                 .sorted(Comparator.comparingInt(i -> lengths[i]))
                 .toList();
         String[] given = new String[questions.size()];
-        for (int start = 0; start < order.size(); start += batchSize) {
-            List<Integer> batch = order.subList(start, Math.min(start + batchSize, order.size()));
-            List<int[]> prompts = batch.stream().map(questions::prompt).toList();
-            List<Completion> answers =
-                    TextGenerator.of(model).completeTokens(prompts, GenerationOptions.greedy(maxNewTokens));
-            for (int i = 0; i < batch.size(); i++) {
-                given[batch.get(i)] = answers.get(i).text();
+        Map<Integer, List<Integer>> byTask = order.stream()
+                .collect(Collectors.groupingBy(i -> questions.task(i).orElse(-1), TreeMap::new, Collectors.toList()));
+        byTask.forEach((task, own) -> {
+            GenerationOptions.Builder options = GenerationOptions.greedy(maxNewTokens).toBuilder();
+            if (task >= 0) {
+                options.taskId(task);
             }
-        }
+            for (List<Integer> batch : Lists.partition(own, batchSize)) {
+                List<int[]> prompts = batch.stream().map(questions::prompt).toList();
+                List<Completion> answers = TextGenerator.of(model).completeTokens(prompts, options.build());
+                for (int i = 0; i < batch.size(); i++) {
+                    given[batch.get(i)] = answers.get(i).text();
+                }
+            }
+        });
         List<String> expected = new ArrayList<>();
         for (int i = 0; i < questions.size(); i++) {
             expected.add(questions.answer(i));

@@ -2,6 +2,7 @@ package org.finetune4j.train.evaluation;
 
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
@@ -54,6 +55,16 @@ public final class Questions {
     public int[] prompt(int index) {
         Sample sample = samples.get(index);
         return Arrays.copyOf(sample.inputIds(), answerStart(sample));
+    }
+
+    /**
+     * {@return the number of the task it belongs to, where the samples say theirs}
+     *
+     * @param index of the question, from 0
+     */
+    public OptionalInt task(int index) {
+        float[] task = samples.get(index).columns().get(Sample.TASK);
+        return task == null ? OptionalInt.empty() : OptionalInt.of((int) task[0]);
     }
 
     /**

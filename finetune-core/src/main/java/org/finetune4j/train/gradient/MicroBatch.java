@@ -43,7 +43,7 @@ public final class MicroBatch implements AutoCloseable {
         this.all = all;
         this.inputs = inputs;
         this.head = head;
-        this.prompt = TrainedPrompt.of(model, all.dropout());
+        this.prompt = TrainedPrompt.of(model, inputs, all.dropout());
         this.balance = balance(model, prompt.routed(inputs), head.share(), part);
         SequenceContext plain =
                 all.segments().context(model.context(inputs, prompt.prompt())).withDropout(all.dropout());

@@ -26,13 +26,13 @@ final class TrainedPrompt {
     }
 
     /** Makes the model's virtual tokens, if it has any. */
-    static TrainedPrompt of(CausalLM model, Dropout dropout) {
+    static TrainedPrompt of(CausalLM model, ModelInputs inputs, Dropout dropout) {
         PromptExtension extension = model.promptExtension();
         if (extension == null) {
             return new TrainedPrompt(null, null);
         }
         try (Autograd.Mode mode = Autograd.enabled()) {
-            Prompt made = extension.prompt(model.computeDType(), dropout);
+            Prompt made = extension.prompt(inputs.taskIds(), model.computeDType(), dropout);
             return new TrainedPrompt(made, made.map(TrainedPrompt::leaf));
         }
     }

@@ -9,8 +9,16 @@ import org.finetune4j.train.arguments.TrainingArguments;
 public final class LearningRateCheck implements PreflightCheck {
 
     private static final Set<String> ADAMS = Set.of("adamw", "adam", "adamw_8bit", "paged_adamw_8bit");
-    private static final Set<String> PROMPTS =
-            Set.of("prompt", "prompt_tuning", "prefix", "prefix_tuning", "p_tuning", "ptuning", "ptuning_v2", "ia3");
+    private static final Set<String> PROMPTS = Set.of(
+            "prompt",
+            "prompt_tuning",
+            "multitask_prompt_tuning",
+            "prefix",
+            "prefix_tuning",
+            "p_tuning",
+            "ptuning",
+            "ptuning_v2",
+            "ia3");
 
     @Override
     public void check(PreflightContext context, Findings findings) {

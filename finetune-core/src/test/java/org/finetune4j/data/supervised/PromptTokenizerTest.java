@@ -39,7 +39,7 @@ class PromptTokenizerTest {
             .renderer(new ChatTemplateRenderer(ChatTemplate.of("test", CHAT, Map.of())))
             .build();
     private static final SupervisedOptions CHATTING = new SupervisedOptions(
-            1024, ALPACA.truncation(), null, ALPACA.renderer(), ALPACA.trainOn(), false, ALPACA.sharing());
+            1024, ALPACA.truncation(), null, ALPACA.renderer(), ALPACA.trainOn(), false, ALPACA.sharing(), 1);
 
     private final Tokenizer tokenizer = TestTokenizers.gpt2();
 

@@ -3,10 +3,10 @@ package org.finetune4j.peft.prompt;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdapterDType;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.promptlearning.PromptEncoder;
+import org.finetune4j.peft.promptlearning.PromptInitialization;
 import org.finetune4j.peft.promptlearning.PromptInitialization.Kind;
 import org.finetune4j.peft.promptlearning.TableEncoder;
 import org.finetune4j.tensor.DType;
@@ -35,13 +35,18 @@ public final class PromptTuning extends EmbeddingPrompt {
 
     @Override
     PromptEncoder encoder(CausalLM model, boolean trainable) {
-        int tokens = config.virtualTokens();
-        Parameter weight = model.network().inputEmbedding().weight();
-        Tensor table = weight.as(weight.dtype());
-        Tensor values = config.initialization().kind() == Kind.RANDOM
-                ? InitialValues.normal(model.device(), 1, tokens, table.size(1))
-                : vectors(model, config.initialization().tokens(model, tokens));
-        return new TableEncoder(model, values, trainable);
+        return new TableEncoder(model, table(model, config.initialization(), config.virtualTokens()), trainable);
+    }
+
+    /** [tokens, hidden] to start from. */
+    static Tensor table(CausalLM model, PromptInitialization initialization, int tokens) {
+        return initialization.kind() == Kind.RANDOM
+                ? InitialValues.normal(
+                        model.device(),
+                        1,
+                        tokens,
+                        model.network().inputEmbedding().weight().size(1))
+                : vectors(model, initialization.tokens(model, tokens));
     }
 
     private static Tensor vectors(CausalLM model, int[] tokens) {

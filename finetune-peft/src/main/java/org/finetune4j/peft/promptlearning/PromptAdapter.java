@@ -6,6 +6,9 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.finetune4j.UserErrorException;
@@ -27,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PromptAdapter extends PeftAdapter implements ReparameterizedAdapter {
 
-    /** The only tensor of PEFT's file. */
+    /** The virtual tokens in PEFT's file, mostly the only tensor there. */
     public static final String PRODUCT = "prompt_embeddings";
 
     /** What PEFT puts before the names of an encoder's parameters in memory. */
@@ -84,7 +87,7 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
     @Override
     public void save(Path directory) {
         export(directory);
-        if (!part.encoder().isTable()) {
+        if (part.encoder().stored().isEmpty()) {
             AdapterWeights.writeFile(directory.resolve(ENCODER_FILE), parametersByKey());
         }
     }
@@ -94,11 +97,27 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
         Map<String, @Nullable Object> settings = complete(configuration());
         try (TensorScope scope = TensorScope.open()) {
             SafetensorsWriter.write(
-                    directory.resolve(AdapterWeights.NAME),
-                    List.of(Entry.of(PRODUCT, part.product())),
-                    SafetensorsWriter.PYTORCH_METADATA);
+                    directory.resolve(AdapterWeights.NAME), entries(), SafetensorsWriter.PYTORCH_METADATA);
         }
         writeConfiguration(directory, settings);
+    }
+
+    private List<Entry> entries() {
+        PromptEncoder encoder = part.encoder();
+        if (encoder.stored().isEmpty()) {
+            return List.of(Entry.of(PRODUCT, part.product()));
+        }
+        Map<String, Tensor> byName = new TreeMap<>();
+        encoder.parameters()
+                .forEach((name, parameter) ->
+                        byName.put(stored(name), parameter.value().detach()));
+        return byName.entrySet().stream()
+                .map(entry -> Entry.of(entry.getKey(), entry.getValue()))
+                .toList();
+    }
+
+    private String stored(String parameter) {
+        return Objects.requireNonNull(part.encoder().stored().get(parameter), parameter);
     }
 
     @Override
@@ -126,19 +145,27 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
     }
 
     private void useProduct(Path path, SafetensorsFile file, String madeFor) {
-        if (!file.contains(PRODUCT) || file.names().size() != 1) {
-            throw new UserErrorException(
-                    path + ": expected the tensor '" + PRODUCT + "' alone, there are " + file.names());
+        Map<String, long[]> wanted = new TreeMap<>();
+        entries().forEach(entry -> wanted.put(entry.name(), entry.shape()));
+        if (!Set.copyOf(file.names()).equals(wanted.keySet())) {
+            throw new UserErrorException(path + ": expected the tensor"
+                    + (wanted.size() == 1 ? " '" + PRODUCT + "' alone" : "s " + wanted.keySet()) + ", there are "
+                    + file.names());
         }
-        long[] wanted = part.product().shape();
+        wanted.forEach((name, shape) -> {
+            long[] actual = file.tensor(name).shape();
+            if (!Arrays.equals(actual, shape)) {
+                throw new UserErrorException(path + ": tensor '" + name + "' has the shape "
+                        + Arrays.toString(actual) + ", this base model and configuration need "
+                        + Arrays.toString(shape) + "; the adapter was made for " + madeFor);
+            }
+        });
         Tensor product = file.tensor(PRODUCT);
-        if (!Arrays.equals(product.shape(), wanted)) {
-            throw new UserErrorException(path + ": tensor '" + PRODUCT + "' has the shape "
-                    + Arrays.toString(product.shape()) + ", this base model and configuration need "
-                    + Arrays.toString(wanted) + "; the adapter was made for " + madeFor);
-        }
-        if (part.encoder().isTable()) {
-            part.useParameters(path.toString(), Map.of(KEY_PREFIX + PromptEncoder.TABLE, product));
+        Map<String, String> parameters = part.encoder().stored();
+        if (!parameters.isEmpty()) {
+            Map<String, Tensor> values = new LinkedHashMap<>();
+            parameters.forEach((parameter, name) -> values.put(KEY_PREFIX + parameter, file.tensor(name)));
+            part.useParameters(path.toString(), values);
         } else if (stored) {
             part.useTable(product, trainable);
         } else {

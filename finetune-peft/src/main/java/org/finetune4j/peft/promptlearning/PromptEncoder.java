@@ -4,6 +4,7 @@ import java.util.Map;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** What makes the numbers of all virtual tokens from parameters that train. */
 public interface PromptEncoder {
@@ -22,8 +23,28 @@ public interface PromptEncoder {
      */
     Tensor encode(Dropout dropout);
 
-    /** {@return whether the parameters are the virtual tokens themselves} */
-    default boolean isTable() {
-        return false;
+    /** {@return how many tasks it makes virtual tokens for} */
+    default int tasks() {
+        return 1;
+    }
+
+    /**
+     * Makes the virtual tokens of tasks, recorded where autograd is on.
+     *
+     * @param taskIds the task of every row, from 0, or null where nobody says
+     * @param dropout whether elements are dropped on the way
+     * @return [virtualTokens, width] for all rows, or [rows, virtualTokens, width]
+     * @throws org.finetune4j.UserErrorException when there are several tasks and a row's is not said or not there
+     */
+    default Tensor encode(int @Nullable [] taskIds, Dropout dropout) {
+        return encode(dropout);
+    }
+
+    /**
+     * {@return the names in PEFT's file by those of the parameters, where the file holds the parameters; empty where it holds what they
+     * make, and not them}
+     */
+    default Map<String, String> stored() {
+        return Map.of();
     }
 }

@@ -17,6 +17,7 @@ import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /** The virtual tokens of a model, made by an encoder. */
 final class PromptPart implements AdapterPart, PromptExtension {
@@ -51,8 +52,13 @@ final class PromptPart implements AdapterPart, PromptExtension {
     }
 
     @Override
-    public Prompt prompt(DType dtype, Dropout dropout) {
-        return layout.apply(encoder.encode(dropout).to(dtype));
+    public int tasks() {
+        return encoder.tasks();
+    }
+
+    @Override
+    public Prompt prompt(int @Nullable [] taskIds, DType dtype, Dropout dropout) {
+        return layout.apply(encoder.encode(taskIds, dropout).to(dtype));
     }
 
     /** What the encoder makes: [virtualTokens, width], without recording, in the caller's scope. */

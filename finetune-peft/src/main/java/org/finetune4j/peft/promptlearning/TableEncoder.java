@@ -33,7 +33,7 @@ public final class TableEncoder implements PromptEncoder {
     }
 
     @Override
-    public boolean isTable() {
-        return true;
+    public Map<String, String> stored() {
+        return Map.of(TABLE, PromptAdapter.PRODUCT);
     }
 }

@@ -5,6 +5,8 @@ import java.util.Optional;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.prefix.PrefixTuning;
 import org.finetune4j.peft.prefix.PrefixTuningConfig;
+import org.finetune4j.peft.prompt.MultitaskPromptTuning;
+import org.finetune4j.peft.prompt.MultitaskPromptTuningConfig;
 import org.finetune4j.peft.prompt.PTuning;
 import org.finetune4j.peft.prompt.PTuningConfig;
 import org.finetune4j.peft.prompt.PTuningConfig.Encoder;
@@ -117,6 +119,25 @@ class PromptContractTest {
         @Override
         protected List<String> models() {
             return List.of("llama", "gpt2", "qwen3_moe");
+        }
+    }
+
+    @Nested
+    class PromptOfOneOfManyTasks extends PromptContract {
+        @Override
+        protected FineTuningStrategy strategy() {
+            return MultitaskPromptTuning.of(
+                    MultitaskPromptTuningConfig.of(TOKENS, 1).withRanks(2));
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return TOKENS * hidden(model) + 2 * (TOKENS + hidden(model));
+        }
+
+        @Override
+        protected List<String> models() {
+            return FEW_MODELS;
         }
     }
 
