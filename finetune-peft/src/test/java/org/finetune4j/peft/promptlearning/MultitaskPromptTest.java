@@ -152,7 +152,8 @@ class MultitaskPromptTest {
                 file,
                 "{\"prompt\": \"Who?\", \"completion\": \" Tom\", \"task_id\": 2}\n"
                         + "{\"prompt\": \"Where?\", \"completion\": \" Oslo\", \"task_id\": 0}\n");
-        LoadedExamples examples = LoadedExamples.open(DatasetSpec.of(file.toString()).build());
+        LoadedExamples examples =
+                LoadedExamples.open(DatasetSpec.of(file.toString()).build());
         assertTrue(examples.notes().stream().noneMatch(note -> note.contains("task_id")), "it is read");
         try (CausalLM model = CausalLM.load(QUICKSTART)) {
             SupervisedSamples samples = SupervisedSamples.of(
