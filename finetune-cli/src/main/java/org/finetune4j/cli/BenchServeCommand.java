@@ -120,6 +120,7 @@ final class BenchServeCommand implements Callable<Integer> {
                         .port(0)
                         .adapters(adapters)
                         .offerAll(true)
+                        .rehearse(true)
                         .limits(limits)
                         .start()) {
                     measure(server.address(), result);

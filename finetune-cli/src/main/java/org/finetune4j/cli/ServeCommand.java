@@ -134,6 +134,7 @@ final class ServeCommand implements Callable<Integer> {
                     .port(port)
                     .apiKeys(keys)
                     .offerAll(offerAll)
+                    .rehearse(true)
                     .limits(limits);
             if (name != null) {
                 builder.name(name);

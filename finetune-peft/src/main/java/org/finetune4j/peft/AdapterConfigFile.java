@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
@@ -34,8 +35,14 @@ public final class AdapterConfigFile {
      * @param peftType such as {@code LORA}
      */
     public static boolean isOfType(Path directory, String peftType) {
+        return typeOf(directory).orElse("").equals(peftType);
+    }
+
+    /** The {@code peft_type}, where there is a configuration that says one. */
+    static Optional<String> typeOf(Path directory) {
         return Files.isRegularFile(directory.resolve(NAME))
-                && read(directory).text("peft_type").orElse("").equals(peftType);
+                ? unchecked(directory).text("peft_type")
+                : Optional.empty();
     }
 
     /**
@@ -46,25 +53,27 @@ public final class AdapterConfigFile {
      * @throws UserErrorException when the file is missing or is not a JSON object
      */
     public static Settings read(Path directory) {
+        try (AdapterFiles files = AdapterFiles.open(directory)) {
+            return files.settings();
+        }
+    }
+
+    /** As {@link #read}, whatever the weights are. */
+    static Settings unchecked(Path directory) {
         Path file = directory.resolve(NAME);
-        Settings settings = new Settings(file.toString(), Json.toMap(InputFiles.jsonObject(file)));
-        checkSizes(directory, settings);
-        return settings;
+        return new Settings(file.toString(), Json.toMap(InputFiles.jsonObject(file)));
     }
 
     /** An adapter is built before its weights are read: what its file cannot hold would ask for any amount of memory. */
-    private static void checkSizes(Path directory, Settings settings) {
-        Path weights = directory.resolve(AdapterWeights.NAME);
+    static void checkSizes(Settings settings, SafetensorsFile weights) {
         Map<String, ?> values = settings.asMap(); // so that no key counts as one that was asked for
-        if (SIZES.stream().allMatch(key -> values.get(key) == null) || !Files.isRegularFile(weights)) {
+        if (SIZES.stream().allMatch(key -> values.get(key) == null)) {
             return;
         }
         long largest = ALWAYS_POSSIBLE;
-        try (SafetensorsFile file = SafetensorsFile.open(weights)) {
-            for (String name : file.names()) {
-                for (long size : file.info(name).shape()) {
-                    largest = Math.max(largest, size);
-                }
+        for (String name : weights.names()) {
+            for (long size : weights.info(name).shape()) {
+                largest = Math.max(largest, size);
             }
         }
         for (String key : SIZES) {
@@ -73,7 +82,9 @@ public final class AdapterConfigFile {
                     : List.of(Objects.requireNonNullElse(values.get(key), 0))) {
                 if (size instanceof Number number && number.doubleValue() > largest) {
                     throw settings.invalid(
-                            key, "at most " + largest + ", since no tensor in " + weights.getFileName() + " is larger");
+                            key,
+                            "at most " + largest + ", since no tensor in "
+                                    + weights.stored().path().getFileName() + " is larger");
                 }
             }
         }

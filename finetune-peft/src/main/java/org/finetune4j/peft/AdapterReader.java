@@ -21,19 +21,18 @@ import org.jspecify.annotations.Nullable;
  * Puts a stored adapter onto a model: first what it changes in the base itself (rows for its tokens, weights that it brings
  * along), then what the method adds, then the values.
  */
-public final class AdapterReader implements AutoCloseable {
+public final class AdapterReader {
 
     private final CausalLM model;
+    private final AdapterFiles files;
     private final Path directory;
     private final AdapterDirectory text;
-    private final @Nullable SafetensorsFile file;
     private final List<ReplacedWeights> base = new ArrayList<>();
 
-    private AdapterReader(CausalLM model, Path directory, String weights) {
+    private AdapterReader(CausalLM model, AdapterFiles files) {
         this.model = model;
-        this.directory = directory;
-        Path path = directory.resolve(weights);
-        this.file = Files.isRegularFile(path) ? SafetensorsFile.open(path) : null;
+        this.files = files;
+        this.directory = files.directory();
         this.text = AdapterDirectory.open(directory, model.directory());
     }
 
@@ -41,17 +40,13 @@ public final class AdapterReader implements AutoCloseable {
      * Reads an adapter.
      *
      * @param model it goes onto
-     * @param directory it is stored in
-     * @param weights the name of its file of weights
+     * @param files it is stored in
      * @param method attaches a new adapter with the stored settings
      * @return the adapter, enabled
      * @throws UserErrorException when a file is missing or broken, or does not fit the model; then nothing is changed
      */
-    public static PeftAdapter read(
-            CausalLM model, Path directory, String weights, Supplier<? extends PeftAdapter> method) {
-        try (AdapterReader reader = new AdapterReader(model, directory, weights)) {
-            return reader.read(method);
-        }
+    public static PeftAdapter read(CausalLM model, AdapterFiles files, Supplier<? extends PeftAdapter> method) {
+        return new AdapterReader(model, files).read(method);
     }
 
     /**
@@ -59,16 +54,17 @@ public final class AdapterReader implements AutoCloseable {
      *
      * @param <A> its kind
      * @param model it is for, of which nothing is changed
-     * @param directory it is stored in
+     * @param files it is stored in
      * @param method makes a new adapter with the stored settings, not enabled
      * @return the adapter
      * @throws UserErrorException when a file is missing or broken, does not fit the model, or the adapter brings tokens of its
      *     own
      */
-    public static <A extends PeftAdapter> A aside(CausalLM model, Path directory, Function<Settings, A> method) {
+    public static <A extends PeftAdapter> A aside(CausalLM model, AdapterFiles files, Function<Settings, A> method) {
+        Path directory = files.directory();
         AdapterWeights.refusePickled(directory);
-        try (AdapterReader reader = new AdapterReader(model, directory, AdapterWeights.NAME);
-                AdapterDirectory words = reader.text) {
+        AdapterReader reader = new AdapterReader(model, files);
+        try (AdapterDirectory words = reader.text) {
             reader.checkNamedBase();
             words.tokenizer()
                     .filter(own -> model.hasTokenizer())
@@ -78,9 +74,9 @@ public final class AdapterReader implements AutoCloseable {
                                 directory + ": the adapter brings a tokenizer of its own, which rows of"
                                         + " one batch cannot: " + difference);
                     });
-            A adapter = method.apply(AdapterConfigFile.read(directory));
+            A adapter = method.apply(files.settings());
             try {
-                adapter.load(directory);
+                adapter.load(files);
                 return adapter;
             } catch (RuntimeException e) {
                 adapter.close();
@@ -90,6 +86,7 @@ public final class AdapterReader implements AutoCloseable {
     }
 
     private PeftAdapter read(Supplier<? extends PeftAdapter> method) {
+        SafetensorsFile file = files.weights();
         PeftAdapter adapter;
         try {
             checkNamedBase();
@@ -114,7 +111,7 @@ public final class AdapterReader implements AutoCloseable {
         }
         adapter.standOn(base, text);
         try {
-            adapter.load(directory);
+            adapter.load(files);
             return adapter;
         } catch (RuntimeException e) {
             adapter.close();
@@ -127,9 +124,7 @@ public final class AdapterReader implements AutoCloseable {
      * calculates differently would be of no use, and nothing in its own file tells.
      */
     private void checkNamedBase() {
-        String named = AdapterConfigFile.read(directory)
-                .text("base_model_name_or_path")
-                .orElse("");
+        String named = files.settings().text("base_model_name_or_path").orElse("");
         Path own = model.directory();
         if (own == null
                 || named.isEmpty()
@@ -141,7 +136,7 @@ public final class AdapterReader implements AutoCloseable {
         if (!Files.isRegularFile(path.resolve(ModelConfig.FILE)) || isSame(path, own)) {
             return;
         }
-        Set<String> free = VocabularyRows.mayDiffer(model, text, file) ? Set.of("vocab_size") : Set.of();
+        Set<String> free = VocabularyRows.mayDiffer(model, text, files.weights()) ? Set.of("vocab_size") : Set.of();
         ModelComparison.difference(ModelConfig.load(path), ModelConfig.load(own), free)
                 .ifPresent(difference -> {
                     throw new UserErrorException(directory + ": the adapter was made for " + named + "; " + difference);
@@ -166,12 +161,5 @@ public final class AdapterReader implements AutoCloseable {
     private boolean hasWeightsOfTheBase(SafetensorsFile stored, Set<String> own) {
         BaseKeys keys = new BaseKeys(model.network());
         return stored.names().stream().anyMatch(key -> !own.contains(key) && keys.find(key) != null);
-    }
-
-    @Override
-    public void close() {
-        if (file != null) {
-            file.close();
-        }
     }
 }

@@ -57,22 +57,9 @@ public final class AdapterWeights {
     }
 
     /**
-     * Reads PEFT's file as {@link #readFile} does.
-     *
-     * @param directory of the adapter
-     * @param parameters the adapter's own, by key
-     * @param network the model that the adapter is on
-     * @param madeFor what the adapter's configuration says about its base model, for messages
-     */
-    public static void read(Path directory, Map<String, Parameter> parameters, Module network, String madeFor) {
-        refusePickled(directory);
-        readFile(directory.resolve(NAME), parameters, network, madeFor);
-    }
-
-    /**
      * Reads stored values into parameters that are there.
      *
-     * @param path the file
+     * @param files the adapter's
      * @param parameters the adapter's own, by key
      * @param network the model that the adapter is on, whose own parameters the file may hold as well: they must be the
      *     same there
@@ -80,9 +67,10 @@ public final class AdapterWeights {
      * @throws UserErrorException when a tensor is missing, has another shape, or belongs to no parameter: the adapter was
      *     made for another base model or with other settings
      */
-    public static void readFile(Path path, Map<String, Parameter> parameters, Module network, String madeFor) {
-        try (SafetensorsFile file = SafetensorsFile.open(path);
-                Autograd.Mode mode = Autograd.disabled();
+    public static void read(AdapterFiles files, Map<String, Parameter> parameters, Module network, String madeFor) {
+        Path path = files.weightsPath();
+        SafetensorsFile file = files.requiredWeights();
+        try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             BaseKeys base = new BaseKeys(network);
             List<String> names = file.names();

@@ -23,6 +23,16 @@ public final class InitialValues {
     }
 
     /**
+     * {@return memory for float32 values, which are any until they are set}
+     *
+     * @param device where the tensor lives
+     * @param shape the length of every dimension
+     */
+    public static Tensor blank(Device device, long... shape) {
+        return Tensors.empty(DType.FLOAT32, device, shape);
+    }
+
+    /**
      * {@return ones in float32}
      *
      * @param device where the tensor lives

@@ -280,19 +280,31 @@ public abstract class PeftAdapter implements Adapter {
     @Override
     public void restore(Path directory) {
         requireOpen();
-        PeftKeys.requireSame(AdapterConfigFile.read(directory), configuration());
-        load(directory);
+        try (AdapterFiles files = open(directory)) {
+            PeftKeys.requireSame(files.settings(), configuration());
+            load(files);
+        }
     }
 
     /**
-     * Reads the values of a directory whose settings this adapter was made with.
+     * Opens the files of an adapter of this kind.
      *
      * @param directory of the stored adapter
+     * @return its files, which the caller closes
+     */
+    protected AdapterFiles open(Path directory) {
+        return AdapterFiles.open(directory);
+    }
+
+    /**
+     * Reads the values of an adapter whose settings this one was made with.
+     *
+     * @param files of the stored adapter
      * @throws UserErrorException when a file is missing, broken or does not fit
      */
-    protected void load(Path directory) {
-        Settings settings = AdapterConfigFile.read(directory);
-        readWeights(directory, settings.text("base_model_name_or_path").orElse("another base model"));
+    protected void load(AdapterFiles files) {
+        Settings settings = files.settings();
+        readWeights(files, settings.text("base_model_name_or_path").orElse("another base model"));
         parts.forEach(AdapterPart::restored);
         loadedConfiguration.clear();
         loadedConfiguration.putAll(settings.asMap());
@@ -301,11 +313,11 @@ public abstract class PeftAdapter implements Adapter {
     /**
      * Reads the parameters' values.
      *
-     * @param directory of the stored adapter
+     * @param files of the stored adapter
      * @param madeFor what the adapter's configuration says about its base model, for messages
      */
-    protected void readWeights(Path directory, String madeFor) {
-        AdapterWeights.read(directory, parametersByKey(), model.network(), madeFor);
+    protected void readWeights(AdapterFiles files, String madeFor) {
+        AdapterWeights.read(files, parametersByKey(), model.network(), madeFor);
     }
 
     @Override

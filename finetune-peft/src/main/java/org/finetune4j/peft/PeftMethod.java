@@ -56,27 +56,38 @@ public abstract class PeftMethod implements FineTuningMethod, AdapterFormat {
         return AdapterConfigFile.isOfType(directory, peftType);
     }
 
+    /** Whether these are the settings of an adapter of this kind. */
+    final boolean accepts(Settings settings) {
+        return settings.text("peft_type").orElse("").equals(peftType);
+    }
+
     @Override
     public final RowAdapterPool pool(CausalLM model) {
         return new RowPool(model);
     }
 
     /** Reads an adapter that lies beside others; nothing of the model is changed. */
-    final PeftAdapter aside(CausalLM model, Path directory) {
+    final PeftAdapter aside(CausalLM model, AdapterFiles files) {
         return AdapterReader.aside(
-                model, directory, settings -> read(settings, true).create(model, false));
+                model, files, settings -> read(settings, true).create(model, false));
     }
 
     @Override
     public final Adapter attach(CausalLM model, Path directory, boolean trainable) {
-        Settings settings = AdapterConfigFile.read(directory);
+        try (AdapterFiles files = AdapterFiles.open(directory)) {
+            return attach(model, files, trainable);
+        }
+    }
+
+    private Adapter attach(CausalLM model, AdapterFiles files, boolean trainable) {
+        Settings settings = files.settings();
         PeftStrategy strategy = read(settings, true);
-        return AdapterReader.read(model, directory, AdapterWeights.NAME, () -> {
+        return AdapterReader.read(model, files, () -> {
             try {
                 return strategy.attach(model, trainable);
             } catch (UserErrorException e) {
                 throw new UserErrorException(
-                        directory + ": " + e.getMessage() + "; the adapter was made for "
+                        files.directory() + ": " + e.getMessage() + "; the adapter was made for "
                                 + settings.text("base_model_name_or_path").orElse("another base model"),
                         e);
             }

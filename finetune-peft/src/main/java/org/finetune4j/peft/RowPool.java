@@ -35,7 +35,7 @@ final class RowPool implements RowAdapterPool {
 
     @Override
     public PooledAdapter load(Path directory) {
-        PeftAdapter adapter = method(directory).aside(model, directory);
+        PeftAdapter adapter = read(directory);
         int number = next.getAndIncrement();
         try {
             String name = directory.getFileName().toString();
@@ -48,10 +48,17 @@ final class RowPool implements RowAdapterPool {
         return new Loaded(number, adapter);
     }
 
+    private PeftAdapter read(Path directory) {
+        try (AdapterFiles files = AdapterFiles.open(directory)) {
+            return method(files).aside(model, files);
+        }
+    }
+
     /** Mostly the one of the adapter before: all methods need not be asked. */
-    private PeftMethod method(Path directory) {
+    private PeftMethod method(AdapterFiles files) {
+        Path directory = files.directory();
         PeftMethod before = last;
-        if (before != null && before.accepts(directory)) {
+        if (before != null && before.accepts(files.settings())) {
             return before;
         }
         if (!(AdapterFormat.of(directory) instanceof PeftMethod method)) {

@@ -39,12 +39,12 @@ public final class UnbuiltPeftTypes implements AdapterFormat {
     }
 
     private static String type(Path directory) {
-        return AdapterConfigFile.read(directory).text("peft_type").orElse("");
+        return AdapterConfigFile.typeOf(directory).orElse("");
     }
 
     @Override
     public boolean accepts(Path directory) {
-        return names().stream().anyMatch(type -> AdapterConfigFile.isOfType(directory, type));
+        return REASONS.containsKey(type(directory));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package org.finetune4j.peft;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,12 +14,14 @@ import java.util.Map;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.AdapterSet;
 import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -45,6 +48,20 @@ class AdapterDirectoryTest {
         config.put(key, value);
         AdapterConfigFile.write(copy, config);
         return copy;
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"lora", "dora"})
+    void theValuesOfAStoredLoraAreReadAndNoneAreDrawnBefore(String name) {
+        Path stored = LORA.resolveSibling(name);
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("llama"));
+                RandomGenerator.Use use = RandomGenerator.of(5).use()) {
+            byte[] before = RandomGenerator.current().state().get("cpu");
+            try (Adapter adapter = AdapterFormat.load(model, stored, false)) {
+                assertArrayEquals(before, RandomGenerator.current().state().get("cpu"));
+                assertTrue(adapter.parametersByKey().values().stream().allMatch(Parameter::isFinite));
+            }
+        }
     }
 
     @ParameterizedTest

@@ -2,13 +2,17 @@ package org.finetune4j.serve;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
@@ -38,7 +42,22 @@ final class AdapterFolder {
     private static final int DEEPEST = 3;
 
     /** What tells one version of an adapter from another without reading it. */
-    record Fingerprint(List<String> files, long weightBytes) {}
+    record Fingerprint(List<StoredFile> files) {
+
+        long weightBytes() {
+            return files.stream()
+                    .filter(file -> file.name.equals(WEIGHTS))
+                    .mapToLong(StoredFile::bytes)
+                    .sum();
+        }
+    }
+
+    /** A file as the system knows it. */
+    private record StoredFile(
+            String name,
+            long bytes,
+            FileTime modified,
+            @Nullable Object key) {}
 
     private final Path root;
 
@@ -99,11 +118,18 @@ final class AdapterFolder {
 
     /** The directories of all adapters in the folder, some levels deep. */
     List<Path> adapters() {
+        return walk(directories -> directories.sorted().toList());
+    }
+
+    /** The directory of one of the adapters in the folder. */
+    Optional<Path> first() {
+        return walk(Stream::findFirst);
+    }
+
+    private <T> T walk(Function<Stream<Path>, T> use) {
         try (Stream<Path> files = Files.walk(root, DEEPEST)) {
-            return files.filter(file -> !file.equals(root) && Files.isRegularFile(file.resolve(CONFIG)))
-                    .sorted()
-                    .toList();
-        } catch (IOException e) {
+            return use.apply(files.filter(file -> !file.equals(root) && Files.isRegularFile(file.resolve(CONFIG))));
+        } catch (IOException | UncheckedIOException e) {
             throw new UserErrorException("--adapters: cannot read " + root + ": " + Reasons.of(e), e);
         }
     }
@@ -111,22 +137,18 @@ final class AdapterFolder {
     /** The version that lies there now, or null where there is none. */
     @Nullable
     Fingerprint fingerprint(Path directory) {
-        List<String> files = new ArrayList<>();
-        long weights = 0;
+        List<StoredFile> files = new ArrayList<>();
         for (String name : FILES) {
             try {
                 BasicFileAttributes file = Files.readAttributes(directory.resolve(name), BasicFileAttributes.class);
-                files.add(name + " " + file.size() + " " + file.lastModifiedTime() + " " + file.fileKey());
-                if (name.equals(WEIGHTS)) {
-                    weights = file.size();
-                }
+                files.add(new StoredFile(name, file.size(), file.lastModifiedTime(), file.fileKey()));
             } catch (IOException e) {
                 if (name.equals(CONFIG)) {
                     return null;
                 }
             }
         }
-        return new Fingerprint(files, weights);
+        return new Fingerprint(files);
     }
 
     /**
@@ -140,7 +162,10 @@ final class AdapterFolder {
             Fingerprint before = fingerprint(directory);
             if (before != null) {
                 try {
-                    copyFiles(directory, target);
+                    if (attempt > 0) {
+                        clear(target);
+                    }
+                    copyFiles(before, directory, target);
                 } catch (IOException e) {
                     if (Objects.equals(before, fingerprint(directory))) {
                         throw e;
@@ -155,22 +180,27 @@ final class AdapterFolder {
         throw new UserErrorException(nameOf(directory) + ": the adapter's files are missing, or change all the time");
     }
 
-    private void copyFiles(Path directory, Path target) throws IOException {
+    private static void clear(Path target) throws IOException {
         for (String name : FILES) {
+            Files.deleteIfExists(target.resolve(name));
+        }
+        Files.deleteIfExists(target.resolve(PICKLED));
+    }
+
+    private void copyFiles(Fingerprint version, Path directory, Path target) throws IOException {
+        for (StoredFile stored : version.files()) {
+            String name = stored.name();
             Path copy = target.resolve(name);
-            Files.deleteIfExists(copy);
-            Path file = directory.resolve(name);
-            if (!Files.exists(file)) {
-                continue;
-            }
-            Path real = file.toRealPath();
+            Path real = directory.resolve(name).toRealPath();
             if (!real.startsWith(root)) {
                 throw new UserErrorException(name + " is a link to a place outside of the folder of adapters");
             }
             if (!Files.isRegularFile(real, LinkOption.NOFOLLOW_LINKS)) {
                 throw new UserErrorException(name + " is no ordinary file");
             }
-            Files.createDirectories(copy.getParent());
+            if (name.indexOf('/') >= 0) {
+                Files.createDirectories(copy.getParent());
+            }
             try (InputStream content = Files.newInputStream(real, LinkOption.NOFOLLOW_LINKS)) {
                 Files.copy(content, copy);
             }

@@ -1,7 +1,6 @@
 package org.finetune4j.serve;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -9,23 +8,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
-import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.chat.ChatTemplate;
-import org.finetune4j.strategy.AdapterFormat;
-import org.finetune4j.strategy.PooledAdapter;
-import org.finetune4j.strategy.RowAdapterPool;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,26 +30,12 @@ final class AdapterStore implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AdapterStore.class);
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/-]{0,199}");
 
-    /** Linux's file system in memory. */
-    private static final Path MEMORY = Path.of("/dev/shm");
-
-    private final CausalLM model;
     private final String baseName;
     private final @Nullable AdapterFolder folder;
     private final long mostBytes;
     private final ServerMetrics metrics;
     private final Map<String, Entry> entries = new LinkedHashMap<>();
-    private final ExecutorService loader = Executors.newSingleThreadExecutor(task -> {
-        Thread thread = new Thread(task, "finetune4j-adapters");
-        thread.setDaemon(true);
-        return thread;
-    });
-    private @Nullable RowAdapterPool pool;
-
-    /** Where copies are read from; the loader's own. */
-    private @Nullable Path copies;
-
-    private long copied;
+    private final @Nullable AdapterLoader loader;
     private long bytes;
     private long clock;
 
@@ -93,11 +69,11 @@ final class AdapterStore implements AutoCloseable {
 
     AdapterStore(
             CausalLM model, String baseName, @Nullable AdapterFolder folder, long mostBytes, ServerMetrics metrics) {
-        this.model = model;
         this.baseName = baseName;
         this.folder = folder;
         this.mostBytes = mostBytes;
         this.metrics = metrics;
+        this.loader = folder == null ? null : new AdapterLoader(model, folder, mostBytes);
         metrics.gauge("adapters.loaded", "adapters in memory", this::loaded);
         metrics.gauge("adapters.bytes", "what adapters in memory take", this::bytes);
     }
@@ -120,6 +96,22 @@ final class AdapterStore implements AutoCloseable {
             if (released.compareAndSet(false, true)) {
                 release(adapter);
             }
+        }
+    }
+
+    /** What there are adapters with: none are without. */
+    private AdapterFolder folder() {
+        return Objects.requireNonNull(folder);
+    }
+
+    private AdapterLoader loader() {
+        return Objects.requireNonNull(loader);
+    }
+
+    /** Does beforehand, beside everything else, what reading an adapter takes the first times. */
+    void rehearse() {
+        if (loader != null) {
+            loader.rehearse();
         }
     }
 
@@ -195,7 +187,7 @@ final class AdapterStore implements AutoCloseable {
                 throw unknown(name, "model");
             }
         }
-        AdapterFolder.Fingerprint onDisk = Objects.requireNonNull(folder).fingerprint(entry.directory);
+        AdapterFolder.Fingerprint onDisk = folder().fingerprint(entry.directory);
         LoadedAdapter current = inMemory(entry, onDisk);
         if (current != null) {
             metrics.adapterSwitched(System.nanoTime() - start);
@@ -240,7 +232,7 @@ final class AdapterStore implements AutoCloseable {
         LoadedAdapter current = entry.current;
         return new Description(
                 name,
-                Objects.requireNonNull(folder).nameOf(entry.directory),
+                folder().nameOf(entry.directory),
                 current != null,
                 current == null ? 0 : current.adapter().bytes(),
                 current == null ? 0 : current.users);
@@ -257,7 +249,7 @@ final class AdapterStore implements AutoCloseable {
             reading = new Reading();
             entry.reading = reading;
             Reading started = reading;
-            loader.execute(() -> read(entry, started, deadline));
+            loader().execute(() -> read(entry, started, deadline));
         }
         reading.waiting++;
         Reading awaited = reading;
@@ -298,7 +290,8 @@ final class AdapterStore implements AutoCloseable {
         RuntimeException failure = null;
         try {
             long start = System.nanoTime();
-            loaded = read(entry.directory, deadline);
+            makeRoom(entry.directory, deadline);
+            loaded = loader().read(entry.directory);
             metrics.adapterLoaded(System.nanoTime() - start);
         } catch (ApiException e) {
             failure = e;
@@ -336,69 +329,11 @@ final class AdapterStore implements AutoCloseable {
         }
     }
 
-    private LoadedAdapter read(Path directory, long deadline) throws IOException, InterruptedException {
-        AdapterFolder from = Objects.requireNonNull(folder);
-        AdapterFolder.Fingerprint now = from.fingerprint(directory);
+    private void makeRoom(Path directory, long deadline) {
+        AdapterFolder.Fingerprint now = folder().fingerprint(directory);
         if (now != null) {
             makeRoom(now.weightBytes(), deadline);
         }
-        Path copy = nextCopy();
-        try {
-            AdapterFolder.Fingerprint version = from.copy(directory, copy);
-            PooledAdapter adapter = pool(copy).load(copy);
-            try (AdapterDirectory words = AdapterDirectory.open(copy, model.directory())) {
-                ChatTemplate template = words.chatTemplate().orElse(null);
-                return new LoadedAdapter(adapter, version, template);
-            } catch (RuntimeException e) {
-                adapter.close();
-                throw e;
-            }
-        } catch (UserErrorException e) {
-            String message = String.valueOf(e.getMessage())
-                    .replace(copy.toString(), from.nameOf(directory))
-                    .replace(copy.getFileName().toString(), from.nameOf(directory));
-            throw new UserErrorException(message, e);
-        } finally {
-            deleteLater(copy);
-        }
-    }
-
-    /** Whether copies can lie in memory as files: a disk that others write to would hold up the reading. */
-    private boolean inMemory() {
-        try {
-            return Files.isWritable(MEMORY) && Files.getFileStore(MEMORY).getUsableSpace() > mostBytes;
-        } catch (IOException e) {
-            return false;
-        }
-    }
-
-    /** When whoever waits has been told; what is left when the server is closed goes with all. */
-    private void deleteLater(Path copy) {
-        try {
-            loader.execute(() -> AtomicFiles.deleteTree(copy));
-        } catch (RejectedExecutionException e) {
-            LOG.debug("{} is deleted when the server is closed", copy, e);
-        }
-    }
-
-    /** A new directory below the one that all copies are made in. */
-    private Path nextCopy() throws IOException {
-        Path all = copies;
-        if (all == null) {
-            all = inMemory()
-                    ? AtomicFiles.temporaryDirectory(MEMORY, "finetune4j-adapters")
-                    : AtomicFiles.temporaryDirectory("finetune4j-adapters");
-            copies = all;
-        }
-        return Files.createDirectory(all.resolve("copy" + ++copied));
-    }
-
-    /** Made for the first adapter: while there is none, the model is as it was. */
-    private RowAdapterPool pool(Path first) {
-        if (pool == null) {
-            pool = AdapterFormat.of(first).pool(model);
-        }
-        return pool;
     }
 
     private synchronized void makeRoom(long needed, long deadline) {
@@ -437,11 +372,7 @@ final class AdapterStore implements AutoCloseable {
     private void freeIfUnused(LoadedAdapter adapter) {
         if (adapter.retired && adapter.users == 0) {
             bytes -= adapter.adapter().bytes();
-            if (loader.isShutdown()) {
-                adapter.adapter().close();
-            } else {
-                loader.execute(adapter.adapter()::close);
-            }
+            loader().free(adapter.adapter());
         }
     }
 
@@ -456,23 +387,14 @@ final class AdapterStore implements AutoCloseable {
     /** Frees all adapters. No request is under way any more. */
     @Override
     public void close() {
-        loader.shutdown();
-        try {
-            if (!loader.awaitTermination(1, TimeUnit.MINUTES)) {
-                throw new IllegalStateException("an adapter is still being read");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        if (loader == null) {
+            return;
         }
+        loader.stop();
         synchronized (this) {
             entries.values().forEach(this::remove);
             entries.clear();
         }
-        if (pool != null) {
-            pool.close();
-        }
-        if (copies != null) {
-            AtomicFiles.deleteTemporary(copies);
-        }
+        loader.close();
     }
 }

@@ -64,6 +64,9 @@ public final class ModelServer implements AutoCloseable {
         routes();
         try {
             http.start();
+            if (builder.rehearse) {
+                adapters.rehearse();
+            }
         } catch (RuntimeException e) {
             dispatcher.close();
             adapters.close();
@@ -266,6 +269,7 @@ public final class ModelServer implements AutoCloseable {
         private @Nullable String name;
         private @Nullable Path adapters;
         private boolean offerAll;
+        private boolean rehearse;
         private @Nullable Path runs;
         private String host = "127.0.0.1";
         private int port = 8000;
@@ -306,6 +310,18 @@ public final class ModelServer implements AutoCloseable {
          */
         public Builder offerAll(boolean value) {
             offerAll = value;
+            return this;
+        }
+
+        /**
+         * Reads one of the folder's adapters some times over when the server has started, beside what it answers, so that who
+         * asks for one first does not wait for what the virtual machine does once. The model is the server's own from then on.
+         *
+         * @param value whether to do so
+         * @return this builder
+         */
+        public Builder rehearse(boolean value) {
+            rehearse = value;
             return this;
         }
 

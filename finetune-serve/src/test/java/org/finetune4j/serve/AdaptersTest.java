@@ -93,6 +93,25 @@ class AdaptersTest {
         }
     }
 
+    @Test
+    void whatIsReadBeforehandIsNotOfferedAndChangesNoAnswer() {
+        List<String> answers = new ArrayList<>();
+        for (boolean rehearse : List.of(true, false)) {
+            try (ModelServer server = ModelServer.builder(model)
+                    .port(0)
+                    .adapters(adapters)
+                    .rehearse(rehearse)
+                    .start()) {
+                ServerClient client = new ServerClient(server);
+                assertEquals(0, client.get("/v1/adapters").json().path("data").size());
+                assertEquals(200, load(client, "legal", "a1").status());
+                assertTrue(client.get("/metrics").body().contains("finetune_adapters_loaded 1.0"));
+                answers.add(client.post("/v1/completions", body("legal", 9)).text(0));
+            }
+        }
+        assertEquals(answers.get(1), answers.get(0));
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

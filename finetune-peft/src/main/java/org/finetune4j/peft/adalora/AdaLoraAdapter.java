@@ -12,6 +12,7 @@ import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.LinearAdapter;
@@ -145,9 +146,9 @@ public final class AdaLoraAdapter extends LinearAdapter {
     }
 
     @Override
-    protected void load(Path directory) {
-        super.load(directory);
-        Path file = directory.resolve(STATE_FILE);
+    protected void load(AdapterFiles files) {
+        super.load(files);
+        Path file = files.directory().resolve(STATE_FILE);
         if (!Files.exists(file)) {
             return;
         }

@@ -12,7 +12,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.DecoderLayer.Block;
 import org.finetune4j.nn.Module;
-import org.finetune4j.peft.AdapterConfigFile;
+import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.PeftAdapter;
 import org.jspecify.annotations.Nullable;
@@ -90,15 +90,20 @@ public final class BottleneckAdapter extends PeftAdapter {
     }
 
     @Override
-    protected void load(Path directory) {
-        Path file = directory.resolve(WEIGHTS);
-        if (!Files.exists(file) && Files.exists(directory.resolve(PICKLED))) {
+    protected AdapterFiles open(Path directory) {
+        return AdapterFiles.open(directory, WEIGHTS);
+    }
+
+    @Override
+    protected void load(AdapterFiles files) {
+        Path directory = files.directory();
+        if (!Files.exists(files.weightsPath()) && Files.exists(directory.resolve(PICKLED))) {
             throw new UserErrorException(directory + ": the weights are pickled (" + PICKLED + "), which can run code"
                     + " when it is read: save the adapter again with use_safetensors=True");
         }
-        Settings settings = AdapterConfigFile.read(directory);
-        AdapterWeights.readFile(
-                file,
+        Settings settings = files.settings();
+        AdapterWeights.read(
+                files,
                 parametersByKey(),
                 model().network(),
                 settings.text("model_name").orElse("another base model"));

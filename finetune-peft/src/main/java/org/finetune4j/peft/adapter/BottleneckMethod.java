@@ -8,6 +8,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.AdapterConfigFile;
+import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterReader;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
@@ -42,7 +43,14 @@ public final class BottleneckMethod implements FineTuningMethod, AdapterFormat {
 
     @Override
     public Adapter attach(CausalLM model, Path directory, boolean trainable) {
-        Settings settings = AdapterConfigFile.read(directory);
+        try (AdapterFiles files = AdapterFiles.open(directory, BottleneckAdapter.WEIGHTS)) {
+            return attach(model, files, trainable);
+        }
+    }
+
+    private static Adapter attach(CausalLM model, AdapterFiles files, boolean trainable) {
+        Path directory = files.directory();
+        Settings settings = files.settings();
         Map<String, @Nullable Object> inner = new LinkedHashMap<>();
         if (settings.value(BottleneckConfigJson.CONFIG).orElse(Map.of()) instanceof Map<?, ?> object) {
             object.forEach((key, value) -> inner.put(String.valueOf(key), value));
@@ -56,9 +64,7 @@ public final class BottleneckMethod implements FineTuningMethod, AdapterFormat {
                     + settings.integer("hidden_size", 0) + ", this model has " + hidden);
         }
         String name = settings.text("name").orElse(AdapterSet.DEFAULT);
-        return AdapterReader.read(
-                model, directory, BottleneckAdapter.WEIGHTS, () -> new BottleneckAdapters(config, name)
-                        .attach(model, trainable));
+        return AdapterReader.read(model, files, () -> new BottleneckAdapters(config, name).attach(model, trainable));
     }
 
     @Override

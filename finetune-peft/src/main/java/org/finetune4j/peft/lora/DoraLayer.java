@@ -25,13 +25,18 @@ final class DoraLayer extends LoraLayer {
     private final Parameter magnitude;
     private @Nullable Tensor frozenNorm;
 
-    DoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
-        super(model, config, path, linear, trainable);
+    DoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable, boolean stored) {
+        super(model, config, path, linear, trainable, stored);
+        Tensor start = stored ? InitialValues.blank(model.device(), linear.outFeatures()) : startOf(linear);
+        this.magnitude = InitialValues.parameter(model, path + ".lora_magnitude_vector", start, trainable);
+    }
+
+    /** The norms of what the layer computes with at first: [out]. */
+    private Tensor startOf(Linear linear) {
         Tensor weight = PartedWeight.dense(linear, null);
         PartedWeight parted = parted();
         // What an initialization takes from the base is in B A: together they are the whole weight.
-        Tensor start = parted == null ? weight.add(delta(weight.dtype())) : weight;
-        this.magnitude = InitialValues.parameter(model, path + ".lora_magnitude_vector", norm(start), trainable);
+        return norm(parted == null ? weight.add(delta(weight.dtype())) : weight);
     }
 
     private static Tensor norm(Tensor matrix) {

@@ -27,9 +27,11 @@ import org.jspecify.annotations.Nullable;
 public final class Lora implements PeftStrategy {
 
     private final LoraConfig config;
+    private final boolean stored;
 
-    private Lora(LoraConfig config) {
+    private Lora(LoraConfig config, boolean stored) {
         this.config = config;
+        this.stored = stored;
     }
 
     /**
@@ -38,7 +40,12 @@ public final class Lora implements PeftStrategy {
      * @param config the settings
      */
     public static Lora of(LoraConfig config) {
-        return new Lora(config);
+        return new Lora(config, false);
+    }
+
+    /** LoRA with the settings of a stored adapter, whose values follow. */
+    static Lora stored(LoraConfig config) {
+        return new Lora(config, true);
     }
 
     /** {@return a builder with PEFT's defaults} */
@@ -80,12 +87,12 @@ public final class Lora implements PeftStrategy {
 
     @Override
     public LoraAdapter attach(CausalLM model, boolean trainable) {
-        return LoraAdapter.attach(model, config, trainable);
+        return LoraAdapter.attach(model, config, trainable, stored);
     }
 
     @Override
     public LoraAdapter create(CausalLM model, boolean trainable) {
-        return LoraAdapter.create(model, config, trainable);
+        return LoraAdapter.create(model, config, trainable, stored);
     }
 
     @Override
@@ -424,7 +431,7 @@ public final class Lora implements PeftStrategy {
 
         /** {@return LoRA with these settings} */
         public Lora build() {
-            return new Lora(config());
+            return new Lora(config(), false);
         }
     }
 }

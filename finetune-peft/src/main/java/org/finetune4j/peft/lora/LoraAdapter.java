@@ -61,13 +61,17 @@ public final class LoraAdapter extends PeftAdapter {
         return config.initialization().takesFromBase() || config.initialization() == LoraInitialization.LOFTQ;
     }
 
-    /** Adapts the layers and tables that {@code config} targets, with new matrices. */
-    static LoraAdapter attach(CausalLM model, LoraConfig config, boolean trainable) {
-        return enabled(create(model, config, trainable));
+    /** Adapts the layers and tables that {@code config} targets. */
+    static LoraAdapter attach(CausalLM model, LoraConfig config, boolean trainable, boolean stored) {
+        return enabled(create(model, config, trainable, stored));
     }
 
-    /** As {@link #attach}, but the model does not compute with the adapter yet. */
-    static LoraAdapter create(CausalLM model, LoraConfig config, boolean trainable) {
+    /**
+     * As {@link #attach}, but the model does not compute with the adapter yet.
+     *
+     * @param stored whether the layers' values come from a file, so that none are to be drawn
+     */
+    static LoraAdapter create(CausalLM model, LoraConfig config, boolean trainable, boolean stored) {
         Map<String, Module> modules = config.hasNoModules()
                 ? Map.of()
                 : config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
@@ -82,8 +86,8 @@ public final class LoraAdapter extends PeftAdapter {
                 } else if (module instanceof Linear linear) {
                     parts.add(
                             config.useDora()
-                                    ? new DoraLayer(model, config, path, linear, trainable)
-                                    : new LoraLayer(model, config, path, linear, trainable));
+                                    ? new DoraLayer(model, config, path, linear, trainable, stored)
+                                    : new LoraLayer(model, config, path, linear, trainable, stored));
                 }
             });
             parts.addAll(ExpertFactors.of(model, config, trainable));
@@ -129,7 +133,7 @@ public final class LoraAdapter extends PeftAdapter {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Map<String, Tensor> starts = Eva.starts(model, config, linear, batches);
-            LoraAdapter adapter = attach(model, Eva.redistributed(config, linear, starts), true);
+            LoraAdapter adapter = attach(model, Eva.redistributed(config, linear, starts), true, false);
             adapter.layers.forEach(layer ->
                     layer.loraA().value().detach().copyInPlace(Objects.requireNonNull(starts.get(layer.path()))));
             return adapter;

@@ -92,6 +92,11 @@ public enum LoraInitialization {
         };
     }
 
+    /** Matrices without values, which come from a file. */
+    static Matrices blank(Device device, long rank, long in, long out) {
+        return new Matrices(InitialValues.blank(device, rank, in), InitialValues.blank(device, out, rank));
+    }
+
     /** @throws UserErrorException for a start that looks at a whole weight or all inputs, of which a rank has a slice */
     void requireForSlices(String path) {
         if (!startsAlone()) {

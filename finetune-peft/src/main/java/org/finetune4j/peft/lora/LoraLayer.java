@@ -37,8 +37,12 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
     private final boolean storesBase;
     private final @Nullable PartedWeight parted;
 
-    /** Makes the matrices [rank, in] and [out, rank] as {@code config} says; nothing of the model is changed yet. */
-    LoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable) {
+    /**
+     * Makes the matrices [rank, in] and [out, rank] as {@code config} says; nothing of the model is changed yet.
+     *
+     * @param stored whether the values come from a file, so that none are to be drawn
+     */
+    LoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable, boolean stored) {
         super(model.network(), path, linear);
         int rank = config.rankOf(path);
         this.scale = config.scaleOf(path);
@@ -61,7 +65,10 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
             CompressedWeight other = start.quantised();
             this.parted = other == null ? null : PartedWeight.of(linear, other, start.loraA(), start.loraB());
         } else {
-            matrices = initialization.drawn(model.device(), rank, linear.wholeInFeatures(), linear.wholeOutFeatures());
+            matrices = stored
+                    ? LoraInitialization.blank(
+                            model.device(), rank, linear.wholeInFeatures(), linear.wholeOutFeatures())
+                    : initialization.drawn(model.device(), rank, linear.wholeInFeatures(), linear.wholeOutFeatures());
             this.parted = null;
         }
         AdapterSlices slices = new AdapterSlices(linear);

@@ -14,6 +14,7 @@ public final class LoraMethod extends PeftMethod {
 
     @Override
     protected PeftStrategy read(Settings settings, boolean fromFile) {
-        return Lora.of(LoraConfigJson.fromSettings(settings, fromFile));
+        LoraConfig config = LoraConfigJson.fromSettings(settings, fromFile);
+        return fromFile ? Lora.stored(config) : Lora.of(config);
     }
 }

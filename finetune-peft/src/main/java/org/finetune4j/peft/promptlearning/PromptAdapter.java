@@ -17,6 +17,7 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Prompt;
+import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.strategy.ReparameterizedAdapter;
@@ -121,8 +122,8 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
     }
 
     @Override
-    protected void readWeights(Path directory, String madeFor) {
-        Path encoder = directory.resolve(ENCODER_FILE);
+    protected void readWeights(AdapterFiles files, String madeFor) {
+        Path encoder = files.directory().resolve(ENCODER_FILE);
         try (TensorScope scope = TensorScope.open()) {
             if (Files.exists(encoder)) {
                 try (SafetensorsFile file = SafetensorsFile.open(encoder)) {
@@ -130,11 +131,7 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
                 }
                 return;
             }
-            Path path = directory.resolve(AdapterWeights.NAME);
-            AdapterWeights.refusePickled(directory);
-            try (SafetensorsFile file = SafetensorsFile.open(path)) {
-                useProduct(path, file, madeFor);
-            }
+            useProduct(files.weightsPath(), files.requiredWeights(), madeFor);
         }
     }
 
