@@ -10,6 +10,7 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.KeyValueCache.KeyValues;
+import org.finetune4j.nn.PackedWeights;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.SequenceContext;
@@ -28,20 +29,39 @@ final class BatchDecoder implements AutoCloseable {
 
     private final CausalLM model;
     private final RowCache cache;
-    private boolean closed;
+    private final PackedWeights packed;
 
-    /** @param mostTokens how many tokens, virtual ones among them, there is room for in all rows together */
-    BatchDecoder(CausalLM model, long mostTokens) {
-        this(model, mostTokens, 0);
-    }
+    /** Whether passes multiply with packed weights: from the first one on whose rows all have one new token. */
+    private boolean packs;
+
+    private boolean closed;
 
     /**
      * @param mostTokens how many tokens, virtual ones among them, there is room for in all rows together and in prefixes
      * @param prefixTokens how many of them may be kept for rows that come later
+     * @param packedBytes what copies of weights may take
      */
-    BatchDecoder(CausalLM model, long mostTokens, long prefixTokens) {
+    BatchDecoder(CausalLM model, long mostTokens, long prefixTokens, long packedBytes) {
         this.model = model;
         this.cache = new RowCache(mostTokens, prefixTokens);
+        this.packed = new PackedWeights(packedBytes);
+    }
+
+    /** Packs the weights before the first row needs them. */
+    void prepare() {
+        try (CausalLM.Entry entry = model.enter();
+                Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            packs = true;
+            ModelInputs inputs = ModelInputs.of(new int[] {0});
+            SequenceContext context = model.context(inputs, (Prompt) null).withPackedWeights(packed);
+            model.scores(model.hiddenStates(inputs, context).select(1, 0), context); // [1, vocabulary]
+        }
+    }
+
+    /** While no row is under way, training may change its weights. */
+    void idle() {
+        packed.forgetTrainable();
     }
 
     /** Whose keys a row may begin with: the same scope, the same speeds of rotation. */
@@ -242,7 +262,7 @@ final class BatchDecoder implements AutoCloseable {
         pass(List.of(new Segment(row, prompt.length() + count)));
         ModelInputs inputs = ModelInputs.of(tokens(row, 0, count));
         SequenceContext context =
-                withAdapters(model.context(inputs, prompt).withCache(cache), List.of(new Segment(row, 1)));
+                withAdapters(packed(model.context(inputs, prompt).withCache(cache)), List.of(new Segment(row, 1)));
         Tensor hidden = model.hiddenStates(inputs, context); // [1, virtual + count, hidden]
         row.setRead(count, prompt.length() + count);
         return model.scores(hidden.select(1, hidden.size(1) - 1), context); // [1, vocabulary]
@@ -273,7 +293,8 @@ final class BatchDecoder implements AutoCloseable {
             }
         }
         ModelInputs inputs = new ModelInputs(tokens, 1, ids, real, positions);
-        SequenceContext plain = model.context(inputs, cache, lengths);
+        packs |= segments.stream().allMatch(segment -> segment.count() == 1);
+        SequenceContext plain = packed(model.context(inputs, cache, lengths));
         Tensor hidden =
                 model.hiddenStates(inputs, withAdapters(plain, segments)).select(1, 0); // [tokens, hidden]
         IdentityHashMap<DecoderRow, Integer> lastToken = new IdentityHashMap<>();
@@ -296,6 +317,10 @@ final class BatchDecoder implements AutoCloseable {
                 : hidden.indexSelect(0, Tensors.of(last, last.length).to(model.device()));
         List<Segment> one = done.stream().map(row -> new Segment(row, 1)).toList();
         return new Scores(done, model.scores(ends, withAdapters(plain, one))); // [rows, vocabulary]
+    }
+
+    private SequenceContext packed(SequenceContext context) {
+        return context.withPackedWeights(packs ? packed : null);
     }
 
     private static boolean isAll(int[] index, int count) {
@@ -336,5 +361,6 @@ final class BatchDecoder implements AutoCloseable {
     public void close() {
         closed = true;
         cache.close();
+        packed.close();
     }
 }

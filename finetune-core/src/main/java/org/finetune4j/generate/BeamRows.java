@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import org.finetune4j.nn.PackedWeights;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.model.CausalLM;
@@ -21,7 +22,7 @@ final class BeamRows implements AutoCloseable {
      * @param task which task's virtual tokens rows begin with, or null
      */
     BeamRows(CausalLM model, int mostTokens, @Nullable Integer task) {
-        this.decoder = new BatchDecoder(model, Long.MAX_VALUE);
+        this.decoder = new BatchDecoder(model, Long.MAX_VALUE, 0, PackedWeights.usualBytes());
         this.mostTokens = mostTokens;
         this.task = task;
     }

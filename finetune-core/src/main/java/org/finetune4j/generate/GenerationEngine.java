@@ -81,12 +81,12 @@ public final class GenerationEngine implements AutoCloseable {
         this.limits = limits;
         if (limits.cacheBytes() == Long.MAX_VALUE && limits.prefixBytes() == 0) {
             this.tokenBytes = null;
-            this.decoder = new BatchDecoder(resolver.model(), Long.MAX_VALUE);
+            this.decoder = new BatchDecoder(resolver.model(), Long.MAX_VALUE, 0, limits.packedBytes());
         } else {
             long bytes = KeyValueSize.ofToken(resolver.model());
             this.tokenBytes = bytes;
             this.decoder =
-                    new BatchDecoder(resolver.model(), limits.cacheBytes() / bytes, limits.prefixBytes() / bytes);
+                    new BatchDecoder(resolver.model(), limits.cacheBytes() / bytes, limits.prefixBytes() / bytes, limits.packedBytes());
         }
     }
 
@@ -230,6 +230,21 @@ public final class GenerationEngine implements AutoCloseable {
     }
 
     /**
+     * Makes now what the first answer would wait for: copies of the weights, see {@link GenerationLimits#packedBytes()}.
+     *
+     * @throws IllegalStateException when the engine is closed
+     */
+    public void prepare() {
+        turn.lock();
+        try {
+            requireOpen();
+            decoder.prepare();
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
      * Runs the model once: every answer under way gets one token, and those that there is room for begin.
      *
      * @return whether there is more to do
@@ -284,6 +299,9 @@ public final class GenerationEngine implements AutoCloseable {
             if (work.sequence.isFinished()) {
                 leave(work);
             }
+        }
+        if (running.isEmpty()) {
+            decoder.idle();
         }
     }
 

@@ -1,5 +1,7 @@
 package org.finetune4j.generate;
 
+import org.finetune4j.nn.PackedWeights;
+
 /**
  * What a {@link GenerationEngine} may use. What does not fit waits.
  *
@@ -10,8 +12,10 @@ package org.finetune4j.generate;
  *     model's weights must not change while the engine is open, or {@link GenerationEngine#reset()} is called
  * @param tokensPerPass tokens that go through the model together, one of each running answer at least: longer prompts are
  *     read in parts
+ * @param packedBytes what copies of weights may take that decoding multiplies faster with, where the processor is of that kind; 0:
+ *     none
  */
-public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, int tokensPerPass) {
+public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, int tokensPerPass, long packedBytes) {
 
     /**
      * Checks the numbers.
@@ -20,21 +24,26 @@ public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, i
      * @param cacheBytes what keys and values may take
      * @param prefixBytes how much of that may be kept for later requests
      * @param tokensPerPass tokens that go through the model together
-     * @throws IllegalArgumentException when one is not positive, or {@code prefixBytes} is negative
+     * @param packedBytes what copies of weights may take
+     * @throws IllegalArgumentException when one is not positive, or {@code prefixBytes} or {@code packedBytes} is negative
      */
     public GenerationLimits {
         if (maxRows < 1 || cacheBytes < 1 || tokensPerPass < 1) {
             throw new IllegalArgumentException(
                     "rows, bytes and tokens must be positive: " + maxRows + ", " + cacheBytes + ", " + tokensPerPass);
         }
-        if (prefixBytes < 0) {
-            throw new IllegalArgumentException("bytes of prefixes cannot be negative: " + prefixBytes);
+        if (prefixBytes < 0 || packedBytes < 0) {
+            throw new IllegalArgumentException(
+                    "bytes of prefixes and of weights cannot be negative: " + prefixBytes + ", " + packedBytes);
         }
     }
 
-    /** {@return 64 rows, 2,048 tokens a pass, as many bytes as those need, and nothing kept for later requests} */
+    /**
+     * {@return 64 rows, 2,048 tokens a pass, as many bytes as those need, nothing kept for later requests, and as many copies of
+     * weights as {@link PackedWeights#usualBytes()} has room for}
+     */
     public static GenerationLimits defaults() {
-        return new GenerationLimits(64, Long.MAX_VALUE, 0, 2048);
+        return new GenerationLimits(64, Long.MAX_VALUE, 0, 2048, PackedWeights.usualBytes());
     }
 
     /**
@@ -44,7 +53,7 @@ public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, i
      * @return the limits
      */
     public GenerationLimits withMaxRows(int rows) {
-        return new GenerationLimits(rows, cacheBytes, prefixBytes, tokensPerPass);
+        return new GenerationLimits(rows, cacheBytes, prefixBytes, tokensPerPass, packedBytes);
     }
 
     /**
@@ -54,7 +63,7 @@ public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, i
      * @return the limits
      */
     public GenerationLimits withCacheBytes(long bytes) {
-        return new GenerationLimits(maxRows, bytes, prefixBytes, tokensPerPass);
+        return new GenerationLimits(maxRows, bytes, prefixBytes, tokensPerPass, packedBytes);
     }
 
     /**
@@ -64,7 +73,7 @@ public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, i
      * @return the limits
      */
     public GenerationLimits withPrefixBytes(long bytes) {
-        return new GenerationLimits(maxRows, cacheBytes, bytes, tokensPerPass);
+        return new GenerationLimits(maxRows, cacheBytes, bytes, tokensPerPass, packedBytes);
     }
 
     /**
@@ -74,6 +83,16 @@ public record GenerationLimits(int maxRows, long cacheBytes, long prefixBytes, i
      * @return the limits
      */
     public GenerationLimits withTokensPerPass(int tokens) {
-        return new GenerationLimits(maxRows, cacheBytes, prefixBytes, tokens);
+        return new GenerationLimits(maxRows, cacheBytes, prefixBytes, tokens, packedBytes);
+    }
+
+    /**
+     * The same with another limit of packed weights.
+     *
+     * @param bytes what copies of weights may take; 0: none
+     * @return the limits
+     */
+    public GenerationLimits withPackedBytes(long bytes) {
+        return new GenerationLimits(maxRows, cacheBytes, prefixBytes, tokensPerPass, bytes);
     }
 }

@@ -2,7 +2,9 @@ package org.finetune4j.generate;
 
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.PackedWeights;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
 
 /** What a {@link GenerationEngine} takes beside its model, from the shapes of what it holds. */
 public final class GenerationMemory {
@@ -13,7 +15,7 @@ public final class GenerationMemory {
     private GenerationMemory() {}
 
     /**
-     * The bytes at the peak: keys and values of all rows that run at once, and the largest pass.
+     * The bytes at the peak: keys and values of all rows that run at once, copies of weights, and the largest pass.
      *
      * @param model that answers
      * @param limits of the engine
@@ -28,8 +30,15 @@ public final class GenerationMemory {
         long tokens = Math.max(rows, Math.min(limits.tokensPerPass(), rows * prompt));
         long vocabulary = model.network().outputLayer().outFeatures();
         return cache
+                + packedBytes(model, limits)
                 + tokens * widths(model) * model.computeDType().itemSize()
                 + COPIES_OF_SCORES * rows * vocabulary * Float.BYTES;
+    }
+
+    private static long packedBytes(CausalLM model, GenerationLimits limits) {
+        return model.computeDType() == DType.FLOAT32
+                ? PackedWeights.expectedBytes(model.network(), limits.packedBytes())
+                : 0;
     }
 
     private static long cacheBytesOfToken(CausalLM model) {

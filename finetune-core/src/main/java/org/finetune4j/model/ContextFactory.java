@@ -131,6 +131,7 @@ final class ContextFactory {
                 null,
                 null,
                 Dropout.OFF,
+                null,
                 null);
     }
 

@@ -93,6 +93,7 @@ public final class GatedFeedForward extends FeedForward {
      */
     @Override
     public Tensor forward(Tensor x, @Nullable SequenceContext context) {
+        Linear.together(List.of(gate, up), x, context);
         Tensor gated = activation.apply(gate.forward(x, context)).mul(up.forward(x, context)); // [..., inner]
         return down.forward(gated, context); // [..., hidden]
     }

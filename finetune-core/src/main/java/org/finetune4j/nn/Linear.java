@@ -7,7 +7,6 @@ import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
-import org.finetune4j.tensor.RowProducts;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -124,9 +123,14 @@ public final class Linear extends Module {
                     multiply(x.to(rounded), weight().as(rounded, context)).to(dtype); // [..., out]
             return b == null ? product : product.addInPlace(b.as(dtype));
         }
+        PackedWeights packed = packedWeights(context);
+        Tensor quick = packed == null || dtype != DType.FLOAT32 || !isPackable() ? null : packed.multiply(this, x);
+        if (quick != null) {
+            return b == null ? quick : quick.addInPlace(b.as(dtype));
+        }
         Tensor w = weight().as(dtype, context);
-        if (layout == Layout.OUT_IN && (RowProducts.isFaster(x, w) || FewRows.isFaster(x, w))) {
-            Tensor product = RowProducts.isFaster(x, w) ? rowProduct(x, w) : FewRows.multiply(x, w); // [..., out]
+        if (layout == Layout.OUT_IN && FewRows.isFaster(x, w)) {
+            Tensor product = FewRows.multiply(x, w); // [..., out]
             return b == null ? product : product.addInPlace(b.as(dtype));
         }
         if (b == null) {
@@ -145,10 +149,27 @@ public final class Linear extends Module {
         return layout == Layout.OUT_IN ? Functional.linear(x, w, null) : x.matmul(w);
     }
 
-    private Tensor rowProduct(Tensor x, Tensor w) {
-        long[] shape = x.shape();
-        shape[shape.length - 1] = outFeatures();
-        return RowProducts.multiply(x.reshape(-1, inFeatures()), w).view(shape); // [..., out]
+    /**
+     * Lets layers that are about to be applied to the same input share a product, where there are packed weights.
+     *
+     * @param layers without one another's outputs
+     * @param x [..., in], the input
+     * @param context what is known about the batch whose rows {@code x} has; null where nothing is
+     */
+    static void together(List<Linear> layers, Tensor x, @Nullable SequenceContext context) {
+        PackedWeights packed = packedWeights(context);
+        if (packed != null) {
+            packed.together(layers, x);
+        }
+    }
+
+    private static @Nullable PackedWeights packedWeights(@Nullable SequenceContext context) {
+        return context == null || Autograd.isEnabled() ? null : context.packedWeights();
+    }
+
+    /** Whether this layer's product is that of its input, all of it, with a weight that can be packed. */
+    boolean isPackable() {
+        return productDType == null && entered == null && PackedWeights.isPackable(weight());
     }
 
     /** Whether a backward pass or many rows would be better served with the decompressed weight. */

@@ -88,6 +88,7 @@ public final class RotaryAttention extends SelfAttention {
 
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
+        Linear.together(List.of(query, key, value), x, context);
         Tensor q = normalised(queryNorm, query.forward(x, context));
         Tensor k = normalised(keyNorm, key.forward(x, context));
         Tensor attended = attention.forward(q, k, value.forward(x, context), layer, context);

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param rowGroups which rows use which of several adapters, or null where all rows use what the layers have
  * @param dropout whether layers drop elements
  * @param weightBuffers where the pass decompresses weights, or null where each of them gets memory of its own
+ * @param packedWeights copies of weights in the order in which products read them fastest, or null where there are none
  */
 public record SequenceContext(
         Tensor positionIds,
@@ -27,7 +28,8 @@ public record SequenceContext(
         @Nullable Tensor virtualEmbeddings,
         @Nullable RowGroups rowGroups,
         Dropout dropout,
-        @Nullable WeightBuffers weightBuffers) {
+        @Nullable WeightBuffers weightBuffers,
+        @Nullable PackedWeights packedWeights) {
 
     /**
      * The context of a causal model whose layers are all alike, without dropout.
@@ -48,6 +50,7 @@ public record SequenceContext(
                 null,
                 null,
                 Dropout.OFF,
+                null,
                 null);
     }
 
@@ -79,7 +82,8 @@ public record SequenceContext(
                 virtualEmbeddings,
                 rowGroups,
                 dropout,
-                weightBuffers);
+                weightBuffers,
+                packedWeights);
     }
 
     /**
@@ -97,7 +101,8 @@ public record SequenceContext(
                 virtualEmbeddings,
                 rowGroups,
                 dropout,
-                weightBuffers);
+                weightBuffers,
+                packedWeights);
     }
 
     /**
@@ -107,7 +112,8 @@ public record SequenceContext(
      */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups, dropout, weightBuffers);
+                positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups, dropout, weightBuffers,
+                packedWeights);
     }
 
     /**
@@ -126,7 +132,8 @@ public record SequenceContext(
                 virtualEmbeddings,
                 newGroups,
                 dropout,
-                weightBuffers);
+                weightBuffers,
+                packedWeights);
     }
 
     /**
@@ -145,7 +152,8 @@ public record SequenceContext(
                 virtualEmbeddings,
                 null,
                 dropout,
-                weightBuffers);
+                weightBuffers,
+                packedWeights);
     }
 
     /**
@@ -164,7 +172,8 @@ public record SequenceContext(
                 virtualEmbeddings,
                 rowGroups,
                 newDropout,
-                weightBuffers);
+                weightBuffers,
+                packedWeights);
     }
 
     /**
@@ -183,6 +192,27 @@ public record SequenceContext(
                 virtualEmbeddings,
                 rowGroups,
                 dropout,
-                newBuffers);
+                newBuffers,
+                packedWeights);
+    }
+
+    /**
+     * The same context for a pass that multiplies with packed weights, where there are some.
+     *
+     * @param newWeights what decoding keeps; null for none
+     * @return the context
+     */
+    public SequenceContext withPackedWeights(@Nullable PackedWeights newWeights) {
+        return new SequenceContext(
+                positionIds,
+                tokenTypeIds,
+                views,
+                cache,
+                routerListener,
+                virtualEmbeddings,
+                rowGroups,
+                dropout,
+                weightBuffers,
+                newWeights);
     }
 }

@@ -245,6 +245,21 @@ public final class Functional {
     }
 
     /**
+     * Rows of zeros after those that there are.
+     *
+     * @param x [rows, columns]
+     * @param rows how many there will be
+     * @return [{@code rows}, columns]
+     */
+    public static Tensor fillRows(Tensor x, long rows) {
+        try {
+            return Tensor.wrap(torch.constant_pad_nd(x.handle(), 0, 0, 0, rows - x.size(0)));
+        } catch (RuntimeException e) {
+            throw TensorException.of("fillRows", e, x);
+        }
+    }
+
+    /**
      * {@code softmax(scale q k^T + mask) v} by libtorch's fused kernel (Dao et al. 2022), without dropout, for which it takes
      * no generator.
      *

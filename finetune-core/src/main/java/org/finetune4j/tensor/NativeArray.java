@@ -122,6 +122,15 @@ public abstract sealed class NativeArray implements AutoCloseable permits Native
         return sizes[index];
     }
 
+    /**
+     * How often libtorch has changed the values in place; what is written through an address is not counted.
+     *
+     * @return grows with every change
+     */
+    public long version() {
+        return handle()._version();
+    }
+
     /** {@return the number of elements} */
     public long numel() {
         return handle().numel();

@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import org.finetune4j.nn.PackedWeights;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -64,7 +65,7 @@ class DeepModelTest {
         long aToken = 2L * LAYERS * KV_HEADS * HEAD_DIM * DType.FLOAT32.itemSize();
         assertEquals(aToken, KeyValueSize.ofToken(model));
         try (TensorScope scope = TensorScope.open();
-                BatchDecoder decoder = new BatchDecoder(model, Long.MAX_VALUE)) {
+                BatchDecoder decoder = new BatchDecoder(model, Long.MAX_VALUE, 0, PackedWeights.usualBytes())) {
             DecoderRow row = new DecoderRow(new TokenSequence(text(5)), null);
             decoder.add(row, 2000);
             for (int added : new int[] {0, 1, 250, 1, 1, 300}) {

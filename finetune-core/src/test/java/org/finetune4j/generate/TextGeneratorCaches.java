@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import org.finetune4j.nn.PackedWeights;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -16,7 +17,7 @@ public final class TextGeneratorCaches {
     /** The scores after the prompt's last token and after every token that follows it, [1 + more, vocabulary]. */
     public static float[] logitsTokenByToken(CausalLM model, int[] ids, int prompt) {
         try (TensorScope scope = TensorScope.open();
-                BatchDecoder decoder = new BatchDecoder(model, Long.MAX_VALUE)) {
+                BatchDecoder decoder = new BatchDecoder(model, Long.MAX_VALUE, 0, PackedWeights.usualBytes())) {
             DecoderRow row = new DecoderRow(new TokenSequence(Arrays.copyOf(ids, prompt)), null);
             decoder.add(row, ids.length);
             List<Tensor> scores = new ArrayList<>();

@@ -170,6 +170,7 @@ class AttentionMaskTest {
                     null,
                     null,
                     Dropout.OFF,
+                    null,
                     null);
             float[] actual = new Attention(HEADS, KV_HEADS, HEAD_DIM, SCALE, 0, AttentionKind.SLIDING, cap)
                     .forward(query, key, value, 0, context)

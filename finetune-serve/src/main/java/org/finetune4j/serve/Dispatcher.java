@@ -47,6 +47,7 @@ final class Dispatcher implements AutoCloseable {
                         .withMaxRows(limits.maxRows())
                         .withCacheBytes(limits.cacheBytes())
                         .withPrefixBytes(Math.min(limits.prefixBytes(), limits.cacheBytes())));
+        engine.prepare();
         this.maxRows = limits.maxRows();
         this.maxQueuedByTenant = (limits.maxQueued() + tenants - 1) / tenants;
         this.metrics = metrics;

@@ -1,0 +1,245 @@
+package org.finetune4j.nn;
+
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.PackedWeight;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Copies of a model's weights in the order in which few rows are multiplied fastest, see {@link PackedWeight}: memory for speed. A
+ * weight is copied when it is first asked for, and again after it was changed. They go with the {@link SequenceContext} of the
+ * passes of one decoder, one pass at a time.
+ *
+ * <p>Layers that get the same input, such as those of queries, keys and values, are one copy and one product, see {@link #together}.
+ */
+public final class PackedWeights implements AutoCloseable {
+
+    private static final long USUAL_BYTES = 4L << 30;
+
+    private final long mostBytes;
+    private final IdentityHashMap<Parameter, Copy> copies = new IdentityHashMap<>();
+
+    /** Weights that were packed together, by the first one. */
+    private final IdentityHashMap<Parameter, Copy> joined = new IdentityHashMap<>();
+
+    /** First weights of those that are not multiplied together: a method gives their layers other inputs. */
+    private final IdentityHashMap<Parameter, Boolean> apart = new IdentityHashMap<>();
+
+    private @Nullable Parts parts;
+    private long bytes;
+
+    /** @param mostBytes what the copies may take together; weights that come after that are multiplied as they are */
+    public PackedWeights(long mostBytes) {
+        this.mostBytes = mostBytes;
+    }
+
+    /** One or more weights, one below the other, as they were when they were packed. */
+    private record Copy(List<Source> sources, PackedWeight weight) {
+
+        boolean isCurrent() {
+            return sources.stream().allMatch(Source::isCurrent);
+        }
+
+        boolean isTrainable() {
+            return sources.stream().anyMatch(source -> source.parameter.isTrainable());
+        }
+    }
+
+    private record Source(Parameter parameter, Tensor value, long version) {
+
+        static Source of(Parameter parameter) {
+            Tensor value = parameter.value();
+            return new Source(parameter, value, value.version());
+        }
+
+        @SuppressWarnings("ReferenceEquality")
+        boolean isCurrent() {
+            return parameter.form() instanceof DenseValue dense
+                    && dense.tensor() == value
+                    && version == value.version();
+        }
+    }
+
+    /** What several layers make of one input, until each has taken its own. */
+    private record Parts(Parameter first, Tensor input, IdentityHashMap<Parameter, Tensor> products) {
+
+        @SuppressWarnings("ReferenceEquality")
+        @Nullable
+        Tensor take(Parameter weight, Tensor x) {
+            return input == x ? products.remove(weight) : null;
+        }
+    }
+
+    /**
+     * What copies may take where nobody says it: 4 GiB, or a quarter of this machine's memory or container's where that is less. It
+     * does not depend on what else runs, as last digits do on whether a weight is packed.
+     *
+     * @return bytes
+     */
+    public static long usualBytes() {
+        OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+        return Math.min(USUAL_BYTES, system.getTotalMemorySize() / 4);
+    }
+
+    /**
+     * What copies of a model's weights will take.
+     *
+     * @param model whose linear layers are used
+     * @param mostBytes what they may take together
+     * @return bytes; 0 where weights are not packed
+     */
+    public static long expectedBytes(Module model, long mostBytes) {
+        if (!PackedWeight.isFaster()) {
+            return 0;
+        }
+        long all = model.namedModules().values().stream()
+                .filter(Linear.class::isInstance)
+                .map(module -> ((Linear) module).weight())
+                .filter(PackedWeights::isPackable)
+                .distinct()
+                .mapToLong(PackedWeights::bytes)
+                .sum();
+        return Math.min(mostBytes, all);
+    }
+
+    /**
+     * Multiplies the input of several layers with all their weights at once. Each layer that is then given this very tensor takes its
+     * part; where a method gives one of them another, they are multiplied apart from then on.
+     *
+     * @param layers that are about to be applied
+     * @param x [..., in], their input
+     */
+    void together(List<Linear> layers, Tensor x) {
+        Parts left = parts;
+        if (left != null && !left.products.isEmpty()) {
+            apart.put(left.first, true);
+            forget(joined, left.first);
+        }
+        parts = null;
+        Parameter first = layers.get(0).weight();
+        if (x.dtype() != DType.FLOAT32 || apart.containsKey(first) || !layers.stream().allMatch(Linear::isPackable)) {
+            return;
+        }
+        PackedWeight all = copy(joined, layers);
+        if (all == null) {
+            return;
+        }
+        Tensor product = multiply(all, x); // [..., out of all]
+        IdentityHashMap<Parameter, Tensor> products = new IdentityHashMap<>();
+        long start = 0;
+        for (Linear layer : layers) {
+            products.put(layer.weight(), product.narrow(-1, start, layer.outFeatures()));
+            start += layer.outFeatures();
+        }
+        parts = new Parts(first, x, products);
+    }
+
+    /**
+     * A layer's product, without its bias.
+     *
+     * @param layer whose weight can be packed
+     * @param x [..., in] float32
+     * @return [..., out]; null where there is no room for a copy
+     */
+    @Nullable
+    Tensor multiply(Linear layer, Tensor x) {
+        Tensor part = parts == null ? null : parts.take(layer.weight(), x);
+        if (part != null) {
+            return part;
+        }
+        PackedWeight packed = copy(copies, List.of(layer));
+        return packed == null ? null : multiply(packed, x);
+    }
+
+    private static Tensor multiply(PackedWeight weight, Tensor x) {
+        long[] shape = x.shape();
+        Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
+        shape[shape.length - 1] = -1;
+        return weight.multiply(rows, null).view(shape); // [..., out]
+    }
+
+    private @Nullable PackedWeight copy(IdentityHashMap<Parameter, Copy> among, List<Linear> layers) {
+        Parameter first = layers.get(0).weight();
+        Copy copy = among.get(first);
+        if (copy != null && copy.isCurrent()) {
+            return copy.weight;
+        }
+        forget(among, first);
+        long needed =
+                layers.stream().mapToLong(layer -> bytes(layer.weight())).sum();
+        if (bytes + needed > mostBytes || !PackedWeight.isFaster()) {
+            return null;
+        }
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            List<Tensor> weights = new ArrayList<>(); // each [out, in]
+            for (Linear layer : layers) {
+                Tensor weight = layer.weight().as(DType.FLOAT32);
+                weights.add(layer.layout() == Linear.Layout.OUT_IN ? weight : weight.transpose(0, 1));
+            }
+            PackedWeight packed = PackedWeight.of(weights.size() == 1 ? weights.get(0) : Tensors.cat(weights, 0));
+            List<Source> sources =
+                    layers.stream().map(layer -> Source.of(layer.weight())).toList();
+            among.put(first, new Copy(sources, packed));
+            bytes += needed;
+            return packed;
+        }
+    }
+
+    /** Whether a copy of a weight can be made and used in its place. */
+    static boolean isPackable(Parameter weight) {
+        DType dtype = weight.dtype();
+        return weight.form() instanceof DenseValue
+                && weight.summed() == null
+                && dtype.isFloatingPoint()
+                && dtype != DType.FLOAT64
+                && weight.device().equals(Device.CPU)
+                && weight.numel() > 0;
+    }
+
+    private static long bytes(Parameter weight) {
+        return weight.numel() * Float.BYTES;
+    }
+
+    private void forget(IdentityHashMap<Parameter, Copy> among, Parameter first) {
+        Copy copy = among.remove(first);
+        if (copy != null) {
+            bytes -= copy.weight.bytes();
+            copy.weight.close();
+        }
+    }
+
+    /** Frees the copies of weights that training changes, in whatever way it writes them. */
+    public void forgetTrainable() {
+        for (IdentityHashMap<Parameter, Copy> some : List.of(copies, joined)) {
+            new IdentityHashMap<>(some).forEach((first, copy) -> {
+                if (copy.isTrainable()) {
+                    forget(some, first);
+                }
+            });
+        }
+    }
+
+    /** {@return what the copies take, in bytes} */
+    public long bytes() {
+        return bytes;
+    }
+
+    /** Frees the copies; those that are asked for after that are made anew. */
+    @Override
+    public void close() {
+        for (IdentityHashMap<Parameter, Copy> some : List.of(copies, joined)) {
+            new IdentityHashMap<>(some).forEach((first, copy) -> forget(some, first));
+        }
+        parts = null;
+    }
+}

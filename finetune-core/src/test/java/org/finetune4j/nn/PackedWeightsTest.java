@@ -1,0 +1,146 @@
+package org.finetune4j.nn;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.List;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.PackedWeight;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class PackedWeightsTest {
+
+    private static final long BYTES = 24 * 16 * Float.BYTES;
+
+    private final Autograd.Mode mode = Autograd.disabled();
+    private final TensorScope scope = TensorScope.open();
+    private final PackedWeights packed = new PackedWeights(BYTES);
+    private final Tensor x = numbers(3, 16, 0.7); // [3, 16]
+
+    @BeforeEach
+    void onlyWhereTheyAreUsed() {
+        assumeTrue(PackedWeight.isFaster(), "only where oneDNN is better than MKL");
+    }
+
+    @AfterEach
+    void free() {
+        packed.close();
+        scope.close();
+        mode.close();
+    }
+
+    private static Tensor numbers(long rows, long columns, double step) {
+        return Tensors.arange(rows * columns, Device.CPU)
+                .reshape(rows, columns)
+                .to(DType.FLOAT32)
+                .mul(step)
+                .sin();
+    }
+
+    private static Parameter weight() {
+        return new Parameter("weight", numbers(24, 16, 0.3));
+    }
+
+    private float[] product(Linear layer, boolean isPacked) {
+        SequenceContext plain = new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null);
+        return layer.forward(x, plain.withPackedWeights(isPacked ? packed : null)).toFloatArray();
+    }
+
+    @Test
+    void aWeightThatWasChangedIsPackedAnew() {
+        try (Parameter weight = weight()) {
+            Linear layer = Linear.tied(weight);
+            assertArrayEquals(product(layer, false), product(layer, true), 1e-5f);
+            assertEquals(BYTES, packed.bytes());
+            weight.set(numbers(24, 16, 0.9));
+            assertArrayEquals(product(layer, false), product(layer, true), 1e-5f);
+            weight.replace(numbers(24, 16, 0.1));
+            assertArrayEquals(product(layer, false), product(layer, true), 1e-5f);
+            assertEquals(BYTES, packed.bytes());
+        }
+    }
+
+    @Test
+    void aWeightInAnotherTypeIsPackedInFloat32() {
+        try (Parameter weight = new Parameter("weight", numbers(24, 16, 0.3).to(DType.BFLOAT16))) {
+            Linear layer = Linear.tied(weight);
+            assertArrayEquals(product(layer, false), product(layer, true), 1e-5f);
+            assertEquals(BYTES, packed.bytes());
+        }
+    }
+
+    @Test
+    void whatFindsNoRoomIsMultipliedAsItIs() {
+        try (Parameter first = weight();
+                Parameter second = weight()) {
+            product(Linear.tied(first), true);
+            Linear layer = Linear.tied(second);
+            assertArrayEquals(product(layer, false), product(layer, true));
+            assertEquals(BYTES, packed.bytes());
+        }
+    }
+
+    @Test
+    void weightsInTrainingAreForgottenOnRequest() {
+        try (Parameter weight = weight()) {
+            weight.train(DType.FLOAT32);
+            product(Linear.tied(weight), true);
+            assertEquals(BYTES, packed.bytes());
+            packed.forgetTrainable();
+            assertEquals(0, packed.bytes());
+        }
+    }
+
+    @Test
+    void layersOfOneInputShareAProductToTheLastDigit() {
+        try (PackedWeights room = new PackedWeights(4 * BYTES);
+                Parameter first = weight();
+                Parameter second = new Parameter("weight", numbers(8, 16, 0.9))) {
+            SequenceContext context = new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null)
+                    .withPackedWeights(room);
+            List<Linear> layers = List.of(Linear.tied(first), Linear.tied(second));
+            List<float[]> apart = products(layers, context);
+            long bytesApart = room.bytes();
+            room.close();
+            Linear.together(layers, x, context);
+            List<float[]> together = products(layers, context);
+            for (int i = 0; i < layers.size(); i++) {
+                assertArrayEquals(apart.get(i), together.get(i));
+            }
+            assertEquals(bytesApart, room.bytes());
+        }
+    }
+
+    private List<float[]> products(List<Linear> layers, SequenceContext context) {
+        return layers.stream()
+                .map(layer -> layer.forward(x, context).contiguous().toFloatArray())
+                .toList();
+    }
+
+    @Test
+    void layersThatAMethodGivesOtherInputsAreMultipliedApartFromThenOn() {
+        try (PackedWeights room = new PackedWeights(4 * BYTES);
+                Parameter first = weight();
+                Parameter second = weight()) {
+            SequenceContext context = new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null)
+                    .withPackedWeights(room);
+            List<Linear> layers = List.of(Linear.tied(first), Linear.tied(second));
+            for (int pass = 0; pass < 3; pass++) {
+                Linear.together(layers, x, context);
+                layers.get(0).forward(x, context);
+                float[] expected = layers.get(1).forward(x.mul(2), null).toFloatArray();
+                assertArrayEquals(
+                        expected, layers.get(1).forward(x.mul(2), context).toFloatArray(), 1e-5f);
+            }
+            assertEquals(2 * BYTES, room.bytes());
+        }
+    }
+}
