@@ -85,8 +85,8 @@ public final class GenerationEngine implements AutoCloseable {
         } else {
             long bytes = KeyValueSize.ofToken(resolver.model());
             this.tokenBytes = bytes;
-            this.decoder =
-                    new BatchDecoder(resolver.model(), limits.cacheBytes() / bytes, limits.prefixBytes() / bytes, limits.packedBytes());
+            this.decoder = new BatchDecoder(
+                    resolver.model(), limits.cacheBytes() / bytes, limits.prefixBytes() / bytes, limits.packedBytes());
         }
     }
 

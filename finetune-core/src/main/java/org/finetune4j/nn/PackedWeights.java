@@ -126,7 +126,9 @@ public final class PackedWeights implements AutoCloseable {
         }
         parts = null;
         Parameter first = layers.get(0).weight();
-        if (x.dtype() != DType.FLOAT32 || apart.containsKey(first) || !layers.stream().allMatch(Linear::isPackable)) {
+        if (x.dtype() != DType.FLOAT32
+                || apart.containsKey(first)
+                || !layers.stream().allMatch(Linear::isPackable)) {
             return;
         }
         PackedWeight all = copy(joined, layers);
@@ -174,8 +176,7 @@ public final class PackedWeights implements AutoCloseable {
             return copy.weight;
         }
         forget(among, first);
-        long needed =
-                layers.stream().mapToLong(layer -> bytes(layer.weight())).sum();
+        long needed = layers.stream().mapToLong(layer -> bytes(layer.weight())).sum();
         if (bytes + needed > mostBytes || !PackedWeight.isFaster()) {
             return null;
         }

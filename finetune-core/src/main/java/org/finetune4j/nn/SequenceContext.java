@@ -112,7 +112,15 @@ public record SequenceContext(
      */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
         return new SequenceContext(
-                positionIds, tokenTypeIds, views, cache, routerListener, embeddings, rowGroups, dropout, weightBuffers,
+                positionIds,
+                tokenTypeIds,
+                views,
+                cache,
+                routerListener,
+                embeddings,
+                rowGroups,
+                dropout,
+                weightBuffers,
                 packedWeights);
     }
 

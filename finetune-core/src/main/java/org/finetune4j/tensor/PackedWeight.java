@@ -96,7 +96,9 @@ public final class PackedWeight implements AutoCloseable {
     public Tensor multiply(Tensor x, @Nullable Tensor bias) {
         long rows = x.size(0);
         long filled = rows == 1 && oneRowDiffers ? 2 : filled(rows);
-        return filled == rows ? call(x, bias) : call(Functional.fillRows(x, filled), bias).narrow(0, 0, rows);
+        return filled == rows
+                ? call(x, bias)
+                : call(Functional.fillRows(x, filled), bias).narrow(0, 0, rows);
     }
 
     /** How many rows are multiplied for {@code rows}. */

@@ -1,6 +1,5 @@
 package org.finetune4j.generate;
 
-import org.finetune4j.nn.PackedWeights;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -11,6 +10,7 @@ import java.util.stream.IntStream;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.PackedWeights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;

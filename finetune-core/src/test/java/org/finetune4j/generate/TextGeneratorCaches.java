@@ -1,10 +1,10 @@
 package org.finetune4j.generate;
 
-import org.finetune4j.nn.PackedWeights;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.PackedWeights;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;

@@ -51,7 +51,8 @@ class PackedWeightsTest {
 
     private float[] product(Linear layer, boolean isPacked) {
         SequenceContext plain = new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null);
-        return layer.forward(x, plain.withPackedWeights(isPacked ? packed : null)).toFloatArray();
+        return layer.forward(x, plain.withPackedWeights(isPacked ? packed : null))
+                .toFloatArray();
     }
 
     @Test
@@ -104,8 +105,8 @@ class PackedWeightsTest {
         try (PackedWeights room = new PackedWeights(4 * BYTES);
                 Parameter first = weight();
                 Parameter second = new Parameter("weight", numbers(8, 16, 0.9))) {
-            SequenceContext context = new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null)
-                    .withPackedWeights(room);
+            SequenceContext context =
+                    new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null).withPackedWeights(room);
             List<Linear> layers = List.of(Linear.tied(first), Linear.tied(second));
             List<float[]> apart = products(layers, context);
             long bytesApart = room.bytes();
@@ -130,8 +131,8 @@ class PackedWeightsTest {
         try (PackedWeights room = new PackedWeights(4 * BYTES);
                 Parameter first = weight();
                 Parameter second = weight()) {
-            SequenceContext context = new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null)
-                    .withPackedWeights(room);
+            SequenceContext context =
+                    new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null).withPackedWeights(room);
             List<Linear> layers = List.of(Linear.tied(first), Linear.tied(second));
             for (int pass = 0; pass < 3; pass++) {
                 Linear.together(layers, x, context);
