@@ -105,13 +105,18 @@ final class LabelledRows {
 
     /** What a model found, with where it found it. */
     TokenLogprobs logprobs(double[] values) {
+        return logprobs(values, new double[0]);
+    }
+
+    /** @param collisions as {@link TokenLogprobs#collisions} */
+    TokenLogprobs logprobs(double[] values, double[] collisions) {
         int[] sequences = new int[rows.length];
         int[] positions = new int[rows.length];
         for (int i = 0; i < rows.length; i++) {
             sequences[i] = labelled[i] / sequenceLength;
             positions[i] = labelled[i] % sequenceLength;
         }
-        return new TokenLogprobs(sequences, positions, values);
+        return new TokenLogprobs(sequences, positions, values, collisions);
     }
 
     /** Looks at the scores of some rows. */

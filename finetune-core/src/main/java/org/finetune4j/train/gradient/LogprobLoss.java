@@ -40,13 +40,16 @@ public final class LogprobLoss implements LossHead {
     private final LabelledRows rows;
     private final double scale;
     private final long counted;
+    private final boolean collisions;
     private final Function<TokenLogprobs, Value> loss;
     private Map<String, Average> metrics = Map.of();
 
-    private LogprobLoss(LabelledRows rows, double scale, long counted, Function<TokenLogprobs, Value> loss) {
+    private LogprobLoss(
+            LabelledRows rows, double scale, long counted, boolean collisions, Function<TokenLogprobs, Value> loss) {
         this.rows = rows;
         this.scale = scale;
         this.counted = counted;
+        this.collisions = collisions;
         this.loss = loss;
     }
 
@@ -77,7 +80,29 @@ public final class LogprobLoss implements LossHead {
      */
     public static LogprobLoss of(
             DecoderModel network, Batch batch, double scale, long counted, Function<TokenLogprobs, Value> loss) {
-        return new LogprobLoss(LabelledRows.of(network, batch), scale, counted, loss);
+        return of(network, batch, scale, counted, false, loss);
+    }
+
+    /**
+     * The loss of one batch that may look at how sure the model is, too; its derivative does not.
+     *
+     * @param network the model's layers
+     * @param batch the tokens and their labels
+     * @param scale what the loss is multiplied by
+     * @param counted what the batch counts, such as its sequences or its pairs
+     * @param collisions whether the loss is given {@link TokenLogprobs#collisions}
+     * @param loss of all labelled tokens together
+     * @return the head
+     * @throws org.finetune4j.UserErrorException when the model is a classifier, or a label is not in its vocabulary
+     */
+    public static LogprobLoss of(
+            DecoderModel network,
+            Batch batch,
+            double scale,
+            long counted,
+            boolean collisions,
+            Function<TokenLogprobs, Value> loss) {
+        return new LogprobLoss(LabelledRows.of(network, batch), scale, counted, collisions, loss);
     }
 
     @Override
@@ -94,24 +119,34 @@ public final class LogprobLoss implements LossHead {
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] values = new double[rows.count()];
+            double[] same = new double[collisions ? values.length : 0];
             VocabularySoftmax softmax = rows.softmax();
             boolean once = wantGradient && scores.areFixed();
             if (once) {
                 scores.backward((logits, target, start) -> {
                     Tensor all = logprobs(logits, softmax);
-                    copy(softmax, all, target, values, start);
+                    copy(softmax.gather(all, target), values, start);
+                    Tensor probabilities = all.expInPlace();
+                    if (collisions) {
+                        copy(collisions(softmax, probabilities), same, start);
+                    }
                     return derivative(
                                     softmax,
-                                    all.expInPlace(),
+                                    probabilities,
                                     target,
                                     Tensors.ones(all.dtype(), all.device(), target.shape()))
                             .to(logits.dtype());
                 });
             } else {
-                scores.forEach(
-                        (logits, target, start) -> copy(softmax, logprobs(logits, softmax), target, values, start));
+                scores.forEach((logits, target, start) -> {
+                    Tensor all = logprobs(logits, softmax);
+                    copy(softmax.gather(all, target), values, start);
+                    if (collisions) {
+                        copy(collisions(softmax, all.expInPlace()), same, start);
+                    }
+                });
             }
-            Value value = loss.apply(rows.logprobs(values));
+            Value value = loss.apply(rows.logprobs(values, same));
             metrics = value.metrics();
             double[] wanted = Arrays.stream(value.derivative())
                     .map(derivative -> derivative * scale)
@@ -131,8 +166,14 @@ public final class LogprobLoss implements LossHead {
         });
     }
 
-    private static void copy(VocabularySoftmax softmax, Tensor logprobs, Tensor target, double[] into, int start) {
-        double[] piece = softmax.gather(logprobs, target).to(DType.FLOAT64).toDoubleArray();
+    /** The logarithm of the sum of squares: [tokens, vocabulary] to [tokens, 1]. */
+    private static Tensor collisions(VocabularySoftmax softmax, Tensor probabilities) {
+        return softmax.sum(probabilities.mul(probabilities)).log();
+    }
+
+    /** @param numbers [tokens, 1] */
+    private static void copy(Tensor numbers, double[] into, int start) {
+        double[] piece = numbers.to(DType.FLOAT64).toDoubleArray();
         System.arraycopy(piece, 0, into, start, piece.length);
     }
 

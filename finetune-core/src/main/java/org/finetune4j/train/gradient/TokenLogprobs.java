@@ -10,8 +10,10 @@ import org.finetune4j.model.CausalLM;
  * @param rows which sequence of the batch each token is in, in ascending order
  * @param positions where it is in its row
  * @param values the logarithm of its probability
+ * @param collisions the logarithm of the probability that two draws in its place are the same token, the sum of all squared
+ *     probabilities; empty where nobody asked for them
  */
-public record TokenLogprobs(int[] rows, int[] positions, double[] values) {
+public record TokenLogprobs(int[] rows, int[] positions, double[] values, double[] collisions) {
 
     /**
      * Fails where the arrays do not belong together.
@@ -19,12 +21,26 @@ public record TokenLogprobs(int[] rows, int[] positions, double[] values) {
      * @param rows which sequence of the batch each token is in, in ascending order
      * @param positions where it is in its row
      * @param values the logarithm of its probability
+     * @param collisions the logarithm of the sum of all squared probabilities, or empty
      */
     public TokenLogprobs {
-        if (rows.length != values.length || positions.length != values.length) {
+        if (rows.length != values.length
+                || positions.length != values.length
+                || (collisions.length != 0 && collisions.length != values.length)) {
             throw new IllegalArgumentException(
                     rows.length + " rows, " + positions.length + " positions, " + values.length + " values");
         }
+    }
+
+    /**
+     * Log-probabilities alone.
+     *
+     * @param rows which sequence of the batch each token is in, in ascending order
+     * @param positions where it is in its row
+     * @param values the logarithm of its probability
+     */
+    public TokenLogprobs(int[] rows, int[] positions, double[] values) {
+        this(rows, positions, values, new double[0]);
     }
 
     /**
@@ -35,8 +51,20 @@ public record TokenLogprobs(int[] rows, int[] positions, double[] values) {
      * @return one number a labelled token
      */
     public static TokenLogprobs of(CausalLM model, Batch batch) {
+        return of(model, batch, false);
+    }
+
+    /**
+     * Asks a model about a batch, without dropout.
+     *
+     * @param model the model
+     * @param batch whose labelled tokens are meant
+     * @param collisions whether they are wanted too
+     * @return the numbers of every labelled token
+     */
+    public static TokenLogprobs of(CausalLM model, Batch batch, boolean collisions) {
         TokenLogprobs[] seen = new TokenLogprobs[1];
-        LossHead reader = LogprobLoss.of(model.network(), batch, 1, logprobs -> {
+        LossHead reader = LogprobLoss.of(model.network(), batch, 1, batch.labelledTokens(), collisions, logprobs -> {
             seen[0] = logprobs;
             return new LogprobLoss.Value(0, new double[logprobs.size()]);
         });

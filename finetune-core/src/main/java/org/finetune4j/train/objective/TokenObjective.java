@@ -18,6 +18,11 @@ public interface TokenObjective extends Objective {
         return batch.labelledTokens();
     }
 
+    /** {@return whether the loss looks at {@link TokenLogprobs#collisions}, which cost a further sum over the vocabulary} */
+    default boolean readsCollisions() {
+        return false;
+    }
+
     /**
      * The loss of one batch, summed over what {@link #count} counts.
      *
@@ -29,6 +34,7 @@ public interface TokenObjective extends Objective {
 
     @Override
     default LossHead head(DecoderModel network, Batch batch, double scale) {
-        return LogprobLoss.of(network, batch, scale, count(batch), logprobs -> loss(batch, logprobs));
+        return LogprobLoss.of(
+                network, batch, scale, count(batch), readsCollisions(), logprobs -> loss(batch, logprobs));
     }
 }

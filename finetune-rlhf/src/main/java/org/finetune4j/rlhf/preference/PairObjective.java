@@ -4,9 +4,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.rlhf.preference.loss.Answer;
+import org.finetune4j.rlhf.preference.loss.AotLoss;
 import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
 import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
@@ -29,6 +31,7 @@ public final class PairObjective extends ReferencedObjective {
     private final Likelihood likelihood;
     private final boolean referenced;
     private final double tailWeight;
+    private final boolean weighted;
 
     /**
      * One of several losses.
@@ -51,12 +54,18 @@ public final class PairObjective extends ReferencedObjective {
     }
 
     private PairObjective(
-            List<Term> terms, Likelihood likelihood, boolean referenced, double tailWeight, ReferenceSource reference) {
+            List<Term> terms,
+            Likelihood likelihood,
+            boolean referenced,
+            double tailWeight,
+            boolean weighted,
+            ReferenceSource reference) {
         super(reference);
         this.terms = List.copyOf(terms);
         this.likelihood = likelihood;
         this.referenced = referenced;
         this.tailWeight = tailWeight;
+        this.weighted = weighted;
     }
 
     /**
@@ -109,7 +118,7 @@ public final class PairObjective extends ReferencedObjective {
      * @return the objective
      */
     public static PairObjective withReference(List<Term> terms, Likelihood likelihood) {
-        return new PairObjective(terms, likelihood, true, 1, ReferenceSource.NONE);
+        return new PairObjective(terms, likelihood, true, 1, false, ReferenceSource.NONE);
     }
 
     /**
@@ -120,7 +129,7 @@ public final class PairObjective extends ReferencedObjective {
      * @return the objective
      */
     public static PairObjective withoutReference(List<Term> terms, Likelihood likelihood) {
-        return new PairObjective(terms, likelihood, false, 1, ReferenceSource.NONE);
+        return new PairObjective(terms, likelihood, false, 1, false, ReferenceSource.NONE);
     }
 
     @Override
@@ -130,7 +139,7 @@ public final class PairObjective extends ReferencedObjective {
 
     @Override
     PairObjective with(ReferenceSource newReference) {
-        return new PairObjective(terms, likelihood, referenced, tailWeight, newReference);
+        return new PairObjective(terms, likelihood, referenced, tailWeight, weighted, newReference);
     }
 
     /**
@@ -140,7 +149,30 @@ public final class PairObjective extends ReferencedObjective {
      * @return the objective, for samples that say so
      */
     public PairObjective withTailWeight(double weight) {
-        return new PairObjective(terms, likelihood, referenced, weight, ReferenceSource.NONE);
+        return new PairObjective(terms, likelihood, referenced, weight, weighted, ReferenceSource.NONE);
+    }
+
+    /**
+     * The same with pairs that count as much as the model would write both answers itself (WPO, Zhou et al. 2024, arXiv:2406.11827):
+     * for each answer the exponential of the mean over its tokens of log p - log(sum of all squared probabilities). The
+     * weights themselves are not learned.
+     *
+     * @return the objective
+     * @throws UserErrorException when a loss looks at all pairs together
+     */
+    public PairObjective weightedByLikeliness() {
+        for (Term term : terms) {
+            if (term.loss instanceof AotLoss) {
+                throw new UserErrorException(
+                        "use_weighting weighs pairs, and loss_type aot compares all of a batch with one another");
+            }
+        }
+        return new PairObjective(terms, likelihood, referenced, tailWeight, true, ReferenceSource.NONE);
+    }
+
+    @Override
+    public boolean readsCollisions() {
+        return weighted;
     }
 
     /** {@return what a token of the longer answer counts past the length of the shorter one} */
@@ -170,14 +202,16 @@ public final class PairObjective extends ReferencedObjective {
         AnswerTokens parts = AnswerTokens.of(batch);
         double[] sums = parts.sums(logprobs);
         List<PairLoss.Pair> pairs = pairs(parts, sums, reference(batch, parts));
+        double[] weights = weights(parts, logprobs, pairs.size());
         double[] byPart = new double[sums.length];
         double loss = 0;
         for (Term term : terms) {
             List<PairLoss.Value> values = term.loss.ofAll(pairs);
             for (int i = 0; i < values.size(); i++) {
-                loss += term.weight * values.get(i).loss();
-                byPart[PARTS * i + 1] += term.weight * values.get(i).chosen();
-                byPart[PARTS * i + 2] += term.weight * values.get(i).rejected();
+                double weight = term.weight * weights[i];
+                loss += weight * values.get(i).loss();
+                byPart[PARTS * i + 1] += weight * values.get(i).chosen();
+                byPart[PARTS * i + 2] += weight * values.get(i).rejected();
             }
         }
         double[] derivative = parts.spread(byPart);
@@ -187,8 +221,9 @@ public final class PairObjective extends ReferencedObjective {
             double[] likely = new double[sums.length];
             for (int part = 0; part < sums.length; part++) {
                 if (isLikely(part)) {
-                    // The mean over the batch's tokens, as often as it has pairs: what is summed is divided by pairs.
-                    double weight = likelihood.weight * pairs.size() / tokens;
+                    // The mean over the batch's tokens, as often as it has pairs (or they count): what is summed is
+                    // divided by pairs.
+                    double weight = likelihood.weight * Arrays.stream(weights).sum() / tokens;
                     loss -= weight * plain[part];
                     likely[part] = -weight;
                 }
@@ -197,6 +232,22 @@ public final class PairObjective extends ReferencedObjective {
             Arrays.setAll(derivative, token -> derivative[token] + byLikelihood[token]);
         }
         return new LogprobLoss.Value(loss, derivative, metrics(parts, plain, pairs));
+    }
+
+    /** What each pair counts. */
+    private double[] weights(AnswerTokens parts, TokenLogprobs logprobs, int pairs) {
+        double[] weights = new double[pairs];
+        Arrays.fill(weights, 1);
+        if (weighted) {
+            double[] aligned = new double[logprobs.size()];
+            Arrays.setAll(aligned, token -> logprobs.values()[token] - logprobs.collisions()[token]);
+            double[] sums = parts.plainSums(new TokenLogprobs(logprobs.rows(), logprobs.positions(), aligned));
+            Arrays.setAll(
+                    weights,
+                    pair -> Math.exp(sums[PARTS * pair + 1] / parts.count(PARTS * pair + 1)
+                            + sums[PARTS * pair + 2] / parts.count(PARTS * pair + 2)));
+        }
+        return weights;
     }
 
     private boolean isLikely(int part) {

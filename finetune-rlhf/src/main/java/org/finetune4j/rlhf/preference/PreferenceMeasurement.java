@@ -34,11 +34,12 @@ final class PreferenceMeasurement implements Measurement {
     @Override
     public LossHead head(DecoderModel network, Batch batch) {
         Batch complete = objective.complete(batch);
-        return LogprobLoss.of(network, complete, 1, objective.count(complete), logprobs -> {
-            LogprobLoss.Value value = objective.loss(complete, logprobs);
-            Average.addAll(seen, value.metrics());
-            return value;
-        });
+        return LogprobLoss.of(
+                network, complete, 1, objective.count(complete), objective.readsCollisions(), logprobs -> {
+                    LogprobLoss.Value value = objective.loss(complete, logprobs);
+                    Average.addAll(seen, value.metrics());
+                    return value;
+                });
     }
 
     @Override

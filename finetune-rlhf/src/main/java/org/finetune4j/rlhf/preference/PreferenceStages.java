@@ -41,6 +41,9 @@ public final class PreferenceStages {
                     ? PairObjective.withReference(terms, likelihood)
                     : PairObjective.withoutReference(terms, likelihood);
             double tailWeight = own.number("ld_alpha", 1, 0, 1);
+            if (own.flag("use_weighting", false)) {
+                objective = objective.weightedByLikeliness();
+            }
             SampleLayout layout = own.layout(referenced);
             return new PairStage(name(), objective.withTailWeight(tailWeight), own.shown(), layout);
         }

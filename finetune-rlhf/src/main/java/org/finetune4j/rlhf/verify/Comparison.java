@@ -47,11 +47,16 @@ record Comparison(Tolerances tolerances, Consumer<Check> sink) {
 
     /** A number of {@code golden.json}. */
     void number(String name, JsonNode recorded, Quantity actual) {
+        number(name, recorded, LOSS, actual);
+    }
+
+    /** A number of {@code golden.json}, with a limit of its own. */
+    void number(String name, JsonNode recorded, double limit, Quantity actual) {
         attempt(name, () -> {
             if (!recorded.isNumber()) {
                 throw new UserErrorException("the record is " + recorded + ", expected a number");
             }
-            values(name, new double[] {actual.value()}, new double[] {recorded.asDouble()}, LOSS);
+            values(name, new double[] {actual.value()}, new double[] {recorded.asDouble()}, limit);
         });
     }
 

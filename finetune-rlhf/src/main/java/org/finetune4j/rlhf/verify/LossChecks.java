@@ -23,6 +23,9 @@ final class LossChecks {
 
     private static final String POLICY_LOGITS = "policy.logits";
 
+    /** About three of float32's last digits of a sum. */
+    private static final double SUM_ROUNDING = 2e-7;
+
     private final PolicyAndReference models;
     private final RecordedPairs rows;
     private final RecordedTensors file;
@@ -63,8 +66,10 @@ final class LossChecks {
 
     private void paired(PreferenceCase recorded) {
         PairObjective objective = recorded.paired();
-        Batch batch = rows.pairs(objective.labelsPrompts(), reference);
-        TokenLogprobs own = TokenLogprobs.of(models.policy(), batch);
+        double tail = objective.tailWeight();
+        double[] sums = tail == 1 ? reference : rows.weightedSums(models.reference(), tail);
+        Batch batch = rows.pairs(objective.labelsPrompts(), sums, tail);
+        TokenLogprobs own = TokenLogprobs.of(models.policy(), batch, objective.readsCollisions());
         int[] order = new int[rows.rows()];
         Arrays.setAll(order, row -> row < rows.pairs() ? 2 * row : 2 * (row - rows.pairs()) + 1);
         Map<String, Double> metrics = new HashMap<>(check(recorded, objective, batch, own, order));
@@ -172,11 +177,15 @@ final class LossChecks {
         LogprobLoss.Value value = objective.loss(batch, own);
         double pairs = objective.count(batch);
         double loss = value.loss() / pairs;
+        double[] rounding = rounding(objective, batch, own, value, pairs);
         compare.attempt(
                 name + ".loss",
                 () -> compare.values(
-                        name + ".loss", new double[] {loss}, file.values(name + ".loss"), Comparison.LOSS));
-        compare.number(name + " loss", recorded.settings().path("loss"), () -> loss);
+                        name + ".loss",
+                        new double[] {loss},
+                        file.values(name + ".loss"),
+                        Comparison.LOSS + rounding[0]));
+        compare.number(name + " loss", recorded.settings().path("loss"), Comparison.LOSS + rounding[0], () -> loss);
         compare.attempt(name + ".grad_logits", () -> {
             double[] derivative =
                     Arrays.stream(value.derivative()).map(d -> d / pairs).toArray();
@@ -189,10 +198,38 @@ final class LossChecks {
                     name + ".grad_logits",
                     actual.contiguous().to(DType.FLOAT64).toDoubleArray(),
                     file.values(name + ".grad_logits"),
-                    Comparison.GRADIENT);
+                    Comparison.GRADIENT + rounding[1]);
         });
         gradients.check(file, name + ".grad.", true, models.policy(), batch, objective);
         return Average.means(value.metrics());
+    }
+
+    /**
+     * How much the loss and its derivative change where the reference's sums change by some of float32's last digits: exponentials
+     * and squares of log-ratios carry on what sums over many tokens are rounded by, on either side.
+     */
+    private static double[] rounding(
+            TokenObjective objective, Batch batch, TokenLogprobs own, LogprobLoss.Value value, double pairs) {
+        double[] most = new double[2];
+        for (int sign : new int[] {1, -1}) {
+            float[][] moved = batch.column(PreferenceColumns.REFERENCE).clone();
+            for (int row = 0; row < moved.length; row++) {
+                double change = 1 + SUM_ROUNDING * (row % 2 == 0 ? 1 : sign);
+                moved[row] = moved[row].clone();
+                for (int i = 0; i < moved[row].length; i++) {
+                    moved[row][i] = (float) (moved[row][i] * change);
+                }
+            }
+            Map<String, float[][]> columns = new HashMap<>(batch.columns());
+            columns.put(PreferenceColumns.REFERENCE, moved);
+            LogprobLoss.Value other = objective.loss(batch.withColumns(columns), own);
+            most[0] = Math.max(most[0], Math.abs(other.loss() - value.loss()) / pairs);
+            for (int token = 0; token < own.size(); token++) {
+                double difference = Math.abs(other.derivative()[token] - value.derivative()[token]);
+                most[1] = Math.max(most[1], difference / pairs);
+            }
+        }
+        return most;
     }
 
     /** What the file holds besides the cases: the log-ratios of the pairs as differences and as rewards. */

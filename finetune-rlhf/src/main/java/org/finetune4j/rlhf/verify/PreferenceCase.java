@@ -11,6 +11,9 @@ import org.finetune4j.rlhf.preference.PairObjective.Term;
 import org.finetune4j.rlhf.preference.UnpairedObjective;
 import org.finetune4j.rlhf.preference.loss.ApoZeroUnpairedLoss;
 import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
+import org.finetune4j.rlhf.preference.loss.DiscopopLoss;
+import org.finetune4j.rlhf.preference.loss.Divergence;
+import org.finetune4j.rlhf.preference.loss.DivergenceLoss;
 import org.finetune4j.rlhf.preference.loss.KtoLoss;
 import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
@@ -38,6 +41,11 @@ record PreferenceCase(String name, JsonNode settings) {
             "trl_loss_type",
             "loss_weights",
             "rpo_alpha",
+            "ld_alpha",
+            "use_weighting",
+            "f_divergence_type",
+            "f_alpha_divergence_coef",
+            "discopop_tau",
             "reference_free",
             "simpo_gamma",
             "cpo_alpha",
@@ -124,13 +132,33 @@ record PreferenceCase(String name, JsonNode settings) {
             if (types.get(i).equals("sft")) {
                 likelihood += weight;
             } else {
-                terms.add(new Term(PairLosses.named(lossName(types.get(i)), beta(), smoothing), weight));
+                terms.add(new Term(diverging(loss(lossName(types.get(i)), smoothing)), weight));
             }
         }
         Likelihood chosen = new Likelihood(likelihood, false);
-        return settings.path("reference_free").asBoolean()
+        PairObjective objective = settings.path("reference_free").asBoolean()
                 ? PairObjective.withoutReference(terms, chosen)
                 : PairObjective.withReference(terms, chosen);
+        objective = objective.withTailWeight(number("ld_alpha", 1));
+        return settings.path("use_weighting").asBoolean() ? objective.weightedByLikeliness() : objective;
+    }
+
+    private PairLoss loss(String type, double smoothing) {
+        return type.equals("discopop") && settings.has("discopop_tau")
+                ? new DiscopopLoss(beta(), number("discopop_tau"))
+                : PairLosses.named(type, beta(), smoothing);
+    }
+
+    private PairLoss diverging(PairLoss loss) {
+        String type = settings.path("f_divergence_type").asText("reverse_kl");
+        return switch (type) {
+            case "reverse_kl" -> loss;
+            case "forward_kl" -> new DivergenceLoss(loss, new Divergence.ForwardKl());
+            case "js_divergence" -> new DivergenceLoss(loss, new Divergence.JensenShannon());
+            case "alpha_divergence" ->
+                new DivergenceLoss(loss, new Divergence.Alpha(number("f_alpha_divergence_coef")));
+            default -> throw new UserErrorException("'f_divergence_type' " + type + " is not implemented");
+        };
     }
 
     /** What TRL has no name for any more is called by the case. */

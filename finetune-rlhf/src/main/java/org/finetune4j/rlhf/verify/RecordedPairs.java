@@ -9,9 +9,11 @@ import java.util.function.IntPredicate;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
+import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.Pooling;
 import org.finetune4j.rlhf.preference.PreferenceColumns;
 import org.finetune4j.rlhf.reward.BradleyTerry;
+import org.finetune4j.train.gradient.TokenLogprobs;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -83,8 +85,9 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
      *
      * @param prompts whether the prompts of the chosen rows are labelled too
      * @param reference the reference's sums for every row of this record
+     * @param tail what a token of the longer answer counts past the length of the shorter one
      */
-    Batch pairs(boolean prompts, double[] reference) {
+    Batch pairs(boolean prompts, double[] reference, double tail) {
         float[][] counts = new float[rows()][];
         float[][] sums = new float[rows()][];
         for (int pair = 0; pair < pairs(); pair++) {
@@ -98,7 +101,27 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
         Map<String, float[][]> columns = new HashMap<>();
         columns.put(PreferenceColumns.ANSWER_TOKENS, counts);
         columns.put(PreferenceColumns.REFERENCE, sums);
+        if (tail != 1) {
+            float[][] tails = new float[rows()][0];
+            for (int row = 0; row < rows(); row += 2) {
+                tails[row] = new float[] {(float) tail};
+            }
+            columns.put(PreferenceColumns.TAIL_WEIGHT, tails);
+        }
         return ordered(order()).batch(row -> prompts && row % 2 == 0, columns);
+    }
+
+    /** The sums over the answers of each row, where tokens past the length of a pair's shorter answer count {@code tail}. */
+    double[] weightedSums(CausalLM model, double tail) {
+        TokenLogprobs logprobs = TokenLogprobs.of(model, batch(row -> false, Map.of()));
+        double[] sums = new double[rows()];
+        int[] read = new int[rows()];
+        for (int token = 0; token < logprobs.size(); token++) {
+            int row = logprobs.rows()[token];
+            int shared = Math.min(answerTokens(row), answerTokens((row + pairs()) % rows()));
+            sums[row] += logprobs.values()[token] * (read[row]++ < shared ? 1 : tail);
+        }
+        return sums;
     }
 
     /**

@@ -56,6 +56,14 @@ class PreferenceVerifierTest {
         assertTrue(checks.size() > 290, "only " + checks.size());
     }
 
+    /** Lengths (LD-DPO), likely pairs (WPO), other divergences; written by bench/dpo_goldens.py. */
+    @Test
+    void weightsOfTokensAndOfPairsAreRecomputed() {
+        List<Check> checks = verify(GOLDENS.resolve("pref-weighted"));
+        assertEquals(List.of(), mismatches(checks));
+        assertTrue(checks.size() > 70, "only " + checks.size());
+    }
+
     /** The folder with some of its files left out. */
     private Path copy(String... without) throws IOException {
         Path source = GOLDENS.resolve("pref");
@@ -114,14 +122,14 @@ class PreferenceVerifierTest {
         Path folder = copy("reward/", "ppo/golden", "grpo/");
         Files.copy(folder.resolve("batch.safetensors"), folder.resolve("more.safetensors"));
         edit(folder, golden -> {
-            settings(golden, "dpo_hinge").put("ld_alpha", 0.5);
+            settings(golden, "dpo_hinge").put("unheard_of", 0.5);
             settings(golden, "dpo_ipo").put("trl_loss_type", "unheard_of");
             ((ObjectNode) settings(golden, "cpo").get("metrics")).put("novelty", 1);
             ((ObjectNode) golden.get("cases")).putObject("abc_new").put("loss", 1);
         });
         List<String> wrong = mismatches(verify(folder));
         for (String expected : List.of(
-                "dpo_hinge  NaN       limit 0.00  the setting 'ld_alpha' is not implemented",
+                "dpo_hinge  NaN       limit 0.00  the setting 'unheard_of' is not implemented",
                 "dpo_ipo  NaN       limit 0.00  there is no loss_type 'unheard_of'",
                 "cpo novelty",
                 "abc_new",
