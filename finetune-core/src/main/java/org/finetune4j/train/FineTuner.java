@@ -420,11 +420,12 @@ public final class FineTuner {
             }
             PreflightContext context = data == null ? null : context(data, attached, SAMPLES_BEFORE_TRAINING);
             List<String> warnings = new ArrayList<>();
-            List<TrainingListener> told = new ArrayList<>(listeners);
+            List<TrainingListener> told = new ArrayList<>();
             if (context != null) {
                 warnings.addAll(Preflight.require(context, checks).warnings());
-                told.add(new MemoryListener(context.memory(), this::say));
+                told.add(new MemoryListener(context.memory(), this::say, new ListenerChain(listeners)));
             }
+            told.addAll(listeners);
             List<String> heard = new ArrayList<>();
             told.add(new TrainingListener() {
                 @Override

@@ -75,6 +75,11 @@ public class ListenerChain implements TrainingListener {
     }
 
     @Override
+    public void onMemory(MemoryComparison comparison) {
+        tellAll(listener -> listener.onMemory(comparison));
+    }
+
+    @Override
     public void onCheckpoint(Path directory, long step) {
         tellAll(listener -> listener.onCheckpoint(directory, step));
     }

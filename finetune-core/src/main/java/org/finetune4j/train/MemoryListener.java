@@ -16,18 +16,24 @@ final class MemoryListener implements TrainingListener {
 
     private final MemoryPlan plan;
     private final Consumer<String> sink;
+    private final TrainingListener others;
     private final LongSupplier peak;
+    private long step;
     private long firstStep;
     private long compared;
 
-    /** @param sink is given one line, or two */
-    MemoryListener(MemoryPlan plan, Consumer<String> sink) {
-        this(plan, sink, ProcessMemory::peakMegabytes);
+    /**
+     * @param sink is given one line, or two
+     * @param others are told of every comparison; they are to be told all events after this listener
+     */
+    MemoryListener(MemoryPlan plan, Consumer<String> sink, TrainingListener others) {
+        this(plan, sink, others, ProcessMemory::peakMegabytes);
     }
 
-    MemoryListener(MemoryPlan plan, Consumer<String> sink, LongSupplier peak) {
+    MemoryListener(MemoryPlan plan, Consumer<String> sink, TrainingListener others, LongSupplier peak) {
         this.plan = plan;
         this.sink = sink;
+        this.others = others;
         this.peak = peak;
     }
 
@@ -39,7 +45,8 @@ final class MemoryListener implements TrainingListener {
 
     @Override
     public void onStep(StepMetrics metrics) {
-        if (metrics.step() == Math.min(firstStep + 1, metrics.totalSteps())) {
+        step = metrics.step();
+        if (step == Math.min(firstStep + 1, metrics.totalSteps())) {
             compare();
         }
     }
@@ -56,6 +63,7 @@ final class MemoryListener implements TrainingListener {
         if (megabytes > 0) {
             compared = megabytes;
             sink.accept(plan.compare(megabytes));
+            others.onMemory(new MemoryComparison(step, plan.peak() >> 20, megabytes));
         }
     }
 }

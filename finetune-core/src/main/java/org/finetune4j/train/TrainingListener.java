@@ -58,6 +58,13 @@ public interface TrainingListener {
     default void onExpertLoad(ExpertLoad load) {}
 
     /**
+     * The plan of memory was compared with what the process took.
+     *
+     * @param comparison both peaks
+     */
+    default void onMemory(MemoryComparison comparison) {}
+
+    /**
      * A complete checkpoint is on disk.
      *
      * @param directory where it lies

@@ -17,7 +17,14 @@ class MemoryListenerTest {
         MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         List<String> heard = new ArrayList<>();
         long[] peak = {50};
-        MemoryListener listener = new MemoryListener(plan, heard::add, () -> peak[0]);
+        List<MemoryComparison> told = new ArrayList<>();
+        TrainingListener others = new TrainingListener() {
+            @Override
+            public void onMemory(MemoryComparison comparison) {
+                told.add(comparison);
+            }
+        };
+        MemoryListener listener = new MemoryListener(plan, heard::add, others, () -> peak[0]);
         listener.onStart(Runs.plan(4, 0));
         listener.onStep(Runs.step(1, 4));
         peak[0] = afterTwoSteps;
@@ -27,6 +34,8 @@ class MemoryListenerTest {
         listener.onStep(Runs.step(4, 4));
         listener.onEnd(Runs.summary(4, false));
         assertEquals(lines, heard.size(), heard::toString);
+        assertEquals(lines, told.size(), told::toString);
+        assertEquals(new MemoryComparison(2, 100, afterTwoSteps), told.get(0));
         assertEquals(plan.compare(afterTwoSteps), heard.get(0));
         assertEquals(plan.compare(lines == 1 ? afterTwoSteps : atTheEnd), heard.get(lines - 1));
     }

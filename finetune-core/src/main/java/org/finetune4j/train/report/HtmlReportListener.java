@@ -3,6 +3,7 @@ package org.finetune4j.train.report;
 import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.MemoryComparison;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
@@ -69,6 +70,11 @@ public final class HtmlReportListener implements TrainingListener {
     public void onExpertLoad(ExpertLoad load) {
         history.onExpertLoad(load);
         log.onExpertLoad(load);
+    }
+
+    @Override
+    public void onMemory(MemoryComparison comparison) {
+        log.onMemory(comparison);
     }
 
     @Override

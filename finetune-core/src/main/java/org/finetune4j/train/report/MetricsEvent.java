@@ -14,6 +14,7 @@ import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.MemoryComparison;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
@@ -113,6 +114,13 @@ final class MetricsEvent {
         return event;
     }
 
+    static MetricsEvent memory(MemoryComparison comparison) {
+        MetricsEvent event = of("memory", comparison.step());
+        event.json.put("planned_megabytes", comparison.plannedMegabytes());
+        event.json.put("measured_megabytes", comparison.measuredMegabytes());
+        return event;
+    }
+
     static MetricsEvent checkpoint(Path directory, long step) {
         MetricsEvent event = of("checkpoint", step);
         event.json.put("directory", directory.toString());
@@ -194,6 +202,11 @@ final class MetricsEvent {
                         numbers("scores"),
                         tables()));
             case "expert_load" -> listener.onExpertLoad(toExpertLoad());
+            case "memory" ->
+                listener.onMemory(new MemoryComparison(
+                        step(),
+                        json.path("planned_megabytes").longValue(),
+                        json.path("measured_megabytes").longValue()));
             case "checkpoint" ->
                 listener.onCheckpoint(Path.of(json.path("directory").asText()), step());
             case "samples" -> listener.onSamples(toSamples());

@@ -15,6 +15,7 @@ import java.util.List;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.MemoryComparison;
 import org.finetune4j.train.SampleComparison;
 import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
@@ -25,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the history of a run as JSON lines ({@code metrics.jsonl}): one object an event, with {@code event} (start,
- * warning, step, evaluation, expert_load, checkpoint, samples, end, failure) and {@code step} first. Numbers that JSON cannot hold are the
+ * warning, step, evaluation, expert_load, memory, checkpoint, samples, end, failure) and {@code step} first. Numbers that JSON cannot hold are the
  * strings {@code "NaN"}, {@code "Infinity"} and {@code "-Infinity"}.
  *
  * <p>Every event is appended in one write, so a kill can leave no more than a last line without its line end, which
@@ -179,6 +180,11 @@ public final class MetricsLog implements TrainingListener {
     @Override
     public void onExpertLoad(ExpertLoad load) {
         append(MetricsEvent.expertLoad(load));
+    }
+
+    @Override
+    public void onMemory(MemoryComparison comparison) {
+        append(MetricsEvent.memory(comparison));
     }
 
     @Override

@@ -13,13 +13,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.EndReason;
 import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.MemoryComparison;
 import org.finetune4j.train.StepMetrics;
+import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 import org.finetune4j.train.TrainingSummary;
 import org.junit.jupiter.api.BeforeEach;
@@ -56,6 +59,22 @@ class MetricsLogTest {
         assertEquals(Runs.summary(20, false), history.summary());
         assertEquals(new TrainingHistory.Checkpoint(Path.of("out", "checkpoint-20"), 20), history.lastCheckpoint());
         assertNull(history.failure());
+    }
+
+    @Test
+    void whatTheMemoryWasPlannedToBeAndIsStandsInTheLog() {
+        MetricsLog log = new MetricsLog(file);
+        log.onStart(Runs.plan(10, 0));
+        log.onStep(Runs.step(1, 2));
+        log.onMemory(new MemoryComparison(1, 900, 880));
+        List<MemoryComparison> read = new ArrayList<>();
+        MetricsLog.replay(file, new TrainingListener() {
+            @Override
+            public void onMemory(MemoryComparison comparison) {
+                read.add(comparison);
+            }
+        });
+        assertEquals(List.of(new MemoryComparison(1, 900, 880)), read);
     }
 
     @Test

@@ -51,9 +51,10 @@ function select(tab) {
 tabs.forEach((tab, index) => {
   tab.addEventListener('click', () => select(tab));
   tab.addEventListener('keydown', event => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) {
-      const next = tabs[(index + step + tabs.length) % tabs.length];
+    const to = { ArrowRight: index + 1, ArrowLeft: index - 1 + tabs.length, Home: 0, End: tabs.length - 1 }[event.key];
+    if (to !== undefined) {
+      event.preventDefault();
+      const next = tabs[to % tabs.length];
       next.focus();
       select(next);
     }
@@ -67,6 +68,7 @@ const isShown = id => !$(id).hidden && !document.hidden;
 async function listModels() {
   const list = (await (await ask('v1/models')).json()).data;
   const chosen = $('model').value;
+  if (list.map(model => model.id).join('\n') === [...$('model').options].map(option => option.value).join('\n')) return;
   $('model').replaceChildren(...list.map(model =>
     element('option', { value: model.id, textContent: model.parent ? model.id + ' (adapter)' : model.id })));
   if (list.some(model => model.id === chosen)) $('model').value = chosen;
@@ -145,7 +147,12 @@ async function send() {
     const why = stopped ? 'Stopped here: the answer is not complete' : 'Ended here: ' + error.message;
     item.append(element('span', { className: 'end', textContent: why }));
     $('status').textContent = why;
-    if (text) conversation.push({ role: 'assistant', content: text }); else conversation.pop();
+    if (text) {
+      conversation.push({ role: 'assistant', content: text });
+    } else {
+      conversation.pop();
+      if (!$('question').value) $('question').value = question; // to be asked again
+    }
   } finally {
     running = null;
     $('send').disabled = false;
@@ -205,9 +212,11 @@ const SHOWN = {
   finetune_requests_running: 'Requests that run or wait', finetune_rows_running: 'Answers computed now',
   finetune_prompts_waiting: 'Prompts that wait', finetune_tokens_completion_total: 'Tokens of answers',
   finetune_tokens_prompt_total: 'Tokens of prompts', finetune_adapters_loaded: 'Adapters in memory',
-  finetune_cache_bytes: 'Keys and values, bytes', finetune_requests_refused_total: 'Requests refused, queue full',
+  finetune_cache_bytes: 'Keys and values', finetune_requests_refused_total: 'Requests refused, queue full',
   finetune_requests_abandoned_total: 'Requests whose client went away'
 };
+const SPEED_SECONDS = 120;
+const amount = (key, number) => key.endsWith('_bytes') ? (number / 1048576).toFixed(1) + ' MiB' : number.toLocaleString('en');
 const speeds = [];
 let before = null;
 
@@ -218,15 +227,15 @@ async function readMetrics() {
     if (match) values[match[1]] = Number(match[2]);
   }
   const now = { time: performance.now() / 1000, tokens: values.finetune_tokens_completion_total };
-  if (before) {
+  if (before && now.time - before.time >= 1) {
     speeds.push([now.time, (now.tokens - before.tokens) / (now.time - before.time)]);
-    while (speeds.length && speeds[0][0] < now.time - 120) speeds.shift();
+    while (speeds.length && speeds[0][0] < now.time - SPEED_SECONDS) speeds.shift();
   }
-  before = now;
+  if (!before || now.time - before.time >= 1) before = now;
   if (!isShown('metrics')) return;
   $('numbers').replaceChildren(...Object.entries(SHOWN).map(([key, label]) => element('div', {},
-    element('dt', { textContent: label }), element('dd', { textContent: (values[key] ?? 0).toLocaleString('en') }))));
-  $('speed').replaceChildren(chart([{ color: 0, points: speeds.map(([time, value]) => [time - now.time, value]) }], 'seconds', 'tokens a second'));
+    element('dt', { textContent: label }), element('dd', { textContent: amount(key, values[key] ?? 0) }))));
+  $('speed').replaceChildren(chart([{ color: 0, points: speeds.map(([time, value]) => [time - now.time, value]) }], 'seconds', 'tokens a second', [-SPEED_SECONDS, 0]));
 }
 
 // ---- curves
@@ -240,24 +249,32 @@ function svg(name, attributes, ...children) {
 
 const short = value => Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(1) : String(Number(value.toPrecision(4)));
 
-function chart(series, across, up) {
+/** Some four round numbers from the lowest value to the highest. */
+function marks(low, high) {
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map(times => times * power).find(each => each >= rough * 0.999);
+  const all = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) all.push(i * step);
+  return all;
+}
+
+function chart(series, across, up, horizontal) {
   const points = series.flatMap(one => one.points).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   if (!points.length) return element('p', { textContent: 'Nothing to show yet.' });
   const range = index => points.reduce(([low, high], point) => [Math.min(low, point[index]), Math.max(high, point[index])], [Infinity, -Infinity]);
-  let [[left, right], [low, high]] = [range(0), range(1)];
+  let [[left, right], [low, high]] = [horizontal || range(0), range(1)];
   if (right === left) { right += 1; }
   if (high === low) { high += 1; low -= low > 0 ? Math.min(1, low) : 0; }
   const x = value => 60 + (value - left) / (right - left) * 620;
   const y = value => 270 - (value - low) / (high - low) * 250;
   const picture = svg('svg', { viewBox: '0 0 700 310', role: 'img' });
   picture.setAttribute('aria-label', `${up} by ${across}, from ${short(low)} to ${short(high)}`);
-  for (let i = 0; i <= 4; i++) {
-    const value = low + (high - low) * i / 4;
-    const place = left + (right - left) * i / 4;
+  for (const value of marks(low, high)) {
     picture.append(svg('line', { class: 'grid', x1: 60, x2: 680, y1: y(value), y2: y(value) }),
-      svg('text', { x: 54, y: y(value) + 4, 'text-anchor': 'end' }, short(value)),
-      svg('text', { x: x(place), y: 288, 'text-anchor': 'middle' }, short(place)));
+      svg('text', { x: 54, y: y(value) + 4, 'text-anchor': 'end' }, short(value)));
   }
+  for (const place of marks(left, right)) picture.append(svg('text', { x: x(place), y: 288, 'text-anchor': 'middle' }, short(place)));
   picture.append(svg('text', { x: 370, y: 306, 'text-anchor': 'middle' }, across));
   for (const one of series) {
     const path = one.points.filter(([a, b]) => Number.isFinite(a) && Number.isFinite(b)).map(([a, b]) => x(a).toFixed(1) + ',' + y(b).toFixed(1));
@@ -336,6 +353,10 @@ function summary(runs) {
     ['Loss', run => short(number(step(run).loss))],
     ['Held-out loss', run => Number.isFinite(number(held(run).loss)) ? short(held(run).loss) : 'none'],
     ['Tokens a second', run => short(number(step(run).tokens_per_second))],
+    ['Memory at the peak, and planned', run => {
+      const memory = last(run, 'memory');
+      return memory.event ? `${memory.measured_megabytes.toLocaleString('en')} MB, ${memory.planned_megabytes.toLocaleString('en')} MB` : 'not compared';
+    }],
     ['Trained parameters', run => (last(run, 'start').trainable_parameters ?? 0).toLocaleString('en')],
     ['Warnings', run => run.events.filter(event => event.event === 'warning').map(event => event.message).join('\n') || 'none']);
   const configurations = runs.map(run => last(run, 'start').configuration || {});
@@ -365,6 +386,7 @@ $('curve').addEventListener('change', showRuns);
 
 async function refresh() {
   try {
+    if (isShown('chat')) await listModels();
     if (isShown('adapters')) await listAdapters();
     if (isShown('runs')) await listRuns();
     if (!document.hidden) await readMetrics();
