@@ -27,11 +27,17 @@ import org.jspecify.annotations.Nullable;
  */
 final class BatchDecoder implements AutoCloseable {
 
+    /** Packing takes as long as reading the weights some times, and a short answer would not earn it back. */
+    private static final int WORTH_PACKING = 64;
+
     private final CausalLM model;
     private final RowCache cache;
     private final PackedWeights packed;
 
-    /** Whether passes multiply with packed weights: from the first one on whose rows all have one new token. */
+    /** Tokens that passes have computed which had one new token a row. */
+    private int decoded;
+
+    /** Whether passes multiply with packed weights. */
     private boolean packs;
 
     private boolean closed;
@@ -171,6 +177,11 @@ final class BatchDecoder implements AutoCloseable {
         return cache.bytes();
     }
 
+    /** What copies of weights take, in bytes. */
+    long packedBytes() {
+        return packed.bytes();
+    }
+
     /** Frees what no row has. */
     void trim() {
         cache.trim();
@@ -293,7 +304,10 @@ final class BatchDecoder implements AutoCloseable {
             }
         }
         ModelInputs inputs = new ModelInputs(tokens, 1, ids, real, positions);
-        packs |= segments.stream().allMatch(segment -> segment.count() == 1);
+        if (!packs && segments.stream().allMatch(segment -> segment.count() == 1)) {
+            decoded += tokens;
+            packs = decoded > WORTH_PACKING;
+        }
         SequenceContext plain = packed(model.context(inputs, cache, lengths));
         Tensor hidden =
                 model.hiddenStates(inputs, withAdapters(plain, segments)).select(1, 0); // [tokens, hidden]

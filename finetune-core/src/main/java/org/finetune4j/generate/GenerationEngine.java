@@ -27,8 +27,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * Any thread may submit requests, and several may compute: they take turns by passes. The engine keeps nothing of the weights but
- * keys and values of answers under way, and what {@link GenerationLimits#prefixBytes()} says: with 0, weights may change while there
- * are no answers, as between the steps of a training. It holds native memory: close it.
+ * keys and values of answers under way, copies that are made anew where weights have changed, and what {@link
+ * GenerationLimits#prefixBytes()} says: with 0, weights may change while there are no answers, as between the steps of a training. It
+ * holds native memory: close it.
  */
 public final class GenerationEngine implements AutoCloseable {
 
@@ -397,6 +398,16 @@ public final class GenerationEngine implements AutoCloseable {
         turn.lock();
         try {
             return decoder.bytes();
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /** {@return what copies of weights take, see {@link GenerationLimits#packedBytes()}, in bytes} */
+    public long packedBytes() {
+        turn.lock();
+        try {
+            return decoder.packedBytes();
         } finally {
             turn.unlock();
         }

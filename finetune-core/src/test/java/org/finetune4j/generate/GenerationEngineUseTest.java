@@ -25,6 +25,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.PackedWeights;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.RowGroups;
@@ -452,6 +453,40 @@ class GenerationEngineUseTest {
                 }
             });
             assertTrue(leaked < 512 << 10, leaked + " bytes more after every 200 requests");
+        }
+    }
+
+    @Test
+    void weightsArePackedWhenItIsWorthItOrAskedForWithinTheirLimit() {
+        long all = PackedWeights.expectedBytes(model.network(), Long.MAX_VALUE); // 0 where they are never packed
+        GenerationOptions options = GenerationOptions.greedy(20).toBuilder()
+                .stopTokens(Set.of())
+                .numReturnSequences(2)
+                .build();
+        List<GenerationRequest> requests = List.of(GenerationRequest.of(new int[] {1, 2, 3}, options));
+        List<Rollout> plain = answers(GenerationLimits.defaults().withPackedBytes(0), requests, 0);
+        try (GenerationEngine engine = GenerationEngine.of(model)) {
+            engine.generate(requests);
+            assertEquals(0, engine.packedBytes());
+            engine.generate(requests);
+            engine.generate(requests);
+            assertEquals(all, engine.packedBytes());
+            engine.generate(requests).forEach(rollout -> assertArrayEquals(
+                    plain.get(0).tokens(), rollout.tokens()));
+        }
+        try (GenerationEngine engine = GenerationEngine.of(model)) {
+            engine.prepare();
+            assertEquals(all, engine.packedBytes());
+        }
+        answers(GenerationLimits.defaults().withPackedBytes(all / 2), requests, all / 2);
+    }
+
+    private static List<Rollout> answers(GenerationLimits limits, List<GenerationRequest> requests, long mostPacked) {
+        try (GenerationEngine engine = GenerationEngine.of(model, limits)) {
+            engine.prepare();
+            List<Rollout> answers = engine.generate(requests);
+            assertTrue(engine.packedBytes() <= mostPacked, engine.packedBytes() + " bytes are packed");
+            return answers;
         }
     }
 }
