@@ -471,8 +471,8 @@ class GenerationEngineUseTest {
             engine.generate(requests);
             engine.generate(requests);
             assertEquals(all, engine.packedBytes());
-            engine.generate(requests).forEach(rollout -> assertArrayEquals(
-                    plain.get(0).tokens(), rollout.tokens()));
+            engine.generate(requests)
+                    .forEach(rollout -> assertArrayEquals(plain.get(0).tokens(), rollout.tokens()));
         }
         try (GenerationEngine engine = GenerationEngine.of(model)) {
             engine.prepare();
