@@ -23,6 +23,7 @@ import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.MatrixProducts;
+import org.finetune4j.train.UpdateInBackward;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
@@ -43,6 +44,8 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         description = "Times one training step: random weights, random tokens, every token labelled, float32.")
 final class BenchStepCommand implements Callable<Integer> {
+
+    private static final double LEARNING_RATE = 1e-4;
 
     /** What trains. */
     enum Mode {
@@ -92,6 +95,11 @@ final class BenchStepCommand implements Callable<Integer> {
             fallbackValue = "true",
             description = "Layers that are known by formula, without autograd.")
     private boolean fused;
+
+    @Option(
+            names = "--optimizer-in-backward",
+            description = "Update parameters as soon as their gradients are whole, as optimizer_in_backward: true does.")
+    private boolean inBackward;
 
     @Option(
             names = "--bf16",
@@ -145,11 +153,22 @@ final class BenchStepCommand implements Callable<Integer> {
                 Backpropagation backpropagation = new Backpropagation(model, checkpointing)
                         .with(fused ? SegmentFactory.installed() : SegmentFactory.autograd());
                 double scale = 1.0 / data.labelledTokens();
-                Runnable gradients = () ->
-                        backpropagation.run(data.modelInputs(), LanguageModelLoss.of(model.network(), data, scale));
+                UpdateInBackward within =
+                        inBackward ? new UpdateInBackward(model.network(), trainable, optimizer) : null;
+                Backpropagation driven = within == null ? backpropagation : backpropagation.with(within);
+                Runnable gradients = () -> {
+                    if (within != null) {
+                        within.begin(LEARNING_RATE);
+                    }
+                    driven.run(data.modelInputs(), LanguageModelLoss.of(model.network(), data, scale));
+                };
                 Runnable update = () -> {
-                    optimizer.step(1e-4);
-                    optimizer.clearGradients();
+                    if (within == null) {
+                        optimizer.step(LEARNING_RATE);
+                        optimizer.clearGradients();
+                    } else {
+                        within.finish();
+                    }
                 };
                 for (int step = 0; step < steps; step++) {
                     long start = System.nanoTime();
@@ -169,6 +188,8 @@ final class BenchStepCommand implements Callable<Integer> {
                     TrainingArguments.builder()
                             .gradientCheckpointingLayers(checkpointing.everyLayers())
                             .fusedLayers(fused)
+                            .maxGradNorm(0)
+                            .optimizerInBackward(inBackward)
                             .build(),
                     new MemoryPlan.Load(batch, seq),
                     process);
@@ -199,6 +220,7 @@ final class BenchStepCommand implements Callable<Integer> {
         result.put("packed", packed);
         result.put("fused", fused);
         result.put("bf16", bf16);
+        result.put("optimizer_in_backward", inBackward);
         result.put("mode", chosen.label);
         result.put("lora", chosen == Mode.FULL ? null : "finetune4j");
         result.put("median_s", rounded(median, 3));

@@ -62,6 +62,7 @@ final class TrainingArgumentsReader {
                 .loss(stage instanceof SupervisedFineTuning supervised ? supervised.loss() : LossOptions.crossEntropy())
                 .neftuneNoiseAlpha(settings.number("neftune_noise_alpha", 0, 0, 1e6))
                 .fusedLayers(settings.flag("fused_layers", true))
+                .optimizerInBackward(settings.flag("optimizer_in_backward", false))
                 .emaDecay(settings.number("ema_decay", 0, 0, 0.999999))
                 .selection(selection(stage.scores()))
                 .statisticsSteps(settings.integer("statistics_steps", 0, 0))

@@ -64,6 +64,11 @@ public abstract class DecoderModel extends Module {
         return inputEmbedding().forward(inputIds, computeDType);
     }
 
+    /** {@return whether {@link #embed} gives rows of the table as they are, where there are no virtual tokens} */
+    public boolean looksUpRows() {
+        return false;
+    }
+
     /**
      * The vectors of tokens, after the context's virtual ones where it has some.
      *

@@ -29,7 +29,7 @@ public final class ModelSegments implements AutoCloseable {
         nested.add(buffers);
         this.residency = Residency.of(nested);
         this.embedding = new ResidentSegment(
-                AutogradSegment.embedding(network, model.computeDType()), network.embeddingPart(), residency);
+                new TableSegment(network, model.computeDType()), network.embeddingPart(), residency);
         for (DecoderLayer layer : network.layers()) {
             // Other ways to run a layer do not know that its outputs are summands.
             Segment segment = network.isDivided()

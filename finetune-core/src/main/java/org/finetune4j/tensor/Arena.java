@@ -4,6 +4,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import org.bytedeco.pytorch.LongOptional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory for what a training step keeps and needs on its way, in large pieces that stay: a step takes from them in the order of its
@@ -12,6 +14,9 @@ import java.util.List;
  *
  * <p>Regions are a stack. They may be closed in any order, but the memory of one is used again only when all above it are closed
  * too. An arena is for one thread at a time.
+ *
+ * <p>What a backward pass leaves behind, the gradients, grows while what the forward pass kept goes: it lies at the other ends of the
+ * pieces ({@link #lasting}), and comes to no more memory than the larger of both.
  */
 public final class Arena implements AutoCloseable {
 
@@ -21,7 +26,7 @@ public final class Arena implements AutoCloseable {
     /** Numbers that a cache line has: every tensor begins at one. */
     private static final long LINE = 16;
 
-    private final List<Tensor> pieces = new ArrayList<>();
+    private final List<Piece> pieces = new ArrayList<>();
     private final Deque<Region> regions = new ArrayDeque<>();
     private int piece;
     private long used;
@@ -36,6 +41,9 @@ public final class Arena implements AutoCloseable {
      * @return the region, from which tensors are taken until another one is opened above it
      */
     public Region open() {
+        if (regions.isEmpty()) {
+            pieces.forEach(Piece::forgetLasting);
+        }
         Region region = new Region(piece, used);
         regions.push(region);
         return region;
@@ -43,7 +51,7 @@ public final class Arena implements AutoCloseable {
 
     /** {@return bytes that the arena holds} */
     public long bytes() {
-        return pieces.stream().mapToLong(Tensor::numel).sum() * Float.BYTES;
+        return pieces.stream().mapToLong(Piece::size).sum() * Float.BYTES;
     }
 
     /** {@return bytes of all tensors that were ever taken, for whoever counts what a step does} */
@@ -54,30 +62,100 @@ public final class Arena implements AutoCloseable {
     /** Gives the memory back to the system. */
     @Override
     public void close() {
-        pieces.forEach(Tensor::close);
+        pieces.forEach(each -> each.memory.close());
         pieces.clear();
         regions.clear();
         piece = 0;
         used = 0;
     }
 
-    private Tensor take(long[] shape) {
-        long count = 1;
-        for (long length : shape) {
-            count *= length;
+    /**
+     * A tensor that outlives all regions, from memory that no open region has. Its place is taken again by the first region that is
+     * opened when no other is, once nobody refers to what lies in that piece any more.
+     *
+     * @param shape the length of every dimension
+     * @return float32, whose numbers are what was left there; it belongs to the open scope. Null where there is no room: an arena does
+     *     not grow for it
+     */
+    public @Nullable Tensor lasting(long... shape) {
+        long count = count(shape);
+        for (int i = pieces.size() - 1; i >= piece; i--) {
+            Piece candidate = pieces.get(i);
+            long free = candidate.end() - (i == piece ? used : 0);
+            if (free >= inLines(count)) {
+                candidate.lasting += inLines(count);
+                return candidate.at(candidate.end(), shape);
+            }
         }
+        return null;
+    }
+
+    private Tensor take(long[] shape) {
+        long count = count(shape);
         taken += count;
-        long room = (count + LINE - 1) / LINE * LINE;
-        while (piece < pieces.size() && used + room > pieces.get(piece).numel()) {
+        long room = inLines(count);
+        while (piece < pieces.size() && used + room > pieces.get(piece).end()) {
             piece++;
             used = 0;
         }
         if (piece == pieces.size()) {
-            pieces.add(NativeAllocator.inLargePages(Math.max(PIECE, room)));
+            pieces.add(new Piece(NativeAllocator.inLargePages(Math.max(PIECE, room))));
         }
-        Tensor tensor = pieces.get(piece).narrow(0, used, count).view(shape).unscoped();
+        Tensor tensor = pieces.get(piece).at(used, shape).unscoped();
         used += room;
         return tensor;
+    }
+
+    private static long count(long[] shape) {
+        long count = 1;
+        for (long length : shape) {
+            count *= length;
+        }
+        return count;
+    }
+
+    private static long inLines(long count) {
+        return (count + LINE - 1) / LINE * LINE;
+    }
+
+    /** Memory in one piece. Regions have its beginning, what lasts its end. */
+    private static final class Piece {
+
+        private final Tensor memory;
+        private long lasting;
+
+        Piece(Tensor memory) {
+            this.memory = memory;
+        }
+
+        long size() {
+            return memory.numel();
+        }
+
+        /** What lies at a place, as a tensor of this shape: one call, and nothing else that refers to the memory. */
+        Tensor at(long start, long[] shape) {
+            long[] strides = new long[shape.length];
+            long stride = 1;
+            for (int i = shape.length - 1; i >= 0; i--) {
+                strides[i] = stride;
+                stride *= shape[i];
+            }
+            try (LongOptional offset = new LongOptional(start)) {
+                return Tensor.wrap(memory.handle().as_strided(shape, strides, offset));
+            }
+        }
+
+        /** Where what lasts begins. */
+        long end() {
+            return size() / LINE * LINE - lasting;
+        }
+
+        /** Takes the end back when nobody but this refers to the memory. */
+        void forgetLasting() {
+            if (lasting > 0 && memory.handle().storage().use_count() == 1) {
+                lasting = 0;
+            }
+        }
     }
 
     /** Memory that is given back at once. */

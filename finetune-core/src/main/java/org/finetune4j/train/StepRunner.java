@@ -9,6 +9,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.nn.Parameter;
@@ -41,6 +42,7 @@ final class StepRunner {
     private final OptionalInt commonLength;
     private final BooleanSupplier stopRequested;
     private final @Nullable ExpertWatch experts;
+    private final @Nullable UpdateInBackward inBackward;
     private final Consumer<String> warnings;
 
     /**
@@ -69,7 +71,9 @@ final class StepRunner {
         Backpropagation plain = new Backpropagation(model, arguments.checkpointing())
                 .with(arguments.segments())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
-        this.backpropagation = experts == null ? plain : plain.with(experts.counts());
+        Backpropagation counting = experts == null ? plain : plain.with(experts.counts());
+        this.inBackward = UpdateInBackward.of(model.network(), run.strategy(), run.optimizer(), arguments, membership);
+        this.backpropagation = inBackward == null ? counting : counting.with(inBackward);
     }
 
     /**
@@ -88,14 +92,23 @@ final class StepRunner {
     }
 
     /**
-     * Adds up the gradients; null when a stop was asked for before all batches were done.
+     * Adds up the gradients; null when a stop was asked for before all batches were done. Where the arguments ask for it, parameters follow
+     * them at once.
      *
      * @param number of the step, from 1
+     * @param learningRate of the step
+     * @throws UserErrorException when several batches are to be added up and parameters are to follow at once
      */
     @Nullable
-    Gradients run(StepBatches step, long number) {
+    Gradients run(StepBatches step, long number, double learningRate) {
         Map<Objective, Long> counts = step.counts();
         List<Pass> passes = passes(step, counts);
+        double penalty = 0;
+        if (inBackward != null) {
+            requireOne(passes);
+            penalty = penalty();
+            inBackward.begin(learningRate);
+        }
         OptionalDouble own = membership.run(backpropagation, passes, stopRequested);
         if (own.isEmpty()) {
             return null;
@@ -104,9 +117,8 @@ final class StepRunner {
         passes.forEach(pass -> Average.addAll(measured, pass.metrics()));
         Membership.Sums sums = membership.sum(own.getAsDouble(), measured);
         membership.reduceGradients();
-        double penalty;
-        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            penalty = hooks.penalty(true);
+        if (inBackward == null) {
+            penalty = penalty();
         }
         Map<String, Double> metrics = new LinkedHashMap<>(Average.means(sums.metrics()));
         if (experts != null) {
@@ -114,9 +126,27 @@ final class StepRunner {
         }
         return new Gradients(
                 sums.loss() + penalty,
-                membership.gradientNorm(trainable),
+                inBackward == null ? membership.gradientNorm(trainable) : inBackward.finish(),
                 counts.getOrDefault(step.batches().get(0).objective(), 0L),
                 metrics);
+    }
+
+    private double penalty() {
+        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+            return hooks.penalty(true);
+        }
+    }
+
+    private static void requireOne(List<Pass> passes) {
+        if (passes.size() > 1) {
+            throw new UserErrorException("optimizer_in_backward frees each gradient before the next one is there, and this step adds up "
+                    + passes.size() + " batches: leave it out");
+        }
+    }
+
+    /** {@return whether the step that ran last has changed weights before it was known whether all is well} */
+    boolean hasMoved() {
+        return inBackward != null && inBackward.hasMoved();
     }
 
     /** Where routers have sent tokens since this was last asked for; empty for a model that has none. */
@@ -138,7 +168,7 @@ final class StepRunner {
     }
 
     /**
-     * Follows the gradients, which are scaled down to the largest norm allowed, and drops them.
+     * Follows the gradients, unless that is done already, which are scaled down to the largest norm allowed, and drops them.
      *
      * @param step number of the step, from 1
      * @param statistics is told of gradients and activations where the arguments ask for it
@@ -158,8 +188,10 @@ final class StepRunner {
             membership.scaleGradients(trainable, gradients.norm(), arguments.maxGradNorm());
         }
         try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            hooks.shapeGradients();
-            run.optimizer().step(learningRate);
+            if (inBackward == null) {
+                hooks.shapeGradients();
+                run.optimizer().step(learningRate);
+            }
             hooks.afterUpdate(step - 1);
         }
         run.optimizer().clearGradients();

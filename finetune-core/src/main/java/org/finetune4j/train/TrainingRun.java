@@ -300,7 +300,7 @@ final class TrainingRun implements AutoCloseable {
     /** Follows the gradients; null when a stop was asked for before they were complete. */
     private @Nullable Gradients update(StepBatches batches, double learningRate) {
         Map<String, byte[]> randomState = random.state();
-        Gradients gradients = steps.run(batches, progress.step() + 1);
+        Gradients gradients = steps.run(batches, progress.step() + 1, learningRate);
         if (gradients == null) {
             state.optimizer().clearGradients();
             random.restore(randomState);
@@ -342,7 +342,7 @@ final class TrainingRun implements AutoCloseable {
             Gradients gradients, StepBatches batches, double learningRate, Map<String, byte[]> randomState) {
         Optional<NonFiniteSource> weights = nonFiniteWeight();
         String kept = checkpoints.lastGood();
-        if (weights.isEmpty()) {
+        if (weights.isEmpty() && !steps.hasMoved()) {
             // Before anything else is tried with such numbers.
             random.restore(randomState);
             kept = checkpoints.saveBeforeStep(progress);

@@ -57,6 +57,11 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
     }
 
     @Override
+    public boolean looksUpRows() {
+        return false;
+    }
+
+    @Override
     public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
         Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
         return rows.mul(GemmaForCausalLM.scale(rows));

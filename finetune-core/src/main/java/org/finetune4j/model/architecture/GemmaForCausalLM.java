@@ -47,6 +47,11 @@ public final class GemmaForCausalLM extends RotaryDecoder {
     }
 
     @Override
+    public boolean looksUpRows() {
+        return false;
+    }
+
+    @Override
     public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
         Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
         return rows.mul(scale(rows));

@@ -73,6 +73,12 @@ abstract class RotaryDecoder extends DecoderModel {
         return allVectors(inputIds, context, computeDType);
     }
 
+    /** Who overrides {@link #tokenVectors} says so here. */
+    @Override
+    public boolean looksUpRows() {
+        return true;
+    }
+
     @Override
     public final List<DecoderLayer> layers() {
         return layers;

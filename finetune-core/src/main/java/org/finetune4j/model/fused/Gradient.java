@@ -1,6 +1,9 @@
 package org.finetune4j.model.fused;
 
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Arena;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.OutVariants;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -8,14 +11,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Adds to the gradients of parameters that train; others are left alone. A sharded parameter's gradient is, while its layer runs, that
- * of the whole.
+ * of the whole. A new gradient lies where the arena has room: where a layer that has gone back kept what it needed for that.
  */
 final class Gradient {
 
     private Gradient() {}
 
     /** Adds {@code scale * left x right}, written straight to where the gradient is. */
-    static void add(Parameter parameter, Tensor left, Tensor right, double scale) {
+    static void add(Parameter parameter, Tensor left, Tensor right, double scale, Arena arena) {
         if (!parameter.isTrainable()) {
             return;
         }
@@ -24,20 +27,25 @@ final class Gradient {
             OutVariants.addProduct(present, 1, left, right, scale);
             return;
         }
-        Tensor product = Tensors.empty(parameter.dtype(), parameter.device(), parameter.shape());
+        Tensor product = room(parameter, arena);
         OutVariants.product(product, left, right, scale);
         parameter.addGradient(product);
     }
 
     /** Adds a gradient, which stays the caller's. */
-    static void add(Parameter parameter, Tensor gradient) {
+    static void add(Parameter parameter, Tensor gradient, Arena arena) {
         Tensor present = parameter.value().grad();
         if (present != null) {
             present.addInPlace(gradient);
         } else {
-            parameter.addGradient(Tensors.empty(parameter.dtype(), parameter.device(), parameter.shape())
-                    .copyInPlace(gradient));
+            parameter.addGradient(room(parameter, arena).copyInPlace(gradient));
         }
+    }
+
+    private static Tensor room(Parameter parameter, Arena arena) {
+        boolean exact = parameter.dtype() == DType.FLOAT32 && parameter.device().equals(Device.CPU);
+        Tensor room = exact ? arena.lasting(parameter.shape()) : null;
+        return room == null ? Tensors.empty(parameter.dtype(), parameter.device(), parameter.shape()) : room;
     }
 
     /** Adds a multiple of the sum of some rows. */

@@ -181,7 +181,7 @@ public record Projections(List<Linear> linears) {
         double beta = 0;
         for (Part part : parts) {
             Tensor columns = part.columns(ofOutput); // [rows, out]
-            Gradient.add(part.linear.weight(), columns.t(), x, factor);
+            Gradient.add(part.linear.weight(), columns.t(), x, factor, arena);
             Gradient.addSum(part.linear.bias(), columns, factor);
             DType rounded = part.linear.productDType();
             if (ofX != null && rounded != null) {
@@ -195,7 +195,7 @@ public record Projections(List<Linear> linears) {
         }
         if (low != null) {
             try (Arena.Region region = arena.open()) {
-                throughLowRank(parts, ofOutput, factor, x, low, ofX, region);
+                throughLowRank(parts, ofOutput, factor, x, low, ofX, region, arena);
             }
         }
     }
@@ -207,7 +207,8 @@ public record Projections(List<Linear> linears) {
             Tensor x,
             Tensor low,
             @Nullable Tensor ofX,
-            Arena.Region region) {
+            Arena.Region region,
+            Arena arena) {
         Tensor ofLow = region.take(low.shape()); // [rows, rank]
         for (Part part : parts) {
             LowRankUpdate update = part.update;
@@ -218,7 +219,7 @@ public record Projections(List<Linear> linears) {
                     // The transpose of what is wanted: kernels are slow at products that are only a few columns wide.
                     Tensor ofB = region.take(part.rank, part.size);
                     OutVariants.product(ofB, part.low(low).t(), columns, factor * update.scale());
-                    Gradient.add(update.b(), ofB.t());
+                    Gradient.add(update.b(), ofB.t(), arena);
                 }
             }
         }
@@ -230,12 +231,12 @@ public record Projections(List<Linear> linears) {
                 .toList();
         if (trained.size() == 1) {
             Part only = trained.get(0);
-            Gradient.add(a(only, trained), only.low(ofLow).t(), x, 1);
+            Gradient.add(a(only, trained), only.low(ofLow).t(), x, 1, arena);
         } else if (!trained.isEmpty()) {
             Tensor all = region.take(low.size(1), x.size(1)); // [rank, in]
             OutVariants.product(all, ofLow.t(), x, 1);
             for (Part part : trained) {
-                Gradient.add(a(part, trained), all.narrow(0, part.lowStart, part.rank));
+                Gradient.add(a(part, trained), all.narrow(0, part.lowStart, part.rank), arena);
             }
         }
     }

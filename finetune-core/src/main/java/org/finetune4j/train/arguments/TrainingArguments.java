@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
  * @param activationOffloadDirectory where kept activations are written until they are needed, or null for memory
  * @param fusedLayers whether layers that are known go back by formula; else all do by autograd
+ * @param optimizerInBackward whether a parameter is updated as soon as its gradient is whole, which is then freed
  * @param loss what is added to the cross entropy
  * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
  * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
@@ -63,6 +64,7 @@ public record TrainingArguments(
         int gradientCheckpointingLayers,
         @Nullable Path activationOffloadDirectory,
         boolean fusedLayers,
+        boolean optimizerInBackward,
         LossOptions loss,
         double neftuneNoiseAlpha,
         double emaDecay,
@@ -108,6 +110,7 @@ public record TrainingArguments(
      * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
      * @param activationOffloadDirectory where kept activations are written until they are needed, or null for memory
      * @param fusedLayers whether layers that are known go back by formula; else all do by autograd
+ * @param optimizerInBackward whether a parameter is updated as soon as its gradient is whole, which is then freed
      * @param loss what is added to the cross entropy
      * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
      * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
@@ -123,7 +126,8 @@ public record TrainingArguments(
      * @param outputDirectory where checkpoints go, or null to write none
      * @param resume whether to go on from the latest checkpoint there, which must be there
      * @param sharding what ranks that train together share out
-     * @throws UserErrorException when activations are to be offloaded and none are checkpointed
+     * @throws UserErrorException when activations are to be offloaded and none are checkpointed, or updates in the backward pass are
+     *     asked for beside what needs all gradients
      * @throws IllegalArgumentException when a number is outside of its range
      */
     public TrainingArguments {
@@ -144,10 +148,29 @@ public record TrainingArguments(
             throw new UserErrorException(
                     "activation_offloading moves checkpointed activations: it needs" + " gradient_checkpointing: true");
         }
+        if (optimizerInBackward) {
+            requireNoUseOfAllGradients(maxGradNorm, gradientAccumulationSteps, statisticsSteps);
+        }
         notNegative("neftuneNoiseAlpha", neftuneNoiseAlpha);
         notNegative("statisticsSteps", (double) statisticsSteps);
         if (!(emaDecay >= 0 && emaDecay < 1)) {
             throw new IllegalArgumentException("emaDecay must be at least 0 and below 1: " + emaDecay);
+        }
+    }
+
+    private static void requireNoUseOfAllGradients(double maxGradNorm, int accumulated, long statisticsSteps) {
+        String begin = "optimizer_in_backward frees each gradient before the next one is there, and ";
+        if (maxGradNorm > 0) {
+            throw new UserErrorException(begin + "max_grad_norm needs the norm of all of them first: set max_grad_norm: 0"
+                    + " (it is " + maxGradNorm + ")");
+        }
+        if (accumulated > 1) {
+            throw new UserErrorException(begin + "gradient_accumulation_steps adds batches up first: set it to 1 and"
+                    + " per_device_train_batch_size higher (it is " + accumulated + ")");
+        }
+        if (statisticsSteps > 0) {
+            throw new UserErrorException(begin + "statistics_steps looks at all of them together: leave it out (it is "
+                    + statisticsSteps + ")");
         }
     }
 
@@ -204,6 +227,9 @@ public record TrainingArguments(
         }
         if (!fusedLayers) {
             shown.put("fused_layers", false);
+        }
+        if (optimizerInBackward) {
+            shown.put("optimizer_in_backward", true);
         }
         loss.describe(shown);
         selection.describe(shown);

@@ -32,6 +32,7 @@ public final class TrainingArgumentsBuilder {
     private double emaDecay;
     private ShardingOptions sharding = ShardingOptions.NONE;
     private boolean fusedLayers = true;
+    private boolean optimizerInBackward;
     private ModelSelection selection = ModelSelection.byLoss();
     private long statisticsSteps;
     private long seed = 42;
@@ -311,6 +312,19 @@ public final class TrainingArgumentsBuilder {
     }
 
     /**
+     * Updates every parameter within the backward pass, as soon as its gradient is whole, and frees that (Lv et al. 2023, LOMO). The weights
+     * become the same. It goes with one batch a step, without {@link #maxGradNorm}; and a step that has gone wrong may have changed some
+     * weights already.
+     *
+     * @param value false unless set
+     * @return this builder
+     */
+    public TrainingArgumentsBuilder optimizerInBackward(boolean value) {
+        optimizerInBackward = value;
+        return this;
+    }
+
+    /**
      * Keeps a moving average of the weights.
      *
      * @param value from 0, for no average, to below 1
@@ -488,6 +502,7 @@ public final class TrainingArgumentsBuilder {
                 gradientCheckpointingLayers,
                 activationOffloadDirectory,
                 fusedLayers,
+                optimizerInBackward,
                 loss,
                 neftuneNoiseAlpha,
                 emaDecay,

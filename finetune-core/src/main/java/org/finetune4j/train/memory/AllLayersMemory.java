@@ -17,7 +17,7 @@ import org.finetune4j.train.gradient.GradientCheckpointing;
  *
  * @param kept bytes kept for the backward pass, with the gaps between them
  * @param backward bytes that the largest layer needs while it goes backwards
- * @param stays bytes of what is kept that serve nothing else when a layer has gone back
+ * @param stays bytes of what is kept that serve nothing but gradients when a layer has gone back
  */
 record AllLayersMemory(long kept, long backward, long stays) {
 

@@ -23,15 +23,15 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param trainable scalars that train
  * @param total scalars of the model and what a method added
  * @param weights all parameters, in the types they are stored in
- * @param gradients of everything that trains
+ * @param gradients of everything that trains, as far as they exist at one time
  * @param accumulated gradients that a forward pass finds there, from the batches before it in the same step
  * @param optimizerState what the optimizer keeps between steps
  * @param optimizerResident how much of that is in memory at one time; the rest is in files
  * @param masters float32 values behind parameters that train in fewer bits
  * @param average the moving average of what trains, where one is kept
  * @param activations kept for the backward pass of a batch of the longest samples, all layers
- * @param backward the largest layer's own needs while it goes backwards or, at the end, all gradients, a second one of the
- *     embedding, which libtorch adds to the first, and memory of activations that serves nothing else
+ * @param backward the largest layer's own needs while it goes backwards or, at the end, all gradients with memory of activations that
+ *     they do not lie in, and a second gradient of the embedding where libtorch adds one to the first
  * @param head the output layer's scores and gradients, some rows at a time
  * @param process what the process takes without the model: virtual machine and libraries
  * @param companions models that stay beside this one, such as a reference or one that scores answers
@@ -164,7 +164,8 @@ public record MemoryPlan(
         AllLayersMemory layers = AllLayersMemory.of(model, load.tokens(), checkpointing, segments);
         long head = head(model, load);
         long stays = layers.stays() > 0 ? layers.stays() + head : 0; // both lie in one arena
-        long gradients = trained.stream().mapToLong(MemoryPlan::bytes).sum();
+        GradientMemory gradients =
+                GradientMemory.of(network, trained, model.computeDType(), arguments.optimizerInBackward());
         long states = trained.stream()
                 .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
                 .sum();
@@ -172,8 +173,8 @@ public record MemoryPlan(
                 trained.stream().mapToLong(MemoryPlan::scalars).sum(),
                 all.stream().mapToLong(MemoryPlan::scalars).sum(),
                 all.stream().mapToLong(MemoryPlan::bytes).sum(),
-                gradients,
-                arguments.gradientAccumulationSteps() > 1 ? gradients : 0,
+                gradients.atOnce(),
+                arguments.gradientAccumulationSteps() > 1 ? gradients.all() : 0,
                 states,
                 provider.residentBytes(states, optimizer),
                 trained.stream().mapToLong(MemoryPlan::masterBytes).sum(),
@@ -183,7 +184,7 @@ public record MemoryPlan(
                 layers.kept(),
                 Math.max(
                         layers.backward(),
-                        stays + gradients + Math.max(secondGradient(network), convertedGradient(trained))),
+                        gradients.withArena(stays) + Math.max(gradients.second(), convertedGradient(trained))),
                 head,
                 process);
     }
@@ -211,11 +212,6 @@ public record MemoryPlan(
                 process,
                 steps.companions(),
                 steps.rollouts());
-    }
-
-    private static long secondGradient(DecoderModel network) {
-        Parameter table = network.inputEmbedding().weight();
-        return table.isTrainable() ? table.bytes() : 0;
     }
 
     /** States are in the type of their parameter, or of its master. */

@@ -26,10 +26,14 @@ public final class MasterWeights implements Optimizer {
 
     private final Optimizer optimizer;
     private final Map<Parameter, MasterValue> masters;
+    private final Map<Parameter, Parameter> updated;
 
-    private MasterWeights(Optimizer optimizer, Map<Parameter, MasterValue> masters) {
+    /** @param updated what the optimizer changes in the place of each parameter that has a master */
+    private MasterWeights(
+            Optimizer optimizer, Map<Parameter, MasterValue> masters, Map<Parameter, Parameter> updated) {
         this.optimizer = optimizer;
         this.masters = masters;
+        this.updated = updated;
     }
 
     /**
@@ -64,7 +68,7 @@ public final class MasterWeights implements Optimizer {
         }
         Set<Parameter> updatedTables = Collections.newSetFromMap(new IdentityHashMap<>());
         tables.forEach(table -> updatedTables.add(updated.getOrDefault(table, table)));
-        return new MasterWeights(provider.create(ofMasters, updatedTables, options), masters);
+        return new MasterWeights(provider.create(ofMasters, updatedTables, options), masters, updated);
     }
 
     /**
@@ -81,6 +85,27 @@ public final class MasterWeights implements Optimizer {
     public void step(double learningRate) {
         optimizer.step(learningRate);
         masters.values().forEach(MasterValue::round);
+    }
+
+    @Override
+    public boolean stepsInParts() {
+        return optimizer.stepsInParts();
+    }
+
+    @Override
+    public OpenStep openStep(double learningRate) {
+        OpenStep open = optimizer.openStep(learningRate);
+        return parameters -> {
+            open.update(parameters.stream()
+                    .map(parameter -> updated.getOrDefault(parameter, parameter))
+                    .toList());
+            for (Parameter parameter : parameters) {
+                MasterValue master = masters.get(parameter);
+                if (master != null) {
+                    master.round();
+                }
+            }
+        };
     }
 
     @Override

@@ -25,6 +25,19 @@ public final class MuonWithAdamW implements Optimizer {
     }
 
     @Override
+    public boolean stepsInParts() {
+        return parts.values().stream().allMatch(Optimizer::stepsInParts);
+    }
+
+    @Override
+    public OpenStep openStep(double learningRate) {
+        List<OpenStep> open = parts.values().stream()
+                .map(part -> part.openStep(learningRate))
+                .toList();
+        return parameters -> open.forEach(part -> part.update(parameters));
+    }
+
+    @Override
     public void clearGradients() {
         parts.values().forEach(Optimizer::clearGradients);
     }

@@ -1,6 +1,8 @@
 package org.finetune4j.train.optimizer;
 
+import java.util.Collection;
 import java.util.Map;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
 
 /** Changes parameters by their gradients. It owns its state, which is native memory: close it. */
@@ -12,6 +14,34 @@ public interface Optimizer extends AutoCloseable {
      * @param learningRate of this step, before the factors of groups
      */
     void step(double learningRate);
+
+    /** A step that is under way. */
+    @FunctionalInterface
+    interface OpenStep {
+
+        /**
+         * Updates some parameters, by the gradients that they have now.
+         *
+         * @param parameters each at most once a step; those of others, and those without a gradient, are passed over
+         */
+        void update(Collection<Parameter> parameters);
+    }
+
+    /** {@return whether a parameter can be updated before the gradients of others are known, see {@link #openStep}} */
+    default boolean stepsInParts() {
+        return false;
+    }
+
+    /**
+     * Begins a step that goes on while gradients come. Together its parts are what {@link #step} does.
+     *
+     * @param learningRate of this step, before the factors of groups
+     * @return updates some parameters after the others
+     * @throws UnsupportedOperationException unless {@link #stepsInParts}
+     */
+    default OpenStep openStep(double learningRate) {
+        throw new UnsupportedOperationException(getClass().getSimpleName() + " updates all parameters together");
+    }
 
     /** Drops all gradients and their memory. */
     void clearGradients();

@@ -80,6 +80,27 @@ public record ParameterGroup(List<Parameter> parameters, double weightDecay, dou
     }
 
     /**
+     * Leaves parameters out of groups.
+     *
+     * @param groups of any parameters
+     * @param wanted those to keep; others than the groups' do not matter
+     * @return the groups that have some of them, with those alone
+     */
+    public static List<ParameterGroup> only(List<ParameterGroup> groups, Collection<Parameter> wanted) {
+        Set<Parameter> kept = Collections.newSetFromMap(new IdentityHashMap<>());
+        kept.addAll(wanted);
+        List<ParameterGroup> some = new ArrayList<>();
+        for (ParameterGroup group : groups) {
+            List<Parameter> own =
+                    group.parameters().stream().filter(kept::contains).toList();
+            if (!own.isEmpty()) {
+                some.add(new ParameterGroup(own, group.weightDecay(), group.learningRateFactor()));
+            }
+        }
+        return some;
+    }
+
+    /**
      * {@return the groups split further, so that all parameters of one share a factor; the order stays}
      *
      * @param groups whose own factors stay, multiplied by the new ones

@@ -64,13 +64,29 @@ abstract class StatefulOptimizer implements Optimizer {
     public final void step(double learningRate) {
         steps++;
         begin(learningRate);
+        step(groups, learningRate);
+    }
+
+    private void step(List<ParameterGroup> some, double learningRate) {
         try (Autograd.Mode mode = Autograd.disabled()) {
-            for (ParameterGroup group : groups) {
+            for (ParameterGroup group : some) {
                 try (TensorScope scope = TensorScope.open()) {
                     step(group, learningRate * group.learningRateFactor());
                 }
             }
         }
+    }
+
+    @Override
+    public boolean stepsInParts() {
+        return true;
+    }
+
+    @Override
+    public final OpenStep openStep(double learningRate) {
+        steps++;
+        begin(learningRate);
+        return parameters -> step(ParameterGroup.only(groups, parameters), learningRate);
     }
 
     /** Moves all parameters of a group; for those that can do many at once. */

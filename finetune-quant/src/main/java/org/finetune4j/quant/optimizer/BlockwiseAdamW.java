@@ -78,7 +78,22 @@ public final class BlockwiseAdamW implements Optimizer {
     @Override
     public void step(double learningRate) {
         steps++;
-        for (ParameterGroup group : groups) {
+        step(groups, learningRate);
+    }
+
+    @Override
+    public boolean stepsInParts() {
+        return true;
+    }
+
+    @Override
+    public OpenStep openStep(double learningRate) {
+        steps++;
+        return parameters -> step(ParameterGroup.only(groups, parameters), learningRate);
+    }
+
+    private void step(List<ParameterGroup> some, double learningRate) {
+        for (ParameterGroup group : some) {
             for (Parameter parameter : group.parameters()) {
                 try (TensorScope scope = TensorScope.open()) {
                     Tensor gradient = parameter.grad();
