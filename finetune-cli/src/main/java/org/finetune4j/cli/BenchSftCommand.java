@@ -66,6 +66,14 @@ final class BenchSftCommand implements Callable<Integer> {
     @Option(names = "--padding", description = "A row a record, padded to the longest of its batch.")
     private boolean padding;
 
+    @Option(
+            names = "--share-prompts",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = "Compute once what records of a batch begin with alike.")
+    private boolean sharing;
+
     @Option(names = "--json", description = "Print one JSON line.")
     private boolean json;
 
@@ -126,6 +134,7 @@ final class BenchSftCommand implements Callable<Integer> {
                             .shuffle(false)
                             .fusedLayers(fused)
                             .build())
+                    .sharedPrompts(sharing)
                     .listener(clock)
                     .messages(message -> {});
             if (padding) {
@@ -147,6 +156,7 @@ final class BenchSftCommand implements Callable<Integer> {
         result.put("lora", "finetune4j");
         result.put("real_tokens", real);
         result.put("padded_tokens", padding ? padded(counted) : real);
+        result.put("computed_tokens", padding ? padded(counted) : clock.tokens());
         result.put(
                 "labelled_tokens",
                 counted.stream().mapToInt(Sample::labelledTokens).sum());
@@ -188,13 +198,21 @@ final class BenchSftCommand implements Callable<Integer> {
 
         private long start;
         private long end;
+        private long tokens;
 
         @Override
         public void onStep(StepMetrics metrics) {
             end = System.nanoTime();
             if (metrics.step() == 1) {
                 start = end;
+            } else {
+                tokens += metrics.tokens();
             }
+        }
+
+        /** Those that went through the model. */
+        long tokens() {
+            return tokens;
         }
 
         double seconds() {

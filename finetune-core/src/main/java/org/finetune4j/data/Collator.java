@@ -1,6 +1,7 @@
 package org.finetune4j.data;
 
 import com.google.common.primitives.Floats;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -20,6 +21,7 @@ public final class Collator {
     private final int padTokenId;
     private final int padToMultipleOf;
     private final boolean joining;
+    private final boolean sharing;
 
     /**
      * Pads with a token, to a length.
@@ -28,10 +30,10 @@ public final class Collator {
      * @param padToMultipleOf the sequence length is rounded up to a multiple of this; 1 for no rounding
      */
     public Collator(int padTokenId, int padToMultipleOf) {
-        this(padTokenId, padToMultipleOf, false);
+        this(padTokenId, padToMultipleOf, false, false);
     }
 
-    private Collator(int padTokenId, int padToMultipleOf, boolean joining) {
+    private Collator(int padTokenId, int padToMultipleOf, boolean joining, boolean sharing) {
         if (padTokenId < 0 || padToMultipleOf < 1) {
             throw new IllegalArgumentException("padTokenId must not be negative and padToMultipleOf must be"
                     + " positive, got " + padTokenId + " and " + padToMultipleOf);
@@ -39,6 +41,7 @@ public final class Collator {
         this.padTokenId = padTokenId;
         this.padToMultipleOf = padToMultipleOf;
         this.joining = joining;
+        this.sharing = sharing;
     }
 
     /**
@@ -48,7 +51,17 @@ public final class Collator {
      * @return another collator
      */
     public Collator withoutPadding() {
-        return new Collator(padTokenId, padToMultipleOf, true);
+        return new Collator(padTokenId, padToMultipleOf, true, sharing);
+    }
+
+    /**
+     * The same, but where samples follow one another in one row, what several of them begin with and none of them learns lies there once:
+     * {@link org.finetune4j.model.SequenceLayout} says how. Samples that begin alike come next to each other.
+     *
+     * @return another collator
+     */
+    public Collator sharingBeginnings() {
+        return new Collator(padTokenId, padToMultipleOf, joining, true);
     }
 
     /**
@@ -86,21 +99,40 @@ public final class Collator {
         return joining && samples.size() > 1 ? padded(List.of(joined(samples))) : padded(samples);
     }
 
-    private static Sample joined(List<Sample> samples) {
-        int length = samples.stream().mapToInt(Sample::length).sum();
+    private Sample joined(List<Sample> samples) {
+        List<SharedBeginnings> groups =
+                sharing ? SharedBeginnings.of(samples) : List.of(new SharedBeginnings(samples, 0));
+        List<Sample> ordered = new ArrayList<>();
+        int length = 0;
+        for (SharedBeginnings group : groups) {
+            ordered.addAll(group.samples());
+            length += group.samples().stream().mapToInt(Sample::length).sum()
+                    - group.shared() * (group.samples().size() - 1);
+        }
         int[] inputIds = new int[length];
         int[] labels = new int[length];
         int[] positionIds = new int[length];
         int start = 0;
-        for (Sample sample : samples) {
-            System.arraycopy(sample.inputIds(), 0, inputIds, start, sample.length());
-            System.arraycopy(sample.labels(), 0, labels, start, sample.length());
-            labels[start] = Sample.IGNORE_INDEX; // nothing before a sample's first token may predict it
-            setPositions(sample, positionIds, start, sample.length(), Integer.MAX_VALUE);
-            start += sample.length();
+        for (SharedBeginnings group : groups) {
+            int from = 0;
+            for (Sample sample : group.samples()) {
+                int own = sample.length() - from;
+                System.arraycopy(sample.inputIds(), from, inputIds, start, own);
+                System.arraycopy(sample.labels(), from, labels, start, own);
+                if (from == 0) {
+                    labels[start] = Sample.IGNORE_INDEX; // nothing before a sample's first token may predict it
+                    setPositions(sample, positionIds, start, own, Integer.MAX_VALUE);
+                } else {
+                    for (int i = 0; i < own; i++) {
+                        positionIds[start + i] = from + i; // a branch of the group's first sample
+                    }
+                }
+                start += own;
+                from = group.shared();
+            }
         }
         Map<String, float[]> columns = new HashMap<>();
-        columns(samples).forEach((name, rows) -> columns.put(name, Floats.concat(rows)));
+        columns(ordered).forEach((name, rows) -> columns.put(name, Floats.concat(rows)));
         return new Sample(inputIds, labels, positionIds, columns);
     }
 

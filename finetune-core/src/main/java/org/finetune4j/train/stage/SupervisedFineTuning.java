@@ -25,9 +25,10 @@ import org.finetune4j.train.objective.CrossEntropy;
  * @param trainOn which tokens are learned
  * @param chosenOnly whether of a preference pair the chosen answer is learned; otherwise pairs are refused
  * @param packing whether several samples share a row
+ * @param sharing whether what samples of a batch begin with alike is computed once, see {@link FineTuner#sharedPrompts}
  * @param loss what is added to the cross entropy
  */
-public record SupervisedFineTuning(TrainOn trainOn, boolean chosenOnly, boolean packing, LossOptions loss)
+public record SupervisedFineTuning(TrainOn trainOn, boolean chosenOnly, boolean packing, boolean sharing, LossOptions loss)
         implements Stage {
 
     /** The name in configurations. */
@@ -39,6 +40,7 @@ public record SupervisedFineTuning(TrainOn trainOn, boolean chosenOnly, boolean 
      * @param trainOn which tokens are learned
      * @param chosenOnly whether of a preference pair the chosen answer is learned; otherwise pairs are refused
      * @param packing whether several samples share a row
+     * @param sharing whether what samples of a batch begin with alike is computed once, see {@link FineTuner#sharedPrompts}
      * @param loss what is added to the cross entropy
      */
     public SupervisedFineTuning {
@@ -95,7 +97,7 @@ public record SupervisedFineTuning(TrainOn trainOn, boolean chosenOnly, boolean 
 
     @Override
     public void configure(FineTuner tuner, StageData data) {
-        tuner.objective(new CrossEntropy(loss));
+        tuner.objective(new CrossEntropy(loss)).sharedPrompts(sharing);
     }
 
     /** Supervised fine-tuning, as configurations name it. */
@@ -112,6 +114,7 @@ public record SupervisedFineTuning(TrainOn trainOn, boolean chosenOnly, boolean 
                     settings.choice("train_on", TrainOn.values(), TrainOn.COMPLETIONS),
                     settings.flag("preference_chosen_only", false),
                     settings.flag("packing", false),
+                    settings.flag("share_prompts", true),
                     new LossOptions(
                             settings.number("label_smoothing_factor", 0, 0, 0.999),
                             settings.number("z_loss", 0, 0, 1e3)));
