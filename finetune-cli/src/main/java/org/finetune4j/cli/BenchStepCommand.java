@@ -98,7 +98,8 @@ final class BenchStepCommand implements Callable<Integer> {
 
     @Option(
             names = "--optimizer-in-backward",
-            description = "Update parameters as soon as their gradients are whole, as optimizer_in_backward: true does.")
+            description =
+                    "Update parameters as soon as their gradients are whole, as optimizer_in_backward: true does.")
     private boolean inBackward;
 
     @Option(

@@ -29,7 +29,8 @@ record SharedBeginnings(List<Sample> samples, int shared) {
         int count = samples.size();
         int[] order = IntStream.range(0, count)
                 .boxed()
-                .sorted((a, b) -> Arrays.compare(samples.get(a).inputIds(), samples.get(b).inputIds()))
+                .sorted((a, b) ->
+                        Arrays.compare(samples.get(a).inputIds(), samples.get(b).inputIds()))
                 .mapToInt(Integer::intValue)
                 .toArray();
         int[] alike = new int[count]; // each with the one before it

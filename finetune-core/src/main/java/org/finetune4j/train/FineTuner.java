@@ -523,9 +523,7 @@ public final class FineTuner {
     /** Experts whose use is balanced by the loss count a token as often as it is there. */
     private Collator collator() {
         LoadBalancing balance = model.network().loadBalancing();
-        boolean shares = sharedPrompts
-                && (balance == null || !balance.addsToLoss())
-                && canJoin();
+        boolean shares = sharedPrompts && (balance == null || !balance.addsToLoss()) && canJoin();
         return shares ? joining().sharingBeginnings() : joining();
     }
 

@@ -139,8 +139,9 @@ final class StepRunner {
 
     private static void requireOne(List<Pass> passes) {
         if (passes.size() > 1) {
-            throw new UserErrorException("optimizer_in_backward frees each gradient before the next one is there, and this step adds up "
-                    + passes.size() + " batches: leave it out");
+            throw new UserErrorException(
+                    "optimizer_in_backward frees each gradient before the next one is there, and this step adds up "
+                            + passes.size() + " batches: leave it out");
         }
     }
 

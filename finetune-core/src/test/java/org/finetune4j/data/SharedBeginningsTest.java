@@ -15,13 +15,13 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.model.TinyModels;
+import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
-import org.finetune4j.nn.NamedGradients;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -87,8 +87,12 @@ class SharedBeginningsTest {
     @Test
     void asFewTokensAsPossibleAreLeft() {
         List<SharedBeginnings> groups = SharedBeginnings.of(samples());
-        assertEquals(List.of(4, 2, 1), groups.stream().map(group -> group.samples().size()).toList());
-        assertEquals(List.of(14, 14, 0), groups.stream().map(SharedBeginnings::shared).toList());
+        assertEquals(
+                List.of(4, 2, 1),
+                groups.stream().map(group -> group.samples().size()).toList());
+        assertEquals(
+                List.of(14, 14, 0),
+                groups.stream().map(SharedBeginnings::shared).toList());
         Batch shared = ROWS.withoutPadding().sharingBeginnings().collate(samples());
         int tokens = samples().stream().mapToInt(Sample::length).sum();
         assertEquals(tokens - 4 * 14, shared.sequenceLength());
@@ -102,7 +106,8 @@ class SharedBeginningsTest {
         Sample learned = new Sample(ids, ids.clone());
         int[] none = ids.clone();
         Arrays.fill(none, 0, 20, Sample.IGNORE_INDEX);
-        Sample packed = new Sample(ids, none, IntStream.range(0, 25).map(i -> i % 5).toArray(), Map.of());
+        Sample packed =
+                new Sample(ids, none, IntStream.range(0, 25).map(i -> i % 5).toArray(), Map.of());
         for (Sample sample : List.of(learned, packed)) {
             List<SharedBeginnings> groups = SharedBeginnings.of(List.of(sample, sample));
             assertEquals(2, groups.size());
@@ -116,7 +121,8 @@ class SharedBeginningsTest {
         int[] beginning = random.ints(10, 5, 190).toArray();
         List<Sample> two = List.of(sample(beginning, 0, 2, random), sample(beginning, 1, 1, random));
         Batch batch = ROWS.withoutPadding().sharingBeginnings().collate(two);
-        int[] positions = IntStream.concat(IntStream.range(0, 12), IntStream.of(10, 11)).toArray();
+        int[] positions =
+                IntStream.concat(IntStream.range(0, 12), IntStream.of(10, 11)).toArray();
         assertArrayEquals(positions, batch.positionIds());
         assertEquals(two.get(1).inputIds()[11], batch.labels()[13]);
         assertEquals(Sample.IGNORE_INDEX, batch.labels()[12]);

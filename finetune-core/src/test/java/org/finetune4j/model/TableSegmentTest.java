@@ -38,15 +38,14 @@ class TableSegmentTest {
         for (int pass = 0; pass < 2; pass++) {
             ModelInputs inputs = ModelInputs.of(IDS);
             SequenceContext context = model.context(inputs);
-            SegmentOutput output =
-                    segment.forward(model.inputIds(inputs), context, Segment.Gradients.OF_PARAMETERS);
+            SegmentOutput output = segment.forward(model.inputIds(inputs), context, Segment.Gradients.OF_PARAMETERS);
             rows = output.tensor().to(DType.FLOAT32).toFloatArray();
             float[] gradient = new float[rows.length];
             for (int i = 0; i < gradient.length; i++) {
                 gradient[i] = (i % 13 - 6) / 8f;
             }
-            output.backward(
-                    Tensors.of(gradient, output.tensor().shape()).to(output.tensor().dtype()));
+            output.backward(Tensors.of(gradient, output.tensor().shape())
+                    .to(output.tensor().dtype()));
         }
         Tensor gradient = Objects.requireNonNull(table.grad());
         float[] sum = gradient.to(DType.FLOAT32).toFloatArray();

@@ -94,8 +94,7 @@ class OptimizerInBackwardTest {
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             List<Parameter> trained = List.copyOf(full.trainableParameters());
             TrainingArgumentsBuilder shared = arguments().maxSteps(1).optimizerInBackward(true);
-            MemoryPlan planned =
-                    MemoryPlan.of(model, full, shared.build(), new MemoryPlan.Load(2, 16), 0);
+            MemoryPlan planned = MemoryPlan.of(model, full, shared.build(), new MemoryPlan.Load(2, 16), 0);
             Residency counting = new Residency() {
                 @Override
                 public void beforeBackward(Module segment) {
@@ -132,7 +131,8 @@ class OptimizerInBackwardTest {
     void nothingFollowsAGradientThatIsNoNumber() {
         try (CausalLM model = TinyModels.load("llama", LoadOptions.defaults());
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
-            Parameter first = model.network().layers().get(0).allParameters().iterator().next();
+            Parameter first =
+                    model.network().layers().get(0).allParameters().iterator().next();
             Trainer[] trainer = new Trainer[1];
             float[][] before = new float[1][];
             TrainingListener breaking = new TrainingListener() {
@@ -170,8 +170,8 @@ class OptimizerInBackwardTest {
                 "gradient_accumulation_steps", arguments().gradientAccumulationSteps(2),
                 "statistics_steps", arguments().statisticsSteps(5));
         refused.forEach((reason, builder) -> {
-            UserErrorException e = assertThrows(
-                    UserErrorException.class, () -> builder.optimizerInBackward(true).build());
+            UserErrorException e = assertThrows(UserErrorException.class, () -> builder.optimizerInBackward(true)
+                    .build());
             assertTrue(e.getMessage().startsWith("optimizer_in_backward"), e.getMessage());
             assertTrue(e.getMessage().contains(reason), e.getMessage());
         });

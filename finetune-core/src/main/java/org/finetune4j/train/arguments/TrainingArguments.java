@@ -110,7 +110,7 @@ public record TrainingArguments(
      * @param gradientCheckpointingLayers layers that share one kept activation; 0 keeps all
      * @param activationOffloadDirectory where kept activations are written until they are needed, or null for memory
      * @param fusedLayers whether layers that are known go back by formula; else all do by autograd
- * @param optimizerInBackward whether a parameter is updated as soon as its gradient is whole, which is then freed
+     * @param optimizerInBackward whether a parameter is updated as soon as its gradient is whole, which is then freed
      * @param loss what is added to the cross entropy
      * @param neftuneNoiseAlpha noise on the embeddings (Jain et al. 2023, NEFTune); 0 for none
      * @param emaDecay the trained weights' moving average is kept and given in the end; 0 for none
@@ -161,8 +161,9 @@ public record TrainingArguments(
     private static void requireNoUseOfAllGradients(double maxGradNorm, int accumulated, long statisticsSteps) {
         String begin = "optimizer_in_backward frees each gradient before the next one is there, and ";
         if (maxGradNorm > 0) {
-            throw new UserErrorException(begin + "max_grad_norm needs the norm of all of them first: set max_grad_norm: 0"
-                    + " (it is " + maxGradNorm + ")");
+            throw new UserErrorException(
+                    begin + "max_grad_norm needs the norm of all of them first: set max_grad_norm: 0" + " (it is "
+                            + maxGradNorm + ")");
         }
         if (accumulated > 1) {
             throw new UserErrorException(begin + "gradient_accumulation_steps adds batches up first: set it to 1 and"

@@ -48,8 +48,7 @@ record GradientMemory(long all, long atOnce, long ofHead, long second) {
 
     private static long second(DecoderModel network, DType computeDType) {
         Parameter table = network.inputEmbedding().weight();
-        boolean inPlace =
-                network.looksUpRows() && table.dtype() == DType.FLOAT32 && computeDType == DType.FLOAT32;
+        boolean inPlace = network.looksUpRows() && table.dtype() == DType.FLOAT32 && computeDType == DType.FLOAT32;
         return table.isTrainable() && !inPlace ? table.bytes() : 0;
     }
 

@@ -29,8 +29,7 @@ public final class MasterWeights implements Optimizer {
     private final Map<Parameter, Parameter> updated;
 
     /** @param updated what the optimizer changes in the place of each parameter that has a master */
-    private MasterWeights(
-            Optimizer optimizer, Map<Parameter, MasterValue> masters, Map<Parameter, Parameter> updated) {
+    private MasterWeights(Optimizer optimizer, Map<Parameter, MasterValue> masters, Map<Parameter, Parameter> updated) {
         this.optimizer = optimizer;
         this.masters = masters;
         this.updated = updated;

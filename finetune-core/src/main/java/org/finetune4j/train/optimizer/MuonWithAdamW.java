@@ -31,9 +31,8 @@ public final class MuonWithAdamW implements Optimizer {
 
     @Override
     public OpenStep openStep(double learningRate) {
-        List<OpenStep> open = parts.values().stream()
-                .map(part -> part.openStep(learningRate))
-                .toList();
+        List<OpenStep> open =
+                parts.values().stream().map(part -> part.openStep(learningRate)).toList();
         return parameters -> open.forEach(part -> part.update(parameters));
     }
 

@@ -28,8 +28,8 @@ import org.finetune4j.train.objective.CrossEntropy;
  * @param sharing whether what samples of a batch begin with alike is computed once, see {@link FineTuner#sharedPrompts}
  * @param loss what is added to the cross entropy
  */
-public record SupervisedFineTuning(TrainOn trainOn, boolean chosenOnly, boolean packing, boolean sharing, LossOptions loss)
-        implements Stage {
+public record SupervisedFineTuning(
+        TrainOn trainOn, boolean chosenOnly, boolean packing, boolean sharing, LossOptions loss) implements Stage {
 
     /** The name in configurations. */
     public static final String NAME = "sft";
