@@ -1,6 +1,7 @@
 package org.finetune4j.nn;
 
 import java.util.Map;
+import java.util.function.Consumer;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -73,17 +74,7 @@ public record SequenceContext(
      * @param listener is told
      */
     public SequenceContext withRouterListener(RouterListener listener) {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                cache,
-                listener,
-                virtualEmbeddings,
-                rowGroups,
-                dropout,
-                weightBuffers,
-                packedWeights);
+        return with(change -> change.routerListener = listener);
     }
 
     /**
@@ -92,17 +83,7 @@ public record SequenceContext(
      * @param newCache what they are handed to
      */
     public SequenceContext withCache(KeyValueCache newCache) {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                newCache,
-                routerListener,
-                virtualEmbeddings,
-                rowGroups,
-                dropout,
-                weightBuffers,
-                packedWeights);
+        return with(change -> change.cache = newCache);
     }
 
     /**
@@ -111,17 +92,7 @@ public record SequenceContext(
      * @param embeddings [virtual, hidden] or [batch, virtual, hidden]
      */
     public SequenceContext withVirtualEmbeddings(Tensor embeddings) {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                cache,
-                routerListener,
-                embeddings,
-                rowGroups,
-                dropout,
-                weightBuffers,
-                packedWeights);
+        return with(change -> change.virtualEmbeddings = embeddings);
     }
 
     /**
@@ -131,17 +102,7 @@ public record SequenceContext(
      * @return the context
      */
     public SequenceContext withRowGroups(RowGroups newGroups) {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                cache,
-                routerListener,
-                virtualEmbeddings,
-                newGroups,
-                dropout,
-                weightBuffers,
-                packedWeights);
+        return with(change -> change.rowGroups = newGroups);
     }
 
     /**
@@ -151,17 +112,7 @@ public record SequenceContext(
      * @return the context
      */
     public SequenceContext withoutRows() {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                cache,
-                routerListener,
-                virtualEmbeddings,
-                null,
-                dropout,
-                weightBuffers,
-                packedWeights);
+        return with(change -> change.rowGroups = null);
     }
 
     /**
@@ -171,17 +122,7 @@ public record SequenceContext(
      * @return the context
      */
     public SequenceContext withDropout(Dropout newDropout) {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                cache,
-                routerListener,
-                virtualEmbeddings,
-                rowGroups,
-                newDropout,
-                weightBuffers,
-                packedWeights);
+        return with(change -> change.dropout = newDropout);
     }
 
     /**
@@ -191,17 +132,7 @@ public record SequenceContext(
      * @return the context
      */
     public SequenceContext withWeightBuffers(WeightBuffers newBuffers) {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                cache,
-                routerListener,
-                virtualEmbeddings,
-                rowGroups,
-                dropout,
-                newBuffers,
-                packedWeights);
+        return with(change -> change.weightBuffers = newBuffers);
     }
 
     /**
@@ -211,16 +142,54 @@ public record SequenceContext(
      * @return the context
      */
     public SequenceContext withPackedWeights(@Nullable PackedWeights newWeights) {
-        return new SequenceContext(
-                positionIds,
-                tokenTypeIds,
-                views,
-                cache,
-                routerListener,
-                virtualEmbeddings,
-                rowGroups,
-                dropout,
-                weightBuffers,
-                newWeights);
+        return with(change -> change.packedWeights = newWeights);
+    }
+
+    private SequenceContext with(Consumer<Change> change) {
+        Change changed = new Change(this);
+        change.accept(changed);
+        return changed.done();
+    }
+
+    /** The components, one of which is about to be another. */
+    private static final class Change {
+
+        private final Tensor positionIds;
+        private final @Nullable Tensor tokenTypeIds;
+        private final Map<AttentionKind, AttentionView> views;
+        private @Nullable KeyValueCache cache;
+        private @Nullable RouterListener routerListener;
+        private @Nullable Tensor virtualEmbeddings;
+        private @Nullable RowGroups rowGroups;
+        private Dropout dropout;
+        private @Nullable WeightBuffers weightBuffers;
+        private @Nullable PackedWeights packedWeights;
+
+        private Change(SequenceContext from) {
+            positionIds = from.positionIds;
+            tokenTypeIds = from.tokenTypeIds;
+            views = from.views;
+            cache = from.cache;
+            routerListener = from.routerListener;
+            virtualEmbeddings = from.virtualEmbeddings;
+            rowGroups = from.rowGroups;
+            dropout = from.dropout;
+            weightBuffers = from.weightBuffers;
+            packedWeights = from.packedWeights;
+        }
+
+        private SequenceContext done() {
+            return new SequenceContext(
+                    positionIds,
+                    tokenTypeIds,
+                    views,
+                    cache,
+                    routerListener,
+                    virtualEmbeddings,
+                    rowGroups,
+                    dropout,
+                    weightBuffers,
+                    packedWeights);
+        }
     }
 }
