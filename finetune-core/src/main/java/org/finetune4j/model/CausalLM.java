@@ -191,6 +191,14 @@ public final class CausalLM implements AutoCloseable {
         return directory;
     }
 
+    /** {@return what services call this model: the name of its directory, {@code model} for one that has none} */
+    public String shortName() {
+        Path last = directory == null
+                ? null
+                : directory.toAbsolutePath().normalize().getFileName();
+        return last == null ? "model" : last.toString();
+    }
+
     /**
      * {@return what others call this model: its hub name where the cache or the configuration knows one, else its directory}
      */

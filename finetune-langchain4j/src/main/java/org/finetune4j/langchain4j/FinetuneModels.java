@@ -262,14 +262,7 @@ public final class FinetuneModels implements AutoCloseable {
         }
 
         private String modelName() {
-            if (name != null) {
-                return name;
-            }
-            Path directory = model.directory();
-            Path last = directory == null
-                    ? null
-                    : directory.toAbsolutePath().normalize().getFileName();
-            return last == null ? "model" : last.toString();
+            return name == null ? model.shortName() : name;
         }
 
         /**

@@ -1,6 +1,7 @@
 package org.finetune4j.peft;
 
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
@@ -15,6 +16,12 @@ public interface LinearStrategy extends PeftStrategy {
 
     /** {@return PEFT's name, such as {@code OFT}} */
     String peftType();
+
+    /** {@return PEFT's name in small letters} */
+    @Override
+    default String method() {
+        return peftType().toLowerCase(Locale.ROOT);
+    }
 
     /** {@return which layers are adapted, and which modules train as a whole} */
     ModuleSelection modules();

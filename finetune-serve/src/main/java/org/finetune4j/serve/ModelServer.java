@@ -381,14 +381,7 @@ public final class ModelServer implements AutoCloseable {
         }
 
         private String modelName() {
-            if (name != null) {
-                return name;
-            }
-            Path directory = model.directory();
-            Path last = directory == null
-                    ? null
-                    : directory.toAbsolutePath().normalize().getFileName();
-            return last == null ? "model" : last.toString();
+            return name == null ? model.shortName() : name;
         }
 
         /**

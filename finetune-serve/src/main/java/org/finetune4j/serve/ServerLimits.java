@@ -1,6 +1,7 @@
 package org.finetune4j.serve;
 
 import java.time.Duration;
+import java.util.function.Consumer;
 
 /**
  * What a server may use, and what one request may ask for.
@@ -68,8 +69,10 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withMaxRows(int rows) {
-        return new ServerLimits(
-                rows, cacheBytes, prefixBytes, maxQueued, requestTimeout, maxBodyBytes, rows, maxTokens, adapterBytes);
+        return with(draft -> {
+            draft.maxRows = rows;
+            draft.maxChoices = rows;
+        });
     }
 
     /**
@@ -79,16 +82,7 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withCacheBytes(long bytes) {
-        return new ServerLimits(
-                maxRows,
-                bytes,
-                prefixBytes,
-                maxQueued,
-                requestTimeout,
-                maxBodyBytes,
-                maxChoices,
-                maxTokens,
-                adapterBytes);
+        return with(draft -> draft.cacheBytes = bytes);
     }
 
     /**
@@ -98,16 +92,7 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withPrefixBytes(long bytes) {
-        return new ServerLimits(
-                maxRows,
-                cacheBytes,
-                bytes,
-                maxQueued,
-                requestTimeout,
-                maxBodyBytes,
-                maxChoices,
-                maxTokens,
-                adapterBytes);
+        return with(draft -> draft.prefixBytes = bytes);
     }
 
     /**
@@ -117,16 +102,7 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withMaxQueued(int requests) {
-        return new ServerLimits(
-                maxRows,
-                cacheBytes,
-                prefixBytes,
-                requests,
-                requestTimeout,
-                maxBodyBytes,
-                maxChoices,
-                maxTokens,
-                adapterBytes);
+        return with(draft -> draft.maxQueued = requests);
     }
 
     /**
@@ -136,16 +112,7 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withRequestTimeout(Duration timeout) {
-        return new ServerLimits(
-                maxRows,
-                cacheBytes,
-                prefixBytes,
-                maxQueued,
-                timeout,
-                maxBodyBytes,
-                maxChoices,
-                maxTokens,
-                adapterBytes);
+        return with(draft -> draft.requestTimeout = timeout);
     }
 
     /**
@@ -155,16 +122,7 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withMaxBodyBytes(long bytes) {
-        return new ServerLimits(
-                maxRows,
-                cacheBytes,
-                prefixBytes,
-                maxQueued,
-                requestTimeout,
-                bytes,
-                maxChoices,
-                maxTokens,
-                adapterBytes);
+        return with(draft -> draft.maxBodyBytes = bytes);
     }
 
     /**
@@ -174,16 +132,7 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withMaxTokens(int tokens) {
-        return new ServerLimits(
-                maxRows,
-                cacheBytes,
-                prefixBytes,
-                maxQueued,
-                requestTimeout,
-                maxBodyBytes,
-                maxChoices,
-                tokens,
-                adapterBytes);
+        return with(draft -> draft.maxTokens = tokens);
     }
 
     /**
@@ -193,15 +142,50 @@ public record ServerLimits(
      * @return the limits
      */
     public ServerLimits withAdapterBytes(long bytes) {
-        return new ServerLimits(
-                maxRows,
-                cacheBytes,
-                prefixBytes,
-                maxQueued,
-                requestTimeout,
-                maxBodyBytes,
-                maxChoices,
-                maxTokens,
-                bytes);
+        return with(draft -> draft.adapterBytes = bytes);
+    }
+
+    private ServerLimits with(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return draft.limits();
+    }
+
+    /** The numbers while one of them is changed. */
+    private static final class Draft {
+        private int maxRows;
+        private long cacheBytes;
+        private long prefixBytes;
+        private int maxQueued;
+        private Duration requestTimeout;
+        private long maxBodyBytes;
+        private int maxChoices;
+        private int maxTokens;
+        private long adapterBytes;
+
+        private Draft(ServerLimits limits) {
+            maxRows = limits.maxRows;
+            cacheBytes = limits.cacheBytes;
+            prefixBytes = limits.prefixBytes;
+            maxQueued = limits.maxQueued;
+            requestTimeout = limits.requestTimeout;
+            maxBodyBytes = limits.maxBodyBytes;
+            maxChoices = limits.maxChoices;
+            maxTokens = limits.maxTokens;
+            adapterBytes = limits.adapterBytes;
+        }
+
+        private ServerLimits limits() {
+            return new ServerLimits(
+                    maxRows,
+                    cacheBytes,
+                    prefixBytes,
+                    maxQueued,
+                    requestTimeout,
+                    maxBodyBytes,
+                    maxChoices,
+                    maxTokens,
+                    adapterBytes);
+        }
     }
 }

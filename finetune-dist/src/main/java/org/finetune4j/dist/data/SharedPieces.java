@@ -11,8 +11,12 @@ import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntFunction;
+import org.finetune4j.Reasons;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Pieces of data in a file of one host: the rank that needs one first makes it, the others find it. The file begins with where its
@@ -33,6 +37,9 @@ final class SharedPieces implements IntFunction<int[][]>, AutoCloseable {
     /** Mapped memory has at most 2^31 bytes. */
     static final int MOST = (1 << 28) - 1;
 
+    private static final Logger LOG = LoggerFactory.getLogger(SharedPieces.class);
+
+    private final AtomicBoolean told = new AtomicBoolean();
     private final IntFunction<int[][]> make;
     private final RandomAccessFile file;
     private final MappedByteBuffer places;
@@ -53,15 +60,27 @@ final class SharedPieces implements IntFunction<int[][]>, AutoCloseable {
         while (true) {
             long place = (long) NUMBERS.getVolatile(places, at);
             if (place > 0) {
-                return read(place).orElseGet(() -> make.apply(index));
+                return read(place).orElseGet(() -> madeAlone(index, "one cannot be read from the host's file"));
             }
             if (place == NOBODY && NUMBERS.compareAndSet(places, at, NOBODY, IN_WORK)) {
                 return made(index, at);
             }
             if (System.nanoTime() - began > PATIENCE_NANOS) {
-                return make.apply(index);
+                return madeAlone(index, "another rank has not made one for 30 seconds");
             }
             LockSupport.parkNanos(GLANCE_NANOS);
+        }
+    }
+
+    private int[][] madeAlone(int index, String why) {
+        tell(why);
+        return make.apply(index);
+    }
+
+    /** What it costs is the time that sharing saves: said once. */
+    private void tell(String why) {
+        if (told.compareAndSet(false, true)) {
+            LOG.warn("this rank makes pieces of the data by itself: {}", why);
         }
     }
 
@@ -97,6 +116,7 @@ final class SharedPieces implements IntFunction<int[][]>, AutoCloseable {
             }
             return place;
         } catch (IOException e) {
+            tell("the host's file cannot be written: " + Reasons.of(e));
             return NOBODY;
         }
     }

@@ -65,11 +65,6 @@ public record Boft(int blockSize, int blocks, int factors, double dropout, boole
     }
 
     @Override
-    public String method() {
-        return "boft";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -77,11 +77,6 @@ public record C3a(int blockSize, Start start, Map<String, Integer> blockSizePatt
     }
 
     @Override
-    public String method() {
-        return "c3a";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -82,11 +82,6 @@ public record Delora(
     }
 
     @Override
-    public String method() {
-        return "delora";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

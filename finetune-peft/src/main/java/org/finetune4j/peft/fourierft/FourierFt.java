@@ -65,11 +65,6 @@ public record FourierFt(
     }
 
     @Override
-    public String method() {
-        return "fourierft";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

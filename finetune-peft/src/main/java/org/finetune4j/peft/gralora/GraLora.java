@@ -60,11 +60,6 @@ public record GraLora(
     }
 
     @Override
-    public String method() {
-        return "gralora";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

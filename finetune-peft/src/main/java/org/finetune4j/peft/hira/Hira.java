@@ -84,11 +84,6 @@ public record Hira(int rank, double dropout, Start start, Map<String, Integer> r
     }
 
     @Override
-    public String method() {
-        return "hira";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -32,11 +32,6 @@ public record Hra(int rank, boolean orthogonal, boolean neutral, ModuleSelection
     }
 
     @Override
-    public String method() {
-        return "hra";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -63,11 +63,6 @@ public record Ia3(ModuleSelection modules, @Nullable TargetModules feedForward, 
     }
 
     @Override
-    public String method() {
-        return "ia3";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

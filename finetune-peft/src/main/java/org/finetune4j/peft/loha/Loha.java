@@ -27,11 +27,6 @@ public record Loha(LycorisConfig shared, boolean neutral) implements LinearStrat
     }
 
     @Override
-    public String method() {
-        return "loha";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

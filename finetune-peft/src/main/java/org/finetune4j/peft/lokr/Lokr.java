@@ -71,11 +71,6 @@ public record Lokr(
     }
 
     @Override
-    public String method() {
-        return "lokr";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -68,11 +68,6 @@ public record Miss(int rank, int miniRank, double dropout, Form form, ModuleSele
     }
 
     @Override
-    public String method() {
-        return "miss";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

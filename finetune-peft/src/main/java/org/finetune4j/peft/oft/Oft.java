@@ -77,11 +77,6 @@ public record Oft(
     }
 
     @Override
-    public String method() {
-        return "oft";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -76,11 +76,6 @@ public record RandLora(
     }
 
     @Override
-    public String method() {
-        return "randlora";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -69,11 +69,6 @@ public record Road(Variant variant, int groupSize, boolean neutral, ModuleSelect
     }
 
     @Override
-    public String method() {
-        return "road";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

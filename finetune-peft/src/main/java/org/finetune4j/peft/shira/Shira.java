@@ -37,11 +37,6 @@ public record Shira(int rank, @Nullable Integer seed, boolean neutral, ModuleSel
     }
 
     @Override
-    public String method() {
-        return "shira";
-    }
-
-    @Override
     public DeltaKind deltaKind() {
         return DeltaKind.SPECIFICATION;
     }

@@ -60,11 +60,6 @@ public record VbLora(
     }
 
     @Override
-    public String method() {
-        return "vblora";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }

@@ -55,11 +55,6 @@ public record Vera(
     }
 
     @Override
-    public String method() {
-        return "vera";
-    }
-
-    @Override
     public String peftType() {
         return PEFT_TYPE;
     }
