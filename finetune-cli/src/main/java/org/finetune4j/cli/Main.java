@@ -63,7 +63,9 @@ public final class Main {
     private static String usageProblem(ParameterException exception) {
         if (!(exception instanceof UnmatchedArgumentException unmatched)
                 || unmatched.getUnmatched().isEmpty()) {
-            return Reasons.oneLine(String.valueOf(exception.getMessage()));
+            return Reasons.oneLine(String.valueOf(exception.getMessage()))
+                    .replaceFirst(" is not an? (long|int)$", " is no whole number, or none of a usable size")
+                    .replaceFirst(" is not an? (double|float)$", " is no number");
         }
         String given = unmatched.getUnmatched().get(0);
         CommandSpec spec = unmatched.getCommandLine().getCommandSpec();

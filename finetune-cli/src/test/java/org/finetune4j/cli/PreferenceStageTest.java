@@ -147,6 +147,7 @@ class PreferenceStageTest {
                 "stage=orpo precompute_ref_log_probs=true | 'precompute_ref_log_probs'",
                 "stage=cpo loss_type=robust              | 'loss_type'",
                 "stage=kto                               | learns from single answers",
+                "stage=dpo loss_type=aot use_weighting=true | 'use_weighting'",
                 "stage=dpo max_length=3                  | max_length is 3"
             })
     void mistakesAreOneLine(String keys, String expected) {
@@ -155,6 +156,16 @@ class PreferenceStageTest {
         assertEquals(1, run.errors().size(), run.toString());
         assertTrue(run.errors().get(0).contains(expected.trim()), run.toString());
         assertTrue(run.errors().get(0).length() < 2000);
+    }
+
+    @Test
+    void aJudgementThatIsNoTruthValueIsNamedWithItsPlace() throws IOException {
+        for (String label : List.of("\"true\"", "1", "[true]")) {
+            Path judged = directory.resolve("judged.jsonl");
+            Files.writeString(judged, "{\"prompt\": \"Who?\", \"completion\": \" Tom\", \"label\": " + label + "}\n");
+            CommandRun run = train("stage=kto", "train_file=" + judged);
+            assertRefused(run, "judged.jsonl:1: 'label' must be true or false, got ");
+        }
     }
 
     @Test

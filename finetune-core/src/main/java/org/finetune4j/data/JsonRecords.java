@@ -72,11 +72,15 @@ final class JsonRecords {
         } catch (JsonProcessingException e) {
             String column =
                     e.getLocation() == null ? "" : " (column " + e.getLocation().getColumnNr() + ")";
-            throw new UserErrorException(
-                    location + ": not valid JSON: " + Reasons.oneLine(e.getOriginalMessage()) + column, e);
+            throw new UserErrorException(location + ": not valid JSON: " + reason(e) + column, e);
         } catch (IOException e) {
             throw new UserErrorException(location + ": " + Reasons.of(e), e);
         }
+    }
+
+    /** What the parser found wrong, without its advice to programmers. */
+    private static String reason(JsonProcessingException e) {
+        return Reasons.oneLine(e.getOriginalMessage()).replaceFirst(": enable `.*", ": JSON has no such value");
     }
 
     /** An object is a record; a list of objects is a conversation whose messages have no name. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.RecordFields;
 
 /**
  * What KTO learns from: an answer and whether it is good, {@code label} (TRL) or {@code kto_tag} (LLaMA-Factory). The
@@ -49,13 +50,15 @@ public final class UnpairedPreferenceFormat implements RecordFormat {
 
     @Override
     public Example parse(JsonNode record) {
-        JsonNode label = record.has("kto_tag") ? record.path("kto_tag") : record.path("label");
+        String key = record.has("kto_tag") ? "kto_tag" : "label";
+        JsonNode label = record.path(key);
         if (!label.isBoolean()) {
             throw new UserErrorException(
                     label.isMissingNode()
                             ? "the record has no 'label' (true for a good answer)"
-                            : "'label' must be true or false, got "
-                                    + label.getNodeType().name().toLowerCase(Locale.ROOT));
+                            : "'" + key + "' must be true or false, got "
+                                    + label.getNodeType().name().toLowerCase(Locale.ROOT) + " "
+                                    + RecordFields.shortened(label.toString()));
         }
         return new UnpairedPreference(example(record), label.booleanValue());
     }

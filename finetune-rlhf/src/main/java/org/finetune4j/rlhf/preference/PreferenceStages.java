@@ -4,6 +4,7 @@ import java.util.List;
 import org.finetune4j.Settings;
 import org.finetune4j.rlhf.preference.PairObjective.Likelihood;
 import org.finetune4j.rlhf.preference.PairObjective.Term;
+import org.finetune4j.rlhf.preference.loss.AotLoss;
 import org.finetune4j.rlhf.preference.loss.ApoZeroUnpairedLoss;
 import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
 import org.finetune4j.rlhf.preference.loss.KtoLoss;
@@ -42,6 +43,10 @@ public final class PreferenceStages {
                     : PairObjective.withoutReference(terms, likelihood);
             double tailWeight = own.number("ld_alpha", 1, 0, 1);
             if (own.flag("use_weighting", false)) {
+                if (terms.stream().anyMatch(term -> term.loss() instanceof AotLoss)) {
+                    throw settings.invalid(
+                            "use_weighting", "false with loss_type aot, which has no single pairs to weigh");
+                }
                 objective = objective.weightedByLikeliness();
             }
             SampleLayout layout = own.layout(referenced);

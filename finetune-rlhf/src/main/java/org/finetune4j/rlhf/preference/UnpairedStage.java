@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.data.RecordFields;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.Example;
@@ -53,6 +54,26 @@ public final class UnpairedStage extends PreferenceStage {
     @Override
     public String records() {
         return "single answers that were found good or bad";
+    }
+
+    /** Where a judgement is something else than true or false, records look like answers that nobody judged: its key is named. */
+    @Override
+    public void require(ExampleDataset examples) {
+        if (!kinds().containsAll(examples.kinds())) {
+            for (int i = 0; i < examples.size(); i++) {
+                for (String key : List.of("label", "kto_tag")) {
+                    Object judged = examples.fields(i).get(key);
+                    if (judged != null && !(judged instanceof Boolean)) {
+                        throw new UserErrorException(examples.location(i) + ": '" + key
+                                + "' must be true or false, got "
+                                + (judged instanceof String text
+                                        ? "the text '" + RecordFields.shortened(text) + "'"
+                                        : RecordFields.shortened(judged.toString())));
+                    }
+                }
+            }
+        }
+        super.require(examples);
     }
 
     @Override
