@@ -124,7 +124,8 @@ final class BlockAttention implements AutoCloseable {
         }
 
         private Tensor block(long number, Part part) {
-            return all.select(0, number).narrow(0, part.from, part.count);
+            Tensor ofAll = all.select(0, number);
+            return part.count == sizes.matrices() ? ofAll : ofAll.narrow(0, part.from, part.count);
         }
     }
 
@@ -137,7 +138,8 @@ final class BlockAttention implements AutoCloseable {
     private record Part(long from, long count) {
 
         private Tensor of(Tensor keys, long visible) {
-            return keys.narrow(0, from, count).narrow(1, 0, visible);
+            Tensor own = count == keys.size(0) ? keys : keys.narrow(0, from, count);
+            return visible == keys.size(1) ? own : own.narrow(1, 0, visible);
         }
     }
 
@@ -278,14 +280,19 @@ final class BlockAttention implements AutoCloseable {
 
     private Tensor matrix(Tensor flat, Part part, long visible) {
         long rows = sizes.group * sizes.block();
-        return flat.narrow(0, 0, part.count * rows * visible).view(part.count, rows, visible);
+        long count = part.count * rows * visible;
+        return (count == flat.size(0) ? flat : flat.narrow(0, 0, count)).view(part.count, rows, visible);
     }
 
-    /** [count, group * block, visible] */
-    private Tensor probabilities(Part part, long block, long visible) {
+    /**
+     * [count, group * block, visible]
+     *
+     * @param asking [count, group * block, headDim], the block's queries
+     * @param seen [count, visible, headDim], the keys that it sees
+     */
+    private Tensor probabilities(Part part, long block, long visible, Tensor asking, Tensor seen) {
         Tensor made = matrix(scores, part, visible);
-        OutVariants.addProducts(
-                made, 0, queries.block(block, part), part.of(keys, visible).transpose(1, 2), scale);
+        OutVariants.addProducts(made, 0, asking, seen.transpose(1, 2), scale);
         if (causal) {
             made.view(part.count * sizes.group, sizes.block(), visible)
                     .narrow(2, visible - sizes.block(), sizes.block())
@@ -304,8 +311,10 @@ final class BlockAttention implements AutoCloseable {
 
     /** Sets {@link #attended}. */
     void forward() {
-        each((part, block, visible) -> OutVariants.addProducts(
-                attended.block(block, part), 0, probabilities(part, block, visible), part.of(values, visible), 1));
+        each((part, block, visible) -> {
+            Tensor made = probabilities(part, block, visible, queries.block(block, part), part.of(keys, visible));
+            OutVariants.addProducts(attended.block(block, part), 0, made, part.of(values, visible), 1);
+        });
     }
 
     /** Makes {@link #ofQueries}, {@link #ofKeys} and {@link #ofValues}. */
@@ -315,16 +324,17 @@ final class BlockAttention implements AutoCloseable {
         Tensor towardsValues = keysOrValues().zeroInPlace();
         Tensor towardsScores = scoresOfABlock();
         each((part, block, visible) -> {
-            Tensor made = probabilities(part, block, visible);
+            Tensor asking = queries.block(block, part);
+            Tensor seen = part.of(keys, visible);
+            Tensor made = probabilities(part, block, visible, asking, seen);
             Tensor arrived = attended.block(block, part); // [count, group * block, headDim]
             Tensor ofScores = matrix(towardsScores, part, visible); // [count, group * block, visible]
             OutVariants.addProducts(part.of(towardsValues, visible), 1, made.transpose(1, 2), arrived, 1);
             OutVariants.addProducts(
                     ofScores, 0, arrived, part.of(values, visible).transpose(1, 2), 1);
             OutVariants.softmaxBackwardInPlace(ofScores, made);
-            OutVariants.addProducts(towardsQueries.block(block, part), 0, ofScores, part.of(keys, visible), scale);
-            OutVariants.addProducts(
-                    part.of(towardsKeys, visible), 1, ofScores.transpose(1, 2), queries.block(block, part), scale);
+            OutVariants.addProducts(towardsQueries.block(block, part), 0, ofScores, seen, scale);
+            OutVariants.addProducts(part.of(towardsKeys, visible), 1, ofScores.transpose(1, 2), asking, scale);
         });
         ofQueries = towardsQueries;
         ofKeys = towardsKeys;
