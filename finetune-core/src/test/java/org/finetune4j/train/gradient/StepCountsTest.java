@@ -28,10 +28,11 @@ import org.junit.jupiter.api.Test;
  */
 class StepCountsTest {
 
-    private static final String CONFIG = "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 64,"
-            + " \"intermediate_size\": 128, \"num_hidden_layers\": %d, \"num_attention_heads\": 4, \"num_key_value_heads\": 2,"
-            + " \"vocab_size\": 100, \"max_position_embeddings\": 256, \"rms_norm_eps\": 1e-5, \"tie_word_embeddings\": true,"
-            + " \"hidden_act\": \"silu\"}";
+    private static final String CONFIG =
+            "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_size\": 64,"
+                    + " \"intermediate_size\": 128, \"num_hidden_layers\": %d, \"num_attention_heads\": 4, \"num_key_value_heads\": 2,"
+                    + " \"vocab_size\": 100, \"max_position_embeddings\": 256, \"rms_norm_eps\": 1e-5, \"tie_word_embeddings\": true,"
+                    + " \"hidden_act\": \"silu\"}";
 
     private static final int BATCH = 2;
     private static final int LENGTH = 128; // two blocks of attention
@@ -42,7 +43,8 @@ class StepCountsTest {
     /** Of every block two forwards, and five backwards. */
     private static final int PRODUCTS_OF_ATTENTION = 14;
 
-    private static final Set<String> NEW_MEMORY = Set.of("empty", "empty_like", "empty_strided", "zeros", "full", "clone");
+    private static final Set<String> NEW_MEMORY =
+            Set.of("empty", "empty_like", "empty_strided", "zeros", "full", "clone");
 
     private Model few;
     private Model many;
