@@ -22,6 +22,11 @@ final class GeneratedText {
         this.listener = listener;
     }
 
+    /** Says what the text goes on from. */
+    void follow(int[] prompt) {
+        decoder.follow(prompt);
+    }
+
     /** Takes the next token; true when a stop string is complete. */
     boolean push(int token) {
         if (!stopTokens.contains(token)) {

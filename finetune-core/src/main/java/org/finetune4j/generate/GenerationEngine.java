@@ -220,6 +220,9 @@ public final class GenerationEngine implements AutoCloseable {
                 ? new GeneratedText(
                         model.tokenizer(), options.stopStrings(), stops, piece -> listener.onText(answer, piece))
                 : null;
+        if (text != null && request.continues()) {
+            text.follow(request.prompt());
+        }
         return new RunningSequence(
                 answer,
                 options,

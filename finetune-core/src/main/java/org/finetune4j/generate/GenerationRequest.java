@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param sharing requests whose values are equal may begin with keys and values that another one computed, where the engine's limits let it
  *     keep some; the adapter must be part of what is compared, and so must be who must not find out what others asked: an answer that
  *     comes sooner says that somebody asked the like before. Null: with nobody
+ * @param continues whether an answer's text goes on from the prompt's, so that both together are one text; else it is decoded by itself,
+ *     and tokenizers that leave out the space a text begins with do so
  * @param listener is told of tokens and texts as they come
  */
 public record GenerationRequest(
@@ -22,6 +24,7 @@ public record GenerationRequest(
         long firstStream,
         @Nullable RowAdapters adapters,
         @Nullable Object sharing,
+        boolean continues,
         GenerationListener listener) {
 
     /**
@@ -32,6 +35,7 @@ public record GenerationRequest(
      * @param firstStream the number of the first answer among all that have one seed
      * @param adapters which adapter the answers use, said for one row; or null for what the model has
      * @param sharing what requests that may share keys and values have in common, or null
+     * @param continues whether an answer's text goes on from the prompt's
      * @param listener is told of tokens and texts as they come
      */
     public GenerationRequest {
@@ -46,7 +50,7 @@ public record GenerationRequest(
      * @return the request
      */
     public static GenerationRequest of(int[] prompt, GenerationOptions options) {
-        return new GenerationRequest(prompt, options, 0, null, null, GenerationListener.NONE);
+        return new GenerationRequest(prompt, options, 0, null, null, false, GenerationListener.NONE);
     }
 
     /**
@@ -56,7 +60,7 @@ public record GenerationRequest(
      * @return the request
      */
     public GenerationRequest withFirstStream(long number) {
-        return new GenerationRequest(prompt, options, number, adapters, sharing, listener);
+        return new GenerationRequest(prompt, options, number, adapters, sharing, continues, listener);
     }
 
     /**
@@ -66,7 +70,7 @@ public record GenerationRequest(
      * @return the request
      */
     public GenerationRequest withAdapters(RowAdapters newAdapters) {
-        return new GenerationRequest(prompt, options, firstStream, newAdapters, null, listener);
+        return new GenerationRequest(prompt, options, firstStream, newAdapters, null, continues, listener);
     }
 
     /**
@@ -76,7 +80,7 @@ public record GenerationRequest(
      * @return the request
      */
     public GenerationRequest withListener(GenerationListener newListener) {
-        return new GenerationRequest(prompt, options, firstStream, adapters, sharing, newListener);
+        return new GenerationRequest(prompt, options, firstStream, adapters, sharing, continues, newListener);
     }
 
     /**
@@ -86,6 +90,15 @@ public record GenerationRequest(
      * @return the request
      */
     public GenerationRequest withSharing(Object common) {
-        return new GenerationRequest(prompt, options, firstStream, adapters, common, listener);
+        return new GenerationRequest(prompt, options, firstStream, adapters, common, continues, listener);
+    }
+
+    /**
+     * The same request, whose answers' texts go on from the prompt's.
+     *
+     * @return the request
+     */
+    public GenerationRequest continuing() {
+        return new GenerationRequest(prompt, options, firstStream, adapters, sharing, true, listener);
     }
 }

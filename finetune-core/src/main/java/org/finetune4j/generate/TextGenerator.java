@@ -264,7 +264,7 @@ public final class TextGenerator {
             for (int prompt = 0; prompt < prompts.size(); prompt++) {
                 int first = prompt * copies;
                 GenerationRequest request = new GenerationRequest(
-                        prompts.get(prompt), complete, first, null, null, numbered(listener, first));
+                        prompts.get(prompt), complete, first, null, null, false, numbered(listener, first));
                 handles.add(engine.submit(request, choice(prompt, prompts.size()), null));
             }
             List<Rollout> rollouts = engine.finish(handles);

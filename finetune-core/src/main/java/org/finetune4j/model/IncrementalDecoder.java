@@ -13,6 +13,9 @@ public final class IncrementalDecoder {
 
     private static final char REPLACEMENT = '\uFFFD';
 
+    /** A character has four bytes at most, each a token of its own where need be. */
+    private static final int BEFORE = 4;
+
     private final Tokenizer tokenizer;
     private final boolean skipSpecialTokens;
 
@@ -25,6 +28,24 @@ public final class IncrementalDecoder {
     IncrementalDecoder(Tokenizer tokenizer, boolean skipSpecialTokens) {
         this.tokenizer = tokenizer;
         this.skipSpecialTokens = skipSpecialTokens;
+    }
+
+    /**
+     * Says what stands before the first token, which is then read after it: tokenizers that leave out the space a text begins with
+     * would leave it out in the middle of this one. Where it ends inside of a character, the tokens to come are read by themselves.
+     *
+     * @param ids of the text before, whose last few count
+     */
+    public void follow(int[] ids) {
+        windowLength = Math.min(ids.length, BEFORE);
+        System.arraycopy(ids, ids.length - windowLength, window, 0, windowLength);
+        emittedTokens = windowLength;
+        emittedText = decode(0, windowLength);
+        if (emittedText.isEmpty() || emittedText.charAt(emittedText.length() - 1) == REPLACEMENT) {
+            windowLength = 0;
+            emittedTokens = 0;
+            emittedText = "";
+        }
     }
 
     /**

@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import net.jqwik.api.Assume;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -65,6 +67,25 @@ class IncrementalDecoderTest {
             int[] ids = tokenizer.encode(text, true);
             assertEquals(tokenizer.decode(ids, true), String.join("", pieces(tokenizer, ids, true)));
             assertEquals(tokenizer.decode(ids, false), String.join("", pieces(tokenizer, ids, false)));
+        }
+    }
+
+    @Property(tries = 100)
+    void whatFollowsATextIsReadAfterIt(@ForAll String before, @ForAll String after) {
+        for (Tokenizer tokenizer : List.of(gpt2, llama2)) {
+            int[] ids = tokenizer.encode(before + " and" + after, true);
+            int length = tokenizer.encode(before + " and", true).length;
+            Assume.that(length < ids.length);
+            String all = tokenizer.decode(ids, true);
+            String first = tokenizer.decode(Arrays.copyOf(ids, length), true);
+            Assume.that(all.startsWith(first));
+            IncrementalDecoder decoder = tokenizer.incrementalDecoder(true);
+            decoder.follow(Arrays.copyOf(ids, length));
+            StringBuilder text = new StringBuilder();
+            for (int i = length; i < ids.length; i++) {
+                text.append(decoder.push(ids[i]));
+            }
+            assertEquals(all.substring(first.length()), text + decoder.finish());
         }
     }
 

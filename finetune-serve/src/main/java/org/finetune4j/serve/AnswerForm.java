@@ -17,6 +17,9 @@ interface AnswerForm {
     /** What {@code object} says of a piece of a stream. */
     String pieceObject();
 
+    /** Whether prompt and answer are one text. */
+    boolean continuesPrompt();
+
     /** Whether the text is held back to its end, since only then it is known what it is. */
     boolean isHeldBack();
 

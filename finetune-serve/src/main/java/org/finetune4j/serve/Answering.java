@@ -125,7 +125,8 @@ final class Answering {
         int first = 0;
         for (int[] prompt : request.prompts()) {
             GenerationListener listener = stream == null ? GenerationListener.NONE : stream.listener(first);
-            requests.add(new GenerationRequest(prompt, request.options(), 0, rows, sharing, listener));
+            requests.add(new GenerationRequest(
+                    prompt, request.options(), 0, rows, sharing, request.form().continuesPrompt(), listener));
             first += request.options().numReturnSequences();
         }
         return requests;

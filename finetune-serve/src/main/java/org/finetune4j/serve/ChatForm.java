@@ -32,6 +32,11 @@ record ChatForm(TokenText tokens, @Nullable ToolCalls calls) implements AnswerFo
     }
 
     @Override
+    public boolean continuesPrompt() {
+        return false;
+    }
+
+    @Override
     public boolean isHeldBack() {
         return calls != null;
     }

@@ -25,6 +25,11 @@ record TextForm(TokenText tokens) implements AnswerForm {
     }
 
     @Override
+    public boolean continuesPrompt() {
+        return true;
+    }
+
+    @Override
     public boolean isHeldBack() {
         return false;
     }
