@@ -218,7 +218,13 @@ class PrefixSharingTest {
         int[] prompt = text(40, 6);
         GenerationRequest one = request(prompt, 6, 1);
         GenerationRequest several = new GenerationRequest(
-                        prompt, one.options().toBuilder().numReturnSequences(3).build(), 0, null, null, false, one.listener())
+                        prompt,
+                        one.options().toBuilder().numReturnSequences(3).build(),
+                        0,
+                        null,
+                        null,
+                        false,
+                        one.listener())
                 .withSharing("everybody");
         try (GenerationEngine engine = GenerationEngine.of(llama, sharing(1 << 20))) {
             engine.generate(List.of(one));
