@@ -39,12 +39,37 @@ public final class OutVariants {
      * @param scale factor of the product
      */
     public static void addProduct(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
+        if (isLineOfWider(destination) || isLineOfWider(left) || isLineOfWider(right)) {
+            // oneDNN takes the numbers that follow each other in memory for such a line.
+            try (TensorScope scope = TensorScope.open()) {
+                Tensor dense = isLineOfWider(destination) ? destination.contiguous() : destination;
+                addDense(
+                        dense,
+                        beta,
+                        isLineOfWider(left) ? left.contiguous() : left,
+                        isLineOfWider(right) ? right.contiguous() : right,
+                        scale);
+                if (dense != destination) {
+                    destination.copyInPlace(dense);
+                }
+            }
+        } else {
+            addDense(destination, beta, left, right, scale);
+        }
+    }
+
+    private static void addDense(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
         try (Scalar ofDestination = new Scalar(beta);
                 Scalar ofProduct = new Scalar(scale)) {
             destination.handle().addmm_(left.handle(), right.handle(), ofDestination, ofProduct);
         } catch (RuntimeException e) {
             throw TensorException.of("addProduct", e, destination, left, right);
         }
+    }
+
+    /** Whether it is one column, or one row, whose numbers lie apart. */
+    private static boolean isLineOfWider(Tensor matrix) {
+        return (matrix.size(0) == 1 || matrix.size(1) == 1) && !matrix.isContiguous();
     }
 
     /**

@@ -32,6 +32,34 @@ class MatrixProductsTest {
         }
     }
 
+    /** LoRA of rank 1 multiplies by one column of what all its layers share, and writes to one. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aColumnOfAWiderMatrixIsMultipliedAsTheColumnItIs(boolean recurring) {
+        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring);
+                Autograd.Mode off = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Torch.seed(7);
+            Tensor left = uniform(512, 96);
+            Tensor column = uniform(96, 3).narrow(1, 1, 1);
+            Tensor destination = uniform(512, 3).narrow(1, 2, 1);
+            Tensor expected = destination.to(DType.FLOAT64).add(left.to(DType.FLOAT64).matmul(column.to(DType.FLOAT64)));
+            OutVariants.addProduct(destination, 1, left, column, 1);
+            double error = destination.to(DType.FLOAT64).sub(expected).abs().max().item();
+            assertTrue(error < 1e-5 * expected.abs().max().item(), "error " + error);
+            Tensor row = uniform(1, 96);
+            Tensor product = row.to(DType.FLOAT64)
+                    .add(destination.transpose(0, 1).to(DType.FLOAT64).matmul(left.to(DType.FLOAT64)));
+            OutVariants.addProduct(row, 1, destination.transpose(0, 1), left, 1);
+            double errorOfRow = row.to(DType.FLOAT64).sub(product).abs().max().item();
+            assertTrue(errorOfRow < 1e-5 * product.abs().max().item(), "error " + errorOfRow);
+        }
+    }
+
+    private static Tensor uniform(long rows, long columns) {
+        return Tensors.zeros(DType.FLOAT32, Device.CPU, rows, columns).uniformInPlace(-1, 1);
+    }
+
     /** Recursion and other threads must not leave a process with another precision than it had. */
     @Test
     void theLastGuardLeavesThePrecisionThatTheFirstOneFound() {
