@@ -150,6 +150,10 @@ final class StepRunner {
         return inBackward != null && inBackward.hasMoved();
     }
 
+    private boolean recurs(StepBatch batch) {
+        return commonLength.isPresent() && batch.batch().sequenceLength() == commonLength.getAsInt();
+    }
+
     /** Where routers have sent tokens since this was last asked for; empty for a model that has none. */
     Optional<ExpertLoad> expertLoad(long step) {
         return Optional.ofNullable(experts).map(watch -> watch.report(step));
@@ -158,11 +162,13 @@ final class StepRunner {
     /** This rank's, each normalised by what the whole step counts. */
     private List<Pass> passes(StepBatches step, Map<Objective, Long> counts) {
         List<Pass> passes = new ArrayList<>();
+        boolean allRecur = step.batches().stream().allMatch(this::recurs);
         for (Share.Turn turn :
                 Share.of(step, membership.dataRank(), membership.dataRanks()).turns()) {
             StepBatch part = turn.part();
             double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
-            boolean recurring = commonLength.isPresent() && part.batch().sequenceLength() == commonLength.getAsInt();
+            // Ranks that are threads of one process wait for each other in their passes: they choose alike who multiplies.
+            boolean recurring = membership.ranks() > 1 ? allRecur : recurs(part);
             passes.add(new Pass(model.network(), turn, scale, recurring, membership::sum));
         }
         return passes;
