@@ -5,6 +5,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
@@ -29,10 +30,12 @@ final class TemporaryDirectory {
 
     static Path create(Path parent, String prefix) throws IOException {
         Path directory = Files.createTempDirectory(Files.createDirectories(parent), prefix);
-        FileChannel channel =
-                FileChannel.open(directory.resolve(LOCK), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        // Others take a file of that name that nobody has locked for an abandoned one: it is locked before it has the name.
+        Path unnamed = directory.resolve(LOCK + ".new");
+        FileChannel channel = FileChannel.open(unnamed, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
         HELD.put(key(directory), channel);
         lock(channel);
+        Files.move(unnamed, directory.resolve(LOCK), StandardCopyOption.ATOMIC_MOVE);
         return directory;
     }
 

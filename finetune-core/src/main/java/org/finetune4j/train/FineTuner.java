@@ -450,7 +450,7 @@ public final class FineTuner {
             });
             membership = group.join(model, attached, arguments);
             Trainer prepared =
-                    new Trainer(run(data, attached).withListeners(told).withMembership(membership));
+                    new Trainer(run(data, attached, membership).withListeners(told));
             warnings.forEach(prepared::warn);
             samples.notes(note -> say("data: " + note));
             if (context != null) {
@@ -477,7 +477,7 @@ public final class FineTuner {
      * @throws UserErrorException when nothing is held out, or data, settings and model do not fit together
      */
     public EvaluationMetrics evaluate(AttachedStrategy attached) {
-        RunConfiguration run = run(samples.parts(arguments.seed(), strategy.tasks()), attached);
+        RunConfiguration run = run(samples.parts(arguments.seed(), strategy.tasks()), attached, Membership.ALONE);
         Evaluation measuring = run.evaluation();
         if (measuring == null) {
             throw new UserErrorException("nothing is held out to measure on");
@@ -500,16 +500,26 @@ public final class FineTuner {
         }
     }
 
-    private RunConfiguration run(@Nullable Parts data, AttachedStrategy attached) {
+    private RunConfiguration run(@Nullable Parts data, AttachedStrategy attached, Membership membership) {
         TrainingDataset heldOut = data == null ? null : data.evaluation();
+        Objective bound = bound(attached, membership);
         RunConfiguration run = steps == null && data != null
-                ? RunConfiguration.over(model, attached, objective(), arguments, data.train(), heldOut, collator())
+                ? RunConfiguration.overBound(model, attached, bound, arguments, data.train(), heldOut, collator())
                 : RunConfiguration.of(model, attached, arguments, Objects.requireNonNull(steps, "steps"))
-                        .withHeldOut(heldOut, collator(), objective().on(model, attached));
+                        .withHeldOut(heldOut, collator(), bound);
         return (evaluation == null ? run : run.withEvaluation(evaluation))
                 .withDescription(description())
                 .withResidencies(residencies)
+                .withMembership(membership)
                 .withPreview(GeneratedPreview.of(model, heldOut, previews, PREVIEW_TOKENS));
+    }
+
+    /** What the objective asks the model before the run, all ranks ask together: each may have a part of it only. */
+    private Objective bound(AttachedStrategy attached, Membership membership) {
+        try (CausalLM.Residence own = model.with(residencies);
+                CausalLM.Residence ofGroup = model.with(membership.residencies())) {
+            return objective().on(model, attached, membership);
+        }
     }
 
     /** The method with initial values of the arguments' seed. */

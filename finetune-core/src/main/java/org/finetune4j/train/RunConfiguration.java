@@ -105,7 +105,19 @@ public record RunConfiguration(
             Collator collator) {
         Objects.requireNonNull(dataset, "dataset");
         Objects.requireNonNull(collator, "collator");
-        Objective bound = objective.on(model, strategy);
+        Objective bound = objective.on(model, strategy, Membership.ALONE);
+        return overBound(model, strategy, bound, arguments, dataset, heldOut, collator);
+    }
+
+    /** A run over a dataset by an objective that knows the model. */
+    static RunConfiguration overBound(
+            CausalLM model,
+            AttachedStrategy strategy,
+            Objective bound,
+            TrainingArguments arguments,
+            TrainingDataset dataset,
+            @Nullable TrainingDataset heldOut,
+            Collator collator) {
         return of(model, strategy, arguments, setup -> new DatasetSteps(dataset, bound, collator, arguments))
                 .withHeldOut(heldOut, collator, bound);
     }

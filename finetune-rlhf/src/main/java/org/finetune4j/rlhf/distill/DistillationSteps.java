@@ -3,6 +3,7 @@ package org.finetune4j.rlhf.distill;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.train.DatasetSteps;
+import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.objective.Objective;
 import org.finetune4j.train.steps.StepSetup;
 import org.finetune4j.train.steps.StepSource;
@@ -28,7 +29,8 @@ record DistillationSteps(
     @Override
     public StepSource open(StepSetup setup) {
         try {
-            Objective bound = objective.on(setup.model(), setup.strategy());
+            // What is kept in files was asked for by all ranks together, before the run.
+            Objective bound = objective.on(setup.model(), setup.strategy(), Membership.ALONE);
             StepSource records = new DatasetSteps(samples, bound, Collator.of(setup.model()), setup.arguments());
             return new AnsweredSteps(
                     records,

@@ -25,6 +25,7 @@ import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.gradient.ModelTeacher;
 import org.finetune4j.train.gradient.TeacherDistribution.AllWords;
+import org.finetune4j.train.group.Membership;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -77,23 +78,32 @@ final class TopLogits implements AutoCloseable {
      * @param part of the data, which names the file
      * @param named the teacher that the user names, or an empty text where none is
      * @param teacher opens it, which only happens where there is no file
+     * @param membership of the group, whose first rank asks and writes for all
      * @throws UserErrorException when the file is of other samples, another temperature or another teacher
      */
     static TopLogits of(
-            TrainingDataset samples, Settings settings, String part, String named, Supplier<CausalLM> teacher) {
+            TrainingDataset samples,
+            Settings settings,
+            String part,
+            String named,
+            Supplier<CausalLM> teacher,
+            Membership membership) {
         Path file = settings.file(part);
         String hash = SampleHash.of(samples);
-        if (!Files.exists(file)) {
-            write(
-                    file,
-                    samples,
-                    settings,
-                    Map.of(
-                            SAMPLES, hash,
-                            TEMPERATURE, String.valueOf(settings.temperature),
-                            TEACHER, named),
-                    teacher.get());
-        }
+        membership.onFirst(others -> {
+            if (!Files.exists(file)) {
+                write(
+                        file,
+                        samples,
+                        settings,
+                        Map.of(
+                                SAMPLES, hash,
+                                TEMPERATURE, String.valueOf(settings.temperature),
+                                TEACHER, named),
+                        teacher.get(),
+                        () -> others.work(settings.directory));
+            }
+        });
         TopLogits read = read(file, settings, hash, named, samples.size());
         LOG.info("what the teacher said about {} samples is read from {}", samples.size(), file);
         return read;
@@ -145,8 +155,14 @@ final class TopLogits implements AutoCloseable {
         }
     }
 
+    /** @param onTheWay is called now and then: who waits for the file sees that it is on its way */
     private static void write(
-            Path file, TrainingDataset samples, Settings settings, Map<String, String> metadata, CausalLM teacher) {
+            Path file,
+            TrainingDataset samples,
+            Settings settings,
+            Map<String, String> metadata,
+            CausalLM teacher,
+            Runnable onTheWay) {
         long[] first = new long[samples.size() + 1];
         for (int i = 0; i < samples.size(); i++) {
             first[i + 1] = first[i] + samples.get(i).labelledTokens();
@@ -181,6 +197,7 @@ final class TopLogits implements AutoCloseable {
                             words.narrow(0, at, count),
                             logprobs.narrow(0, at, count));
                 }
+                onTheWay.run();
             }
             SafetensorsWriter.write(
                     file,
