@@ -59,10 +59,12 @@ class RankRefusalsTest {
                 "2|dp=2|expert_parallel_size=2|give one of them",
                 "4||tensor_parallel_size=3|takes a multiple of 3 ranks, but there are 4",
                 "2|tp=2|optim=adafactor|optim adafactor needs whole weights",
+                "2|tp=2|method=prefix_tuning|prefix tuning is not implemented where every rank has a slice",
             })
     void whatAMeshCannotDoIsRefusedByName(int ranks, String mesh, String setting, String part) {
         if (setting.startsWith("method")) {
-            TrainingFiles.edit(files.config, "r: 4\ntarget_modules", "target_modules");
+            String keys = setting.contains("prefix") ? "r: 4\ntarget_modules: [q_proj, v_proj]\n" : "r: 4\n";
+            TrainingFiles.edit(files.config, keys, "");
         }
         CommandRun.assertRefused(launch(ranks, mesh == null ? "" : mesh, setting), part);
     }

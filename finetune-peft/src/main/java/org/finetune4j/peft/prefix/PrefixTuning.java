@@ -3,6 +3,7 @@ package org.finetune4j.peft.prefix;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.KeyValueCache.KeyValues;
 import org.finetune4j.peft.InitialValues;
@@ -69,6 +70,7 @@ public final class PrefixTuning implements PeftStrategy {
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
+            requireWholeLayers(model);
             PrefixShape shape = PrefixShape.of(model);
             config.madeFor().check(shape.sizes());
             return construction.complete(PromptAdapter.attach(
@@ -78,6 +80,16 @@ public final class PrefixTuning implements PeftStrategy {
                     config.toJson(shape),
                     stored,
                     trainable));
+        }
+    }
+
+    private static void requireWholeLayers(CausalLM model) {
+        boolean divided = model.network().layers().stream()
+                .flatMap(layer -> layer.allParameters().stream())
+                .anyMatch(parameter -> parameter.slice() != null);
+        if (divided) {
+            throw new UserErrorException("prefix tuning is not implemented where every rank has a slice of the layers:"
+                    + " tensor_parallel_size and expert_parallel_size 1, or another method such as lora");
         }
     }
 

@@ -1,0 +1,107 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.finetune4j.Json;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Configurations that ranks once trained otherwise than one process, or never finished. */
+class RanksTrainAsOneProcessTest {
+
+    private static final double TOLERANCE = 1e-5;
+
+    @TempDir
+    private Path directory;
+
+    private TrainingFiles files;
+
+    @BeforeEach
+    void writeFiles() {
+        files = new TrainingFiles(directory);
+        TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
+    }
+
+    private List<JsonNode> steps(Path output, List<String> command, String... settings) throws IOException {
+        List<String> all = new ArrayList<>(command);
+        all.addAll(List.of(files.config.toString(), "output_dir=" + output, "report_to=html"));
+        all.addAll(List.of(settings));
+        CommandRun run = CommandRun.of(all.toArray(String[]::new));
+        assertEquals(0, run.exitCode(), run.toString());
+        return Files.readAllLines(output.resolve("metrics.jsonl")).stream()
+                .map(line -> Json.parse(line, output))
+                .filter(line -> line.has("grad_norm"))
+                .toList();
+    }
+
+    private void requireSame(int ranks, String mesh, String... settings) throws IOException {
+        List<JsonNode> expected = steps(directory.resolve("alone"), List.of("train"), settings);
+        List<String> launch = List.of("launch", "--nproc", "" + ranks, "--local", "--mesh", mesh, "train");
+        List<JsonNode> found = steps(directory.resolve("ranks"), launch, settings);
+        assertFalse(expected.isEmpty(), "steps that were logged");
+        assertEquals(expected.size(), found.size());
+        for (int i = 0; i < expected.size(); i++) {
+            for (String key : List.of("loss", "grad_norm")) {
+                double value = expected.get(i).get(key).asDouble();
+                assertEquals(value, found.get(i).get(key).asDouble(), TOLERANCE * value, key + " of step " + i);
+            }
+        }
+    }
+
+    /** The last row is shorter: where oneDNN multiplies rows of one length, MKL multiplies that one. */
+    @ParameterizedTest
+    @ValueSource(strings = {"pp=2", "dp=2"})
+    void packedRowsOfWhichTheLastIsShorter(String mesh) throws IOException {
+        Path text = directory.resolve("text.txt");
+        TrainingFiles.write(text, "Tom has a dog and lives in Oslo. They eat soup. ".repeat(7));
+        requireSame(
+                2,
+                mesh,
+                "train_file=" + text,
+                "r=1",
+                "target_modules=all-linear",
+                "gradient_accumulation_steps=3",
+                "max_steps=3",
+                "max_length=32",
+                "zero_stage=" + (mesh.startsWith("dp") ? 3 : 0));
+    }
+
+    /** What the model says before it trains is asked for by all ranks together, and written once. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 3})
+    void aReferenceThatIsKeptInAFile(int stage) throws IOException {
+        pairs();
+        requireSame(3, "dp=3", "stage=dpo", "method=full", "zero_stage=" + stage, "max_steps=2");
+    }
+
+    @Test
+    void aReferenceThatStagesOfAPipelineAreAskedFor() throws IOException {
+        pairs();
+        String[] settings = {"stage=dpo", "method=full", "max_steps=2", "gradient_accumulation_steps=2"};
+        requireSame(4, "dp=2,pp=2", settings);
+    }
+
+    /** Every rank makes files of its own in the directory, and takes away what nobody uses any more. */
+    @Test
+    void activationsInFiles() throws IOException {
+        requireSame(4, "dp=4", "gradient_checkpointing=true", "activation_offloading=true", "max_steps=2");
+    }
+
+    private void pairs() {
+        TrainingFiles.write(files.data, """
+                {"prompt": "Where does Tom live?", "chosen": " In Oslo.", "rejected": " In a tree."}
+                {"prompt": "What is the pet of Tom?", "chosen": " A dog.", "rejected": " A cat."}
+                {"prompt": "What does Tom eat?", "chosen": " They eat soup.", "rejected": " A shoe."}
+                """);
+    }
+}
