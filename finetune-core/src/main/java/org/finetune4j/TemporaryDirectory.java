@@ -30,7 +30,8 @@ final class TemporaryDirectory {
 
     static Path create(Path parent, String prefix) throws IOException {
         Path directory = Files.createTempDirectory(Files.createDirectories(parent), prefix);
-        // Others take a file of that name that nobody has locked for an abandoned one: it is locked before it has the name.
+        // Others take a file of that name that nobody has locked for an abandoned one: it is locked before it has the
+        // name.
         Path unnamed = directory.resolve(LOCK + ".new");
         FileChannel channel = FileChannel.open(unnamed, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
         HELD.put(key(directory), channel);

@@ -449,8 +449,7 @@ public final class FineTuner {
                 }
             });
             membership = group.join(model, attached, arguments);
-            Trainer prepared =
-                    new Trainer(run(data, attached, membership).withListeners(told));
+            Trainer prepared = new Trainer(run(data, attached, membership).withListeners(told));
             warnings.forEach(prepared::warn);
             samples.notes(note -> say("data: " + note));
             if (context != null) {

@@ -167,7 +167,8 @@ final class StepRunner {
                 Share.of(step, membership.dataRank(), membership.dataRanks()).turns()) {
             StepBatch part = turn.part();
             double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
-            // Ranks that are threads of one process wait for each other in their passes: they choose alike who multiplies.
+            // Ranks that are threads of one process wait for each other in their passes: they choose alike who
+            // multiplies.
             boolean recurring = membership.ranks() > 1 ? allRecur : recurs(part);
             passes.add(new Pass(model.network(), turn, scale, recurring, membership::sum));
         }

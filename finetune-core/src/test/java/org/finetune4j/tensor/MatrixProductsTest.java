@@ -43,9 +43,11 @@ class MatrixProductsTest {
             Tensor left = uniform(512, 96);
             Tensor column = uniform(96, 3).narrow(1, 1, 1);
             Tensor destination = uniform(512, 3).narrow(1, 2, 1);
-            Tensor expected = destination.to(DType.FLOAT64).add(left.to(DType.FLOAT64).matmul(column.to(DType.FLOAT64)));
+            Tensor expected =
+                    destination.to(DType.FLOAT64).add(left.to(DType.FLOAT64).matmul(column.to(DType.FLOAT64)));
             OutVariants.addProduct(destination, 1, left, column, 1);
-            double error = destination.to(DType.FLOAT64).sub(expected).abs().max().item();
+            double error =
+                    destination.to(DType.FLOAT64).sub(expected).abs().max().item();
             assertTrue(error < 1e-5 * expected.abs().max().item(), "error " + error);
             Tensor row = uniform(1, 96);
             Tensor product = row.to(DType.FLOAT64)
