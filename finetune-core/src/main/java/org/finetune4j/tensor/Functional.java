@@ -24,12 +24,14 @@ public final class Functional {
      * @return [..., out]
      */
     public static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
+        Tensor left = MatrixProducts.multipliable(x);
+        Tensor right = MatrixProducts.multipliable(weight);
         try {
             if (bias == null) {
-                return Tensor.wrap(torch.linear(x.handle(), weight.handle()));
+                return Tensor.wrap(torch.linear(left.handle(), right.handle()));
             }
             try (TensorOptional optionalBias = new TensorOptional(bias.handle())) {
-                return Tensor.wrap(torch.linear(x.handle(), weight.handle(), optionalBias));
+                return Tensor.wrap(torch.linear(left.handle(), right.handle(), optionalBias));
             }
         } catch (RuntimeException e) {
             throw TensorException.of("linear", e, x, weight, bias);
@@ -45,8 +47,10 @@ public final class Functional {
      * @return [rows, out]
      */
     public static Tensor addmm(Tensor bias, Tensor x, Tensor weight) {
+        Tensor left = MatrixProducts.multipliable(x);
+        Tensor right = MatrixProducts.multipliable(weight);
         try {
-            return Tensor.wrap(bias.handle().addmm(x.handle(), weight.handle()));
+            return Tensor.wrap(bias.handle().addmm(left.handle(), right.handle()));
         } catch (RuntimeException e) {
             throw TensorException.of("addmm", e, bias, x, weight);
         }

@@ -87,6 +87,26 @@ public final class MatrixProducts {
         return oneDnnIsBetter;
     }
 
+    /**
+     * A factor that may be multiplied as it lies. Where oneDNN is given one row, or one column, whose numbers lie apart, it takes those
+     * that follow each other in memory: such a factor is copied.
+     *
+     * @param factor of a product
+     * @return the factor, or a copy of it
+     */
+    static Tensor multipliable(Tensor factor) {
+        return isLineOfWider(factor) ? factor.contiguous() : factor;
+    }
+
+    /** Whether it is one row, or columns of one number, that do not follow each other in memory. */
+    static boolean isLineOfWider(Tensor matrix) {
+        if (matrix.dim() == 0) {
+            return false;
+        }
+        long columns = matrix.size(-1);
+        return (columns == 1 || columns == matrix.numel()) && !matrix.isContiguous();
+    }
+
     /** Finds out about this processor; called while libtorch is loaded. */
     static void examine() {
         // A GPU's products would lose precision too.

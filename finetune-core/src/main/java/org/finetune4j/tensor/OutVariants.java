@@ -39,37 +39,26 @@ public final class OutVariants {
      * @param scale factor of the product
      */
     public static void addProduct(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
-        if (isLineOfWider(destination) || isLineOfWider(left) || isLineOfWider(right)) {
-            // oneDNN takes the numbers that follow each other in memory for such a line.
-            try (TensorScope scope = TensorScope.open()) {
-                Tensor dense = isLineOfWider(destination) ? destination.contiguous() : destination;
-                addDense(
-                        dense,
-                        beta,
-                        isLineOfWider(left) ? left.contiguous() : left,
-                        isLineOfWider(right) ? right.contiguous() : right,
-                        scale);
-                if (dense != destination) {
-                    destination.copyInPlace(dense);
-                }
-            }
-        } else {
+        if (!MatrixProducts.isLineOfWider(destination)) {
             addDense(destination, beta, left, right, scale);
+            return;
+        }
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor dense = destination.contiguous();
+            addDense(dense, beta, left, right, scale);
+            destination.copyInPlace(dense);
         }
     }
 
     private static void addDense(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
+        Tensor x = MatrixProducts.multipliable(left);
+        Tensor y = MatrixProducts.multipliable(right);
         try (Scalar ofDestination = new Scalar(beta);
                 Scalar ofProduct = new Scalar(scale)) {
-            destination.handle().addmm_(left.handle(), right.handle(), ofDestination, ofProduct);
+            destination.handle().addmm_(x.handle(), y.handle(), ofDestination, ofProduct);
         } catch (RuntimeException e) {
             throw TensorException.of("addProduct", e, destination, left, right);
         }
-    }
-
-    /** Whether it is one column, or one row, whose numbers lie apart. */
-    private static boolean isLineOfWider(Tensor matrix) {
-        return (matrix.size(0) == 1 || matrix.size(1) == 1) && !matrix.isContiguous();
     }
 
     /**
@@ -99,8 +88,10 @@ public final class OutVariants {
      * @param right [k, n]
      */
     public static void biasedProduct(Tensor destination, Tensor bias, Tensor left, Tensor right) {
+        Tensor x = MatrixProducts.multipliable(left);
+        Tensor y = MatrixProducts.multipliable(right);
         try {
-            torch.addmm_out(destination.handle(), bias.handle(), left.handle(), right.handle());
+            torch.addmm_out(destination.handle(), bias.handle(), x.handle(), y.handle());
         } catch (RuntimeException e) {
             throw TensorException.of("biasedProduct", e, destination, bias, left, right);
         }

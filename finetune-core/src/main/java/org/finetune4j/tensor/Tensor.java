@@ -349,7 +349,8 @@ public final class Tensor extends ElementwiseOperations {
      * @return [..., m, n] for this tensor of [..., m, k]
      */
     public Tensor matmul(Tensor other) {
-        return binary("matmul", other, (x, y) -> x.matmul(y));
+        return MatrixProducts.multipliable(this)
+                .binary("matmul", MatrixProducts.multipliable(other), (x, y) -> x.matmul(y));
     }
 
     /**
@@ -359,7 +360,7 @@ public final class Tensor extends ElementwiseOperations {
      * @return [m, n] for this tensor of [m, k]
      */
     public Tensor mm(Tensor other) {
-        return binary("mm", other, (x, y) -> x.mm(y));
+        return MatrixProducts.multipliable(this).binary("mm", MatrixProducts.multipliable(other), (x, y) -> x.mm(y));
     }
 
     /**

@@ -32,6 +32,34 @@ class MatrixProductsTest {
         }
     }
 
+    /** oneDNN takes what follows in memory for a row or column whose numbers lie apart, whatever asks it for a product. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aRowOrColumnOfAWiderMatrixIsAFactorAsItIs(boolean recurring) {
+        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring);
+                Autograd.Mode off = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Torch.seed(7);
+            Tensor matrix = uniform(96, 300);
+            Tensor row = uniform(96, 3).narrow(1, 1, 1).transpose(0, 1); // [1, 96]
+            Tensor column = uniform(300, 3).narrow(1, 1, 1); // [300, 1]
+            assertEquals(0, error(row.matmul(matrix), row, matrix), 1e-5);
+            assertEquals(0, error(row.mm(matrix), row, matrix), 1e-5);
+            assertEquals(0, error(matrix.matmul(column), matrix, column), 1e-5);
+            Tensor weight = matrix.transpose(0, 1); // [300, 96]
+            assertEquals(0, error(Functional.linear(row, weight, null), row, matrix), 1e-5);
+            Tensor bias = Tensors.zeros(DType.FLOAT32, Device.CPU, 300);
+            assertEquals(0, error(Functional.linear(row, weight, bias), row, matrix), 1e-5);
+            assertEquals(0, error(Functional.addmm(bias, row, matrix), row, matrix), 1e-5);
+        }
+    }
+
+    private static double error(Tensor product, Tensor left, Tensor right) {
+        Tensor exact = left.to(DType.FLOAT64).matmul(right.to(DType.FLOAT64));
+        return product.to(DType.FLOAT64).sub(exact).abs().max().item()
+                / exact.abs().max().item();
+    }
+
     /** LoRA of rank 1 multiplies by one column of what all its layers share, and writes to one. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})

@@ -26,8 +26,7 @@ final class ShardedMemory {
         TrainingShape.Part segment = shape.largestSegment();
         boolean sharesGradients = layout.zeroStage() >= 2 && layout.dataParallel() > 1;
         boolean sharesWeights = layout.zeroStage() >= Layout.LAST_STAGE && layout.dataParallel() > 1;
-        long whole = TrainingShape.LAYERS_AT_ONCE
-                        * owned(shape.largestLayer().weights(), layout, expertWeights)
+        long whole = TrainingShape.LAYERS_AT_ONCE * owned(shape.largestLayer().weights(), layout, expertWeights)
                 + shape.tables().weights();
         long gathered = sharesWeights ? whole / split : 0;
         long unreduced = sharesGradients ? owned(segment.trainedBytes(), layout, expertTrained) / split : 0;

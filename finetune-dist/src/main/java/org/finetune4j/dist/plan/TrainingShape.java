@@ -105,7 +105,9 @@ public final class TrainingShape {
         this.tables = part(ofTables, trained);
         List<Parameter> stay = new ArrayList<>(ofTables);
         network.layers()
-                .subList(Math.max(0, network.layers().size() - LAYERS_AT_ONCE), network.layers().size())
+                .subList(
+                        Math.max(0, network.layers().size() - LAYERS_AT_ONCE),
+                        network.layers().size())
                 .forEach(layer -> stay.addAll(layer.allParameters()));
         this.kept = part(stay, trained);
         this.keptExperts = part(stay.stream().filter(TrainingShape::isOfExpert).toList(), trained);

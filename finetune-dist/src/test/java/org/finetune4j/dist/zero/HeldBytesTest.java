@@ -120,7 +120,8 @@ class HeldBytesTest {
         RanksTraining training = new RanksTraining("llama-tied", "full")
                 .samples(4 * batches)
                 .with(arguments -> arguments.maxSteps(STEPS).batchSize(2).gradientAccumulationSteps(batches * 2));
-        Map<String, Double> metrics = training.on(2, stage).get(0).steps().get((int) STEPS - 1).metrics();
+        Map<String, Double> metrics =
+                training.on(2, stage).get(0).steps().get((int) STEPS - 1).metrics();
         // Two layers, a norm and the table; what two layers are gathered for is still there when they go back.
         double parameters = measured("llama-tied", "full", 2, 0, 1).held.parameters();
         double formula = times * 0.5 * parameters;
