@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import org.finetune4j.tensor.Arena;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -30,11 +31,20 @@ public final class WeightBuffers implements Residency, AutoCloseable {
     private static final class Buffer {
         final Tensor memory;
 
+        /** The same memory: a graph that has saved a weight must not see that another one was there meanwhile. */
+        final Tensor uncounted;
+
         @Nullable
         CompressedWeight content;
 
         Buffer(Tensor memory) {
             this.memory = memory;
+            this.uncounted = Autograd.uncounted(memory).unscoped();
+        }
+
+        void close() {
+            uncounted.close();
+            memory.close();
         }
     }
 
@@ -187,7 +197,7 @@ public final class WeightBuffers implements Residency, AutoCloseable {
         CompressedWeight weight = parameter.compressed();
         if (weight != null && buffer.content != weight) {
             buffer.content = null;
-            weight.decompressInto(buffer.memory);
+            weight.decompressInto(buffer.uncounted);
             buffer.content = weight;
         }
     }
@@ -206,7 +216,7 @@ public final class WeightBuffers implements Residency, AutoCloseable {
     }
 
     private void free() {
-        buffers.values().forEach(buffer -> buffer.memory.close());
+        buffers.values().forEach(Buffer::close);
         buffers.clear();
         pathsByLayer.clear();
         arena.close();

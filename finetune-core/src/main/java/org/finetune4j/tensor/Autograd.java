@@ -108,4 +108,15 @@ public final class Autograd {
         }
         return natives.length == 0 ? new TensorVector() : new TensorVector(natives);
     }
+
+    /**
+     * The same memory, whose changes autograd does not count: for values that are put back, before a backward pass needs them, as they
+     * were in the forward pass.
+     *
+     * @param tensor that a graph may have saved
+     * @return a view without history
+     */
+    public static Tensor uncounted(Tensor tensor) {
+        return Tensor.wrap(tensor.handle().variable_data());
+    }
 }

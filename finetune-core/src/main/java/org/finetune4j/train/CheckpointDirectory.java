@@ -20,7 +20,7 @@ import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.event.CheckpointEvent;
 import org.finetune4j.train.group.Membership;
-import org.finetune4j.train.group.SharedWork;
+import org.finetune4j.train.objective.SharedWork;
 import org.finetune4j.train.steps.SourceState;
 import org.finetune4j.train.steps.StepSource;
 

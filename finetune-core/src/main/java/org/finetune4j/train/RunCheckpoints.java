@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
-import org.finetune4j.train.group.SharedWork;
+import org.finetune4j.train.objective.SharedWork;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

@@ -6,11 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.ModelWriter;
+import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.model.TinyModels;
 import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.nn.Parameter;
@@ -27,29 +29,38 @@ import org.finetune4j.train.gradient.Pipeline;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** All layers decompress into the same memory: the gradients must be those of a model that was decompressed for good. */
 @Tag("slow")
 class SharedBuffersTest {
 
+    static Stream<Arguments> formatsAndCheckpoints() {
+        return Stream.of(QuantizationType.NF4, QuantizationType.INT8)
+                .flatMap(type -> Stream.of(0, 1, 2, 3, 8).map(every -> Arguments.of(type, every)));
+    }
+
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2, 3, 8})
-    void gradientsAreThoseOfTheDecompressedModel(int everyLayers, @TempDir Path plain) {
+    @MethodSource("formatsAndCheckpoints")
+    void gradientsAreThoseOfTheDecompressedModel(QuantizationType type, int everyLayers, @TempDir Path plain) {
         Path deep = plain.resolve("deep");
         try (CausalLM model = TinyModels.load(TinyModels.DEEP, LoadOptions.defaults())) {
             model.save(deep);
         }
         LoadOptions options =
-                LoadOptions.defaults().withCompression(Quantization.qlora().compression());
+                LoadOptions.defaults().withCompression(Quantization.of(type).compression());
         try (TensorScope scope = TensorScope.open();
                 CausalLM quantised = CausalLM.load(deep, options)) {
             ModelWriter.of(quantised).decompressed().write(plain.resolve("plain"));
             try (CausalLM decompressed = CausalLM.load(plain.resolve("plain"))) {
-                NamedGradients.assertSame(
-                        gradients(decompressed, GradientCheckpointing.none()),
-                        gradients(quantised, new GradientCheckpointing(everyLayers)),
-                        1e-5f);
+                Map<String, float[]> expected =
+                        gradients(decompressed, GradientCheckpointing.none(), SegmentFactory.autograd());
+                GradientCheckpointing checkpointing = new GradientCheckpointing(everyLayers);
+                for (SegmentFactory factory : List.of(SegmentFactory.installed(), SegmentFactory.autograd())) {
+                    NamedGradients.assertSame(expected, gradients(quantised, checkpointing, factory), 1e-5f);
+                }
             }
             long layer = quantised.network().layers().get(0).namedParameters().values().stream()
                     .filter(parameter -> parameter.compressed() != null)
@@ -102,12 +113,14 @@ class SharedBuffersTest {
                 .attach(model);
     }
 
-    private static Map<String, float[]> gradients(CausalLM model, GradientCheckpointing checkpointing) {
+    private static Map<String, float[]> gradients(
+            CausalLM model, GradientCheckpointing checkpointing, SegmentFactory factory) {
         int[] ids = {5, 9, 17, 33, 65, 129, 7, 11};
         byte[] mask = {1, 1, 1, 1, 1, 1, 1, 1};
         Batch batch = new Batch(1, ids.length, ids, mask, ids);
         try (Adapter lora = attach(model)) {
             new Backpropagation(model, checkpointing)
+                    .with(factory)
                     .run(batch.modelInputs(), LanguageModelLoss.of(model.network(), batch, 1.0 / 7));
             Map<String, float[]> gradients = NamedGradients.of(lora.parametersByKey());
             assertEquals(lora.parametersByKey().keySet(), gradients.keySet());

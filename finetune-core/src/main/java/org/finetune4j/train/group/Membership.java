@@ -1,7 +1,5 @@
 package org.finetune4j.train.group;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,6 +14,7 @@ import org.finetune4j.nn.Residency;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.optimizer.MasterWeights;
 import org.finetune4j.train.optimizer.Optimizer;
@@ -31,7 +30,7 @@ import org.finetune4j.train.optimizer.ParameterGroup;
  * own penalty, {@link #sum} and {@link #gradientNorm}, {@link #scaleGradients}, {@link Optimizer#step} of what {@link #optimizer}
  * gave, after which every rank's model has the new weights.
  */
-public interface Membership extends AutoCloseable {
+public interface Membership extends Ranks, AutoCloseable {
 
     /** That of a process that trains by itself. */
     Membership ALONE = new Membership() {};
@@ -194,29 +193,6 @@ public interface Membership extends AutoCloseable {
      */
     default Optional<Tensor> taken(String name, Tensor whole) {
         return Optional.of(whole);
-    }
-
-    /**
-     * Numbers that decide what the run does next, which every rank has calculated.
-     *
-     * @param numbers this rank's, as many on every rank
-     * @return the first rank's
-     */
-    default double[] ofFirst(double... numbers) {
-        return numbers;
-    }
-
-    /**
-     * Does something on the first rank; the others help, and return when it is done. When it fails it fails on all ranks.
-     *
-     * @param work what is done
-     */
-    default void onFirst(SharedWork work) {
-        try {
-            work.first(directory -> {});
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     /** Leaves the group's run. */

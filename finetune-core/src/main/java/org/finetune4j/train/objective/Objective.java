@@ -9,7 +9,6 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.IndexRange;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.gradient.LossHead;
-import org.finetune4j.train.group.Membership;
 
 /**
  * What a training makes small. A step's loss is the sum over its batches divided by what they count together, so that a batch
@@ -78,12 +77,12 @@ public interface Objective {
      *
      * @param model that trains
      * @param method on the model
-     * @param membership of the group whose ranks all call this, each with its share of the model; they run the model together, and the
+     * @param ranks of the group whose ranks all call this, each with its share of the model; they run the model together, and the
      *     first one writes what is kept
      * @return this one, unless it has to know them
      * @throws org.finetune4j.UserErrorException when the method does not allow what the objective needs
      */
-    default Objective on(CausalLM model, AttachedStrategy method, Membership membership) {
+    default Objective on(CausalLM model, AttachedStrategy method, Ranks ranks) {
         return this;
     }
 

@@ -31,7 +31,7 @@ import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.group.Pass;
-import org.finetune4j.train.group.SharedWork;
+import org.finetune4j.train.objective.SharedWork;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerOptions;

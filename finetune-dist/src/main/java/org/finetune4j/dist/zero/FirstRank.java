@@ -16,7 +16,7 @@ import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.train.group.SharedWork;
+import org.finetune4j.train.objective.SharedWork;
 
 /**
  * What the first rank does while the others wait for it and do as it says: help it to gather a parameter, do their part of a

@@ -22,7 +22,7 @@ import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.gradient.ModelTeacher;
 import org.finetune4j.train.gradient.Teacher;
-import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Measurement;
 import org.finetune4j.train.objective.Objective;
@@ -73,9 +73,9 @@ final class Distillation implements Objective {
     }
 
     @Override
-    public Objective on(CausalLM model, AttachedStrategy method, Membership membership) {
+    public Objective on(CausalLM model, AttachedStrategy method, Ranks ranks) {
         if (stored != null) {
-            stored.know(model, membership);
+            stored.know(model, ranks);
             return this;
         }
         return source == null

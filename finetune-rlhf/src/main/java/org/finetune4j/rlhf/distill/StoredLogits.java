@@ -2,7 +2,7 @@ package org.finetune4j.rlhf.distill;
 
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.objective.Ranks;
 
 /**
  * What a teacher says about samples, asked once and kept in files.
@@ -16,12 +16,12 @@ record StoredLogits(TopLogits.Settings settings, Map<String, TaughtSamples> part
         implements AutoCloseable {
 
     /** Lets the samples bring it. */
-    void know(CausalLM student, Membership membership) {
+    void know(CausalLM student, Ranks ranks) {
         try {
             parts.forEach((part, samples) -> {
                 if (!samples.isKnown()) {
                     samples.know(TopLogits.of(
-                            samples.source(), settings, part, named, () -> teacher.open(student), membership));
+                            samples.source(), settings, part, named, () -> teacher.open(student), ranks));
                 }
             });
         } finally {

@@ -25,7 +25,7 @@ import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.gradient.ModelTeacher;
 import org.finetune4j.train.gradient.TeacherDistribution.AllWords;
-import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.objective.Ranks;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,7 +78,7 @@ final class TopLogits implements AutoCloseable {
      * @param part of the data, which names the file
      * @param named the teacher that the user names, or an empty text where none is
      * @param teacher opens it, which only happens where there is no file
-     * @param membership of the group, whose first rank asks and writes for all
+     * @param ranks of the group, whose first rank asks and writes for all
      * @throws UserErrorException when the file is of other samples, another temperature or another teacher
      */
     static TopLogits of(
@@ -87,10 +87,10 @@ final class TopLogits implements AutoCloseable {
             String part,
             String named,
             Supplier<CausalLM> teacher,
-            Membership membership) {
+            Ranks ranks) {
         Path file = settings.file(part);
         String hash = SampleHash.of(samples);
-        membership.onFirst(others -> {
+        ranks.onFirst(others -> {
             if (!Files.exists(file)) {
                 write(
                         file,

@@ -15,7 +15,7 @@ import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.rlhf.pair.SampleHash;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
-import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.objective.Ranks;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,19 +40,19 @@ final class ReferenceLogprobs {
     private ReferenceLogprobs() {}
 
     /** One array a sample, a number a part. All ranks ask the model together; the first one looks for the file, and writes it. */
-    static float[][] of(TrainingDataset samples, ReferenceModel model, @Nullable Path file, Membership membership) {
+    static float[][] of(TrainingDataset samples, ReferenceModel model, @Nullable Path file, Ranks ranks) {
         if (file == null) {
             return compute(samples, model, 0, samples.size());
         }
         String hash = SampleHash.of(samples);
-        if (membership.ofFirst(Files.exists(file) ? 1 : 0)[0] > 0) {
+        if (ranks.ofFirst(Files.exists(file) ? 1 : 0)[0] > 0) {
             float[][] known = read(file, hash, samples);
             requireSame(known, samples, model, file);
             LOG.info("reference log-probabilities of {} samples are read from {}", samples.size(), file);
             return known;
         }
         float[][] computed = compute(samples, model, 0, samples.size());
-        membership.onFirst(others -> write(file, computed, hash));
+        ranks.onFirst(others -> write(file, computed, hash));
         return computed;
     }
 

@@ -6,7 +6,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
-import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.objective.Ranks;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,7 +35,7 @@ record ReferenceSource(@Nullable ReferenceModel model, List<Kept> samples, boole
     }
 
     /** A training begins: a method that changes the base itself leaves no reference to ask later. */
-    ReferenceSource on(CausalLM trained, AttachedStrategy method, Membership membership) {
+    ReferenceSource on(CausalLM trained, AttachedStrategy method, Ranks ranks) {
         if (method.trainableParameters().isEmpty() && !(method instanceof Adapter)) {
             throw new UserErrorException(
                     "the answers are compared with a reference, which is the model below its adapter, and there"
@@ -46,7 +46,7 @@ record ReferenceSource(@Nullable ReferenceModel model, List<Kept> samples, boole
                 : ReferenceModel.now(trained);
         boolean stays = method instanceof Adapter;
         if (early || !stays) {
-            samples.forEach(kept -> kept.samples.know(base, kept.file, membership));
+            samples.forEach(kept -> kept.samples.know(base, kept.file, ranks));
         }
         return new ReferenceSource(stays ? base : null, samples, early);
     }

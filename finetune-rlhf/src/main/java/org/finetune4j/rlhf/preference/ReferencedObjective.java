@@ -6,7 +6,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.gradient.LossHead;
-import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.objective.Measurement;
 import org.finetune4j.train.objective.TokenObjective;
 
@@ -26,8 +26,8 @@ abstract class ReferencedObjective implements TokenObjective {
     abstract ReferencedObjective with(ReferenceSource newReference);
 
     @Override
-    public ReferencedObjective on(CausalLM model, AttachedStrategy method, Membership membership) {
-        return isReferenced() ? with(reference.on(model, method, membership)) : this;
+    public ReferencedObjective on(CausalLM model, AttachedStrategy method, Ranks ranks) {
+        return isReferenced() ? with(reference.on(model, method, ranks)) : this;
     }
 
     @Override

@@ -5,7 +5,7 @@ import java.util.OptionalInt;
 import org.finetune4j.data.LengthGrouped;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
-import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.objective.Ranks;
 import org.jspecify.annotations.Nullable;
 
 /** Samples that may bring a reference model's log-probabilities, once those are known. */
@@ -34,9 +34,9 @@ final class ReferencedSamples implements TrainingDataset {
      * @param file where its log-probabilities are kept, or null for nowhere
      * @throws org.finetune4j.UserErrorException when the file is of other samples or another model
      */
-    void know(ReferenceModel model, @Nullable Path file, Membership membership) {
+    void know(ReferenceModel model, @Nullable Path file, Ranks ranks) {
         if (reference == null) {
-            reference = ReferenceLogprobs.of(source, model, file, membership);
+            reference = ReferenceLogprobs.of(source, model, file, ranks);
         }
     }
 

@@ -1,4 +1,4 @@
-package org.finetune4j.train.group;
+package org.finetune4j.train.objective;
 
 import java.io.IOException;
 import java.nio.file.Path;
