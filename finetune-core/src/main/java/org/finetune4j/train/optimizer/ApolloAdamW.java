@@ -1,8 +1,11 @@
 package org.finetune4j.train.optimizer;
 
+import com.google.common.hash.Hashing;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.ToLongFunction;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
@@ -10,6 +13,7 @@ import org.finetune4j.tensor.LinearAlgebra;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * APOLLO (Zhu et al. 2024, arXiv:2412.05270): the gradient itself, scaled. {@link LowRankAdamW} in a random space tells how much
@@ -24,7 +28,10 @@ public final class ApolloAdamW extends LowRankAdamW {
     private static final long NEXT_SPACE = 1_000_003;
 
     private final boolean byChannel;
-    private final boolean random;
+
+    /** Where a matrix's random spaces begin, by its name; null where spaces are chosen by the gradient. */
+    private final @Nullable ToLongFunction<String> seeds;
+
     private final ParameterStates norms;
 
     private ApolloAdamW(
@@ -32,8 +39,8 @@ public final class ApolloAdamW extends LowRankAdamW {
             Set<Parameter> matrices,
             Settings settings,
             boolean byChannel,
-            boolean random) {
-        this(groups, matrices, settings, byChannel, random, new ParameterStates("update_norm", shape ->
+            @Nullable ToLongFunction<String> seeds) {
+        this(groups, matrices, settings, byChannel, seeds, new ParameterStates("update_norm", shape ->
                 new long[] {1}));
     }
 
@@ -42,24 +49,24 @@ public final class ApolloAdamW extends LowRankAdamW {
             Set<Parameter> matrices,
             Settings settings,
             boolean byChannel,
-            boolean random,
+            @Nullable ToLongFunction<String> seeds,
             ParameterStates norms) {
         super(groups, matrices, settings, norms);
         this.byChannel = byChannel;
-        this.random = random;
+        this.seeds = seeds;
         this.norms = norms;
     }
 
     @Override
-    Tensor choose(Tensor gradient, int rank, int number, long choice) {
+    Tensor choose(Tensor gradient, int rank, String matrix, long choice) {
         boolean tall = isTall(gradient.shape());
-        if (!random) {
+        if (seeds == null) {
             LinearAlgebra.Svd parts = LinearAlgebra.svd(gradient);
             return tall ? parts.vh().narrow(0, 0, rank) : parts.u().narrow(1, 0, rank);
         }
-        // Of the matrix and the step alone, so that a resumed run chooses the same.
-        try (RandomGenerator.Use use =
-                RandomGenerator.of(number + NEXT_SPACE * choice).use()) {
+        // Of the matrix and the step alone, so that a resumed run chooses the same, and every rank.
+        try (RandomGenerator.Use use = RandomGenerator.of(seeds.applyAsLong(matrix) + NEXT_SPACE * choice)
+                .use()) {
             long rows = tall ? rank : gradient.size(0);
             long columns = tall ? gradient.size(1) : rank;
             return Tensors.randn(gradient.dtype(), gradient.device(), rows, columns)
@@ -99,6 +106,19 @@ public final class ApolloAdamW extends LowRankAdamW {
         private static final Map<String, Set<String>> WORDS = Map.of(
                 "proj", Set.of("random", "svd"), "scale_type", Set.of("channel", "tensor"), "proj_type", Set.of("std"));
 
+        private final ToLongFunction<String> seeds;
+
+        /** For the service loader: a matrix's seed is a hash of its name. */
+        public Provider() {
+            this(matrix -> Hashing.murmur3_128()
+                    .hashString(matrix, StandardCharsets.UTF_8)
+                    .asLong());
+        }
+
+        Provider(ToLongFunction<String> seeds) {
+            this.seeds = seeds;
+        }
+
         @Override
         public List<String> names() {
             return List.of("apollo_adamw");
@@ -107,13 +127,14 @@ public final class ApolloAdamW extends LowRankAdamW {
         @Override
         public Optimizer create(List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options) {
             options.allowArguments(Set.of(RANK, GAP, SCALE, "proj", "scale_type", "proj_type", TARGETS));
+            boolean random = word(options, "proj", "random").equals("random")
+                    && word(options, "proj_type", "std").equals("std");
             return new ApolloAdamW(
                     groups,
                     matrices(groups, tables, options),
                     Settings.of(options, 1),
                     word(options, "scale_type", "channel").equals("channel"),
-                    word(options, "proj", "random").equals("random")
-                            && word(options, "proj_type", "std").equals("std"));
+                    random ? seeds : null);
         }
 
         private static String word(OptimizerOptions options, String key, String fallback) {

@@ -21,7 +21,7 @@ public final class GaLoreAdamW extends LowRankAdamW {
     }
 
     @Override
-    Tensor choose(Tensor gradient, int rank, int number, long choice) {
+    Tensor choose(Tensor gradient, int rank, String matrix, long choice) {
         LinearAlgebra.Svd parts = LinearAlgebra.svd(gradient);
         return isTall(gradient.shape())
                 ? parts.vh().narrow(0, 0, rank)

@@ -56,7 +56,7 @@ abstract class LowRankAdamW extends StatefulOptimizer {
     }
 
     private final Settings settings;
-    private final IdentityHashMap<Parameter, Integer> matrices;
+    private final Set<Parameter> matrices;
     private final ParameterStates moments;
     private final ParameterStates squares;
     private final ParameterStates lowMoments;
@@ -89,8 +89,7 @@ abstract class LowRankAdamW extends StatefulOptimizer {
             ParameterStates... ofTheMethod) {
         super(groups, all(ofTheMethod, moments, squares, lowMoments, lowSquares, projections));
         this.settings = settings;
-        this.matrices = new IdentityHashMap<>();
-        matrices.forEach(matrix -> this.matrices.put(matrix, this.matrices.size() + 1));
+        this.matrices = matrices;
         this.moments = moments;
         this.squares = squares;
         this.lowMoments = lowMoments;
@@ -109,11 +108,11 @@ abstract class LowRankAdamW extends StatefulOptimizer {
      *
      * @param gradient [rows, columns]
      * @param rank at most the shorter side
-     * @param number of the matrix, from 1
+     * @param matrix the name that it has in every run and on every rank
      * @param choice which one it is, from 0
      * @return P: [rank, columns] where there are at least as many rows, else [rows, rank]
      */
-    abstract Tensor choose(Tensor gradient, int rank, int number, long choice);
+    abstract Tensor choose(Tensor gradient, int rank, String matrix, long choice);
 
     /**
      * What a matrix moves along.
@@ -135,12 +134,11 @@ abstract class LowRankAdamW extends StatefulOptimizer {
         double step = learningRate
                 * Math.sqrt(1 - Math.pow(settings.beta2(), (double) steps()))
                 / (1 - Math.pow(settings.beta1(), (double) steps()));
-        Integer number = matrices.get(parameter);
         Tensor along;
-        if (number == null) {
+        if (!matrices.contains(parameter)) {
             along = direction(moments.of(parameter), squares.of(parameter), gradient);
         } else {
-            Tensor projection = projection(parameter, gradient, number);
+            Tensor projection = projection(parameter, gradient);
             Tensor low = isTall(gradient.shape())
                     ? gradient.mm(projection.t())
                     : projection.t().mm(gradient);
@@ -157,13 +155,13 @@ abstract class LowRankAdamW extends StatefulOptimizer {
         }
     }
 
-    private Tensor projection(Parameter parameter, Tensor gradient, int number) {
+    private Tensor projection(Parameter parameter, Tensor gradient) {
         boolean isNew = !projections.has(parameter);
         Tensor projection = projections.of(parameter);
         long step = steps() - 1;
         if (isNew || step % settings.gap() == 0) {
             int rank = (int) Math.min(settings.rank(), Math.min(gradient.size(0), gradient.size(1)));
-            projection.copyInPlace(choose(gradient, rank, number, step / settings.gap()));
+            projection.copyInPlace(choose(gradient, rank, parameter.name(), step / settings.gap()));
         }
         return projection;
     }

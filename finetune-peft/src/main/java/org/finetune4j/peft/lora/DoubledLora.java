@@ -21,11 +21,16 @@ final class DoubledLora {
         if (parted == null) {
             return Map.of();
         }
-        Tensor a = layer.loraA().value().detach();
-        Tensor b = layer.loraB().value().detach();
+        Tensor a = whole(layer.loraA());
+        Tensor b = whole(layer.loraB());
         Tensor doubledA = Tensors.cat(List.of(a, parted.initialA().to(a.dtype())), 0);
         Tensor doubledB = Tensors.cat(List.of(b, parted.initialB().to(b.dtype()).neg()), 1);
         return Map.of("lora_A.weight", temporary(doubledA), "lora_B.weight", temporary(doubledB));
+    }
+
+    /** Other ranks may have it, or parts of it. */
+    private static Tensor whole(Parameter parameter) {
+        return parameter.as(parameter.dtype()).detach();
     }
 
     private static Parameter temporary(Tensor value) {
