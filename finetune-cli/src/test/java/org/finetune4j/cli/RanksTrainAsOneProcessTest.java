@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
@@ -89,6 +90,14 @@ class RanksTrainAsOneProcessTest {
         pairs();
         String[] settings = {"stage=dpo", "method=full", "max_steps=2", "gradient_accumulation_steps=2"};
         requireSame(4, "dp=2,pp=2", settings);
+    }
+
+    /** What was learned is told apart from what was taken from the base, whichever stage has it; spaces are those of one process. */
+    @Test
+    void anAdapterThatTookFromItsBaseByAnOptimizerThatDraws() throws IOException {
+        requireSame(2, "pp=2", "init_lora_weights=pissa", "optim=apollo_adamw", "r=2", "max_steps=3");
+        byte[] alone = Files.readAllBytes(directory.resolve("alone/adapter_model.safetensors"));
+        assertArrayEquals(alone, Files.readAllBytes(directory.resolve("ranks/adapter_model.safetensors")));
     }
 
     /** Every rank makes files of its own in the directory, and takes away what nobody uses any more. */
