@@ -176,8 +176,7 @@ public final class Adafactor extends StatefulOptimizer {
         public long stateBytes(long[] shape, boolean isTable, OptimizerOptions options) {
             long all = OptimizerProvider.floatBytes(shape);
             boolean isFactored = shape.length >= 2 && all > 0; // a rank may have no row of a matrix
-            long moments =
-                    isFactored ? all / shape[shape.length - 1] + all / shape[shape.length - 2] : all;
+            long moments = isFactored ? all / shape[shape.length - 1] + all / shape[shape.length - 2] : all;
             return options.arguments().containsKey("beta1") ? moments + all : moments;
         }
     }

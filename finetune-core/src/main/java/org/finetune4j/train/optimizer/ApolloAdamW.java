@@ -40,8 +40,7 @@ public final class ApolloAdamW extends LowRankAdamW {
             Settings settings,
             boolean byChannel,
             @Nullable ToLongFunction<String> seeds) {
-        this(groups, matrices, settings, byChannel, seeds, new ParameterStates("update_norm", shape ->
-                new long[] {1}));
+        this(groups, matrices, settings, byChannel, seeds, new ParameterStates("update_norm", shape -> new long[] {1}));
     }
 
     private ApolloAdamW(

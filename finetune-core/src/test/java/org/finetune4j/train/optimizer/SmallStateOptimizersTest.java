@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -52,9 +52,8 @@ class SmallStateOptimizersTest {
                 TensorScope scope = TensorScope.open()) {
             Parameter parameter = parameter(module + ".weight", file.tensor(shape + ".p0"));
             // Its authors number the matrices from 1.
-            OptimizerProvider provider = name.equals("apollo_adamw")
-                    ? new ApolloAdamW.Provider(matrix -> 1)
-                    : OptimizerProvider.named(name);
+            OptimizerProvider provider =
+                    name.equals("apollo_adamw") ? new ApolloAdamW.Provider(matrix -> 1) : OptimizerProvider.named(name);
             List<ParameterGroup> groups = List.of(new ParameterGroup(List.of(parameter), 0.1));
             try (Optimizer optimizer = provider.create(groups, Set.of(), options(name, arguments))) {
                 for (int step = 0; step < STEPS; step++) {

@@ -22,10 +22,10 @@ import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.gradient.ModelTeacher;
 import org.finetune4j.train.gradient.Teacher;
-import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.objective.Measurement;
 import org.finetune4j.train.objective.Objective;
+import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.objective.Score;
 import org.jspecify.annotations.Nullable;
 

@@ -20,8 +20,8 @@ record StoredLogits(TopLogits.Settings settings, Map<String, TaughtSamples> part
         try {
             parts.forEach((part, samples) -> {
                 if (!samples.isKnown()) {
-                    samples.know(TopLogits.of(
-                            samples.source(), settings, part, named, () -> teacher.open(student), ranks));
+                    samples.know(
+                            TopLogits.of(samples.source(), settings, part, named, () -> teacher.open(student), ranks));
                 }
             });
         } finally {

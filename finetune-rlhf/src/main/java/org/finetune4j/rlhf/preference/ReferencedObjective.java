@@ -6,8 +6,8 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.gradient.LossHead;
-import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.objective.Measurement;
+import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.objective.TokenObjective;
 
 /** An objective that may compare the model with a reference: batches bring its log-probabilities, or it is asked for them. */
