@@ -49,7 +49,8 @@ class RowsOfManyMethodsTest {
             "lora-modules",
             "lora-saved",
             "lora-smaller",
-            "lora-tokens");
+            "lora-tokens",
+            "multitask");
 
     private static float[] logits(CausalLM model, int rows, @Nullable RowAdapters adapters) {
         int[] ids =
