@@ -7,6 +7,7 @@ ends an answer. Prints one JSON line with the keys of `bench generate --json`.
 """
 import argparse
 import json
+import resource
 import time
 
 import torch
@@ -41,14 +42,17 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shape", choices=SHAPES, default="smol135")
     parser.add_argument("--rows", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=0, help="sequences of one length, in place of --rows")
     parser.add_argument("--prompt-tokens", type=int, default=16)
     parser.add_argument("--new-tokens", type=int, default=128)
     parser.add_argument("--temperature", type=float, default=0)
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
     model = model_of(args.shape)
-    spread = max(1, args.rows - 1)
-    lengths = [max(1, args.prompt_tokens // 2 + args.prompt_tokens * row // spread) for row in range(args.rows)]
+    rows = args.batch or args.rows
+    spread = max(1, rows - 1)
+    lengths = [args.prompt_tokens] * rows if args.batch else [
+        max(1, args.prompt_tokens // 2 + args.prompt_tokens * row // spread) for row in range(rows)]
     ids, mask = padded(lengths, model.config.vocab_size)
     sampling = dict(do_sample=True, temperature=args.temperature, top_k=0) if args.temperature else dict(do_sample=False)
     seconds = []
@@ -64,9 +68,10 @@ def main():
     median = counted[len(counted) // 2]
     print(json.dumps({
         "engine": "transformers", "shape": args.shape, "dtype": "float32", "temperature": args.temperature,
-        "rows": args.rows, "prompt_tokens": args.prompt_tokens, "new_tokens": args.new_tokens,
+        "rows": rows, "prompt_tokens": args.prompt_tokens, "new_tokens": args.new_tokens,
         "median_s": round(median, 3), "min_s": round(counted[0], 3),
-        "tokens_per_s": round(args.rows * args.new_tokens / median, 1)}))
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "tokens_per_s": round(rows * args.new_tokens / median, 1)}))
 
 
 if __name__ == "__main__":

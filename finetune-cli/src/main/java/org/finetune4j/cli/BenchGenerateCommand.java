@@ -18,6 +18,7 @@ import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.train.memory.ProcessMemory;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -82,6 +83,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
                 compare(model, options, rows, result);
             }
         }
+        result.put("peak_mb", ProcessMemory.peakMegabytes());
         System.out.println(json ? Json.write(result) : Json.writePretty(result));
         return 0;
     }
