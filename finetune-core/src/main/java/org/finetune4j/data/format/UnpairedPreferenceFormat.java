@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.RecordFields;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What KTO learns from: an answer and whether it is good, {@code label} (TRL) or {@code kto_tag} (LLaMA-Factory). The
@@ -35,8 +36,7 @@ public final class UnpairedPreferenceFormat implements RecordFormat {
 
     @Override
     public boolean matches(JsonNode record) {
-        boolean judged =
-                record.path("label").isBoolean() || record.path("kto_tag").isBoolean();
+        boolean judged = judgement(record.path("label")) != null || judgement(record.path("kto_tag")) != null;
         return judged
                 && ((record.has("prompt") && record.has("completion"))
                         || record.path("messages").isArray()
@@ -52,7 +52,8 @@ public final class UnpairedPreferenceFormat implements RecordFormat {
     public Example parse(JsonNode record) {
         String key = record.has("kto_tag") ? "kto_tag" : "label";
         JsonNode label = record.path(key);
-        if (!label.isBoolean()) {
+        Boolean good = judgement(label);
+        if (good == null) {
             throw new UserErrorException(
                     label.isMissingNode()
                             ? "the record has no 'label' (true for a good answer)"
@@ -60,7 +61,19 @@ public final class UnpairedPreferenceFormat implements RecordFormat {
                                     + label.getNodeType().name().toLowerCase(Locale.ROOT) + " "
                                     + RecordFields.shortened(label.toString()));
         }
-        return new UnpairedPreference(example(record), label.booleanValue());
+        return new UnpairedPreference(example(record), good);
+    }
+
+    /** Tables in text have no types: there it is the word, as pandas or a database writes it. */
+    private static @Nullable Boolean judgement(JsonNode label) {
+        if (label.isBoolean()) {
+            return label.booleanValue();
+        }
+        return switch (label.asText("").toLowerCase(Locale.ROOT)) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> null;
+        };
     }
 
     private static Supervised example(JsonNode record) {

@@ -165,6 +165,10 @@ class RecordFormatsTest {
                         "unpaired_preference",
                         "{'prompt': 'Q', 'completion': 'A', 'label': false}",
                         new UnpairedPreference(new PromptCompletion("Q", "A"), false)),
+                new Case( // from a table in text
+                        "unpaired_preference",
+                        "{'prompt': 'Q', 'completion': 'A', 'label': 'True'}",
+                        new UnpairedPreference(new PromptCompletion("Q", "A"), true)),
                 new Case(
                         "unpaired_preference",
                         "{'messages': [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello!'}],"
