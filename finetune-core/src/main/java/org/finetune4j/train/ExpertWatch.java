@@ -19,8 +19,8 @@ final class ExpertWatch {
     private final Map<Integer, double[]> sinceLook = new TreeMap<>();
     private boolean warned;
 
-    ExpertWatch(int experts) {
-        this.counts = new ExpertCounts(experts);
+    ExpertWatch(int layers, int experts) {
+        this.counts = new ExpertCounts(layers, experts);
     }
 
     /** What batches tell. */
@@ -32,7 +32,7 @@ final class ExpertWatch {
      * A step's batches are through; all ranks call it.
      *
      * @param step its number
-     * @param sum adds up numbers over the ranks that share the data
+     * @param sum adds up numbers over the ranks that share the data, and over those that have other layers
      * @param warnings is given one line for the first router that collapses
      * @return how uneven the step was, by name
      */

@@ -67,7 +67,9 @@ final class StepRunner {
         this.stopRequested = stopRequested;
         this.warnings = warnings;
         LoadBalancing routers = model.network().loadBalancing();
-        this.experts = routers == null ? null : new ExpertWatch(routers.experts());
+        this.experts = routers == null
+                ? null
+                : new ExpertWatch(model.network().layers().size(), routers.experts());
         Backpropagation plain = new Backpropagation(model, arguments.checkpointing())
                 .with(arguments.segments())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
@@ -122,7 +124,7 @@ final class StepRunner {
         }
         Map<String, Double> metrics = new LinkedHashMap<>(Average.means(sums.metrics()));
         if (experts != null) {
-            metrics.putAll(experts.step(number, membership::sum, warnings));
+            metrics.putAll(experts.step(number, membership::sumOfParts, warnings));
         }
         return new Gradients(
                 sums.loss() + penalty,

@@ -17,14 +17,17 @@ public final class ExpertCounts {
     /** Tokens first, then those of every expert. */
     private final Map<Integer, double[]> layers = new TreeMap<>();
 
+    private final int count;
     private final int experts;
 
     /**
      * Nothing counted yet.
      *
+     * @param count of the model's layers, also of those that other ranks have
      * @param experts in a layer
      */
-    public ExpertCounts(int experts) {
+    public ExpertCounts(int count, int experts) {
+        this.count = count;
         this.experts = experts;
     }
 
@@ -62,19 +65,21 @@ public final class ExpertCounts {
     /**
      * Takes what was counted, over all ranks, and begins anew.
      *
-     * @param sum adds up numbers over the ranks that share the data
-     * @return for every layer the number of tokens, then of those that each expert got
+     * @param sum adds up numbers over the ranks that share the data, and over those that have other layers
+     * @return for every layer with routed tokens their number, then of those that each expert got
      */
     public Map<Integer, double[]> take(UnaryOperator<double[]> sum) {
-        double[] own = layers.values().stream().flatMapToDouble(Arrays::stream).toArray();
-        double[] all = own.length == 0 ? own : sum.apply(own);
-        Map<Integer, double[]> taken = new TreeMap<>();
-        int next = 0;
-        for (int layer : layers.keySet()) {
-            taken.put(layer, Arrays.copyOfRange(all, next, next + 1 + experts));
-            next += 1 + experts;
-        }
+        int width = 1 + experts;
+        double[] own = new double[count * width];
+        layers.forEach((layer, numbers) -> System.arraycopy(numbers, 0, own, layer * width, width));
         layers.clear();
+        double[] all = sum.apply(own);
+        Map<Integer, double[]> taken = new TreeMap<>();
+        for (int layer = 0; layer < count; layer++) {
+            if (all[layer * width] > 0) {
+                taken.put(layer, Arrays.copyOfRange(all, layer * width, (layer + 1) * width));
+            }
+        }
         return taken;
     }
 

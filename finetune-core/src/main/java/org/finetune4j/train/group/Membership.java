@@ -118,6 +118,16 @@ public interface Membership extends Ranks, AutoCloseable {
     }
 
     /**
+     * Adds up numbers of which every rank has those of its part of the model, over the ranks that share the data and over the parts.
+     *
+     * @param numbers this rank's, zero for what others have
+     * @return the sums, the same on all ranks
+     */
+    default double[] sumOfParts(double[] numbers) {
+        return sum(numbers);
+    }
+
+    /**
      * Adds up what ranks of the data axis have of a step.
      *
      * @param loss this rank's

@@ -122,6 +122,11 @@ final class PipelineMembership extends DataParallelMembership {
     }
 
     @Override
+    public double[] sumOfParts(double[] numbers) {
+        return sum(pipeline, sum(numbers));
+    }
+
+    @Override
     public Map<String, ParameterPart> held(Map<String, Tensor> state) {
         Map<String, Tensor> own = new LinkedHashMap<>();
         state.forEach((name, tensor) -> {

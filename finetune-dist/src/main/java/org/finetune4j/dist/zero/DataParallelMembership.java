@@ -293,6 +293,17 @@ public class DataParallelMembership implements Membership {
     }
 
     /**
+     * Adds up numbers of the ranks of a group.
+     *
+     * @param group whose ranks all call it
+     * @param numbers this rank's, as many on every rank
+     * @return over all ranks of the group
+     */
+    protected static double[] sum(Communicator group, double[] numbers) {
+        return new GroupMessages(group).reduced(Reduction.SUM, numbers);
+    }
+
+    /**
      * Adds up what ranks of a group have of a step.
      *
      * @param group whose ranks all call it
