@@ -206,6 +206,12 @@ public record MeshTraining(
                     found.get(i).gradientNorm(),
                     1e-5 * step.gradientNorm(),
                     "norm of step " + (i + 1));
+            Map<String, Double> measured = found.get(i).metrics();
+            step.metrics().forEach((name, value) -> {
+                if (name.startsWith("experts/")) { // of all layers, whichever rank has them
+                    assertEquals(value, measured.get(name), 1e-6, name);
+                }
+            });
         }
     }
 
