@@ -39,23 +39,17 @@ public final class OutVariants {
      * @param scale factor of the product
      */
     public static void addProduct(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
-        if (!MatrixProducts.isLineOfWider(destination)) {
-            addDense(destination, beta, left, right, scale);
-            return;
-        }
-        try (TensorScope scope = TensorScope.open()) {
-            Tensor dense = destination.contiguous();
-            addDense(dense, beta, left, right, scale);
-            destination.copyInPlace(dense);
-        }
-    }
-
-    private static void addDense(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
-        Tensor x = MatrixProducts.multipliable(left);
-        Tensor y = MatrixProducts.multipliable(right);
-        try (Scalar ofDestination = new Scalar(beta);
+        // What had to be copied is gone at the end: nobody has to have a scope for it.
+        try (TensorScope scope = TensorScope.open();
+                Scalar ofDestination = new Scalar(beta);
                 Scalar ofProduct = new Scalar(scale)) {
-            destination.handle().addmm_(x.handle(), y.handle(), ofDestination, ofProduct);
+            Tensor sum = MatrixProducts.multipliable(destination);
+            Tensor x = MatrixProducts.multipliable(left);
+            Tensor y = MatrixProducts.multipliable(right);
+            sum.handle().addmm_(x.handle(), y.handle(), ofDestination, ofProduct);
+            if (sum != destination) {
+                destination.copyInPlace(sum);
+            }
         } catch (RuntimeException e) {
             throw TensorException.of("addProduct", e, destination, left, right);
         }
@@ -88,10 +82,14 @@ public final class OutVariants {
      * @param right [k, n]
      */
     public static void biasedProduct(Tensor destination, Tensor bias, Tensor left, Tensor right) {
-        Tensor x = MatrixProducts.multipliable(left);
-        Tensor y = MatrixProducts.multipliable(right);
-        try {
-            torch.addmm_out(destination.handle(), bias.handle(), x.handle(), y.handle());
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor x = MatrixProducts.multipliable(left);
+            Tensor y = MatrixProducts.multipliable(right);
+            Tensor sum = MatrixProducts.multipliable(destination);
+            torch.addmm_out(sum.handle(), bias.handle(), x.handle(), y.handle());
+            if (sum != destination) {
+                destination.copyInPlace(sum);
+            }
         } catch (RuntimeException e) {
             throw TensorException.of("biasedProduct", e, destination, bias, left, right);
         }

@@ -51,6 +51,9 @@ class MatrixProductsTest {
             Tensor bias = Tensors.zeros(DType.FLOAT32, Device.CPU, 300);
             assertEquals(0, error(Functional.linear(row, weight, bias), row, matrix), 1e-5);
             assertEquals(0, error(Functional.addmm(bias, row, matrix), row, matrix), 1e-5);
+            Tensor into = uniform(300, 3).narrow(1, 1, 1).transpose(0, 1); // [1, 300]
+            OutVariants.biasedProduct(into, bias, row, matrix);
+            assertEquals(0, error(into, row, matrix), 1e-5);
         }
     }
 
