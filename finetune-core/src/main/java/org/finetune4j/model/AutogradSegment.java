@@ -103,17 +103,14 @@ final class AutogradSegment implements Segment {
 
         @Override
         public @Nullable Tensor backward(@Nullable Tensor gradient) {
-            if (gradient == null || output.isClosed()) {
-                throw new IllegalStateException(
-                        gradient == null ? "this segment gives no loss to go back from" : "a segment goes back once");
-            }
+            Tensor arrived = SegmentOutput.arrived(gradient, !output.isClosed());
             try {
                 if (output.requiresGrad()) {
-                    run(gradient);
+                    run(arrived);
                 }
                 return input.requiresGrad() ? input.grad() : null;
             } finally {
-                gradient.close();
+                arrived.close();
                 close();
             }
         }

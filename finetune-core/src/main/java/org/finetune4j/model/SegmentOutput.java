@@ -32,6 +32,24 @@ public interface SegmentOutput extends AutoCloseable {
     void close();
 
     /**
+     * What a recorded segment goes back from, once.
+     *
+     * @param gradient that arrived
+     * @param kept whether the segment still has what it kept
+     * @return the gradient
+     * @throws IllegalStateException when there is none, or the segment has gone back
+     */
+    static Tensor arrived(@Nullable Tensor gradient, boolean kept) {
+        if (gradient == null) {
+            throw new IllegalStateException("this segment gives no loss to go back from");
+        }
+        if (!kept) {
+            throw new IllegalStateException("a segment goes back once");
+        }
+        return gradient;
+    }
+
+    /**
      * The output of a run that was not recorded.
      *
      * @param tensor the output

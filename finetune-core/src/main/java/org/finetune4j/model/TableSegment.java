@@ -73,16 +73,13 @@ final class TableSegment implements Segment {
 
         @Override
         public @Nullable Tensor backward(@Nullable Tensor gradient) {
-            if (gradient == null || input.isClosed()) {
-                throw new IllegalStateException(
-                        gradient == null ? "this segment gives no loss to go back from" : "a segment goes back once");
-            }
+            Tensor arrived = SegmentOutput.arrived(gradient, !input.isClosed());
             try (Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
-                add(gradient.reshape(-1, gradient.size(-1)), input.reshape(-1));
+                add(arrived.reshape(-1, arrived.size(-1)), input.reshape(-1));
                 return null;
             } finally {
-                gradient.close();
+                arrived.close();
                 close();
             }
         }

@@ -85,16 +85,13 @@ final class FusedLayer implements Segment {
 
         @Override
         public @Nullable Tensor backward(@Nullable Tensor gradient) {
-            if (gradient == null || input.isClosed()) {
-                throw new IllegalStateException(
-                        gradient == null ? "this segment gives no loss to go back from" : "a segment goes back once");
-            }
+            Tensor arrived = SegmentOutput.arrived(gradient, !input.isClosed());
             try (Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
-                Tensor arrived = pass.backward(gradient, wanted);
-                return wanted ? scope.keep(arrived) : null;
+                Tensor further = pass.backward(arrived, wanted);
+                return wanted ? scope.keep(further) : null;
             } finally {
-                gradient.close();
+                arrived.close();
                 close();
             }
         }
