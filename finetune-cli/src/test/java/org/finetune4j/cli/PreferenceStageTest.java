@@ -160,7 +160,7 @@ class PreferenceStageTest {
 
     @Test
     void aJudgementThatIsNoTruthValueIsNamedWithItsPlace() throws IOException {
-        for (String label : List.of("\"true\"", "1", "[true]")) {
+        for (String label : List.of("\"yes\"", "1", "[true]")) {
             Path judged = directory.resolve("judged.jsonl");
             Files.writeString(judged, "{\"prompt\": \"Who?\", \"completion\": \" Tom\", \"label\": " + label + "}\n");
             CommandRun run = train("stage=kto", "train_file=" + judged);
