@@ -63,7 +63,7 @@ public final class UnpairedStage extends PreferenceStage {
             for (int i = 0; i < examples.size(); i++) {
                 for (String key : List.of("label", "kto_tag")) {
                     Object judged = examples.fields(i).get(key);
-                    if (judged != null && !(judged instanceof Boolean)) {
+                    if (judged != null && !judged.toString().matches("(?i)true|false")) {
                         throw new UserErrorException(examples.location(i) + ": '" + key
                                 + "' must be true or false, got "
                                 + (judged instanceof String text
