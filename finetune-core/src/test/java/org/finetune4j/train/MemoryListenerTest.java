@@ -14,7 +14,7 @@ class MemoryListenerTest {
     @ParameterizedTest
     @CsvSource({"110, 110, 1", "110, 114, 1", "110, 150, 2"})
     void aPeakThatComesLaterIsComparedToo(long afterTwoSteps, long atTheEnd, int lines) {
-        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        MemoryPlan plan = MemoryPlan.builder().weights(100L << 20).build();
         List<String> heard = new ArrayList<>();
         long[] peak = {50};
         List<MemoryComparison> told = new ArrayList<>();

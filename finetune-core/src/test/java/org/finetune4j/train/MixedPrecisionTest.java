@@ -162,7 +162,7 @@ class MixedPrecisionTest {
             MemoryPlan averaged =
                     MemoryPlan.of(model, full, arguments().emaDecay(0.9).build(), load, 0);
             assertEquals(plan.trainable() * Float.BYTES, averaged.average());
-            MemoryPlan shown = new MemoryPlan(0, 0, 0, 0, 0, 0, 0, 3 << 20, 0, 0, 0, 0, 0);
+            MemoryPlan shown = MemoryPlan.builder().masters(3 << 20).build();
             assertTrue(shown.describe().contains(" masters 3,"), shown.describe());
             assertEquals(3 << 20, shown.peak());
         }

@@ -134,19 +134,6 @@ final class Choices {
                 largest = Math.max(largest, linear.weight().bytes());
             }
         }
-        return new MemoryPlan(
-                plan.trainable(),
-                plan.total(),
-                plan.weights() - saved + largest,
-                plan.gradients(),
-                plan.accumulated(),
-                plan.optimizerState(),
-                plan.optimizerResident(),
-                plan.masters(),
-                plan.average(),
-                plan.activations(),
-                plan.backward(),
-                plan.head(),
-                plan.process());
+        return plan.toBuilder().weights(plan.weights() - saved + largest).build();
     }
 }

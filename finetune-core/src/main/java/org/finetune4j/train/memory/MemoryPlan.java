@@ -18,7 +18,8 @@ import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 
 /**
- * The memory that a training takes at its peak, in bytes, from the shapes of what it holds.
+ * The memory that a training takes at its peak, in bytes, from the shapes of what it holds. Plans are made by {@link #of}, from
+ * another plan by {@link #toBuilder}, or part by part by {@link #builder}.
  *
  * @param trainable scalars that train
  * @param total scalars of the model and what a method added
@@ -57,52 +58,14 @@ public record MemoryPlan(
     /** What a virtual machine with libtorch takes, where it was not measured. */
     public static final long TYPICAL_PROCESS = 420L << 20;
 
-    /** A training of batches of samples, with nothing beside them; the numbers are those of {@link MemoryPlan}.
-     *
-     * @param trainable scalars that train
-     * @param total scalars in all
-     * @param weights bytes of all parameters
-     * @param gradients of everything that trains
-     * @param accumulated gradients that a forward pass finds there
-     * @param optimizerState what the optimizer keeps
-     * @param optimizerResident how much of that is in memory
-     * @param masters float32 values
-     * @param average the moving average
-     * @param activations kept for the backward pass
-     * @param backward what the backward pass needs
-     * @param head the output layer's
-     * @param process without the model
-     */
-    public MemoryPlan(
-            long trainable,
-            long total,
-            long weights,
-            long gradients,
-            long accumulated,
-            long optimizerState,
-            long optimizerResident,
-            long masters,
-            long average,
-            long activations,
-            long backward,
-            long head,
-            long process) {
-        this(
-                trainable,
-                total,
-                weights,
-                gradients,
-                accumulated,
-                optimizerState,
-                optimizerResident,
-                masters,
-                average,
-                activations,
-                backward,
-                head,
-                process,
-                0,
-                0);
+    /** {@return a plan of nothing, to which parts are given by name} */
+    public static MemoryPlanBuilder builder() {
+        return new MemoryPlanBuilder();
+    }
+
+    /** {@return a builder with the parts of this plan} */
+    public MemoryPlanBuilder toBuilder() {
+        return new MemoryPlanBuilder(this);
     }
 
     /**
@@ -169,24 +132,28 @@ public record MemoryPlan(
         long states = trained.stream()
                 .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
                 .sum();
-        return new MemoryPlan(
-                trained.stream().mapToLong(MemoryPlan::scalars).sum(),
-                all.stream().mapToLong(MemoryPlan::scalars).sum(),
-                all.stream().mapToLong(MemoryPlan::bytes).sum(),
-                gradients.atOnce(),
-                arguments.gradientAccumulationSteps() > 1 ? gradients.all() : 0,
-                states,
-                provider.residentBytes(states, optimizer),
-                trained.stream().mapToLong(MemoryPlan::masterBytes).sum(),
-                arguments.emaDecay() > 0
-                        ? trained.stream().mapToLong(MemoryPlan::exactBytes).sum()
-                        : 0,
-                layers.kept(),
-                Math.max(
+        return builder()
+                .trainable(trained.stream().mapToLong(Parameter::numel).sum())
+                .total(all.stream().mapToLong(Parameter::numel).sum())
+                .weights(all.stream().mapToLong(Parameter::bytes).sum())
+                .gradients(gradients.atOnce())
+                .accumulated(arguments.gradientAccumulationSteps() > 1 ? gradients.all() : 0)
+                .optimizerState(states)
+                .optimizerResident(provider.residentBytes(states, optimizer))
+                .masters(trained.stream().mapToLong(MemoryPlan::masterBytes).sum())
+                .average(
+                        arguments.emaDecay() > 0
+                                ? trained.stream()
+                                        .mapToLong(MemoryPlan::exactBytes)
+                                        .sum()
+                                : 0)
+                .activations(layers.kept())
+                .backward(Math.max(
                         layers.backward(),
-                        gradients.withArena(stays) + Math.max(gradients.second(), convertedGradient(trained))),
-                head,
-                process);
+                        gradients.withArena(stays) + Math.max(gradients.second(), convertedGradient(trained))))
+                .head(head)
+                .process(process)
+                .build();
     }
 
     /**
@@ -196,22 +163,10 @@ public record MemoryPlan(
      * @return the plan
      */
     public MemoryPlan with(StepMemory steps) {
-        return new MemoryPlan(
-                trainable,
-                total,
-                weights,
-                gradients,
-                accumulated,
-                optimizerState,
-                optimizerResident,
-                masters,
-                average,
-                activations,
-                backward,
-                head,
-                process,
-                steps.companions(),
-                steps.rollouts());
+        return toBuilder()
+                .companions(steps.companions())
+                .rollouts(steps.rollouts())
+                .build();
     }
 
     /** States are in the type of their parameter, or of its master. */
@@ -267,14 +222,6 @@ public record MemoryPlan(
         Set<Parameter> set = Collections.newSetFromMap(new IdentityHashMap<>());
         set.addAll(parameters);
         return set;
-    }
-
-    private static long scalars(Parameter parameter) {
-        return parameter.numel();
-    }
-
-    private static long bytes(Parameter parameter) {
-        return parameter.bytes();
     }
 
     /**

@@ -91,14 +91,17 @@ class MemoryPlanTest {
 
     @Test
     void statesInFilesCountOnlyAsFarAsTheyAreInMemory() {
-        MemoryPlan plan = new MemoryPlan(0, 0, 0, 0, 0, 900L << 20, 256L << 20, 0, 0, 0, 0, 0, 0);
+        MemoryPlan plan = MemoryPlan.builder()
+                .optimizerState(900L << 20)
+                .optimizerResident(256L << 20)
+                .build();
         assertEquals(256L << 20, plan.peak());
         assertTrue(plan.describe().contains("optimizer 256 (and 644 in files)"), plan.describe());
     }
 
     @Test
     void theComparisonSaysHowFarOffThePlanWas() {
-        MemoryPlan plan = new MemoryPlan(0, 0, 100L << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        MemoryPlan plan = MemoryPlan.builder().weights(100L << 20).build();
         assertEquals("memory: 110 MB at the peak so far, 100 MB planned (+10%)", plan.compare(110));
     }
 }

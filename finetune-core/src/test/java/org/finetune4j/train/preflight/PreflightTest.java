@@ -234,7 +234,7 @@ class PreflightTest {
         try (CausalLM model = CausalLM.load(LLAMA);
                 AttachedStrategy nothing = new NothingTrains()) {
             Findings findings =
-                    run(model, nothing, usual().build(), new MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+                    run(model, nothing, usual().build(), MemoryPlan.builder().build());
             assertEquals(1, findings.errors().size(), findings.errors()::toString);
             assertTrue(findings.errors().get(0).contains("match no parameter"), findings.errors()::toString);
         }
@@ -283,8 +283,13 @@ class PreflightTest {
         long megabyte = 1 << 20;
         // Weights 100 MB, states 200 MB, an average of 100 MB: three checkpoints at a time, the best and the last
         // model.
-        MemoryPlan memory = new MemoryPlan(
-                0, 0, 100 * megabyte, 100 * megabyte, 0, 200 * megabyte, 200 * megabyte, 0, 100 * megabyte, 0, 0, 0, 0);
+        MemoryPlan memory = MemoryPlan.builder()
+                .weights(100 * megabyte)
+                .gradients(100 * megabyte)
+                .optimizerState(200 * megabyte)
+                .optimizerResident(200 * megabyte)
+                .average(100 * megabyte)
+                .build();
         TrainingArguments arguments =
                 usual().saveTotalLimit(2).outputDirectory(Path.of("target/out")).build();
         try (CausalLM model = CausalLM.load(LLAMA);
@@ -326,7 +331,11 @@ class PreflightTest {
     /** @param lengths of the samples, in their order */
     private static Findings batchLengths(boolean common, int... lengths) {
         long megabyte = 1 << 20;
-        MemoryPlan large = new MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0, 0, 900 * megabyte, 0, 100 * megabyte, megabyte);
+        MemoryPlan large = MemoryPlan.builder()
+                .activations(900 * megabyte)
+                .head(100 * megabyte)
+                .process(megabyte)
+                .build();
         TrainingDataset dataset = new TrainingDataset() {
             @Override
             public int size() {

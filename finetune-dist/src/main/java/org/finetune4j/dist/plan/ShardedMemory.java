@@ -33,20 +33,19 @@ final class ShardedMemory {
         // Beside all gradients: the second one of the embedding, one that is converted, or a layer's own needs.
         long beside = Math.max(0, alone.backward() - alone.gradients()) / split;
         double stateShare = trainedShare * share(layout, 1, expertTrained);
-        return new MemoryPlan(
-                alone.trainable(),
-                alone.total(),
-                scaled(alone.weights(), weightShare * share(layout, Layout.LAST_STAGE, expertWeights)) + gathered,
-                gradients,
-                layout.accumulation() > 1 ? gradients : 0,
-                scaled(alone.optimizerState(), stateShare),
-                scaled(alone.optimizerResident(), stateShare),
-                scaled(alone.masters(), stateShare),
-                scaled(alone.average(), stateShare),
-                activations(shape, layout, alone) / split,
-                gradients + unreduced + beside,
-                alone.head() / split,
-                alone.process());
+        return alone.toBuilder()
+                .weights(scaled(alone.weights(), weightShare * share(layout, Layout.LAST_STAGE, expertWeights))
+                        + gathered)
+                .gradients(gradients)
+                .accumulated(layout.accumulation() > 1 ? gradients : 0)
+                .optimizerState(scaled(alone.optimizerState(), stateShare))
+                .optimizerResident(scaled(alone.optimizerResident(), stateShare))
+                .masters(scaled(alone.masters(), stateShare))
+                .average(scaled(alone.average(), stateShare))
+                .activations(activations(shape, layout, alone) / split)
+                .backward(gradients + unreduced + beside)
+                .head(alone.head() / split)
+                .build();
     }
 
     /** The part of a device in what a stage shares, of which so much is experts'. */
