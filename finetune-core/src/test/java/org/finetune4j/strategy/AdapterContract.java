@@ -390,17 +390,15 @@ public abstract class AdapterContract {
                 Batch batch = batch();
                 double scale = 1.0 / batch.labelledTokens();
                 backpropagate(model, adapter, GradientCheckpointing.none());
-                for (Parameter parameter : adapter.trainableParameters()) {
-                    if (isDerivative(parameter)) {
-                        DirectionalDerivative.assertIsGradient(
-                                parameter,
-                                () -> new Backpropagation(model, GradientCheckpointing.none())
-                                                .evaluate(
-                                                        batch.modelInputs(),
-                                                        LanguageModelLoss.of(model.network(), batch, scale))
-                                        + adapter.trainingHooks().penalty(false));
-                    }
-                }
+                DirectionalDerivative.assertAreGradients(
+                        adapter.trainableParameters().stream()
+                                .filter(this::isDerivative)
+                                .toList(),
+                        () -> new Backpropagation(model, GradientCheckpointing.none())
+                                        .evaluate(
+                                                batch.modelInputs(),
+                                                LanguageModelLoss.of(model.network(), batch, scale))
+                                + adapter.trainingHooks().penalty(false));
             }
         });
     }
