@@ -61,8 +61,7 @@ class DirectionalDerivativeTest {
         Tensor second = Objects.requireNonNull(parameters.get(3).grad()).copy();
         parameters.get(2).addGradient(second.sub(first));
         parameters.get(3).addGradient(first.sub(second));
-        assertThrows(
-                AssertionError.class, () -> DirectionalDerivative.assertAreGradients(parameters, this::loss));
+        assertThrows(AssertionError.class, () -> DirectionalDerivative.assertAreGradients(parameters, this::loss));
     }
 
     private void assertNamed(Parameter parameter) {
