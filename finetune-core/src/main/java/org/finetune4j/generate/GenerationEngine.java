@@ -1,13 +1,9 @@
 package org.finetune4j.generate;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
-import java.util.Queue;
 import java.util.Set;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.ReentrantLock;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
@@ -38,44 +34,9 @@ public final class GenerationEngine implements AutoCloseable {
     private final BatchDecoder decoder;
     private final @Nullable Long tokenBytes;
     private final ReentrantLock turn = new ReentrantLock();
-    private final Queue<Work> submitted = new ConcurrentLinkedQueue<>();
-    private final Deque<Work> waiting = new ArrayDeque<>();
-    private final List<Work> running = new ArrayList<>();
+    private final GenerationQueue queue;
     private boolean computing;
     private volatile boolean closed;
-
-    /** One answer, with what it belongs to. */
-    private static final class Work {
-        private final RunningSequence sequence;
-        private final GenerationHandle handle;
-        private final boolean keepsRow;
-
-        /** What requests that may share keys have in common, or null. */
-        private final @Nullable Object sharing;
-
-        /** The answers to the same prompt, which one of them reads. */
-        private final List<Work> siblings;
-
-        /** Whether the prompt's keys are going to come from another answer, which has not read it yet. */
-        private boolean expectsPrompt;
-
-        private Work(
-                RunningSequence sequence,
-                GenerationHandle handle,
-                boolean keepsRow,
-                @Nullable Object sharing,
-                List<Work> siblings) {
-            this.sequence = sequence;
-            this.handle = handle;
-            this.keepsRow = keepsRow;
-            this.sharing = keepsRow ? null : sharing;
-            this.siblings = siblings;
-        }
-
-        private DecoderRow row() {
-            return sequence.row();
-        }
-    }
 
     GenerationEngine(OptionsResolver resolver, GenerationLimits limits) {
         this.resolver = resolver;
@@ -89,6 +50,7 @@ public final class GenerationEngine implements AutoCloseable {
             this.decoder = new BatchDecoder(
                     resolver.model(), limits.cacheBytes() / bytes, limits.prefixBytes() / bytes, limits.packedBytes());
         }
+        this.queue = new GenerationQueue(decoder);
     }
 
     /**
@@ -196,17 +158,9 @@ public final class GenerationEngine implements AutoCloseable {
             sequences.add(sequence(answer, request, options, row));
         }
         GenerationHandle handle = new GenerationHandle(sequences);
-        List<Work> siblings = new ArrayList<>();
-        sequences.forEach(
-                sequence -> siblings.add(new Work(sequence, handle, kept != null, request.sharing(), siblings)));
-        submitted.addAll(siblings);
+        queue.submit(GenerationWork.ofOnePrompt(sequences, handle, kept != null, request.sharing()));
         if (closed) { // by another thread, which may not have seen these
-            turn.lock();
-            try {
-                cancelAll();
-            } finally {
-                turn.unlock();
-            }
+            inTurn(queue::cancelAll);
             requireOpen();
         }
         return handle;
@@ -239,13 +193,10 @@ public final class GenerationEngine implements AutoCloseable {
      * @throws IllegalStateException when the engine is closed
      */
     public void prepare() {
-        turn.lock();
-        try {
+        inTurn(() -> {
             requireOpen();
             decoder.prepare();
-        } finally {
-            turn.unlock();
-        }
+        });
     }
 
     /**
@@ -270,130 +221,32 @@ public final class GenerationEngine implements AutoCloseable {
                     free();
                 }
             }
-            return !running.isEmpty() || !waiting.isEmpty() || !submitted.isEmpty();
+            return queue.hasWork();
         } finally {
             turn.unlock();
         }
     }
 
     private void pass() {
-        takeSubmitted();
-        leaveCancelled();
-        begin();
-        sharePrompts();
-        List<Work> reading =
-                running.stream().filter(work -> !work.expectsPrompt).toList();
+        queue.admit(limits.maxRows());
+        List<GenerationWork> reading = queue.reading();
         if (reading.isEmpty()) {
             return;
         }
         try (TensorScope scope = TensorScope.open()) {
             BatchDecoder.Scores read =
-                    decoder.read(reading.stream().map(Work::row).toList(), limits.tokensPerPass());
-            sharePrompts();
+                    decoder.read(reading.stream().map(GenerationWork::row).toList(), limits.tokensPerPass());
+            queue.sharePrompts();
             if (read.scores() != null) {
                 List<RunningSequence> sequences = reading.stream()
-                        .map(work -> work.sequence)
+                        .map(GenerationWork::sequence)
                         .filter(sequence -> sequence.row().isRead())
                         .toList();
                 BatchSampler.choose(sequences, read.scores());
             }
-            reading.forEach(this::rememberPrompt);
+            queue.rememberPrompts(reading);
         }
-        for (Work work : List.copyOf(running)) {
-            if (work.sequence.isFinished()) {
-                leave(work);
-            }
-        }
-        if (running.isEmpty()) {
-            decoder.idle();
-        }
-    }
-
-    private void takeSubmitted() {
-        for (Work work = submitted.poll(); work != null; work = submitted.poll()) {
-            waiting.add(work);
-        }
-    }
-
-    private void leaveCancelled() {
-        for (Work work : List.copyOf(running)) {
-            if (work.sequence.isCancelled()) {
-                work.sequence.finish(FinishReason.CANCELLED);
-                leave(work);
-            }
-        }
-        waiting.removeIf(work -> {
-            if (work.sequence.isCancelled()) {
-                work.sequence.finish(FinishReason.CANCELLED);
-                work.handle.ended(work.sequence.result());
-                return true;
-            }
-            return false;
-        });
-    }
-
-    /** Lets requests in as they came, while there is room. */
-    private void begin() {
-        while (!waiting.isEmpty() && running.size() < limits.maxRows()) {
-            Work next = waiting.element();
-            int tokens = next.sequence.mostTokens();
-            boolean room = next.keepsRow ? decoder.extend(next.row(), tokens) : decoder.add(next.row(), tokens);
-            if (!room) {
-                return;
-            }
-            waiting.remove();
-            next.expectsPrompt = !next.keepsRow;
-            running.add(next);
-        }
-    }
-
-    /** Gives prompts that one answer has read to the others; of a prompt that none reads, the first answer does. */
-    private void sharePrompts() {
-        for (Work work : running) {
-            if (!work.expectsPrompt) {
-                continue;
-            }
-            int shared = work.row().tokens().promptLength() - 1; // the last token is read for its scores
-            Work source = null;
-            boolean expected = false;
-            for (Work sibling : work.siblings) {
-                boolean computes = running.contains(sibling) && !sibling.expectsPrompt;
-                expected |= computes;
-                if (computes && sibling.row().read() >= shared) {
-                    source = sibling;
-                }
-            }
-            if (source != null && shared > 0) {
-                decoder.copy(source.row(), work.row(), shared);
-            }
-            work.expectsPrompt = expected && source == null;
-            if (source == null && !expected && work.sharing != null) {
-                work.handle.recalled(decoder.recall(work.row(), work.sharing));
-            }
-        }
-    }
-
-    /** Keeps a prompt whose first scores were numbers for requests that come later. */
-    private void rememberPrompt(Work work) {
-        if (work.sharing != null
-                && work.row().tokens().newTokens() == 1
-                && work.sequence.number() == 0
-                && !work.sequence.isFailed()) {
-            decoder.remember(work.row(), work.sharing);
-        }
-    }
-
-    private void leave(Work work) {
-        running.remove(work);
-        if (work.sequence.isFailed()) {
-            decoder.clear(work.row());
-        } else if (work.sharing != null && work.row().tokens().newTokens() > 1) { // as the next turn may begin
-            decoder.remember(work.row(), work.sharing);
-        }
-        if (!work.keepsRow) {
-            decoder.remove(work.row());
-        }
-        work.handle.ended(work.sequence.result());
+        queue.releaseFinished();
     }
 
     /** {@return what the keys and values of all answers under way take, room to spare included, in bytes} */
@@ -432,30 +285,23 @@ public final class GenerationEngine implements AutoCloseable {
      * @throws IllegalStateException when the engine is closed, or a listener calls this
      */
     public void reset() {
-        turn.lock();
-        try {
+        inTurn(() -> {
             requireOpen();
             if (computing) {
                 throw new IllegalStateException("a listener cannot take away what is being computed: cancel requests");
             }
-            cancelAll();
+            queue.cancelAll();
             decoder.trim();
             decoder.forgetPrefixes();
-        } finally {
-            turn.unlock();
-        }
+        });
     }
 
-    private void cancelAll() {
-        takeSubmitted();
-        List<Work> all = new ArrayList<>(running);
-        all.addAll(waiting);
-        running.clear();
-        waiting.clear();
-        for (Work work : all) {
-            decoder.remove(work.row());
-            work.sequence.finish(FinishReason.CANCELLED);
-            work.handle.ended(work.sequence.result());
+    private void inTurn(Runnable action) {
+        turn.lock();
+        try {
+            action.run();
+        } finally {
+            turn.unlock();
         }
     }
 
@@ -469,18 +315,15 @@ public final class GenerationEngine implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        turn.lock();
-        try {
+        inTurn(() -> {
             if (!computing) { // else by a listener: then at the end of the pass
                 free();
             }
-        } finally {
-            turn.unlock();
-        }
+        });
     }
 
     private void free() {
-        cancelAll();
+        queue.cancelAll();
         decoder.close();
     }
 }
