@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.Scalar;
  * one shape: dimensions of length 1, and missing ones in front, are repeated (PyTorch's broadcasting); the second operand of an
  * operation in place must broadcast to this tensor's shape. Comparisons give tensors of truth values.
  */
-public abstract sealed class ElementwiseOperations extends NativeCalls permits Tensor {
+public abstract sealed class ElementwiseOperations extends NativeCalls permits ShapeOperations {
 
     ElementwiseOperations(org.bytedeco.pytorch.Tensor handle) {
         super(handle);

@@ -2,6 +2,7 @@ package org.finetune4j.tensor;
 
 import java.util.function.BiConsumer;
 import java.util.function.BinaryOperator;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Scalar;
 
@@ -23,10 +24,18 @@ abstract sealed class NativeCalls extends NativeArray permits ElementwiseOperati
     }
 
     final Tensor unary(String name, UnaryOperator<org.bytedeco.pytorch.Tensor> operation) {
+        return unary(() -> name, operation);
+    }
+
+    /**
+     * An operation whose name tells its arguments: views are made thousands of times a step, and their names are read only when one
+     * fails.
+     */
+    final Tensor unary(Supplier<String> name, UnaryOperator<org.bytedeco.pytorch.Tensor> operation) {
         try {
             return Tensor.wrap(operation.apply(handle()));
         } catch (RuntimeException e) {
-            throw TensorException.of(name, e, self());
+            throw TensorException.of(name.get(), e, self());
         }
     }
 

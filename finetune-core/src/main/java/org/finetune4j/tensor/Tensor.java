@@ -1,13 +1,6 @@
 package org.finetune4j.tensor;
 
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.ScalarTypeOptional;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * {@link #close()}. Any use after that is an {@link IllegalStateException}. Shapes and dtypes that do not fit are a
  * {@link TensorException} that names every operand. Instances are not thread-safe.
  */
-public final class Tensor extends ElementwiseOperations {
+public final class Tensor extends ReductionOperations {
 
     private Tensor(org.bytedeco.pytorch.Tensor handle) {
         super(handle);
@@ -126,172 +119,6 @@ public final class Tensor extends ElementwiseOperations {
         return wrap(handle().variable_data());
     }
 
-    // ---- shape ----
-
-    /**
-     * The same elements in another shape; copies only when a view cannot do it. One length may be -1.
-     *
-     * @param newShape its dimensions
-     * @return a view or a copy
-     */
-    public Tensor reshape(long... newShape) {
-        return unary("reshape" + Arrays.toString(newShape), x -> x.reshape(newShape));
-    }
-
-    /**
-     * A view in another shape.
-     *
-     * @param newShape its dimensions; one length may be -1
-     * @return the view
-     */
-    public Tensor view(long... newShape) {
-        return unary("view" + Arrays.toString(newShape), x -> x.view(newShape));
-    }
-
-    /**
-     * The bytes seen as another dtype.
-     *
-     * @param dtype of the view
-     * @return the view; its last dimension is longer or shorter where the sizes of the types differ
-     */
-    public Tensor viewAs(DType dtype) {
-        return unary("viewAs " + dtype, x -> x.view(dtype.scalarType()));
-    }
-
-    /**
-     * Exchanges two dimensions.
-     *
-     * @param dimension0 one of them
-     * @param dimension1 the other one
-     * @return a view
-     */
-    public Tensor transpose(int dimension0, int dimension1) {
-        return unary("transpose", x -> x.transpose(dimension0, dimension1));
-    }
-
-    /**
-     * The transpose of a matrix, as a view.
-     *
-     * @return a view
-     */
-    public Tensor t() {
-        return unary("t", org.bytedeco.pytorch.Tensor::t);
-    }
-
-    /**
-     * Puts the dimensions in another order.
-     *
-     * @param dimensions for each new dimension, which one it is now
-     * @return a view
-     */
-    public Tensor permute(long... dimensions) {
-        return unary("permute" + Arrays.toString(dimensions), x -> x.permute(dimensions));
-    }
-
-    /**
-     * Adds a dimension of length 1.
-     *
-     * @param dimension its place
-     * @return a view
-     */
-    public Tensor unsqueeze(int dimension) {
-        return unary("unsqueeze", x -> x.unsqueeze(dimension));
-    }
-
-    /**
-     * Takes a dimension away if its length is 1.
-     *
-     * @param dimension its place
-     * @return a view
-     */
-    public Tensor squeeze(int dimension) {
-        return unary("squeeze", x -> x.squeeze(dimension));
-    }
-
-    /**
-     * A view that repeats dimensions of length 1; -1 leaves a dimension as it is.
-     *
-     * @param newShape its dimensions
-     * @return the view
-     */
-    public Tensor expand(long... newShape) {
-        return unary("expand" + Arrays.toString(newShape), x -> x.expand(newShape));
-    }
-
-    /**
-     * The view {@code [start, start + length)} of one dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @param start first element of it
-     * @param length how many
-     * @return the view
-     */
-    public Tensor narrow(int dimension, long start, long length) {
-        return unary("narrow " + dimension + ":" + start + "+" + length, x -> x.narrow(dimension, start, length));
-    }
-
-    /**
-     * Parts that follow each other along one dimension. Going back, their gradients are joined at once.
-     *
-     * @param lengths of the parts, which sum up to the dimension's size
-     * @param dimension which dimension; negative numbers count from the last
-     * @return views, one a length
-     */
-    public List<Tensor> split(long[] lengths, int dimension) {
-        try (TensorVector parts = torch.split_with_sizes(handle(), lengths, dimension)) {
-            List<Tensor> views = new ArrayList<>();
-            for (int i = 0; i < lengths.length; i++) {
-                views.add(wrap(new org.bytedeco.pytorch.Tensor(parts.get(i)))); // the vector's own goes with it
-            }
-            return views;
-        } catch (RuntimeException e) {
-            throw TensorException.of("split " + Arrays.toString(lengths) + " along " + dimension, e, this);
-        }
-    }
-
-    /**
-     * Element {@code index} of one dimension, which disappears.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @param index which element of it
-     * @return a view with one dimension less
-     */
-    public Tensor select(int dimension, long index) {
-        return unary("select " + dimension + ":" + index, x -> x.select(dimension, index));
-    }
-
-    /** {@return this tensor when its elements lie in row-major order without gaps, else such a copy} */
-    public Tensor contiguous() {
-        return unary("contiguous", org.bytedeco.pytorch.Tensor::contiguous);
-    }
-
-    /**
-     * Elements move along a dimension and re-enter at its start.
-     *
-     * @param shift how far
-     * @param dimension along which dimension
-     * @return a new tensor
-     */
-    public Tensor roll(long shift, int dimension) {
-        return unary("roll", x -> x.roll(new long[] {shift}, dimension));
-    }
-
-    /**
-     * Each element of a dimension {@code times} times in a row.
-     *
-     * @param times how often each
-     * @param dimension which dimension
-     * @return a new tensor
-     */
-    public Tensor repeatInterleave(long times, int dimension) {
-        return unary("repeatInterleave", x -> {
-            try (LongOptional along = new LongOptional(dimension);
-                    LongOptional size = new LongOptional()) {
-                return x.repeat_interleave(times, along, size);
-            }
-        });
-    }
-
     // ---- dtype, device, copies ----
 
     /**
@@ -301,7 +128,7 @@ public final class Tensor extends ElementwiseOperations {
      * @return this or a copy
      */
     public Tensor to(DType dtype) {
-        return dtype() == dtype ? this : unary("to " + dtype, x -> x.to(dtype.scalarType()));
+        return dtype() == dtype ? this : unary(() -> "to " + dtype, x -> x.to(dtype.scalarType()));
     }
 
     /**
@@ -314,7 +141,7 @@ public final class Tensor extends ElementwiseOperations {
         if (device().equals(device)) {
             return this;
         }
-        return unary("to " + device, x -> {
+        return unary(() -> "to " + device, x -> {
             try (org.bytedeco.pytorch.Device target = device.nativeDevice()) {
                 return x.to(target, x.scalar_type());
             }
@@ -378,138 +205,6 @@ public final class Tensor extends ElementwiseOperations {
             return this;
         } catch (RuntimeException e) {
             throw TensorException.of("addMatrixProductInPlace", e, this, left, right);
-        }
-    }
-
-    // ---- reductions ----
-
-    /** {@return the sum of all elements, without dimensions} */
-    public Tensor sum() {
-        return unary("sum", x -> x.sum());
-    }
-
-    /**
-     * Sums along one dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @param keepDimension whether the dimension stays, with length 1
-     * @return the sums
-     */
-    public Tensor sum(int dimension, boolean keepDimension) {
-        return unary("sum", x -> {
-            try (ScalarTypeOptional same = new ScalarTypeOptional()) {
-                return x.sum(new long[] {dimension}, keepDimension, same);
-            }
-        });
-    }
-
-    /** {@return the mean of all elements, without dimensions} */
-    public Tensor mean() {
-        return unary("mean", x -> x.mean());
-    }
-
-    /**
-     * Averages along one dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @param keepDimension whether the dimension stays, with length 1
-     * @return the means
-     */
-    public Tensor mean(int dimension, boolean keepDimension) {
-        return unary("mean", x -> {
-            try (ScalarTypeOptional same = new ScalarTypeOptional()) {
-                return x.mean(new long[] {dimension}, keepDimension, same);
-            }
-        });
-    }
-
-    /** {@return the largest element, without dimensions} */
-    public Tensor max() {
-        return unary("max", x -> x.max());
-    }
-
-    /**
-     * The largest elements along one dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @param keepDimension whether it stays, with length 1
-     * @return the elements
-     */
-    public Tensor max(int dimension, boolean keepDimension) {
-        return unary("max", x -> x.amax(new long[] {dimension}, keepDimension));
-    }
-
-    /**
-     * Finds the largest elements along one dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @return where they are, int64, with that dimension gone
-     */
-    public Tensor argmax(int dimension) {
-        return unary("argmax", x -> {
-            try (LongOptional along = new LongOptional(dimension)) {
-                return x.argmax(along, false);
-            }
-        });
-    }
-
-    /** {@return the Euclidean norm of all elements, without dimensions} */
-    public Tensor norm() {
-        return unary("norm", x -> x.norm());
-    }
-
-    /**
-     * The logarithm of the sum of exponentials along one dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @return the logarithms, with that dimension gone
-     */
-    public Tensor logSumExp(int dimension) {
-        return unary("logSumExp", x -> x.logsumexp(new long[] {dimension}, false));
-    }
-
-    /**
-     * Exponentials divided by their sum along one dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @return a tensor of the same shape
-     */
-    public Tensor softmax(int dimension) {
-        return unary("softmax", x -> x.softmax(dimension));
-    }
-
-    /**
-     * Sums of all elements up to each one along a dimension.
-     *
-     * @param dimension which dimension; negative numbers count from the last
-     * @return a tensor of the same shape
-     */
-    public Tensor cumulativeSum(int dimension) {
-        return unary("cumulativeSum", x -> x.cumsum(dimension));
-    }
-
-    /** {@return whether no element is NaN or infinite} */
-    public boolean isFinite() {
-        try (org.bytedeco.pytorch.Tensor sum = handle().sum()) {
-            if (Double.isFinite(sum.item_double())) { // which a single NaN or infinity would not leave so
-                return true;
-            }
-        }
-        try (org.bytedeco.pytorch.Tensor finite = handle().isfinite();
-                org.bytedeco.pytorch.Tensor all = finite.all()) {
-            return all.item_bool();
-        }
-    }
-
-    /**
-     * Whether the other tensor has this one's shape and, element by element, its values; the types may differ.
-     *
-     * @param other what this is compared with
-     * @return true when all agree
-     */
-    public boolean hasValuesOf(Tensor other) {
-        try (org.bytedeco.pytorch.Tensor same = other.handle().to(handle().scalar_type())) {
-            return Arrays.equals(shape(), other.shape()) && handle().equal(same);
         }
     }
 
