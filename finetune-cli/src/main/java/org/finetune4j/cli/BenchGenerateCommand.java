@@ -77,6 +77,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
         result.put("dtype", type.torchName());
         result.put("temperature", temperature);
         try (CausalLM model = CausalLM.initialize(shape.config(), null, types, 0)) {
+            result.put("pack_s", rounded(seconds(model::packForGeneration), 3));
             if (rows == null) {
                 alike(model, options, result);
             } else {

@@ -33,6 +33,9 @@ import picocli.CommandLine.Option;
         description = "Continues texts; prints the continuations only, one prompt's as it is made.")
 final class GenerateCommand implements Callable<Integer> {
 
+    /** Tokens to be decoded, from which on weights are packed for it: fewer take less time than that. */
+    private static final long WORTH_PACKING = 32;
+
     @Mixin
     private ModelOptions model;
 
@@ -78,6 +81,9 @@ final class GenerateCommand implements Callable<Integer> {
                 Adapter adapter = model.attachAdapter(loaded, false)) {
             if (template != null) {
                 loaded.useChatTemplate(ChatTemplate.named(template, loaded.directory()));
+            }
+            if ((long) all.size() * options.numReturnSequences() * options.maxNewTokens() >= WORTH_PACKING) {
+                loaded.packForGeneration();
             }
             TextGenerator generator = TextGenerator.of(loaded);
             if (chat || template != null) {

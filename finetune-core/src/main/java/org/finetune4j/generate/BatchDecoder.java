@@ -51,6 +51,7 @@ final class BatchDecoder implements AutoCloseable {
         this.model = model;
         this.cache = new RowCache(mostTokens, prefixTokens);
         this.packed = new PackedWeights(packedBytes);
+        this.packs = model.isPackedForGeneration();
     }
 
     /** Packs the weights before the first row needs them. */
@@ -334,7 +335,7 @@ final class BatchDecoder implements AutoCloseable {
     }
 
     private SequenceContext packed(SequenceContext context) {
-        return context.withPackedWeights(packs ? packed : null);
+        return packs ? context.withPackedWeights(packed) : context;
     }
 
     private static boolean isAll(int[] index, int count) {

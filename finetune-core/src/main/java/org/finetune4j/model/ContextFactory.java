@@ -11,6 +11,7 @@ import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.AttentionView;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.KeyValueCache;
+import org.finetune4j.nn.PackedWeights;
 import org.finetune4j.nn.Prompt;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.RotaryFrequencies;
@@ -33,13 +34,18 @@ final class ContextFactory {
     private final String origin;
     private final Device device;
     private final DType computeDType;
+    private final boolean packed;
 
-    /** @param origin what messages call the model's configuration */
-    ContextFactory(DecoderModel network, String origin, Device device, DType computeDType) {
+    /**
+     * @param origin what messages call the model's configuration
+     * @param packed whether weights lie packed
+     */
+    ContextFactory(DecoderModel network, String origin, Device device, DType computeDType, boolean packed) {
         this.network = network;
         this.origin = origin;
         this.device = device;
         this.computeDType = computeDType;
+        this.packed = packed;
     }
 
     /** The context of a whole batch, after a prompt where there is one. */
@@ -122,7 +128,7 @@ final class ContextFactory {
         if (types != null && network.tokenTypes() > 0) {
             IndexRange.require("token type id", types, inputs.sequenceLength(), network.tokenTypes());
         }
-        return new SequenceContext(
+        SequenceContext context = new SequenceContext(
                 onDevice(distinct, rows, seq),
                 types == null ? null : onDevice(types, inputs.batchSize(), inputs.sequenceLength()),
                 views,
@@ -133,6 +139,8 @@ final class ContextFactory {
                 Dropout.OFF,
                 null,
                 null);
+        // What lies packed needs no room for copies.
+        return packed ? context.withPackedWeights(new PackedWeights(0)) : context;
     }
 
     private Tensor onDevice(int[] values, int rows, int seq) {

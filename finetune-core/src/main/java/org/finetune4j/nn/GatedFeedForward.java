@@ -16,6 +16,7 @@ public final class GatedFeedForward extends FeedForward {
 
     private final Linear gate;
     private final Linear up;
+    private final List<Linear> gateAndUp;
     private final Linear down;
     private final Activation activation;
 
@@ -56,6 +57,7 @@ public final class GatedFeedForward extends FeedForward {
         this.gate = child(names.gate, Linear.of(weights.at(names.gate), hidden, inner, bias, init));
         this.up = child(names.up, Linear.of(weights.at(names.up), hidden, inner, bias, init));
         this.down = child(names.down, Linear.of(weights.at(names.down), inner, hidden, bias, init));
+        this.gateAndUp = List.of(gate, up);
         this.activation = activation;
     }
 
@@ -80,8 +82,13 @@ public final class GatedFeedForward extends FeedForward {
     }
 
     @Override
+    protected List<List<Linear>> appliedTogether() {
+        return List.of(gateAndUp);
+    }
+
+    @Override
     public FeedForwardProjections projections() {
-        return new FeedForwardProjections(List.of(gate, up), activation, down);
+        return new FeedForwardProjections(gateAndUp, activation, down);
     }
 
     /**
@@ -93,7 +100,7 @@ public final class GatedFeedForward extends FeedForward {
      */
     @Override
     public Tensor forward(Tensor x, @Nullable SequenceContext context) {
-        Linear.together(List.of(gate, up), x, context);
+        Linear.together(gateAndUp, x, context);
         Tensor gated = activation.apply(gate.forward(x, context)).mul(up.forward(x, context)); // [..., inner]
         return down.forward(gated, context); // [..., hidden]
     }

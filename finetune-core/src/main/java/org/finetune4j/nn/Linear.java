@@ -128,6 +128,10 @@ public final class Linear extends Module {
         if (quick != null) {
             return b == null ? quick : quick.addInPlace(b.as(dtype));
         }
+        Tensor tiled = productInTiles(x);
+        if (tiled != null) {
+            return b == null ? tiled : tiled.addInPlace(b.as(dtype));
+        }
         Tensor w = weight().as(dtype, context);
         if (layout == Layout.OUT_IN && FewRows.isFaster(x, w)) {
             Tensor product = FewRows.multiply(x, w); // [..., out]
@@ -143,6 +147,14 @@ public final class Linear extends Module {
         Tensor rows = x.reshape(-1, inFeatures()); // [rows, in]
         shape[shape.length - 1] = outFeatures();
         return Functional.addmm(b.as(dtype), rows, w).view(shape); // [..., out]
+    }
+
+    private @Nullable Tensor productInTiles(Tensor x) {
+        return layout == Layout.OUT_IN
+                        && weight().form() instanceof DenseValue dense
+                        && FewRows.isFasterInTiles(x, dense.tensor())
+                ? FewRows.multiplyInTiles(x, dense.tensor())
+                : null;
     }
 
     private Tensor multiply(Tensor x, Tensor w) {

@@ -71,6 +71,16 @@ public abstract class Module implements AutoCloseable {
         return parameter;
     }
 
+    /**
+     * Which of this module's own layers get the same input, as those of queries, keys and values: they may be stored and multiplied
+     * as one.
+     *
+     * @return groups of layers, none of which is in two of them
+     */
+    protected List<List<Linear>> appliedTogether() {
+        return List.of();
+    }
+
     /** {@return the parts that this module itself registered, by the names it gave them} */
     protected final Map<String, Module> children() {
         return Collections.unmodifiableMap(children);

@@ -3,11 +3,16 @@ package org.finetune4j.nn;
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.MappedMemory;
+import org.finetune4j.tensor.NativeAllocator;
 import org.finetune4j.tensor.PackedWeight;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -20,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * passes of one decoder, one pass at a time.
  *
  * <p>Layers that get the same input, such as those of queries, keys and values, are one copy and one product, see {@link #together}.
+ * A weight that lies packed already, see {@link #pack}, needs no copy.
  */
 public final class PackedWeights implements AutoCloseable {
 
@@ -40,6 +46,52 @@ public final class PackedWeights implements AutoCloseable {
     /** @param mostBytes what the copies may take together; weights that come after that are multiplied as they are */
     public PackedWeights(long mostBytes) {
         this.mostBytes = mostBytes;
+    }
+
+    /**
+     * Puts the weights of a model's linear layers in this order for good, in place of the tensors that they are: decoding needs no copies
+     * then. Left out are those that train, are stored compressed, or are looked up row by row too.
+     *
+     * @param model whose layers nobody else is using now; it is calculated with in float32
+     * @param mostGrowth by how many bytes weights in smaller types may grow together, as they become float32; those that come after that
+     *     stay what they are
+     */
+    public static void pack(Module model, long mostGrowth) {
+        if (!PackedWeight.isFaster()) {
+            return;
+        }
+        MappedMemory.Mappings mappings = MappedMemory.Mappings.now();
+        Set<Parameter> lookedUp = Collections.newSetFromMap(new IdentityHashMap<>());
+        for (Module module : model.namedModules().values()) {
+            if (module instanceof Embedding table) {
+                lookedUp.add(table.weight());
+            }
+        }
+        long left = mostGrowth;
+        // Layer by layer: what one leaves free is room for the next.
+        for (Module module : model.namedModules().values()) {
+            List<List<Linear>> groups =
+                    module instanceof Linear layer ? List.of(List.of(layer)) : module.appliedTogether();
+            for (List<Linear> group : groups) {
+                long growth = group.stream()
+                        .mapToLong(layer -> bytes(layer.weight()) - layer.weight().bytes())
+                        .sum();
+                if (growth <= left
+                        && group.stream()
+                                .allMatch(layer -> isPackableInPlace(layer) && !lookedUp.contains(layer.weight()))) {
+                    PackedValue.pack(group, mappings);
+                    left -= growth;
+                }
+            }
+        }
+        NativeAllocator.trim();
+    }
+
+    private static boolean isPackableInPlace(Linear layer) {
+        Parameter weight = layer.weight();
+        return layer.isPackable()
+                && weight.form() instanceof DenseValue
+                && !weight.isTrainable();
     }
 
     /** One or more weights, one below the other, as they were when they were packed. */
@@ -104,7 +156,7 @@ public final class PackedWeights implements AutoCloseable {
         long all = model.namedModules().values().stream()
                 .filter(Linear.class::isInstance)
                 .map(module -> ((Linear) module).weight())
-                .filter(PackedWeights::isPackable)
+                .filter(weight -> weight.form() instanceof DenseValue && isPackable(weight))
                 .distinct()
                 .mapToLong(PackedWeights::bytes)
                 .sum();
@@ -131,11 +183,12 @@ public final class PackedWeights implements AutoCloseable {
                 || !layers.stream().allMatch(Linear::isPackable)) {
             return;
         }
-        PackedWeight all = copy(joined, layers);
+        PackedWeight inPlace = PackedValue.of(layers);
+        PackedWeight all = inPlace == null ? copy(joined, layers) : inPlace;
         if (all == null) {
             return;
         }
-        Tensor product = multiply(all, x); // [..., out of all]
+        Tensor product = multiply(rows -> all.multiply(rows, null), x); // [..., out of all]
         IdentityHashMap<Parameter, Tensor> products = new IdentityHashMap<>();
         long start = 0;
         for (Linear layer : layers) {
@@ -158,15 +211,20 @@ public final class PackedWeights implements AutoCloseable {
         if (part != null) {
             return part;
         }
+        PackedValue inPlace = PackedValue.of(layer.weight());
+        if (inPlace != null) {
+            return multiply(inPlace::multiply, x);
+        }
         PackedWeight packed = copy(copies, List.of(layer));
-        return packed == null ? null : multiply(packed, x);
+        return packed == null ? null : multiply(rows -> packed.multiply(rows, null), x);
     }
 
-    private static Tensor multiply(PackedWeight weight, Tensor x) {
+    /** Multiplies [..., in] as [rows, in]. */
+    private static Tensor multiply(UnaryOperator<Tensor> product, Tensor x) {
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [rows, in]
         shape[shape.length - 1] = -1;
-        return weight.multiply(rows, null).view(shape); // [..., out]
+        return product.apply(rows).reshape(shape); // [..., out]
     }
 
     private @Nullable PackedWeight copy(IdentityHashMap<Parameter, Copy> among, List<Linear> layers) {
@@ -177,7 +235,8 @@ public final class PackedWeights implements AutoCloseable {
         }
         forget(among, first);
         long needed = layers.stream().mapToLong(layer -> bytes(layer.weight())).sum();
-        if (bytes + needed > mostBytes || !PackedWeight.isFaster()) {
+        boolean areTensors = layers.stream().allMatch(layer -> layer.weight().form() instanceof DenseValue);
+        if (!areTensors || bytes + needed > mostBytes || !PackedWeight.isFaster()) {
             return null;
         }
         try (Autograd.Mode mode = Autograd.disabled();
@@ -199,7 +258,7 @@ public final class PackedWeights implements AutoCloseable {
     /** Whether a copy of a weight can be made and used in its place. */
     static boolean isPackable(Parameter weight) {
         DType dtype = weight.dtype();
-        return weight.form() instanceof DenseValue
+        return (weight.form() instanceof DenseValue || PackedValue.of(weight) != null)
                 && weight.summed() == null
                 && dtype.isFloatingPoint()
                 && dtype != DType.FLOAT64

@@ -44,6 +44,7 @@ public final class RotaryAttention extends SelfAttention {
     private final Linear query;
     private final Linear key;
     private final Linear value;
+    private final List<Linear> queryKeyValue;
     private final Linear output;
     private final @Nullable Norm queryNorm;
     private final @Nullable Norm keyNorm;
@@ -70,6 +71,7 @@ public final class RotaryAttention extends SelfAttention {
         this.key = child("k_proj", Linear.of(weights.at("k_proj"), hidden, keys, bias, init));
         this.value = child("v_proj", Linear.of(weights.at("v_proj"), hidden, keys, bias, init));
         this.output = child("o_proj", Linear.of(weights.at("o_proj"), queries, hidden, style.outputBias, init));
+        this.queryKeyValue = List.of(query, key, value);
         this.queryNorm = norm("q_norm", weights, style, attention, attention.heads());
         this.keyNorm = norm("k_norm", weights, style, attention, attention.kvHeads());
         this.acrossHeads = style.acrossHeads;
@@ -88,7 +90,7 @@ public final class RotaryAttention extends SelfAttention {
 
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
-        Linear.together(List.of(query, key, value), x, context);
+        Linear.together(queryKeyValue, x, context);
         Tensor q = normalised(queryNorm, query.forward(x, context));
         Tensor k = normalised(keyNorm, key.forward(x, context));
         Tensor attended = attention.forward(q, k, value.forward(x, context), layer, context);
@@ -99,7 +101,12 @@ public final class RotaryAttention extends SelfAttention {
     public @Nullable AttentionProjections projections() {
         return acrossHeads
                 ? null
-                : new AttentionProjections(List.of(query, key, value), queryNorm, keyNorm, attention, output);
+                : new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output);
+    }
+
+    @Override
+    protected List<List<Linear>> appliedTogether() {
+        return List.of(queryKeyValue);
     }
 
     /** Normalises [batch, seq, heads * headDim], each head by itself or all together. */

@@ -3,6 +3,15 @@ package org.finetune4j.tensor;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.NativeLong;
 import com.sun.jna.Pointer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +36,42 @@ public final class MappedMemory {
     public static void release(Tensor mapping, long begin, long end) {
         long base = mapping.handle().data_ptr().address();
         advise((base + begin + PAGE - 1) / PAGE * PAGE, (base + end) / PAGE * PAGE, DONT_NEED);
+    }
+
+    /** The parts of this process's memory that files are mapped to at one moment. */
+    public static final class Mappings {
+
+        private static final Pattern LINE = Pattern.compile("(\\p{XDigit}+)-(\\p{XDigit}+) \\S+ \\S+ \\S+ (\\d+).*");
+
+        private final NavigableMap<Long, Long> ends = new TreeMap<>();
+
+        /** {@return the present ones; none where the system does not say} */
+        public static Mappings now() {
+            Mappings mappings = new Mappings();
+            try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
+                lines.map(LINE::matcher)
+                        .filter(line -> line.matches() && !line.group(3).equals("0"))
+                        .forEach(line -> mappings.ends.put(
+                                Long.parseUnsignedLong(line.group(1), 16), Long.parseUnsignedLong(line.group(2), 16)));
+            } catch (IOException | UncheckedIOException e) {
+                LOG.debug("no list of mappings on this system: pages stay until memory is short", e);
+            }
+            return mappings;
+        }
+
+        /**
+         * Lets the system take back the pages of a tensor that nobody reads any more, where they are a file's.
+         *
+         * @param tensor contiguous
+         */
+        public void release(Tensor tensor) {
+            long first = tensor.handle().data_ptr().address();
+            long last = first + tensor.numel() * tensor.dtype().itemSize();
+            Map.Entry<Long, Long> around = ends.floorEntry(first);
+            if (around != null && last <= around.getValue()) {
+                MappedMemory.release(tensor, 0, last - first);
+            }
+        }
     }
 
     /**

@@ -1,6 +1,5 @@
 package org.finetune4j.tensor;
 
-import com.sun.jna.Function;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.NativeLong;
 import com.sun.jna.Pointer;
@@ -82,19 +81,32 @@ public final class NativeAllocator {
         return memory.unscoped();
     }
 
+    /** Gives pages back to the system that lie between blocks which are in use, as after many of them were replaced. */
+    public static void trim() {
+        if (isGlibcs()) {
+            call("malloc_trim", new NativeLong(0));
+        }
+    }
+
     private static void setThresholds(int mmapThreshold, int trimThreshold, int topPad) {
         mapped = mmapThreshold;
-        if (!System.getProperty("os.name").startsWith("Linux")
-                || !Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"))) {
-            return;
+        if (isGlibcs()) {
+            call("mallopt", MMAP_THRESHOLD, mmapThreshold);
+            call("mallopt", TRIM_THRESHOLD, trimThreshold);
+            call("mallopt", TOP_PAD, topPad);
         }
+    }
+
+    private static boolean isGlibcs() {
+        return System.getProperty("os.name").startsWith("Linux")
+                && Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"));
+    }
+
+    private static void call(String function, Object... arguments) {
         try {
-            Function mallopt = NativeLibrary.getInstance("c").getFunction("mallopt");
-            mallopt.invokeInt(new Object[] {MMAP_THRESHOLD, mmapThreshold});
-            mallopt.invokeInt(new Object[] {TRIM_THRESHOLD, trimThreshold});
-            mallopt.invokeInt(new Object[] {TOP_PAD, topPad});
+            NativeLibrary.getInstance("c").getFunction(function).invokeInt(arguments);
         } catch (UnsatisfiedLinkError e) {
-            LOG.debug("no mallopt in this C library: the allocator keeps its defaults", e);
+            LOG.debug("no {} in this C library: the allocator keeps its defaults", function, e);
         }
     }
 }

@@ -2,13 +2,10 @@ package org.finetune4j.tensor;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import org.bytedeco.pytorch.Argument;
 import org.bytedeco.pytorch.Dispatcher;
-import org.bytedeco.pytorch.GenericList;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
-import org.bytedeco.pytorch.Type;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,9 +18,6 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>oneDNN compiles a kernel for every number of rows, which takes a millisecond, and keeps it. So that there are few, rows are filled
  * up with zeros: from 9 on to a multiple of 8, from 65 on to the next power of two or the middle before it.
- *
- * <p>The operators calculate in float32 whatever precision is allowed, and are not mapped by the binding, so they are called
- * through the dispatcher.
  */
 public final class PackedWeight implements AutoCloseable {
 
@@ -44,21 +38,11 @@ public final class PackedWeight implements AutoCloseable {
 
     private record Shape(long out, long in) {}
 
-    /** Operators with those of their arguments that are always the same. */
-    private static final class Operators {
+    /** Looked up when libtorch is there. */
+    private static final class Operator {
         private static final OperatorHandle PACK =
                 Dispatcher.singleton().findSchemaOrThrow("mkldnn::_reorder_linear_weight", "");
-        private static final OperatorHandle MULTIPLY =
-                Dispatcher.singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "");
         private static final IValue NONE = new IValue();
-        private static final IValue NO_FUNCTION = new IValue("none");
-        private static final IValue NO_NUMBERS = noNumbers();
-
-        private static IValue noNumbers() {
-            Argument arguments = MULTIPLY.schema().arguments();
-            Type.TypePtr list = new Argument(arguments.position(4)).type(); // a list of optional numbers
-            return new IValue(new GenericList(list.get().containedType(0)));
-        }
     }
 
     /** {@return whether products with packed weights are the faster ones on this machine} */
@@ -78,9 +62,9 @@ public final class PackedWeight implements AutoCloseable {
                 IValueVector stack = new IValueVector();
                 IValue source = new IValue(weight.contiguous().handle())) {
             stack.push_back(source);
-            stack.push_back(Operators.NONE);
-            Operators.PACK.callBoxed(stack);
-            return new PackedWeight(result(stack).unscoped(), new Shape(weight.size(0), weight.size(1)));
+            stack.push_back(Operator.NONE);
+            Operator.PACK.callBoxed(stack);
+            return new PackedWeight(InnerProduct.result(stack).unscoped(), new Shape(weight.size(0), weight.size(1)));
         } catch (RuntimeException e) {
             throw TensorException.of("packing of a weight", e, weight);
         }
@@ -97,8 +81,8 @@ public final class PackedWeight implements AutoCloseable {
         long rows = x.size(0);
         long filled = rows == 1 && oneRowDiffers ? 2 : filled(rows);
         return filled == rows
-                ? call(x, bias)
-                : call(Functional.fillRows(x, filled), bias).narrow(0, 0, rows);
+                ? InnerProduct.call(x, packed, bias)
+                : InnerProduct.call(Functional.fillRows(x, filled), packed, bias).narrow(0, 0, rows);
     }
 
     /** How many rows are multiplied for {@code rows}. */
@@ -114,28 +98,16 @@ public final class PackedWeight implements AutoCloseable {
         return rows <= middle ? middle : power;
     }
 
-    private Tensor call(Tensor x, @Nullable Tensor bias) {
-        try (IValueVector stack = new IValueVector();
-                IValue rows = new IValue(x.contiguous().handle());
-                IValue weight = new IValue(packed.handle());
-                IValue summand = bias == null ? null : new IValue(bias.handle())) {
-            stack.push_back(rows);
-            stack.push_back(weight);
-            stack.push_back(summand == null ? Operators.NONE : summand);
-            stack.push_back(Operators.NO_FUNCTION);
-            stack.push_back(Operators.NO_NUMBERS);
-            stack.push_back(Operators.NONE);
-            Operators.MULTIPLY.callBoxed(stack);
-            return result(stack);
+    /**
+     * The weight in its own order again.
+     *
+     * @return [out, in] float32, the very numbers that were packed; it belongs to the scope
+     */
+    public Tensor unpack() {
+        try {
+            return Tensor.wrap(packed.handle().to_dense());
         } catch (RuntimeException e) {
-            throw TensorException.of("product with a packed weight", e, x);
-        }
-    }
-
-    private static Tensor result(IValueVector stack) {
-        try (IValue result = stack.get(0)) {
-            // A handle of its own: what the stack gives is gone with it.
-            return Tensor.wrap(new org.bytedeco.pytorch.Tensor(result.toTensor()));
+            throw TensorException.of("unpacking of a weight", e);
         }
     }
 
@@ -146,8 +118,8 @@ public final class PackedWeight implements AutoCloseable {
                     .mul(0.7)
                     .sin()
                     .view(1, shape.in); // [1, in]
-            Tensor alone = call(row, null); // [1, out]
-            Tensor beside = call(row.expand(2, shape.in), null).narrow(0, 0, 1); // [1, out]
+            Tensor alone = InnerProduct.call(row, packed, null); // [1, out]
+            Tensor beside = InnerProduct.call(row.expand(2, shape.in), packed, null).narrow(0, 0, 1); // [1, out]
             boolean differs = alone.sub(beside).abs().max().item() != 0;
             ONE_ROW_DIFFERS.put(shape, differs);
             return differs;

@@ -1,5 +1,6 @@
 package org.finetune4j.model;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.Arrays;
@@ -14,8 +15,10 @@ import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
 import org.finetune4j.data.Batch;
 import org.finetune4j.generate.TextGeneratorCaches;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -89,6 +92,48 @@ class EveryArchitectureTest {
             assertEquals(plain.keySet(), checkpointed.keySet());
             plain.forEach((name, gradient) -> assertClose(gradient, checkpointed.get(name)));
         }
+    }
+
+    @Property(tries = 60)
+    void packedForGenerationItIsTheSameModel(
+            @ForAll("architectures") String architecture,
+            @ForAll @IntRange(min = 1, max = 8) int prompt,
+            @ForAll @IntRange(min = 1, max = 8) int more,
+            @ForAll long seed) {
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = model(architecture, seed)) {
+            int[] ids = tokens(new Random(seed), prompt + more);
+            Batch batch = batch(new Random(seed));
+            float[] scores = model.logits(ModelInputs.of(ids)).toFloatArray();
+            Map<String, float[]> numbers = numbers(model);
+            Map<String, float[]> gradients;
+            try (AttachedStrategy full = new FullFineTuning().attach(model)) {
+                gradients = gradients(model, batch, GradientCheckpointing.none());
+                model.network().allParameters().forEach(Parameter::clearGrad);
+            }
+            model.packForGeneration();
+            assertClose(scores, model.logits(ModelInputs.of(ids)).toFloatArray());
+            float[] cached = TextGeneratorCaches.logitsTokenByToken(model, ids, prompt);
+            assertClose(Arrays.copyOfRange(scores, (prompt - 1) * SmallModels.VOCABULARY, scores.length), cached);
+            Map<String, float[]> unpacked = numbers(model);
+            numbers.forEach((name, values) -> assertArrayEquals(values, unpacked.get(name), name));
+            assertClose(scores, model.logits(ModelInputs.of(ids)).toFloatArray());
+            try (AttachedStrategy full = new FullFineTuning().attach(model)) {
+                Map<String, float[]> packed = gradients(model, batch, GradientCheckpointing.none());
+                assertEquals(gradients.keySet(), packed.keySet());
+                gradients.forEach((name, gradient) -> assertClose(gradient, packed.get(name)));
+            }
+        }
+    }
+
+    private static Map<String, float[]> numbers(CausalLM model) {
+        Map<String, float[]> numbers = new HashMap<>();
+        model.network().namedParameters().forEach((name, parameter) -> {
+            try (TensorScope scope = TensorScope.open()) {
+                numbers.put(name, parameter.as(DType.FLOAT32).toFloatArray());
+            }
+        });
+        return numbers;
     }
 
     private static Map<String, float[]> gradients(CausalLM model, Batch batch, GradientCheckpointing checkpointing) {

@@ -3,11 +3,13 @@ package org.finetune4j.nn;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.InnerProduct;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -44,6 +46,24 @@ class FewRowsTest {
             assertArrayEquals(new long[] {rows, 1, 512}, product.shape());
             assertArrayEquals(
                     Functional.linear(x, weight, null).toFloatArray(),
+                    product.contiguous().toFloatArray(),
+                    1e-4f);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 16})
+    void inTilesAWeightInASmallerTypeGivesTheProductOfTheConvertedOne(int rows) {
+        assumeTrue(InnerProduct.isFaster(rows), "only where oneDNN is better than MKL");
+        try (TensorScope scope = TensorScope.open();
+                Autograd.Mode mode = Autograd.disabled()) {
+            Tensor x = random(rows, 1, 700);
+            Tensor weight = random(1501, 700).to(DType.BFLOAT16); // two whole tiles and a little
+            assertTrue(FewRows.isFasterInTiles(x, weight));
+            Tensor product = FewRows.multiplyInTiles(x, weight);
+            assertArrayEquals(new long[] {rows, 1, 1501}, product.shape());
+            assertArrayEquals(
+                    Functional.linear(x, weight.to(DType.FLOAT32), null).toFloatArray(),
                     product.contiguous().toFloatArray(),
                     1e-4f);
         }

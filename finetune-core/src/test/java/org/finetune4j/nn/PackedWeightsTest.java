@@ -2,6 +2,7 @@ package org.finetune4j.nn;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
@@ -12,6 +13,7 @@ import org.finetune4j.tensor.PackedWeight;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -143,5 +145,104 @@ class PackedWeightsTest {
             }
             assertEquals(2 * BYTES, room.bytes());
         }
+    }
+
+    /** A block whose first two layers are packed as one. */
+    private static final class Block extends Module {
+
+        final Linear first = child("first", Linear.tied(new Parameter("first.weight", numbers(24, 16, 0.3))));
+        final Linear second = child("second", Linear.tied(new Parameter("second.weight", numbers(8, 16, 0.9))));
+
+        @Override
+        protected List<List<Linear>> appliedTogether() {
+            return List.of(List.of(first, second));
+        }
+    }
+
+    /** The root of a tree of modules is not among its parts. */
+    private static final class Root extends Module {
+
+        final Block block = child("block", new Block());
+    }
+
+    @Test
+    void inPlaceWeightsTakeNoMoreMemoryAndNoCopies() {
+        try (Root root = new Root()) {
+            List<Linear> layers = List.of(root.block.first, root.block.second);
+            List<float[]> plain = products(layers, context(null));
+            PackedWeights.pack(root, 0);
+            assertEquals(32 * 16 * Float.BYTES, root.allParameters().stream().mapToLong(Parameter::bytes).sum());
+            SequenceContext context = context(packed);
+            Linear.together(layers, x, context);
+            List<float[]> together = products(layers, context);
+            List<float[]> apart = products(layers, context);
+            for (int i = 0; i < layers.size(); i++) {
+                assertArrayEquals(plain.get(i), together.get(i), 1e-5f);
+                assertArrayEquals(together.get(i), apart.get(i));
+            }
+            assertEquals(0, packed.bytes());
+        }
+    }
+
+    @Test
+    void inPlaceWeightsThatAreReadAgainAreKeptInTheirOwnOrderToo() {
+        try (Root root = new Root()) {
+            Parameter weight = root.block.second.weight();
+            float[] numbers = weight.as(DType.FLOAT32).toFloatArray();
+            PackedWeights.pack(root, 0);
+            long bytes = weight.bytes();
+            assertArrayEquals(numbers, weight.as(DType.FLOAT32).toFloatArray());
+            assertEquals(bytes, weight.bytes());
+            assertArrayEquals(numbers, weight.as(DType.FLOAT32).toFloatArray());
+            assertEquals(2 * bytes, weight.bytes());
+            assertArrayEquals(numbers, weight.value().toFloatArray());
+        }
+    }
+
+    @Test
+    void inPlaceWeightsThatChangeAreMultipliedAsTheyAreNow() {
+        try (Root root = new Root();
+                PackedWeights none = new PackedWeights(0)) {
+            Linear layer = root.block.first;
+            PackedWeights.pack(root, 0);
+            layer.weight().set(numbers(24, 16, 0.1));
+            float[] expected = x.matmul(numbers(24, 16, 0.1).transpose(0, 1)).toFloatArray();
+            assertArrayEquals(expected, layer.forward(x, context(none)).toFloatArray(), 1e-5f);
+            layer.weight().train(DType.FLOAT32);
+            layer.weight().value().detach().zeroInPlace();
+            assertArrayEquals(new float[3 * 24], layer.forward(x, context(none)).toFloatArray());
+        }
+    }
+
+    @Test
+    void inPlaceWeightsInASmallerTypeGrowWithinALimitAndKeepTheirType() {
+        try (Root root = new Root()) {
+            for (Linear layer : List.of(root.block.first, root.block.second)) {
+                layer.weight().replace(layer.weight().as(DType.BFLOAT16).copy());
+            }
+            Parameter weight = root.block.first.weight();
+            float[] numbers = weight.as(DType.FLOAT32).toFloatArray();
+            PackedWeights.pack(root, 32 * 16 * 2 - 1);
+            assertTrue(weight.form() instanceof DenseValue);
+            PackedWeights.pack(root, 32 * 16 * 2);
+            assertTrue(weight.form() instanceof PackedValue);
+            assertEquals(DType.BFLOAT16, weight.dtype());
+            assertEquals(DType.BFLOAT16, weight.value().dtype());
+            assertArrayEquals(numbers, weight.as(DType.FLOAT32).toFloatArray());
+        }
+    }
+
+    @Test
+    void whatTrainsIsNotPackedInPlace() {
+        try (Root root = new Root()) {
+            root.block.first.weight().train(DType.FLOAT32);
+            PackedWeights.pack(root, 0);
+            assertTrue(root.block.first.weight().form() instanceof DenseValue);
+            assertTrue(root.block.second.weight().form() instanceof PackedValue);
+        }
+    }
+
+    private SequenceContext context(@Nullable PackedWeights weights) {
+        return new SequenceContext(Tensors.arange(3, Device.CPU), null, null, null).withPackedWeights(weights);
     }
 }

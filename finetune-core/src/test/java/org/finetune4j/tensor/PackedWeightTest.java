@@ -58,6 +58,29 @@ class PackedWeightTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"400, 200", "1, 7", "96, 1536", "33, 4100"})
+    void unpackedItIsTheWeight(long out, long in) {
+        try (TensorScope scope = TensorScope.open()) {
+            Tensor weight = numbers(out, in, 0.3);
+            try (PackedWeight packed = PackedWeight.of(weight)) {
+                assertArrayEquals(weight.toFloatArray(), packed.unpack().toFloatArray());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"400, 200", "1, 7", "96, 1536", "33, 4100"})
+    void aWeightInItsOwnOrderIsMultipliedToo(long out, long in) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor weight = numbers(out, in, 0.3);
+            Tensor x = numbers(in, 16, 0.7).t(); // [16, in]
+            float[] expected = x.matmul(weight.t()).toFloatArray();
+            assertArrayEquals(expected, InnerProduct.of(x, weight).toFloatArray(), 1e-3f);
+        }
+    }
+
     @Test
     void usedAfterCloseIsAnException() {
         try (TensorScope scope = TensorScope.open()) {

@@ -41,6 +41,7 @@ final class Dispatcher implements AutoCloseable {
     private volatile long prefixBytes;
 
     Dispatcher(CausalLM model, ServerLimits limits, int tenants, ServerMetrics metrics) {
+        model.packForGeneration();
         this.engine = GenerationEngine.of(
                 model,
                 GenerationLimits.defaults()

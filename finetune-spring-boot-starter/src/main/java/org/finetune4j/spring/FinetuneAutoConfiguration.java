@@ -34,7 +34,9 @@ public class FinetuneAutoConfiguration {
     @Bean
     @ConditionalOnMissingBean
     public CausalLM finetuneModel(FinetuneProperties properties) {
-        return CausalLM.load(properties.model());
+        CausalLM model = CausalLM.load(properties.model());
+        model.packForGeneration();
+        return model;
     }
 
     /**
