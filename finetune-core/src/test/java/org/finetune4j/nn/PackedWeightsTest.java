@@ -222,7 +222,7 @@ class PackedWeightsTest {
             }
             Parameter weight = root.block.first.weight();
             float[] numbers = weight.as(DType.FLOAT32).toFloatArray();
-            PackedWeights.pack(root, 32 * 16 * 2 - 1);
+            PackedWeights.pack(root, 8 * 16 * 2 - 1);
             assertTrue(weight.form() instanceof DenseValue);
             PackedWeights.pack(root, 32 * 16 * 2);
             assertTrue(weight.form() instanceof PackedValue);
