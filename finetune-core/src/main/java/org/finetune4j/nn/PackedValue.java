@@ -160,7 +160,8 @@ public final class PackedValue implements ParameterValue {
         if (now == null) {
             try (Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
-                DenseValue value = new DenseValue(unpack().to(stored).contiguous().copy());
+                DenseValue value =
+                        new DenseValue(unpack().to(stored).contiguous().copy());
                 now = new Kept(value, value.tensor(), value.tensor().version());
                 kept = now;
             }

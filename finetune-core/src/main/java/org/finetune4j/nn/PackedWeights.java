@@ -74,7 +74,8 @@ public final class PackedWeights implements AutoCloseable {
                     module instanceof Linear layer ? List.of(List.of(layer)) : module.appliedTogether();
             for (List<Linear> group : groups) {
                 long growth = group.stream()
-                        .mapToLong(layer -> bytes(layer.weight()) - layer.weight().bytes())
+                        .mapToLong(
+                                layer -> bytes(layer.weight()) - layer.weight().bytes())
                         .sum();
                 if (growth <= left
                         && group.stream()
@@ -89,9 +90,7 @@ public final class PackedWeights implements AutoCloseable {
 
     private static boolean isPackableInPlace(Linear layer) {
         Parameter weight = layer.weight();
-        return layer.isPackable()
-                && weight.form() instanceof DenseValue
-                && !weight.isTrainable();
+        return layer.isPackable() && weight.form() instanceof DenseValue && !weight.isTrainable();
     }
 
     /** One or more weights, one below the other, as they were when they were packed. */

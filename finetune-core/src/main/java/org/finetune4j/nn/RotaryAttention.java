@@ -99,9 +99,7 @@ public final class RotaryAttention extends SelfAttention {
 
     @Override
     public @Nullable AttentionProjections projections() {
-        return acrossHeads
-                ? null
-                : new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output);
+        return acrossHeads ? null : new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output);
     }
 
     @Override

@@ -82,7 +82,8 @@ public final class PackedWeight implements AutoCloseable {
         long filled = rows == 1 && oneRowDiffers ? 2 : filled(rows);
         return filled == rows
                 ? InnerProduct.call(x, packed, bias)
-                : InnerProduct.call(Functional.fillRows(x, filled), packed, bias).narrow(0, 0, rows);
+                : InnerProduct.call(Functional.fillRows(x, filled), packed, bias)
+                        .narrow(0, 0, rows);
     }
 
     /** How many rows are multiplied for {@code rows}. */
@@ -119,7 +120,8 @@ public final class PackedWeight implements AutoCloseable {
                     .sin()
                     .view(1, shape.in); // [1, in]
             Tensor alone = InnerProduct.call(row, packed, null); // [1, out]
-            Tensor beside = InnerProduct.call(row.expand(2, shape.in), packed, null).narrow(0, 0, 1); // [1, out]
+            Tensor beside =
+                    InnerProduct.call(row.expand(2, shape.in), packed, null).narrow(0, 0, 1); // [1, out]
             boolean differs = alone.sub(beside).abs().max().item() != 0;
             ONE_ROW_DIFFERS.put(shape, differs);
             return differs;

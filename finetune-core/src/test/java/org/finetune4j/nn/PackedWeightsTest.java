@@ -171,7 +171,9 @@ class PackedWeightsTest {
             List<Linear> layers = List.of(root.block.first, root.block.second);
             List<float[]> plain = products(layers, context(null));
             PackedWeights.pack(root, 0);
-            assertEquals(32 * 16 * Float.BYTES, root.allParameters().stream().mapToLong(Parameter::bytes).sum());
+            assertEquals(
+                    32 * 16 * Float.BYTES,
+                    root.allParameters().stream().mapToLong(Parameter::bytes).sum());
             SequenceContext context = context(packed);
             Linear.together(layers, x, context);
             List<float[]> together = products(layers, context);
