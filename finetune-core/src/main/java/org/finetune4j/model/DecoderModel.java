@@ -60,13 +60,30 @@ public abstract class DecoderModel extends Module {
      * @param computeDType what is calculated in; null for what suits the device
      * @return [..., hidden]
      */
-    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
-        return inputEmbedding().forward(inputIds, computeDType);
+    public final Tensor tokenVectors(Tensor inputIds, DType computeDType) {
+        Tensor rows = inputEmbedding().forward(inputIds, computeDType); // [..., hidden]
+        double scale = embeddingScale();
+        // A tensor rounds the scale to the type of calculation, as the references do.
+        return scale == 1 ? rows : rows.mul(Tensors.full(scale, rows.dtype(), rows.device(), 1));
+    }
+
+    /** {@return what rows of the table are multiplied by; 1 unless the architecture says otherwise} */
+    protected double embeddingScale() {
+        return 1;
+    }
+
+    /**
+     * Whether {@link #embed} gives nothing but the vectors of tokens, so that no positions, norms or dropout are in it.
+     *
+     * @return false unless the architecture says so
+     */
+    protected boolean embedsTokensOnly() {
+        return false;
     }
 
     /** {@return whether {@link #embed} gives rows of the table as they are, where there are no virtual tokens} */
-    public boolean looksUpRows() {
-        return false;
+    public final boolean looksUpRows() {
+        return embedsTokensOnly() && embeddingScale() == 1;
     }
 
     /**

@@ -7,23 +7,17 @@ import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
-import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention.Style;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
-import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Gemma 2 (Gemma team 2024): capped scores, every other layer sees a window only, and norms before and after each block.
  */
-public final class Gemma2ForCausalLM extends RotaryDecoder {
+public final class Gemma2ForCausalLM extends GemmaDecoder {
 
     private static final DecoderShape.Defaults DEFAULTS =
             new DecoderShape.Defaults("hidden_activation", "gelu_pytorch_tanh", true, 256);
 
-    private final double finalSoftCap;
 
     private Gemma2ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
@@ -32,9 +26,8 @@ public final class Gemma2ForCausalLM extends RotaryDecoder {
                 weights,
                 LayerTypes.of(config, shape.layers(), i -> i % 2 == 0),
                 shape.rotary(config),
-                RmsNorm.onePlusFactory(shape.epsilon()),
+                GemmaLayer.softCap(config, "final_logit_softcapping", 30),
                 (at, index, kind) -> layer(config, shape, at, index, kind));
-        this.finalSoftCap = GemmaLayer.softCap(config, "final_logit_softcapping", 30);
     }
 
     private static DecoderLayer layer(
@@ -42,31 +35,6 @@ public final class Gemma2ForCausalLM extends RotaryDecoder {
         boolean bias = config.flag("attention_bias", false);
         return new GemmaLayer(
                 weights, shape, shape.selfAttention(weights.at("self_attn"), kind, Style.biased(bias), index));
-    }
-
-    @Override
-    public boolean looksUpRows() {
-        return false;
-    }
-
-    @Override
-    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
-        Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
-        return rows.mul(GemmaForCausalLM.scale(rows));
-    }
-
-    @Override
-    public boolean scoresAreProducts() {
-        return false;
-    }
-
-    /** Caps the scores of the vocabulary; a classifier's stay as they are. */
-    @Override
-    public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
-        Tensor logits = super.ownLogits(normalised, context);
-        return finalSoftCap == 0 || pooling() != null
-                ? logits
-                : logits.div(finalSoftCap).tanh().mul(finalSoftCap);
     }
 
     /** Scores are scaled by {@code query_pre_attn_scalar}, not by the head's size. */

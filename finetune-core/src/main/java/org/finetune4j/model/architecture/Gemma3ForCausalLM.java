@@ -12,22 +12,17 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.RotaryEmbedding;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
-import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Gemma 3 for text (Gemma team 2025): five layers that see a window to one that sees everything, each kind with its own
  * rotary embedding, and normalised queries and keys.
  */
-public final class Gemma3ForCausalLM extends RotaryDecoder {
+public final class Gemma3ForCausalLM extends GemmaDecoder {
 
     private static final DecoderShape.Defaults DEFAULTS =
             new DecoderShape.Defaults("hidden_activation", "gelu_pytorch_tanh", true, 256);
 
-    private final double finalSoftCap;
     private final RotaryEmbedding localRotary;
 
     private Gemma3ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
@@ -37,9 +32,8 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
                 weights,
                 types(config, shape.layers()),
                 global(config, shape),
-                RmsNorm.onePlusFactory(shape.epsilon()),
+                GemmaLayer.softCap(config, "final_logit_softcapping", 0),
                 (at, index, kind) -> layer(config, shape, at, index, kind));
-        this.finalSoftCap = GemmaLayer.softCap(config, "final_logit_softcapping", 0);
         this.localRotary = local(config, shape);
     }
 
@@ -54,31 +48,6 @@ public final class Gemma3ForCausalLM extends RotaryDecoder {
                         kind,
                         new Style(bias, bias, RmsNorm.onePlusFactory(shape.epsilon())),
                         index));
-    }
-
-    @Override
-    public boolean looksUpRows() {
-        return false;
-    }
-
-    @Override
-    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
-        Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
-        return rows.mul(GemmaForCausalLM.scale(rows));
-    }
-
-    @Override
-    public boolean scoresAreProducts() {
-        return false;
-    }
-
-    /** Caps the scores of the vocabulary; a classifier's stay as they are. */
-    @Override
-    public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
-        Tensor logits = super.ownLogits(normalised, context);
-        return finalSoftCap == 0 || pooling() != null
-                ? logits
-                : logits.div(finalSoftCap).tanh().mul(finalSoftCap);
     }
 
     /** Scores are scaled by {@code query_pre_attn_scalar}, not by the head's size. */

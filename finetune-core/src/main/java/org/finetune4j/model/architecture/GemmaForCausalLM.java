@@ -12,12 +12,9 @@ import org.finetune4j.nn.PreNormLayer;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.Weights;
-import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.Tensors;
 
 /** Gemma 1 (Gemma team 2024): Llama with scaled embeddings and norms that multiply by one plus their weight. */
-public final class GemmaForCausalLM extends RotaryDecoder {
+public final class GemmaForCausalLM extends GemmaDecoder {
 
     private static final DecoderShape.Defaults DEFAULTS =
             new DecoderShape.Defaults("hidden_act", "gelu_pytorch_tanh", true, 256);
@@ -29,7 +26,7 @@ public final class GemmaForCausalLM extends RotaryDecoder {
                 weights,
                 LayerTypes.full(shape.layers()),
                 shape.rotary(config),
-                RmsNorm.onePlusFactory(shape.epsilon()),
+                0,
                 (at, index, kind) -> layer(config, shape, at, index, kind));
     }
 
@@ -44,22 +41,6 @@ public final class GemmaForCausalLM extends RotaryDecoder {
                 "mlp",
                 shape.gatedFeedForward(weights.at("mlp"), false),
                 0);
-    }
-
-    @Override
-    public boolean looksUpRows() {
-        return false;
-    }
-
-    @Override
-    public Tensor tokenVectors(Tensor inputIds, DType computeDType) {
-        Tensor rows = super.tokenVectors(inputIds, computeDType); // [..., hidden]
-        return rows.mul(scale(rows));
-    }
-
-    /** The root of the hidden size, rounded to the type of calculation as the reference does. */
-    static Tensor scale(Tensor embedded) {
-        return Tensors.full(Math.sqrt((double) embedded.size(-1)), embedded.dtype(), embedded.device(), 1);
     }
 
     /** Configurations of the first release say gelu and mean its approximation. */

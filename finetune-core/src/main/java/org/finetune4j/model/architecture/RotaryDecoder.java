@@ -69,13 +69,12 @@ abstract class RotaryDecoder extends DecoderModel {
     }
 
     @Override
-    public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
+    public final Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
         return allVectors(inputIds, context, computeDType);
     }
 
-    /** Who overrides {@link #tokenVectors} says so here. */
     @Override
-    public boolean looksUpRows() {
+    protected final boolean embedsTokensOnly() {
         return true;
     }
 
