@@ -79,11 +79,8 @@ class ClassificationStageTest {
         return files.train(keys.toArray(String[]::new));
     }
 
-    private JsonNode lastEvaluation() throws IOException {
-        List<JsonNode> evaluations = Files.readAllLines(files.output.resolve("metrics.jsonl")).stream()
-                .map(line -> Json.parse(line, "metrics.jsonl"))
-                .filter(event -> event.path("event").asText().equals("evaluation"))
-                .toList();
+    private JsonNode lastEvaluation() {
+        List<JsonNode> evaluations = files.events("evaluation");
         return evaluations.get(evaluations.size() - 1);
     }
 

@@ -4,14 +4,12 @@ import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.Json;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -69,19 +67,8 @@ class DistillationStageTest {
         return files.train(keys.toArray(String[]::new));
     }
 
-    private List<JsonNode> events(String kind) throws IOException {
-        List<JsonNode> events = new ArrayList<>();
-        for (String line : Files.readAllLines(files.output.resolve("metrics.jsonl"))) {
-            JsonNode event = Json.parse(line, files.output);
-            if (event.path("event").asText().equals(kind)) {
-                events.add(event);
-            }
-        }
-        return events;
-    }
-
-    private double divergence(int evaluation) throws IOException {
-        return events("evaluation")
+    private double divergence(int evaluation) {
+        return files.events("evaluation")
                 .get(evaluation)
                 .path("scores")
                 .path("distillation")
@@ -106,7 +93,7 @@ class DistillationStageTest {
         CommandRun run = distill(keys.trim().split(" "));
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(divergence(1) < divergence(0), divergence(0) + " to " + divergence(1));
-        assertTrue(events("step").get(0).toString().contains("distillation"), run.toString());
+        assertTrue(files.events("step").get(0).toString().contains("distillation"), run.toString());
         assertTrue(Files.exists(files.output.resolve("adapter_model.safetensors")));
     }
 

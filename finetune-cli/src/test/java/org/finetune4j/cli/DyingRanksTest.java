@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,7 +12,6 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.finetune4j.Json;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -127,10 +125,9 @@ class DyingRanksTest {
     }
 
     /** Of every step, as the last attempt at it has logged it. */
-    private static List<Double> losses(Path output) throws IOException {
+    private static List<Double> losses(Path output) {
         List<Double> losses = new ArrayList<>();
-        for (String line : Files.readAllLines(output.resolve("metrics.jsonl"))) {
-            JsonNode event = Json.parse(line, output);
+        for (JsonNode event : TrainingFiles.metrics(output)) {
             if (event.has("grad_norm")) {
                 int step = event.get("step").asInt();
                 while (losses.size() >= step) {

@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
-import org.finetune4j.Json;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -124,9 +123,8 @@ class LaunchCommandTest {
         }
     }
 
-    private static List<JsonNode> steps(Path output) throws IOException {
-        return Files.readAllLines(output.resolve("metrics.jsonl")).stream()
-                .map(line -> Json.parse(line, output))
+    private static List<JsonNode> steps(Path output) {
+        return TrainingFiles.metrics(output).stream()
                 .filter(line -> line.has("grad_norm"))
                 .toList();
     }

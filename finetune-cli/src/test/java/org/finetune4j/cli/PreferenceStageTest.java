@@ -77,26 +77,15 @@ class PreferenceStageTest {
         return files.train(keys.toArray(String[]::new));
     }
 
-    private List<JsonNode> events(String kind) throws IOException {
-        List<JsonNode> events = new ArrayList<>();
-        for (String line : Files.readAllLines(files.output.resolve("metrics.jsonl"))) {
-            JsonNode event = Json.parse(line, files.output);
-            if (event.path("event").asText().equals(kind)) {
-                events.add(event);
-            }
-        }
-        return events;
-    }
-
     @ParameterizedTest
     @CsvSource({"dpo", "orpo", "simpo", "cpo"})
     void everyStageTellsHeldOutPairsApart(String stage) throws IOException {
         CommandRun run =
                 train("stage=" + stage, "metric_for_best_model=rewards/accuracies", "load_best_model_at_end=true");
         assertEquals(0, run.exitCode(), run.toString());
-        JsonNode scores = events("evaluation").get(1).path("scores");
+        JsonNode scores = files.events("evaluation").get(1).path("scores");
         assertTrue(scores.path("rewards/accuracies").doubleValue() >= 0.9, scores.toString());
-        assertTrue(events("step").get(0).toString().contains("rewards/margins"), run.toString());
+        assertTrue(files.events("step").get(0).toString().contains("rewards/margins"), run.toString());
         assertTrue(Files.exists(files.output.resolve("adapter_model.safetensors")));
     }
 
@@ -105,8 +94,8 @@ class PreferenceStageTest {
         write(files.data, judged(24));
         CommandRun run = train("stage=kto", "beta=0.5");
         assertEquals(0, run.exitCode(), run.toString());
-        assertEquals(0.5, events("step").get(0).path("loss").doubleValue(), 1e-5);
-        assertTrue(events("step").get(4).path("loss").doubleValue() < 0.49, run.toString());
+        assertEquals(0.5, files.events("step").get(0).path("loss").doubleValue(), 1e-5);
+        assertTrue(files.events("step").get(4).path("loss").doubleValue() < 0.49, run.toString());
     }
 
     @Test
@@ -123,7 +112,7 @@ class PreferenceStageTest {
         CommandRun run = train(second.toArray(String[]::new));
         assertEquals(0, run.exitCode(), run.toString());
         assertEquals(before.length, Files.readAllBytes(kept).length);
-        double last = events("step").get(events("step").size() - 1).path("loss").doubleValue();
+        double last = files.events("step").get(files.events("step").size() - 1).path("loss").doubleValue();
         assertTrue(last < Math.log(2) - 0.02, "the reference stayed where it was: " + last);
     }
 

@@ -10,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.finetune4j.Json;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,14 +32,13 @@ class RanksTrainAsOneProcessTest {
         TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
     }
 
-    private List<JsonNode> steps(Path output, List<String> command, String... settings) throws IOException {
+    private List<JsonNode> steps(Path output, List<String> command, String... settings) {
         List<String> all = new ArrayList<>(command);
         all.addAll(List.of(files.config.toString(), "output_dir=" + output, "report_to=html"));
         all.addAll(List.of(settings));
         CommandRun run = CommandRun.of(all.toArray(String[]::new));
         assertEquals(0, run.exitCode(), run.toString());
-        return Files.readAllLines(output.resolve("metrics.jsonl")).stream()
-                .map(line -> Json.parse(line, output))
+        return TrainingFiles.metrics(output).stream()
                 .filter(line -> line.has("grad_norm"))
                 .toList();
     }

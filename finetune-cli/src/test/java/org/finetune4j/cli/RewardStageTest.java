@@ -83,12 +83,12 @@ class RewardStageTest {
                 "load_best_model_at_end=true",
                 "report_to=html");
         assertEquals(0, run.exitCode(), run.toString());
-        JsonNode last = evaluations().get(evaluations().size() - 1);
+        JsonNode last = files.events("evaluation").get(files.events("evaluation").size() - 1);
         assertEquals(1, last.path("scores").path("accuracy").doubleValue(), 1e-9, run.toString());
         assertTrue(last.path("tables").path(0).path("rows").size() > 0);
         assertTrue(!last.has("perplexity"));
         double measured = margin(method); // of the best model, the first that is always right
-        JsonNode best = evaluations().stream()
+        JsonNode best = files.events("evaluation").stream()
                 .filter(one -> one.path("scores").path("accuracy").doubleValue() == 1)
                 .findFirst()
                 .orElseThrow();
@@ -131,13 +131,6 @@ class RewardStageTest {
         assertEquals(1, measured.path("accuracy").doubleValue());
         assertEquals(20, measured.path("samples").intValue());
         return measured.path("margin").doubleValue();
-    }
-
-    private List<JsonNode> evaluations() throws IOException {
-        return Files.readAllLines(files.output.resolve("metrics.jsonl")).stream()
-                .map(line -> Json.parse(line, "metrics.jsonl"))
-                .filter(event -> event.path("event").asText().equals("evaluation"))
-                .toList();
     }
 
     @Test

@@ -1,11 +1,14 @@
 package org.finetune4j.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
+import org.finetune4j.Json;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
 
 /** A directory with everything a small training needs: the embedded model, some records and a configuration. */
@@ -72,6 +75,23 @@ final class TrainingFiles {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** All lines of a run's metrics. */
+    static List<JsonNode> metrics(Path output) {
+        Path file = output.resolve("metrics.jsonl");
+        try (Stream<String> lines = Files.lines(file)) {
+            return lines.map(line -> Json.parse(line, file)).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The lines of one kind, such as {@code step}, of the run here. */
+    List<JsonNode> events(String kind) {
+        return metrics(output).stream()
+                .filter(event -> event.path("event").asText().equals(kind))
+                .toList();
     }
 
     CommandRun train(String... overrides) {

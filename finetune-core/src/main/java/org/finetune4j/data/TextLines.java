@@ -16,22 +16,7 @@ final class TextLines implements RecordSource {
     }
 
     static TextLines open(DataFile file, RecordCheck check) {
-        RecordIndex.Builder index = RecordIndex.builder();
-        try (LineReader reader = new LineReader(file.path(), file.shown(), RecordIndex.MAX_RECORD_BYTES)) {
-            while (reader.next()) {
-                if (reader.isBlank()) {
-                    continue;
-                }
-                String location = file.location(reader.lineNumber());
-                if (!reader.isComplete()) {
-                    check.tooLong(location);
-                    reader.skipLine();
-                } else if (check.accepts(location, () -> record(reader.bytes(), reader.length(), location))) {
-                    index.add(reader.offset(), reader.length(), reader.lineNumber());
-                }
-            }
-        }
-        return new TextLines(file, index.build());
+        return new TextLines(file, LineRecords.index(file, check, TextLines::record));
     }
 
     @Override

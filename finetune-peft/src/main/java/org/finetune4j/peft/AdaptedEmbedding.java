@@ -1,6 +1,5 @@
 package org.finetune4j.peft;
 
-import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.EmbeddingExtension;
 import org.finetune4j.nn.Module;
@@ -67,12 +66,8 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
     public final void merge(boolean keepTies) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            Parameter weight = base.weight();
-            Parameter merged = new Parameter(
-                    weight.name(), weight.form().changed(this::mergedWeight, FiniteValues.narrowing(weight.name())));
-            ReplacedParameter replaced = keepTies
-                    ? ReplacedParameter.everywhere(model, weight, merged)
-                    : ReplacedParameter.in(base, "weight", merged);
+            ReplacedParameter replaced =
+                    ReplacedParameter.changed(model, base, base.weight(), this::mergedWeight, keepTies);
             replaced.install();
             mergedWeight = replaced;
             base.removeExtension();
@@ -83,8 +78,7 @@ public abstract class AdaptedEmbedding implements AdapterPart, EmbeddingExtensio
     public final void unmerge() {
         ReplacedParameter replaced = mergedWeight;
         if (replaced != null) {
-            replaced.putBack();
-            replaced.replacement().close();
+            replaced.undo();
             mergedWeight = null;
         }
         base.extend(this);

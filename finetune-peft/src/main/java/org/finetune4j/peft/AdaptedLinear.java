@@ -102,12 +102,8 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
             Parameter bias = base.bias();
             Tensor oldBias = bias == null ? null : bias.as(bias.dtype()).detach();
             Tensor newBias = mergedBias(oldBias);
-            Parameter weight = base.weight();
-            Parameter merged = new Parameter(
-                    weight.name(), weight.form().changed(this::folded, FiniteValues.narrowing(weight.name())));
-            ReplacedParameter replaced = keepTies
-                    ? ReplacedParameter.everywhere(model, weight, merged)
-                    : ReplacedParameter.in(base, "weight", merged);
+            ReplacedParameter replaced =
+                    ReplacedParameter.changed(model, base, base.weight(), this::folded, keepTies);
             ReplacedParameter foldedBias = null;
             if (newBias != null && oldBias != null && newBias != oldBias && bias != null) {
                 Tensor stored = FiniteValues.convert(bias.name(), newBias, oldBias.dtype());
@@ -140,8 +136,7 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
 
     private static @Nullable ReplacedParameter putBack(@Nullable ReplacedParameter replaced) {
         if (replaced != null) {
-            replaced.putBack();
-            replaced.replacement().close();
+            replaced.undo();
         }
         return null;
     }

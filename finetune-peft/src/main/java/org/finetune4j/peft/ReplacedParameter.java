@@ -3,8 +3,11 @@ package org.finetune4j.peft;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
+import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.tensor.Tensor;
 
 /** Another parameter in the place of one of a model's, in the modules that are to see it, until it is put back. */
 final class ReplacedParameter {
@@ -38,6 +41,23 @@ final class ReplacedParameter {
         return new ReplacedParameter(sites, original, replacement);
     }
 
+    /**
+     * Prepares what a module's weight becomes when a method is folded in.
+     *
+     * @param model whose other modules may share the weight
+     * @param module that the method is on
+     * @param weight the module's
+     * @param change of the weight in float32 or float64
+     * @param everywhere whether all modules that share the weight are to see the change
+     * @throws org.finetune4j.UserErrorException when the result has values that are no numbers in the weight's type
+     */
+    static ReplacedParameter changed(
+            Module model, Module module, Parameter weight, UnaryOperator<Tensor> change, boolean everywhere) {
+        Parameter merged =
+                new Parameter(weight.name(), weight.form().changed(change, FiniteValues.narrowing(weight.name())));
+        return everywhere ? everywhere(model, weight, merged) : in(module, "weight", merged);
+    }
+
     Parameter original() {
         return original;
     }
@@ -57,5 +77,11 @@ final class ReplacedParameter {
 
     void putBack() {
         sites.forEach(site -> site.module.replaceParameter(site.name, original));
+    }
+
+    /** Puts the original back for good: the replacement is freed. */
+    void undo() {
+        putBack();
+        replacement.close();
     }
 }

@@ -2,8 +2,7 @@ package org.finetune4j.train.memory;
 
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.finetune4j.model.DecoderModel;
@@ -24,13 +23,13 @@ record GradientMemory(long all, long atOnce, long ofHead, long second) {
 
     static GradientMemory of(
             DecoderModel network, Collection<Parameter> trained, DType computeDType, boolean inBackward) {
-        Set<Parameter> wanted = identitySet(trained);
+        Set<Parameter> wanted = new HashSet<>(trained);
         Set<Parameter> ofHead = own(network.headPart(), wanted);
         Set<Parameter> ofEmbedding = own(network.embeddingPart(), wanted);
         long all = bytes(trained);
         long atOnce = all;
         if (inBackward) {
-            Set<Parameter> waiting = identitySet(ofHead);
+            Set<Parameter> waiting = new HashSet<>(ofHead);
             waiting.retainAll(ofEmbedding);
             List<Module> segments = new ArrayList<>(network.layers());
             segments.add(network.embeddingPart());
@@ -64,18 +63,12 @@ record GradientMemory(long all, long atOnce, long ofHead, long second) {
     }
 
     private static Set<Parameter> own(Module segment, Set<Parameter> wanted) {
-        Set<Parameter> own = identitySet(segment.allParameters());
+        Set<Parameter> own = new HashSet<>(segment.allParameters());
         own.retainAll(wanted);
         return own;
     }
 
     private static long bytes(Collection<Parameter> parameters) {
         return parameters.stream().mapToLong(Parameter::bytes).sum();
-    }
-
-    private static Set<Parameter> identitySet(Collection<Parameter> parameters) {
-        Set<Parameter> set = Collections.newSetFromMap(new IdentityHashMap<>());
-        set.addAll(parameters);
-        return set;
     }
 }

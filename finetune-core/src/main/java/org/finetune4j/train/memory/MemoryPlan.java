@@ -1,8 +1,7 @@
 package org.finetune4j.train.memory;
 
 import java.util.Collection;
-import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.HashSet;
 import java.util.Locale;
 import java.util.Set;
 import org.finetune4j.model.CausalLM;
@@ -118,9 +117,9 @@ public record MemoryPlan(
             long process) {
         DecoderModel network = model.network();
         Collection<Parameter> trained = strategy.trainableParameters();
-        Set<Parameter> all = identitySet(network.allParameters());
+        Set<Parameter> all = new HashSet<>(network.allParameters());
         all.addAll(trained);
-        Set<Parameter> tables = identitySet(network.inputEmbedding().allParameters());
+        Set<Parameter> tables = new HashSet<>(network.inputEmbedding().allParameters());
         tables.addAll(network.outputLayer().allParameters());
         OptimizerOptions optimizer = arguments.optimizer();
         OptimizerProvider provider = OptimizerProvider.named(optimizer.name());
@@ -216,12 +215,6 @@ public record MemoryPlan(
                 + average
                 + companions
                 + Math.max(Math.max(forward, rollouts), Math.max(backward, gradients));
-    }
-
-    private static Set<Parameter> identitySet(Collection<Parameter> parameters) {
-        Set<Parameter> set = Collections.newSetFromMap(new IdentityHashMap<>());
-        set.addAll(parameters);
-        return set;
     }
 
     /**

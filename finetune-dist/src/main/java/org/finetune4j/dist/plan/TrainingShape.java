@@ -2,9 +2,8 @@ package org.finetune4j.dist.plan;
 
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.Comparator;
-import java.util.IdentityHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -85,8 +84,8 @@ public final class TrainingShape {
         this.process = process;
         this.sequenceLength = sequenceLength;
         DecoderModel network = model.network();
-        Set<Parameter> trained = identitySet(strategy.trainableParameters());
-        Set<Parameter> everything = identitySet(network.allParameters());
+        Set<Parameter> trained = new HashSet<>(strategy.trainableParameters());
+        Set<Parameter> everything = new HashSet<>(network.allParameters());
         everything.addAll(trained);
         double share = expertShare(model.config());
         this.experts =
@@ -132,7 +131,7 @@ public final class TrainingShape {
     }
 
     private static Part part(Collection<Parameter> parameters, Set<Parameter> trained) {
-        Set<Parameter> own = identitySet(parameters);
+        Set<Parameter> own = new HashSet<>(parameters);
         long weights = own.stream().mapToLong(Parameter::bytes).sum();
         own.retainAll(trained);
         return new Part(
@@ -140,12 +139,6 @@ public final class TrainingShape {
                 own.stream().mapToLong(Parameter::numel).sum(),
                 own.stream().mapToLong(Parameter::bytes).sum(),
                 0);
-    }
-
-    private static Set<Parameter> identitySet(Collection<Parameter> parameters) {
-        Set<Parameter> set = Collections.newSetFromMap(new IdentityHashMap<>());
-        set.addAll(parameters);
-        return set;
     }
 
     private static boolean isOfExpert(Parameter parameter) {

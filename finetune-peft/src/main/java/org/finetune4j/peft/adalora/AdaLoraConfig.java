@@ -137,21 +137,7 @@ public record AdaLoraConfig(
 
     /** The same with the ranks that were kept. */
     AdaLoraConfig withRankPattern(Map<String, List<Boolean>> pattern) {
-        return new AdaLoraConfig(
-                targetRank,
-                initialRank,
-                loraAlpha,
-                loraDropout,
-                warmupSteps,
-                finalSteps,
-                interval,
-                beta1,
-                beta2,
-                orthogonalWeight,
-                totalSteps,
-                neutral,
-                pattern,
-                modules);
+        return with(totalSteps, pattern);
     }
 
     /** The same for a run of this many steps, where the settings do not say how many. */
@@ -161,6 +147,10 @@ public record AdaLoraConfig(
             throw new UserErrorException("tinit " + warmupSteps + " and tfinal " + finalSteps
                     + " leave no step to cut ranks in a training of total_step " + total);
         }
+        return with(total, rankPattern);
+    }
+
+    private AdaLoraConfig with(int steps, Map<String, List<Boolean>> pattern) {
         return new AdaLoraConfig(
                 targetRank,
                 initialRank,
@@ -172,9 +162,9 @@ public record AdaLoraConfig(
                 beta1,
                 beta2,
                 orthogonalWeight,
-                total,
+                steps,
                 neutral,
-                rankPattern,
+                pattern,
                 modules);
     }
 
