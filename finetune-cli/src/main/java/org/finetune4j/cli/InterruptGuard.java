@@ -22,7 +22,7 @@ final class InterruptGuard implements AutoCloseable {
     }
 
     /**
-     * @param notice told to whoever asks
+     * @param notice told to a user who interrupts
      * @param requestStop called on another thread when the process is asked to end
      */
     InterruptGuard(String notice, Runnable requestStop) {

@@ -38,8 +38,9 @@ final class JsonDocumentIndexer {
     }
 
     /**
-     * What was found.
+     * The records of a JSON document and what they share.
      *
+     * @param index where each record is
      * @param shared the document's other keys
      * @param recordKey where the records are in the document, or null when they are not in one
      */

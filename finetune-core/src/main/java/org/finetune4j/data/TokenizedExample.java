@@ -92,7 +92,7 @@ public record TokenizedExample(int[] ids, boolean[] trained, int leadingLength) 
     }
 
     /**
-     * Where learning begins.
+     * The number of tokens before the first one that is learned.
      *
      * @return the first token that is learned, or the length where none is
      */

@@ -281,7 +281,7 @@ public abstract class DecoderModel extends Module {
         return pooling() == null ? inputEmbedding().shard() : null;
     }
 
-    /** {@return whether the scores are the output layer's products and nothing else} Who overrides {@link #ownLogits} says so here. */
+    /** {@return whether the scores are the output layer's products and nothing else}: false in every class that overrides {@link #ownLogits} */
     public boolean scoresAreProducts() {
         return true;
     }

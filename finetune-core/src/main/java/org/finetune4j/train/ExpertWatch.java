@@ -23,7 +23,7 @@ final class ExpertWatch {
         this.counts = new ExpertCounts(layers, experts);
     }
 
-    /** What batches tell. */
+    /** The counter that every batch adds its tokens of each expert to. */
     ExpertCounts counts() {
         return counts;
     }

@@ -13,7 +13,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.finetune4j.generate.Rollout;
 
 /**
- * Answers in pieces. Who computes only puts them down; a thread of the request's own calls the handler, so that a slow one holds up
+ * Answers in pieces. The computing thread only puts them down; a thread of the request's own calls the handler, so that a slow one holds up
  * nobody else. What may be a call of a tool comes in one piece.
  */
 final class FinetuneStreamingChatModel implements StreamingChatModel {

@@ -48,7 +48,7 @@ public abstract class TrainingSeries<T extends TrainingSeries<T>> {
     }
 
     /**
-     * Who is told how it goes.
+     * Sets what is told how the series goes.
      *
      * @param value is given one line each time
      * @return this

@@ -98,7 +98,7 @@ final class AdapterLoader implements AutoCloseable {
         }
     }
 
-    /** Reads the folder's first adapter some times and forgets it, so that who asks first waits no longer than others. */
+    /** Reads the folder's first adapter some times and forgets it, so that the first request waits no longer than later ones. */
     void rehearse() {
         thread.execute(() -> {
             try {

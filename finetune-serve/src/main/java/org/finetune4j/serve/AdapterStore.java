@@ -56,7 +56,7 @@ final class AdapterStore implements AutoCloseable {
         }
     }
 
-    /** A version that is being read, and who waits for it: whoever does has begun to use it when it is there. */
+    /** A version that is being read, and the requests that wait for it: each of them counts as a user of it once it is there. */
     private static final class Reading {
         private int waiting;
         private boolean done;

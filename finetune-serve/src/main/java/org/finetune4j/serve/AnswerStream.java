@@ -17,7 +17,7 @@ import org.finetune4j.generate.TokenLogprob;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An answer that is sent while it grows, as server-sent events. Who computes only puts pieces down here; the request's own thread
+ * An answer that is sent while it grows, as server-sent events. The computing thread only puts pieces down here; the request's own thread
  * sends them, so that a slow client holds up nobody else.
  */
 final class AnswerStream {

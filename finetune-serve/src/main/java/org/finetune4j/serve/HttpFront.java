@@ -43,7 +43,7 @@ final class HttpFront {
     /** A connection on which nothing moves for this long is closed. */
     private static final long IDLE_MILLIS = 30_000;
 
-    /** Who sends less, on average, holds up a thread for nothing: bytes a second. */
+    /** The least that a client sends on average, in bytes a second: a slower one would hold up a thread for nothing. */
     private static final long SLOWEST_BODY = 512;
 
     /** Threads for health, metrics and requests that are refused, beside those of requests that run or wait. */

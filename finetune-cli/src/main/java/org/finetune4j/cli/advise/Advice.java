@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What is recommended.
+ * A recommended training.
  *
  * @param method full, lora, or qlora (LoRA on weights of 4 bits)
  * @param settings keys of a configuration that {@code train} reads, without model and data

@@ -26,7 +26,7 @@ final class BlockAttention implements AutoCloseable {
     private static final long SCORES = 1 << 20;
 
     /**
-     * What there is.
+     * The sizes of one attention over keys of its own and shared ones.
      *
      * @param rows sequences
      * @param kvHeads heads of keys and values

@@ -11,7 +11,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 
 /**
- * What gradients take.
+ * The memory of the gradients of a step, in bytes.
  *
  * @param all bytes of the gradients of everything that trains
  * @param atOnce bytes of those that exist at one time: all, or where parameters are updated within the backward pass those of the

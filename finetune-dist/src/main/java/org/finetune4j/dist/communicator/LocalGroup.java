@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where the thread ranks of a group meet. An operation begins when all ranks have shown what they bring, and ends when all have done
- * their share; nobody who fails goes away while another may still touch its tensors.
+ * their share; a rank that fails stays until no other one can still touch its tensors.
  */
 final class LocalGroup {
 

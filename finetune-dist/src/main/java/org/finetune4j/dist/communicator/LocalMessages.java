@@ -31,7 +31,7 @@ final class LocalMessages {
         return channels.computeIfAbsent(source * size + destination, key -> new Channel());
     }
 
-    /** Puts a message where its receiver looks for it, who closes it. */
+    /** Puts a message where its receiver looks for it; the receiver closes it. */
     void send(int source, int destination, Tensor message) {
         synchronized (waiting.lock()) {
             if (waiting.world().hasFailed()) {

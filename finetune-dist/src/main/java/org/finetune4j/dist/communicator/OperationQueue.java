@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /** Does operations one after the other on a thread of its own, which begins with the first one. */
 final class OperationQueue {
 
-    /** How often somebody who waits looks around. */
+    /** How often a waiting thread looks whether another rank has failed. */
     private static final long LOOK_AROUND_MILLISECONDS = 200;
 
     private final String name;

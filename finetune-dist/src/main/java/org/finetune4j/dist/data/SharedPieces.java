@@ -31,7 +31,7 @@ final class SharedPieces implements IntFunction<int[][]>, AutoCloseable {
     private static final long IN_WORK = -1;
     private static final long GLANCE_NANOS = 100_000;
 
-    /** Who has not made a piece by then does not come any more. */
+    /** A rank that has not made its piece by then is taken for dead. */
     private static final long PATIENCE_NANOS = 30_000_000_000L;
 
     /** Mapped memory has at most 2^31 bytes. */

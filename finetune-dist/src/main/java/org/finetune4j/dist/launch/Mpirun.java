@@ -46,7 +46,7 @@ public final class Mpirun {
     }
 
     /**
-     * How it ended.
+     * How mpirun ended.
      *
      * @param exitCode 0 when all ranks are done
      * @param message why it failed; empty when it did not

@@ -8,20 +8,20 @@ import org.jspecify.annotations.Nullable;
  * What this process is told about the ranks that it is among: by mpirun, or by {@code RANK}, {@code WORLD_SIZE} and {@code LOCAL_RANK} as
  * torchrun and others set them.
  *
- * @param starter who says so
+ * @param starter what started the processes
  * @param rank this process
  * @param size how many there are
  * @param localRank this process among those of its host
  */
 public record ProcessRank(Starter starter, int rank, int size, int localRank) {
 
-    /** Who starts processes. */
+    /** What started the processes of a training. */
     public enum Starter {
-        /** Nobody has said anything: this process is alone. */
+        /** Nothing: the environment names no rank, so this process is alone. */
         NOBODY,
         /** Open MPI's mpirun. */
         MPIRUN,
-        /** Whoever sets RANK and WORLD_SIZE. */
+        /** Another launcher, such as torchrun, which sets RANK and WORLD_SIZE. */
         ENVIRONMENT
     }
 

@@ -169,7 +169,7 @@ public final class AutoPeft extends TrainingSeries<AutoPeft> {
         return trials.tuner(new Trial(candidate, own, steps, RunDirectory.holdsCheckpoint(own)));
     }
 
-    /** Trains everybody who is in to the end of a rung and lets the worse ones go; false when asked to stop. */
+    /** Trains all candidates that are left to the end of a rung and drops the worse ones; false when asked to stop. */
     private boolean climb(SearchJournal journal, int number) {
         Rung rung = journal.rungs().get(number);
         boolean last = number == journal.rungs().size() - 1;

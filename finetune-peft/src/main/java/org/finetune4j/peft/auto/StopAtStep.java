@@ -5,7 +5,7 @@ import org.finetune4j.train.StepMetrics;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingPlan;
 
-/** Ends a training after a step with a checkpoint, as somebody who interrupts it does. */
+/** Ends a training after a step with a checkpoint, as an interruption by its user does. */
 final class StopAtStep implements TrainingListener {
 
     private final FineTuner tuner;

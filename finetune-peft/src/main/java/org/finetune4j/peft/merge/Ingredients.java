@@ -46,7 +46,7 @@ final class Ingredients {
         return models.get(0).numel();
     }
 
-    /** Where slices begin. */
+    /** The first elements of the slices that a tensor is merged in. */
     LongStream slices() {
         return LongStream.iterate(0, begin -> begin < numel(), begin -> begin + SLICE);
     }

@@ -5,7 +5,7 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 
-/** TIES (Yadav et al. 2023) as PEFT computes it: trim each tensor, elect a sign unweighted, take the mean of who agrees. */
+/** TIES (Yadav et al. 2023) as PEFT computes it: trim each tensor, elect a sign unweighted, take the mean of the values that have it. */
 public final class Ties {
 
     private Ties() {}

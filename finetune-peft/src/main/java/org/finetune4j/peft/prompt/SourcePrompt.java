@@ -19,18 +19,18 @@ import org.finetune4j.tensor.Tensor;
  */
 public record SourcePrompt(Path file, Part part, int task) {
 
-    /** What is taken. */
+    /** What a prompt takes from its source. */
     public enum Part {
-        /** What tasks share, and the means of their factors. */
+        /** The virtual tokens that the tasks share, and the means of the tasks' factors. */
         AVERAGE_SOURCE_TASKS,
-        /** What tasks share, and the factors of one. */
+        /** The virtual tokens that the tasks share, and the factors of one task. */
         EXACT_SOURCE_TASK,
-        /** What tasks share; factors start as without a source. */
+        /** The virtual tokens that the tasks share; factors start as without a source. */
         ONLY_SOURCE_SHARED
     }
 
     /**
-     * What tasks share, as a copy.
+     * A copy of the virtual tokens that the tasks share.
      *
      * @param virtualTokens how many there must be
      * @param width of each

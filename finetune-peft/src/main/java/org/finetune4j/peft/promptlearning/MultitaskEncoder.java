@@ -60,7 +60,7 @@ public final class MultitaskEncoder implements PromptEncoder {
         return tasks;
     }
 
-    /** What tasks share. */
+    /** The virtual tokens that all tasks share, without factors: [virtualTokens, width]. */
     @Override
     public Tensor encode(Dropout dropout) {
         return table.value();

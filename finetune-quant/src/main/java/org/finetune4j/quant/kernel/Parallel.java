@@ -62,7 +62,7 @@ public final class Parallel {
         loop.await();
     }
 
-    /** A loop whose pieces are given to whoever asks; one who asks when all are given has nothing to do. */
+    /** A loop whose pieces are given to threads that ask for them; a thread that asks when all are given has nothing to do. */
     private static final class Loop implements Runnable {
 
         private final long count;

@@ -3,7 +3,7 @@ package org.finetune4j.quant.kernel;
 import java.util.List;
 import java.util.ServiceLoader;
 
-/** Who makes kernels for devices; looked up once, when the first tensor is not on the CPU. */
+/** The factory of kernels for devices, which is looked up once, when the first tensor is not on the CPU. */
 final class RegisteredKernels {
 
     static final List<DeviceKernelsProvider> PROVIDERS = ServiceLoader.load(DeviceKernelsProvider.class).stream()

@@ -218,7 +218,7 @@ final class DistillationSettings {
     }
 
     /**
-     * Who writes answers.
+     * Decides who writes the answers that are learned from: the student, the teacher, or nobody.
      *
      * @param prompts whether records have prompts, and are not plain text
      */

@@ -69,7 +69,7 @@ final class TeacherServer {
     }
 
     /**
-     * What it said.
+     * One answer of the teacher.
      *
      * @param text the answer
      * @param tokens of the answer with the likeliest words in their place; empty where the service gives none

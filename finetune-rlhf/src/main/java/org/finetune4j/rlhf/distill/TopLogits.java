@@ -155,7 +155,7 @@ final class TopLogits implements AutoCloseable {
         }
     }
 
-    /** @param onTheWay is called now and then: who waits for the file sees that it is on its way */
+    /** @param onTheWay is called now and then, so that a rank that waits for the file sees that it is being written */
     private static void write(
             Path file,
             TrainingDataset samples,

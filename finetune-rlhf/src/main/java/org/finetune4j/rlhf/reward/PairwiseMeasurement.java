@@ -11,10 +11,10 @@ import org.finetune4j.train.objective.Measurement;
 import org.finetune4j.train.objective.Score;
 import org.finetune4j.train.objective.ScoreTable;
 
-/** How a reward model judges held-out pairs: how often as people did, by how much, and whether its doubts are right. */
+/** How a reward model judges held-out pairs: how often it prefers what people chose, by what margin, and whether it is as sure as it is right. */
 final class PairwiseMeasurement implements Measurement {
 
-    /** What is measured. */
+    /** The scores of held-out pairs, and whether more of each is better. */
     static final List<Score> SCORES = List.of(
             new Score("accuracy", true),
             new Score("margin", true),

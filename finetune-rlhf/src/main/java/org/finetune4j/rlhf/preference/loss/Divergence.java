@@ -7,7 +7,7 @@ package org.finetune4j.rlhf.preference.loss;
 public sealed interface Divergence {
 
     /**
-     * What takes the place of a log-ratio.
+     * The value that takes the place of a log-ratio in the loss.
      *
      * @param ratio the log-ratio
      * @return grows with it
@@ -15,7 +15,7 @@ public sealed interface Divergence {
     double score(double ratio);
 
     /**
-     * How that changes.
+     * The derivative of {@link #score}.
      *
      * @param ratio the log-ratio
      * @return d(score) / d(ratio), not below 0
