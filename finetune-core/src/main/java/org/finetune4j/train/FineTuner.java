@@ -14,7 +14,6 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -525,33 +524,16 @@ public final class FineTuner {
     private AttachedStrategy attach(@Nullable Parts data) {
         try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
                 MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            return data == null ? strategy.attach(model) : strategy.attach(model, data.batches(arguments, joining()));
+            return data == null ? strategy.attach(model) : strategy.attach(model, data.batches(arguments, samplesInBatches().withoutSharing()));
         }
     }
 
-    /** Experts whose use is balanced by the loss count a token as often as it is there. */
+    private SampleJoining samplesInBatches() {
+        return new SampleJoining(model, objective(), arguments, paddingFree, sharedPrompts);
+    }
+
     private Collator collator() {
-        LoadBalancing balance = model.network().loadBalancing();
-        boolean shares = sharedPrompts && (balance == null || !balance.addsToLoss()) && canJoin();
-        return shares ? joining().sharingBeginnings() : joining();
-    }
-
-    private Collator joining() {
-        Collator padding = Collator.of(model);
-        boolean joins = paddingFree == null ? canJoin() : paddingFree;
-        return joins ? padding.withoutPadding() : padding;
-    }
-
-    /**
-     * Whether nothing asks for a row a sample: cross entropy is of tokens. Virtual tokens begin rows, and noise on embeddings depends on
-     * their length.
-     */
-    private boolean canJoin() {
-        return objective() instanceof CrossEntropy
-                && model.network().isCausal()
-                && model.network().pooling() == null
-                && model.promptExtension() == null
-                && arguments.neftuneNoiseAlpha() == 0;
+        return samplesInBatches().collator();
     }
 
     private PreflightContext context(Parts data, AttachedStrategy attached, int looked) {
