@@ -112,7 +112,10 @@ class PreferenceStageTest {
         CommandRun run = train(second.toArray(String[]::new));
         assertEquals(0, run.exitCode(), run.toString());
         assertEquals(before.length, Files.readAllBytes(kept).length);
-        double last = files.events("step").get(files.events("step").size() - 1).path("loss").doubleValue();
+        double last = files.events("step")
+                .get(files.events("step").size() - 1)
+                .path("loss")
+                .doubleValue();
         assertTrue(last < Math.log(2) - 0.02, "the reference stayed where it was: " + last);
     }
 

@@ -83,7 +83,8 @@ class RewardStageTest {
                 "load_best_model_at_end=true",
                 "report_to=html");
         assertEquals(0, run.exitCode(), run.toString());
-        JsonNode last = files.events("evaluation").get(files.events("evaluation").size() - 1);
+        JsonNode last =
+                files.events("evaluation").get(files.events("evaluation").size() - 1);
         assertEquals(1, last.path("scores").path("accuracy").doubleValue(), 1e-9, run.toString());
         assertTrue(last.path("tables").path(0).path("rows").size() > 0);
         assertTrue(!last.has("perplexity"));

@@ -63,7 +63,9 @@ public final class RecordFile implements RecordSource {
                 beginning.isDocument()
                         ? JsonDocumentIndexer.index(file, beginning.start(), check)
                         : new JsonDocumentIndexer.Document(
-                                LineRecords.index(file, check, JsonRecords::parse), JsonNodeFactory.instance.objectNode(), null));
+                                LineRecords.index(file, check, JsonRecords::parse),
+                                JsonNodeFactory.instance.objectNode(),
+                                null));
     }
 
     /** Number of records, at least one. */

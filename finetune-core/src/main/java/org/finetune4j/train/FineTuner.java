@@ -524,7 +524,10 @@ public final class FineTuner {
     private AttachedStrategy attach(@Nullable Parts data) {
         try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
                 MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
-            return data == null ? strategy.attach(model) : strategy.attach(model, data.batches(arguments, samplesInBatches().withoutSharing()));
+            return data == null
+                    ? strategy.attach(model)
+                    : strategy.attach(
+                            model, data.batches(arguments, samplesInBatches().withoutSharing()));
         }
     }
 

@@ -102,8 +102,7 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
             Parameter bias = base.bias();
             Tensor oldBias = bias == null ? null : bias.as(bias.dtype()).detach();
             Tensor newBias = mergedBias(oldBias);
-            ReplacedParameter replaced =
-                    ReplacedParameter.changed(model, base, base.weight(), this::folded, keepTies);
+            ReplacedParameter replaced = ReplacedParameter.changed(model, base, base.weight(), this::folded, keepTies);
             ReplacedParameter foldedBias = null;
             if (newBias != null && oldBias != null && newBias != oldBias && bias != null) {
                 Tensor stored = FiniteValues.convert(bias.name(), newBias, oldBias.dtype());

@@ -18,7 +18,6 @@ public final class Gemma2ForCausalLM extends GemmaDecoder {
     private static final DecoderShape.Defaults DEFAULTS =
             new DecoderShape.Defaults("hidden_activation", "gelu_pytorch_tanh", true, 256);
 
-
     private Gemma2ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
                 config,
