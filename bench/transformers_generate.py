@@ -1,8 +1,9 @@
 """Generation by Hugging Face transformers on the CPU, timed: what `./finetune bench generate --rows` is compared with.
 
   python bench/transformers_generate.py --shape smol135 --rows 16 --new-tokens 128
+  python bench/transformers_generate.py --model DIRECTORY --batch 1 --new-tokens 64
 
-Random weights, random prompts of half to one and a half times --prompt-tokens, padded on the left in one batch; no token
+Random weights, or those of --model in float32, random prompts of half to one and a half times --prompt-tokens, padded on the left in one batch; no token
 ends an answer. Prints one JSON line with the keys of `bench generate --json`.
 """
 import argparse
@@ -41,6 +42,7 @@ def padded(lengths, vocabulary):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shape", choices=SHAPES, default="smol135")
+    parser.add_argument("--model", help="a directory, in place of a shape")
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--batch", type=int, default=0, help="sequences of one length, in place of --rows")
     parser.add_argument("--prompt-tokens", type=int, default=16)
@@ -48,7 +50,8 @@ def main():
     parser.add_argument("--temperature", type=float, default=0)
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
-    model = model_of(args.shape)
+    model = (AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval() if args.model
+             else model_of(args.shape))
     rows = args.batch or args.rows
     spread = max(1, rows - 1)
     lengths = [args.prompt_tokens] * rows if args.batch else [
@@ -67,7 +70,7 @@ def main():
     counted = sorted(seconds[1:])
     median = counted[len(counted) // 2]
     print(json.dumps({
-        "engine": "transformers", "shape": args.shape, "dtype": "float32", "temperature": args.temperature,
+        "engine": "transformers", "shape": args.model or args.shape, "dtype": "float32", "temperature": args.temperature,
         "rows": rows, "prompt_tokens": args.prompt_tokens, "new_tokens": args.new_tokens,
         "median_s": round(median, 3), "min_s": round(counted[0], 3),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -23,15 +23,18 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Times generation by a model with random weights. */
+/** Times generation by a model with random weights, or by one that lies somewhere. */
 @Command(
         name = "generate",
         mixinStandardHelpOptions = true,
-        description = "Times generation: random weights, random prompts.")
+        description = "Times generation: random weights or a model's, random prompts.")
 final class BenchGenerateCommand implements Callable<Integer> {
 
     @Option(names = "--shape", defaultValue = "smol135", description = "${COMPLETION-CANDIDATES}")
     private BenchShape shape;
+
+    @Option(names = "--model", paramLabel = "NAME", description = "A model, in place of a shape.")
+    private @Nullable String modelName;
 
     @Option(names = "--batch", defaultValue = "1", description = "Sequences of one length (default: ${DEFAULT-VALUE}).")
     private int batch;
@@ -54,7 +57,7 @@ final class BenchGenerateCommand implements Callable<Integer> {
     @Option(names = "--runs", defaultValue = "3", description = "Times after one that is not counted.")
     private int runs;
 
-    @Option(names = "--dtype", defaultValue = "float32", description = "Type of the weights and the calculation.")
+    @Option(names = "--dtype", defaultValue = "float32", description = "Type of random weights and of the calculation.")
     private String dtype;
 
     @Option(names = "--json", description = "Print one JSON line.")
@@ -67,16 +70,18 @@ final class BenchGenerateCommand implements Callable<Integer> {
                     "bench generate needs --batch, --rows, --prompt-tokens, --new-tokens and --runs above 0");
         }
         DType type = DType.parseChoice("--dtype", dtype).orElse(DType.FLOAT32);
-        LoadOptions types = LoadOptions.defaults().withDType(type).withComputeDType(type);
+        LoadOptions calculated = LoadOptions.defaults().withComputeDType(type);
         GenerationOptions options = GenerationOptions.greedy(newTokens).toBuilder()
                 .temperature(temperature)
                 .stopTokens(Set.of())
                 .build();
         ObjectNode result = Json.object();
-        result.put("shape", shape.toString());
+        result.put(modelName == null ? "shape" : "model", modelName == null ? shape.toString() : modelName);
         result.put("dtype", type.torchName());
         result.put("temperature", temperature);
-        try (CausalLM model = CausalLM.initialize(shape.config(), null, types, 0)) {
+        try (CausalLM model = modelName == null
+                ? CausalLM.initialize(shape.config(), null, calculated.withDType(type), 0)
+                : CausalLM.load(HubModels.directory(modelName), calculated)) {
             result.put("pack_s", rounded(seconds(model::packForGeneration), 3));
             if (rows == null) {
                 alike(model, options, result);
