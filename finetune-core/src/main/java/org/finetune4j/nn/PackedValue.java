@@ -44,6 +44,10 @@ public final class PackedValue implements ParameterValue {
     /** The numbers in their own order, as they were when they were unpacked. */
     private record Kept(DenseValue value, Tensor unpacked, long version) {
 
+        static Kept of(DenseValue value) {
+            return new Kept(value, value.tensor(), value.tensor().version());
+        }
+
         @SuppressWarnings("ReferenceEquality")
         boolean isUnchanged() {
             return value.tensor() == unpacked && unpacked.version() == version && !value.isTrainable();
@@ -92,6 +96,29 @@ public final class PackedValue implements ParameterValue {
                 mappings.release(weight.value());
                 weight.replace(value);
             }
+        }
+    }
+
+    /**
+     * Packs the weight of a layer beside its tensor, which is looked up row by row too: what a mapped file has of it comes back where it is
+     * touched.
+     *
+     * @param layer whose weight is a tensor on the CPU, of no more bits than float32, that does not train
+     * @param mappings whose pages are given back where the weight's numbers came from a file and were not changed
+     */
+    static void packBeside(Linear layer, MappedMemory.Mappings mappings) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Parameter weight = layer.weight();
+            Tensor packed = outIn(layer); // [out, in]
+            Stack stack = new Stack(PackedWeight.of(packed), packed.size(0), 1);
+            PackedValue value = new PackedValue(stack, 0, layer.layout(), weight.shape(), weight.dtype());
+            Tensor tensor = weight.value().detach(); // the same memory, for when the parameter frees its own
+            value.kept = Kept.of(new DenseValue(tensor));
+            if (tensor.version() == 0) {
+                mappings.release(tensor);
+            }
+            weight.replace(value);
         }
     }
 
@@ -160,9 +187,7 @@ public final class PackedValue implements ParameterValue {
         if (now == null) {
             try (Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
-                DenseValue value =
-                        new DenseValue(unpack().to(stored).contiguous().copy());
-                now = new Kept(value, value.tensor(), value.tensor().version());
+                now = Kept.of(new DenseValue(unpack().to(stored).contiguous().copy()));
                 kept = now;
             }
         }

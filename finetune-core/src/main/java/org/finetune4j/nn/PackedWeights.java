@@ -50,11 +50,11 @@ public final class PackedWeights implements AutoCloseable {
 
     /**
      * Puts the weights of a model's linear layers in this order for good, in place of the tensors that they are: decoding needs no copies
-     * then. Left out are those that train, are stored compressed, or are looked up row by row too.
+     * then. Left out are those that train or are stored compressed; one that is looked up row by row too stays a tensor beside it.
      *
      * @param model whose layers nobody else is using now; it is calculated with in float32
-     * @param mostGrowth by how many bytes weights in smaller types may grow together, as they become float32; those that come after that
-     *     stay what they are
+     * @param mostGrowth by how many bytes weights may grow together, which become float32 or stay beside; those that come after that stay
+     *     what they are
      */
     public static void pack(Module model, long mostGrowth) {
         if (!PackedWeight.isFaster()) {
@@ -73,14 +73,17 @@ public final class PackedWeights implements AutoCloseable {
             List<List<Linear>> groups =
                     module instanceof Linear layer ? List.of(List.of(layer)) : module.appliedTogether();
             for (List<Linear> group : groups) {
+                boolean beside = group.stream().anyMatch(layer -> lookedUp.contains(layer.weight()));
                 long growth = group.stream()
-                        .mapToLong(
-                                layer -> bytes(layer.weight()) - layer.weight().bytes())
+                        .mapToLong(layer -> bytes(layer.weight())
+                                - (beside ? 0 : layer.weight().bytes()))
                         .sum();
-                if (growth <= left
-                        && group.stream()
-                                .allMatch(layer -> isPackableInPlace(layer) && !lookedUp.contains(layer.weight()))) {
-                    PackedValue.pack(group, mappings);
+                if (growth <= left && group.stream().allMatch(PackedWeights::isPackableInPlace)) {
+                    if (beside) {
+                        group.forEach(layer -> PackedValue.packBeside(layer, mappings));
+                    } else {
+                        PackedValue.pack(group, mappings);
+                    }
                     left -= growth;
                 }
             }

@@ -234,6 +234,45 @@ class PackedWeightsTest {
         }
     }
 
+    /** A table that an output layer is tied to. */
+    private static final class Tied extends Module {
+
+        final Embedding table = child("table", new Embedding(Weights.of(NUMBERS), 24, 16, Initialization.ZEROS));
+        final Linear output = child("output", Linear.tied(table.weight()));
+
+        private static final Weights.Source NUMBERS = new Weights.Source() {
+            @Override
+            public boolean contains(String name) {
+                return true;
+            }
+
+            @Override
+            public Tensor tensor(String name, Initialization initialization, long[] shape) {
+                return numbers(shape[0], shape[1], 0.3);
+            }
+        };
+    }
+
+    @Test
+    void aTableIsLookedUpAsItWasAndPackedForTheLayerThatIsTiedToIt() {
+        try (Tied tied = new Tied();
+                PackedWeights none = new PackedWeights(0)) {
+            float[] plain = tied.output.forward(x, context(null)).toFloatArray();
+            Tensor row = Tensors.of(new int[] {7}, 1).to(DType.INT64);
+            float[] vector = tied.table.forward(row, DType.FLOAT32).toFloatArray();
+            PackedWeights.pack(tied, BYTES - 1);
+            assertTrue(tied.table.weight().form() instanceof DenseValue);
+            PackedWeights.pack(tied, BYTES);
+            assertTrue(tied.table.weight().form() instanceof PackedValue);
+            assertArrayEquals(plain, tied.output.forward(x, context(none)).toFloatArray(), 1e-5f);
+            for (int time = 0; time < 3; time++) {
+                assertArrayEquals(
+                        vector, tied.table.forward(row, DType.FLOAT32).toFloatArray());
+            }
+            assertEquals(2 * BYTES, tied.table.weight().bytes());
+        }
+    }
+
     @Test
     void whatTrainsIsNotPackedInPlace() {
         try (Root root = new Root()) {
