@@ -266,8 +266,7 @@ class PackedWeightsTest {
             assertTrue(tied.table.weight().form() instanceof PackedValue);
             assertArrayEquals(plain, tied.output.forward(x, context(none)).toFloatArray(), 1e-5f);
             for (int time = 0; time < 3; time++) {
-                assertArrayEquals(
-                        vector, tied.table.forward(row, DType.FLOAT32).toFloatArray());
+                assertArrayEquals(vector, tied.table.forward(row, DType.FLOAT32).toFloatArray());
             }
             assertEquals(2 * BYTES, tied.table.weight().bytes());
         }
