@@ -19,4 +19,11 @@ final class ConfigArguments {
     Settings settings() {
         return TrainingConfig.read(file, overrides);
     }
+
+    /** The values with one that goes before all others. */
+    Settings settings(String override) {
+        List<String> all = new ArrayList<>(overrides);
+        all.add(override);
+        return TrainingConfig.read(file, all);
+    }
 }

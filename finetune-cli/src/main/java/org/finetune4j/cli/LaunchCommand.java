@@ -16,6 +16,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.dist.launch.Host;
 import org.finetune4j.dist.launch.Mpirun;
+import org.finetune4j.dist.launch.RankProgram;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.train.RunDirectory;
 import org.jspecify.annotations.Nullable;
@@ -86,11 +87,7 @@ final class LaunchCommand implements Callable<Integer> {
         atLeast("--max-restarts", maxRestarts, 0);
         atLeast("--timeout", timeout, 1);
         Settings settings = TrainingConfig.read(file, overrides);
-        if (PipelineSettings.isPipeline(settings)) {
-            throw new UserErrorException(
-                    settings.origin()
-                            + ": 'stages' are trained one after the other: launch each of them with a configuration of its own");
-        }
+        RankTraining.requireOneTraining(settings);
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, ranks);
         training.data().requireFiles();
@@ -190,25 +187,20 @@ final class LaunchCommand implements Callable<Integer> {
 
     /** This program, as it was started, in the part of a rank. */
     private List<String> rankCommand(boolean resume, @Nullable String sizes) {
-        List<String> all = new ArrayList<>();
-        all.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        all.add("-XX:+UseSerialGC");
-        all.add("-Xms64m");
-        String options = System.getenv("FINETUNE_JAVA_OPTS");
-        if (options != null && !options.isBlank()) {
-            all.addAll(List.of(options.strip().split("\\s+")));
-        }
-        all.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName(), "rank"));
-        all.addAll(List.of("--timeout", String.valueOf(timeout)));
+        List<String> java = List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"));
+        List<String> arguments = new ArrayList<>(List.of("--timeout", String.valueOf(timeout)));
         if (sizes != null) {
-            all.addAll(List.of("--mesh", sizes));
+            arguments.addAll(List.of("--mesh", sizes));
         }
-        all.add(file.toString());
-        all.addAll(overrides);
+        arguments.add(file.toString());
+        arguments.addAll(overrides);
         if (resume) {
-            all.add("resume_from_checkpoint=true");
+            arguments.add("resume_from_checkpoint=true");
         }
-        return all;
+        return RankProgram.command(java, arguments);
     }
 
     /** Where a rank writes what it says. */

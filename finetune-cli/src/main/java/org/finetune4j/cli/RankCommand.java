@@ -15,12 +15,13 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.launch.RankReport;
 import org.finetune4j.dist.ranks.ProcessRank;
 import org.finetune4j.dist.ranks.Ranks;
+import org.finetune4j.train.RunDirectory;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** One process of a training that {@link LaunchCommand} started. */
+/** One process of a training that {@link LaunchCommand}, or finetune-spark, started. */
 @Command(name = "rank", hidden = true, description = "One process of a training; ./finetune launch starts it.")
 final class RankCommand implements Callable<Integer> {
 
@@ -29,6 +30,9 @@ final class RankCommand implements Callable<Integer> {
 
     @Option(names = "--timeout", defaultValue = "600", description = "Seconds that a rank waits for another.")
     private int timeout;
+
+    @Option(names = "--restarted", description = "Goes on from the last checkpoint, where there is one.")
+    private boolean restarted;
 
     @Mixin
     private ConfigArguments config;
@@ -43,6 +47,9 @@ final class RankCommand implements Callable<Integer> {
             Path output = settings.path("output_dir");
             OutputDirectory.check(output);
             LaunchCommand.requireLogs(output);
+            Settings own = restarted && RunDirectory.holdsCheckpoint(output)
+                    ? config.settings("resume_from_checkpoint=true")
+                    : settings;
             log = log(output, process.rank());
             // What a rank says goes into its file; the first one speaks for all.
             System.setErr(
@@ -50,7 +57,7 @@ final class RankCommand implements Callable<Integer> {
                             ? new PrintStream(new TwoStreams(log, starter), true, StandardCharsets.UTF_8)
                             : log);
             StageRun[] run = new StageRun[1];
-            Ranks.run(Duration.ofSeconds(timeout), world -> run[0] = new RankTraining(settings, mesh, world).train());
+            Ranks.run(Duration.ofSeconds(timeout), world -> run[0] = new RankTraining(own, mesh, world).train());
             if (run[0].summary().interrupted()) {
                 return ended(
                         starter,

@@ -47,12 +47,22 @@ final class RankTraining {
      */
     StageRun train() {
         requireSameConfiguration();
+        requireOneTraining(settings);
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, world.size());
         try (Parallelism group =
                         new Parallelism(shape, world, training.parallel().pipelineOptions());
                 HostSharing sharing = new HostSharing(world)) {
             return StageRun.of(training, group.training(), group::share, sharing, (result, model) -> {});
+        }
+    }
+
+    /** @throws UserErrorException when these are several trainings in a row */
+    static void requireOneTraining(Settings settings) {
+        if (PipelineSettings.isPipeline(settings)) {
+            throw new UserErrorException(
+                    settings.origin()
+                            + ": 'stages' are trained one after the other: launch each of them with a configuration of its own");
         }
     }
 

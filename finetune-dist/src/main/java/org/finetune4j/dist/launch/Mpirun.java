@@ -9,12 +9,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs one command on every rank, by Open MPI's mpirun, and hears what the ranks say. Settings of Open MPI itself come from the
@@ -31,6 +34,10 @@ public final class Mpirun {
     private final List<String> command;
     private final PrintStream out;
     private final PrintStream err;
+    private final Map<String, String> environment = new HashMap<>();
+    private @Nullable Path directory;
+    private @Nullable Process running;
+    private boolean stopped;
 
     /**
      * A command that every rank is.
@@ -43,6 +50,50 @@ public final class Mpirun {
         this.command = List.copyOf(command);
         this.out = out;
         this.err = err;
+    }
+
+    /**
+     * Sets variables of mpirun's environment, beside those of this process.
+     *
+     * @param variables names and values
+     * @return this
+     */
+    public Mpirun environment(Map<String, String> variables) {
+        environment.putAll(variables);
+        return this;
+    }
+
+    /**
+     * Sets where ranks begin.
+     *
+     * @param workingDirectory of mpirun, and of ranks on hosts that have it
+     * @return this
+     */
+    public Mpirun directory(Path workingDirectory) {
+        this.directory = workingDirectory;
+        return this;
+    }
+
+    /** Ends all ranks; another thread waits in {@link #run}, which then says that they failed. */
+    public void stop() {
+        synchronized (environment) {
+            boolean first = !stopped;
+            stopped = true;
+            if (first && running != null) {
+                running.destroy();
+                endLater(running);
+            }
+        }
+    }
+
+    private Process start(ProcessBuilder builder) throws IOException {
+        synchronized (environment) {
+            if (stopped) {
+                throw new FinetuneException("stopped before the ranks were started");
+            }
+            running = builder.start();
+            return running;
+        }
     }
 
     /**
@@ -65,15 +116,19 @@ public final class Mpirun {
      * @throws UserErrorException when it is not there; the message names the package
      */
     public static void require() {
-        String path = System.getenv().getOrDefault("PATH", "");
-        boolean found = Arrays.stream(path.split(":"))
-                .filter(directory -> !directory.isEmpty())
-                .anyMatch(directory -> Files.isExecutable(Path.of(directory, "mpirun")));
-        if (!found) {
+        if (!isInstalled()) {
             throw new UserErrorException(
                     "mpirun is not on the PATH, which starts the ranks: install openmpi-bin (apt-get"
                             + " install openmpi-bin), or train with threads: --local");
         }
+    }
+
+    /** {@return whether mpirun is on the PATH} */
+    public static boolean isInstalled() {
+        String path = System.getenv().getOrDefault("PATH", "");
+        return Arrays.stream(path.split(":"))
+                .filter(directory -> !directory.isEmpty())
+                .anyMatch(directory -> Files.isExecutable(Path.of(directory, "mpirun")));
     }
 
     /** {@return the command that runs others on a host, which mpirun uses too} */
@@ -94,9 +149,13 @@ public final class Mpirun {
     public Outcome run(int ranks, List<Host> hosts) {
         ProcessBuilder builder = new ProcessBuilder(arguments(ranks, hosts));
         builder.redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()));
+        builder.environment().putAll(environment);
+        if (directory != null) {
+            builder.directory(directory.toFile());
+        }
         List<RankReport> reports = new ArrayList<>();
         try {
-            Process process = builder.start();
+            Process process = start(builder);
             Thread hook = new Thread(process::destroy, "finetune4j-mpirun");
             Runtime.getRuntime().addShutdownHook(hook);
             Thread output = new Thread(() -> copy(process.inputReader(StandardCharsets.UTF_8), out), "mpirun output");

@@ -9,21 +9,32 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /** A connection that carries short lines of text both ways. */
-final class LineConnection implements AutoCloseable {
+public final class LineConnection implements AutoCloseable {
 
     private static final int LONGEST = 1 << 16;
 
     private final Socket socket;
     private final InputStream input;
 
-    LineConnection(Socket socket) throws IOException {
+    /**
+     * Takes a connection over.
+     *
+     * @param socket connected; closed with this
+     * @throws IOException when it is gone
+     */
+    public LineConnection(Socket socket) throws IOException {
         this.socket = socket;
         socket.setTcpNoDelay(true);
         this.input = new BufferedInputStream(socket.getInputStream());
     }
 
-    /** Sends a line; several threads may. */
-    synchronized void send(String line) throws IOException {
+    /**
+     * Sends a line; several threads may.
+     *
+     * @param line its line ends become spaces
+     * @throws IOException when the connection is gone
+     */
+    public synchronized void send(String line) throws IOException {
         String one = line.replace('\n', ' ').replace('\r', ' ');
         socket.getOutputStream().write((one + "\n").getBytes(StandardCharsets.UTF_8));
     }
@@ -35,8 +46,7 @@ final class LineConnection implements AutoCloseable {
      * @return the line, or null when the other side has closed the connection
      * @throws IOException when none came in time, or the connection is gone
      */
-    @Nullable
-    String receive(int milliseconds) throws IOException {
+    public @Nullable String receive(int milliseconds) throws IOException {
         socket.setSoTimeout(milliseconds);
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         while (true) {
