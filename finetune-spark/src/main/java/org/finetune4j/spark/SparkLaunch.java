@@ -32,7 +32,8 @@ public final class SparkLaunch {
      */
     public static void main(String[] args) {
         int exitCode = run(args);
-        // A driver in the cluster that ended well must come back; in local mode Spark 3.5 leaves a thread that never ends.
+        // A driver in the cluster that ended well must come back; in local mode Spark 3.5 leaves a thread that never
+        // ends.
         if (exitCode != 0 || System.getProperty("spark.master", "").startsWith("local")) {
             System.exit(exitCode);
         }
