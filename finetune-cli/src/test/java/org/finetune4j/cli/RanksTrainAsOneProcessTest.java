@@ -98,6 +98,31 @@ class RanksTrainAsOneProcessTest {
         assertArrayEquals(alone, Files.readAllBytes(directory.resolve("ranks/adapter_model.safetensors")));
     }
 
+    /** The first rank's answers are not all: what is logged, and what decides about a collapse, is over those of all ranks. */
+    @Test
+    void whatAPolicysLossesSaw() throws IOException {
+        TrainingFiles.write(
+                files.data, "{\"prompt\": \"Where does Tom live?\"}\n{\"prompt\": \"What does Tom eat, and why?\"}\n");
+        String[] settings = {
+            "stage=grpo",
+            "reward_funcs=[{type: length, max: 9}]",
+            "num_generations=2",
+            "max_completion_length=5",
+            "gradient_accumulation_steps=3",
+            "max_steps=2"
+        };
+        requireSame(2, "dp=2", settings);
+        assertEquals(entropies("alone"), entropies("ranks"));
+    }
+
+    private List<String> entropies(String output) throws IOException {
+        return Files.readAllLines(directory.resolve(output).resolve("metrics.jsonl")).stream()
+                .map(line -> Json.parse(line, output).path("metrics").path("entropy"))
+                .filter(JsonNode::isNumber)
+                .map(entropy -> "%.4f".formatted(entropy.asDouble()))
+                .toList();
+    }
+
     /** Every rank makes files of its own in the directory, and takes away what nobody uses any more. */
     @Test
     void activationsInFiles() throws IOException {

@@ -1,6 +1,7 @@
 package org.finetune4j.train.gradient;
 
 import java.util.Arrays;
+import java.util.Map;
 import java.util.function.Function;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
@@ -46,8 +47,23 @@ public final class PolicyLoss implements LossHead {
      * @param logprobs d(loss) / d(log-probability)
      * @param entropies d(loss) / d(entropy)
      * @param values d(loss) / d(value)
+     * @param metrics what was measured besides, by name
      */
-    public record Value(double loss, double[] logprobs, double[] entropies, double[] values) {}
+    public record Value(
+            double loss, double[] logprobs, double[] entropies, double[] values, Map<String, Average> metrics) {
+
+        /**
+         * A loss beside which nothing was measured.
+         *
+         * @param loss not scaled
+         * @param logprobs d(loss) / d(log-probability)
+         * @param entropies d(loss) / d(entropy)
+         * @param values d(loss) / d(value)
+         */
+        public Value(double loss, double[] logprobs, double[] entropies, double[] values) {
+            this(loss, logprobs, entropies, values, Map.of());
+        }
+    }
 
     private final LabelledRows rows;
     private final double scale;
@@ -55,6 +71,7 @@ public final class PolicyLoss implements LossHead {
     private final @Nullable ValueHead valueHead;
     private final Detail detail;
     private final Function<Outputs, Value> loss;
+    private Map<String, Average> metrics = Map.of();
 
     /**
      * The loss of one batch that may depend on all outputs.
@@ -111,6 +128,11 @@ public final class PolicyLoss implements LossHead {
     }
 
     @Override
+    public Map<String, Average> metrics() {
+        return metrics;
+    }
+
+    @Override
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
         return rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] logprobs = new double[rows.count()];
@@ -141,6 +163,7 @@ public final class PolicyLoss implements LossHead {
             }
             double[] values = valueHead == null ? new double[0] : scores.estimates(valueHead);
             Value value = loss.apply(new Outputs(rows.logprobs(logprobs), entropies, values));
+            metrics = value.metrics();
             if (wantGradient) {
                 if (once) {
                     requireNone(value.entropies());

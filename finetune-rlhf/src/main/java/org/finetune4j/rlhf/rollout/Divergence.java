@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import org.finetune4j.rlhf.policy.KlEstimator;
+import org.finetune4j.train.gradient.Average;
 
 /** How far answers are from the reference, by every estimator. */
 final class Divergence {
@@ -19,11 +20,10 @@ final class Divergence {
         }
     }
 
-    /** As the other one, for some of a step's answers. */
-    static void report(double[][] policy, double[][] reference, StepStatistics statistics) {
+    /** As {@link #report}, for some of a step's answers. */
+    static void average(double[][] policy, double[][] reference, Map<String, Average> metrics) {
         for (KlEstimator estimator : KlEstimator.values()) {
-            double sum = Arrays.stream(sums(estimator, policy, reference)).sum();
-            statistics.add(name(estimator), sum, policy.length);
+            metrics.put(name(estimator), Average.of(sums(estimator, policy, reference)));
         }
     }
 

@@ -97,7 +97,7 @@ final class GroupAlgorithm implements PolicyAlgorithm {
     }
 
     @Override
-    public StepBatches step(List<TrainedAnswer> answers, StepStatistics statistics) {
+    public StepBatches step(List<TrainedAnswer> answers) {
         int[] lengths =
                 answers.stream().mapToInt(answer -> answer.answer().length).toArray();
         double[] weights = options.aggregation().weights(lengths, sampling.maxCompletionLength());
@@ -107,7 +107,7 @@ final class GroupAlgorithm implements PolicyAlgorithm {
             weighted.add(answers.get(i).with(TrainedAnswer.WEIGHT, weights[i] * lengths.length));
         }
         GroupObjective objective =
-                new GroupObjective(options.loss(), sampling.temperature(), options.entropyCoefficient(), statistics);
+                new GroupObjective(options.loss(), sampling.temperature(), options.entropyCoefficient());
         return StepBatches.of(batches.of(weighted), objective);
     }
 

@@ -1,10 +1,13 @@
 package org.finetune4j.rlhf.rollout;
 
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.rlhf.policy.GroupPolicyLoss;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.gradient.PolicyLoss;
 import org.finetune4j.train.objective.Objective;
@@ -15,13 +18,11 @@ final class GroupObjective implements Objective {
     private final GroupPolicyLoss loss;
     private final double temperature;
     private final double entropyCoefficient;
-    private final StepStatistics statistics;
 
-    GroupObjective(GroupPolicyLoss loss, double temperature, double entropyCoefficient, StepStatistics statistics) {
+    GroupObjective(GroupPolicyLoss loss, double temperature, double entropyCoefficient) {
         this.loss = loss;
         this.temperature = temperature;
         this.entropyCoefficient = entropyCoefficient;
-        this.statistics = statistics;
     }
 
     @Override
@@ -50,8 +51,9 @@ final class GroupObjective implements Objective {
         double[][] reference = batch.columns().containsKey(TrainedAnswer.REFERENCE)
                 ? AnswerRows.tokens(batch, TrainedAnswer.REFERENCE, lengths)
                 : null;
+        Map<String, Average> metrics = new LinkedHashMap<>();
         if (drawn == now && reference != null) {
-            Divergence.report(now, reference, statistics);
+            Divergence.average(now, reference, metrics);
         }
         float[] advantages = AnswerRows.answers(batch, TrainedAnswer.ADVANTAGE);
         float[] weights = AnswerRows.answers(batch, TrainedAnswer.WEIGHT);
@@ -74,12 +76,13 @@ final class GroupObjective implements Objective {
                 entropyWeights[token++] = -entropyCoefficient * weight;
             }
         }
-        statistics.add("clip_ratio", clipped, token);
-        statistics.add("entropy", Arrays.stream(outputs.entropies()).sum(), token);
+        metrics.put("clip_ratio", new Average(clipped, token));
+        metrics.put("entropy", new Average(Arrays.stream(outputs.entropies()).sum(), token));
         return new PolicyLoss.Value(
                 sum,
                 AnswerRows.joined(derivatives),
                 entropyCoefficient == 0 ? new double[0] : entropyWeights,
-                new double[0]);
+                new double[0],
+                metrics);
     }
 }

@@ -93,7 +93,7 @@ final class OnlineDpoAlgorithm implements PolicyAlgorithm {
     }
 
     @Override
-    public StepBatches step(List<TrainedAnswer> answers, StepStatistics statistics) {
+    public StepBatches step(List<TrainedAnswer> answers) {
         return StepBatches.of(batches.of(answers), objective);
     }
 

@@ -27,9 +27,8 @@ interface PolicyAlgorithm {
      * The batches of one step.
      *
      * @param answers some of a lesson's
-     * @param statistics is told what the losses see
      */
-    StepBatches step(List<TrainedAnswer> answers, StepStatistics statistics);
+    StepBatches step(List<TrainedAnswer> answers);
 
     /** Brings the model back to where it answers, after the batches of a step. */
     default void afterStep() {}

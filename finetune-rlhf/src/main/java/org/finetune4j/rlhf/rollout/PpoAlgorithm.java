@@ -106,22 +106,21 @@ final class PpoAlgorithm implements PolicyAlgorithm {
     }
 
     @Override
-    public StepBatches step(List<TrainedAnswer> answers, StepStatistics statistics) {
+    public StepBatches step(List<TrainedAnswer> answers) {
         List<Batch> rows = batches.of(answers);
         if (!values.hasOwnTrunk()) {
-            return StepBatches.of(rows, objective(PpoObjective.Part.BOTH, values.head(), statistics));
+            return StepBatches.of(rows, objective(PpoObjective.Part.BOTH, values.head()));
         }
-        PpoObjective policy = objective(PpoObjective.Part.POLICY, null, statistics);
-        PpoObjective value = objective(PpoObjective.Part.VALUE, values.head(), statistics);
+        PpoObjective policy = objective(PpoObjective.Part.POLICY, null);
+        PpoObjective value = objective(PpoObjective.Part.VALUE, values.head());
         List<StepBatch> all = new ArrayList<>();
         rows.forEach(batch -> all.add(new StepBatch(batch, policy, 1, values::leave)));
         rows.forEach(batch -> all.add(new StepBatch(batch, value, 1, values::enter)));
         return new StepBatches(all);
     }
 
-    private PpoObjective objective(PpoObjective.Part part, @Nullable ValueHead head, StepStatistics statistics) {
-        return new PpoObjective(
-                options.loss(), part, head, sampling.temperature(), options.entropyCoefficient(), statistics);
+    private PpoObjective objective(PpoObjective.Part part, @Nullable ValueHead head) {
+        return new PpoObjective(options.loss(), part, head, sampling.temperature(), options.entropyCoefficient());
     }
 
     @Override

@@ -2,12 +2,15 @@ package org.finetune4j.rlhf.rollout;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.ValueHead;
 import org.finetune4j.rlhf.policy.PpoLoss;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.gradient.PolicyLoss;
 import org.finetune4j.train.objective.Objective;
@@ -31,22 +34,15 @@ final class PpoObjective implements Objective {
     private final @Nullable ValueHead valueHead;
     private final double temperature;
     private final double entropyCoefficient;
-    private final StepStatistics statistics;
 
     /** @param valueHead null where only the policy is looked at */
     PpoObjective(
-            PpoLoss loss,
-            Part part,
-            @Nullable ValueHead valueHead,
-            double temperature,
-            double entropyCoefficient,
-            StepStatistics statistics) {
+            PpoLoss loss, Part part, @Nullable ValueHead valueHead, double temperature, double entropyCoefficient) {
         this.loss = loss;
         this.part = part;
         this.valueHead = valueHead;
         this.temperature = temperature;
         this.entropyCoefficient = entropyCoefficient;
-        this.statistics = statistics;
     }
 
     @Override
@@ -89,24 +85,26 @@ final class PpoObjective implements Objective {
         int tokens = outputs.logprobs().size();
         double sum = 0;
         double[] entropies = new double[0];
+        Map<String, Average> metrics = new LinkedHashMap<>();
         if (part != Part.VALUE) {
             double entropy = Arrays.stream(outputs.entropies()).sum();
             sum += value.policyLoss() - entropyCoefficient * entropy;
-            statistics.add("entropy", entropy, tokens);
+            metrics.put("entropy", new Average(entropy, tokens));
             entropies = new double[entropyCoefficient == 0 ? 0 : tokens];
             Arrays.fill(entropies, -entropyCoefficient);
-            statistics.add("clip_ratio", (double) value.clippedTokens(), tokens);
-            statistics.add("loss/policy", value.policyLoss(), tokens);
+            metrics.put("clip_ratio", new Average((double) value.clippedTokens(), tokens));
+            metrics.put("loss/policy", new Average(value.policyLoss(), tokens));
         }
         if (part != Part.POLICY) {
             sum += loss.valueCoefficient() * value.valueLoss();
-            statistics.add("val/clip_ratio", (double) value.clippedPositions(), tokens);
-            statistics.add("loss/value", value.valueLoss(), tokens);
+            metrics.put("val/clip_ratio", new Average((double) value.clippedPositions(), tokens));
+            metrics.put("loss/value", new Average(value.valueLoss(), tokens));
         }
         return new PolicyLoss.Value(
                 sum,
                 part == Part.VALUE ? new double[0] : AnswerRows.joined(value.logprobDerivatives()),
                 entropies,
-                part == Part.POLICY ? new double[0] : AnswerRows.joined(value.estimateDerivatives()));
+                part == Part.POLICY ? new double[0] : AnswerRows.joined(value.estimateDerivatives()),
+                metrics);
     }
 }

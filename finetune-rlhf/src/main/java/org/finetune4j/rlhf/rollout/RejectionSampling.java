@@ -48,7 +48,7 @@ final class RejectionSampling implements PolicyAlgorithm {
     }
 
     @Override
-    public StepBatches step(List<TrainedAnswer> answers, StepStatistics statistics) {
+    public StepBatches step(List<TrainedAnswer> answers) {
         return StepBatches.of(batches.of(answers), objective);
     }
 

@@ -56,7 +56,6 @@ final class RolloutSource implements StepSource {
     private List<TrainedAnswer> lesson = List.of();
     private Map<String, Double> roundMetrics = new LinkedHashMap<>();
     private RunningStatistics seen = RunningStatistics.NONE;
-    private StepStatistics statistics = new StepStatistics();
     private Map<String, Double> reported = Map.of();
 
     /** @param resources closed with this */
@@ -128,8 +127,7 @@ final class RolloutSource implements StepSource {
                 return Optional.empty();
             }
         }
-        statistics = new StepStatistics();
-        return Optional.of(algorithm.step(answersOfStep(), statistics));
+        return Optional.of(algorithm.step(answersOfStep()));
     }
 
     /** A round; nothing is changed where a stop is asked for in it, or it fails. */
@@ -248,7 +246,7 @@ final class RolloutSource implements StepSource {
     public void updated(StepOutcome outcome) {
         algorithm.afterStep();
         Map<String, Double> all = new LinkedHashMap<>(roundMetrics);
-        all.putAll(statistics.means());
+        all.putAll(outcome.metrics());
         reported = all;
         stepOfRound++;
         if (stepOfRound == options.stepsPerRound()) {

@@ -113,10 +113,7 @@ class PolicyGradientTest {
                 AttachedStrategy full = new FullFineTuning().attach(model);
                 TensorScope scope = TensorScope.open()) {
             GroupObjective objective = new GroupObjective(
-                    new GroupPolicyLoss(ClippedPolicyLoss.of(0.15), level, 0.2, KlEstimator.K3),
-                    0.8,
-                    0.05,
-                    new StepStatistics());
+                    new GroupPolicyLoss(ClippedPolicyLoss.of(0.15), level, 0.2, KlEstimator.K3), 0.8, 0.05);
             assertSlopes(model, objective, batch(with(moved(model), TrainedAnswer.ADVANTAGE, 0.5, -1, 0.7, -0.2)));
         }
     }
@@ -133,7 +130,7 @@ class PolicyGradientTest {
 
     private static PpoObjective ppo(double range, PpoObjective.Part part) {
         PpoLoss loss = new PpoLoss(ClippedPolicyLoss.of(range), new ClippedValueLoss(0.2), 0.1);
-        return new PpoObjective(loss, part, null, 0.8, range == 0.15 ? 0.05 : 0, new StepStatistics());
+        return new PpoObjective(loss, part, null, 0.8, range == 0.15 ? 0.05 : 0);
     }
 
     @Test
@@ -180,7 +177,7 @@ class PolicyGradientTest {
                 TensorScope scope = TensorScope.open()) {
             Batch batch = batch(withTokenAdvantages(onPolicy(model)));
             PpoLoss loss = new PpoLoss(ClippedPolicyLoss.of(Double.POSITIVE_INFINITY), new ClippedValueLoss(0.2), 0.1);
-            PpoObjective objective = new PpoObjective(loss, PpoObjective.Part.POLICY, null, 1, 0, new StepStatistics());
+            PpoObjective objective = new PpoObjective(loss, PpoObjective.Part.POLICY, null, 1, 0);
             float[] advantages = AnswerRows.answers(batch, TrainedAnswer.ADVANTAGE);
             double[] ones = new double[advantages.length];
             Arrays.fill(ones, 1);
@@ -204,8 +201,7 @@ class PolicyGradientTest {
             GroupObjective objective = new GroupObjective(
                     new GroupPolicyLoss(ClippedPolicyLoss.of(0.2), GroupPolicyLoss.Level.TOKEN, 0, KlEstimator.K3),
                     1,
-                    0,
-                    new StepStatistics());
+                    0);
             float[] byToken = new float[batch.labelledTokens()];
             double[] weights = new double[byToken.length];
             int token = 0;
