@@ -91,6 +91,9 @@ class LaunchCommandTest {
         assertEquals(0, several.exitCode(), several.toString());
         assertEquals(List.of(together.toString()), several.out());
         assertEquals(names(alone), names(together));
+        for (String key : List.of("trainable_parameters", "total_parameters")) {
+            assertEquals(start(alone).get(key), start(together).get(key), key);
+        }
         List<JsonNode> expected = steps(alone);
         List<JsonNode> found = steps(together);
         assertEquals(4, expected.size(), "steps that were logged");
@@ -121,6 +124,10 @@ class LaunchCommandTest {
                     .forEach(names::add);
             return names;
         }
+    }
+
+    private static JsonNode start(Path output) {
+        return TrainingFiles.metrics(output).get(0);
     }
 
     private static List<JsonNode> steps(Path output) {

@@ -1,6 +1,7 @@
 package org.finetune4j.train;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -30,7 +31,10 @@ final class TrainingPlans {
                 run.shown());
     }
 
+    /** Those of the whole model, where this rank has slices. */
     private static long scalars(Collection<Parameter> parameters) {
-        return parameters.stream().mapToLong(parameter -> parameter.numel()).sum();
+        return parameters.stream()
+                .mapToLong(parameter -> Arrays.stream(parameter.wholeShape()).reduce(1, (left, right) -> left * right))
+                .sum();
     }
 }
