@@ -59,14 +59,20 @@ class RankRefusalsTest {
                 "2|dp=2|expert_parallel_size=2|give one of them",
                 "4||tensor_parallel_size=3|takes a multiple of 3 ranks, but there are 4",
                 "2|tp=2|optim=adafactor|optim adafactor needs whole weights",
+                "2|tp=2|method=oft|method oft is not implemented on model.layers.0",
+                "2|tp=2|method=trainable_tokens token_indices=[1000]|method trainable_tokens is not implemented on model.embed",
+                "2|tp=2|trainable_token_indices=[1000]|or modules_to_save: [model.embed_tokens]",
+                "2|tp=2|stage=distill|tensor_parallel_size 1 (tp in a mesh)",
                 "2|tp=2|method=prefix_tuning|prefix tuning is not implemented where every rank has a slice",
             })
     void whatAMeshCannotDoIsRefusedByName(int ranks, String mesh, String setting, String part) {
         if (setting.startsWith("method")) {
-            String keys = setting.contains("prefix") ? "r: 4\ntarget_modules: [q_proj, v_proj]\n" : "r: 4\n";
+            String keys = setting.contains("prefix") || setting.contains("tokens")
+                    ? "r: 4\ntarget_modules: [q_proj, v_proj]\n"
+                    : "r: 4\n";
             TrainingFiles.edit(files.config, keys, "");
         }
-        CommandRun.assertRefused(launch(ranks, mesh == null ? "" : mesh, setting), part);
+        CommandRun.assertRefused(launch(ranks, mesh == null ? "" : mesh, setting.split(" ")), part);
     }
 
     @Test

@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 /** What a method adds to one linear layer. A method says how it computes and what the merged weight is. */
 public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
 
+    static final String ANOTHER_METHOD = "another method such as lora";
+
     private final Module model;
     private final String path;
     private final Linear base;
@@ -76,16 +78,29 @@ public abstract class AdaptedLinear implements AdapterPart, LinearExtension {
         return parametersByKey().values();
     }
 
-    /** {@return whether the method can work on a layer of which several ranks have slices} */
-    protected boolean worksOnSlices() {
-        return false;
+    /** {@return what can work on a layer of which several ranks have slices, in place of this method; null where it can itself} */
+    protected @Nullable String insteadOfSlices() {
+        return ANOTHER_METHOD;
+    }
+
+    /**
+     * Refuses layers of which several ranks have slices.
+     *
+     * @param method that needs whole ones
+     * @param path of the layer
+     * @param instead what can be used in its place
+     * @return to be thrown
+     */
+    static UserErrorException sliced(Object method, String path, String instead) {
+        return new UserErrorException(method + " is not implemented on " + path
+                + ", of which every rank has a slice: tensor_parallel_size 1, or " + instead);
     }
 
     @Override
     public void enable() {
-        if (base.weight().slice() != null && !worksOnSlices()) {
-            throw new UserErrorException(this + " is not implemented on " + path
-                    + ", of which every rank has a slice: tensor_parallel_size 1, or another method such as lora");
+        String instead = insteadOfSlices();
+        if (base.weight().slice() != null && instead != null) {
+            throw sliced(this, path, instead);
         }
         base.extend(this);
     }

@@ -63,6 +63,11 @@ public class LinearAdapter extends PeftAdapter {
         String peftType = method.peftType();
         ModuleSelection modules = method.modules();
         Map<String, Linear> targets = targets(model, peftType, modules);
+        targets.forEach((path, linear) -> {
+            if (linear.weight().slice() != null) { // before anything is made by its size
+                throw AdaptedLinear.sliced("method " + method.method(), path, AdaptedLinear.ANOTHER_METHOD);
+            }
+        });
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {

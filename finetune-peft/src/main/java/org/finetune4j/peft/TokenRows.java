@@ -64,6 +64,12 @@ public final class TokenRows implements AdapterPart {
         this.tied = tied;
         this.ids = tokens.stream().mapToInt(id -> id).toArray();
         Parameter weight = weight();
+        if (weight.slice() != null) {
+            throw new UserErrorException((alone ? "method trainable_tokens" : TokenIndices.KEY)
+                    + " is not implemented on " + path
+                    + ", of which every rank has a slice: tensor_parallel_size 1, or "
+                    + (alone ? AdaptedLinear.ANOTHER_METHOD : "modules_to_save: [" + path + "]"));
+        }
         long count = weight.size(0);
         for (int id : ids) {
             if (id >= count) {

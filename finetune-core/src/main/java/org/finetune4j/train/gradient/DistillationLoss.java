@@ -52,7 +52,7 @@ public final class DistillationLoss implements LossHead {
         this.teacher = teacher;
         if (network.vocabularyShard() != null) {
             throw new UserErrorException("distillation compares scores of all words, and the model's output layer is"
-                    + " divided among processes: train without tensor parallelism");
+                    + " divided among ranks: tensor_parallel_size 1 (tp in a mesh)");
         }
     }
 

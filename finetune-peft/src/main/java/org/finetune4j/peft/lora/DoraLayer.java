@@ -130,8 +130,8 @@ final class DoraLayer extends LoraLayer {
 
     /** The norm of a row is over all inputs, and its magnitude beside the bias. */
     @Override
-    protected boolean worksOnSlices() {
-        return false;
+    protected String insteadOfSlices() {
+        return "use_dora: false";
     }
 
     @Override

@@ -72,7 +72,12 @@ final class ExpertProjection extends AdaptedLinear {
     public void free() {}
 
     @Override
+    protected String insteadOfSlices() {
+        return "target_modules in place of target_parameters";
+    }
+
+    @Override
     public String toString() {
-        return "LoRA";
+        return "LoRA of all experts";
     }
 }

@@ -228,8 +228,8 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
     }
 
     @Override
-    protected boolean worksOnSlices() {
-        return true;
+    protected @Nullable String insteadOfSlices() {
+        return null;
     }
 
     @Override
