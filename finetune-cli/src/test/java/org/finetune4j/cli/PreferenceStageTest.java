@@ -139,6 +139,7 @@ class PreferenceStageTest {
                 "stage=orpo precompute_ref_log_probs=true | 'precompute_ref_log_probs'",
                 "stage=cpo loss_type=robust              | 'loss_type'",
                 "stage=kto                               | learns from single answers",
+                "stage=dpo reference_free=true precompute_ref_log_probs=true | changes nothing with reference_free: true",
                 "stage=dpo loss_type=aot use_weighting=true | 'use_weighting'",
                 "stage=dpo max_length=3                  | max_length is 3"
             })

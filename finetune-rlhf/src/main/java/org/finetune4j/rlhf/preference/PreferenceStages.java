@@ -2,6 +2,7 @@ package org.finetune4j.rlhf.preference;
 
 import java.util.List;
 import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.rlhf.preference.PairObjective.Likelihood;
 import org.finetune4j.rlhf.preference.PairObjective.Term;
 import org.finetune4j.rlhf.preference.loss.AotLoss;
@@ -48,6 +49,11 @@ public final class PreferenceStages {
                             "use_weighting", "false with loss_type aot, which has no single pairs to weigh");
                 }
                 objective = objective.weightedByLikeliness();
+            }
+            if (!referenced && own.flag("precompute_ref_log_probs", false)) {
+                throw new UserErrorException(
+                        settings.origin()
+                                + ": 'precompute_ref_log_probs' changes nothing with reference_free: true: leave one of them out");
             }
             SampleLayout layout = own.layout(referenced);
             return new PairStage(name(), objective.withTailWeight(tailWeight), own.shown(), layout);
