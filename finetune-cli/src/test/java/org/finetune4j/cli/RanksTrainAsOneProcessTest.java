@@ -123,6 +123,12 @@ class RanksTrainAsOneProcessTest {
                 .toList();
     }
 
+    /** Rows of a table that another stage has are given back without being asked for. */
+    @Test
+    void tokensThatTrainBesideLoraOverStages() throws IOException {
+        requireSame(2, "pp=2", "r=2", "trainable_token_indices=[5,40]", "gradient_accumulation_steps=2", "max_steps=2");
+    }
+
     /** Every rank makes files of its own in the directory, and takes away what nobody uses any more. */
     @Test
     void activationsInFiles() throws IOException {

@@ -173,7 +173,7 @@ public final class TokenRows implements AdapterPart {
 
     @Override
     public void free() {
-        rows.value().close();
+        rows.close();
         index.close();
         positions.close();
         kept.close();

@@ -60,7 +60,7 @@ final class VeraProjection implements SharedPart {
 
     @Override
     public void free() {
-        matrixA.value().close();
-        matrixB.value().close();
+        matrixA.close();
+        matrixB.close();
     }
 }
