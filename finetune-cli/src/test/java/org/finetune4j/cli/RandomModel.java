@@ -1,0 +1,217 @@
+package org.finetune4j.cli;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.finetune4j.Json;
+import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.LoadOptions;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.safetensors.CheckpointWriter;
+import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
+
+/**
+ * A tiny model of some architecture and shape, with the embedded model's tokenizer.
+ *
+ * @param directory where it was written
+ * @param architecture its {@code model_type}
+ * @param layers of it
+ * @param heads of its attention
+ * @param experts of its mixtures, 0 without
+ */
+record RandomModel(Path directory, String architecture, int layers, int heads, int experts) {
+
+    /** The share of a weight that its last digit is, in float32. */
+    static final double LAST_DIGIT = 6e-8;
+    /** The same in bfloat16, to which factors of products are rounded. */
+    static final double LAST_DIGIT_OF_BFLOAT16 = 2e-3;
+
+    private static final Path WORD_PIECES =
+            Path.of("../finetune-core/src/test/resources/tokenizer/tiny-wordpiece/tokenizer.json");
+    private static final List<String> DECODERS = List.of(
+            "llama",
+            "llama",
+            "mistral",
+            "qwen2",
+            "qwen3",
+            "gemma",
+            "gemma2",
+            "gemma3_text",
+            "olmo2",
+            "phi3",
+            "gpt2",
+            "gpt_neox",
+            "opt",
+            "mixtral",
+            "qwen3_moe");
+    private static final Map<String, String> CLASSES = Map.ofEntries(
+            Map.entry("llama", "LlamaForCausalLM"),
+            Map.entry("mistral", "MistralForCausalLM"),
+            Map.entry("qwen2", "Qwen2ForCausalLM"),
+            Map.entry("qwen3", "Qwen3ForCausalLM"),
+            Map.entry("gemma", "GemmaForCausalLM"),
+            Map.entry("gemma2", "Gemma2ForCausalLM"),
+            Map.entry("gemma3_text", "Gemma3ForCausalLM"),
+            Map.entry("olmo2", "Olmo2ForCausalLM"),
+            Map.entry("phi3", "Phi3ForCausalLM"),
+            Map.entry("gpt2", "GPT2LMHeadModel"),
+            Map.entry("gpt_neox", "GPTNeoXForCausalLM"),
+            Map.entry("opt", "OPTForCausalLM"),
+            Map.entry("mixtral", "MixtralForCausalLM"),
+            Map.entry("qwen3_moe", "Qwen3MoeForCausalLM"),
+            Map.entry("bert", "BertForSequenceClassification"));
+
+    /** Draws a decoder. */
+    static RandomModel decoder(Draw draw, Path directory) {
+        return write(draw, draw.from(DECODERS), directory);
+    }
+
+    /** Draws a decoder or an encoder, where both can be trained. */
+    static RandomModel any(Draw draw, Path directory) {
+        return draw.chance(0.3) ? write(draw, "bert", directory) : decoder(draw, directory);
+    }
+
+    private static RandomModel write(Draw draw, String architecture, Path directory) {
+        int heads = draw.of(2, 4, 4, 6);
+        int keyHeads = draw.chance(0.5) ? heads : draw.of(1, 2);
+        int headSize = draw.of(8, 12);
+        int layers = draw.of(1, 2, 3, 4, 4);
+        boolean isMixture = architecture.equals("mixtral") || architecture.equals("qwen3_moe");
+        int experts = isMixture ? draw.of(2, 4, 6) : 0;
+        Map<String, Object> config = new LinkedHashMap<>();
+        config.put("architectures", List.of(String.valueOf(CLASSES.get(architecture))));
+        config.put("model_type", architecture);
+        config.put("vocab_size", 1024 + draw.of(0, 0, 1, 7, 12));
+        config.put("bos_token_id", 0);
+        config.put("eos_token_id", 0);
+        config.put("pad_token_id", 1);
+        config.put("initializer_range", 0.15);
+        config.put("init_std", 0.15);
+        int width = heads * headSize;
+        int inner = 4 * draw.between(7, 21);
+        switch (architecture) {
+            case "gpt2" ->
+                config.putAll(Map.of("n_embd", width, "n_head", heads, "n_layer", layers, "n_positions", 128));
+            case "bert" -> {
+                config.put("vocab_size", 500 + draw.of(0, 3));
+                config.put("pad_token_id", 0);
+                config.put("type_vocab_size", 2);
+            }
+            default -> config.put("tie_word_embeddings", draw.chance(0.4));
+        }
+        for (String dropout : List.of(
+                "attn_pdrop",
+                "embd_pdrop",
+                "resid_pdrop",
+                "dropout",
+                "hidden_dropout_prob",
+                "attention_probs_dropout_prob",
+                "attention_dropout",
+                "hidden_dropout")) {
+            config.put(dropout, 0.0);
+        }
+        config.putAll(Map.of(
+                "hidden_size", width,
+                "num_attention_heads", heads,
+                "num_hidden_layers", layers,
+                "intermediate_size", inner,
+                "max_position_embeddings", 128));
+        switch (architecture) {
+            case "opt" -> {
+                config.put("ffn_dim", inner);
+                config.put("word_embed_proj_dim", width);
+            }
+            case "gpt_neox" -> {
+                config.put("use_parallel_residual", draw.chance(0.5));
+                config.put("rotary_pct", 0.5);
+            }
+            case "mixtral" -> config.putAll(Map.of("num_local_experts", experts, "num_experts_per_tok", 2));
+            case "qwen3_moe" ->
+                config.putAll(Map.of(
+                        "num_experts",
+                        experts,
+                        "num_experts_per_tok",
+                        2,
+                        "moe_intermediate_size",
+                        24,
+                        "norm_topk_prob",
+                        true,
+                        "decoder_sparse_step",
+                        1));
+            case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
+            default -> {}
+        }
+        if (!List.of("gpt2", "gpt_neox", "opt", "bert").contains(architecture)) {
+            config.put("num_key_value_heads", keyHeads);
+            if (!architecture.equals("phi3") && !architecture.equals("qwen2") && !architecture.equals("olmo2")) {
+                config.put("head_dim", headSize);
+            }
+            if (architecture.startsWith("gemma") && !architecture.equals("gemma")) {
+                config.put("query_pre_attn_scalar", headSize);
+            }
+        }
+        ModelConfig parsed = ModelConfig.parse(Json.write(config), directory.toString());
+        try (CausalLM model = CausalLM.initialize(parsed, null, LoadOptions.defaults(), draw.between(1, 1000))) {
+            model.save(directory);
+        }
+        writeTokenizer(directory, architecture);
+        return new RandomModel(directory, architecture, layers, heads, experts);
+    }
+
+    private static void writeTokenizer(Path directory, String architecture) {
+        try {
+            if (architecture.equals("bert")) {
+                Files.copy(WORD_PIECES, directory.resolve("tokenizer.json"));
+                return;
+            }
+            Path embedded = EmbeddedModelFiles.unpack(directory.resolveSibling("embedded-" + directory.getFileName()));
+            for (String name : List.of("tokenizer.json", "tokenizer_config.json")) {
+                Files.copy(embedded.resolve(name), directory.resolve(name));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Writes the same model with every weight a little other.
+     *
+     * @param share of a weight that it moves by: with {@link #LAST_DIGIT} what comes out otherwise is rounding
+     */
+    static Path moved(Path model, Path target, double share) {
+        Random random = new Random(7);
+        try (TensorScope scope = TensorScope.open();
+                SafetensorsFile file = SafetensorsFile.open(model.resolve("model.safetensors"))) {
+            List<Entry> entries = new ArrayList<>();
+            for (String name : file.names()) {
+                Tensor tensor = file.tensor(name);
+                float[] values = tensor.toFloatArray();
+                for (int i = 0; i < values.length; i++) {
+                    values[i] *= (float) (1 + share * random.nextGaussian());
+                }
+                entries.add(new Entry(name, DType.FLOAT32, tensor.shape(), () -> Tensors.of(values, tensor.shape())));
+            }
+            CheckpointWriter.write(target, entries, Long.MAX_VALUE);
+            for (String name : List.of("config.json", "tokenizer.json", "tokenizer_config.json")) {
+                if (Files.exists(model.resolve(name))) {
+                    Files.copy(model.resolve(name), target.resolve(name));
+                }
+            }
+            return target;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

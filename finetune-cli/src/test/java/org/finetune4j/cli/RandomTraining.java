@@ -1,0 +1,247 @@
+package org.finetune4j.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.finetune4j.Json;
+
+/**
+ * A training that nobody wrote: a tiny model, records, a configuration and ranks to spread it over.
+ *
+ * @param model that trains
+ * @param config the YAML
+ * @param settings what is in it
+ * @param launch the command of the ranks
+ * @param relaunch that of the ranks which go on with the second half, empty where there is none
+ */
+record RandomTraining(
+        RandomModel model, Path config, Map<String, Object> settings, List<String> launch, List<String> relaunch) {
+
+    /**
+     * Draws a training and writes its files.
+     *
+     * @param withProcesses whether ranks may be processes
+     */
+    static RandomTraining draw(long seed, Path directory, boolean withProcesses) {
+        Draw draw = new Draw(seed);
+        String stage = draw.from(RandomStage.NAMES);
+        Path at = directory.resolve("model");
+        RandomModel model = stage.equals("cls") ? RandomModel.any(draw, at) : RandomModel.decoder(draw, at);
+        Map<String, Object> keys = new LinkedHashMap<>();
+        keys.put("model_name_or_path", at.toString());
+        keys.put("stage", stage);
+        keys.putAll(RandomMethod.draw(draw, model, stage));
+        RandomStage.draw(draw, stage, model, directory, keys);
+        loop(draw, keys);
+        evaluation(draw, stage, directory, keys);
+        if (model.experts() > 0 && draw.chance(0.3)) {
+            keys.put("router_aux_loss_coef", 0.02);
+        }
+        if (model.experts() > 0 && draw.chance(0.2)) {
+            keys.put("router_z_loss_coef", 0.01);
+        }
+        List<String> launch = ranks(draw, model, keys, withProcesses);
+        boolean resumes = draw.chance(0.1);
+        List<String> relaunch = resumes ? ranks(draw, model, keys, false) : List.of();
+        if (resumes) {
+            keys.remove("num_train_epochs");
+            keys.put("max_steps", 4);
+            keys.put("save_strategy", "steps");
+            keys.put("save_steps", 2);
+        }
+        Path config = directory.resolve("config.yaml");
+        RandomTraining training = new RandomTraining(model, config, keys, launch, relaunch);
+        TrainingFiles.write(config, training.yaml());
+        return training;
+    }
+
+    /** {@return the configuration, every value as JSON, which is YAML} */
+    String yaml() {
+        StringBuilder yaml = new StringBuilder();
+        settings.forEach((key, value) ->
+                yaml.append(key).append(": ").append(Json.write(value)).append('\n'));
+        return yaml.toString();
+    }
+
+    /** {@return the model, the stage, the method and the ranks in one line} */
+    String describe() {
+        return settings.get("stage") + " " + settings.get("method") + " of " + model.architecture() + " ("
+                + model.layers() + " layers, " + model.heads() + " heads), " + String.join(" ", launch)
+                + (relaunch.isEmpty() ? "" : ", then " + String.join(" ", relaunch));
+    }
+
+    /** {@return the share of a number that is rounded away} */
+    double lastDigit() {
+        return settings.containsKey("bf16") || settings.containsKey("dtype")
+                ? RandomModel.LAST_DIGIT_OF_BFLOAT16
+                : RandomModel.LAST_DIGIT;
+    }
+
+    /** Trains by one process, with other settings besides. */
+    CommandRun train(Path output, List<String> more) {
+        return run(List.of("train"), relaunch.isEmpty() ? List.of() : List.of("train"), output, more);
+    }
+
+    /** Trains by the ranks. */
+    CommandRun launch(Path output) {
+        return run(launch, relaunch, output, List.of());
+    }
+
+    /** A second command goes on from the half of the first one. */
+    private CommandRun run(List<String> first, List<String> second, Path output, List<String> more) {
+        if (second.isEmpty()) {
+            return run(first, output, more);
+        }
+        List<String> half = new ArrayList<>(more);
+        half.add("max_steps=2");
+        CommandRun run = run(first, output, half);
+        List<String> whole = new ArrayList<>(more);
+        whole.add("resume_from_checkpoint=true");
+        return run.exitCode() == 0 ? run(second, output, whole) : run;
+    }
+
+    private CommandRun run(List<String> command, Path output, List<String> more) {
+        List<String> all = new ArrayList<>(command);
+        all.addAll(List.of(config.toString(), "output_dir=" + output));
+        all.addAll(more);
+        return RanksComparison.run(all);
+    }
+
+    private static void loop(Draw draw, Map<String, Object> keys) {
+        keys.putIfAbsent("per_device_train_batch_size", draw.between(1, 4));
+        keys.putIfAbsent("gradient_accumulation_steps", draw.between(1, 4));
+        if (draw.chance(0.5)) {
+            keys.put("max_steps", draw.between(2, 4));
+        } else {
+            keys.put("num_train_epochs", draw.between(1, 2));
+        }
+        keys.put("learning_rate", draw.of(1e-4, 1e-3, 3e-3));
+        keys.put("seed", draw.between(1, 1000));
+        keys.put("report_to", "html");
+        keys.put("num_preview_samples", draw.of(0, 0, 1));
+        if (draw.chance(0.25)) {
+            keys.put("optim", "sgd"); // follows gradients as far as they go: no rounding becomes a step
+        } else if (draw.chance(0.5)) {
+            keys.put(
+                    "optim",
+                    draw.of(
+                            "adamw",
+                            "adam",
+                            "adafactor",
+                            "lion",
+                            "sgd",
+                            "rmsprop",
+                            "adagrad",
+                            "muon",
+                            "galore_adamw",
+                            "apollo_adamw",
+                            "adam_mini",
+                            "schedule_free_adamw",
+                            "adamw_8bit",
+                            "paged_adamw_8bit",
+                            "paged_adamw_32bit"));
+        }
+        maybe(
+                draw,
+                0.3,
+                keys,
+                "lr_scheduler_type",
+                draw.of("constant", "cosine", "constant_with_warmup", "polynomial", "inverse_sqrt"));
+        maybe(draw, 0.2, keys, draw.of("warmup_steps", "warmup_ratio"), draw.of(0.5, 0.25));
+        maybe(draw, 0.2, keys, "weight_decay", 0.1);
+        maybe(draw, 0.1, keys, "decay_norms_and_biases", true);
+        maybe(draw, 0.3, keys, "max_grad_norm", draw.of(0, 0.1, 5));
+        maybe(draw, 0.07, keys, "ema_decay", 0.5);
+        maybe(draw, 0.3, keys, "gradient_checkpointing", draw.of(true, true, 2));
+        if (keys.containsKey("gradient_checkpointing") && draw.chance(0.3)) {
+            keys.put("activation_offloading", true);
+        }
+        maybe(draw, 0.15, keys, "fused_layers", false);
+        if (draw.chance(0.08)) {
+            keys.put("optimizer_in_backward", true);
+            keys.put("max_grad_norm", 0);
+            keys.put("gradient_accumulation_steps", 1);
+        }
+        maybe(draw, 0.1, keys, "statistics_steps", 1);
+        maybe(draw, 0.1, keys, "shuffle", false);
+        maybe(draw, 0.1, keys, "dataloader_num_workers", draw.of(0, 2));
+        maybe(draw, 0.08, keys, "dtype", "bfloat16");
+        maybe(draw, 0.08, keys, "bf16", true);
+    }
+
+    private static void evaluation(Draw draw, String stage, Path directory, Map<String, Object> keys) {
+        if (draw.chance(0.5)) {
+            if (draw.chance(0.3)) {
+                keys.put("eval_fraction", 0.3);
+            } else {
+                keys.put("eval_file", RandomStage.heldOut(stage, directory).toString());
+            }
+            keys.put("eval_strategy", "steps");
+            keys.put("eval_steps", draw.of(1, 2));
+            maybe(draw, 0.3, keys, "per_device_eval_batch_size", draw.between(1, 3));
+            if (draw.chance(0.3)) {
+                keys.put("load_best_model_at_end", true);
+                maybe(draw, 0.5, keys, "early_stopping_patience", 1);
+            }
+        }
+        if (draw.chance(0.4)) {
+            keys.put("save_strategy", "steps");
+            keys.put("save_steps", draw.of(1, 2));
+            maybe(draw, 0.5, keys, "save_total_limit", 2);
+        } else if (draw.chance(0.3)) {
+            keys.put("save_strategy", "no");
+        }
+    }
+
+    private static void maybe(Draw draw, double share, Map<String, Object> keys, String key, Object value) {
+        if (draw.chance(share)) {
+            keys.put(key, value);
+        }
+    }
+
+    /** A mesh, with what ranks share of states; a share of the settings goes by DeepSpeed's file. */
+    private static List<String> ranks(Draw draw, RandomModel model, Map<String, Object> keys, boolean withProcesses) {
+        boolean areProcesses = withProcesses && draw.chance(0.03);
+        List<String> meshes = new ArrayList<>(List.of("dp=2", "dp=2", "dp=3", "tp=2", "tp=2", "pp=2"));
+        if (!areProcesses) {
+            meshes.addAll(List.of("dp=4", "dp=2,tp=2", "dp=2,pp=2", "tp=2,pp=2", "pp=3"));
+        }
+        meshes.removeIf(mesh -> mesh.contains("pp") && model.layers() < (mesh.contains("pp=3") ? 3 : 2));
+        if (model.experts() > 0) {
+            meshes.addAll(List.of("dp=2,ep=2", "dp=2,ep=2", "dp=2,ep=2,tp=2", "dp=4,ep=2"));
+        }
+        if (model.heads() == 6) {
+            meshes.add("tp=3");
+        }
+        String mesh = draw.from(meshes);
+        int count = 1;
+        for (String axis : mesh.split(",")) {
+            count *= axis.startsWith("ep") ? 1 : axis.charAt(axis.length() - 1) - '0';
+        }
+        int most = mesh.contains("pp") ? 1 : 3;
+        if (draw.chance(0.7)) {
+            int stage = draw.between(0, most);
+            if (draw.chance(0.15)) {
+                keys.put("deepspeed", Map.of("zero_optimization", Map.of("stage", stage), "gradient_clipping", "auto"));
+            } else {
+                keys.put("zero_stage", stage);
+            }
+        }
+        maybe(draw, 0.1, keys, "offload_optimizer", "cpu");
+        maybe(draw, 0.1, keys, "offload_param", "cpu");
+        if (mesh.contains("dp")) {
+            keys.remove("neftune_noise_alpha"); // every rank draws its own
+        }
+        if (mesh.contains("pp")) {
+            maybe(draw, 0.3, keys, "pipeline_schedule", model.layers() >= 4 ? draw.of("gpipe", "interleaved") : draw.of("gpipe", "1f1b"));
+        }
+        List<String> launch = new ArrayList<>(List.of("launch", "--nproc", String.valueOf(count)));
+        if (!areProcesses) {
+            launch.add("--local");
+        }
+        launch.addAll(List.of("--mesh", mesh, "--timeout", "60", "train"));
+        return launch;
+    }
+}
