@@ -24,14 +24,18 @@ class RandomEquivalencesTest {
     private static final int COUNT = Integer.getInteger("finetune4j.equivalences", USUAL);
     private static final long FIRST = Long.getLong("finetune4j.seed", 1);
     private static final double TOLERANCE = 1e-5;
-    private static final double OF_ROUNDING = 4;
+    private static final double OF_ROUNDING = 10;
 
     /** Settings, and the same ones in another way. */
     private record Way(String first, String second) {}
 
     private static final List<Way> WAYS = List.of(
-            new Way("gradient_checkpointing=false activation_offloading=false", "gradient_checkpointing=true activation_offloading=false"),
-            new Way("gradient_checkpointing=true activation_offloading=false", "gradient_checkpointing=2 activation_offloading=true"),
+            new Way(
+                    "gradient_checkpointing=false activation_offloading=false",
+                    "gradient_checkpointing=true activation_offloading=false"),
+            new Way(
+                    "gradient_checkpointing=true activation_offloading=false",
+                    "gradient_checkpointing=2 activation_offloading=true"),
             new Way("fused_layers=true", "fused_layers=false"),
             new Way(
                     "optimizer_in_backward=false max_grad_norm=0 gradient_accumulation_steps=1",
@@ -51,7 +55,7 @@ class RandomEquivalencesTest {
             AtomicFiles.deleteTree(at);
             Files.createDirectories(at);
             RandomTraining training = RandomTraining.draw(seed, at, false);
-            Way way = WAYS.get((int) (seed % WAYS.size()));
+            Way way = way(seed, training);
             String what = "seed " + seed + ", " + training.describe().replaceAll(", launch.*", "") + ", " + way;
             try {
                 String outcome = compare(training, way, at);
@@ -65,6 +69,16 @@ class RandomEquivalencesTest {
             }
         }
         assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
+    }
+
+    /** One that the stage can go: some losses compare samples of a batch, and a student answers whole batches. */
+    private static Way way(long seed, RandomTraining training) {
+        Way way = WAYS.get((int) (seed % WAYS.size()));
+        boolean isOtherBatches = way.first.startsWith("per_device_train_batch_size");
+        boolean looksAtBatches = List.of("distill", "kto")
+                        .contains(String.valueOf(training.settings().get("stage")))
+                || String.valueOf(training.settings().get("loss_type")).startsWith("aot");
+        return isOtherBatches && looksAtBatches ? WAYS.get(0) : way;
     }
 
     private static String compare(RandomTraining training, Way way, Path at) {

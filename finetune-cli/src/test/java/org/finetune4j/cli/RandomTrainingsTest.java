@@ -30,7 +30,7 @@ class RandomTrainingsTest {
     private static final boolean PROCESSES = Files.isExecutable(Path.of("/usr/bin/mpirun")) && COUNT != USUAL;
     private static final double TOLERANCE = 1e-5;
     /** How much further apart than by rounding alone two runs may be: rounding is measured by one draw of it. */
-    private static final double OF_ROUNDING = 4;
+    private static final double OF_ROUNDING = 10;
 
     @Test
     void ranksTrainAsOneProcess() throws IOException {
