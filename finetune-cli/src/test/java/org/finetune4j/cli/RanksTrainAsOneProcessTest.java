@@ -112,12 +112,13 @@ class RanksTrainAsOneProcessTest {
             "max_steps=2"
         };
         requireSame(2, "dp=2", settings);
+        assertEquals(2, entropies("alone").size(), "steps that tell an entropy");
         assertEquals(entropies("alone"), entropies("ranks"));
     }
 
-    private List<String> entropies(String output) throws IOException {
-        return Files.readAllLines(directory.resolve(output).resolve("metrics.jsonl")).stream()
-                .map(line -> Json.parse(line, output).path("metrics").path("entropy"))
+    private List<String> entropies(String output) {
+        return TrainingFiles.metrics(directory.resolve(output)).stream()
+                .map(line -> line.path("metrics").path("entropy"))
                 .filter(JsonNode::isNumber)
                 .map(entropy -> "%.4f".formatted(entropy.asDouble()))
                 .toList();
