@@ -235,7 +235,12 @@ record RandomTraining(
             keys.remove("neftune_noise_alpha"); // every rank draws its own
         }
         if (mesh.contains("pp")) {
-            maybe(draw, 0.3, keys, "pipeline_schedule", model.layers() >= 4 ? draw.of("gpipe", "interleaved") : draw.of("gpipe", "1f1b"));
+            maybe(
+                    draw,
+                    0.3,
+                    keys,
+                    "pipeline_schedule",
+                    model.layers() >= 4 ? draw.of("gpipe", "interleaved") : draw.of("gpipe", "1f1b"));
         }
         List<String> launch = new ArrayList<>(List.of("launch", "--nproc", String.valueOf(count)));
         if (!areProcesses) {
