@@ -6,11 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.model.safetensors.MappedFile;
 import org.finetune4j.nn.Dropout;
@@ -46,14 +44,12 @@ import org.jspecify.annotations.Nullable;
  * checkpoint's files, which must keep their length as long as the model is open: one that was cut short is refused before
  * the next pass.
  */
-public final class CausalLM implements AutoCloseable {
+public final class CausalLM extends TextModel {
 
     private final ModelConfig config;
     private final DecoderModel network;
     private final Device device;
     private final DType computeDType;
-    private final @Nullable Path directory;
-    private final ModelText text;
     private final Set<MappedFile> mappedFiles;
     private final ModelUse use = new ModelUse();
     private volatile @Nullable PromptExtension promptExtension;
@@ -69,12 +65,11 @@ public final class CausalLM implements AutoCloseable {
             @Nullable Path directory,
             @Nullable Tokenizer tokenizer,
             Set<MappedFile> mappedFiles) {
+        super(directory, tokenizer);
         this.config = config;
         this.network = network;
         this.device = device;
         this.computeDType = computeDType;
-        this.directory = directory;
-        this.text = new ModelText(directory, tokenizer);
         this.mappedFiles = mappedFiles;
     }
 
@@ -188,13 +183,9 @@ public final class CausalLM implements AutoCloseable {
         return computeDType;
     }
 
-    /** {@return where the model was loaded from, or null for a new one} */
-    public @Nullable Path directory() {
-        return directory;
-    }
-
     /** {@return what services call this model: the name of its directory, {@code model} for one that has none} */
     public String shortName() {
+        Path directory = directory();
         Path last = directory == null
                 ? null
                 : directory.toAbsolutePath().normalize().getFileName();
@@ -205,103 +196,13 @@ public final class CausalLM implements AutoCloseable {
      * {@return what others call this model: its hub name where the cache or the configuration knows one, else its directory}
      */
     public String nameOrPath() {
+        Path directory = directory();
         Optional<String> repository = directory == null ? Optional.empty() : HubClient.repositoryOf(directory);
         if (repository.isPresent()) {
             return repository.get();
         }
         String name = config.text("_name_or_path", "");
         return !name.isEmpty() ? name : directory == null ? "" : directory.toString();
-    }
-
-    /**
-     * Reads and writes texts as an adapter was trained to, with its tokenizer and its chat template, until {@link
-     * #useOwnText()}.
-     *
-     * @param adapter what lies beside the adapter's weights; it stays the caller's
-     * @throws UserErrorException when another adapter's words are in use
-     */
-    public void useTextOf(AdapterDirectory adapter) {
-        text.useTextOf(adapter);
-    }
-
-    /** Reads and writes texts as the model alone does. */
-    public void useOwnText() {
-        text.useOwnText();
-    }
-
-    /**
-     * Sets the form that the model is asked in from now on, such as the one that it was just trained in. It is written with
-     * the model, and with adapters on it.
-     *
-     * @param template before those of adapters and of the model's own files, or null for theirs again
-     */
-    public void useChatTemplate(@Nullable ChatTemplate template) {
-        text.useChatTemplate(template);
-    }
-
-    /**
-     * What {@link #useChatTemplate} set.
-     *
-     * @return the template, or empty where those of files count
-     */
-    public Optional<ChatTemplate> usedChatTemplate() {
-        return text.usedChatTemplate();
-    }
-
-    /**
-     * The chat template that the model is used with: the one that was set, that of its adapter where it has one, else the
-     * one that came with the model.
-     *
-     * @return the template, or empty
-     * @throws UserErrorException when its file cannot be read
-     */
-    public Optional<ChatTemplate> chatTemplate() {
-        return text.chatTemplate();
-    }
-
-    /**
-     * Whether there is a tokenizer.
-     *
-     * @return whether texts can be used
-     */
-    public boolean hasTokenizer() {
-        return text.tokenizer() != null;
-    }
-
-    /**
-     * The tokenizer that the model is used with: that of its adapter where it has one, else the one that came with the
-     * model.
-     *
-     * @return the tokenizer, which belongs to the model or its adapter
-     * @throws UserErrorException when the model directory has none
-     */
-    public Tokenizer tokenizer() {
-        Tokenizer current = text.tokenizer();
-        if (current == null) {
-            throw new UserErrorException(
-                    (directory == null ? "this model" : directory) + " has no tokenizer.json: text needs a tokenizer");
-        }
-        return current;
-    }
-
-    /**
-     * The token that ends texts in the form of a training or of an adapter, which the model's generation settings may not
-     * know: what the chat template ends an answer with, else the end-of-sequence token of the adapter's own tokenizer.
-     *
-     * @return the id, or empty where the model is used in its own words
-     */
-    public OptionalInt adaptedEosTokenId() {
-        return text.adaptedEosTokenId();
-    }
-
-    /**
-     * The special token that the chat template ends an answer with.
-     *
-     * @return the id, or empty where there is no template or tokenizer, or answers end with no special token
-     * @throws UserErrorException when the template's file cannot be read
-     */
-    public OptionalInt answerEndTokenId() {
-        return text.answerEnd();
     }
 
     /**
@@ -603,7 +504,7 @@ public final class CausalLM implements AutoCloseable {
     public void close() {
         use.close(() -> {
             network.close();
-            text.close();
+            closeText();
         });
     }
 }
