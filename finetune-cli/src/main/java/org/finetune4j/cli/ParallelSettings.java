@@ -6,7 +6,6 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.dist.pipeline.PipelineOptions;
 import org.finetune4j.dist.pipeline.PipelineSchedule;
-import org.finetune4j.tensor.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,8 +28,6 @@ record ParallelSettings(int tensor, int pipeline, int expert, PipelineOptions pi
      */
     static ParallelSettings of(Settings settings) {
         settings.has(DeepSpeedKeys.KEY); // has become the other keys
-        refuseOffloading(settings, "offload_optimizer");
-        refuseOffloading(settings, "offload_param");
         return new ParallelSettings(
                 settings.integer("tensor_parallel_size", 1, 1, LARGEST),
                 settings.integer("pipeline_parallel_size", 1, 1, LARGEST),
@@ -50,18 +47,6 @@ record ParallelSettings(int tensor, int pipeline, int expert, PipelineOptions pi
                     + ", but only pipeline_schedule: interleaved has several stages a rank");
         }
         return new PipelineOptions(schedule, chunks);
-    }
-
-    /** On a CPU the host's memory is where everything is. */
-    private static void refuseOffloading(Settings settings, String key) {
-        String where = settings.text(key).orElse("none");
-        boolean cuda = !where.equals("none")
-                && Device.parse(settings.text("device").orElse("auto")).type() == Device.Type.CUDA;
-        if (!(where.equals("none") || (where.equals("cpu") && !cuda))) {
-            throw new UserErrorException(settings.origin() + ": '" + key + "' is " + where
-                    + ", expected none, or cpu where a CPU trains: zero_stage shares states and weights, optim:"
-                    + " paged_adamw_8bit keeps states in files");
-        }
     }
 
     /**

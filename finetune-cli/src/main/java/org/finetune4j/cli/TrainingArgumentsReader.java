@@ -8,7 +8,9 @@ import java.util.Map;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DataLoader;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.train.arguments.ModelSelection;
+import org.finetune4j.train.arguments.OffloadOptions;
 import org.finetune4j.train.arguments.ShardingOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.LossOptions;
@@ -77,7 +79,23 @@ final class TrainingArgumentsReader {
                 .outputDirectory(output)
                 .resume(resume(output))
                 .sharding(ShardingOptions.ofStage(settings.integer("zero_stage", 0, 0, ShardingOptions.LAST_STAGE)))
+                .offload(OffloadOptions.to(offload("offload_optimizer"), offload("offload_param")))
                 .build();
+    }
+
+    /** On a CPU the host's memory is where everything is: {@code cpu} changes nothing. */
+    private @Nullable Path offload(String key) {
+        String where = settings.text(key).orElse("none");
+        boolean onCuda = Device.parse(settings.text("device").orElse("auto")).type() == Device.Type.CUDA;
+        if (where.equals("nvme") || (onCuda && !where.equals("none"))) {
+            throw settings.invalid(
+                    key,
+                    onCuda
+                            ? "none, for what a GPU trains: zero_stage shares states and weights, optim: paged_adamw_8bit keeps"
+                                    + " states in the host's memory"
+                            : "the directory of the files");
+        }
+        return where.equals("none") || where.equals("cpu") ? null : settings.path(key);
     }
 
     /** As in transformers, fewer steps than one are a share of all. */

@@ -43,6 +43,7 @@ class KilledRunsTest {
     private enum Kind {
         LORA("lora_dropout=0.1"),
         FULL("method=full", "optim=adafactor"),
+        FULL_IN_FILES("method=full", "device=cpu", "optim=adamw"),
         QLORA_WITH_PAGED_STATES(
                 "load_in_4bit=true",
                 "device=cpu",
@@ -76,7 +77,7 @@ class KilledRunsTest {
     @EnumSource
     void aRunThatIsKilledAnywhereEndsAsIfNothingHadHappened(Kind kind) throws Exception {
         files = new TrainingFiles(directory);
-        if (kind == Kind.FULL) {
+        if (kind == Kind.FULL || kind == Kind.FULL_IN_FILES) {
             TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
         }
         TrainingFiles.write(
@@ -145,6 +146,9 @@ class KilledRunsTest {
         arguments.addAll(kind.settings);
         if (kind == Kind.QLORA_WITH_PAGED_STATES) {
             arguments.add("optim_args={resident_mb: 0.02, directory: " + states + "}");
+        }
+        if (kind == Kind.FULL_IN_FILES) {
+            arguments.addAll(List.of("offload_optimizer=" + states, "offload_param=" + states));
         }
         if (resume) {
             arguments.add("resume_from_checkpoint=true");

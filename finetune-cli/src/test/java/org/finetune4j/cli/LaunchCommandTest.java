@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -61,6 +62,67 @@ class LaunchCommandTest {
             "method=" + method, "gradient_accumulation_steps=2", "report_to=html", "save_steps=2", "zero_stage=1"
         };
         requireSameAsAlone(ranks, settings, "--local", "--mesh", mesh);
+    }
+
+    /** Alone and on ranks, with all that a layout has its own kind of parameter for. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "2|dp=2|method=full",
+                "2|dp=2|load_in_4bit=true",
+                "8|dp=2,tp=2,pp=2|bf16=false",
+                "2|pp=2|load_in_8bit=true"
+            })
+    @Tag("slow")
+    void statesAndWeightsInFilesChangeNothing(int ranks, String mesh, String setting) throws IOException {
+        if (setting.equals("method=full")) {
+            TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
+        }
+        Path offloaded = Files.createDirectory(directory.resolve("offloaded"));
+        String[] settings = {
+            setting,
+            "device=cpu",
+            "gradient_accumulation_steps=2",
+            "report_to=html",
+            "save_steps=2",
+            "eval_file=" + files.data,
+            "eval_steps=2",
+            "zero_stage=" + (mesh.contains("pp") ? 1 : 3),
+            "offload_optimizer=" + offloaded,
+            "offload_param=" + offloaded
+        };
+        requireSameAsAlone(ranks, settings, "--local", "--mesh", mesh);
+        try (Stream<Path> left = Files.list(offloaded)) {
+            assertEquals(List.of(), left.toList());
+        }
+        assertEquals(losses(directory.resolve("alone")), losses(inMemory(settings)));
+    }
+
+    private Path inMemory(String... settings) {
+        Path output = directory.resolve("in-memory");
+        CommandRun run = run(List.of("train"), output, Arrays.copyOf(settings, settings.length - 2));
+        assertEquals(0, run.exitCode(), run.toString());
+        return output;
+    }
+
+    private static List<String> losses(Path output) throws IOException {
+        return steps(output).stream()
+                .map(step -> step.get("loss") + " " + step.get("grad_norm"))
+                .toList();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "offload_optimizer=nvme|'offload_optimizer' is nvme, expected the directory of the files",
+                "offload_param=/dev/null/x|cannot write to /dev/null/x",
+                "offload_optimizer=/tmp optim=paged_adamw|leave offload_optimizer out"
+            })
+    void refusesFilesThatCannotBe(String settings, String part) {
+        CommandRun.assertRefused(run(List.of("train"), directory.resolve("refused"), settings.split(" ")), part);
     }
 
     @Test

@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.finetune4j.UserErrorException;
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /** Frozen values that become numbers only while they are used. */
 public final class CompressedValue implements ParameterValue {
 
-    private final CompressedWeight weight;
+    private CompressedWeight weight;
 
     /**
      * Takes over a compressed weight.
@@ -60,6 +61,16 @@ public final class CompressedValue implements ParameterValue {
     @Override
     public Tensor local() {
         return tensor();
+    }
+
+    @Override
+    public List<Tensor> memory() {
+        return weight.memory();
+    }
+
+    @Override
+    public void moveTo(UnaryOperator<Tensor> copy) {
+        weight = weight.movedTo(copy);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package org.finetune4j.nn;
 
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -66,6 +67,27 @@ public interface CompressedWeight extends AutoCloseable {
      */
     default CompressedWeight over(List<Tensor> storage) {
         throw new UnsupportedOperationException(this + " has no storage");
+    }
+
+    /** {@return what this process has of it in memory of its own; the tensors belong to this weight} */
+    default List<Tensor> memory() {
+        return storage();
+    }
+
+    /**
+     * The same weight with {@link #memory} elsewhere.
+     *
+     * @param copy gives each tensor's values in other memory
+     * @return the weight in the place of this one, which is closed; this one where it has no memory of its own
+     */
+    default CompressedWeight movedTo(UnaryOperator<Tensor> copy) {
+        List<Tensor> stored = storage();
+        if (stored.isEmpty()) {
+            return this;
+        }
+        CompressedWeight moved = over(stored.stream().map(copy).toList());
+        close();
+        return moved;
     }
 
     /**

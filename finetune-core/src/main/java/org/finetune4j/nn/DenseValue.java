@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.finetune4j.tensor.Autograd;
@@ -61,6 +62,18 @@ public final class DenseValue implements ParameterValue {
     @Override
     public Tensor local() {
         return tensor;
+    }
+
+    @Override
+    public List<Tensor> memory() {
+        return List.of(tensor);
+    }
+
+    @Override
+    public void moveTo(UnaryOperator<Tensor> copy) {
+        boolean trains = isTrainable();
+        replace(copy.apply(tensor.detach()));
+        tensor.requiresGrad(trains);
     }
 
     @Override

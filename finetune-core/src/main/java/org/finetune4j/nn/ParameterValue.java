@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.finetune4j.tensor.DType;
@@ -65,6 +66,22 @@ public interface ParameterValue extends AutoCloseable {
      * @throws IllegalStateException when the values cannot be updated
      */
     Tensor local();
+
+    /**
+     * What this process has of the values in memory of its own, for those that page it.
+     *
+     * @return tensors that belong to this value; none where they are not its own
+     */
+    default List<Tensor> memory() {
+        return List.of();
+    }
+
+    /**
+     * Puts {@link #memory} elsewhere, before there is a gradient.
+     *
+     * @param copy gives each tensor's values in other memory, which this value takes over
+     */
+    default void moveTo(UnaryOperator<Tensor> copy) {}
 
     /** {@return whether training changes the values} */
     boolean isTrainable();

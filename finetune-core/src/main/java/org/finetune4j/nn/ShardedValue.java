@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.finetune4j.tensor.Autograd;
@@ -135,6 +136,18 @@ public final class ShardedValue implements ParameterValue {
     @Override
     public Tensor local() {
         return part;
+    }
+
+    @Override
+    public List<Tensor> memory() {
+        return List.of(part);
+    }
+
+    @Override
+    public void moveTo(UnaryOperator<Tensor> copy) {
+        Tensor moved = copy.apply(part).unscoped();
+        part.close();
+        part = moved;
     }
 
     /**

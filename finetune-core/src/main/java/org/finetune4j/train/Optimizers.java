@@ -12,6 +12,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.offload.Offload;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
@@ -22,13 +23,19 @@ final class Optimizers {
     private Optimizers() {}
 
     static Optimizer of(
-            DecoderModel network, AttachedStrategy strategy, TrainingArguments arguments, Membership membership) {
+            DecoderModel network,
+            AttachedStrategy strategy,
+            TrainingArguments arguments,
+            Membership membership,
+            Offload offload) {
         Collection<Parameter> trainable = strategy.trainableParameters();
         List<ParameterGroup> groups = arguments.decayNormsAndBiases()
                 ? ParameterGroup.all(trainable, arguments.weightDecay())
                 : ParameterGroup.withoutNormsAndBiases(network, trainable, arguments.weightDecay());
+        OptimizerProvider provider =
+                OptimizerProvider.named(arguments.optimizer().name());
         Optimizer optimizer = membership.optimizer(
-                OptimizerProvider.named(arguments.optimizer().name()),
+                provider,
                 ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
                 tables(network),
                 arguments.optimizer());
@@ -37,6 +44,7 @@ final class Optimizers {
             throw new UserErrorException("optim " + arguments.optimizer().name()
                     + " averages the weights itself: leave out ema_decay, which is " + arguments.emaDecay());
         }
+        offload.attach(optimizer, provider, arguments.optimizer());
         return optimizer;
     }
 

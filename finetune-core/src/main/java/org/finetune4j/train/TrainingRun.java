@@ -3,6 +3,7 @@ package org.finetune4j.train;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,7 @@ import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.event.StepEvent;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.health.NonFiniteSource;
+import org.finetune4j.train.offload.Offload;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
 import org.finetune4j.train.steps.StepOutcome;
@@ -61,7 +63,8 @@ final class TrainingRun implements AutoCloseable {
             RunConfiguration configuration,
             TrainingListener listener,
             BooleanSupplier stopRequested,
-            StepSource source) {
+            StepSource source,
+            Offload offload) {
         this.configuration = configuration;
         this.listener = listener;
         this.membership = configuration.membership();
@@ -81,7 +84,7 @@ final class TrainingRun implements AutoCloseable {
         this.best = new BestModel(arguments.selection(), arguments.outputDirectory(), strategy, fingerprint, heldOut);
         this.state = new RunState(
                 strategy,
-                Optimizers.of(model.network(), strategy, arguments, membership),
+                Optimizers.of(model.network(), strategy, arguments, membership, offload),
                 new WeightAverage(trainable, arguments.emaDecay()),
                 source);
         this.checkpoints = new RunCheckpoints(arguments, membership, fingerprint, state, best, listener);
@@ -108,12 +111,20 @@ final class TrainingRun implements AutoCloseable {
         try (ThreadCount.Hold threads = ThreadCount.hold();
                 RandomGenerator.Use use = random.use();
                 CausalLM.Residence residence = configuration.model().with(configuration.residencies());
+                Offload offload = Offload.of(configuration.arguments().offload(), parameters(configuration));
+                CausalLM.Residence offloaded = configuration.model().with(offload.residencies());
                 CausalLM.Residence ofGroup =
                         configuration.model().with(configuration.membership().residencies());
                 StepSource source = configuration.steps().open(setup);
-                TrainingRun run = new TrainingRun(configuration, listener, stopRequested, source)) {
+                TrainingRun run = new TrainingRun(configuration, listener, stopRequested, source, offload)) {
             return run.run();
         }
+    }
+
+    private static Collection<Parameter> parameters(RunConfiguration configuration) {
+        List<Parameter> all = new ArrayList<>(configuration.model().network().allParameters());
+        all.addAll(configuration.strategy().trainableParameters());
+        return all;
     }
 
     private static BooleanSupplier withinStep(Membership membership, BooleanSupplier stopRequested) {

@@ -15,13 +15,13 @@ import org.finetune4j.model.LoadOptions;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.lora.Lora;
 import org.finetune4j.quant.optimizer.BlockwiseAdamW;
-import org.finetune4j.quant.optimizer.StateMemory;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.tensor.NativeMemory;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import org.junit.jupiter.api.Test;
 

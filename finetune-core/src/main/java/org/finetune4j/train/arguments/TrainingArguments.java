@@ -46,6 +46,7 @@ import org.jspecify.annotations.Nullable;
  * @param outputDirectory where checkpoints go, or null to write none
  * @param resume whether to go on from the latest checkpoint there, which must be there
  * @param sharding what ranks that train together share out
+ * @param offload what is in files in the place of memory
  */
 public record TrainingArguments(
         double epochs,
@@ -79,7 +80,8 @@ public record TrainingArguments(
         int saveTotalLimit,
         @Nullable Path outputDirectory,
         boolean resume,
-        ShardingOptions sharding) {
+        ShardingOptions sharding,
+        OffloadOptions offload) {
 
     /** {@return how layers run} */
     public SegmentFactory segments() {
@@ -126,6 +128,7 @@ public record TrainingArguments(
      * @param outputDirectory where checkpoints go, or null to write none
      * @param resume whether to go on from the latest checkpoint there, which must be there
      * @param sharding what ranks that train together share out
+     * @param offload what is in files in the place of memory
      * @throws UserErrorException when activations are to be offloaded and none are checkpointed, or updates in the backward pass are
      *     asked for beside what needs all gradients
      * @throws IllegalArgumentException when a number is outside of its range
@@ -242,6 +245,12 @@ public record TrainingArguments(
         }
         if (sharding.stage() > 0) {
             shown.put("zero_stage", sharding.stage());
+        }
+        if (offload.optimizer() != null) {
+            shown.put("offload_optimizer", true);
+        }
+        if (offload.parameters() != null) {
+            shown.put("offload_param", true);
         }
         shown.put("seed", seed);
         return shown;

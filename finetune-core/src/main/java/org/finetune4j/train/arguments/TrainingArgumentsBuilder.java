@@ -31,6 +31,7 @@ public final class TrainingArgumentsBuilder {
     private double neftuneNoiseAlpha;
     private double emaDecay;
     private ShardingOptions sharding = ShardingOptions.NONE;
+    private OffloadOptions offload = OffloadOptions.NONE;
     private boolean fusedLayers = true;
     private boolean optimizerInBackward;
     private ModelSelection selection = ModelSelection.byLoss();
@@ -301,6 +302,17 @@ public final class TrainingArgumentsBuilder {
     }
 
     /**
+     * Sets what is in files in the place of memory; nothing unless set.
+     *
+     * @param value where to
+     * @return this builder
+     */
+    public TrainingArgumentsBuilder offload(OffloadOptions value) {
+        offload = Objects.requireNonNull(value, "offload");
+        return this;
+    }
+
+    /**
      * Whether layers that are known run by formula, without autograd: faster, with the same results.
      *
      * @param value true unless it is said
@@ -517,6 +529,7 @@ public final class TrainingArgumentsBuilder {
                 saveTotalLimit,
                 outputDirectory,
                 resume,
-                sharding);
+                sharding,
+                offload);
     }
 }

@@ -4,11 +4,13 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.Locale;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.arguments.OffloadOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
@@ -36,6 +38,7 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param process what the process takes without the model: virtual machine and libraries
  * @param companions models that stay beside this one, such as a reference or one that scores answers
  * @param rollouts what the model needs while it answers, when no step is computed
+ * @param offloaded of weights and masters, what is in files
  */
 public record MemoryPlan(
         long trainable,
@@ -52,7 +55,8 @@ public record MemoryPlan(
         long head,
         long process,
         long companions,
-        long rollouts) {
+        long rollouts,
+        long offloaded) {
 
     /** What a virtual machine with libtorch takes, where it was not measured. */
     public static final long TYPICAL_PROCESS = 420L << 20;
@@ -131,15 +135,20 @@ public record MemoryPlan(
         long states = trained.stream()
                 .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
                 .sum();
+        long masters = trained.stream().mapToLong(MemoryPlan::masterBytes).sum();
+        OffloadOptions offload = arguments.offload();
+        long resident = offload.optimizer() == null
+                ? provider.residentBytes(states, optimizer)
+                : Math.min(states, offload.residentBytes());
         return builder()
                 .trainable(trained.stream().mapToLong(Parameter::numel).sum())
                 .total(all.stream().mapToLong(Parameter::numel).sum())
-                .weights(all.stream().mapToLong(Parameter::bytes).sum())
+                .weights(bytes(all))
                 .gradients(gradients.atOnce())
                 .accumulated(arguments.gradientAccumulationSteps() > 1 ? gradients.all() : 0)
                 .optimizerState(states)
-                .optimizerResident(provider.residentBytes(states, optimizer))
-                .masters(trained.stream().mapToLong(MemoryPlan::masterBytes).sum())
+                .optimizerResident(resident)
+                .masters(masters)
                 .average(
                         arguments.emaDecay() > 0
                                 ? trained.stream()
@@ -152,6 +161,7 @@ public record MemoryPlan(
                         gradients.withArena(stays) + Math.max(gradients.second(), convertedGradient(trained))))
                 .head(head)
                 .process(process)
+                .offloaded(offloaded(offload, all, network, resident, masters))
                 .build();
     }
 
@@ -166,6 +176,28 @@ public record MemoryPlan(
                 .companions(steps.companions())
                 .rollouts(steps.rollouts())
                 .build();
+    }
+
+    /** What is in files of weights and masters; the weights of the segment that runs are in memory in any case. */
+    private static long offloaded(
+            OffloadOptions offload, Set<Parameter> all, DecoderModel network, long residentStates, long masters) {
+        long bytes = 0;
+        if (offload.optimizer() != null) {
+            bytes += masters - Math.min(masters, Math.max(0, offload.residentBytes() - residentStates));
+        }
+        if (offload.parameters() != null) {
+            long largest = Stream.concat(
+                            Stream.of(network.embeddingPart(), network.headPart()), network.layers().stream())
+                    .mapToLong(segment -> bytes(segment.allParameters()))
+                    .max()
+                    .orElse(0);
+            bytes += Math.max(0, bytes(all) - Math.max(largest, offload.residentBytes()));
+        }
+        return bytes;
+    }
+
+    private static long bytes(Collection<Parameter> parameters) {
+        return parameters.stream().mapToLong(Parameter::bytes).sum();
     }
 
     /** States are in the type of their parameter, or of its master. */
@@ -214,6 +246,7 @@ public record MemoryPlan(
                 + masters
                 + average
                 + companions
+                - offloaded
                 + Math.max(Math.max(forward, rollouts), Math.max(backward, gradients));
     }
 
@@ -223,14 +256,16 @@ public record MemoryPlan(
      * @return the peak and its parts
      */
     public String describe() {
-        String files = optimizerResident < optimizerState
-                ? String.format(Locale.ROOT, " (and %,d in files)", megabytes(optimizerState - optimizerResident))
+        long paged = optimizerState - optimizerResident;
+        String files = paged > 0 ? String.format(Locale.ROOT, " (and %,d in files)", megabytes(paged)) : "";
+        String inFiles = offloaded > 0
+                ? String.format(Locale.ROOT, ", less %,d of weights and masters in files", megabytes(offloaded))
                 : "";
         String averages = part("masters", masters) + part("averages", average) + part("other models", companions);
         return String.format(
                 Locale.ROOT,
                 "about %,d MB at the peak: weights %,d, gradients %,d, optimizer %,d%s,%s activations %,d, output layer"
-                        + " %,d,%s virtual machine and libraries %,d",
+                        + " %,d,%s virtual machine and libraries %,d%s",
                 megabytes(peak()),
                 megabytes(weights),
                 megabytes(gradients),
@@ -240,7 +275,8 @@ public record MemoryPlan(
                 megabytes(activations),
                 megabytes(head),
                 part("rollouts", rollouts),
-                megabytes(process));
+                megabytes(process),
+                inFiles);
     }
 
     private static String part(String name, long bytes) {

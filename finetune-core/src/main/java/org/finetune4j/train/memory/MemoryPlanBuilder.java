@@ -18,6 +18,7 @@ public final class MemoryPlanBuilder {
     private long process;
     private long companions;
     private long rollouts;
+    private long offloaded;
 
     MemoryPlanBuilder() {}
 
@@ -37,6 +38,7 @@ public final class MemoryPlanBuilder {
         process = plan.process();
         companions = plan.companions();
         rollouts = plan.rollouts();
+        offloaded = plan.offloaded();
     }
 
     /**
@@ -189,6 +191,17 @@ public final class MemoryPlanBuilder {
         return this;
     }
 
+    /**
+     * Sets what is in files.
+     *
+     * @param bytes of weights and masters
+     * @return this builder
+     */
+    public MemoryPlanBuilder offloaded(long bytes) {
+        offloaded = bytes;
+        return this;
+    }
+
     /** {@return the plan of what was given} */
     public MemoryPlan build() {
         return new MemoryPlan(
@@ -206,6 +219,7 @@ public final class MemoryPlanBuilder {
                 head,
                 process,
                 companions,
-                rollouts);
+                rollouts,
+                offloaded);
     }
 }

@@ -87,6 +87,7 @@ abstract class FusedAdamOptimizer extends StatefulOptimizer {
                     decoupledDecay(group.weightDecay()),
                     epsilon);
         }
+        used(parameters);
     }
 
     @Override

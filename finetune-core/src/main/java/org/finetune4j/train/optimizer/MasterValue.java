@@ -1,5 +1,6 @@
 package org.finetune4j.train.optimizer;
 
+import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.finetune4j.nn.Parameter;
@@ -9,6 +10,7 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.offload.StateMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +21,7 @@ final class MasterValue implements ParameterValue {
 
     private final Parameter trained;
     private @Nullable Tensor master;
+    private @Nullable StateMemory memory;
 
     MasterValue(Parameter trained) {
         this.trained = trained;
@@ -49,10 +52,31 @@ final class MasterValue implements ParameterValue {
     public Tensor tensor() {
         Tensor made = master;
         if (made == null) {
-            made = trained.local().detach().to(DType.FLOAT32).unscoped();
+            made = made(trained.local().detach()).unscoped();
             master = made;
         }
         return made;
+    }
+
+    private Tensor made(Tensor values) {
+        StateMemory place = memory;
+        if (place == null) {
+            return values.to(DType.FLOAT32);
+        }
+        try (Autograd.Mode mode = Autograd.disabled()) {
+            return place.zeros(DType.FLOAT32, values.shape()).copyInPlace(values);
+        }
+    }
+
+    /** Says where the master goes when it is made. */
+    void keepIn(StateMemory place) {
+        memory = place;
+    }
+
+    @Override
+    public List<Tensor> memory() {
+        Tensor made = master;
+        return made == null ? List.of() : List.of(made);
     }
 
     @Override
@@ -120,13 +144,19 @@ final class MasterValue implements ParameterValue {
                     TensorScope scope = TensorScope.open()) {
                 trained.local().detach().copyInPlace(made);
             }
+            if (memory != null) {
+                memory.touch(memory());
+                memory.touch(trained.form().memory());
+            }
         }
     }
 
     @Override
     public void close() {
         if (master != null) {
-            master.close();
+            if (memory == null) {
+                master.close();
+            }
             master = null;
         }
     }

@@ -13,6 +13,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.offload.StateMemory;
 
 /**
  * Mixed precision (Micikevicius et al. 2018) for any optimizer: parameters that train in fewer than 32 bits have a float32
@@ -118,6 +119,12 @@ public final class MasterWeights implements Optimizer {
             optimizer.swapEvaluationWeights();
             masters.values().forEach(MasterValue::round);
         }
+    }
+
+    @Override
+    public void keepStatesIn(StateMemory memory) {
+        masters.values().forEach(master -> master.keepIn(memory));
+        optimizer.keepStatesIn(memory);
     }
 
     @Override

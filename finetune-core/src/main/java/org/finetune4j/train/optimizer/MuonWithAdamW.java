@@ -8,6 +8,7 @@ import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.train.offload.StateMemory;
 
 /** {@link Muon} for the matrices inside a model, {@link AdamW} for embeddings, the output layer, norms and biases. */
 public final class MuonWithAdamW implements Optimizer {
@@ -34,6 +35,11 @@ public final class MuonWithAdamW implements Optimizer {
         List<OpenStep> open =
                 parts.values().stream().map(part -> part.openStep(learningRate)).toList();
         return parameters -> open.forEach(part -> part.update(parameters));
+    }
+
+    @Override
+    public void keepStatesIn(StateMemory memory) {
+        parts.values().forEach(part -> part.keepStatesIn(memory));
     }
 
     @Override

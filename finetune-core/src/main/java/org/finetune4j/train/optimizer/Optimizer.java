@@ -4,6 +4,7 @@ import java.util.Collection;
 import java.util.Map;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.train.offload.StateMemory;
 
 /** Changes parameters by their gradients. It owns its state, which is native memory: close it. */
 public interface Optimizer extends AutoCloseable {
@@ -42,6 +43,13 @@ public interface Optimizer extends AutoCloseable {
     default OpenStep openStep(double learningRate) {
         throw new UnsupportedOperationException(getClass().getSimpleName() + " updates all parameters together");
     }
+
+    /**
+     * Keeps states in a memory, before the first step or {@link #restore}, and tells it what of states and parameters is in use.
+     *
+     * @param memory of the CPU, which its owner closes after this
+     */
+    void keepStatesIn(StateMemory memory);
 
     /** Drops all gradients and their memory. */
     void clearGradients();

@@ -10,6 +10,8 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.offload.StateMemory;
+import org.jspecify.annotations.Nullable;
 
 /** One kind of optimizer state: a tensor a parameter, made of zeros when first asked for. */
 final class ParameterStates implements AutoCloseable {
@@ -17,6 +19,7 @@ final class ParameterStates implements AutoCloseable {
     private final String name;
     private final UnaryOperator<long[]> stateShape;
     private final IdentityHashMap<Parameter, Tensor> states = new IdentityHashMap<>();
+    private @Nullable StateMemory memory;
 
     /** States of the parameters' own shapes. */
     ParameterStates(String name) {
@@ -32,9 +35,24 @@ final class ParameterStates implements AutoCloseable {
     Tensor of(Parameter parameter) {
         return states.computeIfAbsent(parameter, key -> {
             Tensor value = key.local();
-            return Tensors.zeros(value.dtype(), value.device(), stateShape.apply(value.shape()))
-                    .unscoped();
+            long[] shape = stateShape.apply(value.shape());
+            return memory == null
+                    ? Tensors.zeros(value.dtype(), value.device(), shape).unscoped()
+                    : memory.zeros(value.dtype(), shape);
         });
+    }
+
+    /** Says where states go that are made from now on. */
+    void keepIn(StateMemory place) {
+        memory = place;
+    }
+
+    /** Adds a parameter's state, where it has one. */
+    void addTo(List<Tensor> used, Parameter parameter) {
+        Tensor state = states.get(parameter);
+        if (state != null) {
+            used.add(state);
+        }
     }
 
     /** Whether a parameter has its state already. */
@@ -77,7 +95,9 @@ final class ParameterStates implements AutoCloseable {
 
     @Override
     public void close() {
-        states.values().forEach(Tensor::close);
+        if (memory == null) {
+            states.values().forEach(Tensor::close);
+        }
         states.clear();
     }
 }

@@ -1,5 +1,6 @@
 package org.finetune4j.train.optimizer;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.nn.Parameter;
@@ -7,6 +8,8 @@ import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.offload.StateMemory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What optimizers that update one parameter after another have in common: counting steps, saving and restoring states,
@@ -18,6 +21,7 @@ abstract class StatefulOptimizer implements Optimizer {
 
     private final List<ParameterGroup> groups;
     private final List<ParameterStates> states;
+    private @Nullable StateMemory memory;
     private long steps;
 
     /** @param states all kinds of state that the subclass keeps */
@@ -96,8 +100,28 @@ abstract class StatefulOptimizer implements Optimizer {
                 Tensor gradient = parameter.grad();
                 if (gradient != null) {
                     update(parameter, parameter.local().detach(), gradient.contiguous(), group, learningRate);
+                    used(List.of(parameter));
                 }
             }
+        }
+    }
+
+    @Override
+    public final void keepStatesIn(StateMemory place) {
+        memory = place;
+        states.forEach(state -> state.keepIn(place));
+    }
+
+    /** Says that parameters were updated: they and their states may give way to the next ones. */
+    final void used(List<Parameter> parameters) {
+        StateMemory place = memory;
+        if (place != null) {
+            List<Tensor> used = new ArrayList<>();
+            for (Parameter parameter : parameters) {
+                states.forEach(state -> state.addTo(used, parameter));
+                used.addAll(parameter.form().memory());
+            }
+            place.touch(used);
         }
     }
 

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.finetune4j.Reasons;
+import org.finetune4j.train.arguments.OffloadOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.optimizer.OptimizerOptions;
@@ -52,6 +53,24 @@ public final class DiskSpaceCheck implements PreflightCheck {
                 context.memory().optimizerState(),
                 "make room, or name another disk as optim_args: {directory: ...}",
                 findings));
+        checkOffload(context, findings);
+    }
+
+    private void checkOffload(PreflightContext context, Findings findings) {
+        OffloadOptions offload = context.arguments().offload();
+        MemoryPlan memory = context.memory();
+        String remedy = "make room, or name another disk";
+        if (offload.optimizer() != null) {
+            check(
+                    "offload_optimizer",
+                    offload.optimizer(),
+                    memory.optimizerState() + memory.masters(),
+                    remedy,
+                    findings);
+        }
+        if (offload.parameters() != null) {
+            check("offload_param", offload.parameters(), memory.weights(), remedy, findings);
+        }
     }
 
     /** Bytes that are in the output directory at one time. */

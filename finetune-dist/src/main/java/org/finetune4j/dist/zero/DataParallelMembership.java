@@ -357,7 +357,7 @@ public class DataParallelMembership implements Membership {
         Optimizer made = gradients.optimizer(provider, here, tables, options);
         optimizer = made;
         slices.of(made, gradients::held);
-        return new RanksOptimizer(made, meter::end, () -> {});
+        return new RanksOptimizer(made, arrived -> meter.end(), () -> {});
     }
 
     @Override

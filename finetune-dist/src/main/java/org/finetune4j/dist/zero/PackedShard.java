@@ -3,6 +3,7 @@ package org.finetune4j.dist.zero;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.ShardGatherer;
 import org.finetune4j.tensor.Autograd;
@@ -28,7 +29,7 @@ final class PackedShard implements CompressedWeight {
     private final long[] shape;
     private final long length;
     private final Device device;
-    private final Tensor part;
+    private Tensor part;
     private @Nullable CompressedWeight lent;
 
     /**
@@ -135,6 +136,19 @@ final class PackedShard implements CompressedWeight {
     @Override
     public long bytes() {
         return part.numel();
+    }
+
+    @Override
+    public List<Tensor> memory() {
+        return List.of(part);
+    }
+
+    @Override
+    public CompressedWeight movedTo(UnaryOperator<Tensor> copy) {
+        Tensor moved = copy.apply(part).unscoped();
+        part.close();
+        part = moved;
+        return this;
     }
 
     @Override

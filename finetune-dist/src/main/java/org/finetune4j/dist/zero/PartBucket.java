@@ -4,9 +4,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.communicator.Pending;
 import org.finetune4j.dist.communicator.Reduction;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -121,8 +123,12 @@ final class PartBucket {
         return all;
     }
 
-    /** Gives all ranks what each has made of its parts. */
-    void gather(Communicator group) {
+    /**
+     * Gives all ranks what each has made of its parts.
+     *
+     * @param arrived is told of parameters that have their new values
+     */
+    void gather(Communicator group, Consumer<Parameter> arrived) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor all = Tensors.zeros(dtype, device, group.size() * length);
@@ -148,6 +154,7 @@ final class PartBucket {
                     }
                 }
                 at += part;
+                arrived.accept(each.whole());
             }
         }
     }

@@ -1,5 +1,6 @@
 package org.finetune4j.dist.zero;
 
+import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.finetune4j.nn.Parameter;
@@ -100,6 +101,12 @@ final class PartValue implements ParameterValue {
     @Override
     public Tensor local() {
         return of(whole.local().detach().view(-1));
+    }
+
+    /** Pages are those of the whole. */
+    @Override
+    public List<Tensor> memory() {
+        return whole.form().memory();
     }
 
     @Override

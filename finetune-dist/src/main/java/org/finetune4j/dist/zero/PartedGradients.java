@@ -207,7 +207,7 @@ final class PartedGradients implements GradientSharing, Residency {
                 .toList();
         return new RanksOptimizer(
                 MasterWeights.optimizer(provider, updatedGroups, updatedTables, optimizerOptions),
-                () -> PartBucket.of(all, options.bucketBytes()).forEach(bucket -> bucket.gather(group)),
+                arrived -> PartBucket.of(all, options.bucketBytes()).forEach(bucket -> bucket.gather(group, arrived)),
                 () -> {
                     all.forEach(PartedParameter::clear);
                     sharded.forEach(Parameter::clearGrad);

@@ -1,22 +1,58 @@
 package org.finetune4j.dist.zero;
 
 import java.util.Map;
+import java.util.function.Consumer;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.Optimizer;
+import org.jspecify.annotations.Nullable;
 
-/**
- * An optimizer of what one rank updates, after which something follows: the ranks tell each other what they have made.
- *
- * @param own of this rank
- * @param exchange brings the new weights to all ranks
- * @param clear drops all gradients, of what other ranks update too
- */
-record RanksOptimizer(Optimizer own, Runnable exchange, Runnable clear) implements Optimizer {
+/** An optimizer of what one rank updates, after which something follows: the ranks tell each other what they have made. */
+final class RanksOptimizer implements Optimizer {
+
+    private final Optimizer own;
+    private final Exchange exchange;
+    private final Runnable clear;
+    private @Nullable StateMemory memory;
+
+    /** Brings the new weights to all ranks. */
+    @FunctionalInterface
+    interface Exchange {
+
+        /** @param arrived is told of parameters that have their new values */
+        void run(Consumer<Parameter> arrived);
+    }
+
+    /**
+     * @param own of this rank
+     * @param exchange follows every step
+     * @param clear drops all gradients, of what other ranks update too
+     */
+    RanksOptimizer(Optimizer own, Exchange exchange, Runnable clear) {
+        this.own = own;
+        this.exchange = exchange;
+        this.clear = clear;
+    }
+
+    private void exchange() {
+        StateMemory place = memory;
+        exchange.run(
+                place == null
+                        ? parameter -> {}
+                        : parameter -> place.touch(parameter.form().memory()));
+    }
+
+    @Override
+    public void keepStatesIn(StateMemory place) {
+        memory = place;
+        own.keepStatesIn(place);
+    }
 
     @Override
     public void step(double learningRate) {
         own.step(learningRate);
-        exchange.run();
+        exchange();
     }
 
     @Override
@@ -28,7 +64,7 @@ record RanksOptimizer(Optimizer own, Runnable exchange, Runnable clear) implemen
     public void swapEvaluationWeights() {
         if (own.averagesWeights()) {
             own.swapEvaluationWeights();
-            exchange.run();
+            exchange();
         }
     }
 

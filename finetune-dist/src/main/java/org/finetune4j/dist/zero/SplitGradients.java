@@ -14,6 +14,7 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -110,6 +111,12 @@ record SplitGradients(GradientSharing common, GradientSharing own, SharedExperts
         public void step(double learningRate) {
             first.step(learningRate);
             second.step(learningRate);
+        }
+
+        @Override
+        public void keepStatesIn(StateMemory memory) {
+            first.keepStatesIn(memory);
+            second.keepStatesIn(memory);
         }
 
         @Override

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.ToDoubleFunction;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.communicator.Reduction;
@@ -169,12 +170,13 @@ final class WholeGradients implements GradientSharing {
                 () -> trainable.forEach(Parameter::clearGrad));
     }
 
-    private void exchange() {
+    private void exchange(Consumer<Parameter> arrived) {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             for (Parameter parameter : trainable) {
                 group.broadcast(parameter.local().detach(), Objects.requireNonNull(owners.get(parameter)))
                         .await();
+                arrived.accept(parameter);
             }
         }
     }

@@ -54,6 +54,18 @@ class DeepSpeedFileTest {
                 DeepSpeedFile.read(file).values());
     }
 
+    @Test
+    void theDiskIsTheDirectoryOfItsPath() {
+        DeepSpeedFile file = read("""
+                {"zero_optimization": {"stage": 3,
+                  "offload_optimizer": {"device": "nvme", "nvme_path": "/disk/states", "pin_memory": true, "buffer_count": 4},
+                  "offload_param": {"device": "nvme", "nvme_path": "/disk/weights", "max_in_cpu": 1e9}},
+                 "aio": {"block_size": 262144}}
+                """);
+        assertEquals("/disk/states", file.values().get("offload_optimizer"));
+        assertEquals("/disk/weights", file.values().get("offload_param"));
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -20,6 +20,7 @@ import org.finetune4j.quant.QuantizationType;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.StepMetrics;
@@ -78,6 +79,8 @@ final class RanksTraining {
     private final String model;
     private final String method;
     private boolean expertBalance;
+    private boolean bfloat16;
+    private Runnable afterSteps = () -> {};
     private int samples = 13;
     private long bucketBytes = 1 << 16;
     private TrainingArgumentsBuilder arguments = TrainingArguments.builder()
@@ -100,6 +103,18 @@ final class RanksTraining {
     /** With the balance of its experts in the loss. */
     RanksTraining withExpertBalance() {
         expertBalance = true;
+        return this;
+    }
+
+    /** With weights that are stored and calculated with in bfloat16. */
+    RanksTraining inBfloat16() {
+        bfloat16 = true;
+        return this;
+    }
+
+    /** What is done when the first rank has done a step. */
+    RanksTraining afterSteps(Runnable value) {
+        afterSteps = value;
         return this;
     }
 
@@ -135,6 +150,9 @@ final class RanksTraining {
         if (expertBalance) {
             return TinyModels.loadWithExpertBalance(model, options);
         }
+        if (bfloat16) {
+            return TinyModels.load(model, new LoadOptions(Device.CPU, DType.BFLOAT16).withComputeDType(DType.BFLOAT16));
+        }
         return TinyModels.load(
                 model,
                 method.equals("qlora")
@@ -162,6 +180,7 @@ final class RanksTraining {
                             @Override
                             public void onStep(StepMetrics metrics) {
                                 steps.add(metrics);
+                                afterSteps.run();
                             }
                         })
                         .train()) {

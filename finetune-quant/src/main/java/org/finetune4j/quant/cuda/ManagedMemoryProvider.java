@@ -2,8 +2,8 @@ package org.finetune4j.quant.cuda;
 
 import java.util.Optional;
 import org.finetune4j.quant.optimizer.PagedMemoryProvider;
-import org.finetune4j.quant.optimizer.StateMemory;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.train.offload.StateMemory;
 
 /** Registers CUDA's managed memory for paged optimizer states. */
 public final class ManagedMemoryProvider implements PagedMemoryProvider {

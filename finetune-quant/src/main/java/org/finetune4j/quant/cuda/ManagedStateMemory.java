@@ -2,15 +2,15 @@ package org.finetune4j.quant.cuda;
 
 import java.util.IdentityHashMap;
 import java.util.List;
-import org.finetune4j.quant.memory.BlockStore;
-import org.finetune4j.quant.memory.MemoryScheduler;
-import org.finetune4j.quant.memory.NextUse;
-import org.finetune4j.quant.optimizer.StateMemory;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.DeviceMemory;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.offload.BlockStore;
+import org.finetune4j.train.offload.MemoryScheduler;
+import org.finetune4j.train.offload.NextUse;
+import org.finetune4j.train.offload.StateMemory;
 
 /**
  * States in memory that CUDA moves between the GPU and the host, page by page, as either touches it. What the next updates
@@ -63,7 +63,7 @@ final class ManagedStateMemory implements StateMemory {
 
     @Override
     public void touch(List<Tensor> tensors) {
-        scheduler.use(tensors);
+        scheduler.use(tensors.stream().filter(addresses::containsKey).toList());
     }
 
     /** How often states were moved to the host so far. */

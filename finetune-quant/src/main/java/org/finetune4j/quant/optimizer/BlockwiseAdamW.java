@@ -16,6 +16,7 @@ import org.finetune4j.tensor.FusedAdamW;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.ParameterGroup;
 
@@ -33,7 +34,8 @@ public final class BlockwiseAdamW implements Optimizer {
     private final List<ParameterGroup> groups;
     private final AdamKernel.Settings settings;
     private final boolean eightBit;
-    private final StateMemory memory;
+    private StateMemory memory;
+    private boolean ownsMemory = true;
     private final Map<Parameter, Moments> moments = new LinkedHashMap<>();
     private final Map<Device, DeviceKernels> kernels = new HashMap<>();
     private long steps;
@@ -106,6 +108,7 @@ public final class BlockwiseAdamW implements Optimizer {
                                 state,
                                 group.weightDecay(),
                                 learningRate * group.learningRateFactor());
+                        memory.touch(parameter.form().memory());
                     }
                 }
             }
@@ -171,6 +174,14 @@ public final class BlockwiseAdamW implements Optimizer {
         });
     }
 
+    /** {@inheritDoc} Moments go there and no longer into the memory that this was made with. */
+    @Override
+    public void keepStatesIn(StateMemory place) {
+        memory.close();
+        memory = place;
+        ownsMemory = false;
+    }
+
     @Override
     public void clearGradients() {
         groups.forEach(group -> group.parameters().forEach(Parameter::clearGrad));
@@ -221,6 +232,8 @@ public final class BlockwiseAdamW implements Optimizer {
     @Override
     public void close() {
         moments.clear();
-        memory.close();
+        if (ownsMemory) {
+            memory.close();
+        }
     }
 }

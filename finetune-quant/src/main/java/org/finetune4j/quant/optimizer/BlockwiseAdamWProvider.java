@@ -11,6 +11,8 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.quant.kernel.AdamKernel;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.train.offload.PagedMemory;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -80,7 +82,7 @@ abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
 
     private static StateMemory paged(Device device, OptimizerOptions options) {
         if (device.equals(Device.CPU)) {
-            return new PagedStateMemory(directory(options), allowance(options));
+            return new PagedMemory(directory(options), allowance(options));
         }
         return ServiceLoader.load(PagedMemoryProvider.class).stream()
                 .flatMap(provider -> provider.get().memory(device, allowance(options)).stream())

@@ -2,6 +2,7 @@ package org.finetune4j.quant.optimizer;
 
 import java.util.Optional;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.train.offload.StateMemory;
 
 /** Makes memory for paged states on a device that is not the CPU; found by service loading. */
 @FunctionalInterface

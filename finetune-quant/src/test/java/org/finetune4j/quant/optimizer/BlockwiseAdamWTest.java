@@ -25,6 +25,8 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.offload.PagedMemory;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -111,7 +113,7 @@ class BlockwiseAdamWTest {
     void statesThatDoNotFitGiveTheSameWeights(boolean eightBit, @TempDir Path directory) throws Exception {
         try (TensorScope scope = TensorScope.open()) {
             float[] resident = train(eightBit, StateMemory.resident());
-            PagedStateMemory paged = new PagedStateMemory(directory, 600_000);
+            PagedMemory paged = new PagedMemory(directory, 600_000);
             assertArrayEquals(resident, train(eightBit, paged));
             assertTrue(paged.pagedOut() > 0);
         }
@@ -135,7 +137,7 @@ class BlockwiseAdamWTest {
                 after = parameter.value().toFloatArray();
             }
             Parameter again = parameter("p", before);
-            try (BlockwiseAdamW optimizer = optimizer(List.of(again), true, new PagedStateMemory(directory, 1 << 20))) {
+            try (BlockwiseAdamW optimizer = optimizer(List.of(again), true, new PagedMemory(directory, 1 << 20))) {
                 optimizer.restore(saved);
                 run(optimizer, again, 2);
             }

@@ -17,6 +17,8 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.SmallDisk;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.offload.PagedMemory;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.ParameterGroup;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -50,7 +52,7 @@ class PagedStatesOnAFullDiskTest {
         try (SmallDisk disk = mounted.orElseThrow();
                 TensorScope scope = TensorScope.open();
                 Parameter weight = weight();
-                BlockwiseAdamW optimizer = optimizer(weight, eightBit, new PagedStateMemory(disk.root(), 0))) {
+                BlockwiseAdamW optimizer = optimizer(weight, eightBit, new PagedMemory(disk.root(), 0))) {
             for (int step = 0; step < 4; step++) {
                 Autograd.backward(weight.value().mul(weight.value()).sum());
                 optimizer.step(1e-2);
@@ -72,7 +74,7 @@ class PagedStatesOnAFullDiskTest {
                 Parameter weight = weight()) {
             Autograd.backward(weight.value().mul(weight.value()).sum());
             String message = assertThrows(UserErrorException.class, () -> {
-                        try (BlockwiseAdamW optimizer = optimizer(weight, true, new PagedStateMemory(disk.root(), 0))) {
+                        try (BlockwiseAdamW optimizer = optimizer(weight, true, new PagedMemory(disk.root(), 0))) {
                             optimizer.step(1e-2);
                         }
                     })

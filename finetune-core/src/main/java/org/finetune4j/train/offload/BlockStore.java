@@ -1,4 +1,4 @@
-package org.finetune4j.quant.memory;
+package org.finetune4j.train.offload;
 
 /**
  * Two places for blocks of memory: a near one, such as a GPU's memory, which holds some of them, and a far one, such as the

@@ -1,4 +1,4 @@
-package org.finetune4j.quant.memory;
+package org.finetune4j.train.offload;
 
 import java.util.ArrayList;
 import java.util.Collection;

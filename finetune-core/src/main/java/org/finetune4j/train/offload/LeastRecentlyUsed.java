@@ -1,4 +1,4 @@
-package org.finetune4j.quant.memory;
+package org.finetune4j.train.offload;
 
 import java.util.Collection;
 import java.util.HashMap;

@@ -1,4 +1,4 @@
-package org.finetune4j.quant.optimizer;
+package org.finetune4j.train.offload;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +21,7 @@ public interface StateMemory extends AutoCloseable {
     /**
      * Says that these tensors are about to be used, so that others may make room.
      *
-     * @param tensors made by {@link #zeros}
+     * @param tensors those that this memory did not make are passed over
      */
     void touch(List<Tensor> tensors);
 

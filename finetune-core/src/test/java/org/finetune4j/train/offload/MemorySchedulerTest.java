@@ -1,4 +1,4 @@
-package org.finetune4j.quant.memory;
+package org.finetune4j.train.offload;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
