@@ -15,9 +15,16 @@ import org.jspecify.annotations.Nullable;
  * @param pipeline over how many stages the layers are split
  * @param expert how many devices with different batches share out a mixture's experts
  * @param pipelineOptions how batches go through the stages
+ * @param sequenceParallel whether devices that split matrices have some of the tokens each between the blocks
  * @param origin what messages call the configuration
  */
-record ParallelSettings(int tensor, int pipeline, int expert, PipelineOptions pipelineOptions, String origin) {
+record ParallelSettings(
+        int tensor,
+        int pipeline,
+        int expert,
+        PipelineOptions pipelineOptions,
+        boolean sequenceParallel,
+        String origin) {
 
     private static final int LARGEST = 1 << 14;
 
@@ -33,6 +40,7 @@ record ParallelSettings(int tensor, int pipeline, int expert, PipelineOptions pi
                 settings.integer("pipeline_parallel_size", 1, 1, LARGEST),
                 settings.integer("expert_parallel_size", 1, 1, LARGEST),
                 pipelineOptions(settings),
+                settings.flag("sequence_parallel", false),
                 settings.origin());
     }
 

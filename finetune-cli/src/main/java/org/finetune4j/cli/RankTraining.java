@@ -50,8 +50,11 @@ final class RankTraining {
         requireOneTraining(settings);
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, world.size());
-        try (Parallelism group =
-                        new Parallelism(shape, world, training.parallel().pipelineOptions());
+        try (Parallelism group = new Parallelism(
+                        shape,
+                        world,
+                        training.parallel().pipelineOptions(),
+                        training.parallel().sequenceParallel());
                 HostSharing sharing = new HostSharing(world)) {
             return StageRun.of(training, group.training(), group::share, sharing, (result, model) -> {});
         }

@@ -64,6 +64,30 @@ class LaunchCommandTest {
         requireSameAsAlone(ranks, settings, "--local", "--mesh", mesh);
     }
 
+    /** Rows of a length that the ranks do not divide. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"2|tp=2|lora", "4|tp=2,pp=2|full"})
+    @Tag("slow")
+    void tokensOfPackedRowsCanBeDividedToo(int ranks, String mesh, String method) throws IOException {
+        if (method.equals("full")) {
+            TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
+        }
+        String[] settings = {
+            "method=" + method,
+            "sequence_parallel=true",
+            "packing=true",
+            "max_length=33",
+            "gradient_accumulation_steps=2",
+            "max_steps=4",
+            "report_to=html",
+            "eval_file=" + files.data,
+            "eval_steps=2"
+        };
+        requireSameAsAlone(ranks, settings, "--local", "--mesh", mesh);
+    }
+
     /** Alone and on ranks, with all that a layout has its own kind of parameter for. */
     @ParameterizedTest
     @CsvSource(

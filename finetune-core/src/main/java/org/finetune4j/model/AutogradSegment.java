@@ -34,7 +34,7 @@ final class AutogradSegment implements Segment {
     }
 
     static AutogradSegment layer(DecoderLayer layer) {
-        return new AutogradSegment(context -> layer.isTrainable() || readsWhatTrains(context.cache()), layer::forward);
+        return new AutogradSegment(context -> layer.isTrainable() || readsWhatTrains(context.cache()), layer::run);
     }
 
     private static boolean readsWhatTrains(@Nullable KeyValueCache cache) {

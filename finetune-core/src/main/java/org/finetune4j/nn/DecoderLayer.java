@@ -22,6 +22,41 @@ public abstract class DecoderLayer extends Module {
     }
 
     private final Map<Block, BlockExtension> extensions = new EnumMap<>(Block.class);
+    private @Nullable SequenceDivision division;
+    private boolean first;
+    private boolean last;
+
+    /**
+     * Lets each process have some of the tokens between the blocks. The layer's input and output are the stream of its own tokens,
+     * but at the ends of the model.
+     *
+     * @param tokens which; null for all
+     * @param takes whether the input has all tokens
+     * @param gathers whether the output is to have all tokens
+     */
+    public final void divideSequence(@Nullable SequenceDivision tokens, boolean takes, boolean gathers) {
+        division = tokens;
+        first = takes;
+        last = gathers;
+    }
+
+    /**
+     * Runs the layer, on all tokens or on those of this process.
+     *
+     * @param hiddenStates [batch, seq or own, hidden]
+     * @param context what the layers know about the batch
+     * @return [batch, seq or own, hidden]
+     */
+    public final Tensor run(Tensor hiddenStates, SequenceContext context) {
+        SequenceDivision tokens = division;
+        if (tokens == null) {
+            return forward(hiddenStates, context);
+        }
+        tokens.begin(context.positionIds().size(1));
+        Tensor stream = first ? tokens.take(hiddenStates) : hiddenStates; // [batch, own, hidden]
+        Tensor output = forward(stream, context.withDropout(context.dropout().by(tokens)));
+        return last ? tokens.gather(output) : output;
+    }
 
     /**
      * [batch, seq, hidden] to [batch, seq, hidden].
@@ -68,6 +103,10 @@ public abstract class DecoderLayer extends Module {
             throw new UserErrorException(
                     "the " + block.name().toLowerCase(Locale.ROOT).replace('_', '-') + " block already carries " + other
                             + ": disable that adapter before another");
+        }
+        SequenceDivision tokens = division;
+        if (tokens != null) {
+            extension.parameters().forEach(parameter -> parameter.summedIn(tokens.sums()));
         }
     }
 

@@ -8,11 +8,21 @@ import org.jspecify.annotations.Nullable;
  * Whether a pass drops elements (Srivastava et al. 2014). It goes with the pass's {@link SequenceContext}: on in a training
  * step only, in the recomputation of a checkpointed layer as in its first computation.
  */
-public enum Dropout {
+public final class Dropout {
+
     /** Elements are dropped, as the layers' probabilities say. */
-    ON,
+    public static final Dropout ON = new Dropout(true, null);
+
     /** Nothing is dropped. */
-    OFF;
+    public static final Dropout OFF = new Dropout(false, null);
+
+    private final boolean drops;
+    private final @Nullable SequenceDivision division;
+
+    private Dropout(boolean drops, @Nullable SequenceDivision division) {
+        this.drops = drops;
+        this.division = division;
+    }
 
     /**
      * What a pass says.
@@ -24,6 +34,21 @@ public enum Dropout {
         return context == null ? OFF : context.dropout();
     }
 
+    /** {@return whether elements are dropped at all} */
+    public boolean isOn() {
+        return drops;
+    }
+
+    /**
+     * The same for a layer between whose blocks each process has some of the tokens.
+     *
+     * @param tokens which
+     * @return dropout for them
+     */
+    Dropout by(SequenceDivision tokens) {
+        return drops ? new Dropout(true, tokens) : this;
+    }
+
     /**
      * Drops elements with the given probability and scales up the others, where dropout is on.
      *
@@ -32,7 +57,10 @@ public enum Dropout {
      * @return what is left
      */
     public Tensor apply(Tensor x, double probability) {
-        return probability(probability) > 0 ? Functional.dropout(x, probability) : x;
+        if (probability(probability) <= 0) {
+            return x;
+        }
+        return division == null ? Functional.dropout(x, probability) : division.dropout(x, probability);
     }
 
     /**
@@ -42,6 +70,6 @@ public enum Dropout {
      * @return the probability to use
      */
     public double probability(double probability) {
-        return this == ON ? probability : 0;
+        return drops ? probability : 0;
     }
 }

@@ -32,6 +32,7 @@ public final class MixtureOfExperts extends FeedForward {
     private final Settings settings;
     private final int layer;
     private @Nullable ParallelRegion region;
+    private @Nullable SequenceDivision stream;
     private @Nullable ExpertExchange exchange;
 
     /**
@@ -75,10 +76,23 @@ public final class MixtureOfExperts extends FeedForward {
 
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
+        SequenceDivision division = stream;
+        if (division == null) {
+            return forward(x, x, context, region);
+        }
+        Tensor all = division.enter(x); // [batch, seq, hidden]
+        return division.leave(forward(all, division.alike(all), context, null));
+    }
+
+    /**
+     * @param x what experts are given, of which the shares are added up in {@code shared}
+     * @param routed the same for the router
+     */
+    private Tensor forward(Tensor x, Tensor routed, SequenceContext context, @Nullable ParallelRegion shared) {
         long hidden = x.size(-1);
         Tensor tokens = x.reshape(-1, hidden); // [tokens, hidden]
         SequenceContext byThemselves = context.withoutRows();
-        Tensor logits = router.forward(tokens, byThemselves); // [tokens, experts]
+        Tensor logits = router.forward(routed.reshape(-1, hidden), byThemselves); // [tokens, experts]
         Tensor probabilities = logits.to(logits.dtype().atLeastFloat32()).softmax(-1);
         Functional.TopK best = Functional.topK(probabilities, settings.perToken);
         Tensor weights = best.values(); // [tokens, perToken]
@@ -90,11 +104,12 @@ public final class MixtureOfExperts extends FeedForward {
             listener.routed(layer, logits, probabilities, best.indices());
         }
         long[] chosen = best.indices().toLongArray();
-        if (region == null) {
-            return mix(tokens, weights.to(x.dtype()), chosen, byThemselves).view(x.shape());
+        Tensor mixed = region == null ? weights.to(x.dtype()) : region.enter(weights.to(x.dtype()));
+        if (shared == null) {
+            return mix(tokens, mixed, chosen, byThemselves).view(x.shape());
         }
-        Tensor shares = mix(region.enter(tokens), region.enter(weights.to(x.dtype())), chosen, byThemselves);
-        return region.leave(shares).view(x.shape());
+        return shared.leave(mix(shared.enter(tokens), mixed, chosen, byThemselves))
+                .view(x.shape());
     }
 
     /**
@@ -104,6 +119,15 @@ public final class MixtureOfExperts extends FeedForward {
      */
     public void divide(ParallelRegion shared) {
         region = shared;
+    }
+
+    /**
+     * Lets what enters the block be some of the tokens.
+     *
+     * @param tokens brings them together
+     */
+    public void divideSequence(SequenceDivision tokens) {
+        stream = tokens;
     }
 
     /**

@@ -41,17 +41,28 @@ public final class Parallelism implements AutoCloseable {
      * @param pipeline how batches go through the stages, where there are several
      */
     public Parallelism(MeshShape shape, Communicator world, PipelineOptions pipeline) {
+        this(shape, world, pipeline, false);
+    }
+
+    /**
+     * Makes the groups of a mesh. All ranks call it.
+     *
+     * @param shape takes every rank
+     * @param world stays the caller's, and is closed after this
+     * @param pipeline how batches go through the stages, where there are several
+     * @param dividesSequence whether ranks that share matrices have some of the tokens each between the blocks
+     */
+    public Parallelism(MeshShape shape, Communicator world, PipelineOptions pipeline, boolean dividesSequence) {
         this.world = world;
         this.pipeline = pipeline;
         this.mesh = new Mesh(shape, world);
         this.tensor = shape.expert() == 1
-                ? new TensorParallel(mesh.tensor(), ExpertDivision.SLICES)
+                ? new TensorParallel(mesh.tensor(), ExpertDivision.SLICES, dividesSequence)
                 : new TensorParallel(
                         mesh.tensor(),
                         new ExpertGroups(
-                                mesh.expert(),
-                                mesh.group(MeshGroup.EXPERT_HOLDERS),
-                                mesh.group(MeshGroup.EXPERT_DATA)));
+                                mesh.expert(), mesh.group(MeshGroup.EXPERT_HOLDERS), mesh.group(MeshGroup.EXPERT_DATA)),
+                        dividesSequence);
     }
 
     /**

@@ -53,6 +53,7 @@ import org.finetune4j.train.group.TrainingGroup;
  * @param stage of ZeRO
  * @param exact in double precision: Adam makes full steps of rounding noise where a gradient should be zero
  * @param pipeline how batches go through stages
+ * @param dividesSequence whether ranks with slices have some of the tokens each between the blocks
  * @param change of the arguments
  */
 public record MeshTraining(
@@ -61,6 +62,7 @@ public record MeshTraining(
         int stage,
         boolean exact,
         PipelineOptions pipeline,
+        boolean dividesSequence,
         UnaryOperator<TrainingArgumentsBuilder> change) {
 
     private static final Duration PATIENCE = Duration.ofMinutes(2);
@@ -74,17 +76,24 @@ public record MeshTraining(
                 stage,
                 exact,
                 PipelineOptions.of(PipelineSchedule.ONE_FORWARD_ONE_BACKWARD),
+                false,
                 arguments -> arguments);
     }
 
     /** With another schedule. */
     public MeshTraining by(PipelineOptions options) {
-        return new MeshTraining(model, method, stage, exact, options, change);
+        return new MeshTraining(model, method, stage, exact, options, dividesSequence, change);
+    }
+
+    /** With some of the tokens on every rank that has slices, between the blocks. */
+    public MeshTraining dividingSequences() {
+        return new MeshTraining(model, method, stage, exact, pipeline, true, change);
     }
 
     /** With other arguments. */
     public MeshTraining with(UnaryOperator<TrainingArgumentsBuilder> further) {
-        return new MeshTraining(model, method, stage, exact, pipeline, before -> further.apply(change.apply(before)));
+        return new MeshTraining(
+                model, method, stage, exact, pipeline, dividesSequence, before -> further.apply(change.apply(before)));
     }
 
     private CausalLM load(UnaryOperator<LoadOptions> share) {
@@ -148,7 +157,7 @@ public record MeshTraining(
     /** By the ranks of a mesh. */
     public List<StepMetrics> on(MeshShape mesh, Path output, Path saved) {
         return LocalRanks.call(mesh.ranks(), PATIENCE, world -> {
-                    try (Parallelism ranks = new Parallelism(mesh, world, pipeline);
+                    try (Parallelism ranks = new Parallelism(mesh, world, pipeline, dividesSequence);
                             CausalLM share = load(ranks::share)) {
                         return run(share, ranks.training(), output, saved);
                     }
@@ -159,7 +168,7 @@ public record MeshTraining(
     /** What each rank of a mesh holds of the model and the method when a run begins, in bytes. */
     public List<Long> heldOn(MeshShape mesh) {
         return LocalRanks.call(mesh.ranks(), PATIENCE, world -> {
-            try (Parallelism ranks = new Parallelism(mesh, world, pipeline);
+            try (Parallelism ranks = new Parallelism(mesh, world, pipeline, dividesSequence);
                     CausalLM share = load(ranks::share);
                     AttachedStrategy attached = strategy().attach(share);
                     Membership membership = ranks.training()

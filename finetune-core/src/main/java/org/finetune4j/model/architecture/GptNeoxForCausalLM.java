@@ -148,10 +148,9 @@ public final class GptNeoxForCausalLM extends DecoderModel {
 
         private Tensor attend(Tensor x, SequenceContext context) {
             int headDim = shape.attention.headDim();
-            Tensor all = queryKeyValue
-                    .forward(
-                            x, context) // [batch, seq, 3 * queries]: the query, key and value of each head side by side
-                    .view(x.size(0), x.size(1), shape.attention.heads(), 3L * headDim);
+            // The query, key and value of each head side by side.
+            Tensor projected = queryKeyValue.forward(x, context); // [batch, seq, 3 * queries]
+            Tensor all = projected.view(projected.size(0), projected.size(1), shape.attention.heads(), 3L * headDim);
             Tensor attended = shape.attention.forward(
                     all.narrow(3, 0, headDim), // [batch, seq, heads, headDim]
                     all.narrow(3, headDim, headDim),

@@ -4,7 +4,6 @@ import org.finetune4j.model.Segment;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.model.SegmentOutput;
 import org.finetune4j.nn.DecoderLayer;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.Autograd;
@@ -46,7 +45,7 @@ final class FusedLayer implements Segment {
     public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients) {
         WeightBuffers buffers = context.weightBuffers();
         // What is only asked for its numbers has those of every other way to ask.
-        boolean trains = gradients != Gradients.NONE || context.dropout() == Dropout.ON;
+        boolean trains = gradients != Gradients.NONE || context.dropout().isOn();
         if (buffers == null || !trains || !isKnown(input, context)) {
             return other.forward(input, context, gradients);
         }

@@ -34,7 +34,18 @@ public final class TensorParallel implements AutoCloseable {
      * @param experts how experts of a mixture are divided
      */
     public TensorParallel(Communicator group, ExpertDivision experts) {
-        this.partition = new TensorPartition(group, experts, null);
+        this(group, experts, false);
+    }
+
+    /**
+     * Divides models among a group, and between the blocks of layers their tokens.
+     *
+     * @param group stays the caller's
+     * @param experts how experts of a mixture are divided
+     * @param dividesSequence whether every rank normalises and adds up some of the tokens (Korthikanti et al. 2022)
+     */
+    public TensorParallel(Communicator group, ExpertDivision experts, boolean dividesSequence) {
+        this.partition = new TensorPartition(group, experts, null, dividesSequence);
     }
 
     /**
@@ -42,9 +53,10 @@ public final class TensorParallel implements AutoCloseable {
      *
      * @param group stays the caller's; of each expert that is here its ranks have a slice
      * @param experts with whom this rank shares experts out
+     * @param dividesSequence whether every rank normalises and adds up some of the tokens
      */
-    public TensorParallel(Communicator group, ExpertGroups experts) {
-        this.partition = new TensorPartition(group, ExpertDivision.SLICES, experts);
+    public TensorParallel(Communicator group, ExpertGroups experts, boolean dividesSequence) {
+        this.partition = new TensorPartition(group, ExpertDivision.SLICES, experts, dividesSequence);
     }
 
     /**

@@ -2,6 +2,7 @@ package org.finetune4j.dist.tensor;
 
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.tensor.Division.Axis;
@@ -10,9 +11,11 @@ import org.finetune4j.dist.zero.ModelParts;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.ModelPartition;
+import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Module;
+import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.ParallelRegion;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterSlice;
@@ -26,6 +29,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
     private final ExpertDivision experts;
     private final @Nullable ExpertGroups expertGroups;
     private final SumRegion region;
+    private final @Nullable TokenRegion tokens;
     private final SliceGathering gathering;
     private final @Nullable SliceGathering expertGathering;
     private final @Nullable TokenExchange exchange;
@@ -40,15 +44,23 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
      * @param group shares each matrix; stays the caller's
      * @param experts how its ranks divide experts
      * @param expertGroups with whom this rank shares experts out, or null
+     * @param dividesSequence whether its ranks have some of the tokens each between the blocks
      */
-    TensorPartition(Communicator group, ExpertDivision experts, @Nullable ExpertGroups expertGroups) {
+    TensorPartition(
+            Communicator group, ExpertDivision experts, @Nullable ExpertGroups expertGroups, boolean dividesSequence) {
         this.group = group;
         this.experts = experts;
         this.expertGroups = expertGroups;
         this.expertGathering = expertGroups == null ? null : new SliceGathering(expertGroups.holders());
         this.exchange = expertGroups == null ? null : new TokenExchange(expertGroups.sharers());
         this.region = new SumRegion(group);
+        this.tokens = dividesSequence && group.size() > 1 ? new TokenRegion(group, region) : null;
         this.gathering = new SliceGathering(group);
+    }
+
+    /** Where blocks begin and end. */
+    private ParallelRegion stream() {
+        return tokens == null ? region : tokens;
     }
 
     Communicator group() {
@@ -141,11 +153,35 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         if (!all.dividesMatrices()) {
             return;
         }
+        if (tokens != null) {
+            divideSequence(tokens, all, network.layers());
+        }
         VocabularyDivision words = new VocabularyDivision(division(all.vocabulary()), group);
         network.inputEmbedding().divide(words);
         if (network.pooling() == null) {
             network.outputLayer().divide(region, null);
         }
+    }
+
+    /** What is used for some of the tokens by each rank has its gradient added up: norms, and biases after the sums of blocks. */
+    private void divideSequence(TokenRegion division, LayerRules all, List<? extends DecoderLayer> layers) {
+        for (int i = 0; i < layers.size(); i++) {
+            DecoderLayer layer = layers.get(i);
+            layer.divideSequence(division, i == 0, i == layers.size() - 1);
+            layer.namedModules().forEach((path, module) -> {
+                if (module instanceof MixtureOfExperts mixture) {
+                    mixture.divideSequence(division);
+                } else if (module instanceof Norm && all.rule("." + path) == null) {
+                    module.ownParameters().values().forEach(this::summed);
+                } else if (module instanceof Linear linear && linear.bias() != null && isSum(all.rule("." + path))) {
+                    summed(linear.bias());
+                }
+            });
+        }
+    }
+
+    private static boolean isSum(@Nullable Rule rule) {
+        return rule != null && rule.split() == LayerRules.Split.ROW && !rule.isOfExpert();
     }
 
     private void connect(LayerRules all, String path, Module module) {
@@ -163,10 +199,10 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
             module.ownParameters().values().forEach(parameter -> summed(parameter));
         } else if (module instanceof Linear linear && rule != null && !rule.isOfExpert()) {
             if (rule.split() == LayerRules.Split.ROW) {
-                linear.divide(null, region);
+                linear.divide(null, stream());
             } else {
                 String block = path.substring(0, path.lastIndexOf('.'));
-                linear.divide(entries.computeIfAbsent(block, b -> new SharedEntry(region)), null);
+                linear.divide(entries.computeIfAbsent(block, b -> new SharedEntry(stream())), null);
             }
         }
     }
@@ -178,6 +214,9 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
     @Override
     public void close() {
         region.close();
+        if (tokens != null) {
+            tokens.close();
+        }
         if (exchange != null) {
             exchange.close();
         }

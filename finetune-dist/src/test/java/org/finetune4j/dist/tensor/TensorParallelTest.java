@@ -45,7 +45,7 @@ class TensorParallelTest {
         });
     }
 
-    private static void requireSame(TensorPass expected, List<TensorPass> shares) {
+    static void requireSame(TensorPass expected, List<TensorPass> shares) {
         double overall = expected.gradients().values().stream()
                 .mapToDouble(TensorParallelTest::largest)
                 .max()
