@@ -123,14 +123,14 @@ class OffloadTest {
     @Test
     void ranksHaveTheirPartsInFiles() {
         on(offloaded(training("llama", "full", "adamw"), true, true), 1, 0);
-        long alone = seen.get(2).bytes();
+        long alone = seen.get(1).bytes();
         seen.clear();
         on(offloaded(training("llama", "full", "adamw"), true, true), 2, 3);
-        // Files have whole pages.
-        assertEquals(alone, seen.get(2).bytes(), 0.1 * alone, "both ranks together, in one process");
+        // Files have whole pages; after the last step another rank may have closed its own.
+        assertEquals(alone, seen.get(1).bytes(), 0.1 * alone, "both ranks together, in one process");
         seen.clear();
         on(offloaded(training("llama", "full", "adamw"), true, true), 2, 0);
-        assertEquals(2.0 * alone, seen.get(2).bytes(), 0.1 * alone);
+        assertEquals(2.0 * alone, seen.get(1).bytes(), 0.1 * alone);
     }
 
     /** It has room for the states of one rank, which is what is looked for before. */
