@@ -7,13 +7,15 @@ ENV has torch, transformers and peft. For every row of CASES an adapter is made 
 anew (nothing is at its neutral start), and DIR/BASE/NAME gets the adapter's files and golden.safetensors: a batch, the logits, the loss,
 the gradient of every number, the logits after merging, and a greedy continuation. Rows that are there already are left alone.
 """
-import argparse, json, os, pathlib
+import argparse, json, os, pathlib, re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BASES = ROOT / "finetune-core/src/test/resources/goldens/arch"
 GOLDENS = ROOT / "finetune-peft/src/test/resources/goldens/peft"
 LLAMA = ["q_proj", "v_proj", "down_proj"]
 GPT2 = ["c_attn", "mlp.c_proj"]
+# What X-LoRA mixes: LoRA adapters of other places and ranks.
+EXPERTS = [dict(r=4, lora_alpha=8, target_modules=LLAMA), dict(r=2, lora_alpha=6, target_modules=["q_proj", "o_proj"]), dict(r=3, target_modules=["gate_proj", "v_proj"])]
 
 # base, name, the configuration's class, its settings
 CASES = [
@@ -50,6 +52,12 @@ CASES = [
     ("llama", "multitask", "MultitaskPromptTuningConfig", dict(num_virtual_tokens=4, num_tasks=2)),
     ("gpt2", "multitask-ranks", "MultitaskPromptTuningConfig", dict(num_virtual_tokens=5, num_tasks=3, num_ranks=2)),
     ("qwen2", "boft", "BOFTConfig", dict(boft_block_size=4, target_modules=LLAMA)),
+    ("llama", "xlora", "XLoraConfig", dict(adapters=EXPERTS)),
+    ("llama", "xlora-layers", "XLoraConfig", dict(adapters=EXPERTS, layerwise_scalings=True, xlora_depth=3, xlora_size=12, softmax_temperature=0.5,
+                                                  scaling_pass_value=0.5, global_scaling_weight=1.5)),
+    ("qwen2", "xlora-top", "XLoraConfig", dict(adapters=EXPERTS, layerwise_scalings=True, top_k_lora=2, enable_softmax=False, enable_softmax_topk=True,
+                                               xlora_depth=2, xlora_size=10, xlora_dropout_p=0.0)),
+    ("gemma2", "xlora-trained", "XLoraConfig", dict(adapters=EXPERTS[:2], top_k_lora=1, use_trainable_adapters=True)),
 ]
 
 
@@ -95,13 +103,40 @@ def batch(torch, vocabulary, seed=3):
 
 
 def randomise(torch, model, seed):
-    """Moves every number that trains away from its start, by about its own size."""
+    """Moves every number that trains away from its start, by about its own size. X-LoRA's adapters have files already."""
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
+            if parameter.requires_grad and "lora_model" not in name:
                 noise = torch.randn(parameter.shape, generator=random)
                 parameter.copy_(parameter + 0.1 * noise.to(parameter.dtype))
+
+
+def experts(path, loras, target):
+    """Writes LoRA adapters of drawn numbers into folders of their numbers, and gives X-LoRA's map of them and the model's size."""
+    import peft, torch, transformers
+
+    for number, lora in enumerate(loras):
+        model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+        model = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **lora))
+        random = torch.Generator().manual_seed(20 + number)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.requires_grad:
+                    parameter.copy_(0.3 * torch.randn(parameter.shape, generator=random))
+        model.peft_config["default"].base_model_name_or_path = None
+        model.base_model.model.name_or_path = None
+        model.save_pretrained(target / str(number))
+        (target / str(number) / "README.md").unlink(missing_ok=True)
+    return dict(adapters={str(number): str(target / str(number)) for number in range(len(loras))}, hidden_size=model.config.hidden_size)
+
+
+def write_classifier(model, target):
+    """PEFT 0.21 leaves out layers of X-LoRA's classifier whose number is an adapter's name: this is the file with all of them."""
+    from safetensors.torch import save_file
+
+    own = {key: value.contiguous() for key, value in model.state_dict().items() if "internal_xlora_classifier" in key}
+    save_file(own, target / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def record(base, name, kind, settings, target):
@@ -110,13 +145,22 @@ def record(base, name, kind, settings, target):
 
     torch.manual_seed(11)
     path = BASES / base
+    mixes = kind == "XLoraConfig"
+    if mixes:
+        settings = dict(settings, **experts(path, settings["adapters"], target))
     config = getattr(peft, kind)(task_type="CAUSAL_LM", **settings)
     model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+    model.config.use_cache = model.config.use_cache and not mixes  # PEFT's demand
     model = peft.get_peft_model(model, config)
     model.eval()
     randomise(torch, model, 5)
     model.peft_config["default"].base_model_name_or_path = "arch/" + base
-    model.save_pretrained(target)
+    if mixes:
+        config.adapters = {number: number for number in config.adapters}  # folders beside the file
+        model.peft_config["default"].adapters = config.adapters
+    model.save_pretrained(target, selected_adapters=["default"])  # of X-LoRA's adapters PEFT 0.21 would write the whole base
+    if mixes:
+        write_classifier(model, target)
     ids, mask, labels = batch(torch, model.config.vocab_size)
     extra = dict(task_ids=torch.tensor([0, 1])) if "MULTITASK" in str(config.peft_type) else {}
     out = model(input_ids=ids, attention_mask=mask, labels=labels, **extra)
@@ -130,14 +174,15 @@ def record(base, name, kind, settings, target):
             numbers += 0 if id(parameter) in seen else parameter.numel()
             seen.add(id(parameter))
             prompt = key.startswith("prompt_encoder")
-            tensors["grad." + (key if prompt else key.replace(".default", ""))] = parameter.grad
+            mixed = re.sub(r"^base_model\.lora_model\.(.*\.lora_[AB])\.(\d+)\.", r"\2/base_model.\1.", key)
+            tensors["grad." + (key if prompt else mixed.replace(".default", ""))] = parameter.grad
             if prompt:
                 tensors["param." + key] = parameter.detach()
     with torch.no_grad():
         extra = dict(task_ids=torch.tensor([1])) if extra else {}
         tensors.update({"gen." + key: value for key, value in extra.items()})
         tensors["gen.output_ids"] = model.generate(input_ids=ids[:1], attention_mask=mask[:1], max_new_tokens=8, do_sample=False, **extra)
-        if hasattr(model, "merge_and_unload") and not extra:
+        if hasattr(model, "merge_and_unload") and not extra and not mixes:
             tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits
     save_file({key: value.clone().contiguous() for key, value in tensors.items()}, target / "golden.safetensors")
     made = dict(peft=peft.__version__, transformers=transformers.__version__, torch=torch.__version__)

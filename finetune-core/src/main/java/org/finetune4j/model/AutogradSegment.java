@@ -8,6 +8,7 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.RouterLoss;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.TokenScales;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -34,11 +35,13 @@ final class AutogradSegment implements Segment {
     }
 
     static AutogradSegment layer(DecoderLayer layer) {
-        return new AutogradSegment(context -> layer.isTrainable() || readsWhatTrains(context.cache()), layer::run);
+        return new AutogradSegment(context -> layer.isTrainable() || readsWhatTrains(context), layer::run);
     }
 
-    private static boolean readsWhatTrains(@Nullable KeyValueCache cache) {
-        return cache != null && cache.isTrainable();
+    private static boolean readsWhatTrains(SequenceContext context) {
+        KeyValueCache cache = context.cache();
+        TokenScales scales = context.tokenScales();
+        return (cache != null && cache.isTrainable()) || (scales != null && scales.train());
     }
 
     static AutogradSegment embedding(DecoderModel network, DType computeDType) {

@@ -21,6 +21,7 @@ import org.finetune4j.nn.PromptExtension;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.TokenScaling;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -53,6 +54,7 @@ public final class CausalLM extends TextModel {
     private final Set<MappedFile> mappedFiles;
     private final ModelUse use = new ModelUse();
     private volatile @Nullable PromptExtension promptExtension;
+    private volatile @Nullable TokenScaling tokenScaling;
     private volatile List<Residency> residencies = List.of();
     private volatile boolean packed;
 
@@ -265,6 +267,10 @@ public final class CausalLM extends TextModel {
             throw new UserErrorException(
                     "this model already carries " + present + ": disable that adapter before another");
         }
+        if (tokenScaling != null) {
+            throw new UserErrorException(
+                    "virtual tokens beside " + tokenScaling + " are not implemented: disable that adapter before another");
+        }
         if (!network.isCausal()) {
             throw new UserErrorException(config.architecture() + " is no causal model: it takes no virtual tokens");
         }
@@ -279,6 +285,32 @@ public final class CausalLM extends TextModel {
     /** Takes the virtual tokens away. */
     public void removePromptExtension() {
         promptExtension = null;
+    }
+
+    /**
+     * Lets every pass of the model, in training and in generation, be the second one after a pass that a method looks at. There is
+     * place for one method of this kind.
+     *
+     * @param scaling the method
+     * @throws UserErrorException when another one is there, or virtual tokens are
+     */
+    public void scaleTokens(TokenScaling scaling) {
+        Object present = tokenScaling == null ? promptExtension : tokenScaling;
+        if (present != null) {
+            throw new UserErrorException(
+                    "this model already carries " + present + ": disable that adapter before another");
+        }
+        tokenScaling = scaling;
+    }
+
+    /** {@return the method that looks at a first pass, or null} */
+    public @Nullable TokenScaling tokenScaling() {
+        return tokenScaling;
+    }
+
+    /** Lets every pass be the only one again. */
+    public void removeTokenScaling() {
+        tokenScaling = null;
     }
 
     /** {@return how many virtual tokens stand before those of every sequence, in a key-value cache too} */

@@ -136,6 +136,7 @@ final class ContextFactory {
                 null,
                 null,
                 null,
+                null,
                 Dropout.OFF,
                 null,
                 null);

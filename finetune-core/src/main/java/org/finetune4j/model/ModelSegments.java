@@ -3,10 +3,17 @@ package org.finetune4j.model;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.KeyValueCache;
 import org.finetune4j.nn.Residency;
+import org.finetune4j.nn.SecondPassCache;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.TokenScales;
+import org.finetune4j.nn.TokenScaling;
 import org.finetune4j.nn.WeightBuffers;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model's embedding and layers as segments, each run with what it needs in place, for the passes of one thread. They have
@@ -99,6 +106,60 @@ public final class ModelSegments implements AutoCloseable {
     }
 
     /**
+     * The first pass of a batch where the model's method looks at one (see {@link TokenScaling}), which is not recorded, and what the
+     * method makes of it, which is where autograd is on.
+     *
+     * @param inputs the tokens
+     * @param context what the layers need to know about them, with these segments' buffers
+     * @return [batch, seq, ...], which belongs to the open scope, or null where no method asks
+     */
+    public @Nullable Tensor firstPass(ModelInputs inputs, SequenceContext context) {
+        TokenScaling scaling = model.tokenScaling();
+        return scaling == null ? null : scaling.of(firstStates(scaling, inputs, context), context.dropout());
+    }
+
+    private Tensor firstStates(TokenScaling scaling, ModelInputs inputs, SequenceContext context) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor before =
+                    scaling.before(inputs.batchSize(), inputs.sequenceLength(), model.computeDType(), model.device());
+            SequenceContext first = context.withTokenScales(new TokenScales(before));
+            Tensor hidden = chain().forward(model.inputIds(inputs), first, Segment.Gradients.NONE)
+                    .tensor();
+            return scope.keep(finalNorm(hidden, first)); // [batch, seq, hidden]
+        }
+    }
+
+    /**
+     * The context of the second pass.
+     *
+     * @param context of the first
+     * @param scales what {@link #firstPass} gave, or leaves of the same values; null where there was none
+     * @return the context, {@code context} itself where there was no first pass
+     */
+    public SequenceContext secondPass(SequenceContext context, @Nullable Tensor scales) {
+        if (scales == null) {
+            return context;
+        }
+        KeyValueCache cache = context.cache();
+        SequenceContext scaled = context.withTokenScales(new TokenScales(scales));
+        return cache == null ? scaled : scaled.withCache(new SecondPassCache(cache, layers.size()));
+    }
+
+    /**
+     * What the layers need to know about a batch that is about to run and is not recorded: where the model's method looks at a
+     * first pass, that has been run.
+     *
+     * @param inputs the tokens
+     * @param context of the batch
+     * @return the same, with these segments' buffers; what was added belongs to the open scope
+     */
+    public SequenceContext prepared(ModelInputs inputs, SequenceContext context) {
+        SequenceContext own = context(context);
+        return secondPass(own, firstPass(inputs, own));
+    }
+
+    /**
      * Embedding and layers, with an end.
      *
      * @param ends what comes after the last layer, if anything does
@@ -121,7 +182,7 @@ public final class ModelSegments implements AutoCloseable {
      * @return [batch, virtual + seq, hidden], the output of the last layer, or of the segment after which the visitor ended it
      */
     public Tensor forward(ModelInputs inputs, SequenceContext context, SegmentChain.Visitor visitor) {
-        return chain().forward(model.inputIds(inputs), context(context), Segment.Gradients.NONE, visitor)
+        return chain().forward(model.inputIds(inputs), prepared(inputs, context), Segment.Gradients.NONE, visitor)
                 .tensor();
     }
 

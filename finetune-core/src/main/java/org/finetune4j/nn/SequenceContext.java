@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param virtualEmbeddings [virtual, hidden], or [batch, virtual, hidden], vectors to put before the token embeddings of every
  *     row, or null; the other components count them in
  * @param rowGroups which rows use which of several adapters, or null where all rows use what the layers have
+ * @param tokenScales how much a method's changes count for every token, or null where no method asks
  * @param dropout whether layers drop elements
  * @param weightBuffers where the pass decompresses weights, or null where each of them gets memory of its own
  * @param packedWeights copies of weights in the order in which products read them fastest, or null where there are none
@@ -28,6 +29,7 @@ public record SequenceContext(
         @Nullable RouterListener routerListener,
         @Nullable Tensor virtualEmbeddings,
         @Nullable RowGroups rowGroups,
+        @Nullable TokenScales tokenScales,
         Dropout dropout,
         @Nullable WeightBuffers weightBuffers,
         @Nullable PackedWeights packedWeights) {
@@ -47,6 +49,7 @@ public record SequenceContext(
                 null,
                 Map.of(AttentionKind.FULL, new AttentionView(rotation, mask, true)),
                 cache,
+                null,
                 null,
                 null,
                 null,
@@ -106,13 +109,26 @@ public record SequenceContext(
     }
 
     /**
+     * The same context for layers that read how much a method's changes count for every token.
+     *
+     * @param newScales of the batch
+     * @return the context
+     */
+    public SequenceContext withTokenScales(TokenScales newScales) {
+        return with(change -> change.tokenScales = newScales);
+    }
+
+    /**
      * The same context for tokens by themselves, as those of an expert or those that have a label: what is known about the
      * batch's rows does not hold for them.
      *
      * @return the context
      */
     public SequenceContext withoutRows() {
-        return with(change -> change.rowGroups = null);
+        return with(change -> {
+            change.rowGroups = null;
+            change.tokenScales = null;
+        });
     }
 
     /**
@@ -161,6 +177,7 @@ public record SequenceContext(
         private @Nullable RouterListener routerListener;
         private @Nullable Tensor virtualEmbeddings;
         private @Nullable RowGroups rowGroups;
+        private @Nullable TokenScales tokenScales;
         private Dropout dropout;
         private @Nullable WeightBuffers weightBuffers;
         private @Nullable PackedWeights packedWeights;
@@ -173,6 +190,7 @@ public record SequenceContext(
             routerListener = from.routerListener;
             virtualEmbeddings = from.virtualEmbeddings;
             rowGroups = from.rowGroups;
+            tokenScales = from.tokenScales;
             dropout = from.dropout;
             weightBuffers = from.weightBuffers;
             packedWeights = from.packedWeights;
@@ -187,6 +205,7 @@ public record SequenceContext(
                     routerListener,
                     virtualEmbeddings,
                     rowGroups,
+                    tokenScales,
                     dropout,
                     weightBuffers,
                     packedWeights);

@@ -169,6 +169,7 @@ class AttentionMaskTest {
                     null,
                     null,
                     null,
+                    null,
                     Dropout.OFF,
                     null,
                     null);

@@ -138,10 +138,10 @@ final class AdapterTrial {
     }
 
     static Map<String, byte[]> files(Path root) {
-        try (Stream<Path> files = Files.list(root)) {
+        try (Stream<Path> files = Files.walk(root)) {
             Map<String, byte[]> contents = new TreeMap<>();
-            for (Path file : files.toList()) {
-                contents.put(file.getFileName().toString(), Files.readAllBytes(file));
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                contents.put(root.relativize(file).toString(), Files.readAllBytes(file));
             }
             return contents;
         } catch (IOException e) {

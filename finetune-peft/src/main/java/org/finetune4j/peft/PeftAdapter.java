@@ -62,9 +62,10 @@ public abstract class PeftAdapter implements Adapter {
      * The adapted layers of an adapter that is nothing else than these, each of which computes a row by itself.
      *
      * @param name what messages call the adapter
+     * @return the layers, in the model's order
      * @throws UserErrorException when it does more, which rows of one batch cannot do apart
      */
-    final List<AdaptedLinear> layersForRows(String name) {
+    public final List<AdaptedLinear> layersForRows(String name) {
         requireOpen();
         if (changesBase()
                 || !parts.stream().allMatch(part -> part instanceof AdaptedLinear || part instanceof SharedPart)) {

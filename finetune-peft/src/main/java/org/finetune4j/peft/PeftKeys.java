@@ -62,7 +62,10 @@ public final class PeftKeys {
             "prefix_projection",
             "decompose_both",
             "decompose_factor",
-            "projection_prng_key");
+            "projection_prng_key",
+            "xlora_depth",
+            "xlora_size",
+            "layerwise_scalings");
 
     private static final Map<String, Map<String, Object>> DEFAULTS = load("config-defaults.json");
 

@@ -36,6 +36,16 @@ public abstract class PeftMethod implements FineTuningMethod, AdapterFormat {
      */
     protected abstract PeftStrategy read(Settings settings, boolean fromFile);
 
+    /**
+     * Reads the settings of a stored adapter.
+     *
+     * @param files of the adapter
+     * @return the method with these settings
+     */
+    protected PeftStrategy read(AdapterFiles files) {
+        return read(files.settings(), true);
+    }
+
     @Override
     public final String name() {
         return name;
@@ -81,7 +91,7 @@ public abstract class PeftMethod implements FineTuningMethod, AdapterFormat {
 
     private Adapter attach(CausalLM model, AdapterFiles files, boolean trainable) {
         Settings settings = files.settings();
-        PeftStrategy strategy = read(settings, true);
+        PeftStrategy strategy = read(files);
         return AdapterReader.read(model, files, () -> {
             try {
                 return strategy.attach(model, trainable);

@@ -28,7 +28,6 @@ public final class UnbuiltPeftTypes implements AdapterFormat {
                         .split(" ")) {
             reasons.put(type, OTHERS);
         }
-        reasons.put("XLORA", OTHERS + ": PEFT's own file lacks the first layer of the classifier");
         reasons.put("POLY", OTHERS + ": rows of one batch would need layers of their own, by task");
         return reasons;
     }

@@ -110,7 +110,7 @@ class RefusedAdaptersTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"XLORA", "POLY", "TINYLORA"})
+    @ValueSource(strings = {"POLY", "TINYLORA"})
     void typesOfPeftThatAreNotBuilt(String type) throws IOException {
         Path config = directory.resolve("adapter_config.json");
         Files.writeString(config, "{\"peft_type\": \"" + type + "\", \"r\": 4}");

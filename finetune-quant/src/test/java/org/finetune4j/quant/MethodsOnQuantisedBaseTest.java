@@ -51,6 +51,8 @@ class MethodsOnQuantisedBaseTest {
     private static final Set<String> OF_LINEAR_LAYERS =
             Set.of("lora", "dora", "vera", "ia3", "adalora", "loha", "lokr", "bitfit", "ln_tuning");
 
+    private static final String MIXED = "../finetune-peft/src/test/resources/goldens/peft/qwen2/xlora-top/";
+
     /** Settings without which a method has nothing to do, or does not fit layers as small as these. */
     private static final Map<String, Map<String, Object>> NEEDED = Map.ofEntries(
             Map.entry("freeze", Map.of("freeze_layers", 1)),
@@ -61,6 +63,7 @@ class MethodsOnQuantisedBaseTest {
             Map.entry("shira", Map.of("r", 4)),
             Map.entry("miss", Map.of("r", 4)),
             Map.entry("vblora", Map.of("vector_length", 8)),
+            Map.entry("xlora", Map.of("adapters", Map.of("first", MIXED + "0", "second", MIXED + "1"))),
             Map.entry("trainable_tokens", Map.of("token_indices", List.of(5, 9, 17))));
 
     private static final int[] IDS = {5, 9, 17, 33, 65, 129, 7, 11, 40, 41};

@@ -183,7 +183,7 @@ public final class Backpropagation {
             LossSegment loss = new LossSegment(head, inputs, model.network().headPart(), segments.residency());
             Tensor tokens = model.inputIds(inputs);
             return segments.chain(loss)
-                    .forward(tokens, segments.context(model.context(inputs)), Gradients.NONE)
+                    .forward(tokens, segments.prepared(inputs, model.context(inputs)), Gradients.NONE)
                     .tensor()
                     .item();
         }

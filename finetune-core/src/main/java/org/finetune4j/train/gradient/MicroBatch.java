@@ -13,6 +13,7 @@ import org.finetune4j.model.SegmentChain;
 import org.finetune4j.model.SegmentOutput;
 import org.finetune4j.nn.RouterListener;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +34,7 @@ public final class MicroBatch implements AutoCloseable {
     private final MicroBatches all;
     private final ModelInputs inputs;
     private final LossHead head;
-    private final TrainedPrompt prompt;
+    private final SharedInputs shared = new SharedInputs();
     private final @Nullable LoadBalancingLoss balance;
     private final SequenceContext context;
     private final Tensor tokens;
@@ -43,15 +44,24 @@ public final class MicroBatch implements AutoCloseable {
         this.all = all;
         this.inputs = inputs;
         this.head = head;
-        this.prompt = TrainedPrompt.of(model, inputs, all.dropout());
+        TrainedPrompt prompt = TrainedPrompt.of(model, inputs, all.dropout(), shared);
         this.balance = balance(model, prompt.routed(inputs), head.share(), part);
-        SequenceContext plain =
+        SequenceContext first =
                 all.segments().context(model.context(inputs, prompt.prompt())).withDropout(all.dropout());
+        SequenceContext plain = all.segments().secondPass(first, scales(all.segments(), inputs, first));
         ExpertCounts experts = all.experts();
         RouterListener counting = experts == null ? null : experts.of(prompt.routed(inputs), part.counts());
         RouterListener listener = counting == null ? balance : new RouterListeners(counting, balance);
         this.context = listener == null ? plain : plain.withRouterListener(listener);
         this.tokens = model.inputIds(inputs);
+    }
+
+    /** What a method makes of a first pass, as leaves that the layers read. */
+    private @Nullable Tensor scales(ModelSegments segments, ModelInputs tokens, SequenceContext context) {
+        try (Autograd.Mode mode = Autograd.enabled()) {
+            Tensor made = segments.firstPass(tokens, context);
+            return made == null ? null : shared.leaf(made);
+        }
     }
 
     /** The extra loss of a mixture of experts, where the configuration asks for it. */
@@ -166,9 +176,9 @@ public final class MicroBatch implements AutoCloseable {
         }
     }
 
-    /** Adds the gradients of virtual tokens, which all layers share, to the parameters that made them. */
+    /** Adds the gradients of what all layers share, such as virtual tokens, to the parameters that made them. */
     public void finish() {
-        prompt.backward();
+        shared.backward();
     }
 
     /** Frees what the batch's extra loss needs to go back. */

@@ -37,6 +37,9 @@ public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions option
         if (model.promptExtension() != null) {
             refuse("a method of virtual tokens (prompt, prefix or p-tuning)", "all stages read them: choose lora");
         }
+        if (model.tokenScaling() != null) {
+            refuse("a method that looks at a first pass (xlora)", "every stage would wait for all others: choose lora");
+        }
         if (strategy.trainingHooks().readsGradients()) {
             refuse("a method that looks at all gradients (adalora)", "choose lora");
         }

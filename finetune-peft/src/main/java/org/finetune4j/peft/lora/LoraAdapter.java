@@ -16,7 +16,10 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.AdapterConfigFile;
+import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterPart;
+import org.finetune4j.peft.AdapterReader;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.BiasCopies;
 import org.finetune4j.peft.PeftAdapter;
@@ -106,6 +109,26 @@ public final class LoraAdapter extends PeftAdapter {
             saved.addAll(modules.keySet());
             parts.addAll(config.trainableTokens().parts(model, saved, tie, trainable));
             return construction.complete(new LoraAdapter(model, config, List.copyOf(modules.keySet()), parts));
+        }
+    }
+
+    /**
+     * Reads a stored LoRA that others work with: it is not enabled, and nothing of the model is changed.
+     *
+     * @param model it is for
+     * @param directory with its files
+     * @param trainable whether its matrices train
+     * @return the adapter, which the caller closes
+     * @throws UserErrorException when it cannot be read, is no LoRA, or does not fit the model
+     */
+    public static LoraAdapter beside(CausalLM model, Path directory, boolean trainable) {
+        if (!AdapterConfigFile.isOfType(directory, LoraConfigJson.PEFT_TYPE)) {
+            throw new UserErrorException(directory + ": no LoRA adapter: expected " + AdapterConfigFile.NAME
+                    + " with the peft_type " + LoraConfigJson.PEFT_TYPE);
+        }
+        try (AdapterFiles files = AdapterFiles.open(directory)) {
+            return AdapterReader.aside(
+                    model, files, settings -> create(model, LoraConfigJson.fromSettings(settings, true), trainable, true));
         }
     }
 
