@@ -8,13 +8,15 @@ on the small model of the quick start. PEFT opens what was written: it must know
 again. What PEFT computes with it (logits, loss, the gradient of every number, logits after merging) goes into a golden file, and
 `finetune verify` compares it with ours, from our files and from those that PEFT wrote. Exit code 1 where anything differs.
 """
-import argparse, json, os, pathlib, shlex, subprocess, sys, tempfile, warnings
+import argparse, json, os, pathlib, shlex, shutil, subprocess, sys, tempfile, warnings
 
-from peft_goldens import butterfly_on_cpu, derivative_of_circular_convolution
+from peft_goldens import butterfly_on_cpu, derivative_of_circular_convolution, write_classifier
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "finetune-cli/src/main/resources/org/finetune4j/cli/quickstart/model"
 TABLE = ROOT / "finetune-cli/src/main/resources/org/finetune4j/cli/bench/methods.yaml"
+# What X-LoRA mixes: LoRA adapters, which are trained before.
+MIXED = dict(first=dict(method="lora", r=4, target_modules="all-linear"), second=dict(method="lora", r=2, lora_alpha=6, target_modules=["q_proj", "v_proj"]))
 # Further settings of methods, each a row of its own.
 MORE = [
     dict(name="miss, bat", settings=dict(method="miss", r=16, init_weights="bat", target_modules="all-linear")),
@@ -31,6 +33,8 @@ MORE = [
     dict(name="vera, not saved", settings=dict(method="vera", r=16, save_projection=False, target_modules=["q_proj", "v_proj"])),
     dict(name="p_tuning, lstm", settings=dict(method="p_tuning", num_virtual_tokens=4, encoder_reparameterization_type="LSTM", encoder_hidden_size=16)),
     dict(name="multitask", settings=dict(method="multitask_prompt_tuning", num_virtual_tokens=4, num_tasks=2, num_ranks=2)),
+    dict(name="xlora", settings=dict(method="xlora", adapters=MIXED)),
+    dict(name="xlora, layers", settings=dict(method="xlora", adapters=MIXED, layerwise_scalings=True, xlora_depth=2, xlora_size=16, top_k_lora=1)),
     dict(name="prefix, projected", settings=dict(method="prefix_tuning", num_virtual_tokens=4, prefix_projection=True, encoder_hidden_size=16)),
 ]
 
@@ -61,15 +65,24 @@ def peft_computes(directory, golden, again):
     model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="eager")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        prompt = peft.PeftConfig.from_pretrained(directory).is_prompt_learning
-        model = peft.PeftModel.from_pretrained(model, directory, is_trainable=not prompt)
+        config = peft.PeftConfig.from_pretrained(directory)
+        prompt = config.is_prompt_learning
+        mixed = config.adapters if config.peft_type == "XLORA" else {}
+        model.config.use_cache = model.config.use_cache and not mixed  # X-LoRA's demand
+        if mixed:
+            config.adapters = {number: str(directory / folder) for number, folder in mixed.items()}
+        model = peft.PeftModel.from_pretrained(model, directory, is_trainable=not prompt, **(dict(config=config) if mixed else {}))
     missed = [str(w.message) for w in told if "missing" in str(w.message)]
     if missed:
         raise SystemExit("PEFT: " + missed[0][:300])
     model.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.save_pretrained(again)
+        model.save_pretrained(again, selected_adapters=["default"])
+    if mixed:  # PEFT leaves out layers of the classifier, and would write the whole base beside each adapter
+        write_classifier(model, again)
+        for number in mixed:
+            shutil.copytree(directory / number, again / number)
     ours, theirs = load_file(directory / "adapter_model.safetensors"), load_file(again / "adapter_model.safetensors")
     if set(ours) != set(theirs):
         raise SystemExit(f"PEFT writes other keys: {sorted(set(ours) ^ set(theirs))[:4]}")
@@ -95,24 +108,34 @@ def peft_computes(directory, golden, again):
         key = name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector").replace(".modules_to_save", "")
         if parameter.grad is not None and key in ours:
             tensors["grad." + key] = parameter.grad
-    if not prompt and not hasattr(model.base_model, "xlora_classifier"):
+    if not prompt and not mixed:
         if not getattr(model.peft_config["default"], "lora_bias", False):  # PEFT needs a bias to merge one
             with torch.no_grad():
                 tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits
     save_file({key: value.clone().contiguous() for key, value in tensors.items()}, golden)
 
 
-def exchange(row, directory, command):
-    """Returns what is wrong, or None; a text that begins with a dash says why there is nothing to exchange."""
-    directory.mkdir(parents=True)
+def train(settings, directory, name, command):
+    """Trains for three steps into a directory of this name."""
     data = directory / "data.jsonl"
     data.write_text("".join(json.dumps(dict(prompt=f"Who is number {i}?", completion=f" It is {i * 7}.", task_id=i % 2)) + "\n" for i in range(6)))
-    config = dict(row["settings"], model_name_or_path=str(MODEL), train_file=str(data), output_dir=str(directory / "out"), max_steps=3,
+    config = dict(settings, model_name_or_path=str(MODEL), train_file=str(data), output_dir=str(directory / name), max_steps=3,
                   per_device_train_batch_size=2, logging_steps=3)
     if config["method"] == "adalora":
         config.update(tinit=0, tfinal=0)
-    (directory / "config.yaml").write_text(json.dumps(config))
-    code, _, error = finetune(command, "train", directory / "config.yaml")
+    (directory / (name + ".yaml")).write_text(json.dumps(config))
+    return finetune(command, "train", directory / (name + ".yaml"))
+
+
+def exchange(row, directory, command):
+    """Returns what is wrong, or None; a text that begins with a dash says why there is nothing to exchange."""
+    directory.mkdir(parents=True)
+    settings = dict(row["settings"])
+    if "adapters" in settings:
+        for name, lora in settings["adapters"].items():
+            train(dict(lora, learning_rate=1e-2), directory, name, command)
+        settings["adapters"] = {name: str(directory / name) for name in settings["adapters"]}
+    code, _, error = train(settings, directory, "out", command)
     if code != 0:
         return "- " + error.strip().splitlines()[-1][:160]
     adapter = next(iter(sorted(path.parent for path in (directory / "out").rglob("adapter_config.json") if "checkpoint" not in str(path))), None)

@@ -44,6 +44,7 @@ final class AutoSearch {
         long process = ProcessMemory.afterStart();
         TrainingRecords records = plain.data().records();
         try (CausalLM model = plain.load(directory, records)) {
+            settings.requireTargets(model);
             TrainingData data = plain.data().load(model, records);
             data.notes().forEach(note -> System.err.println("data: " + note));
             AutoPeft search = new AutoPeft(settings.plan(), output, trial -> tuner(trial, model, data, process))

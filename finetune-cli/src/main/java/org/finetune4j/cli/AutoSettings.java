@@ -10,6 +10,9 @@ import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.format.PromptOnly;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.peft.ModuleSelection;
 import org.finetune4j.peft.auto.Candidate;
 import org.finetune4j.peft.auto.SearchBudget;
 import org.finetune4j.peft.auto.SearchPlan;
@@ -33,11 +36,16 @@ record AutoSettings(Settings settings, Map<String, Object> base, SearchPlan plan
 
     private static final String METHOD = "method";
     private static final String OUTPUT = "output_dir";
+    private static final String TARGETS = "target_modules";
     private static final double HELD_OUT = 0.1;
 
     /** What the search decides for every training of it. */
     private static final List<String> DECIDED =
             List.of("max_steps", "num_train_epochs", "load_best_model_at_end", "early_stopping_patience");
+
+    /** What every training of it has, since a search shows candidates and not their way. */
+    private static final Map<String, Object> SAME =
+            Map.of("eval_strategy", "no", "save_total_limit", 1, "num_preview_samples", 0);
 
     /** Whether a configuration asks for a search. */
     static boolean isAuto(Settings settings) {
@@ -57,6 +65,13 @@ record AutoSettings(Settings settings, Map<String, Object> base, SearchPlan plan
                         + "' is not to be set with method: auto: the search's budget decides how long each trains");
             }
         }
+        SAME.forEach((key, value) -> {
+            String given = settings.text(key).orElse("");
+            if (!given.isEmpty() && !given.equals(value.toString())) {
+                throw new UserErrorException(settings.origin() + ": '" + key + "' is " + given + ", and is " + value
+                        + " for every training of a search: leave it out with method: auto");
+            }
+        });
         Map<String, Object> base = base(settings);
         Settings own = new Settings(settings.origin() + ": auto", section);
         SearchSpace standard = SearchSpace.standard();
@@ -126,15 +141,28 @@ record AutoSettings(Settings settings, Map<String, Object> base, SearchPlan plan
                 (key, value) -> known.contains(key) || key.startsWith(NAME + ".") ? null : verdict.problem(key, value));
     }
 
+    /**
+     * Looks for the layers that candidates name: a name that none has would fail them after others have trained.
+     *
+     * @throws UserErrorException for the first target that fits no layer of the model, with the nearest name
+     */
+    void requireTargets(CausalLM model) {
+        Set<Object> targets = new LinkedHashSet<>();
+        plan.candidates().forEach(candidate -> targets.add(candidate.settings().getOrDefault(TARGETS, "")));
+        targets.remove("");
+        for (Object target : targets) {
+            Settings one = new Settings(settings.origin() + ": auto.targets", Map.of(TARGETS, target));
+            Sections.placed(one, () -> ModuleSelection.from(one, false).select(model, "LORA", List.of(Linear.class)));
+        }
+    }
+
     private Settings settings(Trial trial) {
         Map<String, Object> values = new LinkedHashMap<>(base);
         values.putAll(trial.candidate().settings());
         values.put(OUTPUT, trial.directory().toString());
         values.put("max_steps", trial.steps());
         values.put("resume_from_checkpoint", trial.resumes());
-        values.put("eval_strategy", "no");
-        values.put("save_total_limit", 1);
-        values.put("num_preview_samples", 0);
+        values.putAll(SAME);
         Map<String, String> written = new LinkedHashMap<>(settings.written());
         written.keySet().removeAll(trial.candidate().settings().keySet());
         return new Settings(

@@ -85,7 +85,9 @@ record ContinualSettings(Settings settings, ContinualMethod method, String metri
         Set<String> known = new LinkedHashSet<>(Set.of(TASKS, SECTION));
         List<Task> tasks = new ArrayList<>();
         Set<String> names = new LinkedHashSet<>();
-        for (Map<String, Object> section : sections(settings)) {
+        List<Map<String, Object>> sections = sections(settings);
+        Sections.refuseOverridden(settings, common.keySet(), sections, "task");
+        for (Map<String, Object> section : sections) {
             Task task = task(settings, common, section, tasks.size() + 1, metric);
             if (!names.add(task.name())) {
                 throw new UserErrorException(settings.origin() + ": two tasks are called " + task.name());

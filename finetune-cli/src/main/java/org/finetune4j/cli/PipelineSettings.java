@@ -52,6 +52,9 @@ record PipelineSettings(Path outputDirectory, List<PipelineStage> stages) {
         Path output = settings.path(OUTPUT);
         Map<String, Map<String, Object>> sections = sections(settings, names);
         Map<String, @Nullable Object> common = common(settings, sections.keySet());
+        List<Map<String, Object>> each = new ArrayList<>();
+        names.forEach(name -> each.add(sections.getOrDefault(name, Map.of())));
+        Sections.refuseOverridden(settings, common.keySet(), each, "stage");
         List<PipelineStage> stages = new ArrayList<>();
         List<Settings> read = new ArrayList<>();
         PipelineStage base = null;

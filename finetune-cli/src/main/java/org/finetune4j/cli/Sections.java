@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -36,6 +37,24 @@ final class Sections {
             }
         });
         return section;
+    }
+
+    /**
+     * Refuses a key beside sections that every one of them sets itself, so that nothing would read it.
+     *
+     * @param shared what is set beside the sections
+     * @param sections what each of them sets
+     * @param called what messages call one of them, such as {@code task}
+     * @throws UserErrorException for the first such key
+     */
+    static void refuseOverridden(
+            Settings settings, Collection<String> shared, Collection<Map<String, Object>> sections, String called) {
+        for (String key : shared) {
+            if (sections.stream().allMatch(section -> section.containsKey(key))) {
+                throw new UserErrorException(settings.origin() + ": '" + key + "' is read by no " + called
+                        + ", since every one sets its own: leave it out, or name it in the one that it is for");
+            }
+        }
     }
 
     /** Adds the place of the settings to what is said of them. */

@@ -95,9 +95,15 @@ class AutoMethodTest {
                 "max_steps=10; 'max_steps' is not to be set with method: auto",
                 "lora_dropuot=0.1; did you mean 'lora_dropout'",
                 "stages=[sft]; 'method' is auto",
+                "num_preview_samples=2; 'num_preview_samples' is 2, and is 0 for every training of a search",
             })
     void whatCannotBeUsedIsRefusedInOneLine(String override, String expected) {
         CommandRun.assertRefused(files.run("train", override), expected);
         CommandRun.assertRefused(files.run("validate", override), expected);
+    }
+
+    @Test
+    void aTargetThatNoLayerHasIsRefusedBeforeAnythingTrains() {
+        CommandRun.assertRefused(files.run("train", "auto.targets=[attention,q_prjo]"), "did you mean 'q_proj'");
     }
 }

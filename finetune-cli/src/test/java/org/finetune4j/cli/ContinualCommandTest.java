@@ -103,6 +103,7 @@ class ContinualCommandTest {
                 "tasks=[{name: a, train_file: x.jsonl}, {name: b, train_file: x.jsonl}]; x.jsonl",
                 "method=full; 'method' is full, expected one that makes an adapter",
                 "stage=dpo; expected sft",
+                "train_file=x.jsonl; 'train_file' is read by no task, since every one sets its own",
                 "lora_dropuot=0.1; did you mean 'lora_dropout'",
             })
     void whatCannotBeUsedIsRefusedInOneLine(String override, String expected) {

@@ -341,9 +341,10 @@ class FamiliarKeysTest {
                 "assistant_only_los: true|unknown key 'assistant_only_los'; did you mean 'assistant_only_loss'?",
                 "cutoff_len: 5|unknown key 'cutoff_len': here it is 'max_length'",
                 "num_virtual_tokens: 5|'num_virtual_tokens' belongs to method prefix_tuning, prompt_tuning, p_tuning, multitask_prompt_tuning, ptuning_v2, and this is method lora",
-                "xlora_depth: 4|'xlora_depth' is a key of PEFT's XLoraConfig, which is not built here",
+                "xlora_depth: 4|'xlora_depth' belongs to method xlora, and this is method lora",
+                "poly_type: poly|'poly_type' is a key of PEFT's PolyConfig, which is not built here",
                 "rho: 2|'rho' is a key inside 'eva_config'",
-                "method: xlora|unknown method 'xlora'; there are ",
+                "method: poly|unknown method 'poly' ",
                 "model_revision: v1|'model_revision' is for a model on the hub, and . is a directory here",
                 "data_seed: 7|'data_seed' is 7, expected the value of seed, 42",
                 "resume_from_checkpoint: out/checkpoint-5|'resume_from_checkpoint' is out/checkpoint-5, expected true, or the latest"

@@ -148,8 +148,8 @@ public record XLoraConfig(
         }
         Integer most = scalings.topK();
         if (most != null && (most < 1 || most > adapters.size())) {
-            throw new UserErrorException("'" + TOP_K + "' is " + most + ", expected 1 to " + adapters.size()
-                    + ", the number of adapters");
+            throw new UserErrorException(
+                    "'" + TOP_K + "' is " + most + ", expected 1 to " + adapters.size() + ", the number of adapters");
         }
     }
 
@@ -170,33 +170,32 @@ public record XLoraConfig(
      */
     static XLoraConfig from(Settings settings, @Nullable Path stored) {
         PeftKeys.refuseOthers(settings, PEFT_TYPE, KEYS);
-        Map<String, Path> adapters = adapters(settings, stored);
+        Classifier classifier = new Classifier(
+                settings.integer(DEPTH, 1, 1, 64),
+                settings.integer(SIZE, 2048, 1, Settings.LARGEST_SIZE),
+                settings.number(DROPOUT, 0.2, 0, 0.999));
+        boolean softmax = settings.flag(SOFTMAX, true);
+        boolean softmaxTopK = settings.flag(SOFTMAX_TOP_K, false);
+        double temperature = settings.number(TEMPERATURE, 1, 1e-6, 1e6);
+        boolean layerwise = settings.flag(LAYERWISE, false);
+        Integer topK = settings.has(TOP_K) ? settings.integer(TOP_K, 1, 1) : null;
+        double weight = settings.number(GLOBAL_WEIGHT, 1);
+        boolean trainable = settings.flag(TRAINABLE, false);
+        double passValue = settings.number(PASS_VALUE, 0);
+        Integer hidden = settings.has(HIDDEN) ? settings.integer(HIDDEN, 1, 1) : null;
+        Map<String, Path> adapters =
+                adapters(settings, stored); // the only one that must be there: last, so that all keys are known
         try {
-            return new XLoraConfig(
-                    adapters,
-                    new Classifier(
-                            settings.integer(DEPTH, 1, 1, 64),
-                            settings.integer(SIZE, 2048, 1, Settings.LARGEST_SIZE),
-                            settings.number(DROPOUT, 0.2, 0, 0.999)),
-                    new Scalings(
-                            settings.flag(SOFTMAX, true),
-                            settings.flag(SOFTMAX_TOP_K, false),
-                            settings.number(TEMPERATURE, 1, 1e-6, 1e6),
-                            settings.flag(LAYERWISE, false),
-                            settings.has(TOP_K) ? settings.integer(TOP_K, 1, 1) : null,
-                            settings.number(GLOBAL_WEIGHT, 1)),
-                    settings.flag(TRAINABLE, false),
-                    settings.number(PASS_VALUE, 0),
-                    settings.has(HIDDEN) ? settings.integer(HIDDEN, 1, 1) : null);
+            Scalings scalings = new Scalings(softmax, softmaxTopK, temperature, layerwise, topK, weight);
+            return new XLoraConfig(adapters, classifier, scalings, trainable, passValue, hidden);
         } catch (UserErrorException e) {
-            throw String.valueOf(e.getMessage()).startsWith(settings.origin())
-                    ? e
-                    : new UserErrorException(settings.origin() + ": " + e.getMessage(), e);
+            throw new UserErrorException(settings.origin() + ": " + e.getMessage(), e);
         }
     }
 
     private static Map<String, Path> adapters(Settings settings, @Nullable Path stored) {
-        String expected = "a map from names to directories of LoRA adapters, such as {law: runs/law, trade: runs/trade}";
+        String expected =
+                "a map from names to directories of LoRA adapters, such as {law: runs/law, trade: runs/trade}";
         Object value = settings.value(ADAPTERS).orElse(null);
         if (!(value instanceof Map<?, ?> map) || map.isEmpty()) {
             throw settings.invalid(ADAPTERS, expected);
