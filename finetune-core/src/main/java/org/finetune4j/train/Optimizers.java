@@ -12,7 +12,6 @@ import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
-import org.finetune4j.train.offload.Offload;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;

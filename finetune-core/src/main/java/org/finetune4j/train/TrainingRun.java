@@ -25,7 +25,6 @@ import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.event.StepEvent;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.health.NonFiniteSource;
-import org.finetune4j.train.offload.Offload;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
 import org.finetune4j.train.steps.StepOutcome;

@@ -1,4 +1,4 @@
-package org.finetune4j.train.offload;
+package org.finetune4j.train;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +17,8 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.arguments.OffloadOptions;
+import org.finetune4j.train.offload.PagedMemory;
+import org.finetune4j.train.offload.StateMemory;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerOptions;
 import org.finetune4j.train.optimizer.OptimizerProvider;
@@ -27,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * and an optimizer that updates them, say so, and pages of others give way. They stay there after the run, for as long as the model
  * has them.
  */
-public final class Offload implements AutoCloseable {
+final class Offload implements AutoCloseable {
 
     /** What is smaller than a page would take one of a file and one of memory. */
     private static final long PAGE = 4096;
@@ -49,7 +51,7 @@ public final class Offload implements AutoCloseable {
      * @return what pages them
      * @throws UserErrorException when the parameters are not on the CPU, or a disk has no room for them
      */
-    public static Offload of(OffloadOptions options, Collection<Parameter> parameters) {
+    static Offload of(OffloadOptions options, Collection<Parameter> parameters) {
         Path optimizer = options.optimizer();
         Path directory = options.parameters();
         if (optimizer != null || directory != null) {
@@ -97,7 +99,7 @@ public final class Offload implements AutoCloseable {
      * @param asked the settings
      * @throws UserErrorException when it keeps states in files by itself, and is asked to here
      */
-    public void attach(Optimizer optimizer, OptimizerProvider provider, OptimizerOptions asked) {
+    void attach(Optimizer optimizer, OptimizerProvider provider, OptimizerOptions asked) {
         if (provider.stateDirectory(asked).isPresent()) {
             if (states != null) {
                 throw new UserErrorException("optim " + asked.name()
@@ -110,13 +112,13 @@ public final class Offload implements AutoCloseable {
     }
 
     /** {@return what is to be done around every segment, outside of what ranks do} */
-    public List<Residency> residencies() {
+    List<Residency> residencies() {
         PagedMemory files = weights;
         return files == null ? List.of() : List.of(new Segments(files));
     }
 
     /** {@return bytes of weights and states in files} */
-    public long bytes() {
+    long bytes() {
         return (states == null ? 0 : states.bytes()) + (weights == null ? 0 : weights.bytes());
     }
 
