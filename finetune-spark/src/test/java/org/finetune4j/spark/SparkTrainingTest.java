@@ -35,7 +35,9 @@ class SparkTrainingTest {
                 .setMaster("local[2]")
                 .setAppName("test")
                 .set("spark.ui.enabled", "false")
-                .set("spark.driver.host", "127.0.0.1"));
+                .set("spark.driver.host", "127.0.0.1")
+                // A stage that is tried again would hide why it failed.
+                .set("spark.stage.maxConsecutiveAttempts", "1"));
     }
 
     @AfterAll
