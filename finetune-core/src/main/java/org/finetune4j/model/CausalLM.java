@@ -268,8 +268,8 @@ public final class CausalLM extends TextModel {
                     "this model already carries " + present + ": disable that adapter before another");
         }
         if (tokenScaling != null) {
-            throw new UserErrorException(
-                    "virtual tokens beside " + tokenScaling + " are not implemented: disable that adapter before another");
+            throw new UserErrorException("virtual tokens beside " + tokenScaling
+                    + " are not implemented: disable that adapter before another");
         }
         if (!network.isCausal()) {
             throw new UserErrorException(config.architecture() + " is no causal model: it takes no virtual tokens");

@@ -22,7 +22,8 @@ public interface TokenScaling {
      * @param device where the batch is
      * @return [batch, seq, ...] as {@link #of} gives it, or null where the first pass is the base model's
      */
-    @Nullable Tensor before(long batch, long seq, DType dtype, Device device);
+    @Nullable
+    Tensor before(long batch, long seq, DType dtype, Device device);
 
     /**
      * What the method's layers read in the second pass, recorded where autograd is on.

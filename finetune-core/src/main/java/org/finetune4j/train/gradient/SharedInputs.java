@@ -16,8 +16,7 @@ final class SharedInputs {
 
     /** The leaf in the place of a tensor. */
     Tensor leaf(Tensor tensor) {
-        Tensor leaf =
-                tensor.requiresGrad() ? tensor.detach().requiresGrad(true) : tensor.detach();
+        Tensor leaf = tensor.requiresGrad() ? tensor.detach().requiresGrad(true) : tensor.detach();
         made.add(tensor);
         leaves.add(leaf);
         return leaf;

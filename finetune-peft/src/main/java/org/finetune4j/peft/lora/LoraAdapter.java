@@ -128,7 +128,9 @@ public final class LoraAdapter extends PeftAdapter {
         }
         try (AdapterFiles files = AdapterFiles.open(directory)) {
             return AdapterReader.aside(
-                    model, files, settings -> create(model, LoraConfigJson.fromSettings(settings, true), trainable, true));
+                    model,
+                    files,
+                    settings -> create(model, LoraConfigJson.fromSettings(settings, true), trainable, true));
         }
     }
 

@@ -54,8 +54,8 @@ public final class XLoraAdapter extends PeftAdapter {
                 TensorScope scope = TensorScope.open()) {
             config.adapters()
                     .values()
-                    .forEach(directory -> experts.add(
-                            LoraAdapter.beside(model, directory, trainable && config.trainableAdapters())));
+                    .forEach(directory ->
+                            experts.add(LoraAdapter.beside(model, directory, trainable && config.trainableAdapters())));
             List<XLoraLayer> layers = layers(model, config, experts);
             XLoraClassifier classifier = new XLoraClassifier(model, config, layers.size(), trainable);
             List<AdapterPart> parts = new ArrayList<>(List.of(classifier));
@@ -75,7 +75,8 @@ public final class XLoraAdapter extends PeftAdapter {
             throw new UserErrorException("'hidden_size' is " + wanted + ", this model has " + hidden);
         }
         if (!model.network().isCausal()) {
-            throw new UserErrorException(model.config().architecture() + " is no causal model: xlora is not implemented for it");
+            throw new UserErrorException(
+                    model.config().architecture() + " is no causal model: xlora is not implemented for it");
         }
     }
 

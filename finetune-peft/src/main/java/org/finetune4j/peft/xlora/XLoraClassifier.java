@@ -47,7 +47,9 @@ final class XLoraClassifier implements AdapterPart, TokenScaling {
         int step = config.classifier().dropout() > 0 ? 3 : 2;
         for (int i = 0; i < config.classifier().depth(); i++) {
             boolean last = i == config.classifier().depth() - 1;
-            long out = last ? (long) this.places * config.adapters().size() : config.classifier().size();
+            long out = last
+                    ? (long) this.places * config.adapters().size()
+                    : config.classifier().size();
             double bound = 1 / Math.sqrt((double) in);
             Tensor weight = InitialValues.zeros(model.device(), out, in).uniformInPlace(-bound, bound);
             Tensor bias = InitialValues.zeros(model.device(), out).uniformInPlace(-bound, bound);
@@ -69,7 +71,8 @@ final class XLoraClassifier implements AdapterPart, TokenScaling {
         if (config.scalingPassValue() == 0) {
             return null;
         }
-        Tensor same = Tensors.ones(dtype, device, batch, seq, places, config.adapters().size())
+        Tensor same = Tensors.ones(
+                        dtype, device, batch, seq, places, config.adapters().size())
                 .mul(config.scalingPassValue());
         return weighed(same);
     }
@@ -85,8 +88,13 @@ final class XLoraClassifier implements AdapterPart, TokenScaling {
             }
         }
         Tensor logits = x.reshape(
-                hiddenStates.size(0), hiddenStates.size(1), places, config.adapters().size());
-        Tensor scalings = config.scalings().softmax() ? logits.div(config.scalings().temperature()).softmax(-1) : logits;
+                hiddenStates.size(0),
+                hiddenStates.size(1),
+                places,
+                config.adapters().size());
+        Tensor scalings = config.scalings().softmax()
+                ? logits.div(config.scalings().temperature()).softmax(-1)
+                : logits;
         return weighed(scalings).to(hiddenStates.dtype()); // [batch, seq, places, adapters]
     }
 
@@ -135,8 +143,9 @@ final class XLoraClassifier implements AdapterPart, TokenScaling {
     }
 
     static UserErrorException unmergeable() {
-        return new UserErrorException("X-LoRA cannot be folded into a model's weights: every token has scalings of its own;"
-                + " keep the adapter beside its model, or merge its adapters with fixed weights (finetune merge)");
+        return new UserErrorException(
+                "X-LoRA cannot be folded into a model's weights: every token has scalings of its own;"
+                        + " keep the adapter beside its model, or merge its adapters with fixed weights (finetune merge)");
     }
 
     @Override

@@ -44,7 +44,8 @@ final class XLoraLayer implements AdapterPart, LinearExtension {
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         TokenScales scales = context == null ? null : context.tokenScales();
         if (scales == null) {
-            throw new IllegalStateException(path + " was run without a first pass, which says what its adapters count for");
+            throw new IllegalStateException(
+                    path + " was run without a first pass, which says what its adapters count for");
         }
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, shape[shape.length - 1]); // [batch * seq, in]

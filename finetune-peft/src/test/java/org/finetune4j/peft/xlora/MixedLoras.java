@@ -21,7 +21,9 @@ final class MixedLoras {
         try (Adapter adapter = lora.build().attach(model, true);
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            adapter.parametersByKey().values().forEach(parameter -> parameter.value().detach().normalInPlace(0, 0.3));
+            adapter.parametersByKey()
+                    .values()
+                    .forEach(parameter -> parameter.value().detach().normalInPlace(0, 0.3));
             adapter.save(directory);
         }
         return directory;
@@ -40,5 +42,4 @@ final class MixedLoras {
                 write(model, directory.resolve("few"), Lora.builder().rank(2).targetModules(fewTargets), 22));
         return adapters;
     }
-
 }

@@ -131,7 +131,13 @@ class XLoraContractTest {
     @Nested
     class BesideExperts extends OnOneModel {
         BesideExperts() {
-            super("qwen3_moe", List.of("q_proj", "o_proj"), new Classifier(1, 1, 0), Scalings.dense(), false, 2 * 48 + 2);
+            super(
+                    "qwen3_moe",
+                    List.of("q_proj", "o_proj"),
+                    new Classifier(1, 1, 0),
+                    Scalings.dense(),
+                    false,
+                    2 * 48 + 2);
         }
     }
 

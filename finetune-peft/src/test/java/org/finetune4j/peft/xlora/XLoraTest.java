@@ -101,8 +101,7 @@ class XLoraTest {
 
     @Test
     void samplesInOneRowHaveTheGradientsOfRowsOfTheirOwn() {
-        List<Sample> samples = List.of(
-                sample(5, 9, 17, 33, 4, 8), sample(5, 9, 150, 12));
+        List<Sample> samples = List.of(sample(5, 9, 17, 33, 4, 8), sample(5, 9, 150, 12));
         try (CausalLM model = model("llama");
                 Adapter adapter = AdapterFormat.load(model, RECORDED, true)) {
             Collator rows = new Collator(0, 1);
@@ -126,8 +125,8 @@ class XLoraTest {
                             batch.modelInputs(),
                             LanguageModelLoss.of(model.network(), batch, 1.0 / batch.labelledTokens()));
             adapter.parametersByKey()
-                    .forEach((key, parameter) ->
-                            gradients.put(key, Objects.requireNonNull(parameter.grad(), key).toFloatArray()));
+                    .forEach((key, parameter) -> gradients.put(
+                            key, Objects.requireNonNull(parameter.grad(), key).toFloatArray()));
         }
         return gradients;
     }
@@ -137,10 +136,13 @@ class XLoraTest {
         try (TensorScope scope = TensorScope.open();
                 Autograd.Mode mode = Autograd.disabled();
                 CausalLM model = model("qwen2");
-                XLoraAdapter adapter = (XLoraAdapter) AdapterFormat.load(model, GOLDENS.resolve("qwen2/xlora-top"), false)) {
+                XLoraAdapter adapter =
+                        (XLoraAdapter) AdapterFormat.load(model, GOLDENS.resolve("qwen2/xlora-top"), false)) {
             XLoraClassifier classifier = (XLoraClassifier) Objects.requireNonNull(model.tokenScaling());
             assertEquals(null, classifier.before(1, 2, DType.FLOAT32, Device.CPU));
-            adapter.parametersByKey().values().forEach(parameter -> parameter.value().zeroInPlace());
+            adapter.parametersByKey()
+                    .values()
+                    .forEach(parameter -> parameter.value().zeroInPlace());
             Tensor nothing = classifier.of(Tensors.ones(DType.FLOAT32, Device.CPU, 1, 2, 48), Dropout.OFF);
             for (float scale : nothing.toFloatArray()) {
                 assertEquals(0, scale);
@@ -179,7 +181,8 @@ class XLoraTest {
         }
         XLoraConfig config = XLoraConfig.from(new Settings("a file", Map.of("adapters", folders)), null);
         assertEquals(
-                IntStream.range(0, 11).mapToObj(String::valueOf).toList(), List.copyOf(config.adapters().keySet()));
+                IntStream.range(0, 11).mapToObj(String::valueOf).toList(),
+                List.copyOf(config.adapters().keySet()));
     }
 
     private static String refusal(Map<String, Object> settings) {
@@ -208,9 +211,12 @@ class XLoraTest {
         try (CausalLM model = model("llama")) {
             float[] base = logits(model, 5, 9, 17);
             Map<String, Lora.Builder> others = new LinkedHashMap<>();
-            others.put("has use_dora or lora_bias", Lora.builder().rank(2).useDora(true).targetModules("q_proj"));
+            others.put(
+                    "has use_dora or lora_bias",
+                    Lora.builder().rank(2).useDora(true).targetModules("q_proj"));
             others.put("sees tokens by themselves", Lora.builder().rank(2).targetModules("lm_head"));
-            others.put("does more than change the output", Lora.builder().rank(2).targetModules("embed_tokens"));
+            others.put(
+                    "does more than change the output", Lora.builder().rank(2).targetModules("embed_tokens"));
             List<String> messages = new ArrayList<>();
             others.forEach((expected, lora) -> {
                 Path written = MixedLoras.write(model, directory.resolve("lora-" + messages.size()), lora, 4);
@@ -222,8 +228,7 @@ class XLoraTest {
                     .endsWith("expected adapter_config.json with the peft_type LORA"));
             Map<String, Path> loras = MixedLoras.two(model, directory.resolve("loras"), "q_proj");
             XLoraConfig fits = XLoraConfig.of(loras);
-            XLora wide = new XLora(
-                    new XLoraConfig(loras, fits.classifier(), fits.scalings(), false, 0, 64));
+            XLora wide = new XLora(new XLoraConfig(loras, fits.classifier(), fits.scalings(), false, 0, 64));
             assertEquals("'hidden_size' is 64, this model has 48", message(() -> wide.attach(model)));
             assertArrayEquals(base, logits(model, 5, 9, 17));
         }
