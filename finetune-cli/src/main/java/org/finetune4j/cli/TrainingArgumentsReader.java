@@ -86,8 +86,11 @@ final class TrainingArgumentsReader {
     /** On a CPU the host's memory is where everything is: {@code cpu} changes nothing. */
     private @Nullable Path offload(String key) {
         String where = settings.text(key).orElse("none");
+        if (where.equals("none")) {
+            return null; // before libtorch is loaded to find a GPU
+        }
         boolean onCuda = Device.parse(settings.text("device").orElse("auto")).type() == Device.Type.CUDA;
-        if (where.equals("nvme") || (onCuda && !where.equals("none"))) {
+        if (where.equals("nvme") || onCuda) {
             throw settings.invalid(
                     key,
                     onCuda
@@ -95,7 +98,7 @@ final class TrainingArgumentsReader {
                                     + " states in the host's memory"
                             : "the directory of the files");
         }
-        return where.equals("none") || where.equals("cpu") ? null : settings.path(key);
+        return where.equals("cpu") ? null : settings.path(key);
     }
 
     /** As in transformers, fewer steps than one are a share of all. */

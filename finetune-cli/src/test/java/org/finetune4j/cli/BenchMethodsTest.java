@@ -32,6 +32,7 @@ class BenchMethodsTest {
                 .collect(Collectors.toCollection(TreeSet::new));
         Set<String> known = FineTuningMethod.all().stream()
                 .map(FineTuningMethod::name)
+                .filter(name -> !name.equals("xlora")) // it mixes adapters that somebody has trained before
                 .collect(Collectors.toCollection(TreeSet::new));
         assertEquals(known, methods);
         for (BenchRow row : rows) {

@@ -41,6 +41,7 @@ class RowsOfManyMethodsTest {
             "prefix",
             "prompt",
             "trainable-tokens",
+            "xlora", // a pass of its own finds out how much each of its adapters counts
             "lokr-layers", // with modules_to_save
             "lora-bias",
             "lora-changed",
