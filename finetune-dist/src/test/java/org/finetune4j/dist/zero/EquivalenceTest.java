@@ -45,7 +45,7 @@ class EquivalenceTest {
     @ParameterizedTest(name = "{0} {1}, {2} ranks, stage {3}")
     @MethodSource("some")
     void ranksTrainAsOneProcessDoes(String model, String method, int ranks, int stage) {
-        RanksTraining training = new RanksTraining(model, method).with(arguments -> arguments.maxSteps(6));
+        RanksTraining training = new RanksTraining(model, method);
         Outcome alone = ALONE.computeIfAbsent(model + method, key -> training.alone());
         List<Outcome> together = training.on(ranks, stage);
         alone.requireSame(together.get(0));
