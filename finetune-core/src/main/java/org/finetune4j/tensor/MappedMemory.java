@@ -62,13 +62,13 @@ public final class MappedMemory {
         /**
          * Lets the system take back the pages of a tensor that nobody reads any more, where they are a file's.
          *
-         * @param tensor contiguous
+         * @param tensor any; one that is not contiguous has gaps, which others may be reading, and is left
          */
         public void release(Tensor tensor) {
             long first = tensor.handle().data_ptr().address();
             long last = first + tensor.numel() * tensor.dtype().itemSize();
             Map.Entry<Long, Long> around = ends.floorEntry(first);
-            if (around != null && last <= around.getValue()) {
+            if (around != null && last <= around.getValue() && tensor.isContiguous()) {
                 MappedMemory.release(tensor, 0, last - first);
             }
         }
