@@ -8,6 +8,9 @@ import java.util.Set;
 @FunctionalInterface
 interface LogitsProcessor {
 
+    /** Scores that differ at all are 1e20 apart at this temperature, and such of 1e8 do not overflow. */
+    double COLDEST = 1e-30;
+
     /**
      * Changes the scores in place.
      *
@@ -56,11 +59,17 @@ interface LogitsProcessor {
 
     /** Divides all scores: below 1 makes likely tokens likelier. */
     static LogitsProcessor temperature(double temperature) {
+        double divisor = divisor(temperature);
         return (sequence, scores) -> {
             for (int i = 0; i < scores.length; i++) {
-                scores[i] = (float) (scores[i] / temperature);
+                scores[i] = (float) (scores[i] / divisor);
             }
         };
+    }
+
+    /** What scores are divided by: colder than this, which leaves the likeliest token alone, they would leave float's range. */
+    static float divisor(double temperature) {
+        return (float) Math.max(temperature, COLDEST);
     }
 
     private static LogitsProcessor noStopBefore(int minNewTokens, Set<Integer> stops) {

@@ -46,6 +46,19 @@ class TokenSamplerTest {
     }
 
     @Test
+    void nearlyNoTemperatureLeavesTheLikeliestToken() {
+        for (double temperature : new double[] {1e-9, 1e-38, 1e-300, Double.MIN_VALUE}) {
+            for (double topP : new double[] {1, 0.9}) {
+                GenerationOptions options = GenerationOptions.builder()
+                        .temperature(temperature)
+                        .topP(topP)
+                        .build();
+                assertEquals(20, draw(options, 20)[1], temperature + ", " + topP);
+            }
+        }
+    }
+
+    @Test
     void theSameSeedDrawsTheSame() {
         GenerationOptions options =
                 GenerationOptions.builder().temperature(1.5).seed(9).build();

@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
 final class AdapterStore implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(AdapterStore.class);
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/-]{0,199}");
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*");
+    private static final int LONGEST_NAME = 200;
 
     private final String baseName;
     private final @Nullable AdapterFolder folder;
@@ -119,7 +120,14 @@ final class AdapterStore implements AutoCloseable {
     synchronized void offerAll() {
         AdapterFolder from = folder;
         if (from != null) {
-            from.adapters().forEach(directory -> entries.put(from.nameOf(directory), new Entry(directory)));
+            for (Path directory : from.adapters()) {
+                String name = from.nameOf(directory);
+                if (name.equals(baseName)) {
+                    throw new UserErrorException("--offer-all: there is an adapter '" + name
+                            + "', as the base model is called: call that something else with --name");
+                }
+                entries.put(name, new Entry(directory));
+            }
         }
     }
 
@@ -128,12 +136,12 @@ final class AdapterStore implements AutoCloseable {
         if (folder == null) {
             throw ApiException.invalid(null, "the server was started without a folder of adapters (--adapters FOLDER)");
         }
-        if (!NAME.matcher(name).matches() || name.equals(baseName)) {
+        if (name.length() > LONGEST_NAME || !NAME.matcher(name).matches() || name.equals(baseName)) {
             throw ApiException.invalid(
                     "name",
                     "'" + Reasons.excerpt(name)
-                            + "' cannot be the name of an adapter: expected letters, digits and . _ / -,"
-                            + " and not the base model's name");
+                            + "' cannot be the name of an adapter: expected letters, digits and . _ - (up to " + LONGEST_NAME
+                            + "), in parts that / divides and a letter or digit begins, and not the base model's name");
         }
         Entry entry = new Entry(folder.resolve(path));
         LoadedAdapter loaded = await(entry, deadline, null);
@@ -152,6 +160,9 @@ final class AdapterStore implements AutoCloseable {
     synchronized void unload(String name) {
         Entry entry = entries.remove(name);
         if (entry == null) {
+            if (name.equals(baseName)) {
+                throw ApiException.invalid("name", "'" + name + "' is the base model: only adapters can be taken away");
+            }
             throw unknown(name, "name");
         }
         remove(entry);

@@ -2,7 +2,6 @@ package org.finetune4j.serve;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 import org.finetune4j.generate.TokenLogprob;
@@ -113,12 +112,12 @@ record ChatForm(TokenText tokens, @Nullable ToolCalls calls) implements AnswerFo
     }
 
     private ObjectNode token(ArrayNode array, int token, double logprob) {
-        String text = tokens.of(token);
+        TokenText.Share share = tokens.of(token);
         ObjectNode node = array.addObject();
-        node.put("token", text);
+        node.put("token", share.text());
         node.put("logprob", logprob);
         ArrayNode bytes = node.putArray("bytes");
-        for (byte each : text.getBytes(StandardCharsets.UTF_8)) {
+        for (byte each : share.bytes()) {
             bytes.add(each & 0xff);
         }
         return node;

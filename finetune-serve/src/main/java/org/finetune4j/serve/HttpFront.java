@@ -12,12 +12,14 @@ import java.net.BindException;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.eclipse.jetty.ee10.servlet.ServletContextRequest;
 import org.eclipse.jetty.http.HttpException;
+import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.Request;
@@ -200,6 +202,11 @@ final class HttpFront {
     }
 
     private byte[] body(Call call) throws IOException {
+        String encoding = call.context().header("Content-Encoding");
+        if (encoding != null && !encoding.isBlank() && !encoding.strip().equalsIgnoreCase("identity")) {
+            throw ApiException.ofStatus(
+                    415, "Content-Encoding is '" + Reasons.excerpt(encoding) + "': bodies are read as they are");
+        }
         long most = limits.maxBodyBytes();
         if (call.context().req().getContentLengthLong() > most) {
             throw tooLarge(call, most);
@@ -276,7 +283,8 @@ final class HttpFront {
                     ctx,
                     status == 404
                             ? ApiException.notFound(null, "not_found", "there is no " + what)
-                            : ApiException.ofStatus(status, "status " + status + " for " + what));
+                            : ApiException.ofStatus(
+                                    status, HttpStatus.getMessage(status).toLowerCase(Locale.ROOT) + ": " + what));
         }
     }
 

@@ -100,6 +100,13 @@ final class RequestReader {
         ChatOptions options = ChatOptions.generation().withTools(tools.isEmpty() ? null : tools);
         RequestFields variables = fields.object("chat_template_kwargs");
         if (variables != null) {
+            for (String given : List.of("messages", "tools")) {
+                if (variables.has(given)) {
+                    throw ApiException.invalid(
+                            "chat_template_kwargs",
+                            "'chat_template_kwargs' has '" + given + "', which is a field of its own");
+                }
+            }
             for (Map.Entry<String, @Nullable Object> variable :
                     variables.asMap().entrySet()) {
                 options = options.with(variable.getKey(), variable.getValue());
@@ -108,7 +115,9 @@ final class RequestReader {
         try {
             return template.render(ChatMessages.of(fields), options);
         } catch (UserErrorException e) {
-            throw ApiException.invalid("messages", "the chat template refuses this: " + e.getMessage());
+            String file = template.name(); // where it lies on this machine is nobody's affair
+            String reason = String.valueOf(e.getMessage()).replace(file, file.substring(file.lastIndexOf('/') + 1));
+            throw ApiException.invalid("messages", "the chat template refuses this: " + reason);
         }
     }
 

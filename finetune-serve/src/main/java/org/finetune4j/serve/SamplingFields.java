@@ -39,7 +39,6 @@ final class SamplingFields {
             "audio",
             "functions",
             "function_call",
-            "suffix",
             "chat_template",
             "length_penalty",
             "typical_p",
@@ -57,6 +56,7 @@ final class SamplingFields {
         fields.refuse("frequency_penalty", SamplingFields::isZero);
         fields.refuse("use_beam_search", SamplingFields::isFalse);
         fields.refuse("echo", SamplingFields::isFalse);
+        fields.refuse("suffix", value -> value.isTextual() && value.textValue().isEmpty());
         fields.refuse("continue_final_message", SamplingFields::isFalse);
         fields.refuse("add_generation_prompt", value -> value.isBoolean() && value.booleanValue());
         fields.refuse("modalities", value -> value.isArray() && value.size() == 1 && isText(value.get(0)));

@@ -70,13 +70,18 @@ record TextForm(TokenText tokens) implements AnswerForm {
         ArrayNode offsets = node.putArray("text_offset");
         int at = offset;
         for (TokenLogprob token : logprobs) {
-            String text = tokens.of(token.token());
-            texts.add(text);
+            TokenText.Share share = tokens.of(token.token());
+            texts.add(name(share));
             values.add(token.logprob());
             ObjectNode top = likeliest.addObject();
-            token.top().forEach(candidate -> top.put(tokens.of(candidate.token()), candidate.logprob()));
+            token.top().forEach(candidate -> top.put(name(tokens.of(candidate.token())), candidate.logprob()));
             offsets.add(at);
-            at += text.length();
+            at += share.characters();
         }
+    }
+
+    /** As OpenAI writes tokens that are part of a character here, where there is no field for bytes. */
+    private static String name(TokenText.Share share) {
+        return share.isWhole() ? share.text() : "bytes:" + share.text();
     }
 }

@@ -1,9 +1,24 @@
 package org.finetune4j.serve;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.finetune4j.model.Tokenizer;
 
-/** The text of single tokens, as it stands in the middle of a text. */
+/** The text of single tokens, as it stands in the middle of a text; of those that are part of a character only, the bytes. */
 final class TokenText {
+
+    /** What decoding gives where bytes are no character. */
+    private static final char NO_TEXT = '\uFFFD';
+
+    /** How vocabularies of words spell a byte of a character that they lack. */
+    private static final Pattern BYTE = Pattern.compile("<0x([0-9A-F]{2})>");
+
+    /** The bytes that GPT-2's letters stand for, by letter; -1 where a letter stands for none. */
+    private static final int[] LETTERS = letters();
 
     private final Tokenizer tokenizer;
 
@@ -12,6 +27,25 @@ final class TokenText {
 
     private final int length;
 
+    /**
+     * A token's share of a text.
+     *
+     * @param text what it reads as; bytes that are no whole characters as {@code \xf0\x9f}, so that no two such are alike
+     * @param bytes in UTF-8
+     * @param isWhole whether the bytes are whole characters
+     */
+    record Share(String text, byte[] bytes, boolean isWhole) {
+
+        /** How much longer the token makes a text: a character counts where it begins. */
+        int characters() {
+            int count = 0;
+            for (byte each : bytes) {
+                count += (each & 0xC0) == 0x80 ? 0 : (each & 0xF8) == 0xF0 ? 2 : 1;
+            }
+            return count;
+        }
+    }
+
     TokenText(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
         int[] ids = tokenizer.encode("a", false);
@@ -19,9 +53,66 @@ final class TokenText {
         this.length = tokenizer.decode(before, false).length();
     }
 
-    String of(int token) {
+    Share of(int token) {
         int[] ids = before.length == 0 ? new int[] {token} : new int[] {before[0], token};
-        String text = tokenizer.decode(ids, false);
-        return text.substring(Math.min(length, text.length()));
+        String decoded = tokenizer.decode(ids, false);
+        String text = decoded.substring(Math.min(length, decoded.length()));
+        if (text.indexOf(NO_TEXT) < 0) {
+            return new Share(text, text.getBytes(StandardCharsets.UTF_8), true);
+        }
+        byte[] bytes = spelled(token, text);
+        try {
+            String whole = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+            return new Share(whole, bytes, true);
+        } catch (CharacterCodingException e) {
+            return new Share(escaped(bytes), bytes, false);
+        }
+    }
+
+    /** The bytes as the vocabulary spells them, or else those of the text. */
+    private byte[] spelled(int token, String text) {
+        byte[] otherwise = text.getBytes(StandardCharsets.UTF_8);
+        String spelling;
+        try {
+            spelling = tokenizer.token(token);
+        } catch (IllegalArgumentException e) { // a row of the embedding that is no token
+            return otherwise;
+        }
+        Matcher single = BYTE.matcher(spelling);
+        if (single.matches()) {
+            return new byte[] {(byte) Integer.parseInt(single.group(1), 16)};
+        }
+        byte[] bytes = new byte[spelling.length()];
+        for (int i = 0; i < bytes.length; i++) {
+            int value = spelling.charAt(i) < LETTERS.length ? LETTERS[spelling.charAt(i)] : -1;
+            if (value < 0) {
+                return otherwise;
+            }
+            bytes[i] = (byte) value;
+        }
+        return bytes;
+    }
+
+    private static String escaped(byte[] bytes) {
+        StringBuilder text = new StringBuilder();
+        for (byte each : bytes) {
+            text.append(String.format("\\x%02x", each & 0xff));
+        }
+        return text.toString();
+    }
+
+    /** Bytes that print stand for themselves, the others are counted on from 256. */
+    private static int[] letters() {
+        int[] letters = new int[512];
+        Arrays.fill(letters, -1);
+        int others = 256;
+        for (int value = 0; value < 256; value++) {
+            boolean prints = (value > ' ' && value < 0x7f) || (value > 0xa0 && value != 0xad);
+            letters[prints ? value : others++] = value;
+        }
+        return letters;
     }
 }

@@ -3,6 +3,7 @@ package org.finetune4j.serve;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -18,6 +19,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -90,6 +92,58 @@ class AdaptersTest {
             assertEquals(404, client.delete("/v1/adapters/legal").status());
             assertEquals(404, client.post("/v1/completions", body("legal", 9)).status());
             assertTrue(client.get("/metrics").body().contains("finetune_adapters_loaded 0.0"));
+        }
+    }
+
+    /** Clients and proxies take such parts out of a path: nobody could name or take away the adapter. */
+    @ParameterizedTest
+    @ValueSource(strings = {"a/", "a//b", "a/./b", "a/../b", "a/..", "/a", "..", ".", "a b", "\u00e9", "-a", "a/-b", "", "tiny"})
+    void aNameIsOneThatAPathCanHave(String name) {
+        ServerClient client = new ServerClient(shared);
+        ServerClient.Answer refused = load(client, name, "a0");
+        assertEquals(400, refused.status(), refused.body());
+        assertEquals("name", refused.error("param"));
+        assertEquals(400, load(client, "n".repeat(201), "a0").status());
+        assertEquals(400, load(client, "n".repeat(10_000), "a0").status());
+    }
+
+    @Test
+    void aNameOfPartsIsFoundAndTakenAwayAndTheBaseIsNot() {
+        try (ModelServer server = start(ServerLimits.defaults())) {
+            ServerClient client = new ServerClient(server);
+            assertEquals(200, load(client, "law/v1.2/a_b", "a0").status());
+            assertEquals(200, client.get("/v1/models/law/v1.2/a_b").status());
+            assertEquals(200, client.delete("/v1/adapters/law/v1.2/a_b").status());
+            ServerClient.Answer base = client.delete("/v1/adapters/tiny");
+            assertEquals(400, base.status(), base.body());
+            assertTrue(base.error("message").contains("base model"), base.body());
+        }
+    }
+
+    @Test
+    void anAdapterWithTheBasesNameIsNotOffered() {
+        UserErrorException error = assertThrows(
+                UserErrorException.class, () -> ModelServer.builder(model)
+                        .port(0)
+                        .name("a1")
+                        .adapters(adapters)
+                        .offerAll(true)
+                        .start());
+        assertTrue(String.valueOf(error.getMessage()).contains("--name"), error.getMessage());
+    }
+
+    @Test
+    void aTemplateThatFailsDoesNotSayWhereItLies() throws IOException {
+        copy("a0", adapters.resolve("divides"));
+        Files.writeString(adapters.resolve("divides/chat_template.jinja"), "{{ 1 / 0 }}");
+        try (ModelServer server = start(ServerLimits.defaults())) {
+            ServerClient client = new ServerClient(server);
+            assertEquals(200, load(client, "divides", "divides").status());
+            ServerClient.Answer answer = client.post(
+                    "/v1/chat/completions",
+                    ServerClient.chat("x", 4).put("model", "divides").toString());
+            assertEquals(400, answer.status(), answer.body());
+            assertTrue(answer.error("message").contains("refuses this: chat_template.jinja: "), answer.body());
         }
     }
 

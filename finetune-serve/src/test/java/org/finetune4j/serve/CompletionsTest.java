@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.http.HttpRequest;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -136,6 +137,48 @@ class CompletionsTest {
         assertEquals(first, client.post(TEXTS, body.toString()).text(0));
         assertTrue(
                 !first.equals(client.post(TEXTS, body.put("seed", 6).toString()).text(0)), first);
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {1e-9, 1e-38, 1e-300, 4.9e-324})
+    void nearlyNoTemperatureIsNone(double temperature) {
+        ObjectNode body = ServerClient.completion("one", 12);
+        String expected = client.post(TEXTS, body.toString()).text(0);
+        body.put("temperature", temperature);
+        ServerClient.Answer drawn = client.post(TEXTS, body.toString());
+        assertEquals(expected, drawn.text(0), drawn.body());
+        ServerClient.Answer reported = client.post(TEXTS, body.put("logprobs", 1).toString());
+        assertEquals(expected, reported.text(0), reported.body());
+    }
+
+    @Test
+    void aBodyThatIsCompressedIsRefusedByTheNameOfItsEncoding() {
+        for (String encoding : List.of("gzip", "br", "identity, gzip")) {
+            ServerClient.Answer answer = client.send(client.request(TEXTS)
+                    .header("Content-Encoding", encoding)
+                    .POST(HttpRequest.BodyPublishers.ofString(
+                            ServerClient.completion("x", 2).toString()))
+                    .build());
+            assertEquals(415, answer.status(), answer.body());
+            assertTrue(answer.error("message").contains(encoding), answer.body());
+        }
+    }
+
+    @Test
+    void variablesOfTheTemplateAreNotTheConversation() {
+        ObjectNode body = ServerClient.chat("x", 2);
+        body.putObject("chat_template_kwargs").putArray("messages");
+        ServerClient.Answer answer = client.post(CHAT, body.toString());
+        assertEquals(400, answer.status(), answer.body());
+        assertEquals("chat_template_kwargs", answer.error("param"));
+    }
+
+    @Test
+    void aMethodThatAPathHasNotIsSaid() {
+        ServerClient.Answer answer = client.get(TEXTS);
+        assertEquals(405, answer.status());
+        assertEquals("method not allowed: GET /v1/completions", answer.error("message"));
+        assertEquals("POST", answer.response().headers().firstValue("Allow").orElse(""));
     }
 
     @Test
