@@ -67,7 +67,8 @@ final class BatchSampler {
         float[] uniform = new float[sequences.size()];
         boolean plain = true;
         for (int row = 0; row < uniform.length; row++) {
-            temperatures[row] = LogitsProcessor.divisor(sequences.get(row).options().temperature());
+            temperatures[row] =
+                    LogitsProcessor.divisor(sequences.get(row).options().temperature());
             uniform[row] = (float) sequences.get(row).sampler().nextUniform();
             plain &= temperatures[row] == 1;
         }

@@ -140,7 +140,8 @@ final class AdapterStore implements AutoCloseable {
             throw ApiException.invalid(
                     "name",
                     "'" + Reasons.excerpt(name)
-                            + "' cannot be the name of an adapter: expected letters, digits and . _ - (up to " + LONGEST_NAME
+                            + "' cannot be the name of an adapter: expected letters, digits and . _ - (up to "
+                            + LONGEST_NAME
                             + "), in parts that / divides and a letter or digit begins, and not the base model's name");
         }
         Entry entry = new Entry(folder.resolve(path));

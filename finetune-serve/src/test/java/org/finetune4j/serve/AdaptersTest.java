@@ -97,7 +97,10 @@ class AdaptersTest {
 
     /** Clients and proxies take such parts out of a path: nobody could name or take away the adapter. */
     @ParameterizedTest
-    @ValueSource(strings = {"a/", "a//b", "a/./b", "a/../b", "a/..", "/a", "..", ".", "a b", "\u00e9", "-a", "a/-b", "", "tiny"})
+    @ValueSource(
+            strings = {
+                "a/", "a//b", "a/./b", "a/../b", "a/..", "/a", "..", ".", "a b", "\u00e9", "-a", "a/-b", "", "tiny"
+            })
     void aNameIsOneThatAPathCanHave(String name) {
         ServerClient client = new ServerClient(shared);
         ServerClient.Answer refused = load(client, name, "a0");
@@ -122,13 +125,12 @@ class AdaptersTest {
 
     @Test
     void anAdapterWithTheBasesNameIsNotOffered() {
-        UserErrorException error = assertThrows(
-                UserErrorException.class, () -> ModelServer.builder(model)
-                        .port(0)
-                        .name("a1")
-                        .adapters(adapters)
-                        .offerAll(true)
-                        .start());
+        UserErrorException error = assertThrows(UserErrorException.class, () -> ModelServer.builder(model)
+                .port(0)
+                .name("a1")
+                .adapters(adapters)
+                .offerAll(true)
+                .start());
         assertTrue(String.valueOf(error.getMessage()).contains("--name"), error.getMessage());
     }
 

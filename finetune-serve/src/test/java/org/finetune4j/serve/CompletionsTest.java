@@ -147,7 +147,8 @@ class CompletionsTest {
         body.put("temperature", temperature);
         ServerClient.Answer drawn = client.post(TEXTS, body.toString());
         assertEquals(expected, drawn.text(0), drawn.body());
-        ServerClient.Answer reported = client.post(TEXTS, body.put("logprobs", 1).toString());
+        ServerClient.Answer reported =
+                client.post(TEXTS, body.put("logprobs", 1).toString());
         assertEquals(expected, reported.text(0), reported.body());
     }
 

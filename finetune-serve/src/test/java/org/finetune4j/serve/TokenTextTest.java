@@ -81,9 +81,7 @@ class TokenTextTest {
                 }
             }
             List<TokenLogprob> logprobs = List.of(new TokenLogprob(
-                    part,
-                    -1,
-                    List.of(new TokenLogprob.Candidate(part, -1), new TokenLogprob.Candidate(other, -2))));
+                    part, -1, List.of(new TokenLogprob.Candidate(part, -1), new TokenLogprob.Candidate(other, -2))));
             ObjectNode text = Json.object();
             new TextForm(texts).piece(text, "", 0, logprobs);
             assertEquals(
@@ -92,9 +90,15 @@ class TokenTextTest {
             assertEquals(2, text.path("logprobs").path("top_logprobs").path(0).size());
             ObjectNode chat = Json.object();
             new ChatForm(texts, null).piece(chat, "", 0, logprobs);
-            byte[] said = new byte[chat.path("logprobs").path("content").path(0).path("bytes").size()];
+            byte[] said = new byte
+                    [chat.path("logprobs").path("content").path(0).path("bytes").size()];
             for (int i = 0; i < said.length; i++) {
-                said[i] = (byte) chat.path("logprobs").path("content").path(0).path("bytes").path(i).asInt();
+                said[i] = (byte) chat.path("logprobs")
+                        .path("content")
+                        .path(0)
+                        .path("bytes")
+                        .path(i)
+                        .asInt();
             }
             assertArrayEquals(texts.of(part).bytes(), said);
         }
