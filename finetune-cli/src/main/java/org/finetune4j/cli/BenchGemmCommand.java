@@ -36,7 +36,7 @@ final class BenchGemmCommand implements Callable<Integer> {
         if (batch < 1 || seq < 1) {
             throw new UserErrorException("bench gemm needs --batch 1 and --seq 1 at least");
         }
-        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(true);
+        try (MatrixProducts.Mode products = MatrixProducts.by(MatrixProducts.Choice.ONE_DNN_FOR_MATRICES);
                 TensorScope scope = TensorScope.open();
                 DecoderModel network =
                         Architecture.of(shape.config()).build(shape.config(), Weights.of(new ShapesOnly()))) {

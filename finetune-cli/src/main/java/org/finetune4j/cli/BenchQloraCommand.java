@@ -83,7 +83,7 @@ final class BenchQloraCommand implements Callable<Integer> {
                 Quantization.of(QuantizationType.named(type, "--type")).withDoubleQuantization(!type.equals("int8"));
         long start = System.nanoTime();
         LoadOptions options = LoadOptions.defaults().withCompression(quantization.compression());
-        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(true);
+        try (MatrixProducts.Mode products = MatrixProducts.by(MatrixProducts.Choice.ONE_DNN_FOR_MATRICES);
                 CausalLM loaded = CausalLM.load(HubModels.directory(model), options);
                 AttachedStrategy attached = Lora.builder()
                         .rank(rank)

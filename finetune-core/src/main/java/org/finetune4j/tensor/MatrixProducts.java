@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -16,8 +17,8 @@ import org.slf4j.LoggerFactory;
  * with AMX units rounds the factors to bfloat16, one without calculates in float32 as before. So it is asked only where it
  * is known to be faster, and only if its products are seen to be float32's.
  *
- * <p>oneDNN compiles kernels for every shape, which takes longer than a small product and some memory. It is for work that
- * comes again and again in the same shape; everything else stays with MKL.
+ * <p>oneDNN compiles kernels for every shape, which takes longer than a small product, and some memory ({@link KernelCache} says how
+ * much at most). It is for work that comes again and again in the same shape, and for large matrices; everything else stays with MKL.
  */
 public final class MatrixProducts {
 
@@ -36,23 +37,39 @@ public final class MatrixProducts {
     private static final Object TURN = new Object();
 
     private static int holding;
-    private static boolean heldForOneDnn;
+    private static Choice held = Choice.MKL;
     private static Float32MatmulPrecision before = Float32MatmulPrecision.HIGHEST;
 
     /** Open guards of this thread, the first of which has decided for all. */
     private static final ThreadLocal<Integer> OPEN = ThreadLocal.withInitial(() -> 0);
 
+    /** The thread whose batches of matrices go to MKL although matrices go to oneDNN. */
+    private static volatile @Nullable Thread dividing;
+
     private MatrixProducts() {}
+
+    /** Who is asked for products where oneDNN is faster. */
+    public enum Choice {
+        /** MKL for all: for small products, and for more shapes than are worth a kernel each. */
+        MKL,
+        /** oneDNN for all: for shapes that come again and again. Several threads may choose it together. */
+        ONE_DNN,
+        /**
+         * oneDNN for matrices, MKL for {@link OutVariants#addProducts batches of small ones}, whose shapes are the most and gain nothing:
+         * for large matrices of any number of rows. One thread at a time.
+         */
+        ONE_DNN_FOR_MATRICES
+    }
 
     /** A choice that ends when closed. Guards may lie within each other, and overlap on several threads. */
     public static final class Mode implements AutoCloseable {
 
         private boolean holds;
 
-        private Mode(boolean takesTurn, boolean asksOneDnn) {
+        private Mode(boolean takesTurn, Choice choice) {
             this.holds = takesTurn;
             if (takesTurn) {
-                take(asksOneDnn);
+                take(choice);
                 OPEN.set(OPEN.get() + 1);
             }
         }
@@ -69,16 +86,35 @@ public final class MatrixProducts {
     }
 
     /**
-     * Has products calculated by whoever is faster until the guard closes, and waits for guards of other threads that have
-     * chosen otherwise: both give float32's numbers, but not the same last digits. A guard within another one of this thread
-     * changes nothing. Products outside of any guard may go to either.
+     * Has products calculated by whom the caller chooses until the guard closes, and waits for guards of other threads that have
+     * chosen otherwise: all give float32's numbers, but not the same last digits. A guard within another one of this thread
+     * changes nothing, nor does any where oneDNN is not faster. Products outside of any guard may go to either.
      *
-     * @param recurring whether the same shapes come again, so that compiling kernels for them is worth it
+     * @param choice by what is known of the shapes
      * @return ends the choice
      */
-    public static Mode ofShapes(boolean recurring) {
+    public static Mode by(Choice choice) {
         Torch.ensureLoaded();
-        return new Mode(oneDnnIsBetter, recurring);
+        return new Mode(oneDnnIsBetter, choice);
+    }
+
+    /** A choice that counts on every processor. */
+    static Mode held(Choice choice) {
+        return new Mode(true, choice);
+    }
+
+    /** Calculates products of many small matrices, by MKL where this thread has asked for that. */
+    static void ofSmallOnes(Runnable products) {
+        if (Thread.currentThread() != dividing) {
+            products.run();
+            return;
+        }
+        torch.globalContext().setFloat32MatmulPrecision(Float32MatmulPrecision.HIGHEST);
+        try {
+            products.run();
+        } finally {
+            torch.globalContext().setFloat32MatmulPrecision(Float32MatmulPrecision.MEDIUM);
+        }
     }
 
     /** Whether oneDNN was found to be faster here and to give float32's products. */
@@ -114,7 +150,7 @@ public final class MatrixProducts {
             return;
         }
         if (prefersOneDnn()) {
-            try (Mode mode = new Mode(true, true)) {
+            try (Mode mode = held(Choice.ONE_DNN)) {
                 double error = largestError();
                 oneDnnIsBetter = error <= LARGEST_ERROR;
                 LOG.debug("products of oneDNN err by {}: {}", error, oneDnnIsBetter ? "taken" : "left to MKL");
@@ -123,24 +159,25 @@ public final class MatrixProducts {
     }
 
     /** The first guard asks for what it wants, the last one leaves what the first has found. */
-    private static void take(boolean oneDnn) {
+    private static void take(Choice choice) {
         synchronized (TURN) {
             if (OPEN.get() == 0) {
-                waitForTurn(oneDnn);
+                waitForTurn(choice);
             }
             if (holding++ == 0) {
                 before = torch.globalContext().float32MatmulPrecision();
-                heldForOneDnn = oneDnn;
-                if (oneDnn) {
+                held = choice;
+                if (choice != Choice.MKL) {
                     torch.globalContext().setFloat32MatmulPrecision(Float32MatmulPrecision.MEDIUM);
                 }
+                dividing = choice == Choice.ONE_DNN_FOR_MATRICES ? Thread.currentThread() : null;
             }
         }
     }
 
-    private static void waitForTurn(boolean oneDnn) {
+    private static void waitForTurn(Choice choice) {
         boolean interrupted = false;
-        while (holding > 0 && heldForOneDnn != oneDnn) {
+        while (holding > 0 && (held != choice || choice == Choice.ONE_DNN_FOR_MATRICES)) {
             try {
                 TURN.wait();
             } catch (InterruptedException e) {
@@ -155,6 +192,7 @@ public final class MatrixProducts {
     private static void giveBack() {
         synchronized (TURN) {
             if (--holding == 0) {
+                dividing = null;
                 torch.globalContext().setFloat32MatmulPrecision(before);
                 TURN.notifyAll();
             }

@@ -67,7 +67,8 @@ public final class OutVariants {
     public static void addProducts(Tensor destination, double beta, Tensor left, Tensor right, double scale) {
         try (Scalar ofDestination = new Scalar(beta);
                 Scalar ofProduct = new Scalar(scale)) {
-            destination.handle().baddbmm_(left.handle(), right.handle(), ofDestination, ofProduct);
+            MatrixProducts.ofSmallOnes(
+                    () -> destination.handle().baddbmm_(left.handle(), right.handle(), ofDestination, ofProduct));
         } catch (RuntimeException e) {
             throw TensorException.of("addProducts", e, destination, left, right);
         }

@@ -58,6 +58,7 @@ public final class Torch {
             configureBindings();
             checkBindingVersion();
             NativeAllocator.tune();
+            KernelCache.limit();
             loadOnOwnThread();
             ProcessExit.skipDestructors();
             String threads = System.getProperty("finetune4j.threads");

@@ -523,7 +523,7 @@ public final class FineTuner {
     /** The method with initial values of the arguments' seed. */
     private AttachedStrategy attach(@Nullable Parts data) {
         try (RandomGenerator.Use use = RandomGenerator.of(arguments.seed()).use();
-                MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+                MatrixProducts.Mode products = MatrixProducts.by(MatrixProducts.Choice.MKL)) {
             return data == null
                     ? strategy.attach(model)
                     : strategy.attach(

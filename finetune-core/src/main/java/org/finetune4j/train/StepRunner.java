@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
@@ -39,7 +38,7 @@ final class StepRunner {
     private final TrainingArguments arguments;
     private final Membership membership;
     private final Backpropagation backpropagation;
-    private final OptionalInt commonLength;
+    private final ProductChoice products;
     private final BooleanSupplier stopRequested;
     private final @Nullable ExpertWatch experts;
     private final @Nullable UpdateInBackward inBackward;
@@ -63,7 +62,7 @@ final class StepRunner {
         this.hooks = run.strategy().trainingHooks();
         this.arguments = arguments;
         this.membership = membership;
-        this.commonLength = run.steps().commonLength();
+        this.products = ProductChoice.of(model.network(), arguments, membership, run.steps().commonLength());
         this.stopRequested = stopRequested;
         this.warnings = warnings;
         LoadBalancing routers = model.network().loadBalancing();
@@ -134,7 +133,7 @@ final class StepRunner {
     }
 
     private double penalty() {
-        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+        try (MatrixProducts.Mode products = MatrixProducts.by(MatrixProducts.Choice.MKL)) {
             return hooks.penalty(true);
         }
     }
@@ -152,10 +151,6 @@ final class StepRunner {
         return inBackward != null && inBackward.hasMoved();
     }
 
-    private boolean recurs(StepBatch batch) {
-        return commonLength.isPresent() && batch.batch().sequenceLength() == commonLength.getAsInt();
-    }
-
     /** Where routers have sent tokens since this was last asked for; empty for a model that has none. */
     Optional<ExpertLoad> expertLoad(long step) {
         return Optional.ofNullable(experts).map(watch -> watch.report(step));
@@ -164,15 +159,11 @@ final class StepRunner {
     /** This rank's, each normalised by what the whole step counts. */
     private List<Pass> passes(StepBatches step, Map<Objective, Long> counts) {
         List<Pass> passes = new ArrayList<>();
-        boolean allRecur = step.batches().stream().allMatch(this::recurs);
         for (Share.Turn turn :
                 Share.of(step, membership.dataRank(), membership.dataRanks()).turns()) {
             StepBatch part = turn.part();
             double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
-            // Ranks that are threads of one process wait for each other in their passes: they choose alike who
-            // multiplies.
-            boolean recurring = membership.ranks() > 1 ? allRecur : recurs(part);
-            passes.add(new Pass(model.network(), turn, scale, recurring, membership::sum));
+            passes.add(new Pass(model.network(), turn, scale, products.of(part, step), membership::sum));
         }
         return passes;
     }
@@ -197,7 +188,7 @@ final class StepRunner {
         if (arguments.maxGradNorm() > 0) {
             membership.scaleGradients(trainable, gradients.norm(), arguments.maxGradNorm());
         }
-        try (MatrixProducts.Mode products = MatrixProducts.ofShapes(false)) {
+        try (MatrixProducts.Mode products = MatrixProducts.by(MatrixProducts.Choice.MKL)) {
             if (inBackward == null) {
                 hooks.shapeGradients();
                 run.optimizer().step(learningRate);

@@ -1,24 +1,28 @@
 package org.finetune4j.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
+import org.finetune4j.tensor.MatrixProducts.Choice;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class MatrixProductsTest {
 
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void productsAreThoseOfFloat32WhoeverCalculatesThem(boolean recurring) {
-        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring);
+    @EnumSource
+    void productsAreThoseOfFloat32WhoeverCalculatesThem(Choice choice) {
+        try (MatrixProducts.Mode mode = MatrixProducts.by(choice);
                 TensorScope scope = TensorScope.open()) {
             Torch.seed(7);
             Tensor x = Tensors.zeros(DType.FLOAT64, Device.CPU, 192, 320).uniformInPlace(-1, 1);
@@ -34,9 +38,9 @@ class MatrixProductsTest {
 
     /** oneDNN takes what follows in memory for a row or column whose numbers lie apart, whatever asks it for a product. */
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void aRowOrColumnOfAWiderMatrixIsAFactorAsItIs(boolean recurring) {
-        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring);
+    @EnumSource
+    void aRowOrColumnOfAWiderMatrixIsAFactorAsItIs(Choice choice) {
+        try (MatrixProducts.Mode mode = MatrixProducts.by(choice);
                 Autograd.Mode off = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Torch.seed(7);
@@ -65,9 +69,9 @@ class MatrixProductsTest {
 
     /** LoRA of rank 1 multiplies by one column of what all its layers share, and writes to one. */
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void aColumnOfAWiderMatrixIsMultipliedAsTheColumnItIs(boolean recurring) {
-        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring);
+    @EnumSource
+    void aColumnOfAWiderMatrixIsMultipliedAsTheColumnItIs(Choice choice) {
+        try (MatrixProducts.Mode mode = MatrixProducts.by(choice);
                 Autograd.Mode off = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Torch.seed(7);
@@ -97,9 +101,9 @@ class MatrixProductsTest {
     @Test
     void theLastGuardLeavesThePrecisionThatTheFirstOneFound() {
         Float32MatmulPrecision found = precision();
-        MatrixProducts.Mode first = MatrixProducts.ofShapes(true);
+        MatrixProducts.Mode first = MatrixProducts.held(Choice.ONE_DNN);
         Float32MatmulPrecision asked = precision();
-        MatrixProducts.Mode second = MatrixProducts.ofShapes(true);
+        MatrixProducts.Mode second = MatrixProducts.held(Choice.ONE_DNN);
         first.close();
         first.close();
         assertEquals(asked, precision(), "the second still asks");
@@ -110,8 +114,8 @@ class MatrixProductsTest {
     @Test
     void aGuardWithinAnotherChangesNothing() {
         Float32MatmulPrecision found = precision();
-        try (MatrixProducts.Mode outer = MatrixProducts.ofShapes(false);
-                MatrixProducts.Mode inner = MatrixProducts.ofShapes(true)) {
+        try (MatrixProducts.Mode outer = MatrixProducts.held(Choice.MKL);
+                MatrixProducts.Mode inner = MatrixProducts.held(Choice.ONE_DNN)) {
             assertEquals(found, precision());
         }
         assertEquals(found, precision());
@@ -120,21 +124,58 @@ class MatrixProductsTest {
     /** Threads whose guards want different things see what they have asked for, and all of them come to an end. */
     @Test
     void everyThreadSeesItsOwnChoice() {
-        Float32MatmulPrecision plain = seenIn(false);
-        Float32MatmulPrecision recurring = seenIn(true);
-        List<CompletableFuture<Void>> threads = IntStream.range(0, 4)
+        Float32MatmulPrecision found = precision();
+        List<CompletableFuture<Void>> threads = IntStream.range(0, 6)
                 .mapToObj(number -> CompletableFuture.runAsync(() -> {
+                    Choice choice = Choice.values()[number % 3];
                     for (int i = 0; i < 200; i++) {
-                        assertEquals(number % 2 == 0 ? plain : recurring, seenIn(number % 2 == 1));
+                        assertEquals(
+                                choice == Choice.MKL ? found : Float32MatmulPrecision.MEDIUM, seenIn(choice), choice.name());
                     }
                 }))
                 .toList();
         threads.forEach(thread -> thread.orTimeout(60, TimeUnit.SECONDS).join());
-        assertEquals(plain, precision());
+        assertEquals(found, precision());
     }
 
-    private static Float32MatmulPrecision seenIn(boolean recurring) {
-        try (MatrixProducts.Mode mode = MatrixProducts.ofShapes(recurring)) {
+    /** Batches of small matrices have the most shapes and gain nothing; what comes after them goes where it went before. */
+    @Test
+    void batchesOfSmallMatricesGoToMklAmongLargeOnes() {
+        List<Float32MatmulPrecision> seen = new ArrayList<>();
+        for (Choice choice : Choice.values()) {
+            try (MatrixProducts.Mode mode = MatrixProducts.held(choice)) {
+                MatrixProducts.ofSmallOnes(() -> seen.add(precision()));
+                assertThrows(IllegalStateException.class, () -> MatrixProducts.ofSmallOnes(() -> {
+                    throw new IllegalStateException("a product that fails");
+                }));
+                seen.add(precision());
+            }
+        }
+        Float32MatmulPrecision found = precision();
+        assertEquals(
+                List.of(
+                        found,
+                        found,
+                        Float32MatmulPrecision.MEDIUM,
+                        Float32MatmulPrecision.MEDIUM,
+                        Float32MatmulPrecision.HIGHEST,
+                        Float32MatmulPrecision.MEDIUM),
+                seen);
+    }
+
+    /** What one thread divides is divided for it alone: the other one waits, or its matrices would go anywhere. */
+    @Test
+    void onlyOneThreadAtATimeDividesItsProducts() throws Exception {
+        CompletableFuture<Float32MatmulPrecision> other;
+        try (MatrixProducts.Mode mode = MatrixProducts.held(Choice.ONE_DNN_FOR_MATRICES)) {
+            other = CompletableFuture.supplyAsync(() -> seenIn(Choice.ONE_DNN_FOR_MATRICES));
+            assertThrows(TimeoutException.class, () -> other.get(50, TimeUnit.MILLISECONDS));
+        }
+        assertEquals(Float32MatmulPrecision.MEDIUM, other.get(60, TimeUnit.SECONDS));
+    }
+
+    private static Float32MatmulPrecision seenIn(Choice choice) {
+        try (MatrixProducts.Mode mode = MatrixProducts.held(choice)) {
             return precision();
         }
     }

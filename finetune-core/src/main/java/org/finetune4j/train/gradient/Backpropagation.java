@@ -177,7 +177,7 @@ public final class Backpropagation {
     public double evaluate(ModelInputs inputs, LossHead head) {
         try (CausalLM.Entry entry = model.enter();
                 Autograd.Mode mode = Autograd.disabled();
-                MatrixProducts.Mode products = MatrixProducts.ofShapes(false);
+                MatrixProducts.Mode products = MatrixProducts.by(MatrixProducts.Choice.MKL);
                 ModelSegments segments = ModelSegments.of(model, residencies, factory);
                 TensorScope scope = TensorScope.open()) {
             LossSegment loss = new LossSegment(head, inputs, model.network().headPart(), segments.residency());

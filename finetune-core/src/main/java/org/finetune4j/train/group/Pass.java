@@ -21,7 +21,7 @@ public final class Pass {
     private final DecoderModel network;
     private final Share.Turn turn;
     private final double scale;
-    private final boolean recurring;
+    private final MatrixProducts.Choice products;
     private final BatchPart batchPart;
     private @Nullable LossHead head;
 
@@ -31,15 +31,20 @@ public final class Pass {
      * @param network the model's layers
      * @param turn what goes through them
      * @param scale what the sum over the batch is multiplied by
-     * @param recurring whether most batches have this one's length
+     * @param products who multiplies
      * @param sum adds up numbers over the ranks that share the data
      */
-    public Pass(DecoderModel network, Share.Turn turn, double scale, boolean recurring, UnaryOperator<double[]> sum) {
+    public Pass(
+            DecoderModel network,
+            Share.Turn turn,
+            double scale,
+            MatrixProducts.Choice products,
+            UnaryOperator<double[]> sum) {
         this.batchPart = turn.divided() ? new BatchPart(!turn.idle(), sum) : BatchPart.WHOLE;
         this.network = network;
         this.turn = turn;
         this.scale = turn.idle() ? 0 : scale;
-        this.recurring = recurring;
+        this.products = products;
     }
 
     /** {@return what goes through the model} */
@@ -64,7 +69,7 @@ public final class Pass {
 
     /** {@return who multiplies while this batch is on its way; to be closed by the same thread} */
     public MatrixProducts.Mode products() {
-        return MatrixProducts.ofShapes(recurring);
+        return MatrixProducts.by(products);
     }
 
     /** {@return the end of the chain, made when it is first asked for, once the batch is prepared} */
