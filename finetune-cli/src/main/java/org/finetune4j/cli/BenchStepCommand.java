@@ -140,7 +140,8 @@ final class BenchStepCommand implements Callable<Integer> {
         GradientCheckpointing checkpointing =
                 chosen == Mode.LORA_CKPT ? GradientCheckpointing.every(1) : GradientCheckpointing.none();
         long process = ProcessMemory.afterStart();
-        try (MatrixProducts.Mode products = MatrixProducts.by(packed ? MatrixProducts.Choice.ONE_DNN_FOR_MATRICES : MatrixProducts.Choice.MKL);
+        try (MatrixProducts.Mode products = MatrixProducts.by(
+                        packed ? MatrixProducts.Choice.ONE_DNN_FOR_MATRICES : MatrixProducts.Choice.MKL);
                 CausalLM model = CausalLM.initialize(shape.config(), null, types(chosen), 0);
                 AttachedStrategy attached = strategy.attach(model)) {
             List<Parameter> trainable = List.copyOf(attached.trainableParameters());

@@ -32,10 +32,15 @@ record ProductChoice(OptionalInt commonLength, long weights, boolean alone) {
     static ProductChoice of(
             DecoderModel network, TrainingArguments arguments, Membership membership, OptionalInt commonLength) {
         SegmentFactory segments = arguments.segments();
-        boolean byFormula = network.layers().stream().allMatch(layer -> segments.memory(layer).isPresent());
+        boolean byFormula = network.layers().stream()
+                .allMatch(layer -> segments.memory(layer).isPresent());
         return new ProductChoice(
                 commonLength,
-                byFormula ? network.layers().stream().mapToLong(ProductChoice::numbers).sum() : 0,
+                byFormula
+                        ? network.layers().stream()
+                                .mapToLong(ProductChoice::numbers)
+                                .sum()
+                        : 0,
                 membership.ranks() == 1);
     }
 

@@ -62,7 +62,8 @@ final class StepRunner {
         this.hooks = run.strategy().trainingHooks();
         this.arguments = arguments;
         this.membership = membership;
-        this.products = ProductChoice.of(model.network(), arguments, membership, run.steps().commonLength());
+        this.products = ProductChoice.of(
+                model.network(), arguments, membership, run.steps().commonLength());
         this.stopRequested = stopRequested;
         this.warnings = warnings;
         LoadBalancing routers = model.network().loadBalancing();

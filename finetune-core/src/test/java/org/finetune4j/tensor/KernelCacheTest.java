@@ -16,7 +16,9 @@ class KernelCacheTest {
     void libtorchIsLoadedWithALimitUnlessTheUserHasSetOne() {
         String before = System.getenv(KernelCache.NAME);
         Torch.ensureLoaded();
-        String now = NativeLibrary.getInstance("c").getFunction("getenv").invokeString(new Object[] {KernelCache.NAME}, false);
+        String now = NativeLibrary.getInstance("c")
+                .getFunction("getenv")
+                .invokeString(new Object[] {KernelCache.NAME}, false);
         assertEquals(Objects.requireNonNullElse(before, Integer.toString(KernelCache.KERNELS)), now);
         assertEquals(before, new ProcessBuilder().environment().get(KernelCache.NAME), "children get what was there");
     }

@@ -130,7 +130,9 @@ class MatrixProductsTest {
                     Choice choice = Choice.values()[number % 3];
                     for (int i = 0; i < 200; i++) {
                         assertEquals(
-                                choice == Choice.MKL ? found : Float32MatmulPrecision.MEDIUM, seenIn(choice), choice.name());
+                                choice == Choice.MKL ? found : Float32MatmulPrecision.MEDIUM,
+                                seenIn(choice),
+                                choice.name());
                     }
                 }))
                 .toList();
@@ -145,9 +147,11 @@ class MatrixProductsTest {
         for (Choice choice : Choice.values()) {
             try (MatrixProducts.Mode mode = MatrixProducts.held(choice)) {
                 MatrixProducts.ofSmallOnes(() -> seen.add(precision()));
-                assertThrows(IllegalStateException.class, () -> MatrixProducts.ofSmallOnes(() -> {
-                    throw new IllegalStateException("a product that fails");
-                }));
+                assertThrows(
+                        IllegalStateException.class,
+                        () -> MatrixProducts.ofSmallOnes(() -> {
+                            throw new IllegalStateException("a product that fails");
+                        }));
                 seen.add(precision());
             }
         }

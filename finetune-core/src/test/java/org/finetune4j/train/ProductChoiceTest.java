@@ -11,8 +11,8 @@ import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.tensor.MatrixProducts.Choice;
 import org.finetune4j.train.arguments.TrainingArguments;
-import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.gradient.LossOptions;
+import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.objective.CrossEntropy;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
@@ -53,7 +53,8 @@ class ProductChoiceTest {
     }
 
     private static ProductChoice of(CausalLM model, boolean fused) {
-        TrainingArguments arguments = TrainingArguments.builder().fusedLayers(fused).build();
+        TrainingArguments arguments =
+                TrainingArguments.builder().fusedLayers(fused).build();
         return ProductChoice.of(model.network(), arguments, Membership.ALONE, OptionalInt.empty());
     }
 
@@ -68,6 +69,7 @@ class ProductChoiceTest {
         byte[] real = new byte[length];
         Arrays.fill(real, (byte) 1);
         return new StepBatch(
-                new Batch(1, length, new int[length], real, new int[length]), new CrossEntropy(LossOptions.crossEntropy()));
+                new Batch(1, length, new int[length], real, new int[length]),
+                new CrossEntropy(LossOptions.crossEntropy()));
     }
 }
