@@ -4,7 +4,9 @@
   ENV/bin/python bench/dpo_goldens.py --policy arch/llama --reference pref/reference --pairs 2 --length 8 --output DIR/NAME [--only CASE ...]
 
 ENV has torch, transformers and trl. Policy and reference are named relative to DIR, where golden.json names them too. Pairs of random tokens
-are drawn by the seed. TRL's own `_compute_loss` runs on them; losses, gradients by the policy's scores and metrics go into NAME.
+are drawn by the seed. TRL's own `_compute_loss` runs on them; losses, gradients by the policy's scores and metrics go into NAME. Cases where TRL
+multiplies infinity by zero are left out: its discopop where exp(-x) is too large for a number, as with forward_kl far from the reference; the
+loss itself is finite there (DiscopopLoss).
 """
 import argparse, collections, json, os, pathlib, types
 
@@ -130,6 +132,9 @@ def main():
         running = trainer(torch, policy, reference, settings)
         loss = DPOTrainer._compute_loss(running, running.model, dict(inputs), False)
         loss.backward()
+        if not (loss.isfinite() and running.model.logits.grad.isfinite().all()):
+            print(f"{name}: TRL has no number, its loss is {loss.item()}: left out")
+            continue
         tensors[name + ".loss"] = loss.detach().reshape(1)
         tensors[name + ".grad_logits"] = running.model.logits.grad.clone()
         recorded[name] = described(settings, loss.item(), running._metrics["eval"])

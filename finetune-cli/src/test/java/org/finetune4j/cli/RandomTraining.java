@@ -109,7 +109,7 @@ record RandomTraining(
         return RanksComparison.run(all);
     }
 
-    private static void loop(Draw draw, Map<String, Object> keys) {
+    static void loop(Draw draw, Map<String, Object> keys) {
         keys.putIfAbsent("per_device_train_batch_size", draw.between(1, 4));
         keys.putIfAbsent("gradient_accumulation_steps", draw.between(1, 4));
         if (draw.chance(0.5)) {
@@ -171,7 +171,7 @@ record RandomTraining(
         maybe(draw, 0.08, keys, "bf16", true);
     }
 
-    private static void evaluation(Draw draw, String stage, Path directory, Map<String, Object> keys) {
+    static void evaluation(Draw draw, String stage, Path directory, Map<String, Object> keys) {
         if (draw.chance(0.5)) {
             if (draw.chance(0.3)) {
                 keys.put("eval_fraction", 0.3);

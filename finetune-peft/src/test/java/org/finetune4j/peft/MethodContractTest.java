@@ -336,6 +336,25 @@ class MethodContractTest {
         }
     }
 
+    /** Pairs of equal vectors leave nothing to make orthogonal: they must not be what it starts from. */
+    @Nested
+    class HraMadeOrthogonal extends FewModelsContract {
+        @Override
+        protected FineTuningStrategy strategy(ModuleSelection modules) {
+            return new Hra(4, true, true, modules);
+        }
+
+        @Override
+        protected float neutralTolerance() {
+            return 100; // reflections by orthogonal vectors do not undo each other, but logits are numbers
+        }
+
+        @Override
+        protected long expectedTrainableParameters(CausalLM model) {
+            return 4 * allLinear(model).stream().mapToLong(Linear::inFeatures).sum();
+        }
+    }
+
     @Nested
     class FourierFtOnAllLayers extends TargetedContract {
         @Override

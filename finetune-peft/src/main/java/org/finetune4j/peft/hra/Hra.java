@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rank how many reflections
  * @param orthogonal whether their vectors are made orthogonal (Gram and Schmidt) before they reflect
- * @param neutral whether the adapter changes nothing at first: pairs of equal vectors, which needs an even rank
+ * @param neutral whether the adapter changes nothing at first: pairs of equal vectors, which needs an even rank of vectors
+ *     that are not made orthogonal
  * @param modules which layers, and which modules train as a whole
  */
 public record Hra(int rank, boolean orthogonal, boolean neutral, ModuleSelection modules) implements LinearStrategy {

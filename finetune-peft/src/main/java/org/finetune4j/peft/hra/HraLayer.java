@@ -25,7 +25,8 @@ final class HraLayer extends RotatedInputLayer {
         super(model.network(), path, linear);
         this.rank = config.rank();
         this.orthogonal = config.orthogonal();
-        boolean pairs = config.neutral() && rank % 2 == 0;
+        // Of a pair nothing is left to make orthogonal but rounding, or nothing at all: a vector without a direction.
+        boolean pairs = config.neutral() && rank % 2 == 0 && !config.orthogonal();
         Tensor initial =
                 InitialValues.kaimingUniform(model.device(), linear.inFeatures(), pairs ? rank / 2 : rank); // [in, r]
         this.u = InitialValues.parameter(

@@ -9,6 +9,7 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.verify.Check;
 import org.finetune4j.verify.Tolerances;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Compares what was recomputed with what was recorded, and tells of each.
@@ -37,8 +38,14 @@ record Comparison(Tolerances tolerances, Consumer<Check> sink) {
         try (TensorScope scope = TensorScope.open()) {
             work.run();
         } catch (UserErrorException | IllegalArgumentException | IllegalStateException e) {
-            failed(name, String.valueOf(e.getMessage()));
+            failed(name, oneLine(e.getMessage()));
+        } catch (IndexOutOfBoundsException | ArithmeticException | NegativeArraySizeException e) {
+            failed(name, "what is recorded does not fit together: " + oneLine(e.getMessage()));
         }
+    }
+
+    private static String oneLine(@Nullable String message) {
+        return String.valueOf(message).lines().findFirst().orElse("");
     }
 
     void failed(String name, String note) {
@@ -74,6 +81,10 @@ record Comparison(Tolerances tolerances, Consumer<Check> sink) {
         double worstLimit = limit;
         for (int i = 0; i < actual.length && !Double.isNaN(worst); i++) {
             if (counts.test(i)) {
+                if (!Double.isFinite(expected[i])) {
+                    failed(name, "the record has " + expected[i] + ", here it is " + actual[i]);
+                    return;
+                }
                 double difference = Math.abs(actual[i] - expected[i]);
                 double allowed = limit + ROUNDING * Math.abs(expected[i]);
                 if (!(difference / allowed <= worst / worstLimit)) { // also where it is no number
@@ -90,6 +101,15 @@ record Comparison(Tolerances tolerances, Consumer<Check> sink) {
         if (actual.length != expected.length) {
             failed(name, actual.length + " rows, " + expected.length + " are recorded");
             return;
+        }
+        for (int row = 0; row < actual.length; row++) {
+            if (actual[row].length > expected[row].length) {
+                failed(
+                        name,
+                        "row " + row + " has " + actual[row].length + " numbers, " + expected[row].length
+                                + " are recorded");
+                return;
+            }
         }
         double[][] padded = new double[actual.length][];
         Arrays.setAll(padded, row -> Arrays.copyOf(actual[row], expected[row].length));

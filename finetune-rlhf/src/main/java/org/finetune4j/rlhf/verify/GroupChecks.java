@@ -101,7 +101,7 @@ final class GroupChecks {
             positions[at] = t;
         }
         // TRL counts positions through the padding; OPT takes them from the mask.
-        boolean fromMask = model.config().architecture().startsWith("OPT");
+        boolean fromMask = PolicyAndReference.positionsFollowFromMask(model);
         ModelInputs inputs = new ModelInputs(prompts.length, length, ids, mask, fromMask ? null : positions);
         Tensor logits = PolicyAndReference.logits(model, inputs);
         double[][] all = PolicyAndReference.logprobs(logits, inputs);
@@ -227,10 +227,7 @@ final class GroupChecks {
     }
 
     private double[][] cut(String name) {
-        double[][] rows = file.rows(name);
-        double[][] cut = new double[lengths.length][];
-        Arrays.setAll(cut, row -> Arrays.copyOf(rows[row], lengths[row]));
-        return cut;
+        return RecordedTensors.cut(name, file.rows(name), lengths);
     }
 
     private static <E extends Enum<E>> E constant(E[] values, JsonNode settings, String key) {

@@ -1,8 +1,10 @@
 package org.finetune4j.rlhf.verify;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
@@ -72,15 +74,18 @@ final class LossChecks {
         TokenLogprobs own = TokenLogprobs.of(models.policy(), batch, objective.readsCollisions());
         int[] order = new int[rows.rows()];
         Arrays.setAll(order, row -> row < rows.pairs() ? 2 * row : 2 * (row - rows.pairs()) + 1);
-        Map<String, Double> metrics = new HashMap<>(check(recorded, objective, batch, own, order));
-        metrics.putIfAbsent("nll_loss", 0.0);
+        Reported reported = check(recorded, objective, batch, own, order);
         recorded.settings().path("metrics").properties().forEach(metric -> {
             String name = recorded.name() + " " + metric.getKey();
-            compare.number(name, metric.getValue(), () -> metric(recorded, metric.getKey(), metrics));
+            compare.number(
+                    name,
+                    metric.getValue(),
+                    Comparison.LOSS + reported.rounding(metric.getKey()),
+                    () -> metric(recorded, metric.getKey(), reported));
         });
     }
 
-    private double metric(PreferenceCase recorded, String name, Map<String, Double> metrics) {
+    private double metric(PreferenceCase recorded, String name, Reported reported) {
         // ORPO leaves the last position of the rows out.
         int columns = rows.length() - (PreferenceCase.method(recorded.name()).equals("orpo") ? 1 : 0);
         if (name.equals("logits/chosen")) {
@@ -89,11 +94,7 @@ final class LossChecks {
         if (name.equals("logits/rejected")) {
             return meanScore(rows.pairs(), columns);
         }
-        Double value = metrics.get(name);
-        if (value == null) {
-            throw new UserErrorException("this quantity is not implemented");
-        }
-        return value;
+        return name.equals("nll_loss") ? reported.means().getOrDefault(name, 0.0) : reported.value(name);
     }
 
     /** The mean over the scores of all tokens of half of the rows; what padding is given means nothing and is as recorded. */
@@ -117,7 +118,7 @@ final class LossChecks {
     private void unpaired(PreferenceCase recorded) {
         UnpairedObjective objective = recorded.unpaired();
         String prefix = "kto." + recorded.settings().path("kl_rows").asText() + ".KL_";
-        RecordedPairs others = RecordedPairs.of(file, prefix);
+        RecordedPairs others = RecordedPairs.of(file, prefix, models.policy());
         RecordedPairs all = rows.interleaved(others);
         double[] referenceOfOthers = PolicyAndReference.sums(models.reference(), others);
         double[] desirable = file.values("kto.label");
@@ -146,38 +147,64 @@ final class LossChecks {
                         PreferenceColumns.DESIRABLE,
                         judged));
         TokenLogprobs own = TokenLogprobs.of(models.policy(), batch);
-        Map<String, Double> metrics = check(recorded, objective, batch, own, order);
+        Reported reported = check(recorded, objective, batch, own, order);
         if (recorded.settings().has("kl")) {
-            compare.number(recorded.name() + " kl", recorded.settings().path("kl"), () -> value(metrics, "kl"));
+            unpaired(recorded, reported, "kl", recorded.settings().path("kl"));
         }
         recorded.settings()
                 .path("metrics")
                 .properties()
-                .forEach(metric -> compare.number(
-                        recorded.name() + " " + metric.getKey(),
-                        metric.getValue(),
-                        () -> value(metrics, metric.getKey())));
+                .forEach(metric -> unpaired(recorded, reported, metric.getKey(), metric.getValue()));
     }
 
-    private static double value(Map<String, Double> metrics, String name) {
-        Double value = metrics.get(name);
-        if (value == null) {
-            throw new UserErrorException("this quantity is not implemented");
+    private void unpaired(PreferenceCase recorded, Reported reported, String name, JsonNode value) {
+        compare.number(
+                recorded.name() + " " + name,
+                value,
+                Comparison.LOSS + reported.rounding(name),
+                () -> reported.value(name));
+    }
+
+    /**
+     * What an objective reports besides.
+     *
+     * @param means by name
+     * @param moved the same where the reference's sums are rounded otherwise
+     */
+    private record Reported(Map<String, Double> means, List<Map<String, Double>> moved) {
+
+        double value(String name) {
+            Double value = means.get(name);
+            if (value == null) {
+                throw new UserErrorException("this quantity is not implemented");
+            }
+            return value;
         }
-        return value;
+
+        /** How much rounding changes it. */
+        double rounding(String name) {
+            Double value = means.get(name);
+            return value == null
+                    ? 0
+                    : moved.stream()
+                            .mapToDouble(other -> Math.abs(other.getOrDefault(name, value) - value))
+                            .max()
+                            .orElse(0);
+        }
     }
 
     /**
      * @param order where in the batch each recorded row is
      * @return what the objective reports besides
      */
-    private Map<String, Double> check(
+    private Reported check(
             PreferenceCase recorded, TokenObjective objective, Batch batch, TokenLogprobs own, int[] order) {
         String name = recorded.name();
         LogprobLoss.Value value = objective.loss(batch, own);
         double pairs = objective.count(batch);
         double loss = value.loss() / pairs;
-        double[] rounding = rounding(objective, batch, own, value, pairs);
+        List<LogprobLoss.Value> moved = moved(objective, batch, own);
+        double[] rounding = rounding(value, moved, pairs);
         compare.attempt(
                 name + ".loss",
                 () -> compare.values(
@@ -201,16 +228,17 @@ final class LossChecks {
                     Comparison.GRADIENT + rounding[1]);
         });
         gradients.check(file, name + ".grad.", true, models.policy(), batch, objective);
-        return Average.means(value.metrics());
+        return new Reported(
+                Average.means(value.metrics()),
+                moved.stream().map(other -> Average.means(other.metrics())).toList());
     }
 
     /**
-     * How much the loss and its derivative change where the reference's sums change by some of float32's last digits: exponentials
-     * and squares of log-ratios carry on what sums over many tokens are rounded by, on either side.
+     * The loss where the reference's sums are others by some of float32's last digits: exponentials and squares of log-ratios carry on
+     * what sums over many tokens are rounded by, on either side.
      */
-    private static double[] rounding(
-            TokenObjective objective, Batch batch, TokenLogprobs own, LogprobLoss.Value value, double pairs) {
-        double[] most = new double[2];
+    private static List<LogprobLoss.Value> moved(TokenObjective objective, Batch batch, TokenLogprobs own) {
+        List<LogprobLoss.Value> all = new ArrayList<>();
         for (int sign : new int[] {1, -1}) {
             float[][] moved = batch.column(PreferenceColumns.REFERENCE).clone();
             for (int row = 0; row < moved.length; row++) {
@@ -222,9 +250,17 @@ final class LossChecks {
             }
             Map<String, float[][]> columns = new HashMap<>(batch.columns());
             columns.put(PreferenceColumns.REFERENCE, moved);
-            LogprobLoss.Value other = objective.loss(batch.withColumns(columns), own);
+            all.add(objective.loss(batch.withColumns(columns), own));
+        }
+        return all;
+    }
+
+    /** How much the loss and its derivative change by that. */
+    private static double[] rounding(LogprobLoss.Value value, List<LogprobLoss.Value> moved, double pairs) {
+        double[] most = new double[2];
+        for (LogprobLoss.Value other : moved) {
             most[0] = Math.max(most[0], Math.abs(other.loss() - value.loss()) / pairs);
-            for (int token = 0; token < own.size(); token++) {
+            for (int token = 0; token < value.derivative().length; token++) {
                 double difference = Math.abs(other.derivative()[token] - value.derivative()[token]);
                 most[1] = Math.max(most[1], difference / pairs);
             }
@@ -237,24 +273,29 @@ final class LossChecks {
         double[] policy = PolicyAndReference.sums(models.policy(), rows);
         double[] ratios = new double[rows.rows()];
         Arrays.setAll(ratios, row -> policy[row] - reference[row]);
+        // A ratio carries on what both sums are rounded by.
+        double rounding = SUM_ROUNDING
+                * (Arrays.stream(policy).map(Math::abs).max().orElse(0)
+                        + Arrays.stream(reference).map(Math::abs).max().orElse(0));
         double[] chosen = Arrays.copyOf(ratios, rows.pairs());
         double[] rejected = Arrays.copyOfRange(ratios, rows.pairs(), rows.rows());
         if (file.has("delta")) {
             double[] delta = new double[rows.pairs()];
             Arrays.setAll(delta, pair -> chosen[pair] - rejected[pair]);
-            compare.attempt("delta", () -> compare.values("delta", delta, file.values("delta"), Comparison.LOSS));
+            compare.attempt(
+                    "delta", () -> compare.values("delta", delta, file.values("delta"), Comparison.LOSS + 2 * rounding));
         }
-        rewards("dpo.chosen_rewards", chosen, cases);
-        rewards("dpo.rejected_rewards", rejected, cases);
+        rewards("dpo.chosen_rewards", chosen, rounding, cases);
+        rewards("dpo.rejected_rewards", rejected, rounding, cases);
     }
 
-    private void rewards(String name, double[] ratios, JsonNode cases) {
+    private void rewards(String name, double[] ratios, double rounding, JsonNode cases) {
         if (file.has(name)) {
             compare.attempt(name, () -> {
                 double beta = cases.path("dpo_sigmoid").path("beta").asDouble(Double.NaN);
                 double[] rewards =
                         Arrays.stream(ratios).map(ratio -> beta * ratio).toArray();
-                compare.values(name, rewards, file.values(name), Comparison.LOSS);
+                compare.values(name, rewards, file.values(name), Comparison.LOSS + beta * rounding);
             });
         }
     }

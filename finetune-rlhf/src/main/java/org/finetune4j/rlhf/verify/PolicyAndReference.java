@@ -20,6 +20,11 @@ import org.finetune4j.train.gradient.TokenLogprobs;
  */
 record PolicyAndReference(CausalLM policy, CausalLM reference) {
 
+    /** Whether a model numbers the tokens by the mask; the others of transformers number padding too. */
+    static boolean positionsFollowFromMask(CausalLM model) {
+        return model.config().architecture().startsWith("OPT");
+    }
+
     /** The sums over the answers of each row. */
     static double[] sums(CausalLM model, RecordedPairs rows) {
         return TokenLogprobs.of(model, rows.batch(row -> false, Map.of())).sums(rows.rows());

@@ -98,26 +98,24 @@ final class PpoChecks {
     private void rewards(String name) {
         double[][] rewards = rewards(estimator(name));
         double[][] raw = advantages(rewards);
-        double[][] values = cut(file.rows("values"), positions);
+        double[][] values = cut("values", positions);
         double[][] returns = new double[tokens.length][];
         Arrays.setAll(returns, row -> GeneralizedAdvantage.returns(raw[row], values[row]));
         compare(name + ".kl", kl(estimator(name)));
         compare(name + ".rewards", rewards);
         compare(name + ".advantages_raw", raw);
         compare(name + ".returns", returns);
-        compare(name + ".advantages", Whitening.of(cut(raw, tokens)));
+        compare(name + ".advantages", Whitening.of(RecordedTensors.cut("values", raw, tokens)));
         compare(name + ".rewards_whitened", Whitening.keepingMean(rewards));
     }
 
     private void compare(String name, double[][] actual) {
-        if (file.has(name)) {
-            compare.attempt("ppo/" + name, () -> compare.rows("ppo/" + name, actual, file.rows(name), Comparison.LOSS));
-        }
+        compare.attempt("ppo/" + name, () -> compare.rows("ppo/" + name, actual, file.rows(name), Comparison.LOSS));
     }
 
     private double[][] kl(KlEstimator estimator) {
-        double[][] policy = cut(file.rows("logprobs"), tokens);
-        double[][] reference = cut(file.rows("ref_logprobs"), tokens);
+        double[][] policy = cut("logprobs", tokens);
+        double[][] reference = cut("ref_logprobs", tokens);
         double[][] kl = new double[tokens.length][];
         Arrays.setAll(kl, row -> estimator.of(policy[row], reference[row]));
         return kl;
@@ -132,27 +130,25 @@ final class PpoChecks {
     }
 
     private double[][] advantages(double[][] rewards) {
-        double[][] values = cut(file.rows("values"), positions);
+        double[][] values = cut("values", positions);
         GeneralizedAdvantage gae = new GeneralizedAdvantage(setting("gamma"), setting("lam"));
         double[][] advantages = new double[tokens.length][];
         Arrays.setAll(advantages, row -> gae.advantages(rewards[row], values[row]));
         return advantages;
     }
 
-    private static double[][] cut(double[][] rows, int[] lengths) {
-        double[][] cut = new double[lengths.length][];
-        Arrays.setAll(cut, row -> Arrays.copyOf(rows[row], lengths[row]));
-        return cut;
+    private double[][] cut(String name, int[] lengths) {
+        return RecordedTensors.cut(name, file.rows(name), lengths);
     }
 
     /** The losses are with the first estimator. */
     private void losses() {
         double[][] raw = advantages(rewards(KlEstimator.K1));
-        double[][] whitened = Whitening.of(cut(raw, tokens));
-        double[][] now = cut(file.rows("new_logprobs"), tokens);
-        double[][] drawn = cut(file.rows("logprobs"), tokens);
-        double[][] estimates = cut(file.rows("vpred"), positions);
-        double[][] before = cut(file.rows("values"), positions);
+        double[][] whitened = Whitening.of(RecordedTensors.cut("values", raw, tokens));
+        double[][] now = cut("new_logprobs", tokens);
+        double[][] drawn = cut("logprobs", tokens);
+        double[][] estimates = cut("vpred", positions);
+        double[][] before = cut("values", positions);
         List<PpoLoss.Answer> answers = new ArrayList<>();
         for (int row = 0; row < tokens.length; row++) {
             answers.add(new PpoLoss.Answer(
@@ -183,23 +179,16 @@ final class PpoChecks {
 
     private void loss(String name, double actual) {
         number(name, actual);
-        if (settings.has(name)) {
-            compare.number("ppo " + name, settings.path(name), () -> actual);
-        }
+        compare.number("ppo " + name, settings.path(name), () -> actual);
     }
 
     private void number(String name, double actual) {
-        if (file.has(name)) {
-            compare.attempt(
-                    "ppo/" + name,
-                    () -> compare.values("ppo/" + name, new double[] {actual}, file.values(name), Comparison.LOSS));
-        }
+        compare.attempt(
+                "ppo/" + name,
+                () -> compare.values("ppo/" + name, new double[] {actual}, file.values(name), Comparison.LOSS));
     }
 
     private void gradient(String name, double[][] actual) {
-        if (file.has(name)) {
-            compare.attempt(
-                    "ppo/" + name, () -> compare.rows("ppo/" + name, actual, file.rows(name), Comparison.GRADIENT));
-        }
+        compare.attempt("ppo/" + name, () -> compare.rows("ppo/" + name, actual, file.rows(name), Comparison.GRADIENT));
     }
 }

@@ -85,7 +85,15 @@ record PreferenceCase(String name, JsonNode settings) {
     }
 
     private double number(String key, double otherwise) {
-        return settings.path(key).isNumber() ? number(key) : otherwise;
+        return settings.hasNonNull(key) ? number(key) : otherwise;
+    }
+
+    private boolean flag(String key) {
+        JsonNode value = settings.path(key);
+        if (settings.hasNonNull(key) && !value.isBoolean()) {
+            throw new UserErrorException("'" + key + "' is " + value + ", expected true or false");
+        }
+        return value.asBoolean();
     }
 
     private List<String> lossTypes(String otherwise) {
@@ -93,8 +101,10 @@ record PreferenceCase(String name, JsonNode settings) {
         List<String> types = new ArrayList<>();
         if (recorded.isArray()) {
             recorded.forEach(type -> types.add(type.asText()));
+        } else if (settings.hasNonNull("trl_loss_type") && !recorded.isTextual()) {
+            throw new UserErrorException("'trl_loss_type' is " + recorded + ", expected a name");
         } else {
-            types.add(recorded.isTextual() ? recorded.asText() : otherwise);
+            types.add(recorded.asText(otherwise));
         }
         return types;
     }
@@ -124,6 +134,7 @@ record PreferenceCase(String name, JsonNode settings) {
 
     private PairObjective direct(double smoothing) {
         List<String> types = lossTypes("formula");
+        requireWeights(types.size());
         List<Term> terms = new ArrayList<>();
         double likelihood = number("rpo_alpha", 0);
         for (int i = 0; i < types.size(); i++) {
@@ -136,11 +147,23 @@ record PreferenceCase(String name, JsonNode settings) {
             }
         }
         Likelihood chosen = new Likelihood(likelihood, false);
-        PairObjective objective = settings.path("reference_free").asBoolean()
+        PairObjective objective = flag("reference_free")
                 ? PairObjective.withoutReference(terms, chosen)
                 : PairObjective.withReference(terms, chosen);
         objective = objective.withTailWeight(number("ld_alpha", 1));
-        return settings.path("use_weighting").asBoolean() ? objective.weightedByLikeliness() : objective;
+        return flag("use_weighting") ? objective.weightedByLikeliness() : objective;
+    }
+
+    /** Several losses have a weight each, or none has one. */
+    private void requireWeights(int losses) {
+        JsonNode weights = settings.path("loss_weights");
+        boolean numbers = weights.isArray() && weights.size() == losses;
+        for (JsonNode weight : weights) {
+            numbers &= weight.isNumber();
+        }
+        if (settings.hasNonNull("loss_weights") && !numbers) {
+            throw new UserErrorException("'loss_weights' is " + weights + ", expected " + losses + " numbers");
+        }
     }
 
     private PairLoss loss(String type, double smoothing) {

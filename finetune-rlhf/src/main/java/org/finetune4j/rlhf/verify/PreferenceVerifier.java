@@ -13,7 +13,6 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
-import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.verify.Check;
@@ -56,10 +55,10 @@ public final class PreferenceVerifier {
      * @param folder with a {@code golden.json}, which names the reference relative to the folder above
      * @param onCheck told of every result as soon as it is there
      * @return whether everything passed
-     * @throws UserErrorException when the folder has no {@code golden.json}, or it names no reference
+     * @throws UserErrorException when the folder has no {@code golden.json}, it names no reference, or nothing is recorded
      */
     public boolean verify(Path folder, Consumer<Check> onCheck) {
-        JsonNode golden = InputFiles.json(folder.resolve(SETTINGS));
+        JsonNode golden = RecordedSettings.read(folder.resolve(SETTINGS));
         List<Check> checks = new ArrayList<>();
         Comparison compare = new Comparison(tolerances, check -> {
             checks.add(check);
@@ -72,7 +71,7 @@ public final class PreferenceVerifier {
             visit(folder.resolve("reward/golden.safetensors"), open, compare, file -> {
                 try (CausalLM model = loader.apply(folder.resolve("reward"));
                         RecordedTensors batch = new RecordedTensors(folder.resolve("batch.safetensors"))) {
-                    new RewardChecks(model, RecordedPairs.of(batch, ""), file, gradients(golden, compare), compare)
+                    new RewardChecks(model, RecordedPairs.of(batch, "", model).requirePairs(), file, gradients(golden, compare), compare)
                             .check(golden.path("cases"));
                 }
             });
@@ -93,6 +92,9 @@ public final class PreferenceVerifier {
         requireFiles(folder, golden, compare);
         open.forEach(
                 file -> compare.failed(folder.relativize(file).toString(), "what this file holds is not implemented"));
+        if (checks.isEmpty()) {
+            throw new UserErrorException(folder + ": neither 'cases' in " + SETTINGS + " nor tensors to compare with");
+        }
         return checks.stream().allMatch(Check::passed);
     }
 
@@ -128,7 +130,7 @@ public final class PreferenceVerifier {
             Path folder, JsonNode golden, PolicyAndReference models, Comparison compare, Set<Path> open) {
         JsonNode cases = golden.path("cases");
         visit(folder.resolve("batch" + SUFFIX), open, compare, batch -> {
-            RecordedPairs rows = RecordedPairs.of(batch, "");
+            RecordedPairs rows = RecordedPairs.of(batch, "", models.policy()).requirePairs();
             requireLabels(batch, rows);
             visit(folder.resolve("logps" + SUFFIX), open, compare, logprobs -> {
                 LogprobChecks both = new LogprobChecks(rows, compare);

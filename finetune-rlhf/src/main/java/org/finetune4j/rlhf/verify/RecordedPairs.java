@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
@@ -22,22 +23,47 @@ import org.jspecify.annotations.Nullable;
  * @param ids [rows, length] token ids
  * @param real 1 where a token is no padding
  * @param answers 1 where a token belongs to an answer
+ * @param positions of the tokens, or null where they follow from {@code real}
  */
-record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
+record RecordedPairs(int[][] ids, int[][] real, int[][] answers, int @Nullable [][] positions) {
 
     RecordedPairs {
-        for (int[][] other : List.of(real, answers)) {
+        if (ids.length == 0 || ids[0].length == 0) {
+            throw new UserErrorException("there are no rows of token ids");
+        }
+        for (int[][] other : positions == null ? List.of(real, answers) : List.of(real, answers, positions)) {
             if (other.length != ids.length || other[0].length != ids[0].length) {
                 throw new UserErrorException("token ids and masks have different shapes");
             }
         }
     }
 
-    static RecordedPairs of(RecordedTensors file, String prefix) {
-        return new RecordedPairs(
-                file.integers(prefix + "input_ids"),
-                file.integers(prefix + "attention_mask"),
-                file.integers(prefix + "completion_mask"));
+    /**
+     * The rows of a file. Their positions are as recorded; without a record, padding before a row counts as in transformers, whose
+     * models number all tokens unless they take positions from the mask.
+     *
+     * @param model that is asked about them
+     */
+    static RecordedPairs of(RecordedTensors file, String prefix, CausalLM model) {
+        int[][] ids = file.integers(prefix + "input_ids");
+        int[][] real = file.integers(prefix + "attention_mask");
+        int[][] positions = null;
+        if (file.has(prefix + "position_ids")) {
+            positions = file.integers(prefix + "position_ids");
+        } else if (!PolicyAndReference.positionsFollowFromMask(model)
+                && Arrays.stream(real).anyMatch(row -> row.length > 0 && row[0] == 0)) {
+            int[] all = IntStream.range(0, ids[0].length).toArray();
+            positions = Arrays.stream(ids).map(row -> all.clone()).toArray(int[][]::new);
+        }
+        return new RecordedPairs(ids, real, file.integers(prefix + "completion_mask"), positions);
+    }
+
+    /** @throws UserErrorException when the rows are no pairs */
+    RecordedPairs requirePairs() {
+        if (rows() % 2 != 0) {
+            throw new UserErrorException(rows() + " rows are no pairs of chosen and rejected answers");
+        }
+        return this;
     }
 
     int rows() {
@@ -77,7 +103,11 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
                 labels[at] = labelled ? ids[row][t] : Sample.IGNORE_INDEX;
             }
         }
-        return new Batch(rows(), length(), flat, mask, labels).withColumns(columns);
+        if (positions == null) {
+            return new Batch(rows(), length(), flat, mask, labels).withColumns(columns);
+        }
+        int[] places = Arrays.stream(positions).flatMapToInt(Arrays::stream).toArray();
+        return new Batch(rows(), length(), flat, mask, labels, places).withColumns(columns);
     }
 
     /**
@@ -155,7 +185,11 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
     }
 
     private RecordedPairs ordered(int[] order) {
-        return new RecordedPairs(pick(ids, order), pick(real, order), pick(answers, order));
+        return new RecordedPairs(
+                pick(ids, order),
+                pick(real, order),
+                pick(answers, order),
+                positions == null ? null : pick(positions, order));
     }
 
     private static int[][] pick(int[][] rows, int[] order) {
@@ -171,7 +205,26 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers) {
         return new RecordedPairs(
                 interleaved(ids, others.ids, longest),
                 interleaved(real, others.real, longest),
-                interleaved(answers, others.answers, longest));
+                interleaved(answers, others.answers, longest),
+                positions == null && others.positions == null
+                        ? null
+                        : interleaved(places(), others.places(), longest));
+    }
+
+    /** The positions of all tokens, whether they follow from the mask or not. */
+    private int[][] places() {
+        if (positions != null) {
+            return positions;
+        }
+        return Arrays.stream(real)
+                .map(row -> {
+                    int[] counted = row.clone();
+                    Arrays.parallelPrefix(counted, Integer::sum);
+                    return Arrays.stream(counted)
+                            .map(count -> Math.max(0, count - 1))
+                            .toArray();
+                })
+                .toArray(int[][]::new);
     }
 
     private static int[][] interleaved(int[][] first, int[][] second, int length) {

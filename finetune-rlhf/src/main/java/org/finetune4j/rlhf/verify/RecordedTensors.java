@@ -65,6 +65,18 @@ final class RecordedTensors implements AutoCloseable {
         return rows;
     }
 
+    /** Rows without their padding. */
+    static double[][] cut(String name, double[][] rows, int[] lengths) {
+        double[][] cut = new double[lengths.length][];
+        for (int row = 0; row < lengths.length; row++) {
+            if (row >= rows.length || rows[row].length < lengths[row]) {
+                throw new UserErrorException("'" + name + "' ends before the " + lengths[row] + " tokens of row " + row);
+            }
+            cut[row] = Arrays.copyOf(rows[row], lengths[row]);
+        }
+        return cut;
+    }
+
     int[][] integers(String name) {
         return Arrays.stream(rows(name))
                 .map(row -> Arrays.stream(row).mapToInt(value -> (int) value).toArray())

@@ -80,8 +80,11 @@ final class RewardChecks {
                 compare.failed("reward/" + name + " " + key, "this setting is not implemented");
             }
         });
-        BradleyTerry objective =
-                new BradleyTerry(settings.path("center_rewards_coefficient").asDouble(0));
+        JsonNode centering = settings.path("center_rewards_coefficient");
+        if (settings.hasNonNull("center_rewards_coefficient") && !centering.isNumber()) {
+            throw new UserErrorException("'center_rewards_coefficient' is " + centering + ", expected a number");
+        }
+        BradleyTerry objective = new BradleyTerry(centering.asDouble(0));
         Batch batch = rows.judged(pooling(), name.contains("margin") ? file.values("margin") : null);
         double loss = new Backpropagation(model, GradientCheckpointing.none())
                 .evaluate(batch.modelInputs(), objective.head(model.network(), batch, 1.0 / objective.count(batch)));

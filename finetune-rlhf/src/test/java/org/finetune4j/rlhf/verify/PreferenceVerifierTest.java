@@ -1,21 +1,36 @@
 package org.finetune4j.rlhf.verify;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.safetensors.CheckpointWriter;
+import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.model.safetensors.SafetensorsWriter;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 import org.finetune4j.verify.Check;
 import org.finetune4j.verify.Tolerances;
 import org.junit.jupiter.api.Test;
@@ -115,6 +130,106 @@ class PreferenceVerifierTest {
         List<String> wrong = mismatches(verify(folder));
         assertTrue(wrong.stream().anyMatch(line -> line.contains(name + ".loss")), wrong::toString);
         assertTrue(wrong.stream().anyMatch(line -> line.contains(name + ".grad_logits")), wrong::toString);
+    }
+
+    private static void assertTold(List<String> wrong, String... expected) {
+        for (String part : expected) {
+            assertTrue(wrong.stream().anyMatch(line -> line.contains(part)), part + " is not in " + wrong);
+        }
+        assertTrue(wrong.stream().noneMatch(line -> line.contains("\n")), "one line each");
+    }
+
+    @Test
+    void settingsThatAreMissingOrNoNumbersAreMismatches() throws IOException {
+        Path folder = copy("reward/");
+        edit(folder, golden -> {
+            settings(golden, "simpo").remove("simpo_gamma");
+            settings(golden, "dpo_hinge").put("label_smoothing", "none");
+            settings(golden, "dpo_ipo").put("use_weighting", 1);
+            settings(golden, "dpo_nca").put("trl_loss_type", 3);
+            settings(golden, "ppo").remove("pg_loss");
+            settings(golden, "kto").put("loss", Double.NaN);
+        });
+        Path settings = folder.resolve("golden.json");
+        Files.writeString(settings, Files.readString(settings).replace("\"NaN\"", "NaN"));
+        assertTold(
+                mismatches(verify(folder)),
+                "simpo  NaN       limit 0.00  the case has no number 'simpo_gamma'",
+                "dpo_hinge  NaN       limit 0.00  the case has no number 'label_smoothing'",
+                "'use_weighting' is 1, expected true or false",
+                "'trl_loss_type' is 3, expected a name",
+                "ppo pg_loss",
+                "kto loss  NaN       limit 0.00  the record has NaN, here it is 0.48");
+    }
+
+    /** Writes a file of tensors again. */
+    private static void rewrite(Path path, Consumer<Map<String, Tensor>> change) throws IOException {
+        Path target = path.resolveSibling("rewritten");
+        try (TensorScope scope = TensorScope.open();
+                SafetensorsFile file = SafetensorsFile.open(path)) {
+            Map<String, Tensor> tensors = new TreeMap<>();
+            file.names().forEach(name -> tensors.put(name, file.tensor(name)));
+            change.accept(tensors);
+            List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+            tensors.forEach((name, tensor) -> entries.add(
+                    new SafetensorsWriter.Entry(name, tensor.dtype(), tensor.shape(), tensor::contiguous)));
+            CheckpointWriter.write(target, entries, Long.MAX_VALUE);
+        }
+        Files.move(target.resolve("model.safetensors"), path, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    @Test
+    void tensorsThatAreMissingOrOfAnotherShapeAreMismatches() throws IOException {
+        Path folder = copy("reward/");
+        rewrite(folder.resolve("ppo/golden.safetensors"), tensors -> {
+            tensors.remove("k1.kl");
+            tensors.remove("grad.vpred");
+        });
+        rewrite(
+                folder.resolve("grpo/golden.safetensors"),
+                tensors -> tensors.computeIfPresent("old_logps", (name, all) -> all.narrow(1, 0, 2)));
+        rewrite(
+                folder.resolve("logps.safetensors"),
+                tensors -> tensors.computeIfPresent("policy.per_token_logps", (name, all) -> all.narrow(1, 0, 4)));
+        assertTold(
+                mismatches(verify(folder)),
+                "ppo/k1.kl  NaN       limit 0.00  golden.safetensors has no tensor 'k1.kl'",
+                "ppo/grad.vpred  NaN",
+                "grpo/grpo  NaN",
+                "policy.per_token_logps  NaN       limit 0.00  row 0 has 15 numbers, 4 are recorded");
+    }
+
+    @Test
+    void filesThatAreCutShortAreMismatchesAndAnEmptyRecordIsRefused() throws IOException {
+        Path folder = copy("reward/", "ppo/", "grpo/");
+        Path losses = folder.resolve("losses.safetensors");
+        byte[] bytes = Files.readAllBytes(losses);
+        Files.write(losses, Arrays.copyOf(bytes, bytes.length / 2));
+        assertTold(mismatches(verify(folder)), "losses.safetensors  NaN");
+        for (String name : List.of("batch", "logps", "losses")) {
+            Files.delete(folder.resolve(name + ".safetensors"));
+        }
+        edit(folder, golden -> golden.remove("cases"));
+        assertThrows(UserErrorException.class, () -> verify(folder));
+    }
+
+    /** Padding before a row counts in transformers where nothing else is recorded. */
+    @Test
+    void rowsThatArePaddedOnTheLeftHaveTheirPositions() throws IOException {
+        Path batch = copy("reward/", "ppo/", "grpo/").resolve("batch.safetensors");
+        int[] backwards = IntStream.range(0, 16).map(i -> 15 - i).toArray();
+        rewrite(batch, tensors -> {
+            Tensor order = Tensors.of(backwards, 16).to(DType.INT64);
+            tensors.replaceAll((name, all) -> all.indexSelect(1, order));
+        });
+        try (CausalLM policy = CausalLM.load(POLICY);
+                RecordedTensors file = new RecordedTensors(batch)) {
+            int[] positions = RecordedPairs.of(file, "", policy)
+                    .batch(row -> false, Map.of())
+                    .positionIds();
+            assertArrayEquals(
+                    IntStream.range(0, 6 * 16).map(i -> i % 16).toArray(), Objects.requireNonNull(positions));
+        }
     }
 
     @Test

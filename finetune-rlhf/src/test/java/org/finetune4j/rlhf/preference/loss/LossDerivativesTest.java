@@ -99,6 +99,16 @@ class LossDerivativesTest {
         }
     }
 
+    /** Its exponential is too large for a number where its share is none: the limit is the logistic part alone. */
+    @Test
+    void discopopIsTheLogisticLossFarBelowTheReference() {
+        PairLoss loss = new DivergenceLoss(new DiscopopLoss(0.1, 0.05), new Divergence.ForwardKl());
+        PairLoss.Value value = loss.of(new Answer(-20, -10, 4), new Answer(-10, -10, 4));
+        assertEquals(0.1 * (Math.exp(10) - 1), value.loss(), 1e-9);
+        assertEquals(-0.1 * Math.exp(10), value.chosen(), 1e-9);
+        assertEquals(0.1, value.rejected(), 1e-9);
+    }
+
     @Test
     void aChosenAnswerThatBecomesLikelierCostsLess() {
         Answer rejected = new Answer(-12, -10, 4);
