@@ -101,7 +101,13 @@ record RandomFeedback(Path config, Map<String, Object> settings, String what) {
             maybe(draw, 0.5, keys, "f_alpha_divergence_coef", draw.of(0.7, 2.0, -1.0));
         }
         maybe(draw, 0.5, keys, "discopop_tau", draw.of(0.01, 0.3, 1.0), loss.equals("discopop"));
-        maybe(draw, 0.5, keys, "label_smoothing", 0.2, List.of("aot", "aot_unpaired").contains(loss));
+        maybe(
+                draw,
+                0.5,
+                keys,
+                "label_smoothing",
+                0.2,
+                List.of("aot", "aot_unpaired").contains(loss));
         maybe(draw, 0.2, keys, "beta", draw.of(0.01, 2.0));
     }
 
@@ -114,7 +120,12 @@ record RandomFeedback(Path config, Map<String, Object> settings, String what) {
                     Map.of("type", "length", "unit", draw.of("words", "tokens"), "min", 1, "max", 3)));
             int count = draw.between(1, 4);
             keys.put("reward_funcs", sources.subList(0, count));
-            maybe(draw, 0.6, keys, "reward_weights", List.of(0.5, 2.0, -1.0, 0.1).subList(0, count));
+            maybe(
+                    draw,
+                    0.6,
+                    keys,
+                    "reward_weights",
+                    List.of(0.5, 2.0, -1.0, 0.1).subList(0, count));
         }
         maybe(draw, 0.2, keys, "reward_clip", 0.5);
         maybe(draw, 0.2, keys, "stop_strings", List.of("a", "."));

@@ -283,7 +283,8 @@ final class LossChecks {
             double[] delta = new double[rows.pairs()];
             Arrays.setAll(delta, pair -> chosen[pair] - rejected[pair]);
             compare.attempt(
-                    "delta", () -> compare.values("delta", delta, file.values("delta"), Comparison.LOSS + 2 * rounding));
+                    "delta",
+                    () -> compare.values("delta", delta, file.values("delta"), Comparison.LOSS + 2 * rounding));
         }
         rewards("dpo.chosen_rewards", chosen, rounding, cases);
         rewards("dpo.rejected_rewards", rejected, rounding, cases);

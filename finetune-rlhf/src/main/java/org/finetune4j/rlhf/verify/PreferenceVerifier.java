@@ -71,7 +71,12 @@ public final class PreferenceVerifier {
             visit(folder.resolve("reward/golden.safetensors"), open, compare, file -> {
                 try (CausalLM model = loader.apply(folder.resolve("reward"));
                         RecordedTensors batch = new RecordedTensors(folder.resolve("batch.safetensors"))) {
-                    new RewardChecks(model, RecordedPairs.of(batch, "", model).requirePairs(), file, gradients(golden, compare), compare)
+                    new RewardChecks(
+                                    model,
+                                    RecordedPairs.of(batch, "", model).requirePairs(),
+                                    file,
+                                    gradients(golden, compare),
+                                    compare)
                             .check(golden.path("cases"));
                 }
             });

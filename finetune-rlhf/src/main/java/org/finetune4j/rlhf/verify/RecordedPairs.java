@@ -206,9 +206,7 @@ record RecordedPairs(int[][] ids, int[][] real, int[][] answers, int @Nullable [
                 interleaved(ids, others.ids, longest),
                 interleaved(real, others.real, longest),
                 interleaved(answers, others.answers, longest),
-                positions == null && others.positions == null
-                        ? null
-                        : interleaved(places(), others.places(), longest));
+                positions == null && others.positions == null ? null : interleaved(places(), others.places(), longest));
     }
 
     /** The positions of all tokens, whether they follow from the mask or not. */

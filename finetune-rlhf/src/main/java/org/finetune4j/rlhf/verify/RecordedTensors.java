@@ -70,7 +70,8 @@ final class RecordedTensors implements AutoCloseable {
         double[][] cut = new double[lengths.length][];
         for (int row = 0; row < lengths.length; row++) {
             if (row >= rows.length || rows[row].length < lengths[row]) {
-                throw new UserErrorException("'" + name + "' ends before the " + lengths[row] + " tokens of row " + row);
+                throw new UserErrorException(
+                        "'" + name + "' ends before the " + lengths[row] + " tokens of row " + row);
             }
             cut[row] = Arrays.copyOf(rows[row], lengths[row]);
         }

@@ -171,8 +171,8 @@ class PreferenceVerifierTest {
             file.names().forEach(name -> tensors.put(name, file.tensor(name)));
             change.accept(tensors);
             List<SafetensorsWriter.Entry> entries = new ArrayList<>();
-            tensors.forEach((name, tensor) -> entries.add(
-                    new SafetensorsWriter.Entry(name, tensor.dtype(), tensor.shape(), tensor::contiguous)));
+            tensors.forEach((name, tensor) ->
+                    entries.add(new SafetensorsWriter.Entry(name, tensor.dtype(), tensor.shape(), tensor::contiguous)));
             CheckpointWriter.write(target, entries, Long.MAX_VALUE);
         }
         Files.move(target.resolve("model.safetensors"), path, StandardCopyOption.REPLACE_EXISTING);
@@ -227,8 +227,7 @@ class PreferenceVerifierTest {
             int[] positions = RecordedPairs.of(file, "", policy)
                     .batch(row -> false, Map.of())
                     .positionIds();
-            assertArrayEquals(
-                    IntStream.range(0, 6 * 16).map(i -> i % 16).toArray(), Objects.requireNonNull(positions));
+            assertArrayEquals(IntStream.range(0, 6 * 16).map(i -> i % 16).toArray(), Objects.requireNonNull(positions));
         }
     }
 
