@@ -5,14 +5,13 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.finetune4j.generate.RunningSequence.Choice;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Chooses the next token of every row. Rows that take the likeliest token, and those that draw from all by temperature, are
- * done where the scores are, all at once; what else there is needs the scores on the heap. How a row is done depends on
+ * Chooses the next token of every row. Rows that take the likeliest token are done where the scores are, all at once; those that draw
+ * from all by temperature have their probabilities computed there; what else there is needs the scores on the heap. How a row is done depends on
  * nothing but the row.
  */
 final class BatchSampler {
@@ -60,33 +59,29 @@ final class BatchSampler {
         }
     }
 
-    /** By the inverse of the distribution function: the first token up to which probabilities exceed a random number. */
     private static void draw(List<RunningSequence> sequences, Tensor scores) {
-        long vocabulary = scores.size(1);
+        int vocabulary = (int) scores.size(1);
         float[] temperatures = new float[sequences.size()];
-        float[] uniform = new float[sequences.size()];
         boolean plain = true;
-        for (int row = 0; row < uniform.length; row++) {
-            temperatures[row] =
-                    LogitsProcessor.divisor(sequences.get(row).options().temperature());
-            uniform[row] = (float) sequences.get(row).sampler().nextUniform();
+        for (int row = 0; row < temperatures.length; row++) {
+            temperatures[row] = LogitsProcessor.divisor(sequences.get(row).options().temperature());
             plain &= temperatures[row] == 1;
         }
         Tensor scaled = plain ? scores : scores.div(column(temperatures, scores));
-        Tensor probabilities = scaled.softmax(-1);
-        Tensor reached = probabilities.cumulativeSum(-1);
-        Tensor total = reached.narrow(1, vocabulary - 1, 1); // [rows, 1]
-        long[] ids = Functional.searchSorted(reached, total.mul(column(uniform, scores)))
-                .toLongArray();
+        float[] probabilities = scaled.softmax(-1).toFloatArray();
+        long[] ids = new long[temperatures.length];
+        float[] drawn = new float[ids.length];
         for (int row = 0; row < ids.length; row++) {
-            if (ids[row] >= vocabulary) { // by rounding up to 1, or where the scores are no numbers
-                ids[row] = scores.select(0, row).argmax(-1).toLongArray()[0];
-            }
+            int first = row * vocabulary;
+            int place = sequences.get(row).sampler().draw(probabilities, first, first + vocabulary);
+            ids[row] = (long) place - first;
+            drawn[row] = probabilities[place];
         }
-        Tensor tokens = Tensors.of(ids, ids.length, 1).to(scores.device());
-        float[] drawn = probabilities.gather(1, tokens).toFloatArray();
         float[] logSums = plain ? null : logSums(sequences, scores);
-        float[] raw = logSums == null ? new float[0] : scores.gather(1, tokens).toFloatArray();
+        float[] raw = logSums == null
+                ? new float[0]
+                : scores.gather(1, Tensors.of(ids, ids.length, 1).to(scores.device()))
+                        .toFloatArray();
         for (int row = 0; row < ids.length; row++) {
             float sampled = (float) Math.log(drawn[row]);
             accept(sequences.get(row), ids[row], sampled, logSums == null ? sampled : raw[row] - logSums[row], sampled);

@@ -17,7 +17,8 @@ final class TokenSampler {
     TokenSampler(GenerationOptions options, List<LogitsProcessor> processors, long number) {
         this.processors = processors;
         this.sampling = options.isSampling();
-        this.random = new SplittableRandom(options.seed() + number * 0x9E3779B97F4A7C15L);
+        // Numbers that were only added would give one sequence's random numbers to the next, a token later.
+        this.random = new SplittableRandom(options.seed() ^ (number == 0 ? 0 : new SplittableRandom(number).nextLong()));
     }
 
     /** @param scores of every token of the vocabulary, before any softmax; changed in place */
@@ -28,29 +29,28 @@ final class TokenSampler {
         return sampling ? draw(scores) : Scores.argmax(scores);
     }
 
-    /** The next random number of the sequence, from 0 to below 1. */
-    double nextUniform() {
-        return random.nextDouble();
+    /**
+     * Draws one of the next token's probabilities.
+     *
+     * @param from the place of the first token's
+     * @param to behind that of the last one's
+     * @return the place of the token
+     */
+    int draw(float[] probabilities, int from, int to) {
+        return WeightedDraw.draw(probabilities, from, to, random);
     }
 
     private int draw(float[] scores) {
-        int likeliest = Scores.argmax(scores);
-        double largest = scores[likeliest];
-        double[] weights = new double[scores.length];
-        double total = 0;
+        double largest = scores[Scores.argmax(scores)];
+        float[] weights = new float[scores.length];
         for (int i = 0; i < scores.length; i++) {
             if (scores[i] != Float.NEGATIVE_INFINITY) {
-                weights[i] = Math.exp(scores[i] - largest);
-                total += weights[i];
+                weights[i] = (float) Math.exp(scores[i] - largest);
+                if (Float.isNaN(weights[i])) {
+                    return i; // no number, or infinite: whoever asks looks at the score
+                }
             }
         }
-        double draw = random.nextDouble() * total;
-        for (int i = 0; i < scores.length; i++) {
-            draw -= weights[i];
-            if (draw < 0) {
-                return i;
-            }
-        }
-        return likeliest;
+        return draw(weights, 0, weights.length);
     }
 }

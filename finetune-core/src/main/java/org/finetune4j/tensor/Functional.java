@@ -2,7 +2,6 @@ package org.finetune4j.tensor;
 
 import java.util.List;
 import org.bytedeco.pytorch.DoubleOptional;
-import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.TensorOptional;
@@ -185,22 +184,6 @@ public final class Functional {
             return new TopK(owned(both.get0()), owned(both.get1()));
         } catch (RuntimeException e) {
             throw TensorException.of("topK " + k, e, x);
-        }
-    }
-
-    /**
-     * Where values would go among sorted ones: the first place whose element is larger.
-     *
-     * @param sorted [rows, n], growing along each row
-     * @param values [rows, m]
-     * @return [rows, m] int64; n where no element is larger
-     */
-    public static Tensor searchSorted(Tensor sorted, Tensor values) {
-        try (StringViewOptional side = new StringViewOptional();
-                TensorOptional order = new TensorOptional()) {
-            return Tensor.wrap(torch.searchsorted(sorted.handle(), values.handle(), false, true, side, order));
-        } catch (RuntimeException e) {
-            throw TensorException.of("searchSorted", e, sorted, values);
         }
     }
 

@@ -4,8 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class TokenSamplerTest {
@@ -63,6 +68,83 @@ class TokenSamplerTest {
         GenerationOptions options =
                 GenerationOptions.builder().temperature(1.5).seed(9).build();
         assertEquals(Arrays.toString(draw(options, 100)), Arrays.toString(draw(options, 100)));
+    }
+
+    /** As in another batch, where sums are added up in another order. */
+    @Test
+    void scoresThatDifferByRoundingDrawTheSameTokens() {
+        int tokens = 32_000;
+        SplittableRandom random = new SplittableRandom(4);
+        float[] scores = new float[tokens];
+        float[] others = new float[tokens];
+        for (int i = 0; i < tokens; i++) { // all about as likely, which is the hardest case
+            scores[i] = (float) random.nextDouble();
+            others[i] = scores[i] + (float) (1e-6 * (2 * random.nextDouble() - 1));
+        }
+        int draws = 3000;
+        Set<Integer> drawn = new HashSet<>();
+        TokenSampler one = sampler(7, 0);
+        TokenSampler other = sampler(7, 0);
+        TokenSequence prompt = new TokenSequence(new int[] {0});
+        for (int i = 0; i < draws; i++) {
+            int token = one.choose(prompt, scores.clone());
+            assertEquals(token, other.choose(prompt, others.clone()), "draw " + i);
+            drawn.add(token);
+        }
+        assertTrue(drawn.size() > draws / 2, drawn.size() + " different tokens");
+    }
+
+    @Test
+    void oneSequencesRandomNumbersAreNotTheNextOnesATokenLater() {
+        TokenSequence prompt = new TokenSequence(new int[] {0});
+        List<List<Integer>> sequences = new ArrayList<>();
+        for (int number : new int[] {0, 1, 10, 20}) {
+            TokenSampler sampler = sampler(9, number);
+            List<Integer> tokens = new ArrayList<>();
+            for (int i = 0; i < 60; i++) {
+                tokens.add(sampler.choose(prompt, new float[1024])); // ten random numbers each
+            }
+            sequences.add(tokens);
+        }
+        for (List<Integer> one : sequences) {
+            for (List<Integer> other : sequences) {
+                for (int later = 0; later < 20; later++) {
+                    if (one != other) {
+                        int shift = later;
+                        long alike = IntStream.range(0, 40)
+                                .filter(i -> one.get(i + shift).equals(other.get(i)))
+                                .count();
+                        assertTrue(alike < 4, alike + " tokens alike, " + shift + " later");
+                    }
+                }
+            }
+        }
+    }
+
+    private static TokenSampler sampler(long seed, int number) {
+        GenerationOptions options =
+                GenerationOptions.builder().temperature(1).seed(seed).build();
+        return new TokenSampler(options, LogitsProcessor.of(options, Set.of()), number);
+    }
+
+    @Test
+    void whatIsNoNumberIsNotDrawnAround() {
+        TokenSequence prompt = new TokenSequence(new int[] {0});
+        for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+            float[] scores = {1, 2, wrong, 0};
+            assertEquals(2, sampler(1, 0).choose(prompt, scores));
+        }
+    }
+
+    @Test
+    void aTokenWithoutProbabilityIsNeverDrawn() {
+        TokenSequence prompt = new TokenSequence(new int[] {0});
+        TokenSampler sampler = sampler(3, 0);
+        for (int i = 0; i < 500; i++) {
+            float[] scores = {Float.NEGATIVE_INFINITY, 1, -200, 2, Float.NEGATIVE_INFINITY, -300, 0};
+            int token = sampler.choose(prompt, scores);
+            assertTrue(token == 1 || token == 3 || token == 6, "token " + token);
+        }
     }
 
     @Test

@@ -304,9 +304,14 @@ final class AdapterStore implements AutoCloseable {
             long start = System.nanoTime();
             makeRoom(entry.directory, deadline);
             loaded = loader().read(entry.directory);
+            requireFits(loaded.adapter().bytes());
             metrics.adapterLoaded(System.nanoTime() - start);
         } catch (ApiException e) {
             failure = e;
+            if (loaded != null) {
+                loader().free(loaded.adapter());
+                loaded = null;
+            }
         } catch (UserErrorException e) {
             failure = ApiException.invalid(null, "invalid_adapter", String.valueOf(e.getMessage()));
         } catch (IOException | RuntimeException | InterruptedException | OutOfMemoryError e) {
@@ -337,6 +342,7 @@ final class AdapterStore implements AutoCloseable {
             if (entry.removed) {
                 retire(entry);
             }
+            makesRoom(0); // weights that are half as wide on disk take more in memory than was known before
             notifyAll();
         }
     }
@@ -349,14 +355,18 @@ final class AdapterStore implements AutoCloseable {
     }
 
     private synchronized void makeRoom(long needed, long deadline) {
-        if (needed > mostBytes) {
-            throw ApiException.invalid(
-                    "path", "the adapter has " + needed + " bytes, and all adapters in memory may have " + mostBytes);
-        }
+        requireFits(needed);
         waitFor(
                 () -> makesRoom(needed),
                 deadline,
                 "all adapters in memory are in use, and there is no room for another");
+    }
+
+    private void requireFits(long needed) {
+        if (needed > mostBytes) {
+            throw ApiException.invalid(
+                    "path", "the adapter has " + needed + " bytes, and all adapters in memory may have " + mostBytes);
+        }
     }
 
     /** Takes unused adapters out of memory, those first that were not used for longest; says whether there is room now. */

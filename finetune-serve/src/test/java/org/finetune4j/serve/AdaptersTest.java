@@ -21,6 +21,10 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.model.safetensors.SafetensorsWriter;
+import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -260,6 +264,47 @@ class AdaptersTest {
             for (int request = 0; request < all.size(); request++) {
                 assertEquals(alone.get(request % COUNT), all.get(request).join().text(0), "request " + request);
             }
+        }
+    }
+
+    /** In memory they take twice what they take on disk. */
+    @Test
+    void adaptersInHalfPrecisionKeepTheLimitToo() throws IOException {
+        for (int number = 0; number < 3; number++) {
+            Path half = adapters.resolve("half" + number);
+            copy("a0", half);
+            try (TensorScope scope = TensorScope.open();
+                    SafetensorsFile weights = SafetensorsFile.open(adapters.resolve("a0/adapter_model.safetensors"))) {
+                List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+                for (String name : weights.names()) {
+                    entries.add(SafetensorsWriter.Entry.of(
+                            name, weights.tensor(name).to(DType.BFLOAT16)));
+                }
+                SafetensorsWriter.write(
+                        half.resolve("adapter_model.safetensors"), entries, SafetensorsWriter.PYTORCH_METADATA);
+            }
+        }
+        long one;
+        try (ModelServer server = start(ServerLimits.defaults())) {
+            one = load(new ServerClient(server), "m", "half0").json().path("bytes").asLong();
+        }
+        assertTrue(one > 1.5 * Files.size(adapters.resolve("half0/adapter_model.safetensors")), one + " bytes");
+        try (ModelServer server = start(ServerLimits.defaults().withAdapterBytes(2 * one))) {
+            ServerClient client = new ServerClient(server);
+            for (int number = 0; number < 3; number++) {
+                assertEquals(200, load(client, "m" + number, "half" + number).status());
+            }
+            long bytes = 0;
+            for (JsonNode adapter : client.get("/v1/adapters").json().path("data")) {
+                bytes += adapter.path("bytes").asLong();
+            }
+            assertEquals(2 * one, bytes);
+        }
+        try (ModelServer server = start(ServerLimits.defaults().withAdapterBytes(one - 1))) {
+            ServerClient client = new ServerClient(server);
+            ServerClient.Answer refused = load(client, "m", "half0");
+            assertEquals(400, refused.status(), refused.body());
+            assertTrue(client.get("/metrics").body().contains("finetune_adapters_bytes 0.0"));
         }
     }
 
