@@ -267,7 +267,7 @@ class AdaptersTest {
         }
     }
 
-    /** In memory they take twice what they take on disk. */
+    /** In memory they take more than on disk. */
     @Test
     void adaptersInHalfPrecisionKeepTheLimitToo() throws IOException {
         for (int number = 0; number < 3; number++) {
@@ -288,8 +288,9 @@ class AdaptersTest {
         try (ModelServer server = start(ServerLimits.defaults())) {
             one = load(new ServerClient(server), "m", "half0").json().path("bytes").asLong();
         }
-        assertTrue(one > 1.5 * Files.size(adapters.resolve("half0/adapter_model.safetensors")), one + " bytes");
-        try (ModelServer server = start(ServerLimits.defaults().withAdapterBytes(2 * one))) {
+        long file = Files.size(adapters.resolve("half0/adapter_model.safetensors"));
+        assertTrue(one > file, one + " bytes, " + file + " in the file");
+        try (ModelServer server = start(ServerLimits.defaults().withAdapterBytes(one + file))) {
             ServerClient client = new ServerClient(server);
             for (int number = 0; number < 3; number++) {
                 assertEquals(200, load(client, "m" + number, "half" + number).status());
@@ -298,7 +299,7 @@ class AdaptersTest {
             for (JsonNode adapter : client.get("/v1/adapters").json().path("data")) {
                 bytes += adapter.path("bytes").asLong();
             }
-            assertEquals(2 * one, bytes);
+            assertEquals(one, bytes);
         }
         try (ModelServer server = start(ServerLimits.defaults().withAdapterBytes(one - 1))) {
             ServerClient client = new ServerClient(server);
