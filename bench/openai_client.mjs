@@ -23,7 +23,8 @@ for await (const event of await client.chat.completions.create({ ...chat, stream
   usage = event.usage ?? usage;
 }
 assert.deepEqual(texts, whole.choices.map(choice => choice.message.content));
-assert.deepEqual(usage, whole.usage);
+// The second one begins with what the first computed: only how much of the prompt was kept may differ.
+assert.deepEqual({ ...usage, prompt_tokens_details: null }, { ...whole.usage, prompt_tokens_details: null });
 
 const text = { model, prompt: 'the', max_tokens: 16, temperature: 0 };
 const all = (await client.completions.create(text)).choices[0].text;
