@@ -64,7 +64,8 @@ final class BatchSampler {
         float[] temperatures = new float[sequences.size()];
         boolean plain = true;
         for (int row = 0; row < temperatures.length; row++) {
-            temperatures[row] = LogitsProcessor.divisor(sequences.get(row).options().temperature());
+            temperatures[row] =
+                    LogitsProcessor.divisor(sequences.get(row).options().temperature());
             plain &= temperatures[row] == 1;
         }
         Tensor scaled = plain ? scores : scores.div(column(temperatures, scores));

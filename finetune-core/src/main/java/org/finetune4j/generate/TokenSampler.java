@@ -18,7 +18,8 @@ final class TokenSampler {
         this.processors = processors;
         this.sampling = options.isSampling();
         // Numbers that were only added would give one sequence's random numbers to the next, a token later.
-        this.random = new SplittableRandom(options.seed() ^ (number == 0 ? 0 : new SplittableRandom(number).nextLong()));
+        this.random =
+                new SplittableRandom(options.seed() ^ (number == 0 ? 0 : new SplittableRandom(number).nextLong()));
     }
 
     /** @param scores of every token of the vocabulary, before any softmax; changed in place */

@@ -286,7 +286,10 @@ class AdaptersTest {
         }
         long one;
         try (ModelServer server = start(ServerLimits.defaults())) {
-            one = load(new ServerClient(server), "m", "half0").json().path("bytes").asLong();
+            one = load(new ServerClient(server), "m", "half0")
+                    .json()
+                    .path("bytes")
+                    .asLong();
         }
         long file = Files.size(adapters.resolve("half0/adapter_model.safetensors"));
         assertTrue(one > file, one + " bytes, " + file + " in the file");
