@@ -43,6 +43,8 @@ CASES = [
     ("mixtral", "lora-target-parameters", "LoraConfig", dict(r=2, lora_alpha=6, target_modules=["q_proj"], target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])),
     ("qwen3_moe", "lora-target-parameters", "LoraConfig", dict(r=2, lora_alpha=6, target_modules=[], target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])),
     ("qwen3_moe", "lora-target-parameter", "LoraConfig", dict(r=3, use_rslora=True, target_modules=["v_proj"], target_parameters=["experts.down_proj"])),
+    ("mixtral", "lora-router", "LoraConfig", dict(r=2, lora_alpha=6, target_modules=["q_proj"], target_parameters=["gate.weight"], alpha_pattern={"gate.weight": 9})),
+    ("qwen3_moe", "lora-all-linear", "LoraConfig", dict(r=2, lora_alpha=5, target_modules="all-linear")),
     ("llama", "randlora", "RandLoraConfig", dict(r=10, randlora_alpha=20, target_modules=LLAMA)),
     ("gpt2", "randlora", "RandLoraConfig", dict(r=16, randlora_alpha=20, sparse=True, target_modules=GPT2, fan_in_fan_out=True)),
     ("llama", "gralora", "GraloraConfig", dict(r=8, alpha=16, gralora_k=4, target_modules=LLAMA)),

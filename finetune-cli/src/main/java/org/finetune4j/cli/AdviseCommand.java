@@ -2,6 +2,7 @@ package org.finetune4j.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -85,7 +86,7 @@ final class AdviseCommand implements Callable<Integer> {
         Advice advice = Advisor.advise(new Situation(
                 PlanCommand.config(model), records, tokens, tasks, cluster.cluster(), lowLatency, highAccuracy));
         Map<String, Object> configuration = new LinkedHashMap<>();
-        configuration.put("model_name_or_path", String.valueOf(model));
+        configuration.put("model_name_or_path", String.valueOf(directory()));
         configuration.put("train_file", trainFile);
         configuration.put("output_dir", "out/" + advice.method());
         configuration.putAll(advice.settings());
@@ -106,6 +107,12 @@ final class AdviseCommand implements Callable<Integer> {
             System.out.print(output == null ? text : output + System.lineSeparator());
         }
         return 0;
+    }
+
+    /** What train takes: the directory, where its config.json was given. */
+    private Path directory() {
+        Path parent = model.getParent();
+        return Files.isDirectory(model) ? model : parent == null ? Path.of(".") : parent;
     }
 
     private String text(Advice advice, Map<String, Object> configuration) {

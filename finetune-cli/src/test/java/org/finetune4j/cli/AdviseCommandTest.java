@@ -2,6 +2,7 @@ package org.finetune4j.cli;
 
 import static org.finetune4j.cli.CommandRun.assertRefused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -87,22 +88,29 @@ class AdviseCommandTest {
         TrainingSettings.of(new Settings("advice", configuration)); // refuses what train would refuse
     }
 
-    @Test
-    void itsConfigurationPassesValidateAsItIs() {
+    @ParameterizedTest(name = "--model {0}, {1} tokens, {2} records, {3} devices")
+    @CsvSource({
+        "'', 192, 3, 1",
+        "config.json, 192, 3, 1", // a training needs the directory
+        "'', 100000, 3, 1", // more than the model sees
+        "'', 1, 9223372036854775807, 1",
+        "'', 64, 60000, 8"
+    })
+    void itsConfigurationPassesValidateAsItIs(String file, String tokens, String records, String devices) {
         TrainingFiles files = new TrainingFiles(directory);
         Path advice = directory.resolve("advice.yaml");
         CommandRun run = CommandRun.of(
                 "advise",
                 "--model",
-                files.model.toString(),
+                files.model.resolve(file).toString(),
                 "--records",
-                "3",
+                records,
                 "--tokens",
-                "192",
+                tokens,
                 "--devices",
-                "1",
+                devices,
                 "--memory",
-                "8G",
+                "40G",
                 "--train-file",
                 files.data.toString(),
                 "--output",
@@ -112,9 +120,54 @@ class AdviseCommandTest {
         assertEquals(0, validated.exitCode(), validated.toString());
     }
 
+    /** All weights of 7B and their states are 107 GB: a device has room for them as far as they are shared. */
+    @Test
+    void theMemoryThatIsToldIsThatOfTheConfiguration() throws IOException {
+        CommandRun run = advise("7B", "--records 500000 --devices 8 --memory 80G --json");
+        Map<String, Object> advice = Json.toMap(Json.parse(run.out().get(0), "advice"));
+        Map<?, ?> configuration = (Map<?, ?>) advice.get("configuration");
+        assertTrue(configuration.get("zero_stage") instanceof Number stage && stage.intValue() >= 1, run.toString());
+    }
+
+    /** Reasons are those of what is advised: packed weights are nothing to full fine-tuning, 1,024 copies make updates of 1,024. */
+    @Test
+    void reasonsAreThoseOfTheAdvice() throws IOException {
+        String full = advise("135M", "--records 100000 --devices 1 --high-accuracy --json").out().get(0);
+        assertEquals("full", Json.toMap(Json.parse(full, "advice")).get("method"));
+        assertFalse(full.contains("QLoRA"), full);
+        String many = advise("135M", "--records 1000 --devices 1024 --json").out().get(0);
+        assertTrue(many.contains("an update has 1024, where 16 would do"), many);
+        assertTrue(many.contains("fewer than 20 updates"), many);
+    }
+
+    @Test
+    void endlessRecordsAreNoFewUpdates() throws IOException {
+        CommandRun run = advise("135M", "--records " + Long.MAX_VALUE + " --devices 1 --json");
+        assertEquals(0, run.exitCode(), run.toString());
+        Map<String, Object> advice = Json.toMap(Json.parse(run.out().get(0), "advice"));
+        assertFalse(String.valueOf(advice.get("reasons")).contains("fewer than 20 updates"), run.toString());
+        assertTrue(((Number) advice.get("seconds")).doubleValue() > 1e15, run.toString());
+    }
+
     @Test
     void aModelThatFitsNowhereIsToldWithWhatItNeeds() {
         assertRefused(advise("70B", "--records 1000 --devices 1 --memory 24G"), "even QLoRA needs", "22.4 GiB");
+    }
+
+    @Test
+    void aModelThatIsNoDecoderIsRefusedByItsName() {
+        Path bert = directory.resolve("bert.json");
+        TrainingFiles.write(bert, """
+                {"architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": 64, "num_hidden_layers": 2,
+                 "num_attention_heads": 4, "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 64,
+                 "type_vocab_size": 2, "hidden_act": "gelu", "layer_norm_eps": 1e-12}
+                """);
+        for (String command : List.of("advise --records 1000", "plan")) {
+            List<String> arguments = new ArrayList<>(List.of(command.split(" ")));
+            arguments.addAll(List.of("--model", bert.toString(), "--devices", "1"));
+            assertRefused(
+                    CommandRun.of(arguments.toArray(String[]::new)), "BertForSequenceClassification", "no causal model");
+        }
     }
 
     @ParameterizedTest

@@ -263,4 +263,29 @@ class ConvertConfigCommandTest {
         assertRefused(convert(LLAMA_FACTORY + "use_llama_pro: true\n", "--output", target.toString()), "blocks");
         assertFalse(Files.exists(target));
     }
+
+    /** LLaMA-Factory packs the texts of its stage pt when nothing is said. */
+    @ParameterizedTest
+    @CsvSource({"'', true", "'packing: true', true", "'packing: false', false", "'neat_packing: true', true"})
+    void textsAreJoinedInRowsAsLlamaFactoryDoesIt(String line, boolean packed) throws IOException {
+        assertEquals(packed, converted(LLAMA_FACTORY + "stage: pt\n" + line + "\n").get("packing"));
+    }
+
+    /** One text is PEFT's regular expression for the whole path, not the end of a name. */
+    @ParameterizedTest
+    @CsvSource({
+        "'\"model.layers.[\\\\d]+.(mlp|self_attn).(up|q)_proj\"', 'model.layers.[\\d]+.(mlp|self_attn).(up|q)_proj'",
+        "q_proj, [q_proj]",
+        "'[q_proj, v_proj]', '[q_proj, v_proj]'"
+    })
+    void aPatternOfAxolotlsStaysOne(String said, String targets) throws IOException {
+        String text = AXOLOTL.replace("lora_target_linear: true", "lora_target_modules: " + said);
+        assertEquals(targets, String.valueOf(converted(text).get("target_modules")));
+    }
+
+    @Test
+    void datasetsThatAreNoListAreRefusedByTheirName() throws IOException {
+        assertRefused(convert("base_model: m\nadapter: lora\ndatasets: 5\n"), "'datasets'", "a list of entries");
+        assertRefused(convert("base_model: m\nadapter: lora\ndatasets: [5]\n"), "'datasets[0]'", "a list of entries");
+    }
 }

@@ -98,6 +98,7 @@ class MigrationTablesTest {
     @ParameterizedTest
     @CsvSource({
         "PEFT 0.21: LoraConfig, peft.LoraConfig",
+        "PEFT 0.21: XLoraConfig, peft.XLoraConfig",
         "transformers 5.18: TrainingArguments, TrainingArguments",
         "TRL 1.13: DPOConfig, DPOConfig",
         "TRL 1.13: KTOConfig, KTOConfig",

@@ -69,6 +69,11 @@ public final class MixtureOfExperts extends FeedForward {
         return List.copyOf(experts);
     }
 
+    /** {@return the layer that says which experts calculate for a token, [experts, hidden]} */
+    public Linear router() {
+        return router;
+    }
+
     /** {@return which share of the experts calculates for a token} */
     public double shareOfExperts() {
         return settings.perToken / (double) settings.experts;

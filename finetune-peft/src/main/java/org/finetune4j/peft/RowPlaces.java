@@ -10,6 +10,7 @@ import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.RowGroups;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -43,11 +44,18 @@ public final class RowPlaces implements AutoCloseable {
      */
     public RowPlaces(CausalLM model) {
         this.model = model;
-        model.network().layers().forEach(block -> block.namedModules().forEach((path, module) -> {
-            if (module instanceof Linear linear && !isExpert(path)) {
-                seeing.add(linear);
-            }
-        }));
+        model.network().layers().forEach(block -> {
+            block.namedModules().forEach((path, module) -> {
+                if (module instanceof Linear linear && !isExpert(path)) {
+                    seeing.add(linear);
+                }
+            });
+            block.namedModules().values().forEach(module -> {
+                if (module instanceof MixtureOfExperts mixture) {
+                    seeing.remove(mixture.router()); // it sees tokens, as its experts do
+                }
+            });
+        });
         seeing.add(model.network().outputLayer());
     }
 

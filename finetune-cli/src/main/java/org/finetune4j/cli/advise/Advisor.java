@@ -35,6 +35,9 @@ public final class Advisor {
     private final int rank;
     private final Choices choices;
 
+    /** Why one kind of adapter is before the other one; of interest where an adapter is advised. */
+    private String amongAdapters = "";
+
     private Advisor(Situation situation) {
         this.situation = situation;
         this.samples = situation.records() < SOME_DATA ? 16 : situation.hasMuchData() ? 128 : 32;
@@ -87,6 +90,8 @@ public final class Advisor {
         if (situation.tasks() > 1) {
             reasons.add(situation.tasks()
                     + " tasks on one base: an adapter each, which a service changes without loading the base again");
+            reasons.add("where requests do not say their task, method: xlora mixes the adapters afterwards, token by token, for two"
+                    + " passes of the base and no merging");
             return adapters(devices);
         }
         if (situation.highAccuracy() && situation.records() >= LITTLE_DATA) {
@@ -97,8 +102,9 @@ public final class Advisor {
         if (!situation.hasMuchData()) {
             reasons.add(String.format(
                     Locale.ROOT,
-                    "%,d records are little data: an adapter, for all weights would learn them by heart",
-                    situation.records()));
+                    "%,d %s little data: an adapter, for all weights would learn them by heart",
+                    situation.records(),
+                    situation.records() == 1 ? "record is" : "records are"));
             return adapters(devices);
         }
         if (devices >= MANY_DEVICES && large) {
@@ -130,20 +136,20 @@ public final class Advisor {
         long plain = choices.smallest(Choice.Kind.LORA, rank, true);
         boolean small = SMALL * plain <= situation.devices().memory();
         if (devices <= MANY_DEVICES / 2 && !small) {
-            reasons.add(String.format(
+            amongAdapters = String.format(
                     Locale.ROOT,
                     "QLoRA, for four devices or fewer: LoRA on the weights as they are needs %s of %s",
                     gigabytes(plain),
-                    gigabytes(situation.devices().memory())));
+                    gigabytes(situation.devices().memory()));
             return List.of(Choice.Kind.QLORA, Choice.Kind.LORA);
         }
         if (devices <= MANY_DEVICES / 2) {
-            reasons.add(String.format(
+            amongAdapters = String.format(
                     Locale.ROOT,
                     "LoRA in place of QLoRA, which surveys name for few devices: the model needs %s of %s, and packed weights are"
                             + " slower to calculate with",
                     gigabytes(plain),
-                    gigabytes(situation.devices().memory())));
+                    gigabytes(situation.devices().memory()));
         }
         return List.of(Choice.Kind.LORA, Choice.Kind.QLORA);
     }
@@ -151,6 +157,17 @@ public final class Advisor {
     private Advice advice(Choice choice) {
         boolean full = choice.method() == Choice.Kind.FULL;
         Layout layout = choice.layout();
+        if (!full && !amongAdapters.isEmpty()) {
+            reasons.add(amongAdapters);
+        }
+        if (layout.samples() > samples) {
+            reasons.add(String.format(
+                    Locale.ROOT,
+                    "every copy of the model reads a sample, so that an update has %d, where %d would do for so many records: fewer"
+                            + " devices make more updates",
+                    layout.samples(),
+                    samples));
+        }
         if (situation.lowLatency()) {
             reasons.add(
                     full
@@ -178,10 +195,21 @@ public final class Advisor {
         settings.put("num_train_epochs", epochs);
         settings.put("per_device_train_batch_size", layout.microBatch() * layout.dataParallel());
         settings.put("gradient_accumulation_steps", layout.accumulation());
-        settings.put("max_length", situation.tokensPerRecord());
+        settings.put("max_length", choices.tokens());
         settings.put("gradient_checkpointing", layout.checkpointing());
         settings.put("bf16", true);
-        if (situation.records() * epochs / samples < 20) {
+        if (layout.zeroStage() > 0) {
+            settings.put("zero_stage", layout.zeroStage()); // the memory is what a device has of shared states
+        }
+        if (choices.tokens() < situation.tokensPerRecord()) {
+            reasons.add(String.format(
+                    Locale.ROOT,
+                    "the model sees %d tokens: longer records, of up to %d, are cut",
+                    choices.tokens(),
+                    situation.tokensPerRecord()));
+        }
+        double updates = epochs * (double) situation.records() / layout.samples();
+        if (updates < 20) {
             reasons.add("fewer than 20 updates in all: look at the held-out loss before trusting the result");
         }
         return new Advice(
@@ -189,7 +217,7 @@ public final class Advisor {
                 settings,
                 reasons,
                 choice.memory().peak(),
-                Duration.ofSeconds(Math.round(choice.secondsPerSample() * situation.records() * epochs)),
+                Duration.ofSeconds((long) Math.ceil(choice.secondsPerSample() * situation.records() * epochs)),
                 layout.devices() == 1 ? "" : layout.mesh());
     }
 

@@ -26,13 +26,26 @@ final class Choices {
     /** As much of a device as may be planned with. */
     private static final double USABLE = 0.9;
 
+    /** A row needs a token and the one that follows it. */
+    private static final int SHORTEST = 2;
+
     private final Situation situation;
     private final int samples;
+    private final int tokens;
 
     /** @param samples of an update */
     Choices(Situation situation, int samples) {
         this.situation = situation;
         this.samples = samples;
+        try (CausalLM shapes = shapes()) {
+            this.tokens = Math.min(
+                    Math.max(SHORTEST, situation.tokensPerRecord()), shapes.network().maxPositions());
+        }
+    }
+
+    /** Tokens of a row: a long record's, as far as the model sees them. */
+    int tokens() {
+        return tokens;
     }
 
     /** The best layout of a kind that fits, if one does. */
@@ -117,7 +130,7 @@ final class Choices {
                 shapes,
                 attached,
                 TrainingArguments.defaults(),
-                Math.min(situation.tokensPerRecord(), shapes.network().maxPositions()),
+                tokens,
                 MemoryPlan.TYPICAL_PROCESS);
     }
 

@@ -18,6 +18,8 @@ final class AxolotlDatasets {
     private static final Set<String> WITHOUT_EFFECT =
             Set.of("path", "data_files", "type", "ds_type", "trust_remote_code", "preprocess_shards", "chat_template");
 
+    private static final String EXPECTED = "a list of entries with path and type was expected";
+
     private static final Set<String> KNOWN =
             Set.of("alpaca", "chat_template", "chat_template.default", "sharegpt", "completion");
 
@@ -62,8 +64,12 @@ final class AxolotlDatasets {
             for (int i = 0; i < list.size(); i++) {
                 if (list.get(i) instanceof Map<?, ?> entry) {
                     entries.add(entry(key + "[" + i + "]", entry));
+                } else {
+                    conversion.refuse(key + "[" + i + "]", EXPECTED);
                 }
             }
+        } else if (value != null) {
+            conversion.refuse(key, EXPECTED);
         }
         return entries;
     }

@@ -267,6 +267,9 @@ final class LlamaFactory {
         if (contaminated && stage.equals("sft")) {
             conversion.note("packing: samples of a row do not see each other here, as with neat_packing");
         }
+        if (stage.equals("pt")) { // packed there unless it is told otherwise
+            conversion.put("packing", packed || conversion.flag("packing", true));
+        }
         if (!stage.equals("pt")) {
             conversion.put("prompt_template", "chat");
             template(conversion.text("template", ""));

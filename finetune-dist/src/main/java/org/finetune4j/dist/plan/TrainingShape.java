@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
@@ -75,6 +76,7 @@ public final class TrainingShape {
      * @param arguments of the training; batch sizes and checkpointing are not looked at
      * @param sequenceLength tokens of a row
      * @param process bytes of a process without the model
+     * @throws UserErrorException when the model is no decoder
      */
     public TrainingShape(
             CausalLM model, AttachedStrategy strategy, TrainingArguments arguments, int sequenceLength, long process) {
@@ -84,6 +86,10 @@ public final class TrainingShape {
         this.process = process;
         this.sequenceLength = sequenceLength;
         DecoderModel network = model.network();
+        if (!network.isCausal()) {
+            throw new UserErrorException(model.config().architecture()
+                    + " is no causal model: plans are made for decoders, ./finetune validate says what one device needs");
+        }
         Set<Parameter> trained = new HashSet<>(strategy.trainableParameters());
         Set<Parameter> everything = new HashSet<>(network.allParameters());
         everything.addAll(trained);

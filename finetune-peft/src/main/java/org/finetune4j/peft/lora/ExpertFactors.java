@@ -29,6 +29,7 @@ final class ExpertFactors implements AdapterPart {
 
     private static final String GATE_AND_UP = "gate_up_proj";
     private static final String DOWN = "down_proj";
+    private static final String ROUTER = "gate";
 
     /** Mixtral's name for its block in files, and that of all blocks in transformers. */
     private static final String MIXTRAL = "block_sparse_moe.experts";
@@ -81,13 +82,14 @@ final class ExpertFactors implements AdapterPart {
     }
 
     /**
-     * Those that the settings name.
+     * Those that the settings name, and the routers', which are layers.
      *
+     * @param stored whether the values come from a file, so that none are to be drawn
      * @throws UserErrorException when a name means no weight of experts, with the nearest one
      */
-    static List<ExpertFactors> of(CausalLM model, LoraConfig config, boolean trainable) {
+    static List<AdapterPart> of(CausalLM model, LoraConfig config, boolean trainable, boolean stored) {
         List<String> names = config.targetParameters();
-        List<ExpertFactors> parts = new ArrayList<>();
+        List<AdapterPart> parts = new ArrayList<>();
         if (names.isEmpty()) {
             return parts;
         }
@@ -101,6 +103,13 @@ final class ExpertFactors implements AdapterPart {
                 continue;
             }
             String place = (entry.getKey() + ".experts").replace(MIXTRAL, USUAL);
+            String router = place.replaceFirst("experts$", ROUTER);
+            known.add(ROUTER + ".weight");
+            if (isNamed(router + ".weight", names, unused)) {
+                // One matrix, which is a layer here: transformers 5 has it without one, so that PEFT adapts its tensor.
+                parts.add(new LoraLayer(
+                        model, config, router, router + ".weight", mixture.router(), trainable, stored));
+            }
             String both = place + "." + GATE_AND_UP;
             String down = place + "." + DOWN;
             known.add(USUAL + "." + GATE_AND_UP);
@@ -131,7 +140,7 @@ final class ExpertFactors implements AdapterPart {
                             + " name its layers in target_modules");
         }
         if (!unused.isEmpty()) {
-            throw new UserErrorException("target_parameters: '" + unused.first() + "' is no weight of experts"
+            throw new UserErrorException("target_parameters: '" + unused.first() + "' is no weight of experts or of their router"
                     + Suggestions.among(unused.first(), List.copyOf(known)));
         }
         return parts;

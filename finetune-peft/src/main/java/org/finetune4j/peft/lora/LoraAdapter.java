@@ -93,7 +93,7 @@ public final class LoraAdapter extends PeftAdapter {
                                     : new LoraLayer(model, config, path, linear, trainable, stored));
                 }
             });
-            parts.addAll(ExpertFactors.of(model, config, trainable));
+            parts.addAll(ExpertFactors.of(model, config, trainable, stored));
             boolean tie = config.ensureWeightTying();
             List<TrainedCopy> copies = config.modules().savedModules(model, modules.keySet(), tie, trainable);
             Set<String> saved = new HashSet<>();

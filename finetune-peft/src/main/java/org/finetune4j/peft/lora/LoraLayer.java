@@ -43,9 +43,24 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
      * @param stored whether the values come from a file, so that none are to be drawn
      */
     LoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable, boolean stored) {
+        this(model, config, path, path, linear, trainable, stored);
+    }
+
+    /**
+     * @param path of the layer, which names the matrices
+     * @param name that patterns of ranks and alphas are for
+     */
+    LoraLayer(
+            CausalLM model,
+            LoraConfig config,
+            String path,
+            String name,
+            Linear linear,
+            boolean trainable,
+            boolean stored) {
         super(model.network(), path, linear);
-        int rank = config.rankOf(path);
-        this.scale = config.scaleOf(path);
+        int rank = config.rankOf(name);
+        this.scale = config.scaleOf(name);
         this.dropout = config.loraDropout();
         this.storesBase = config.storesBaseOf(model, linear);
         LoraInitialization initialization = config.initialization();

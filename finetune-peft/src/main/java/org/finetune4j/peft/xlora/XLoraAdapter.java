@@ -11,6 +11,7 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LowRankUpdate;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.AdapterFiles;
@@ -102,9 +103,16 @@ public final class XLoraAdapter extends PeftAdapter {
         return layers;
     }
 
+    private static boolean isRouter(CausalLM model, Linear linear) {
+        return model.network().namedModules().values().stream()
+                .anyMatch(module -> module instanceof MixtureOfExperts mixture && mixture.router() == linear);
+    }
+
     private static LowRankUpdate update(String name, CausalLM model, AdaptedLinear layer) {
         String path = layer.path();
-        if (layer.base() == model.network().outputLayer() || ("." + path).contains(".experts.")) {
+        if (layer.base() == model.network().outputLayer()
+                || ("." + path).contains(".experts.")
+                || isRouter(model, layer.base())) {
             throw new UserErrorException("adapter '" + name + "' adapts " + path
                     + ", which sees tokens by themselves and not sequences: xlora cannot mix it");
         }

@@ -206,6 +206,29 @@ class XLoraTest {
                 refusal(Map.of("adapters", two, "enable_softmax_topk", true)));
     }
 
+    /** A router is given tokens, not rows: what one of several adapters adds to it would be left out without a word. */
+    @ParameterizedTest
+    @ValueSource(strings = {"mixtral", "qwen3_moe"})
+    void adaptersOfARouterAreRefusedBesideOthers(String name) {
+        try (CausalLM model = model(name);
+                AdapterSet adapters = AdapterSet.of(model)) {
+            Path whole = MixedLoras.write(
+                    model, directory.resolve("gate"), Lora.builder().rank(2).targetModules("gate"), 4);
+            Path tensor = MixedLoras.write(
+                    model,
+                    directory.resolve("tensor"),
+                    Lora.builder().rank(2).targetParameters(List.of("gate.weight")),
+                    4);
+            for (Path written : List.of(whole, tensor)) {
+                String message = message(() -> new XLora(XLoraConfig.of(Map.of("odd", written))).attach(model));
+                assertTrue(message.contains("gate, which sees tokens by themselves"), message);
+            }
+            adapters.load("router", tensor);
+            String message = message(() -> LoraBatch.of(model, adapters));
+            assertTrue(message.contains("gate, which sees tokens by themselves"), message);
+        }
+    }
+
     @Test
     void whatCannotBeMixedIsRefusedAndLeavesTheBaseAsItWas() {
         try (CausalLM model = model("llama")) {
