@@ -98,8 +98,12 @@ record ContinualSettings(Settings settings, ContinualMethod method, String metri
             task.settings().refuseUnknown((key, value) -> ofTask.contains(key) ? verdict.problem(key, value) : null);
             tasks.add(task);
         }
-        ForeignKeys verdict =
-                new ForeignKeys(known, tasks.get(0).training().strategy().method(), "sft");
+        String adapted = tasks.get(0).training().strategy().method();
+        if (method instanceof ContinualMethod.OLora && !adapted.equals("lora")) {
+            throw new UserErrorException(own.origin() + ": olora gives every task a LoRA of its own, and the method is "
+                    + adapted + ": choose lora");
+        }
+        ForeignKeys verdict = new ForeignKeys(known, adapted, "sft");
         settings.refuseUnknown((key, value) ->
                 known.contains(key) || key.startsWith(SECTION + ".") ? null : verdict.problem(key, value));
         return new ContinualSettings(settings, method, metric, tasks);

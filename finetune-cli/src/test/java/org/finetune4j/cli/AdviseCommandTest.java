@@ -93,8 +93,8 @@ class AdviseCommandTest {
         "'', 192, 3, 1",
         "config.json, 192, 3, 1", // a training needs the directory
         "'', 100000, 3, 1", // more than the model sees
-        "'', 1, 9223372036854775807, 1",
-        "'', 64, 60000, 8"
+        "'', 192, 9223372036854775807, 1",
+        "'', 192, 60000, 8"
     })
     void itsConfigurationPassesValidateAsItIs(String file, String tokens, String records, String devices) {
         TrainingFiles files = new TrainingFiles(directory);
@@ -165,8 +165,7 @@ class AdviseCommandTest {
         for (String command : List.of("advise --records 1000", "plan")) {
             List<String> arguments = new ArrayList<>(List.of(command.split(" ")));
             arguments.addAll(List.of("--model", bert.toString(), "--devices", "1"));
-            assertRefused(
-                    CommandRun.of(arguments.toArray(String[]::new)), "BertForSequenceClassification", "no causal model");
+            assertRefused(CommandRun.of(arguments.toArray(String[]::new)), "BertForSequenceClassification is ");
         }
     }
 

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code finetune continual} as a user calls it. */
 class ContinualCommandTest {
@@ -108,6 +109,13 @@ class ContinualCommandTest {
             })
     void whatCannotBeUsedIsRefusedInOneLine(String override, String expected) {
         CommandRun.assertRefused(files.run("continual", override), expected);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"validate", "continual"})
+    void oloraWithAnotherMethodIsRefusedBeforeAnythingIsLoaded(String command) {
+        CommandRun.assertRefused(
+                files.run(command, "continual={method: olora}", "method=dora"), "the method is dora: choose lora");
     }
 
     @Test

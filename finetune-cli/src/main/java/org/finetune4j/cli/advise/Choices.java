@@ -3,6 +3,7 @@ package org.finetune4j.cli.advise;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.plan.Cluster;
 import org.finetune4j.dist.plan.Layout;
 import org.finetune4j.dist.plan.Planner;
@@ -122,6 +123,11 @@ final class Choices {
     }
 
     private CausalLM shapes() {
+        String architecture = situation.model().architecture();
+        if (architecture.endsWith("ForSequenceClassification")) {
+            throw new UserErrorException(architecture
+                    + " is a classifier, and advice is for causal language models: ./finetune validate says what its training needs");
+        }
         return CausalLM.shapes(situation.model(), DType.BFLOAT16);
     }
 
