@@ -132,10 +132,13 @@ class AdviseCommandTest {
     /** Reasons are those of what is advised: packed weights are nothing to full fine-tuning, 1,024 copies make updates of 1,024. */
     @Test
     void reasonsAreThoseOfTheAdvice() throws IOException {
-        String full = advise("135M", "--records 100000 --devices 1 --high-accuracy --json").out().get(0);
+        String full = advise("135M", "--records 100000 --devices 1 --high-accuracy --json")
+                .out()
+                .get(0);
         assertEquals("full", Json.toMap(Json.parse(full, "advice")).get("method"));
         assertFalse(full.contains("QLoRA"), full);
-        String many = advise("135M", "--records 1000 --devices 1024 --json").out().get(0);
+        String many =
+                advise("135M", "--records 1000 --devices 1024 --json").out().get(0);
         assertTrue(many.contains("an update has 1024, where 16 would do"), many);
         assertTrue(many.contains("fewer than 20 updates"), many);
     }

@@ -268,7 +268,8 @@ class ConvertConfigCommandTest {
     @ParameterizedTest
     @CsvSource({"'', true", "'packing: true', true", "'packing: false', false", "'neat_packing: true', true"})
     void textsAreJoinedInRowsAsLlamaFactoryDoesIt(String line, boolean packed) throws IOException {
-        assertEquals(packed, converted(LLAMA_FACTORY + "stage: pt\n" + line + "\n").get("packing"));
+        assertEquals(
+                packed, converted(LLAMA_FACTORY + "stage: pt\n" + line + "\n").get("packing"));
     }
 
     /** One text is PEFT's regular expression for the whole path, not the end of a name. */

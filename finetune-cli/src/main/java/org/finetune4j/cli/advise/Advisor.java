@@ -90,8 +90,9 @@ public final class Advisor {
         if (situation.tasks() > 1) {
             reasons.add(situation.tasks()
                     + " tasks on one base: an adapter each, which a service changes without loading the base again");
-            reasons.add("where requests do not say their task, method: xlora mixes the adapters afterwards, token by token, for two"
-                    + " passes of the base and no merging");
+            reasons.add(
+                    "where requests do not say their task, method: xlora mixes the adapters afterwards, token by token, for two"
+                            + " passes of the base and no merging");
             return adapters(devices);
         }
         if (situation.highAccuracy() && situation.records() >= LITTLE_DATA) {

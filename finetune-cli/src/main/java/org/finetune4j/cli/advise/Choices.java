@@ -40,7 +40,8 @@ final class Choices {
         this.samples = samples;
         try (CausalLM shapes = shapes()) {
             this.tokens = Math.min(
-                    Math.max(SHORTEST, situation.tokensPerRecord()), shapes.network().maxPositions());
+                    Math.max(SHORTEST, situation.tokensPerRecord()),
+                    shapes.network().maxPositions());
         }
     }
 
@@ -125,19 +126,15 @@ final class Choices {
     private CausalLM shapes() {
         String architecture = situation.model().architecture();
         if (architecture.endsWith("ForSequenceClassification")) {
-            throw new UserErrorException(architecture
-                    + " is a classifier, and advice is for causal language models: ./finetune validate says what its training needs");
+            throw new UserErrorException(
+                    architecture
+                            + " is a classifier, and advice is for causal language models: ./finetune validate says what its training needs");
         }
         return CausalLM.shapes(situation.model(), DType.BFLOAT16);
     }
 
     private TrainingShape shape(CausalLM shapes, AttachedStrategy attached) {
-        return new TrainingShape(
-                shapes,
-                attached,
-                TrainingArguments.defaults(),
-                tokens,
-                MemoryPlan.TYPICAL_PROCESS);
+        return new TrainingShape(shapes, attached, TrainingArguments.defaults(), tokens, MemoryPlan.TYPICAL_PROCESS);
     }
 
     /** The same plan over weights of 4 bits, one layer of which is whole at a time. */

@@ -120,14 +120,16 @@ final class Axolotl {
             }
             case "lora", "qlora" -> {
                 conversion.put("method", "lora");
-                boolean pattern = conversion.given().value("lora_target_modules").orElse(null) instanceof String text
-                        && !text.matches("[\\w., ]*"); // one text of other signs is PEFT's regular expression
+                boolean pattern =
+                        conversion.given().value("lora_target_modules").orElse(null) instanceof String text
+                                && !text.matches("[\\w., ]*"); // one text of other signs is PEFT's regular expression
                 Object whole = pattern ? conversion.take("lora_target_modules") : null;
                 List<String> targets = pattern ? List.of() : conversion.list("lora_target_modules");
                 if (whole != null) {
                     conversion.put("target_modules", whole);
                     if (conversion.flag("lora_target_linear", false)) {
-                        conversion.refuse("lora_target_linear", "lora_target_modules is a regular expression beside it");
+                        conversion.refuse(
+                                "lora_target_linear", "lora_target_modules is a regular expression beside it");
                     }
                 } else if (conversion.flag("lora_target_linear", false)) {
                     conversion.put("target_modules", "all-linear");

@@ -87,8 +87,9 @@ public final class TrainingShape {
         this.sequenceLength = sequenceLength;
         DecoderModel network = model.network();
         if (!network.isCausal()) {
-            throw new UserErrorException(model.config().architecture()
-                    + " is no causal model: plans are made for decoders, ./finetune validate says what one device needs");
+            throw new UserErrorException(
+                    model.config().architecture()
+                            + " is no causal model: plans are made for decoders, ./finetune validate says what one device needs");
         }
         Set<Parameter> trained = new HashSet<>(strategy.trainableParameters());
         Set<Parameter> everything = new HashSet<>(network.allParameters());

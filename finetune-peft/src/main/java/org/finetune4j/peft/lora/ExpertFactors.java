@@ -107,8 +107,8 @@ final class ExpertFactors implements AdapterPart {
             known.add(ROUTER + ".weight");
             if (isNamed(router + ".weight", names, unused)) {
                 // One matrix, which is a layer here: transformers 5 has it without one, so that PEFT adapts its tensor.
-                parts.add(new LoraLayer(
-                        model, config, router, router + ".weight", mixture.router(), trainable, stored));
+                parts.add(
+                        new LoraLayer(model, config, router, router + ".weight", mixture.router(), trainable, stored));
             }
             String both = place + "." + GATE_AND_UP;
             String down = place + "." + DOWN;
@@ -140,8 +140,9 @@ final class ExpertFactors implements AdapterPart {
                             + " name its layers in target_modules");
         }
         if (!unused.isEmpty()) {
-            throw new UserErrorException("target_parameters: '" + unused.first() + "' is no weight of experts or of their router"
-                    + Suggestions.among(unused.first(), List.copyOf(known)));
+            throw new UserErrorException(
+                    "target_parameters: '" + unused.first() + "' is no weight of experts or of their router"
+                            + Suggestions.among(unused.first(), List.copyOf(known)));
         }
         return parts;
     }
