@@ -3,13 +3,16 @@ package org.finetune4j.cli;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.plan.Cluster;
+import org.finetune4j.dist.plan.Planner;
 import org.finetune4j.dist.plan.TrainingPlanReport;
 import org.finetune4j.dist.plan.TrainingShape;
 import org.finetune4j.model.CausalLM;
@@ -67,6 +70,25 @@ final class PlanCommand implements Callable<Integer> {
             description = "Of the weights: bfloat16 with float32 masters, or float32 (default: ${DEFAULT-VALUE}).")
     private String dtype;
 
+    @Option(
+            names = "--offload-optimizer",
+            paramLabel = "none|cpu|DIRECTORY",
+            description = "As the configuration's offload_optimizer: states are in files of that directory.")
+    private @Nullable String offloadOptimizer;
+
+    @Option(
+            names = "--offload-param",
+            paramLabel = "none|cpu|DIRECTORY",
+            description = "As the configuration's offload_param: weights are in files of that directory.")
+    private @Nullable String offloadParam;
+
+    @Option(
+            names = "--sequence-parallel",
+            arity = "1",
+            paramLabel = "true|false",
+            description = "As the configuration's sequence_parallel; both are looked at where neither says it.")
+    private @Nullable Boolean sequenceParallel;
+
     @Option(names = "--html", paramLabel = "FILE", description = "Write a page with the trade-off drawn.")
     private @Nullable Path html;
 
@@ -92,16 +114,38 @@ final class PlanCommand implements Callable<Integer> {
         plan(
                 config(model),
                 new FullFineTuning(),
-                TrainingArguments.defaults(),
+                TrainingArguments.builder()
+                        .offload(TrainingArgumentsReader.offload(new Settings("plan", given())))
+                        .build(),
                 length(0),
                 samples(USUAL_BATCH),
                 stored,
-                devices);
+                new Planning(sequenceParallel, devices));
         return 0;
     }
 
+    /** What options say that are keys of a configuration. */
+    private Map<String, Object> given() {
+        Map<String, Object> given = new LinkedHashMap<>();
+        if (offloadOptimizer != null) {
+            given.put("offload_optimizer", offloadOptimizer);
+        }
+        if (offloadParam != null) {
+            given.put("offload_param", offloadParam);
+        }
+        if (sequenceParallel != null) {
+            given.put("sequence_parallel", sequenceParallel);
+        }
+        return given;
+    }
+
+    /** @param sequenceParallel null to look at both */
+    private record Planning(@Nullable Boolean sequenceParallel, Cluster cluster) {}
+
     private void ofTraining(DType stored, Cluster cluster) {
-        Settings settings = TrainingConfig.read(model, overrides);
+        List<String> values = new ArrayList<>(overrides);
+        given().forEach((key, value) -> values.add(key + "=" + value));
+        Settings settings = TrainingConfig.read(model, values);
         TrainingSettings training = TrainingSettings.of(settings);
         if (Quantization.of(settings).isPresent()) {
             throw new UserErrorException(settings.origin()
@@ -116,7 +160,11 @@ final class PlanCommand implements Callable<Integer> {
                 length(settings.integer("max_length", 0)),
                 samples(arguments.perDeviceTrainBatchSize() * arguments.gradientAccumulationSteps()),
                 stored,
-                cluster);
+                new Planning(
+                        settings.value("sequence_parallel").isPresent()
+                                ? training.parallel().sequenceParallel()
+                                : null,
+                        cluster));
     }
 
     private void plan(
@@ -126,13 +174,14 @@ final class PlanCommand implements Callable<Integer> {
             int length,
             int samples,
             DType stored,
-            Cluster cluster) {
+            Planning planning) {
         try (CausalLM shapes = CausalLM.shapes(config, stored);
                 AttachedStrategy attached = strategy.attach(shapes)) {
             int longest = shapes.network().maxPositions();
             int tokens = length > 0 ? length : Math.min(USUAL_LENGTH, longest);
             TrainingShape shape = new TrainingShape(shapes, attached, arguments, tokens, MemoryPlan.TYPICAL_PROCESS);
-            show(new TrainingPlanReport(name(config), shape, samples, cluster));
+            Planner planner = new Planner(shape, samples, planning.sequenceParallel);
+            show(new TrainingPlanReport(name(config), shape, planner, planning.cluster));
         }
     }
 

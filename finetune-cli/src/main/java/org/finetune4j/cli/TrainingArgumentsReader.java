@@ -79,8 +79,18 @@ final class TrainingArgumentsReader {
                 .outputDirectory(output)
                 .resume(resume(output))
                 .sharding(ShardingOptions.ofStage(settings.integer("zero_stage", 0, 0, ShardingOptions.LAST_STAGE)))
-                .offload(OffloadOptions.to(offload("offload_optimizer"), offload("offload_param")))
+                .offload(offload(settings))
                 .build();
+    }
+
+    /**
+     * What a configuration keeps in files.
+     *
+     * @throws UserErrorException for a place that is none
+     */
+    static OffloadOptions offload(Settings settings) {
+        TrainingArgumentsReader reader = new TrainingArgumentsReader(settings);
+        return OffloadOptions.to(reader.offload("offload_optimizer"), reader.offload("offload_param"));
     }
 
     /** On a CPU the host's memory is where everything is: {@code cpu} changes nothing. */

@@ -1,11 +1,14 @@
 package org.finetune4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.finetune4j.Json;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,6 +67,75 @@ class PlanCommandTest {
         assertTrue(plan.get("trainable_parameters").asLong()
                 < plan.get("parameters").asLong());
         assertEquals(64, plan.get("sequence_length").asInt());
+    }
+
+    /** What is in files is not in memory; one device of 24 GB then has room for what it has not otherwise. */
+    @Test
+    void countsWhatIsOffloaded() {
+        String files = directory.resolve("files").toString();
+        CommandRun.assertRefused(plan("--devices", "2", "--memory", "24G"), "nothing fits on 2 devices");
+        JsonNode plan = json(plan(
+                "--devices", "2", "--memory", "24G", "--offload-optimizer", files, "--offload-param", files, "--json"));
+        JsonNode proposal = plan.get("proposal");
+        assertTrue(proposal.get("peak").asLong() <= 24_000_000_000L, proposal.toString());
+        // Weights of 2 bytes, and 12 of masters and moments, shared or not.
+        assertTrue(proposal.get("in_files").asLong() >= 7L * 6_738_415_616L, proposal.toString());
+        assertEquals(
+                0,
+                json(plan("--devices", "8", "--offload-optimizer", "cpu", "--json"))
+                        .at("/proposal/in_files")
+                        .asLong());
+    }
+
+    @Test
+    void looksAtDividedTokensUnlessToldNotTo() {
+        String[] ofTwo = {"--devices", "2", "--memory", "400G", "--json", "--sequence-parallel"};
+        JsonNode without = json(plan(with(ofTwo, "false")));
+        JsonNode with = json(plan(with(ofTwo, "true")));
+        for (JsonNode layout : without.get("layouts")) {
+            assertFalse(layout.get("sequence_parallel").asBoolean(), layout.toString());
+        }
+        for (JsonNode layout : with.get("layouts")) {
+            assertEquals(
+                    layout.get("mesh").asText().contains("tp=2"),
+                    layout.get("sequence_parallel").asBoolean(),
+                    layout.toString());
+        }
+    }
+
+    @Test
+    void readsTheseKeysOfAConfiguration() {
+        TrainingFiles files = new TrainingFiles(directory);
+        CommandRun run = CommandRun.of(
+                "plan",
+                "--model",
+                files.config.toString(),
+                "--devices",
+                "2",
+                "--memory",
+                "8GiB",
+                "--json",
+                "sequence_parallel=true",
+                "offload_param=" + directory.resolve("files"));
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(json(run).at("/proposal/in_files").asLong() > 0, run.toString());
+    }
+
+    private CommandRun plan(String... arguments) {
+        List<String> all = new ArrayList<>(List.of("plan", "--model", config.toString()));
+        all.addAll(List.of(arguments));
+        return CommandRun.of(all.toArray(String[]::new));
+    }
+
+    private static String[] with(String[] arguments, String last) {
+        List<String> all = new ArrayList<>(List.of(arguments));
+        all.add(last);
+        return all.toArray(String[]::new);
+    }
+
+    private static JsonNode json(CommandRun run) {
+        assertEquals(0, run.exitCode(), run.toString());
+        return Json.parse(run.out().get(0), "plan");
     }
 
     @Test

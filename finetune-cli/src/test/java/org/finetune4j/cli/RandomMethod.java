@@ -17,12 +17,25 @@ final class RandomMethod {
 
     private RandomMethod() {}
 
-    /** Draws {@code method} and its keys. */
-    static Map<String, Object> draw(Draw draw, RandomModel model, String stage) {
+    /** Methods that learn from slices of weights. */
+    private static final List<String> OF_SLICES = List.of("lora", "lora", "freeze", "ln_tuning", "bitfit", "adapter");
+    /** What LoRA does with whole weights. */
+    private static final List<String> OF_WHOLE_WEIGHTS =
+            List.of("use_dora", "lora_bias", "init_lora_weights", "trainable_token_indices");
+
+    /**
+     * Draws {@code method} and its keys.
+     *
+     * @param ofSlices whether it has to be one that learns from slices of weights
+     */
+    static Map<String, Object> draw(Draw draw, RandomModel model, boolean ofSlices) {
         Map<String, Object> keys = new LinkedHashMap<>();
-        String name = draw.chance(0.25) ? "full" : draw.chance(0.3) ? "lora" : draw.from(NAMES);
+        String name = draw.chance(0.25) ? "full" : draw.chance(0.3) ? "lora" : draw.from(ofSlices ? OF_SLICES : NAMES);
         keys.put("method", name);
         METHODS.get(name).draw(draw, keys);
+        if (ofSlices) {
+            keys.keySet().removeAll(OF_WHOLE_WEIGHTS);
+        }
         boolean hasTargets = !List.of(
                         "full",
                         "freeze",
@@ -49,7 +62,7 @@ final class RandomMethod {
         if (hasTargets && draw.chance(0.1)) {
             keys.put("modules_to_save", List.of(draw.of("norm", "lm_head", "embed_tokens", "layernorm")));
         }
-        if (name.equals("lora") && model.experts() > 0 && draw.chance(0.3)) {
+        if (name.equals("lora") && model.experts() > 0 && !ofSlices && draw.chance(0.3)) {
             keys.remove("target_modules");
             keys.put("target_parameters", List.of(draw.of("mlp.experts.down_proj", "mlp.experts.gate_up_proj")));
         }

@@ -162,12 +162,54 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 config.put("query_pre_attn_scalar", headSize);
             }
         }
+        lessUsual(draw, architecture, layers, width, config);
         ModelConfig parsed = ModelConfig.parse(Json.write(config), directory.toString());
         try (CausalLM model = CausalLM.initialize(parsed, null, LoadOptions.defaults(), draw.between(1, 1000))) {
             model.save(directory);
         }
         writeTokenizer(directory, architecture);
         return new RandomModel(directory, architecture, layers, heads, experts);
+    }
+
+    /** What some checkpoints have that most of the family have not. */
+    private static void lessUsual(
+            Draw draw, String architecture, int layers, int width, Map<String, Object> config) {
+        if (draw.chance(0.5)) {
+            return;
+        }
+        switch (architecture) {
+            case "llama" -> {
+                config.put("attention_bias", draw.chance(0.5));
+                config.put("mlp_bias", draw.chance(0.5));
+                config.put(
+                        "rope_scaling",
+                        draw.of(Map.of("rope_type", "linear", "factor", 2.0), Map.of("rope_type", "yarn", "factor", 4.0)));
+            }
+            case "qwen3", "olmo2", "phi3" -> config.put("attention_bias", !architecture.equals("phi3"));
+            case "qwen2" ->
+                config.putAll(Map.of("use_sliding_window", true, "sliding_window", 6, "max_window_layers", 1));
+            case "gpt2" -> {
+                config.put("tie_word_embeddings", false);
+                config.put("scale_attn_by_inverse_layer_idx", draw.chance(0.5));
+                config.put("n_inner", 56);
+            }
+            case "gpt_neox" -> config.putAll(Map.of("attention_bias", false, "rotary_pct", 1.0));
+            case "opt" -> {
+                config.put("word_embed_proj_dim", width / 2);
+                config.put("do_layer_norm_before", draw.chance(0.5));
+                config.put("enable_bias", draw.chance(0.5));
+                config.put("layer_norm_elementwise_affine", draw.chance(0.5));
+            }
+            case "mixtral" -> config.put("num_experts_per_tok", 1);
+            case "qwen3_moe" -> {
+                config.put("norm_topk_prob", false);
+                if (layers > 1) {
+                    config.put(draw.of("decoder_sparse_step", "unused"), 2);
+                    config.put("mlp_only_layers", List.of(layers - 1));
+                }
+            }
+            default -> {}
+        }
     }
 
     private static void writeTokenizer(Path directory, String architecture) {

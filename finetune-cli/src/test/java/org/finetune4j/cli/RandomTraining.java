@@ -32,7 +32,8 @@ record RandomTraining(
         Map<String, Object> keys = new LinkedHashMap<>();
         keys.put("model_name_or_path", at.toString());
         keys.put("stage", stage);
-        keys.putAll(RandomMethod.draw(draw, model, stage));
+        RandomRanks ranks = RandomRanks.draw(draw, model, withProcesses);
+        keys.putAll(RandomMethod.draw(draw, model, ranks.haveSlices() && draw.chance(0.8)));
         RandomStage.draw(draw, stage, model, directory, keys);
         loop(draw, keys);
         evaluation(draw, stage, directory, keys);
@@ -42,9 +43,9 @@ record RandomTraining(
         if (model.experts() > 0 && draw.chance(0.2)) {
             keys.put("router_z_loss_coef", 0.01);
         }
-        List<String> launch = ranks(draw, model, keys, withProcesses);
-        boolean resumes = draw.chance(0.1);
-        List<String> relaunch = resumes ? ranks(draw, model, keys, false) : List.of();
+        List<String> launch = ranks.launch(draw, model, directory, keys);
+        boolean resumes = draw.chance(0.15);
+        List<String> relaunch = resumes ? RandomRanks.draw(draw, model, false).launch(draw, model, directory, keys) : List.of();
         if (resumes) {
             keys.remove("num_train_epochs");
             keys.put("max_steps", 4);
@@ -148,10 +149,23 @@ record RandomTraining(
                 0.3,
                 keys,
                 "lr_scheduler_type",
-                draw.of("constant", "cosine", "constant_with_warmup", "polynomial", "inverse_sqrt"));
+                draw.of(
+                        "constant",
+                        "cosine",
+                        "constant_with_warmup",
+                        "polynomial",
+                        "inverse_sqrt",
+                        "cosine_with_restarts",
+                        "warmup_stable_decay",
+                        "rex"));
         maybe(draw, 0.2, keys, draw.of("warmup_steps", "warmup_ratio"), draw.of(0.5, 0.25));
         maybe(draw, 0.2, keys, "weight_decay", 0.1);
         maybe(draw, 0.1, keys, "decay_norms_and_biases", true);
+        maybe(draw, 0.1, keys, "adam_beta1", 0.5);
+        maybe(draw, 0.1, keys, "adam_epsilon", 1e-4);
+        if ("sgd".equals(keys.get("optim"))) {
+            maybe(draw, 0.3, keys, "momentum", 0.9);
+        }
         maybe(draw, 0.3, keys, "max_grad_norm", draw.of(0, 0.1, 5));
         maybe(draw, 0.07, keys, "ema_decay", 0.5);
         maybe(draw, 0.3, keys, "gradient_checkpointing", draw.of(true, true, 2));
@@ -165,6 +179,8 @@ record RandomTraining(
             keys.put("gradient_accumulation_steps", 1);
         }
         maybe(draw, 0.1, keys, "statistics_steps", 1);
+        maybe(draw, 0.1, keys, "logging_steps", 2);
+        maybe(draw, 0.05, keys, "logging_strategy", draw.of("epoch", "no"));
         maybe(draw, 0.1, keys, "shuffle", false);
         maybe(draw, 0.1, keys, "dataloader_num_workers", draw.of(0, 2));
         maybe(draw, 0.08, keys, "dtype", "bfloat16");
@@ -178,19 +194,29 @@ record RandomTraining(
             } else {
                 keys.put("eval_file", RandomStage.heldOut(stage, directory).toString());
             }
-            keys.put("eval_strategy", "steps");
-            keys.put("eval_steps", draw.of(1, 2));
+            if (draw.chance(0.8)) {
+                keys.put("eval_strategy", "steps");
+                keys.put("eval_steps", draw.of(1, 2));
+            } else {
+                keys.put("eval_strategy", "epoch");
+                keys.put("save_strategy", "epoch");
+            }
+            if (stage.equals("sft") && draw.chance(0.3)) {
+                keys.put("eval_metrics", List.of("exact_match", "rougeL"));
+                keys.put("eval_max_new_tokens", 4);
+                maybe(draw, 0.5, keys, "eval_generated_samples", 2);
+            }
             maybe(draw, 0.3, keys, "per_device_eval_batch_size", draw.between(1, 3));
             if (draw.chance(0.3)) {
                 keys.put("load_best_model_at_end", true);
                 maybe(draw, 0.5, keys, "early_stopping_patience", 1);
             }
         }
-        if (draw.chance(0.4)) {
+        if (!keys.containsKey("save_strategy") && draw.chance(0.4)) {
             keys.put("save_strategy", "steps");
             keys.put("save_steps", draw.of(1, 2));
             maybe(draw, 0.5, keys, "save_total_limit", 2);
-        } else if (draw.chance(0.3)) {
+        } else if (!keys.containsKey("save_strategy") && draw.chance(0.3)) {
             keys.put("save_strategy", "no");
         }
     }
@@ -199,54 +225,5 @@ record RandomTraining(
         if (draw.chance(share)) {
             keys.put(key, value);
         }
-    }
-
-    /** A mesh, with what ranks share of states; a share of the settings goes by DeepSpeed's file. */
-    private static List<String> ranks(Draw draw, RandomModel model, Map<String, Object> keys, boolean withProcesses) {
-        boolean areProcesses = withProcesses && draw.chance(0.03);
-        List<String> meshes = new ArrayList<>(List.of("dp=2", "dp=2", "dp=3", "tp=2", "tp=2", "pp=2"));
-        if (!areProcesses) {
-            meshes.addAll(List.of("dp=4", "dp=2,tp=2", "dp=2,pp=2", "tp=2,pp=2", "pp=3"));
-        }
-        meshes.removeIf(mesh -> mesh.contains("pp") && model.layers() < (mesh.contains("pp=3") ? 3 : 2));
-        if (model.experts() > 0) {
-            meshes.addAll(List.of("dp=2,ep=2", "dp=2,ep=2", "dp=2,ep=2,tp=2", "dp=4,ep=2"));
-        }
-        if (model.heads() == 6) {
-            meshes.add("tp=3");
-        }
-        String mesh = draw.from(meshes);
-        int count = 1;
-        for (String axis : mesh.split(",")) {
-            count *= axis.startsWith("ep") ? 1 : axis.charAt(axis.length() - 1) - '0';
-        }
-        int most = mesh.contains("pp") ? 1 : 3;
-        if (draw.chance(0.7)) {
-            int stage = draw.between(0, most);
-            if (draw.chance(0.15)) {
-                keys.put("deepspeed", Map.of("zero_optimization", Map.of("stage", stage), "gradient_clipping", "auto"));
-            } else {
-                keys.put("zero_stage", stage);
-            }
-        }
-        maybe(draw, 0.1, keys, "offload_optimizer", "cpu");
-        maybe(draw, 0.1, keys, "offload_param", "cpu");
-        if (mesh.contains("dp")) {
-            keys.remove("neftune_noise_alpha"); // every rank draws its own
-        }
-        if (mesh.contains("pp")) {
-            maybe(
-                    draw,
-                    0.3,
-                    keys,
-                    "pipeline_schedule",
-                    model.layers() >= 4 ? draw.of("gpipe", "interleaved") : draw.of("gpipe", "1f1b"));
-        }
-        List<String> launch = new ArrayList<>(List.of("launch", "--nproc", String.valueOf(count)));
-        if (!areProcesses) {
-            launch.add("--local");
-        }
-        launch.addAll(List.of("--mesh", mesh, "--timeout", "60", "train"));
-        return launch;
     }
 }

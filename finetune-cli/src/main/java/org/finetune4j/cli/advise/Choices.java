@@ -72,7 +72,7 @@ final class Choices {
         FineTuningStrategy strategy = kind == Choice.Kind.FULL ? new FullFineTuning() : lora(rank);
         try (CausalLM shapes = shapes();
                 AttachedStrategy attached = strategy.attach(shapes)) {
-            MemoryPlan memory = new Planner(shape(shapes, attached), samples)
+            MemoryPlan memory = new Planner(shape(shapes, attached), samples, false)
                     .smallest(devices)
                     .memory();
             return kind == Choice.Kind.QLORA ? withPackedWeights(memory, shapes).peak() : memory.peak();
@@ -82,7 +82,7 @@ final class Choices {
     private Optional<Choice> planned(Choice.Kind kind, FineTuningStrategy strategy) {
         try (CausalLM shapes = shapes();
                 AttachedStrategy attached = strategy.attach(shapes)) {
-            return new Planner(shape(shapes, attached), samples)
+            return new Planner(shape(shapes, attached), samples, false)
                     .best(situation.devices())
                     .map(proposal -> choice(kind, proposal, proposal.memory()));
         }
@@ -94,7 +94,7 @@ final class Choices {
                 AttachedStrategy attached = lora(rank).attach(shapes)) {
             Cluster devices = situation.devices();
             List<Choice> fitting = new ArrayList<>();
-            for (Proposal proposal : new Planner(shape(shapes, attached), samples).candidates(devices)) {
+            for (Proposal proposal : new Planner(shape(shapes, attached), samples, false).candidates(devices)) {
                 Layout layout = proposal.layout();
                 MemoryPlan memory = withPackedWeights(proposal.memory(), shapes);
                 boolean copies = layout.tensorParallel() * layout.pipelineParallel() * layout.expertParallel() == 1

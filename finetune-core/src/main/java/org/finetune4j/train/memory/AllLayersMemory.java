@@ -86,7 +86,7 @@ record AllLayersMemory(long kept, long backward, long stays) {
     }
 
     /** Which part of the experts sees a token. */
-    private static double expertShare(ModelConfig config) {
+    static double expertShare(ModelConfig config) {
         int experts = config.positive("num_local_experts", config.positive("num_experts", 1));
         return Math.min(1, config.positive("num_experts_per_tok", 1) / (double) experts);
     }

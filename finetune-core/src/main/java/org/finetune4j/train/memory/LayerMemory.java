@@ -19,13 +19,21 @@ import org.finetune4j.tensor.DType;
  * linear layer its input where its weight, or what a method added to it, trains.
  *
  * @param keptPerToken scalars kept for every token
+ * @param normsPerToken of those, what the norms between the blocks keep
+ * @param inputsPerToken of those, inputs of blocks and what adapters keep between their two matrices
  * @param backwardPerToken scalars that the backward pass needs beside them, at most
  * @param gapsPerToken scalars of the blocks that a forward pass frees and the C library cannot use again: an aligned block
  *     needs a little more room than a freed one of its size has. About two of the widest and two of the stream's width a
  *     layer, seen by comparing with a run where every tensor is mapped on its own
  * @param convertedWeights scalars of weights that are converted to be calculated with, and kept as long
  */
-record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, long convertedWeights) {
+record LayerMemory(
+        long keptPerToken,
+        long normsPerToken,
+        long inputsPerToken,
+        long backwardPerToken,
+        long gapsPerToken,
+        long convertedWeights) {
 
     private static final Pattern ATTENTION = Pattern.compile("attn|attention");
     private static final Pattern EXPERT = Pattern.compile("(.*\\.)?experts\\.\\d+");
@@ -37,7 +45,9 @@ record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, 
     static LayerMemory of(DecoderLayer layer, long hidden, DType computeDType, double expertShare) {
         Map<String, Module> modules = layer.namedModules();
         Map<String, List<Linear>> blocks = new LinkedHashMap<>();
-        long kept = 0;
+        long inner = 0;
+        long norms = 0;
+        long inputs = 0;
         long converted = 0;
         for (Map.Entry<String, Module> entry : modules.entrySet()) {
             String parent = parentOf(entry.getKey());
@@ -48,7 +58,7 @@ record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, 
                 }
             } else if (entry.getValue() instanceof Norm && parent.isEmpty()) {
                 boolean trains = entry.getValue().isTrainable();
-                kept += trains ? 2 * hidden : hidden;
+                norms += trains ? 2 * hidden : hidden;
             }
         }
         long widest = 0;
@@ -56,11 +66,12 @@ record LayerMemory(long keptPerToken, long backwardPerToken, long gapsPerToken, 
             boolean attention = ATTENTION.matcher(block.getKey()).find();
             double share = EXPERT.matcher(block.getKey()).matches() ? expertShare : 1;
             List<Linear> linears = block.getValue();
-            kept += Math.round(share * (attention ? attention(linears) : feedForward(linears)));
-            kept += Math.round(share * inputs(linears, hidden));
+            inner += Math.round(share * (attention ? attention(linears) : feedForward(linears)));
+            inputs += Math.round(share * inputs(linears, hidden));
             widest = Math.max(widest, linears.get(linears.size() - 1).inFeatures());
         }
-        return new LayerMemory(kept, 3 * widest + 3 * hidden, 2 * widest + 2 * hidden, converted);
+        return new LayerMemory(
+                inner + norms + inputs, norms, inputs, 3 * widest + 3 * hidden, 2 * widest + 2 * hidden, converted);
     }
 
     private static String parentOf(String path) {

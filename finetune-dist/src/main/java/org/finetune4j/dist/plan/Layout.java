@@ -13,6 +13,7 @@ import java.util.Locale;
  * @param microBatch samples that a copy reads at once
  * @param accumulation how often it does before an update
  * @param checkpointing whether a layer keeps only its input and runs again for its gradients
+ * @param sequenceParallel whether devices that split matrices have some of the tokens each between the blocks
  */
 public record Layout(
         int dataParallel,
@@ -22,7 +23,8 @@ public record Layout(
         int zeroStage,
         int microBatch,
         int accumulation,
-        boolean checkpointing) {
+        boolean checkpointing,
+        boolean sequenceParallel) {
 
     /** The last of the stages. */
     public static final int LAST_STAGE = 3;
@@ -38,6 +40,7 @@ public record Layout(
      * @param microBatch samples that a copy reads at once
      * @param accumulation how often it does before an update
      * @param checkpointing whether a layer keeps only its input and runs again for its gradients
+     * @param sequenceParallel whether devices that split matrices have some of the tokens each between the blocks
      * @throws IllegalArgumentException when a size is below 1 or there is no such stage
      */
     public Layout {
@@ -51,6 +54,44 @@ public record Layout(
                 || zeroStage > LAST_STAGE) {
             throw new IllegalArgumentException("sizes from 1 and a stage of 0 to 3 were expected");
         }
+    }
+
+    /**
+     * A layout whose devices have all tokens between the blocks.
+     *
+     * @param dataParallel how many copies of the model read different samples
+     * @param tensorParallel over how many devices each matrix is split
+     * @param pipelineParallel over how many stages the layers are split
+     * @param expertParallel over how many of the copies whole experts of a mixture are split
+     * @param zeroStage what the copies share among them
+     * @param microBatch samples that a copy reads at once
+     * @param accumulation how often it does before an update
+     * @param checkpointing whether a layer keeps only its input and runs again for its gradients
+     */
+    public Layout(
+            int dataParallel,
+            int tensorParallel,
+            int pipelineParallel,
+            int expertParallel,
+            int zeroStage,
+            int microBatch,
+            int accumulation,
+            boolean checkpointing) {
+        this(
+                dataParallel,
+                tensorParallel,
+                pipelineParallel,
+                expertParallel,
+                zeroStage,
+                microBatch,
+                accumulation,
+                checkpointing,
+                false);
+    }
+
+    /** {@return over how many devices the tokens between the blocks are split} */
+    int tokenShares() {
+        return sequenceParallel ? tensorParallel : 1;
     }
 
     /**
@@ -96,11 +137,12 @@ public record Layout(
     public String describe() {
         return String.format(
                 Locale.ROOT,
-                "%s, ZeRO %d, micro-batch %d x %d%s",
+                "%s, ZeRO %d, micro-batch %d x %d%s%s",
                 mesh(),
                 zeroStage,
                 microBatch,
                 accumulation,
-                checkpointing ? ", checkpointing" : "");
+                checkpointing ? ", checkpointing" : "",
+                sequenceParallel ? ", sequence parallel" : "");
     }
 }

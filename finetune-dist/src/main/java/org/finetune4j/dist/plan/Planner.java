@@ -5,6 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at every layout that divides a training evenly, and puts them in order: those that fit by the time of a step, and where
@@ -17,16 +18,30 @@ public final class Planner {
 
     private final TrainingShape shape;
     private final int samples;
+    private final List<Boolean> dividingSequence;
+
+    /**
+     * A planner for a training, which may divide the tokens between the blocks.
+     *
+     * @param shape of the training
+     * @param samples of an update, over all devices; where there are more devices than that, as many as devices
+     */
+    public Planner(TrainingShape shape, int samples) {
+        this(shape, samples, null);
+    }
 
     /**
      * A planner for a training.
      *
      * @param shape of the training
      * @param samples of an update, over all devices; where there are more devices than that, as many as devices
+     * @param sequenceParallel whether devices that split matrices have some of the tokens each between the blocks; null to look at
+     *     both
      */
-    public Planner(TrainingShape shape, int samples) {
+    public Planner(TrainingShape shape, int samples, @Nullable Boolean sequenceParallel) {
         this.shape = shape;
         this.samples = samples;
+        this.dividingSequence = sequenceParallel == null ? List.of(false, true) : List.of(sequenceParallel);
     }
 
     /**
@@ -61,8 +76,11 @@ public final class Planner {
             int lastStage = data == 1 ? 0 : pipeline > 1 ? 1 : Layout.LAST_STAGE;
             for (int stage = 0; stage <= lastStage; stage++) {
                 for (boolean again : new boolean[] {false, true}) {
-                    Layout layout = new Layout(data, tensor, pipeline, expert, stage, batch, ofCopy / batch, again);
-                    all.add(Proposal.of(shape, layout, cluster));
+                    for (boolean divides : tensor == 1 ? List.of(false) : dividingSequence) {
+                        Layout layout = new Layout(
+                                data, tensor, pipeline, expert, stage, batch, ofCopy / batch, again, divides);
+                        all.add(Proposal.of(shape, layout, cluster));
+                    }
                 }
             }
         }
@@ -111,6 +129,7 @@ public final class Planner {
                 .thenComparingInt(proposal -> proposal.layout().tensorParallel())
                 .thenComparingInt(proposal -> proposal.layout().expertParallel())
                 .thenComparing(proposal -> proposal.layout().checkpointing())
+                .thenComparing(proposal -> proposal.layout().sequenceParallel())
                 // Larger products are never slower.
                 .thenComparingInt(proposal -> -proposal.layout().microBatch());
     }

@@ -111,11 +111,17 @@ public record StepEstimate(
         int split = layout.tensorParallel();
         int reductions = layout.checkpointing() ? REDUCTIONS_OF_A_LAYER_AGAIN : REDUCTIONS_OF_A_LAYER;
         double layers = (double) shape.layerCount() / layout.pipelineParallel();
-        return 2 * (split - 1.0) / split * reductions * layers * streamBytes(shape, layout);
+        double sums = 2 * ring(split) * reductions * layers * streamBytes(shape, layout);
+        if (!layout.sequenceParallel()) {
+            return sums;
+        }
+        // Sums go in two halves; at the ends of the chain tokens are gathered, and every pass adds up the norms' gradients.
+        double norms = (double) shape.normBytes() / layout.pipelineParallel();
+        return sums + 2 * ring(split) * (streamBytes(shape, layout) + layout.accumulation() * norms);
     }
 
     private static double pipelineBytes(TrainingShape shape, Layout layout) {
-        return layout.pipelineParallel() == 1 ? 0 : 2 * streamBytes(shape, layout) / layout.tensorParallel();
+        return layout.pipelineParallel() == 1 ? 0 : 2 * streamBytes(shape, layout) / layout.tokenShares();
     }
 
     /** Hidden states of all micro-batches of a step. */

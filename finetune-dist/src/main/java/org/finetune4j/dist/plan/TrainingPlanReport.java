@@ -33,9 +33,21 @@ public final class TrainingPlanReport {
      * @param cluster what it may run on
      */
     public TrainingPlanReport(String name, TrainingShape shape, int samples, Cluster cluster) {
+        this(name, shape, new Planner(shape, samples), cluster);
+    }
+
+    /**
+     * Plans.
+     *
+     * @param name of the model
+     * @param shape of the training
+     * @param planner of it
+     * @param cluster what it may run on
+     */
+    public TrainingPlanReport(String name, TrainingShape shape, Planner planner, Cluster cluster) {
         this.name = name;
         this.shape = shape;
-        this.planner = new Planner(shape, samples);
+        this.planner = planner;
         this.cluster = cluster;
         this.candidates = planner.candidates(cluster);
         this.fitting = planner.fitting(cluster);
@@ -107,16 +119,18 @@ public final class TrainingPlanReport {
         List<String> lines = new ArrayList<>();
         lines.add(String.format(
                 Locale.ROOT,
-                "%-12s %4s %11s %4s %8s %8s %8s %8s %8s %9s %8s",
+                "%-12s %4s %11s %4s %3s %8s %8s %8s %8s %8s %8s %9s %8s",
                 "dp,tp,pp,ep",
                 "ZeRO",
                 "micro-batch",
                 "ckpt",
+                "seq",
                 "weights",
                 "grads",
                 "optim",
                 "activ",
                 "peak GB",
+                "in files",
                 "sent GB",
                 "step s"));
         fitting.stream().limit(SHOWN).map(TrainingPlanReport::line).forEach(lines::add);
@@ -128,17 +142,19 @@ public final class TrainingPlanReport {
         MemoryPlan memory = proposal.memory();
         return String.format(
                 Locale.ROOT,
-                "%-12s %4d %11s %4s %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %8.2f",
+                "%-12s %4d %11s %4s %3s %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %8.2f",
                 layout.dataParallel() + "," + layout.tensorParallel() + "," + layout.pipelineParallel() + ","
                         + layout.expertParallel(),
                 layout.zeroStage(),
                 layout.microBatch() + " x " + layout.accumulation(),
                 layout.checkpointing() ? "yes" : "no",
+                layout.sequenceParallel() ? "yes" : "no",
                 memory.weights() / GIGABYTE,
                 memory.gradients() / GIGABYTE,
                 (memory.optimizerState() + memory.masters()) / GIGABYTE,
                 memory.activations() / GIGABYTE,
                 memory.peak() / GIGABYTE,
+                proposal.inFiles() / GIGABYTE,
                 proposal.step().bytes() / GIGABYTE,
                 proposal.step().seconds());
     }
@@ -225,11 +241,13 @@ public final class TrainingPlanReport {
         values.put("per_device_train_batch_size", layout.microBatch());
         values.put("gradient_accumulation_steps", layout.accumulation());
         values.put("gradient_checkpointing", layout.checkpointing());
+        values.put("sequence_parallel", layout.sequenceParallel());
         values.put("weights", memory.weights());
         values.put("gradients", memory.gradients());
         values.put("optimizer", memory.optimizerState() + memory.masters());
         values.put("activations", memory.activations());
         values.put("peak", memory.peak());
+        values.put("in_files", proposal.inFiles());
         values.put("bytes_sent", Math.round(step.bytes()));
         values.put("step_seconds", step.seconds());
         values.put("bubble", layout.bubble());

@@ -16,11 +16,14 @@ import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Module;
+import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.train.arguments.OffloadOptions;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.memory.MemoryPlan;
+import org.finetune4j.train.memory.StreamMemory;
 
 /**
  * What a training is like before it is spread: the sizes of its parts, from a model that may be {@link CausalLM#shapes shapes
@@ -47,6 +50,7 @@ public final class TrainingShape {
     private final Part kept;
     private final Part keptExperts;
     private final int mixtures;
+    private final long normBytes;
     private final Map<Integer, MemoryPlan> plans = new TreeMap<>();
 
     /**
@@ -73,7 +77,7 @@ public final class TrainingShape {
      *
      * @param model the model, or its shapes; it stays open as long as this is used
      * @param strategy the method on it
-     * @param arguments of the training; batch sizes and checkpointing are not looked at
+     * @param arguments of the training, what is kept in files among them; batch sizes and checkpointing are not looked at
      * @param sequenceLength tokens of a row
      * @param process bytes of a process without the model
      * @throws UserErrorException when the model is no decoder
@@ -97,6 +101,7 @@ public final class TrainingShape {
         double share = expertShare(model.config());
         this.experts =
                 part(everything.stream().filter(TrainingShape::isOfExpert).toList(), trained);
+        this.normBytes = normsBetweenBlocks(network.layers(), trained);
         this.mixtures = (int) network.layers().stream()
                 .filter(layer -> layer.allParameters().stream().anyMatch(TrainingShape::isOfExpert))
                 .count();
@@ -124,6 +129,18 @@ public final class TrainingShape {
                 total.trained(),
                 total.trainedBytes(),
                 layers.stream().mapToDouble(Part::products).sum() + head.products());
+    }
+
+    private static long normsBetweenBlocks(List<? extends DecoderLayer> layers, Set<Parameter> trained) {
+        long bytes = 0;
+        for (DecoderLayer layer : layers) {
+            for (Map.Entry<String, Module> entry : layer.namedModules().entrySet()) {
+                if (entry.getValue() instanceof Norm && entry.getKey().indexOf('.') < 0) {
+                    bytes += part(entry.getValue().allParameters(), trained).trainedBytes();
+                }
+            }
+        }
+        return bytes;
     }
 
     private static Part part(Module module, Set<Parameter> trained, double expertShare) {
@@ -204,6 +221,25 @@ public final class TrainingShape {
                         SegmentFactory.autograd(), // what all devices do; a CPU may keep less
                         new MemoryPlan.Load(size, sequenceLength),
                         process));
+    }
+
+    /**
+     * {@return what of the activations is as wide as the hidden states}
+     *
+     * @param batch samples that are read at once
+     */
+    StreamMemory stream(int batch) {
+        return StreamMemory.of(model, (long) batch * sequenceLength);
+    }
+
+    /** {@return what is kept in files} */
+    OffloadOptions offload() {
+        return arguments.offload();
+    }
+
+    /** {@return bytes of the norms between the blocks that train} */
+    long normBytes() {
+        return normBytes;
     }
 
     /** {@return tokens of a row} */

@@ -28,7 +28,7 @@ class PlannerTest {
     private static final long GB = 1_000_000_000L;
     private static final int LENGTH = 2048;
 
-    private static String llama(int hidden, int intermediate, int layers, int heads, int keyHeads, int vocabulary) {
+    static String llama(int hidden, int intermediate, int layers, int heads, int keyHeads, int vocabulary) {
         return String.format(
                 Locale.ROOT,
                 "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"vocab_size\": %d,"
