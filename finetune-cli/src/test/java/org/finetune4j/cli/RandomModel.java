@@ -172,8 +172,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
     }
 
     /** What some checkpoints have that most of the family have not. */
-    private static void lessUsual(
-            Draw draw, String architecture, int layers, int width, Map<String, Object> config) {
+    private static void lessUsual(Draw draw, String architecture, int layers, int width, Map<String, Object> config) {
         if (draw.chance(0.5)) {
             return;
         }
@@ -183,7 +182,9 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 config.put("mlp_bias", draw.chance(0.5));
                 config.put(
                         "rope_scaling",
-                        draw.of(Map.of("rope_type", "linear", "factor", 2.0), Map.of("rope_type", "yarn", "factor", 4.0)));
+                        draw.of(
+                                Map.of("rope_type", "linear", "factor", 2.0),
+                                Map.of("rope_type", "yarn", "factor", 4.0)));
             }
             case "qwen3", "olmo2", "phi3" -> config.put("attention_bias", !architecture.equals("phi3"));
             case "qwen2" ->

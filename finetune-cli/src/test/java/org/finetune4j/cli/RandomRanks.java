@@ -48,7 +48,12 @@ record RandomRanks(String mesh, boolean areProcesses) {
             keys.remove("ema_decay");
         }
         for (String key : List.of("offload_optimizer", "offload_param")) {
-            maybe(draw, 0.15, keys, key, draw.of("cpu", directory.resolve("offloaded").toString()));
+            maybe(
+                    draw,
+                    0.15,
+                    keys,
+                    key,
+                    draw.of("cpu", directory.resolve("offloaded").toString()));
         }
         if (mesh.contains("dp")) {
             keys.remove("neftune_noise_alpha"); // every rank draws its own
@@ -76,7 +81,15 @@ record RandomRanks(String mesh, boolean areProcesses) {
         List<String> meshes = new ArrayList<>(List.of("dp=2", "dp=2", "dp=3", "tp=2", "tp=2", "pp=2"));
         if (!areProcesses) {
             meshes.addAll(List.of(
-                    "dp=4", "dp=2,tp=2", "dp=2,pp=2", "tp=2,pp=2", "pp=3", "dp=5", "tp=4", "dp=2,tp=2,pp=2", "dp=3,tp=2"));
+                    "dp=4",
+                    "dp=2,tp=2",
+                    "dp=2,pp=2",
+                    "tp=2,pp=2",
+                    "pp=3",
+                    "dp=5",
+                    "tp=4",
+                    "dp=2,tp=2,pp=2",
+                    "dp=3,tp=2"));
         }
         meshes.removeIf(mesh -> mesh.contains("pp") && model.layers() < (mesh.contains("pp=3") ? 3 : 2));
         meshes.removeIf(mesh -> mesh.contains("tp=4") && model.heads() % 4 != 0);

@@ -45,7 +45,8 @@ record RandomTraining(
         }
         List<String> launch = ranks.launch(draw, model, directory, keys);
         boolean resumes = draw.chance(0.15);
-        List<String> relaunch = resumes ? RandomRanks.draw(draw, model, false).launch(draw, model, directory, keys) : List.of();
+        List<String> relaunch =
+                resumes ? RandomRanks.draw(draw, model, false).launch(draw, model, directory, keys) : List.of();
         if (resumes) {
             keys.remove("num_train_epochs");
             keys.put("max_steps", 4);

@@ -13,7 +13,11 @@ import org.finetune4j.train.memory.MemoryPlan;
 public record Proposal(Layout layout, MemoryPlan memory, StepEstimate step, long inFiles) {
 
     static Proposal of(TrainingShape shape, Layout layout, Cluster cluster) {
-        return new Proposal(layout, ShardedMemory.of(shape, layout), StepEstimate.of(shape, layout, cluster), ShardedMemory.inFiles(shape, layout));
+        return new Proposal(
+                layout,
+                ShardedMemory.of(shape, layout),
+                StepEstimate.of(shape, layout, cluster),
+                ShardedMemory.inFiles(shape, layout));
     }
 
     /**

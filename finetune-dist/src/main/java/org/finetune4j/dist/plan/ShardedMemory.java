@@ -58,8 +58,7 @@ final class ShardedMemory {
     }
 
     /** What is in files of weights and masters; the weights of the segment that runs are in memory in any case. */
-    private static long offloaded(
-            TrainingShape shape, Layout layout, long held, long masters, long residentStates) {
+    private static long offloaded(TrainingShape shape, Layout layout, long held, long masters, long residentStates) {
         OffloadOptions offload = shape.offload();
         long bytes = 0;
         if (offload.optimizer() != null) {
@@ -143,11 +142,8 @@ final class ShardedMemory {
         int layers = (shape.layerCount() + stages - 1) / stages;
         long underWay = Math.min(layout.pipelineParallel(), layout.accumulation());
         long layer = divided(shape, layout, alone) / shape.layerCount();
-        long input = shape.itemSize()
-                * shape.hidden()
-                * layout.microBatch()
-                * shape.sequenceLength()
-                / layout.tokenShares();
+        long input =
+                shape.itemSize() * shape.hidden() * layout.microBatch() * shape.sequenceLength() / layout.tokenShares();
         return layout.checkpointing()
                 ? Math.min(underWay * layers * input + layer, underWay * layers * layer)
                 : underWay * layers * layer;

@@ -115,7 +115,8 @@ public record StepEstimate(
         if (!layout.sequenceParallel()) {
             return sums;
         }
-        // Sums go in two halves; at the ends of the chain tokens are gathered, and every pass adds up the norms' gradients.
+        // Sums go in two halves; at the ends of the chain tokens are gathered, and every pass adds up the norms'
+        // gradients.
         double norms = (double) shape.normBytes() / layout.pipelineParallel();
         return sums + 2 * ring(split) * (streamBytes(shape, layout) + layout.accumulation() * norms);
     }

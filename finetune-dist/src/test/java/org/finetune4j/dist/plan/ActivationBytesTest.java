@@ -54,7 +54,8 @@ class ActivationBytesTest {
     }
 
     @ParameterizedTest(name = "{0} on {1} ranks, tokens divided: {2}")
-    @CsvSource({"full, 2, false", "full, 2, true", "full, 4, true", "lora, 2, false", "lora, 4, false", "lora, 2, true"})
+    @CsvSource({"full, 2, false", "full, 2, true", "full, 4, true", "lora, 2, false", "lora, 4, false", "lora, 2, true"
+    })
     void ranksKeepWhatThePlanDivides(String method, int ranks, boolean dividesTokens) {
         FineTuningStrategy strategy = FineTuningMethod.named(method).create(new Settings("test", Map.of()));
         ModelConfig config = ModelConfig.parse(PlannerTest.llama(64, 160, 3, 4, 4, 100), "test");
@@ -89,8 +90,7 @@ class ActivationBytesTest {
                                 rank.barrier();
                                 kept[place] = NativeBytes.inUse().orElseThrow() - before;
                                 rank.barrier();
-                                return new LossHead.Result(
-                                        0, Tensors.zeros(DType.FLOAT32, Device.CPU, hidden.shape()));
+                                return new LossHead.Result(0, Tensors.zeros(DType.FLOAT32, Device.CPU, hidden.shape()));
                             };
                             rank.barrier();
                             new Backpropagation(share, new GradientCheckpointing(0))

@@ -10,7 +10,16 @@ final class NativeBytes {
 
     /** {@code struct mallinfo2}. */
     @FieldOrder({
-        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+        "arena",
+        "ordblks",
+        "smblks",
+        "hblks",
+        "hblkhd",
+        "usmblks",
+        "fsmblks",
+        "uordblks",
+        "fordblks",
+        "keepcost"
     })
     public static final class Mallinfo extends Structure implements Structure.ByValue {
         public long arena;

@@ -75,12 +75,16 @@ class OffloadedBytesTest {
                 .offload(new OffloadOptions(states ? files : null, weights ? files : null, 0))
                 .build();
         List<MappedBytes> measured = new ArrayList<>();
-        LocalRanks.run(ranks, Duration.ofMinutes(2), world -> train(model, load, shape, world, arguments, () -> {
-            measured.add(MappedBytes.below(files));
-        }));
+        LocalRanks.run(
+                ranks,
+                Duration.ofMinutes(2),
+                world -> train(model, load, shape, world, arguments, () -> {
+                    measured.add(MappedBytes.below(files));
+                }));
         Proposal planned = planned(dtype, shape, stage, arguments);
         assertEquals(planned.inFiles(), measured.get(1).bytes() / (double) ranks, 0.02 * planned.inFiles());
-        long inMemory = planned.inFiles() - planned.memory().offloaded()
+        long inMemory = planned.inFiles()
+                - planned.memory().offloaded()
                 - (states ? planned.memory().optimizerState() - planned.memory().optimizerResident() : 0);
         assertTrue(inMemory < planned.inFiles() / 2, "a segment at a time: " + inMemory);
     }
