@@ -43,8 +43,14 @@ public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions option
         if (strategy.trainingHooks().readsGradients()) {
             refuse("a method that looks at all gradients (adalora)", "choose lora");
         }
-        if (arguments.sharding().stage() > 1) {
-            refuse("zero_stage " + arguments.sharding().stage(), "choose 0 or 1");
+        int stage = arguments.sharding().stage();
+        if (stage > 1) {
+            refuse(
+                    "zero_stage " + stage,
+                    (stage == 2
+                                    ? "a pipeline adds up the gradients of all its micro-batches before copies share them"
+                                    : "every micro-batch would gather the weights of its stage twice")
+                            + ", DeepSpeed's pipelines have stage 1 at most too: choose 0 or 1");
         }
         if (arguments.emaDecay() > 0) {
             refuse("ema_decay", "leave it out");
