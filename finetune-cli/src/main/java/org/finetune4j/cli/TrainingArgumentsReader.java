@@ -4,7 +4,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.DataLoader;
@@ -25,6 +27,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads the arguments of a training under the names that transformers gives them. */
 final class TrainingArgumentsReader {
+
+    /** What says a device or a switch, of which a directory would be made. */
+    private static final Set<String> NO_DIRECTORIES =
+            Set.of("none", "cpu", "nvme", "gpu", "cuda", "disk", "auto", "true", "false");
 
     private final Settings settings;
 
@@ -107,6 +113,9 @@ final class TrainingArgumentsReader {
                             ? "none, for what a GPU trains: zero_stage shares states and weights, optim: paged_adamw_8bit keeps"
                                     + " states in the host's memory"
                             : "the directory of the files");
+        }
+        if (!where.equals("cpu") && NO_DIRECTORIES.contains(where.toLowerCase(Locale.ROOT))) {
+            throw settings.invalid(key, "none, cpu or a directory (./" + where + " for one of that name)");
         }
         return where.equals("cpu") ? null : settings.path(key);
     }

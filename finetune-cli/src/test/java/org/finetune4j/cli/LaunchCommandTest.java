@@ -142,6 +142,8 @@ class LaunchCommandTest {
             quoteCharacter = '`',
             value = {
                 "offload_optimizer=nvme|'offload_optimizer' is nvme, expected the directory of the files",
+                "offload_optimizer=gpu|'offload_optimizer' is gpu, expected none, cpu or a directory",
+                "offload_param=true|'offload_param' is true, expected none, cpu or a directory",
                 "offload_param=/dev/null/x|cannot write to /dev/null/x",
                 "offload_optimizer=/tmp optim=paged_adamw|leave offload_optimizer out"
             })
