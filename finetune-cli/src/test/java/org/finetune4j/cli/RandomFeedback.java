@@ -44,7 +44,7 @@ record RandomFeedback(Path config, Map<String, Object> settings, String what) {
         Map<String, Object> keys = new LinkedHashMap<>();
         keys.put("model_name_or_path", at.toString());
         keys.put("stage", stage);
-        keys.putAll(RandomMethod.draw(draw, model, stage));
+        keys.putAll(RandomMethod.draw(draw, model, false));
         RandomStage.draw(draw, stage, model, directory, keys);
         RandomTraining.loop(draw, keys);
         RandomTraining.evaluation(draw, stage, directory, keys);
