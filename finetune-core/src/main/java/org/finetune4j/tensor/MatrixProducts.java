@@ -28,6 +28,7 @@ public final class MatrixProducts {
     private static final double LARGEST_ERROR = 1e-5;
 
     private static boolean oneDnnIsBetter;
+    private static boolean packedIsBetter;
 
     /**
      * Who holds libtorch's choice, which is one for all threads: guards of one kind together, so that a training's last digits
@@ -123,6 +124,12 @@ public final class MatrixProducts {
         return oneDnnIsBetter;
     }
 
+    /** Whether weights that are packed for oneDNN are read faster here than MKL reads them as they are. */
+    static boolean isPackedBetter() {
+        Torch.ensureLoaded();
+        return packedIsBetter;
+    }
+
     /**
      * A factor that may be multiplied as it lies. Where oneDNN is given one row, or one column, whose numbers lie apart, it takes those
      * that follow each other in memory: such a factor is copied.
@@ -149,7 +156,10 @@ public final class MatrixProducts {
         if (torch.cuda_is_available() || !Boolean.parseBoolean(System.getProperty("finetune4j.onednn", "true"))) {
             return;
         }
-        if (prefersOneDnn()) {
+        String processor = description();
+        packedIsBetter = processor.contains("AuthenticAMD") && processor.contains(" avx2");
+        // oneDNN's kernels for AVX2 are no faster than MKL's, and libtorch does not ask for them.
+        if (packedIsBetter && processor.contains(" avx512dq") && !processor.contains(" amx")) {
             try (Mode mode = held(Choice.ONE_DNN)) {
                 double error = largestError();
                 oneDnnIsBetter = error <= LARGEST_ERROR;
@@ -203,12 +213,6 @@ public final class MatrixProducts {
     public static boolean hasBfloat16Units() {
         String processor = description();
         return Stream.of(" avx512_bf16", " amx_bf16", " bf16").anyMatch(processor::contains);
-    }
-
-    /** AVX-512 by another maker than Intel. */
-    private static boolean prefersOneDnn() {
-        String processor = description();
-        return processor.contains("AuthenticAMD") && processor.contains(" avx512dq") && !processor.contains(" amx");
     }
 
     /** What the system says about the first processor; empty where it says nothing. */

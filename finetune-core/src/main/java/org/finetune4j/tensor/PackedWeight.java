@@ -1,5 +1,7 @@
 package org.finetune4j.tensor;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.Dispatcher;
@@ -11,32 +13,43 @@ import org.jspecify.annotations.Nullable;
 /**
  * A copy of a weight in the order in which oneDNN's kernels read it. Decoding multiplies every weight with few rows, so that
  * reading the weight is all the time it takes: in its own order by MKL that is a third as fast as memory allows, in this one nearly
- * as fast. Used where {@link MatrixProducts} finds oneDNN better than MKL.
+ * as fast. Used on AMD's processors, where {@link MatrixProducts} says so.
  *
  * <p>A row's product does not depend on how many rows there are: what a text gets among others is what it gets alone, to the last
- * digit. oneDNN keeps that promise from two rows on; where it sums one row in another order, a second one goes with it.
+ * digit. oneDNN keeps that promise from two rows on; where it sums one row in another order, a second one goes with it. Its kernels for
+ * AVX2 keep it up to 64 rows, and fewer where many threads share a small weight: more rows are multiplied by so many at a time.
  *
  * <p>oneDNN compiles a kernel for every number of rows, which takes a millisecond, and keeps it. So that there are few, rows are filled
  * up with zeros: from 9 on to a multiple of 8, from 65 on to the next power of two or the middle before it.
  */
 public final class PackedWeight implements AutoCloseable {
 
-    /** Whether one row of a shape [out, in] is summed in another order than several. */
-    private static final Map<Shape, Boolean> ONE_ROW_DIFFERS = new ConcurrentHashMap<>();
+    /** Numbers of rows that may be the most which are all summed in one order. */
+    private static final int[] MOST_ROWS = {64, 16, 8, 2};
+
+    private static final Map<Shape, Order> ORDERS = new ConcurrentHashMap<>();
 
     private final Tensor packed;
     private final Shape shape;
-    private final boolean oneRowDiffers;
+    private final Order order;
 
     private PackedWeight(Tensor packed, Shape shape) {
         this.packed = packed;
         this.shape = shape;
         // Found by multiplying, not within computeIfAbsent: two threads may find the same.
-        Boolean known = ONE_ROW_DIFFERS.get(shape);
-        this.oneRowDiffers = known == null ? find() : known;
+        Order known = ORDERS.get(shape);
+        this.order = known == null ? find() : known;
     }
 
     private record Shape(long out, long in) {}
+
+    /**
+     * How products of a shape are summed.
+     *
+     * @param oneRowDiffers whether one row is summed in another order than several
+     * @param mostRows up to which all are summed in one
+     */
+    private record Order(boolean oneRowDiffers, int mostRows) {}
 
     /** Looked up when libtorch is there. */
     private static final class Operator {
@@ -47,7 +60,7 @@ public final class PackedWeight implements AutoCloseable {
 
     /** {@return whether products with packed weights are the faster ones on this machine} */
     public static boolean isFaster() {
-        return MatrixProducts.isOneDnnBetter();
+        return MatrixProducts.isPackedBetter();
     }
 
     /**
@@ -79,11 +92,25 @@ public final class PackedWeight implements AutoCloseable {
      */
     public Tensor multiply(Tensor x, @Nullable Tensor bias) {
         long rows = x.size(0);
-        long filled = rows == 1 && oneRowDiffers ? 2 : filled(rows);
+        if (rows > order.mostRows) {
+            return multiplyInTiles(x, bias);
+        }
+        long filled = rows == 1 && order.oneRowDiffers ? 2 : filled(rows);
         return filled == rows
                 ? InnerProduct.call(x, packed, bias)
                 : InnerProduct.call(Functional.fillRows(x, filled), packed, bias)
                         .narrow(0, 0, rows);
+    }
+
+    private Tensor multiplyInTiles(Tensor x, @Nullable Tensor bias) {
+        long rows = x.size(0);
+        try (TensorScope scope = TensorScope.open()) {
+            List<Tensor> products = new ArrayList<>();
+            for (long start = 0; start < rows; start += order.mostRows) {
+                products.add(multiply(x.narrow(0, start, Math.min(order.mostRows, rows - start)), bias)); // [tile, out]
+            }
+            return scope.keep(Tensors.cat(products, 0)); // [rows, out]
+        }
     }
 
     /** How many rows are multiplied for {@code rows}. */
@@ -112,20 +139,41 @@ public final class PackedWeight implements AutoCloseable {
         }
     }
 
-    private boolean find() {
-        try (TensorScope scope = TensorScope.open()) {
+    private Order find() {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
             Tensor row = Tensors.arange(shape.in, Device.CPU)
                     .to(DType.FLOAT32)
                     .mul(0.7)
                     .sin()
                     .view(1, shape.in); // [1, in]
-            Tensor alone = InnerProduct.call(row, packed, null); // [1, out]
-            Tensor beside =
-                    InnerProduct.call(row.expand(2, shape.in), packed, null).narrow(0, 0, 1); // [1, out]
-            boolean differs = alone.sub(beside).abs().max().item() != 0;
-            ONE_ROW_DIFFERS.put(shape, differs);
-            return differs;
+            Tensor ofTwo = product(row, 2);
+            Order found = new Order(differ(product(row, 1), ofTwo), mostRows(row, ofTwo));
+            ORDERS.put(shape, found);
+            return found;
         }
+    }
+
+    private int mostRows(Tensor row, Tensor ofTwo) {
+        if (MatrixProducts.isOneDnnBetter()) {
+            return Integer.MAX_VALUE; // with AVX-512 all are
+        }
+        for (int rows : MOST_ROWS) {
+            if (!differ(product(row, rows), ofTwo)) {
+                return rows;
+            }
+        }
+        return 2;
+    }
+
+    /** Of the same row so many times: [rows, out]. */
+    private Tensor product(Tensor row, int rows) {
+        return InnerProduct.call(row.expand(rows, shape.in), packed, null);
+    }
+
+    /** Whether any row of some is not the first one of others. */
+    private static boolean differ(Tensor products, Tensor others) {
+        return products.sub(others.narrow(0, 0, 1)).abs().max().item() != 0;
     }
 
     /** {@return what the copy takes, in bytes} */
