@@ -371,7 +371,7 @@ class GenerationEngineUseTest {
             Rollout rollout = engine.generate(
                             List.of(GenerationRequest.of(prompt, options).withFirstStream(2)))
                     .get(0);
-            SplittableRandom random = new SplittableRandom(9 + 2 * 0x9E3779B97F4A7C15L);
+            SplittableRandom random = new SplittableRandom(9 ^ new SplittableRandom(2).nextLong());
             int[] text = prompt;
             for (int i = 0; i < 8; i++) {
                 Tensor scores = model.logits(ModelInputs.of(text)).select(1, text.length - 1L); // [1, vocabulary]
@@ -381,22 +381,20 @@ class GenerationEngineUseTest {
                 int token = rollout.tokens()[i];
                 assertEquals(logprobs[token], rollout.logprobs()[i], 1e-4f);
                 assertEquals(sampled[token], rollout.sampledLogprobs()[i], 1e-4f);
-                assertEquals(drawn(sampled, random.nextDouble()), token);
+                assertEquals(drawn(sampled, random), token);
                 text = Arrays.copyOf(text, text.length + 1);
                 text[text.length - 1] = token;
             }
         }
     }
 
-    /** The first token up to which the probabilities exceed {@code uniform}. */
-    private static int drawn(float[] logprobs, double uniform) {
-        double reached = 0;
-        int token = -1;
-        while (reached <= uniform) {
-            token++;
-            reached += Math.exp(logprobs[token]);
+    /** What the distribution draws that a rollout says it was drawn from. */
+    private static int drawn(float[] logprobs, SplittableRandom random) {
+        float[] probabilities = new float[logprobs.length];
+        for (int token = 0; token < logprobs.length; token++) {
+            probabilities[token] = (float) Math.exp(logprobs[token]);
         }
-        return token;
+        return WeightedDraw.draw(probabilities, 0, probabilities.length, random);
     }
 
     @Test
