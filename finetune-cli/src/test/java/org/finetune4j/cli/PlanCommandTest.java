@@ -138,6 +138,34 @@ class PlanCommandTest {
         return Json.parse(run.out().get(0), "plan");
     }
 
+    /** What trains beside the adapters, of a model whose numbers are never read. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "r=8",
+                "modules_to_save=[lm_head]",
+                "modules_to_save=[embed_tokens, lm_head]",
+                "trainable_token_indices=[1, 2]",
+                "bias=all",
+                "bias=lora_only",
+                "init_lora_weights=pissa",
+                "init_lora_weights=olora",
+                "init_lora_weights=true",
+                "method=delora",
+                "use_dora=true",
+                "method=vera",
+                "method=loha",
+                "method=hra"
+            })
+    void plansWhateverTrains(String setting) {
+        TrainingFiles files = new TrainingFiles(directory);
+        CommandRun run = CommandRun.of("plan", "--model", files.config.toString(), "--devices", "2", "--json", setting);
+        assertEquals(0, run.exitCode(), run.toString());
+        JsonNode plan = Json.parse(run.out().get(0), "plan");
+        assertTrue(plan.get("trainable_parameters").asLong() > 0, run.toString());
+    }
+
     @Test
     void saysHowManyDevicesWouldDo() {
         CommandRun run = CommandRun.of("plan", "--model", config.toString(), "--devices", "1", "--memory", "80G");

@@ -69,6 +69,17 @@ public final class Parameter implements AutoCloseable {
      * @return the parameter
      */
     public static Parameter inPlaceOf(String name, Tensor value) {
+        return inPlaceOf(name, new DenseValue(value));
+    }
+
+    /**
+     * A parameter that a method puts in the place of one of the model's own.
+     *
+     * @param name the name in the model
+     * @param value taken over
+     * @return the parameter
+     */
+    public static Parameter inPlaceOf(String name, ParameterValue value) {
         Parameter copy = new Parameter(name, value);
         copy.standsForAnother = true;
         return copy;

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A parameter that has a shape and a type and no numbers: enough to ask how large something would be. It takes no memory, may be
- * told to train, and refuses to be calculated with.
+ * told to train, and has nothing to give or to change. What a method measures of it to begin with, such as the length of its rows, is measured of zeros.
  */
 public final class ShapeValue implements ParameterValue {
 
@@ -60,9 +60,10 @@ public final class ShapeValue implements ParameterValue {
         throw none();
     }
 
+    /** Zeros, all of which are one number in memory. */
     @Override
     public Tensor as(DType dtype) {
-        throw none();
+        return Tensors.zeros(dtype, Device.CPU, 1).expand(shape);
     }
 
     @Override

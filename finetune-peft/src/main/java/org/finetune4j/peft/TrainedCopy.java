@@ -7,6 +7,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.FiniteValues;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.ShapeValue;
 import org.finetune4j.tensor.DType;
 
 /**
@@ -64,8 +65,10 @@ public final class TrainedCopy implements AdapterPart {
             throw new UserErrorException(
                     "'" + name + "' trains in another adapter already: disable that adapter before another");
         }
-        Parameter copy =
-                Parameter.inPlaceOf(name, original.as(dtype).detach().copy()).sharedAs(original);
+        Parameter copy = (original.form() instanceof ShapeValue
+                        ? Parameter.inPlaceOf(name, new ShapeValue(dtype, original.shape()))
+                        : Parameter.inPlaceOf(name, original.as(dtype).detach().copy()))
+                .sharedAs(original);
         if (trainable) {
             copy.train(dtype);
         }
