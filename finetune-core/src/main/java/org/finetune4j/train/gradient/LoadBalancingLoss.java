@@ -105,12 +105,13 @@ public final class LoadBalancingLoss implements RouterLoss, AutoCloseable {
 
     /** Over the real tokens: every expert's probabilities, then the squares of the z-loss where that is asked for. */
     private Tensor sums(Tensor logits, Tensor probabilities) {
-        Tensor sums = tokenMask.mm(probabilities).select(0, 0); // [experts]
+        Tensor exact = probabilities.to(DType.FLOAT32); // of a model in double precision too
+        Tensor sums = tokenMask.mm(exact).select(0, 0); // [experts]
         if (settings.zCoefficient() == 0) {
             return sums;
         }
-        Tensor exact = logits.to(probabilities.dtype());
-        Tensor logSums = exact.sub(Functional.logSoftmax(exact, -1)).narrow(1, 0, 1); // [tokens, 1]
+        Tensor scores = logits.to(DType.FLOAT32);
+        Tensor logSums = scores.sub(Functional.logSoftmax(scores, -1)).narrow(1, 0, 1); // [tokens, 1]
         Tensor squares = tokenMask.mm(logSums.square()).select(0, 0); // [1]
         return Tensors.cat(List.of(sums, squares), 0); // [experts + 1]
     }
