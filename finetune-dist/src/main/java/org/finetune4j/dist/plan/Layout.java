@@ -56,39 +56,6 @@ public record Layout(
         }
     }
 
-    /**
-     * A layout whose devices have all tokens between the blocks.
-     *
-     * @param dataParallel how many copies of the model read different samples
-     * @param tensorParallel over how many devices each matrix is split
-     * @param pipelineParallel over how many stages the layers are split
-     * @param expertParallel over how many of the copies whole experts of a mixture are split
-     * @param zeroStage what the copies share among them
-     * @param microBatch samples that a copy reads at once
-     * @param accumulation how often it does before an update
-     * @param checkpointing whether a layer keeps only its input and runs again for its gradients
-     */
-    public Layout(
-            int dataParallel,
-            int tensorParallel,
-            int pipelineParallel,
-            int expertParallel,
-            int zeroStage,
-            int microBatch,
-            int accumulation,
-            boolean checkpointing) {
-        this(
-                dataParallel,
-                tensorParallel,
-                pipelineParallel,
-                expertParallel,
-                zeroStage,
-                microBatch,
-                accumulation,
-                checkpointing,
-                false);
-    }
-
     /** {@return over how many devices the tokens between the blocks are split} */
     int tokenShares() {
         return sequenceParallel ? tensorParallel : 1;

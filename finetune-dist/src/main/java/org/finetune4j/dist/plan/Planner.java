@@ -153,7 +153,7 @@ public final class Planner {
         long whole = ShardedMemory.modelStates(alone);
         List<StageMemory> stages = new ArrayList<>();
         for (int stage = 0; stage <= Layout.LAST_STAGE; stage++) {
-            Layout layout = new Layout(devices, 1, 1, 1, stage, 1, 1, false);
+            Layout layout = new Layout(devices, 1, 1, 1, stage, 1, 1, false, false);
             double bytes = alone.weights() * layout.share(Layout.LAST_STAGE)
                     + alone.gradients() * layout.share(2)
                     + (alone.optimizerState() + alone.masters()) * layout.share(1);

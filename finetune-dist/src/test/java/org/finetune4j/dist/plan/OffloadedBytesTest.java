@@ -92,7 +92,7 @@ class OffloadedBytesTest {
     private static Proposal planned(DType dtype, MeshShape mesh, int stage, TrainingArguments arguments) {
         try (CausalLM shapes = CausalLM.shapes(ModelConfig.parse(CONFIG, "test"), dtype);
                 AttachedStrategy attached = new FullFineTuning().attach(shapes)) {
-            Layout layout = new Layout(mesh.data(), mesh.tensor(), mesh.pipeline(), 1, stage, 1, 4, false);
+            Layout layout = new Layout(mesh.data(), mesh.tensor(), mesh.pipeline(), 1, stage, 1, 4, false, false);
             Cluster cluster = new Cluster(mesh.ranks(), 1L << 30, Cluster.USUAL_HOST, 1e12, 1e9, 1e9);
             return Proposal.of(new TrainingShape(shapes, attached, arguments, 32, 0), layout, cluster);
         }

@@ -101,7 +101,7 @@ class PlannerTest {
                     SegmentFactory.autograd(),
                     new MemoryPlan.Load(4, LENGTH),
                     1000);
-            assertEquals(expected, ShardedMemory.of(shape, new Layout(1, 1, 1, 1, 0, 4, 1, false)));
+            assertEquals(expected, ShardedMemory.of(shape, new Layout(1, 1, 1, 1, 0, 4, 1, false, false)));
         }
     }
 
@@ -127,10 +127,10 @@ class PlannerTest {
         double kept = 2 * 4.0 * (4 * 64 * 64 + 3 * 64 * 128 + 2 * 64) + 2 * table;
         assertEquals(0.75 * 3 * (3 * bytes - kept), sent(4, 1, 1, 3, 3), 1e-6);
         String tied = SMALL.replace("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true");
-        assertEquals(0.75 * (3 + 1) * (bytes - table), sent(tied, new Layout(4, 1, 1, 1, 2, 1, 3, false)), 1e-6);
+        assertEquals(0.75 * (3 + 1) * (bytes - table), sent(tied, new Layout(4, 1, 1, 1, 2, 1, 3, false, false)), 1e-6);
         assertEquals(
                 0.75 * 3 * (3 * (bytes - table) - (kept - table)),
-                sent(tied, new Layout(4, 1, 1, 1, 3, 1, 3, false)),
+                sent(tied, new Layout(4, 1, 1, 1, 3, 1, 3, false, false)),
                 1e-6);
         double stream = 4.0 * 64 * LENGTH * 3;
         assertEquals(2 * 0.5 * 4 * 4 * stream, sent(1, 2, 1, 0, 3), 1e-6);
@@ -138,7 +138,7 @@ class PlannerTest {
     }
 
     private static double sent(int data, int tensor, int pipeline, int stage, int batches) {
-        return sent(SMALL, new Layout(data, tensor, pipeline, 1, stage, 1, batches, false));
+        return sent(SMALL, new Layout(data, tensor, pipeline, 1, stage, 1, batches, false, false));
     }
 
     private static double sent(String config, Layout layout) {
@@ -153,8 +153,8 @@ class PlannerTest {
         String mixture = SMALL.replace("LlamaForCausalLM", "MixtralForCausalLM")
                 .replaceFirst("\\{", "{\"num_local_experts\": 4, \"num_experts_per_tok\": 2, ");
         with(mixture, DType.FLOAT32, shape -> {
-            Layout copies = new Layout(4, 1, 1, 1, 0, 1, 1, false);
-            Layout shared = new Layout(4, 1, 1, 2, 0, 1, 1, false);
+            Layout copies = new Layout(4, 1, 1, 1, 0, 1, 1, false, false);
+            Layout shared = new Layout(4, 1, 1, 2, 0, 1, 1, false, false);
             double experts = 4.0 * 4 * 4 * 3 * 64 * 128;
             assertEquals(experts, shape.experts().weights(), 0);
             assertEquals(
@@ -174,7 +174,7 @@ class PlannerTest {
 
     @Test
     void aPipelineWaitsAsItsFormulaSays() {
-        Layout layout = new Layout(1, 1, 4, 1, 0, 1, 12, false);
+        Layout layout = new Layout(1, 1, 4, 1, 0, 1, 12, false, false);
         assertEquals(3.0 / 15, layout.bubble(), 1e-12);
         StepEstimate step = with(SEVEN, DType.BFLOAT16, shape -> StepEstimate.of(shape, layout, cluster(4, 80)));
         assertEquals(layout.bubble(), step.bubbleSeconds() / (step.bubbleSeconds() + step.computeSeconds()), 1e-9);
@@ -186,7 +186,7 @@ class PlannerTest {
         with(SEVEN, DType.BFLOAT16, shape -> {
             long before = Long.MAX_VALUE;
             for (int devices = 1; devices <= 4096; devices *= 2) {
-                long peak = ShardedMemory.of(shape, new Layout(devices, 1, 1, 1, stage, 1, 1, true))
+                long peak = ShardedMemory.of(shape, new Layout(devices, 1, 1, 1, stage, 1, 1, true, false))
                         .peak();
                 // From one device to two, a segment is gathered for the first time.
                 assertTrue(peak <= before || devices == 2, devices + " devices");
@@ -237,8 +237,8 @@ class PlannerTest {
     @Test
     void checkpointingNeedsLessAndTakesLonger() {
         with(SEVEN, DType.BFLOAT16, shape -> {
-            Proposal kept = Proposal.of(shape, new Layout(8, 1, 1, 1, 3, 4, 1, false), cluster(8, 80));
-            Proposal again = Proposal.of(shape, new Layout(8, 1, 1, 1, 3, 4, 1, true), cluster(8, 80));
+            Proposal kept = Proposal.of(shape, new Layout(8, 1, 1, 1, 3, 4, 1, false, false), cluster(8, 80));
+            Proposal again = Proposal.of(shape, new Layout(8, 1, 1, 1, 3, 4, 1, true, false), cluster(8, 80));
             assertTrue(again.memory().activations() < kept.memory().activations() / 4);
             assertTrue(again.step().seconds() > kept.step().seconds());
             return shape;
