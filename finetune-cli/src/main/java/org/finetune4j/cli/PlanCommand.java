@@ -143,7 +143,9 @@ final class PlanCommand implements Callable<Integer> {
     private record Planning(@Nullable Boolean sequenceParallel, Cluster cluster) {}
 
     private void ofTraining(DType stored, Cluster cluster) {
-        Settings settings = settings();
+        List<String> values = new ArrayList<>(overrides);
+        given().forEach((key, value) -> values.add(key + "=" + value));
+        Settings settings = TrainingConfig.read(model, values);
         TrainingSettings training = TrainingSettings.of(settings);
         if (Quantization.of(settings).isPresent()) {
             throw new UserErrorException(settings.origin()
@@ -163,19 +165,6 @@ final class PlanCommand implements Callable<Integer> {
                                 ? training.parallel().sequenceParallel()
                                 : null,
                         cluster));
-    }
-
-    /** How LoRA's matrices begin changes no size: what is calculated from weights for that is left out. */
-    private Settings settings() {
-        List<String> values = new ArrayList<>(overrides);
-        given().forEach((key, value) -> values.add(key + "=" + value));
-        Settings settings = TrainingConfig.read(model, values);
-        String beginning = settings.text("init_lora_weights").orElse("");
-        if (!beginning.startsWith("pissa") && !beginning.equals("olora")) {
-            return settings;
-        }
-        values.add("init_lora_weights=gaussian");
-        return TrainingConfig.read(model, values);
     }
 
     private void plan(

@@ -151,6 +151,8 @@ class PlanCommandTest {
                 "bias=lora_only",
                 "init_lora_weights=pissa",
                 "init_lora_weights=olora",
+                "init_lora_weights=eva",
+                "init_lora_weights=loftq",
                 "init_lora_weights=true",
                 "method=delora",
                 "use_dora=true",

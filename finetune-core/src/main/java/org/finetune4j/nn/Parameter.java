@@ -85,6 +85,11 @@ public final class Parameter implements AutoCloseable {
         return copy;
     }
 
+    /** {@return whether it has a shape and no numbers, which a method need not calculate from then} */
+    public boolean isShape() {
+        return form() instanceof ShapeValue;
+    }
+
     /**
      * Whether this is no parameter of the model's own, but one that a method has put in its place.
      *

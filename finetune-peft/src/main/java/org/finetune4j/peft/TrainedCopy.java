@@ -65,7 +65,7 @@ public final class TrainedCopy implements AdapterPart {
             throw new UserErrorException(
                     "'" + name + "' trains in another adapter already: disable that adapter before another");
         }
-        Parameter copy = (original.form() instanceof ShapeValue
+        Parameter copy = (original.isShape()
                         ? Parameter.inPlaceOf(name, new ShapeValue(dtype, original.shape()))
                         : Parameter.inPlaceOf(name, original.as(dtype).detach().copy()))
                 .sharedAs(original);

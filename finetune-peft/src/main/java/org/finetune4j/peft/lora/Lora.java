@@ -70,7 +70,8 @@ public final class Lora implements PeftStrategy {
 
     @Override
     public LoraAdapter attach(CausalLM model) {
-        if (config.initialization() == LoraInitialization.EVA) {
+        boolean isShape = model.network().inputEmbedding().weight().isShape();
+        if (config.initialization() == LoraInitialization.EVA && !isShape) {
             throw new UserErrorException(
                     "init_lora_weights eva starts from training data: train with a dataset, or attach"
                             + " with batches");

@@ -69,7 +69,11 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
         if (divided) {
             initialization.requireForSlices(path);
         }
-        if (initialization.takesFromBase()) {
+        if (linear.weight().isShape()) {
+            matrices =
+                    LoraInitialization.blank(model.device(), rank, linear.wholeInFeatures(), linear.wholeOutFeatures());
+            this.parted = null;
+        } else if (initialization.takesFromBase()) {
             Tensor weight = PartedWeight.dense(linear, null); // [out, in]
             matrices = initialization.taken(weight, rank, scale, path);
             Tensor taken = matrices.loraB().matmul(matrices.loraA()).mul(scale);
