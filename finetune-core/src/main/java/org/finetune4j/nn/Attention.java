@@ -94,7 +94,7 @@ public record Attention(
         List<SequenceRun> runs = view.runs();
         return runs == null
                 ? over(query, keys, values, view.mask(), view.causal(), context.dropout())
-                : within(runs, query, keys, values, context.dropout());
+                : within(runs, query, keys, values, context.dropout().byItself());
     }
 
     /** Attention of each run to itself and what it shares, one after the other: what no token sees is not looked at. */
@@ -184,7 +184,7 @@ public record Attention(
         if (visible != null) {
             scores.maskedFillInPlace(visible.logicalNot(), Double.NEGATIVE_INFINITY);
         }
-        Tensor weights = active.apply(scores.softmax(-1).to(q.dtype()), dropout);
+        Tensor weights = active.applyToHeads(scores.softmax(-1).to(q.dtype()), dropout);
         return weights.matmul(v); // [batch, heads, seq, headDim]
     }
 

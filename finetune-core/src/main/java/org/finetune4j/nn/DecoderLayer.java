@@ -23,6 +23,7 @@ public abstract class DecoderLayer extends Module {
 
     private final Map<Block, BlockExtension> extensions = new EnumMap<>(Block.class);
     private @Nullable SequenceDivision division;
+    private @Nullable Portion heads;
     private boolean first;
     private boolean last;
 
@@ -41,6 +42,15 @@ public abstract class DecoderLayer extends Module {
     }
 
     /**
+     * Lets each process have some of the heads.
+     *
+     * @param portion of attention weights [batch, heads, seq, keys]; null for all
+     */
+    public final void divideHeads(@Nullable Portion portion) {
+        heads = portion;
+    }
+
+    /**
      * Runs the layer, on all tokens or on those of this process.
      *
      * @param hiddenStates [batch, seq or own, hidden]
@@ -49,14 +59,18 @@ public abstract class DecoderLayer extends Module {
      */
     public final Tensor run(Tensor hiddenStates, SequenceContext context) {
         SequenceDivision tokens = division;
+        Dropout dropout = context.dropout().ofHeads(heads);
         if (tokens == null) {
-            return forward(hiddenStates, context);
+            return forward(hiddenStates, heads == null ? context : context.withDropout(dropout));
         }
         tokens.begin(context.positionIds().size(1));
         Tensor stream = first ? tokens.take(hiddenStates) : hiddenStates; // [batch, own, hidden]
-        Tensor output = forward(stream, context.withDropout(context.dropout().by(tokens)));
+        Tensor output = forward(stream, context.withDropout(dropout.ofPortion(tokens.stream())));
         return last ? tokens.gather(output) : output;
     }
+
+    /** {@return how its tokens attend to each other} */
+    public abstract Attention attention();
 
     /**
      * [batch, seq, hidden] to [batch, seq, hidden].

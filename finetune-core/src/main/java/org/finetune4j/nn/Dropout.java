@@ -1,27 +1,36 @@
 package org.finetune4j.nn;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Whether a pass drops elements (Srivastava et al. 2014). It goes with the pass's {@link SequenceContext}: on in a training
- * step only, in the recomputation of a checkpointed layer as in its first computation.
+ * step only, in the recomputation of a checkpointed layer as in its first computation. Where processes have portions of a batch or
+ * of a layer, each drops what a process with all of it would drop of its own.
  */
 public final class Dropout {
 
     /** Elements are dropped, as the layers' probabilities say. */
-    public static final Dropout ON = new Dropout(true, null);
+    public static final Dropout ON = new Dropout(true, List.of(), null);
 
     /** Nothing is dropped. */
-    public static final Dropout OFF = new Dropout(false, null);
+    public static final Dropout OFF = new Dropout(false, List.of(), null);
 
     private final boolean drops;
-    private final @Nullable SequenceDivision division;
+    private final List<Portion> portions; // each of what the next one is of
+    private final @Nullable Portion heads;
 
-    private Dropout(boolean drops, @Nullable SequenceDivision division) {
+    private Dropout(boolean drops, List<Portion> portions, @Nullable Portion heads) {
         this.drops = drops;
-        this.division = division;
+        this.portions = portions;
+        this.heads = heads;
     }
 
     /**
@@ -40,13 +49,35 @@ public final class Dropout {
     }
 
     /**
-     * The same for a layer between whose blocks each process has some of the tokens.
+     * The same where there is a portion only of what there was.
      *
-     * @param tokens which
+     * @param portion of it; null for all
+     * @return dropout for what is here
+     */
+    public Dropout ofPortion(@Nullable Portion portion) {
+        if (!drops || portion == null) {
+            return this;
+        }
+        List<Portion> all = new ArrayList<>(List.of(portion));
+        all.addAll(portions);
+        return new Dropout(true, List.copyOf(all), heads);
+    }
+
+    /**
+     * The same for layers that have some of the heads.
+     *
+     * @param portion of attention weights [batch, heads, seq, keys]; null for all
      * @return dropout for them
      */
-    Dropout by(SequenceDivision tokens) {
-        return drops ? new Dropout(true, tokens) : this;
+    Dropout ofHeads(@Nullable Portion portion) {
+        return drops ? new Dropout(true, portions, portion) : this;
+    }
+
+    /**
+     * {@return the same for what is no portion that is known: every process draws by itself}
+     */
+    Dropout byItself() {
+        return drops ? ON : this;
     }
 
     /**
@@ -57,10 +88,39 @@ public final class Dropout {
      * @return what is left
      */
     public Tensor apply(Tensor x, double probability) {
-        if (probability(probability) <= 0) {
-            return x;
+        return probability(probability) <= 0 ? x : drop(x, probability, portions);
+    }
+
+    /**
+     * Drops attention weights as {@link #apply} drops elements.
+     *
+     * @param weights [batch, heads, seq, keys]
+     * @param probability of one to be dropped
+     * @return what is left
+     */
+    Tensor applyToHeads(Tensor weights, double probability) {
+        return ofPortion(heads).apply(weights, probability);
+    }
+
+    private static Tensor drop(Tensor x, double probability, List<Portion> portions) {
+        List<long[]> shapes = new ArrayList<>(List.of(x.shape()));
+        for (Portion portion : portions) {
+            shapes.add(portion.whole(shapes.get(shapes.size() - 1)));
         }
-        return division == null ? Functional.dropout(x, probability) : division.dropout(x, probability);
+        long[] whole = shapes.get(portions.size());
+        if (Arrays.equals(whole, x.shape())) {
+            return Functional.dropout(x, probability);
+        }
+        Tensor kept;
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor drawn = Functional.dropout(Tensors.ones(x.dtype(), x.device(), whole), probability);
+            for (int i = portions.size() - 1; i >= 0; i--) {
+                drawn = portions.get(i).of(drawn, shapes.get(i));
+            }
+            kept = scope.keep(drawn.copy()); // the rest need not be kept
+        }
+        return x.mul(kept);
     }
 
     /**

@@ -44,6 +44,11 @@ public final class FusedRotaryAttention extends SelfAttention {
     }
 
     @Override
+    public Attention attention() {
+        return attention;
+    }
+
+    @Override
     public Tensor forward(Tensor x, SequenceContext context) {
         Tensor all = queryKeyValue.forward(x, context); // [batch, seq, queries + 2 * keys]
         Tensor attended = attention.forward(

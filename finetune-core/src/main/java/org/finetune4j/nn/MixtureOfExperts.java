@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
@@ -96,7 +97,8 @@ public final class MixtureOfExperts extends FeedForward {
     private Tensor forward(Tensor x, Tensor routed, SequenceContext context, @Nullable ParallelRegion shared) {
         long hidden = x.size(-1);
         Tensor tokens = x.reshape(-1, hidden); // [tokens, hidden]
-        SequenceContext byThemselves = context.withoutRows();
+        // Tokens of all rows are still all of them, one row after the other.
+        SequenceContext byThemselves = context.withoutRows().withDropout(context.dropout());
         Tensor logits = router.forward(routed.reshape(-1, hidden), byThemselves); // [tokens, experts]
         Tensor probabilities = logits.to(logits.dtype().atLeastFloat32()).softmax(-1);
         Functional.TopK best = Functional.topK(probabilities, settings.perToken);
@@ -159,13 +161,18 @@ public final class MixtureOfExperts extends FeedForward {
         Tensor slotIndex = Tensors.of(slots, slots.length).to(tokens.device()); // [tokens * perToken]
         Tensor rowIndex = Tensors.of(rows, rows.length).to(tokens.device());
         Tensor grouped = tokens.indexSelect(0, rowIndex); // [tokens * perToken, hidden]
-        Tensor weighted = expertsOf(grouped, starts, context) // [tokens * perToken, hidden], grouped by expert
+        Tensor weighted = expertsOf(
+                        grouped, rows, tokens.size(0), starts, context) // [tokens * perToken, hidden], by expert
                 .mul(weights.reshape(-1).indexSelect(0, slotIndex).unsqueeze(1));
         return Tensors.zeros(tokens.dtype(), tokens.device(), tokens.shape()).indexAddInPlace(0, rowIndex, weighted);
     }
 
-    /** What the experts give for the tokens that were sent to them: [tokens * perToken, hidden], grouped by expert. */
-    private Tensor expertsOf(Tensor grouped, int[] starts, SequenceContext context) {
+    /**
+     * What the experts give for the tokens that were sent to them: [tokens * perToken, hidden], grouped by expert.
+     *
+     * @param rows whose tokens these are, of so many
+     */
+    private Tensor expertsOf(Tensor grouped, long[] rows, long tokenCount, int[] starts, SequenceContext context) {
         ExpertExchange sharers = exchange;
         if (sharers != null) {
             long[] counts = new long[settings.experts];
@@ -174,13 +181,21 @@ public final class MixtureOfExperts extends FeedForward {
                     .run(
                             grouped,
                             Autograd.isEnabled() && (grouped.requiresGrad() || isTrained()),
-                            (number, tokens) -> experts.get(number).forward(tokens, context));
+                            (number, tokens) -> experts.get(number).forward(tokens, context.withoutRows()));
         }
         List<Tensor> outputs = new ArrayList<>();
+        Dropout dropout = context.dropout();
+        long seed = dropout.isOn() ? RandomGenerator.current().next() : 0;
         for (int expert = 0; expert < settings.experts; expert++) {
             int count = starts[expert + 1] - starts[expert];
             if (count > 0) {
-                outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), context));
+                long[] own = Arrays.copyOfRange(rows, starts[expert], starts[expert + 1]);
+                SequenceContext ofOwn = context.withDropout(dropout.ofPortion(Portion.ofTokens(own, tokenCount)));
+                // What an expert draws does not depend on whether those before it have tokens.
+                try (RandomGenerator.Use draws =
+                        RandomGenerator.of(seed + expert).use()) {
+                    outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), ofOwn));
+                }
             }
         }
         return Tensors.cat(outputs, 0);

@@ -65,6 +65,11 @@ public final class PreNormLayer extends DecoderLayer {
     }
 
     @Override
+    public Attention attention() {
+        return selfAttention.attention();
+    }
+
+    @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
         Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates), context);
         Tensor attended =

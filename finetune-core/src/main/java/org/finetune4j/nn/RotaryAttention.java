@@ -89,6 +89,11 @@ public final class RotaryAttention extends SelfAttention {
     }
 
     @Override
+    public Attention attention() {
+        return attention;
+    }
+
+    @Override
     public Tensor forward(Tensor x, SequenceContext context) {
         Linear.together(queryKeyValue, x, context);
         Tensor q = normalised(queryNorm, query.forward(x, context));

@@ -15,6 +15,9 @@ public abstract class SelfAttention extends Module {
      */
     public abstract Tensor forward(Tensor x, SequenceContext context);
 
+    /** {@return how its tokens attend to each other} */
+    public abstract Attention attention();
+
     /**
      * {@return what the block consists of, where that is all that it does; else null}
      */

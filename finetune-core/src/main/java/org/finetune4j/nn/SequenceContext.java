@@ -128,6 +128,7 @@ public record SequenceContext(
         return with(change -> {
             change.rowGroups = null;
             change.tokenScales = null;
+            change.dropout = dropout.byItself();
         });
     }
 

@@ -59,13 +59,11 @@ public interface SequenceDivision extends ParallelRegion {
     Tensor alike(Tensor entered);
 
     /**
-     * Drops elements of tokens of this process, those that a process with all tokens would drop.
+     * Where this process's tokens lie among all.
      *
-     * @param x what is dropped from; where it is not [batch, own, hidden], what all processes have
-     * @param probability of an element to be dropped
-     * @return what is left
+     * @return for tensors of the shape [batch, own, hidden]; of others all processes have the same
      */
-    Tensor dropout(Tensor x, double probability);
+    Portion stream();
 
     /** {@return the region in which every process finds a summand of the gradient of weights that it uses for its own tokens} */
     ParallelRegion sums();

@@ -60,8 +60,12 @@ public final class RandomGenerator {
         return CURRENT.get();
     }
 
-    /** Starts anew, with all numbers decided by another seed. */
-    void restart(long newSeed) {
+    /**
+     * Starts anew.
+     *
+     * @param newSeed decides all numbers from now on
+     */
+    public void restart(long newSeed) {
         seed = newSeed;
         restore(Map.of());
     }
@@ -78,6 +82,18 @@ public final class RandomGenerator {
         @Override
         public void close() {
             CURRENT.set(previous);
+        }
+    }
+
+    /**
+     * Draws a number, on the CPU.
+     *
+     * @return a seed for another generator
+     */
+    public long next() {
+        try (Use use = use();
+                Tensor drawn = Tensors.zeros(DType.FLOAT64, Device.CPU, 1).unscoped()) {
+            return Double.doubleToLongBits(drawn.uniformInPlace(0, 1).item());
         }
     }
 

@@ -168,20 +168,15 @@ final class CheckpointDirectory {
                 TensorScope scope = TensorScope.open()) {
             run.optimizer().restore(tensors.withPrefix(OPTIMIZER_PREFIX, membership::taken));
             run.average().restore(tensors.withPrefix(AVERAGE_PREFIX));
-            String own = ofRank(membership);
-            // A rank that the checkpoint's run did not have goes on from its seed.
-            if (own.isEmpty() || manifest.tensors().containsKey(own + RANDOM_STATE)) {
-                RandomGenerator.current().restore(randomState(tensors, own));
-            }
+            RandomGenerator.current().restore(randomState(tensors));
         }
     }
 
     /** The state of every device's random numbers: the CPU's has the plain name. */
-    private static Map<String, byte[]> randomState(CheckpointTensors tensors, String prefix) {
+    private static Map<String, byte[]> randomState(CheckpointTensors tensors) {
         Map<String, byte[]> states = new LinkedHashMap<>();
-        states.put("cpu", tensors.tensor(prefix + RANDOM_STATE).toByteArray());
-        tensors.withPrefix(prefix + RANDOM_STATE + ".")
-                .forEach((device, state) -> states.put(device, state.toByteArray()));
+        states.put("cpu", tensors.tensor(RANDOM_STATE).toByteArray());
+        tensors.withPrefix(RANDOM_STATE + ".").forEach((device, state) -> states.put(device, state.toByteArray()));
         return states;
     }
 
@@ -192,7 +187,7 @@ final class CheckpointDirectory {
             Map<String, ParameterPart> all = heldState(run, membership);
             run.average().state().forEach((name, part) -> all.put(AVERAGE_PREFIX + name, part));
             source.tensors().forEach((name, tensor) -> all.put(SOURCE_PREFIX + name, ParameterPart.whole(tensor)));
-            randomState("").forEach(all::put);
+            randomState().forEach(all::put);
             ParameterParts.write(file, membership.ranks(), all);
             return source.values();
         }
@@ -207,7 +202,6 @@ final class CheckpointDirectory {
                     all.put(AVERAGE_PREFIX + name, part);
                 }
             });
-            randomState(ofRank(membership)).forEach(all::put);
             String number = "-" + membership.rank() + "-of-" + membership.ranks();
             ParameterParts.write(partial.resolve(STATE_FILE.replace(".", number + ".")), membership.ranks(), all);
         }
@@ -219,17 +213,12 @@ final class CheckpointDirectory {
         return all;
     }
 
-    /** Before the names of the random state of a rank that has other data than the first one. */
-    private static String ofRank(Membership membership) {
-        return membership.dataRank() == 0 ? "" : "data_rank_" + membership.dataRank() + ".";
-    }
-
-    private static Map<String, ParameterPart> randomState(String prefix) {
+    private static Map<String, ParameterPart> randomState() {
         Map<String, ParameterPart> states = new LinkedHashMap<>();
         RandomGenerator.current()
                 .state()
                 .forEach((device, random) -> states.put(
-                        prefix + (device.equals("cpu") ? RANDOM_STATE : RANDOM_STATE + "." + device),
+                        device.equals("cpu") ? RANDOM_STATE : RANDOM_STATE + "." + device,
                         ParameterPart.whole(Tensors.of(random, random.length))));
         return states;
     }

@@ -39,14 +39,16 @@ record SampleJoining(
     }
 
     /**
-     * Whether nothing asks for a row a sample: cross entropy is of tokens. Virtual tokens begin rows, and noise on embeddings depends on
-     * their length.
+     * Whether nothing asks for a row a sample: cross entropy is of tokens. Virtual tokens begin rows, noise on embeddings depends on
+     * their length, and attention weights that are dropped have a place in a row.
      */
     private boolean canJoin() {
         return objective instanceof CrossEntropy
                 && model.network().isCausal()
                 && model.network().pooling() == null
                 && model.promptExtension() == null
-                && arguments.neftuneNoiseAlpha() == 0;
+                && arguments.neftuneNoiseAlpha() == 0
+                && model.network().layers().stream()
+                        .allMatch(layer -> layer.attention().dropout() == 0);
     }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
@@ -30,6 +31,9 @@ import org.jspecify.annotations.Nullable;
 
 /** One optimizer step: each of its batches forwards and backwards, then the update by what that gave. */
 final class StepRunner {
+
+    /** Between the seeds of two steps. */
+    private static final long STEP_SEED = 0x9E3779B97F4A7C15L;
 
     private final CausalLM model;
     private final List<Parameter> trainable;
@@ -104,7 +108,7 @@ final class StepRunner {
     @Nullable
     Gradients run(StepBatches step, long number, double learningRate) {
         Map<Objective, Long> counts = step.counts();
-        List<Pass> passes = passes(step, counts);
+        List<Pass> passes = passes(step, counts, number);
         double penalty = 0;
         if (inBackward != null) {
             requireOne(passes);
@@ -158,13 +162,16 @@ final class StepRunner {
     }
 
     /** This rank's, each normalised by what the whole step counts. */
-    private List<Pass> passes(StepBatches step, Map<Objective, Long> counts) {
+    private List<Pass> passes(StepBatches step, Map<Objective, Long> counts, long number) {
         List<Pass> passes = new ArrayList<>();
+        SplittableRandom seeds = new SplittableRandom(arguments.seed() + STEP_SEED * number);
+        long[] seedOfBatch = seeds.longs(step.batches().size()).toArray();
         for (Share.Turn turn :
                 Share.of(step, membership.dataRank(), membership.dataRanks()).turns()) {
             StepBatch part = turn.part();
             double scale = part.weight() / Math.max(1, counts.getOrDefault(part.objective(), 0L));
-            passes.add(new Pass(model.network(), turn, scale, products.of(part, step), membership::sum));
+            long seed = seedOfBatch[turn.number()];
+            passes.add(new Pass(model.network(), turn, scale, products.of(part, step), membership::sum, seed));
         }
         return passes;
     }

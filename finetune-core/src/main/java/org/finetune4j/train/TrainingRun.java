@@ -35,9 +35,6 @@ import org.jspecify.annotations.Nullable;
 /** The state of one {@link Trainer#train} call: the loop over steps. */
 final class TrainingRun implements AutoCloseable {
 
-    /** Between the seeds of two ranks: seeds that people choose are near each other. */
-    private static final long RANK_SEED = 0x9E3779B97F4A7C15L;
-
     private final RunConfiguration configuration;
     private final TrainingListener listener;
     private final Membership membership;
@@ -140,11 +137,6 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private TrainingSummary run() {
-        if (membership.dataRank() > 0) {
-            // Every rank drops other elements; initial values are drawn before this, and are the same.
-            random.restore(RandomGenerator.of(arguments.seed() + membership.dataRank() * RANK_SEED)
-                    .state());
-        }
         Optional<Path> checkpoint = checkpoints.latest();
         checkpoint.ifPresent(latest -> progress = adopt(checkpoints.reopen(latest)));
         long startStep = progress.step();

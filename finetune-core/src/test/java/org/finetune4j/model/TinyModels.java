@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.finetune4j.Json;
 import org.finetune4j.TestJson;
@@ -28,28 +29,27 @@ public final class TinyModels {
     }
 
     /** Loads a model whose own layers drop a third in training, wherever its architecture can. */
-    public static CausalLM loadWithDropout(String name, Path scratch) {
-        try {
-            ObjectNode config = name.equals(DEEP) ? deep() : read(GOLDENS.resolve(name));
-            DROPOUTS.forEach(key -> config.put(key, 0.3));
-            if (name.equals(DEEP)) {
-                return initialize(config, LoadOptions.defaults());
-            }
-            Path copy = Files.createDirectories(scratch.resolve(name + "-with-dropout"));
-            try (Stream<Path> files = Files.list(GOLDENS.resolve(name))) {
-                for (Path file : files.filter(TinyModels::isWeights).toList()) {
-                    Files.copy(file, copy.resolve(file.getFileName()));
-                }
-            }
-            Files.write(copy.resolve("config.json"), Json.bytes(config));
-            return CausalLM.load(copy);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    public static CausalLM loadWithDropout(String name) {
+        if (!name.equals(DEEP)) {
+            return loadWithDropout(name, LoadOptions.defaults());
         }
+        ObjectNode config = deep();
+        DROPOUTS.forEach(key -> config.put(key, 0.3));
+        return initialize(config, LoadOptions.defaults());
     }
 
     /** Loads a mixture of experts whose balance is part of its loss. */
     public static CausalLM loadWithExpertBalance(String name, LoadOptions options) {
+        return loadChanged(name, options, config -> config.put("output_router_logits", true)
+                .put("router_aux_loss_coef", 0.5));
+    }
+
+    /** Loads a model whose own layers drop a third in training, wherever its architecture can. */
+    public static CausalLM loadWithDropout(String name, LoadOptions options) {
+        return loadChanged(name, options, config -> DROPOUTS.forEach(key -> config.put(key, 0.3)));
+    }
+
+    private static CausalLM loadChanged(String name, LoadOptions options, Consumer<ObjectNode> change) {
         try {
             Path copy = Files.createTempDirectory(name);
             try (Stream<Path> files = Files.list(GOLDENS.resolve(name))) {
@@ -57,9 +57,8 @@ public final class TinyModels {
                     Files.copy(file, copy.resolve(file.getFileName()));
                 }
             }
-            ObjectNode config = read(GOLDENS.resolve(name))
-                    .put("output_router_logits", true)
-                    .put("router_aux_loss_coef", 0.5);
+            ObjectNode config = read(GOLDENS.resolve(name));
+            change.accept(config);
             Files.write(copy.resolve("config.json"), Json.bytes(config));
             return CausalLM.load(copy, options);
         } catch (IOException e) {

@@ -335,7 +335,7 @@ public abstract class AdapterContract {
     @MethodSource("models")
     void aLayerThatRunsAgainDropsWhatItDroppedTheFirstTime(String name) {
         try (TensorScope scope = TensorScope.open();
-                CausalLM model = TinyModels.loadWithDropout(name, directory);
+                CausalLM model = TinyModels.loadWithDropout(name);
                 Adapter adapter = attach(model)) {
             train(model, adapter);
             backpropagate(model, adapter, GradientCheckpointing.none());

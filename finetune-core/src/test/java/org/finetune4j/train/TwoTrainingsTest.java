@@ -63,7 +63,7 @@ class TwoTrainingsTest {
             TrainingDataset samples,
             TrainingListener listener) {
         try (TensorScope scope = TensorScope.open();
-                CausalLM loaded = TinyModels.loadWithDropout(model, directory.resolve(scratch));
+                CausalLM loaded = TinyModels.loadWithDropout(model);
                 TrainingResult result = FineTuner.of(loaded)
                         .dataset(samples)
                         .arguments(arguments

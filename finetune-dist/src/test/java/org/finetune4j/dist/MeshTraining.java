@@ -48,7 +48,8 @@ import org.finetune4j.train.group.TrainingGroup;
  * Ten steps of one process, and of the ranks of a mesh, each a thread with its share of the model: losses, norms, and the files that
  * are written.
  *
- * @param model of the tiny ones; with {@code +balance} that of its experts is part of the loss
+ * @param model of the tiny ones; with {@code +balance} that of its experts is part of the loss, with {@code +dropout} layers and
+ *     LoRA drop a third
  * @param method full, lora, qlora, or another one as it is unless set; freeze trains the layers after the first one
  * @param stage of ZeRO
  * @param exact in double precision: Adam makes full steps of rounding noise where a gradient should be zero
@@ -67,6 +68,7 @@ public record MeshTraining(
 
     private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final String BALANCE = "+balance";
+    private static final String DROPOUT = "+dropout";
 
     /** One forwards, one backwards. */
     public MeshTraining(String model, String method, int stage, boolean exact) {
@@ -102,6 +104,9 @@ public record MeshTraining(
                 ? plain.withCompression(Quantization.of(QuantizationType.NF4).compression())
                 : plain;
         LoadOptions options = exact ? held.inDoublePrecision() : held;
+        if (model.endsWith(DROPOUT)) {
+            return TinyModels.loadWithDropout(model.replace(DROPOUT, ""), options);
+        }
         return model.endsWith(BALANCE)
                 ? TinyModels.loadWithExpertBalance(model.replace(BALANCE, ""), options)
                 : TinyModels.load(model, options);
@@ -111,7 +116,12 @@ public record MeshTraining(
         return switch (method) {
             case "full" -> new FullFineTuning();
             case "lora", "qlora" ->
-                Lora.builder().rank(4).alpha(8).targetModules("all-linear").build();
+                Lora.builder()
+                        .rank(4)
+                        .alpha(8)
+                        .dropout(model.endsWith(DROPOUT) ? 0.3 : 0)
+                        .targetModules("all-linear")
+                        .build();
             default -> FineTuningMethod.named(method).create(new Settings("test", Map.of("freeze_layers", 1)));
         };
     }

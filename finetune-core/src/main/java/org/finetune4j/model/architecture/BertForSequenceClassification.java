@@ -180,6 +180,11 @@ public final class BertForSequenceClassification extends DecoderModel {
         }
 
         @Override
+        public Attention attention() {
+            return shape.attention;
+        }
+
+        @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attention = shape.attention.forward(
                     query.forward(hiddenStates, context),

@@ -1,6 +1,7 @@
 package org.finetune4j.model.architecture;
 
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.FeedForward;
 import org.finetune4j.nn.Norm;
@@ -37,6 +38,11 @@ final class GemmaLayer extends DecoderLayer {
     /** A cap on scores: null means none, the default applies where the key is missing altogether. */
     static double softCap(ModelConfig config, String key, double fallback) {
         return config.node(key).isNull() ? 0 : config.number(key, fallback);
+    }
+
+    @Override
+    public Attention attention() {
+        return selfAttention.attention();
     }
 
     @Override

@@ -120,6 +120,11 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         }
 
         @Override
+        public Attention attention() {
+            return attention;
+        }
+
+        @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attended =
                     join(Block.ATTENTION, hiddenStates, attend(attentionNorm.forward(hiddenStates), context), context);

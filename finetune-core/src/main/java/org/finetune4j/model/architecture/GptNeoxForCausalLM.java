@@ -133,6 +133,11 @@ public final class GptNeoxForCausalLM extends DecoderModel {
         }
 
         @Override
+        public Attention attention() {
+            return shape.attention;
+        }
+
+        @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attention = context.dropout().apply(attend(inputNorm.forward(hiddenStates), context), shape.dropout);
             Tensor attended = join(Block.ATTENTION, hiddenStates, attention, context);

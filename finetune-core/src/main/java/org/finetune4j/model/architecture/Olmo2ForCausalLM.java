@@ -5,6 +5,7 @@ import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.FeedForward;
@@ -51,6 +52,11 @@ public final class Olmo2ForCausalLM extends RotaryDecoder {
             this.postFeedForwardNorm = child(
                     "post_feedforward_layernorm",
                     shape.rmsNorm().create(weights.at("post_feedforward_layernorm"), shape.hidden()));
+        }
+
+        @Override
+        public Attention attention() {
+            return selfAttention.attention();
         }
 
         @Override

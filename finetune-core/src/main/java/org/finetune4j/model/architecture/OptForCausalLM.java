@@ -160,6 +160,11 @@ public final class OptForCausalLM extends DecoderModel {
         }
 
         @Override
+        public Attention attention() {
+            return shape.attention;
+        }
+
+        @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attention = attend(before(attentionNorm, hiddenStates), context);
             Tensor attended = after(

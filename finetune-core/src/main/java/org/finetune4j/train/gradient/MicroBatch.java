@@ -3,6 +3,7 @@ package org.finetune4j.train.gradient;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelInputs;
@@ -11,6 +12,7 @@ import org.finetune4j.model.Segment;
 import org.finetune4j.model.Segment.Gradients;
 import org.finetune4j.model.SegmentChain;
 import org.finetune4j.model.SegmentOutput;
+import org.finetune4j.nn.Portion;
 import org.finetune4j.nn.RouterListener;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
@@ -36,6 +38,8 @@ public final class MicroBatch implements AutoCloseable {
     private final LossHead head;
     private final SharedInputs shared = new SharedInputs();
     private final @Nullable LoadBalancingLoss balance;
+    private final @Nullable PassDraws draws;
+    private final @Nullable Portion portion;
     private final SequenceContext context;
     private final Tensor tokens;
 
@@ -44,16 +48,28 @@ public final class MicroBatch implements AutoCloseable {
         this.all = all;
         this.inputs = inputs;
         this.head = head;
-        TrainedPrompt prompt = TrainedPrompt.of(model, inputs, all.dropout(), shared);
+        this.draws = part.seed() == null ? null : new PassDraws(part.seed(), all.draws());
+        this.portion = part.portion();
+        TrainedPrompt prompt = drawn(PassDraws.BEFORE, () -> TrainedPrompt.of(model, inputs, all.dropout(), shared));
         this.balance = balance(model, prompt.routed(inputs), head.share(), part);
-        SequenceContext first =
-                all.segments().context(model.context(inputs, prompt.prompt())).withDropout(all.dropout());
-        SequenceContext plain = all.segments().secondPass(first, scales(all.segments(), inputs, first));
+        SequenceContext first = all.segments()
+                .context(model.context(inputs, prompt.prompt()))
+                .withDropout(all.dropout().ofPortion(portion));
+        SequenceContext plain = drawn(
+                PassDraws.BEFORE - 1, () -> all.segments().secondPass(first, scales(all.segments(), inputs, first)));
         ExpertCounts experts = all.experts();
         RouterListener counting = experts == null ? null : experts.of(prompt.routed(inputs), part.counts());
         RouterListener listener = counting == null ? balance : new RouterListeners(counting, balance);
         this.context = listener == null ? plain : plain.withRouterListener(listener);
         this.tokens = model.inputIds(inputs);
+    }
+
+    private <T> T drawn(int number, Supplier<T> work) {
+        return draws == null ? work.get() : draws.during(number, work);
+    }
+
+    private Segment drawing(int number, Segment segment) {
+        return draws == null ? segment : draws.of(number, segment);
     }
 
     /** What a method makes of a first pass, as leaves that the layers read. */
@@ -105,14 +121,18 @@ public final class MicroBatch implements AutoCloseable {
         List<Segment> chain = new ArrayList<>();
         int next = from;
         if (next == 0) {
-            chain.add(new NoisySegment(model.embedding(), all.noise()));
+            chain.add(drawing(0, new NoisySegment(model.embedding(), all.noise(), portion)));
             next++;
         }
         int layers = model.layers().size();
-        List<Segment> middle = model.layers().subList(next - 1, Math.min(to - 1, layers));
+        List<Segment> middle = new ArrayList<>();
+        for (int number = next; number < Math.min(to, layers + 1); number++) {
+            middle.add(drawing(number, model.layers().get(number - 1)));
+        }
         chain.addAll(all.groupSize() == 0 ? middle : checkpointed(middle));
         if (to == segments()) {
-            chain.add(new LossSegment(head, inputs, all.model().network().headPart(), model.residency()));
+            chain.add(drawing(
+                    to - 1, new LossSegment(head, inputs, all.model().network().headPart(), model.residency())));
         }
         return new SegmentChain(chain);
     }

@@ -8,6 +8,7 @@ import org.finetune4j.model.ModelSegments;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Residency;
+import org.finetune4j.tensor.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +20,7 @@ public final class MicroBatches implements AutoCloseable {
     private final CausalLM model;
     private final Dropout dropout;
     private final EmbeddingNoise noise;
+    private final RandomGenerator draws = RandomGenerator.of(0);
     private final int groupSize;
     private final CausalLM.Entry entry;
     private final @Nullable ActivationFiles files;
@@ -86,6 +88,11 @@ public final class MicroBatches implements AutoCloseable {
 
     EmbeddingNoise noise() {
         return noise;
+    }
+
+    /** For the draws of batches that have a seed. */
+    RandomGenerator draws() {
+        return draws;
     }
 
     @Nullable

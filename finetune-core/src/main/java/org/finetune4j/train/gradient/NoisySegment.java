@@ -2,6 +2,7 @@ package org.finetune4j.train.gradient;
 
 import org.finetune4j.model.Segment;
 import org.finetune4j.model.SegmentOutput;
+import org.finetune4j.nn.Portion;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -11,8 +12,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param segment gives what the noise is added to
  * @param noise is added
+ * @param portion which of a whole batch's noise; null for all
  */
-record NoisySegment(Segment segment, EmbeddingNoise noise) implements Segment {
+record NoisySegment(
+        Segment segment, EmbeddingNoise noise, @Nullable Portion portion) implements Segment {
 
     @Override
     public boolean trains(SequenceContext context) {
@@ -22,7 +25,7 @@ record NoisySegment(Segment segment, EmbeddingNoise noise) implements Segment {
     @Override
     public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients) {
         SegmentOutput clean = segment.forward(input, context, gradients);
-        Tensor noisy = noise.addTo(clean.tensor());
+        Tensor noisy = noise.addTo(clean.tensor(), portion);
         if (noisy != clean.tensor()) {
             clean.tensor().close();
         }

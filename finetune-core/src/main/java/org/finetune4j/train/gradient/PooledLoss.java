@@ -1,8 +1,10 @@
 package org.finetune4j.train.gradient;
 
+import java.util.Arrays;
 import java.util.function.UnaryOperator;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.Portion;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
@@ -65,7 +67,10 @@ public final class PooledLoss implements LossHead {
             if (wantGradient) {
                 selected.requiresGrad(true);
             }
-            SequenceContext alone = context.withoutRows();
+            Portion pooled =
+                    Portion.ofTokens(Arrays.stream(tokens).asLongStream().toArray(), flat.size(0));
+            SequenceContext alone =
+                    context.withoutRows().withDropout(context.dropout().ofPortion(pooled));
             Tensor logits = network.logits(network.finalNorm(selected, alone), alone); // [sequences, labels]
             Tensor value =
                     loss.apply(logits.to(logits.dtype().atLeastFloat32())).mul(scale);

@@ -33,14 +33,18 @@ public final class Pass {
      * @param scale what the sum over the batch is multiplied by
      * @param products who multiplies
      * @param sum adds up numbers over the ranks that share the data
+     * @param seed of what the batch's way draws, the same for all parts of the batch
      */
     public Pass(
             DecoderModel network,
             Share.Turn turn,
             double scale,
             MatrixProducts.Choice products,
-            UnaryOperator<double[]> sum) {
-        this.batchPart = turn.divided() ? new BatchPart(!turn.idle(), sum) : BatchPart.WHOLE;
+            UnaryOperator<double[]> sum,
+            long seed) {
+        this.batchPart = turn.divided()
+                ? new BatchPart(!turn.idle(), sum, turn.portion(), seed)
+                : BatchPart.WHOLE.withSeed(seed);
         this.network = network;
         this.turn = turn;
         this.scale = turn.idle() ? 0 : scale;

@@ -22,4 +22,14 @@ public record StepBatch(Batch batch, Objective objective, double weight, Runnabl
     public StepBatch(Batch batch, Objective objective) {
         this(batch, objective, 1, () -> {});
     }
+
+    /**
+     * The same for other rows.
+     *
+     * @param rows a part of the batch
+     * @return another one
+     */
+    public StepBatch with(Batch rows) {
+        return new StepBatch(rows, objective, weight, prepare);
+    }
 }

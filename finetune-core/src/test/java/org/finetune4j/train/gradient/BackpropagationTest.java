@@ -44,7 +44,7 @@ class BackpropagationTest {
     void whatIsAskedInsideOfAStepThatDropsElementsDropsNone(String name) {
         try (TensorScope scope = TensorScope.open();
                 RandomGenerator.Use use = RandomGenerator.of(3).use();
-                CausalLM model = TinyModels.loadWithDropout(name, directory);
+                CausalLM model = TinyModels.loadWithDropout(name);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             int[] ids = {5, 6, 7, 8};
             Batch batch = new Batch(1, 4, ids, new byte[] {1, 1, 1, 1}, ids, null);

@@ -20,7 +20,7 @@ class EmbeddingNoiseTest {
         try (TensorScope scope = TensorScope.open()) {
             Tensor embedded = Tensors.zeros(DType.FLOAT32, Device.CPU, 2, 50, 100);
             Torch.seed(3);
-            float[] noise = new EmbeddingNoise(5).addTo(embedded).toFloatArray();
+            float[] noise = new EmbeddingNoise(5).addTo(embedded, null).toFloatArray();
             double limit = 5 / Math.sqrt(50 * 100);
             double sum = 0;
             double squares = 0;
@@ -33,9 +33,9 @@ class EmbeddingNoiseTest {
             assertEquals(0, sum / noise.length, 0.02 * limit);
             assertEquals(limit * limit / 3, squares / noise.length, 0.02 * limit * limit);
             Torch.seed(3);
-            assertArrayEquals(noise, new EmbeddingNoise(5).addTo(embedded).toFloatArray());
+            assertArrayEquals(noise, new EmbeddingNoise(5).addTo(embedded, null).toFloatArray());
             assertArrayEquals(new float[10_000], embedded.toFloatArray());
-            assertSame(embedded, EmbeddingNoise.none().addTo(embedded));
+            assertSame(embedded, EmbeddingNoise.none().addTo(embedded, null));
         }
     }
 }

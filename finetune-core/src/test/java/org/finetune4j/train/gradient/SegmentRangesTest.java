@@ -108,7 +108,7 @@ class SegmentRangesTest {
     @ValueSource(strings = {"llama", "gpt2"})
     void aCheckpointedStageDropsAgainWhatItDroppedWhateverRanInBetween(String name) {
         List<Batch> batches = batches(3);
-        try (CausalLM model = TinyModels.loadWithDropout(name, directory);
+        try (CausalLM model = TinyModels.loadWithDropout(name);
                 AttachedStrategy full = new FullFineTuning().attach(model)) {
             Map<String, float[]> expected = withDropout(model, batches, GradientCheckpointing.none());
             NamedGradients.assertSame(expected, withDropout(model, batches, GradientCheckpointing.every(1)), 1e-6f);

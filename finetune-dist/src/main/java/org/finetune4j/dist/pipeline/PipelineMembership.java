@@ -1,11 +1,9 @@
 package org.finetune4j.dist.pipeline;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.BooleanSupplier;
@@ -16,10 +14,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.strategy.AttachedStrategy;
-import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
@@ -27,9 +22,6 @@ import org.finetune4j.train.group.Pass;
 
 /** What a rank does that has some layers of a model: batches come from the stage before and go to the one after. */
 final class PipelineMembership extends DataParallelMembership {
-
-    /** Between the seeds of two stages. */
-    private static final long STAGE_SEED = 0x9E3779B97F4A7C15L;
 
     private final Communicator pipeline;
     private final StageParts parts;
@@ -39,7 +31,6 @@ final class PipelineMembership extends DataParallelMembership {
     private final CausalLM model;
     private final PipelineLinks links;
     private Map<String, Average> measured = Map.of();
-    private long steps;
 
     PipelineMembership(
             Mesh mesh,
@@ -74,36 +65,14 @@ final class PipelineMembership extends DataParallelMembership {
     @Override
     public OptionalDouble run(Backpropagation backpropagation, List<Pass> passes, BooleanSupplier stop) {
         PipelineShape shape = new PipelineShape(pipeline.size(), plan.stages() / pipeline.size(), passes.size());
-        RandomGenerator run = RandomGenerator.current();
-        try (RandomGenerator.Use random = ofStage(run).use();
-                PipelineStep step = new PipelineStep(shape, plan, links, model, backpropagation, passes)) {
+        try (PipelineStep step = new PipelineStep(shape, plan, links, model, backpropagation, passes)) {
             residency.inStages(true);
             double loss = step.run(schedule.actions(shape, pipeline.rank()));
             measured = step.bubble();
-            keepAlike(run);
             return OptionalDouble.of(loss);
         } finally {
             residency.inStages(false);
         }
-    }
-
-    /** The first stage draws what a process by itself would, noise on embeddings among it; what layers drop differs between stages. */
-    private RandomGenerator ofStage(RandomGenerator run) {
-        long seed =
-                Arrays.hashCode(run.state().get("cpu")) + STAGE_SEED * (steps++ * pipeline.size() + pipeline.rank());
-        return pipeline.rank() == 0 ? run : RandomGenerator.of(seed);
-    }
-
-    /** The run's own generator goes on alike on all stages. */
-    private void keepAlike(RandomGenerator run) {
-        Map<String, byte[]> states = new LinkedHashMap<>(run.state());
-        try (TensorScope scope = TensorScope.open()) {
-            byte[] own = Objects.requireNonNull(states.get("cpu"));
-            Tensor first = Tensors.of(own, own.length);
-            pipeline.broadcast(first, 0).await();
-            states.put("cpu", first.toByteArray());
-        }
-        run.restore(states);
     }
 
     @Override

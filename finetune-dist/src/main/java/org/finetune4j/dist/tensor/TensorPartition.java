@@ -153,6 +153,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         if (!all.dividesMatrices()) {
             return;
         }
+        network.layers().forEach(layer -> layer.divideHeads(new HeadPortion(group.rank(), group.size())));
         if (tokens != null) {
             divideSequence(tokens, all, network.layers());
         }

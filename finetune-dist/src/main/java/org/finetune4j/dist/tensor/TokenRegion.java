@@ -5,9 +5,9 @@ import java.util.List;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.communicator.Reduction;
 import org.finetune4j.nn.ParallelRegion;
+import org.finetune4j.nn.Portion;
 import org.finetune4j.nn.SequenceDivision;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.GradientHook;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -96,19 +96,22 @@ final class TokenRegion implements SequenceDivision, AutoCloseable {
     }
 
     @Override
-    public Tensor dropout(Tensor x, double probability) {
-        long[] shape = x.shape();
-        boolean isStream = shape.length == 3 && shape[1] != tokens;
-        if (!isStream) {
-            return Functional.dropout(x, probability);
-        }
-        Tensor mask;
-        try (Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            Tensor ones = Tensors.ones(x.dtype(), x.device(), shape[0], tokens, shape[2]);
-            mask = scope.keep(own(Functional.dropout(ones, probability)).copy());
-        }
-        return x.mul(mask);
+    public Portion stream() {
+        return new Portion() {
+            @Override
+            public long[] whole(long[] own) {
+                long[] whole = own.clone();
+                if (own.length == 3) {
+                    whole[1] = tokens;
+                }
+                return whole;
+            }
+
+            @Override
+            public Tensor of(Tensor whole, long[] own) {
+                return own.length == 3 && own[1] != tokens ? own(whole) : whole;
+            }
+        };
     }
 
     @Override

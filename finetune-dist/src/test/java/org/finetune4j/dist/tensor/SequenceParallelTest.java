@@ -24,6 +24,7 @@ import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.ModelSegments;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
@@ -243,7 +244,7 @@ class SequenceParallelTest {
                 TensorScope scope = TensorScope.open()) {
             tokens.begin(length);
             Tensor stream = tokens.take(Tensors.ones(DType.FLOAT32, Device.CPU, batch, length, 1));
-            return tokens.dropout(stream, 0.5).toFloatArray();
+            return Dropout.ON.ofPortion(tokens.stream()).apply(stream, 0.5).toFloatArray();
         }
     }
 }

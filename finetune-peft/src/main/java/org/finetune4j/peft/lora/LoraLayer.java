@@ -4,11 +4,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.AxisSlice;
 import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.nn.Portion;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.AdapterSlices;
@@ -147,7 +149,9 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
 
     /** The input with dropout, or itself where there is none. */
     final Tensor dropped(Tensor rows, @Nullable SequenceContext context) {
-        return Dropout.of(context).apply(rows, dropout);
+        AxisSlice divided = base().inputSlice();
+        Portion portion = divided == null ? null : Portion.ofFeatures(divided);
+        return Dropout.of(context).ofPortion(portion).apply(rows, dropout);
     }
 
     @Override
