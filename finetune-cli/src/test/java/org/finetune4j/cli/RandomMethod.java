@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A method with settings of its own. Dropouts stay off: every rank draws its own. */
+/** A method with settings of its own. */
 final class RandomMethod {
 
     private interface Settings {
@@ -16,6 +16,17 @@ final class RandomMethod {
     private static final List<String> NAMES = new ArrayList<>(METHODS.keySet());
 
     private RandomMethod() {}
+
+    /** The dropouts of methods that have some. */
+    private static final Map<String, List<String>> DROPOUTS = Map.of(
+            "lora", List.of("lora_dropout"),
+            "dora", List.of("lora_dropout"),
+            "adalora", List.of("lora_dropout"),
+            "loha", List.of("rank_dropout", "module_dropout"),
+            "lokr", List.of("rank_dropout", "module_dropout"),
+            "adapter", List.of("adapter_dropout"),
+            "vera", List.of("vera_dropout"),
+            "miss", List.of("miss_dropout"));
 
     /** Methods that learn from slices of weights. */
     private static final List<String> OF_SLICES = List.of("lora", "lora", "freeze", "ln_tuning", "bitfit", "adapter");
@@ -33,6 +44,9 @@ final class RandomMethod {
         String name = draw.chance(0.25) ? "full" : draw.chance(0.3) ? "lora" : draw.from(ofSlices ? OF_SLICES : NAMES);
         keys.put("method", name);
         METHODS.get(name).draw(draw, keys);
+        if (DROPOUTS.containsKey(name) && draw.chance(0.4)) {
+            keys.put(draw.from(DROPOUTS.get(name)), draw.of(0.05, 0.3));
+        }
         if (ofSlices) {
             keys.keySet().removeAll(OF_WHOLE_WEIGHTS);
         }

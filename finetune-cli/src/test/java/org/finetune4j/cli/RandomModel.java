@@ -111,6 +111,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             }
             default -> config.put("tie_word_embeddings", draw.chance(0.4));
         }
+        double dropped = draw.chance(0.3) ? draw.of(0.1, 0.3) : 0;
         for (String dropout : List.of(
                 "attn_pdrop",
                 "embd_pdrop",
@@ -120,7 +121,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 "attention_probs_dropout_prob",
                 "attention_dropout",
                 "hidden_dropout")) {
-            config.put(dropout, 0.0);
+            boolean isKnown = !architecture.equals("phi3") || !dropout.equals("embd_pdrop");
+            config.put(dropout, isKnown && draw.chance(0.7) ? dropped : 0.0);
         }
         config.putAll(Map.of(
                 "hidden_size", width,

@@ -55,9 +55,6 @@ record RandomRanks(String mesh, boolean areProcesses) {
                     key,
                     draw.of("cpu", directory.resolve("offloaded").toString()));
         }
-        if (mesh.contains("dp")) {
-            keys.remove("neftune_noise_alpha"); // every rank draws its own
-        }
         if (mesh.contains("tp")) {
             maybe(draw, 0.4, keys, "sequence_parallel", true);
         }

@@ -124,6 +124,27 @@ class RanksTrainAsOneProcessTest {
                 .toList();
     }
 
+    /** What a method drew and keeps as it is lies in slices, too, which the first rank asks for when it writes. */
+    @Test
+    void matricesThatStayAsTheyWereDrawn() throws IOException {
+        requireSame(2, "tp=2", "r=2", "lora_fa=true", "target_modules=all-linear", "max_steps=2");
+    }
+
+    /** Packed rows are dealt out by sequences: every rank drops of its own what one process drops of them. */
+    @Test
+    void elementsThatAreDroppedOfPackedRows() throws IOException {
+        requireSame(
+                3,
+                "dp=3",
+                "r=2",
+                "lora_dropout=0.3",
+                "target_modules=[q_proj, v_proj, lm_head]",
+                "packing=true",
+                "max_length=64",
+                "per_device_train_batch_size=1",
+                "max_steps=3");
+    }
+
     /** Rows of a table that another stage has are given back without being asked for. */
     @Test
     void tokensThatTrainBesideLoraOverStages() throws IOException {

@@ -3,6 +3,7 @@ package org.finetune4j.nn;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.tensor.Functional;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
@@ -92,9 +93,13 @@ public record Attention(
     public Tensor over(Tensor query, Tensor keys, Tensor values, SequenceContext context) {
         AttentionView view = context.view(kind);
         List<SequenceRun> runs = view.runs();
-        return runs == null
-                ? over(query, keys, values, view.mask(), view.causal(), context.dropout())
-                : within(runs, query, keys, values, context.dropout().byItself());
+        Dropout active = context.dropout();
+        if (runs != null) {
+            return within(runs, query, keys, values, active);
+        }
+        return active.probability(dropout) > 0
+                ? byRow(query, keys, values, view, active)
+                : over(query, keys, values, view.mask(), view.causal(), active);
     }
 
     /** Attention of each run to itself and what it shares, one after the other: what no token sees is not looked at. */
@@ -103,12 +108,60 @@ public record Attention(
         List<Tensor> q = split(query, lengths); // each [1, run, heads, headDim]
         List<Tensor> k = split(keys, lengths);
         List<Tensor> v = split(values, lengths);
+        PlacedDraws draws = draws(query, active);
         List<Tensor> attended = new ArrayList<>();
+        int start = 0;
         for (int i = 0; i < lengths.length; i++) {
             SequenceRun run = runs.get(i);
-            attended.add(over(q.get(i), seen(run, i, k), seen(run, i, v), run.mask(), true, active));
+            try (RandomGenerator.Use use = draws.at(start)) {
+                attended.add(over(q.get(i), seen(run, i, k), seen(run, i, v), run.mask(), true, active.byItself()));
+            }
+            start += (int) lengths[i];
         }
         return Tensors.cat(attended, 1).view(query.size(0), query.size(1), (long) heads * headDim);
+    }
+
+    /** Every row by itself, as a run that is all of a row is. */
+    private Tensor byRow(Tensor query, Tensor keys, Tensor values, AttentionView view, Dropout active) {
+        PlacedDraws draws = draws(query, active);
+        Tensor mask = view.mask();
+        List<Tensor> attended = new ArrayList<>();
+        for (long row = 0; row < query.size(0); row++) {
+            Tensor own = mask == null || mask.size(0) == 1 ? mask : mask.narrow(0, row, 1);
+            try (RandomGenerator.Use use = draws.at((int) (row * query.size(1)))) {
+                attended.add(over(
+                        query.narrow(0, row, 1),
+                        keys.narrow(0, row, 1),
+                        values.narrow(0, row, 1),
+                        own,
+                        view.causal(),
+                        active.byItself()));
+            }
+        }
+        return Tensors.cat(attended, 0);
+    }
+
+    private PlacedDraws draws(Tensor query, Dropout active) {
+        return active.probability(dropout) > 0
+                ? new PlacedDraws(
+                        active.places(query.size(0) * query.size(1)),
+                        RandomGenerator.current().next())
+                : PlacedDraws.NONE;
+    }
+
+    /**
+     * What is drawn for runs of tokens, each by where it lies in the batch, whichever of the others are here too.
+     *
+     * @param places of the tokens that are here, in the batch
+     * @param seed of the layer
+     */
+    private record PlacedDraws(long[] places, long seed) {
+
+        private static final PlacedDraws NONE = new PlacedDraws(new long[0], 0);
+
+        RandomGenerator.Use at(int token) {
+            return (places.length == 0 ? RandomGenerator.current() : RandomGenerator.of(seed + places[token])).use();
+        }
     }
 
     private static List<Tensor> split(Tensor x, long[] lengths) {

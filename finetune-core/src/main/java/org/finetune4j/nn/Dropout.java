@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
@@ -77,7 +78,22 @@ public final class Dropout {
      * {@return the same for what is no portion that is known: every process draws by itself}
      */
     Dropout byItself() {
-        return drops ? ON : this;
+        return drops ? new Dropout(true, List.of(), heads) : this;
+    }
+
+    /**
+     * Where tokens that are here lie in the batch of which they are a portion.
+     *
+     * @param tokens how many, of all rows that are here
+     * @return the place of each among all tokens of the batch, one row after the other
+     */
+    long[] places(long tokens) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            List<long[]> shapes = shapes(new long[] {tokens});
+            Tensor places = Tensors.arange(shapes.get(portions.size())[0], Device.CPU);
+            return ofPortions(places, shapes).toLongArray();
+        }
     }
 
     /**
@@ -88,7 +104,7 @@ public final class Dropout {
      * @return what is left
      */
     public Tensor apply(Tensor x, double probability) {
-        return probability(probability) <= 0 ? x : drop(x, probability, portions);
+        return probability(probability) <= 0 ? x : drop(x, probability);
     }
 
     /**
@@ -102,11 +118,8 @@ public final class Dropout {
         return ofPortion(heads).apply(weights, probability);
     }
 
-    private static Tensor drop(Tensor x, double probability, List<Portion> portions) {
-        List<long[]> shapes = new ArrayList<>(List.of(x.shape()));
-        for (Portion portion : portions) {
-            shapes.add(portion.whole(shapes.get(shapes.size() - 1)));
-        }
+    private Tensor drop(Tensor x, double probability) {
+        List<long[]> shapes = shapes(x.shape());
         long[] whole = shapes.get(portions.size());
         if (Arrays.equals(whole, x.shape())) {
             return Functional.dropout(x, probability);
@@ -115,12 +128,26 @@ public final class Dropout {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor drawn = Functional.dropout(Tensors.ones(x.dtype(), x.device(), whole), probability);
-            for (int i = portions.size() - 1; i >= 0; i--) {
-                drawn = portions.get(i).of(drawn, shapes.get(i));
-            }
-            kept = scope.keep(drawn.copy()); // the rest need not be kept
+            kept = scope.keep(ofPortions(drawn, shapes).copy()); // the rest need not be kept
         }
         return x.mul(kept);
+    }
+
+    /** Of what is here, and of all that it is a portion of. */
+    private List<long[]> shapes(long[] own) {
+        List<long[]> shapes = new ArrayList<>(List.of(own));
+        for (Portion portion : portions) {
+            shapes.add(portion.whole(shapes.get(shapes.size() - 1)));
+        }
+        return shapes;
+    }
+
+    private Tensor ofPortions(Tensor whole, List<long[]> shapes) {
+        Tensor own = whole;
+        for (int i = portions.size() - 1; i >= 0; i--) {
+            own = portions.get(i).of(own, shapes.get(i));
+        }
+        return own;
     }
 
     /**

@@ -14,6 +14,11 @@ public interface AttachedStrategy extends AutoCloseable {
     /** {@return what the optimizer changes, each once} */
     Collection<Parameter> trainableParameters();
 
+    /** {@return what {@link #save} writes beside the model's own: what trains, and what the method has drawn and keeps as it is} */
+    default Collection<Parameter> savedParameters() {
+        return trainableParameters();
+    }
+
     /** {@return what the training loop does for this method besides following gradients} */
     default TrainingHooks trainingHooks() {
         return TrainingHooks.NONE;

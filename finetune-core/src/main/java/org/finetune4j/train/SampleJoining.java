@@ -24,10 +24,13 @@ record SampleJoining(
         @Nullable Boolean paddingFree,
         boolean sharedPrompts) {
 
-    /** Puts samples together as the training does. Experts whose use is balanced by the loss must see a token as often as it is there. */
+    /**
+     * Puts samples together as the training does. Experts whose use is balanced by the loss must see a token as often as it is there, and
+     * attention weights that are dropped are those of a sample by itself.
+     */
     Collator collator() {
         LoadBalancing balance = model.network().loadBalancing();
-        boolean shares = sharedPrompts && (balance == null || !balance.addsToLoss()) && canJoin();
+        boolean shares = sharedPrompts && (balance == null || !balance.addsToLoss()) && canJoin() && !dropsAttention();
         return shares ? withoutSharing().sharingBeginnings() : withoutSharing();
     }
 
@@ -39,16 +42,19 @@ record SampleJoining(
     }
 
     /**
-     * Whether nothing asks for a row a sample: cross entropy is of tokens. Virtual tokens begin rows, noise on embeddings depends on
-     * their length, and attention weights that are dropped have a place in a row.
+     * Whether nothing asks for a row a sample: cross entropy is of tokens. Virtual tokens begin rows, and noise on embeddings depends on
+     * their length.
      */
     private boolean canJoin() {
         return objective instanceof CrossEntropy
                 && model.network().isCausal()
                 && model.network().pooling() == null
                 && model.promptExtension() == null
-                && arguments.neftuneNoiseAlpha() == 0
-                && model.network().layers().stream()
-                        .allMatch(layer -> layer.attention().dropout() == 0);
+                && arguments.neftuneNoiseAlpha() == 0;
+    }
+
+    private boolean dropsAttention() {
+        return model.network().layers().stream()
+                .anyMatch(layer -> layer.attention().dropout() > 0);
     }
 }

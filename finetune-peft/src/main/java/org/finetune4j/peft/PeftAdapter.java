@@ -108,6 +108,11 @@ public abstract class PeftAdapter implements Adapter {
     }
 
     @Override
+    public Collection<Parameter> savedParameters() {
+        return parametersByKey().values();
+    }
+
+    @Override
     public boolean isEnabled() {
         return enabled;
     }

@@ -1,19 +1,24 @@
 package org.finetune4j.train.gradient;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.function.BiFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.SequenceLayout;
 import org.finetune4j.model.fused.Projections;
+import org.finetune4j.nn.Dropout;
+import org.finetune4j.nn.Portion;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.ValueHead;
 import org.finetune4j.nn.WeightBuffers;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -152,9 +157,9 @@ final class LabelledRows {
      * @param wantGradient whether the loss will call {@link Scores#backward}
      */
     LossHead.Result apply(Tensor hiddenStates, SequenceContext pass, boolean wantGradient, Loss loss) {
-        SequenceContext context = pass.withoutRows();
         long hidden = hiddenStates.size(-1);
         Tensor flat = hiddenStates.reshape(-1, hidden); // [batch * seq, hidden]
+        SequenceContext context = ofRows(pass, 0, rows.length, flat.size(0));
         try (TensorScope scope = TensorScope.open()) {
             if (rows.length == 0) {
                 return new LossHead.Result(0, wantGradient ? zerosLike(scope, flat, hiddenStates) : null);
@@ -165,20 +170,33 @@ final class LabelledRows {
             if (!wantGradient) {
                 try (Autograd.Mode mode = Autograd.disabled()) {
                     return new LossHead.Result(
-                            loss.of(new Scores(network.finalNorm(selected, context), target, context, null)), null);
+                            loss.of(new Scores(network.finalNorm(selected, context), target, pass, flat.size(0), null)),
+                            null);
                 }
             }
             try (Autograd.Mode mode = Autograd.enabled()) {
                 selected = selected.detach().requiresGrad(true);
                 Tensor normalised = network.finalNorm(selected, context); // [labelled, hidden]
                 Tensor gradient = Tensors.zeros(normalised.dtype(), normalised.device(), normalised.shape());
-                double value = loss.of(new Scores(normalised.detach(), target, context, gradient));
+                double value = loss.of(new Scores(normalised.detach(), target, pass, flat.size(0), gradient));
                 Autograd.backward(normalised, gradient);
                 Tensor hiddenGradient = zerosLike(scope, flat, hiddenStates);
                 hiddenGradient.view(-1, hidden).indexAddInPlace(0, index, gradientOf(selected));
                 return new LossHead.Result(value, hiddenGradient);
             }
         }
+    }
+
+    /** The context of some of the rows by themselves, which drop what all tokens would drop of theirs. */
+    private SequenceContext ofRows(SequenceContext pass, int start, int count, long tokens) {
+        Dropout dropout = pass.dropout();
+        return dropout.isOn()
+                ? pass.withoutRows().withDropout(dropout.ofPortion(Portion.ofTokens(places(start, count), tokens)))
+                : pass.withoutRows();
+    }
+
+    private long[] places(int start, int count) {
+        return Arrays.stream(rows, start, start + count).asLongStream().toArray();
     }
 
     private static Tensor zerosLike(TensorScope scope, Tensor flat, Tensor hiddenStates) {
@@ -190,33 +208,52 @@ final class LabelledRows {
 
         private final Tensor normalised;
         private final Tensor target;
-        private final SequenceContext context;
+        private final SequenceContext pass;
+        private final long tokens;
+        private final long seed;
         private final @Nullable Tensor gradient;
 
         /**
          * @param normalised [labelled, hidden], cut off from its graph
          * @param target [labelled, 1] int64
-         * @param context of the tokens by themselves
+         * @param pass of the batch
+         * @param tokens of the batch, padding among them
          * @param gradient filled with d(loss)/d(normalised), or null
          */
-        private Scores(Tensor normalised, Tensor target, SequenceContext context, @Nullable Tensor gradient) {
+        private Scores(Tensor normalised, Tensor target, SequenceContext pass, long tokens, @Nullable Tensor gradient) {
             this.normalised = normalised;
             this.target = target;
-            this.context = context;
+            this.pass = pass;
+            this.tokens = tokens;
+            this.seed = pass.dropout().isOn() ? RandomGenerator.current().next() : 0;
             this.gradient = gradient;
+        }
+
+        /** Does something with rows from {@code start} on: the same is dropped of a row every time, whatever rows go with it. */
+        private Tensor with(Tensor input, long start, BiFunction<Tensor, SequenceContext, Tensor> head) {
+            SequenceContext context = ofRows(pass, (int) start, (int) input.size(0), tokens);
+            if (!pass.dropout().isOn()) {
+                return head.apply(input, context);
+            }
+            try (RandomGenerator.Use draws = RandomGenerator.of(seed).use()) {
+                return head.apply(input, context);
+            }
+        }
+
+        private Tensor scores(Tensor input, long start) {
+            return with(input, start, network::ownLogits);
         }
 
         /** Shows the scores, recording nothing. */
         void forEach(Reader reader) {
             try (Autograd.Mode mode = Autograd.disabled()) {
-                inPieces((input, pieceTarget, start) ->
-                        reader.read(network.ownLogits(input, context), pieceTarget, start));
+                inPieces((input, pieceTarget, start) -> reader.read(scores(input, start), pieceTarget, start));
             }
         }
 
         /** The scores of some rows, [count, vocabulary], recording whatever is recorded by the caller. */
         Tensor logits(int start, int count) {
-            return network.ownLogits(normalised.narrow(0, start, count), context);
+            return scores(normalised.narrow(0, start, count), start);
         }
 
         /** Shows the scores once more and pushes back what is said about them. */
@@ -226,7 +263,7 @@ final class LabelledRows {
             }
             inPieces((input, pieceTarget, start) -> {
                 input.requiresGrad(true);
-                Tensor logits = network.ownLogits(input, context); // [piece, vocabulary]
+                Tensor logits = scores(input, start); // [piece, vocabulary]
                 Tensor wanted;
                 try (Autograd.Mode mode = Autograd.disabled()) {
                     wanted = derivative.of(logits.detach(), pieceTarget, start);
@@ -240,8 +277,7 @@ final class LabelledRows {
         boolean areFixed() {
             try (Autograd.Mode mode = Autograd.enabled();
                     TensorScope scope = TensorScope.open()) {
-                return !network.ownLogits(normalised.narrow(0, 0, 1).detach(), context)
-                        .requiresGrad();
+                return !scores(normalised.narrow(0, 0, 1).detach(), 0).requiresGrad();
             }
         }
 
@@ -266,7 +302,7 @@ final class LabelledRows {
          * @return the sum without it; empty where the output layer does more than multiply, and nothing has happened
          */
         OptionalDouble backwardInPlace(double factor) {
-            WeightBuffers buffers = context.weightBuffers();
+            WeightBuffers buffers = pass.weightBuffers();
             Projections output = new Projections(List.of(network.outputLayer()));
             if (gradient == null
                     || buffers == null
@@ -274,10 +310,10 @@ final class LabelledRows {
                     || !network.scoresAreProducts()
                     || normalised.dtype() != DType.FLOAT32
                     || !normalised.device().equals(Device.CPU)
-                    || !output.holdWith(context.dropout())) {
+                    || !output.holdWith(pass.dropout())) {
                 return OptionalDouble.empty();
             }
-            CrossEntropyInPlace loss = new CrossEntropyInPlace(output, context, buffers.arena());
+            CrossEntropyInPlace loss = new CrossEntropyInPlace(output, pass.withoutRows(), buffers.arena());
             double[] sum = {0};
             try (Autograd.Mode mode = Autograd.disabled()) {
                 inPieces((input, pieceTarget, start) ->
@@ -290,7 +326,7 @@ final class LabelledRows {
         double[] estimates(ValueHead head) {
             try (Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
-                return head.forward(normalised, context).to(DType.FLOAT64).toDoubleArray();
+                return with(normalised, 0, head::forward).to(DType.FLOAT64).toDoubleArray();
             }
         }
 
@@ -301,7 +337,7 @@ final class LabelledRows {
             }
             try (TensorScope scope = TensorScope.open()) {
                 Tensor input = normalised.detach().requiresGrad(true); // [labelled, hidden]
-                Tensor estimates = head.forward(input, context); // [labelled]
+                Tensor estimates = with(input, 0, head::forward); // [labelled]
                 Tensor wanted = Tensors.of(derivative, derivative.length);
                 Autograd.backward(estimates, wanted.to(estimates.dtype()).to(estimates.device()));
                 try (Autograd.Mode mode = Autograd.disabled()) {

@@ -117,7 +117,7 @@ public final class LogprobLoss implements LossHead {
 
     @Override
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
-        return rows.apply(hiddenStates, context, wantGradient, scores -> {
+        Result result = rows.apply(hiddenStates, context, wantGradient, scores -> {
             double[] values = new double[rows.count()];
             double[] same = new double[collisions ? values.length : 0];
             VocabularySoftmax softmax = rows.softmax();
@@ -164,6 +164,14 @@ public final class LogprobLoss implements LossHead {
             }
             return value.loss() * scale;
         });
+        return rows.count() > 0 ? result : new Result(ofNoToken(), result.hiddenGradient());
+    }
+
+    /** Answers that are alike have a loss, too, though none of their tokens tells them apart. */
+    private double ofNoToken() {
+        Value value = loss.apply(rows.logprobs(new double[0]));
+        metrics = value.metrics();
+        return value.loss() * scale;
     }
 
     /** The logarithm of the sum of squares: [tokens, vocabulary] to [tokens, 1]. */

@@ -67,7 +67,7 @@ public record Share(List<Turn> turns) {
     private static Turn divided(StepBatch batch, int number, int rank, int ranks, int first) {
         // Who has more of it, or all, changes with the batch.
         int place = (rank + number - first) % ranks;
-        if (!batch.objective().isSumOverRows()) {
+        if (!batch.objective().isSumOverRows(batch.batch())) {
             return place == 0 ? whole(batch, number) : idle(batch, number);
         }
         return batch.batch().batchSize() > 1

@@ -34,7 +34,7 @@ public record Classification(Problem problem) implements Objective {
     }
 
     @Override
-    public boolean isSumOverRows() {
+    public boolean isSumOverRows(Batch batch) {
         return true;
     }
 

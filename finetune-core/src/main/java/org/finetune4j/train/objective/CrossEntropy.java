@@ -15,7 +15,7 @@ import org.finetune4j.train.gradient.LossOptions;
 public record CrossEntropy(LossOptions options) implements Objective {
 
     @Override
-    public boolean isSumOverRows() {
+    public boolean isSumOverRows(Batch batch) {
         return true;
     }
 

@@ -28,9 +28,10 @@ public interface Objective {
      * Whether a batch's loss is the sum over its rows, each of which knows nothing of the others: several ranks may then have some
      * of them each.
      *
+     * @param batch the batch
      * @return false where the batch counts as a whole
      */
-    default boolean isSumOverRows() {
+    default boolean isSumOverRows(Batch batch) {
         return false;
     }
 

@@ -31,6 +31,7 @@ import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.TrainingListener;
 import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LogprobLoss;
@@ -120,6 +121,24 @@ class ObjectiveTest {
                 int at = logprobs.rows()[i] * batch.sequenceLength() + logprobs.positions()[i];
                 assertEquals(all[(at - 1) * 199 + batch.labels()[at]], logprobs.values()[i], 1e-5);
             }
+        }
+    }
+
+    /** Of a pair of answers that are alike no token is told apart, and its loss is log 2 still. */
+    @Test
+    void aBatchWithoutLabelsHasItsLoss() {
+        TokenObjective alike = (batch, logprobs) -> new LogprobLoss.Value(
+                Math.log(2), new double[logprobs.size()], Map.of("pairs", Average.of(logprobs.size())));
+        Sample sample = new Sample(new int[] {5, 6, 7}, new int[] {-100, -100, -100});
+        Batch batch = new Collator(0, 1).collate(List.of(sample));
+        try (CausalLM model = CausalLM.load(MODELS.resolve("llama"));
+                AttachedStrategy full = new FullFineTuning().attach(model)) {
+            LossHead head = alike.head(model.network(), batch, 0.5);
+            double loss = new Backpropagation(model, GradientCheckpointing.none()).run(batch.modelInputs(), head);
+            assertEquals(Math.log(2) / 2, loss, 1e-12);
+            assertEquals(Map.of("pairs", Average.of(0)), head.metrics());
+            NamedGradients.of(model.network().namedParameters())
+                    .forEach((name, gradient) -> assertArrayEquals(new float[gradient.length], gradient, name));
         }
     }
 

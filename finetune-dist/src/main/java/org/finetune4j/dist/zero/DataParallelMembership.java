@@ -103,7 +103,7 @@ public class DataParallelMembership implements Membership {
         }
         Collection<Parameter> trainable = strategy.trainableParameters();
         List<Parameter> here = trainable.stream().filter(parts::isHere).toList();
-        shareSlices(network, trainable, parts);
+        shareSlices(network, strategy.savedParameters(), parts);
         this.slices = new SlicedStates(world, data, parts, first, trainable);
         requireElementwise(trainable, provider, arguments);
         SharedExperts experts = parts.experts();
@@ -138,10 +138,10 @@ public class DataParallelMembership implements Membership {
     }
 
     /** While the first rank works it may ask for any parameter of which ranks have slices. */
-    private void shareSlices(DecoderModel network, Collection<Parameter> trainable, ModelParts others) {
+    private void shareSlices(DecoderModel network, Collection<Parameter> ofMethod, ModelParts others) {
         Set<Parameter> all = Collections.newSetFromMap(new IdentityHashMap<>());
         List<Parameter> inOrder = new ArrayList<>(network.allParameters());
-        inOrder.addAll(trainable);
+        inOrder.addAll(ofMethod);
         inOrder.stream()
                 .filter(parameter -> parameter.slice() != null && all.add(parameter))
                 .forEach(first::addDivided);

@@ -189,7 +189,9 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor matrix = loraA.as(gradient.dtype()).detach();
-            Tensor product = matrix.matmul(matrix.t()); // [rank, rank]
+            Tensor own = matrix.matmul(matrix.t()); // [rank, rank]
+            AxisSlice divided = base().inputSlice();
+            Tensor product = divided == null ? own : divided.region().leave(own);
             Tensor identity = BlockRotations.identity(product.unsqueeze(0)).select(0, 0);
             Tensor inverse = LinearAlgebra.inverse(product.addScaled(identity, NEARLY_SINGULAR));
             gradient.copyInPlace(gradient.matmul(inverse).div(scale * scale));

@@ -84,7 +84,7 @@ final class Distillation implements Objective {
     }
 
     @Override
-    public boolean isSumOverRows() {
+    public boolean isSumOverRows(Batch batch) {
         return true;
     }
 

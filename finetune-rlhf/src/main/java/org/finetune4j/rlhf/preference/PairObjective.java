@@ -8,7 +8,6 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.rlhf.preference.loss.Answer;
-import org.finetune4j.rlhf.preference.loss.AotLoss;
 import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
 import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
@@ -162,7 +161,7 @@ public final class PairObjective extends ReferencedObjective {
      */
     public PairObjective weightedByLikeliness() {
         for (Term term : terms) {
-            if (term.loss instanceof AotLoss) {
+            if (term.loss.comparesPairs()) {
                 throw new UserErrorException(
                         "use_weighting weighs pairs, and loss_type aot compares all of a batch with one another");
             }
@@ -183,6 +182,15 @@ public final class PairObjective extends ReferencedObjective {
     /** {@return whether samples label the tokens of their prompts} */
     public boolean labelsPrompts() {
         return likelihood.weight != 0 && likelihood.prompts;
+    }
+
+    /** Not where the likelihood is a mean over the tokens of a batch, pairs are compared, or the answers of a pair have a row each. */
+    @Override
+    public boolean isSumOverRows(Batch batch) {
+        return likelihood.weight == 0
+                && terms.stream().noneMatch(term -> term.loss.comparesPairs())
+                && Arrays.stream(batch.column(PreferenceColumns.ANSWER_TOKENS))
+                        .allMatch(parts -> parts.length % PARTS == 0);
     }
 
     /** The number of pairs. */

@@ -63,6 +63,12 @@ public final class UnpairedObjective extends ReferencedObjective {
         return loss.needsDivergence();
     }
 
+    /** Not where all answers of a batch tell how far the model is from the reference. */
+    @Override
+    public boolean isSumOverRows(Batch batch) {
+        return !loss.needsDivergence();
+    }
+
     /** The number of answers. */
     @Override
     public long count(Batch batch) {

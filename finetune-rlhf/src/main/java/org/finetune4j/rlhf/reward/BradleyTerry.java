@@ -75,6 +75,11 @@ public record BradleyTerry(double centring) implements Objective {
     }
 
     @Override
+    public boolean isSumOverRows(Batch batch) {
+        return true;
+    }
+
+    @Override
     public boolean teaches(Sample sample) {
         return sample.columns().containsKey(ENDS);
     }

@@ -31,6 +31,11 @@ final class GroupObjective implements Objective {
     }
 
     @Override
+    public boolean isSumOverRows(Batch batch) {
+        return true;
+    }
+
+    @Override
     public boolean teaches(Sample sample) {
         return true;
     }

@@ -51,6 +51,11 @@ final class PpoObjective implements Objective {
     }
 
     @Override
+    public boolean isSumOverRows(Batch batch) {
+        return true;
+    }
+
+    @Override
     public boolean teaches(Sample sample) {
         return true;
     }

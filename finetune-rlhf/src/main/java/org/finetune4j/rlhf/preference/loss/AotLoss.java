@@ -39,6 +39,11 @@ public record AotLoss(double beta, double labelSmoothing, boolean paired) implem
     }
 
     @Override
+    public boolean comparesPairs() {
+        return true;
+    }
+
+    @Override
     public List<Value> ofAll(List<Pair> pairs) {
         return paired ? differences(pairs) : ratios(pairs);
     }

@@ -32,6 +32,11 @@ public interface PairLoss {
         return pairs.stream().map(pair -> of(pair.chosen, pair.rejected)).toList();
     }
 
+    /** {@return whether a pair's loss depends on the other pairs of its batch} */
+    default boolean comparesPairs() {
+        return false;
+    }
+
     /** {@return what a log-ratio is multiplied by to become a reward} */
     double beta();
 
