@@ -1,14 +1,11 @@
 package org.finetune4j.cli;
 
-import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.finetune4j.AtomicFiles;
 import org.finetune4j.cli.RanksComparison.Difference;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -20,9 +17,6 @@ import org.junit.jupiter.api.Test;
 @Tag("slow")
 class RandomEquivalencesTest {
 
-    private static final int USUAL = 8;
-    private static final int COUNT = Integer.getInteger("finetune4j.equivalences", USUAL);
-    private static final long FIRST = Long.getLong("finetune4j.seed", 1);
     private static final double TOLERANCE = 1e-5;
     private static final double OF_ROUNDING = 10;
 
@@ -49,36 +43,40 @@ class RandomEquivalencesTest {
 
     @Test
     void otherWaysGiveTheSameNumbers() throws IOException {
-        List<String> failures = new ArrayList<>();
-        for (long seed = FIRST; seed < FIRST + COUNT; seed++) {
-            Path at = Path.of("target/random-equivalences/" + seed).toAbsolutePath();
-            AtomicFiles.deleteTree(at);
-            Files.createDirectories(at);
+        RandomCases.of("random-equivalences", "finetune4j.equivalences", 8).run((seed, at) -> {
             RandomTraining training = RandomTraining.draw(seed, at, false);
             Way way = way(seed, training);
-            String what = "seed " + seed + ", " + training.describe().replaceAll(", launch.*", "") + ", " + way;
-            try {
-                String outcome = compare(training, way, at);
-                if (COUNT != USUAL) {
-                    System.out.println(what + ": " + outcome);
+            return new RandomCases.Case() {
+                @Override
+                public String what() {
+                    return training.describe().replaceAll(", launch.*", "") + ", " + way;
                 }
-                AtomicFiles.deleteTree(at);
-            } catch (AssertionError e) {
-                failures.add("FAILED " + what + "\n" + training.yaml() + e.getMessage());
-                System.out.println(failures.get(failures.size() - 1));
-            }
-        }
-        assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
+
+                @Override
+                public String yaml() {
+                    return training.yaml();
+                }
+
+                @Override
+                public String outcome() {
+                    return compare(training, way, at);
+                }
+            };
+        });
     }
 
-    /** One that the stage can go: some losses compare samples of a batch, and a student answers whole batches. */
+    /**
+     * One that the stage can go: some losses compare samples of a batch, a student answers whole batches, and what is dropped depends on
+     * where a token lies in its batch.
+     */
     private static Way way(long seed, RandomTraining training) {
         Way way = WAYS.get((int) (seed % WAYS.size()));
         boolean isOtherBatches = way.first.startsWith("per_device_train_batch_size");
         boolean looksAtBatches = List.of("distill", "kto")
                         .contains(String.valueOf(training.settings().get("stage")))
                 || String.valueOf(training.settings().get("loss_type")).startsWith("aot");
-        return isOtherBatches && looksAtBatches ? WAYS.get(0) : way;
+        boolean placesTokens = isOtherBatches || way.first.startsWith("share_") || way.first.startsWith("padding_");
+        return (isOtherBatches && looksAtBatches) || (placesTokens && training.draws()) ? WAYS.get(0) : way;
     }
 
     private static String compare(RandomTraining training, Way way, Path at) {

@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.Json;
 
 /**
  * A training by feedback that nobody wrote: a tiny model, records, and a configuration with a checkpoint after every step.
@@ -73,10 +72,7 @@ record RandomFeedback(Path config, Map<String, Object> settings, String what) {
 
     /** {@return the configuration, every value as JSON, which is YAML} */
     String yaml() {
-        StringBuilder yaml = new StringBuilder();
-        settings.forEach((key, value) ->
-                yaml.append(key).append(": ").append(Json.write(value)).append('\n'));
-        return yaml.toString();
+        return TrainingFiles.yaml(settings);
     }
 
     /** Trains into a directory. */

@@ -12,10 +12,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
-import org.finetune4j.cli.RanksComparison.HangException;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
@@ -31,42 +29,29 @@ import org.junit.jupiter.api.Test;
 @Tag("slow")
 class RandomFeedbackTest {
 
-    private static final int USUAL = 10;
-    private static final int COUNT = Integer.getInteger("finetune4j.feedbacks", USUAL);
-    private static final long FIRST = Long.getLong("finetune4j.seed", 1);
-
     @Test
     void endsAsWithoutAnInterruptionOrIsRefused() throws IOException {
-        List<String> failures = new ArrayList<>();
-        Map<String, Integer> outcomes = new TreeMap<>();
-        for (long seed = FIRST; seed < FIRST + COUNT; seed++) {
-            Path at = Path.of("target/random-feedback/" + seed).toAbsolutePath();
-            AtomicFiles.deleteTree(at);
-            Files.createDirectories(at);
-            RandomFeedback training = RandomFeedback.draw(seed, at);
-            String what = "seed " + seed + ", " + training.what();
-            try {
-                String outcome = check(training, at);
-                outcomes.merge(outcome.replaceAll("[^ ]*[/.][^ ]*", "...").replaceAll("\\d+", "N"), 1, Integer::sum);
-                say(what + ": " + outcome);
-                AtomicFiles.deleteTree(at);
-            } catch (AssertionError | HangException e) {
-                failures.add("FAILED " + what + "\n" + training.yaml() + e.getMessage());
-                say(failures.get(failures.size() - 1));
-                if (e instanceof HangException) {
-                    break;
-                }
-            }
-        }
-        outcomes.forEach((outcome, count) -> say(count + " times " + outcome));
-        assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
-        assertTrue(outcomes.keySet().stream().anyMatch(outcome -> outcome.startsWith("the same")), outcomes::toString);
-    }
+        Map<String, Integer> outcomes = RandomCases.of("random-feedback", "finetune4j.feedbacks", 10)
+                .run((seed, at) -> {
+                    RandomFeedback training = RandomFeedback.draw(seed, at);
+                    return new RandomCases.Case() {
+                        @Override
+                        public String what() {
+                            return training.what();
+                        }
 
-    private static void say(String line) {
-        if (COUNT != USUAL) {
-            System.out.println(line);
-        }
+                        @Override
+                        public String yaml() {
+                            return training.yaml();
+                        }
+
+                        @Override
+                        public String outcome() throws IOException {
+                            return check(training, at);
+                        }
+                    };
+                });
+        assertTrue(outcomes.keySet().stream().anyMatch(outcome -> outcome.startsWith("the same")), outcomes::toString);
     }
 
     private static String check(RandomFeedback training, Path at) throws IOException {

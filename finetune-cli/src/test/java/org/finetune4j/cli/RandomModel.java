@@ -30,8 +30,9 @@ import org.finetune4j.tensor.Tensors;
  * @param layers of it
  * @param heads of its attention
  * @param experts of its mixtures, 0 without
+ * @param drops whether its own layers may drop something
  */
-record RandomModel(Path directory, String architecture, int layers, int heads, int experts) {
+record RandomModel(Path directory, String architecture, int layers, int heads, int experts, boolean drops) {
 
     /** The share of a weight that its last digit is, in float32. */
     static final double LAST_DIGIT = 6e-8;
@@ -170,7 +171,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             model.save(directory);
         }
         writeTokenizer(directory, architecture);
-        return new RandomModel(directory, architecture, layers, heads, experts);
+        return new RandomModel(directory, architecture, layers, heads, experts, dropped > 0);
     }
 
     /** What some checkpoints have that most of the family have not. */

@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.Json;
 
 /**
  * A training that nobody wrote: a tiny model, records, a configuration and ranks to spread it over.
@@ -61,10 +60,7 @@ record RandomTraining(
 
     /** {@return the configuration, every value as JSON, which is YAML} */
     String yaml() {
-        StringBuilder yaml = new StringBuilder();
-        settings.forEach((key, value) ->
-                yaml.append(key).append(": ").append(Json.write(value)).append('\n'));
-        return yaml.toString();
+        return TrainingFiles.yaml(settings);
     }
 
     /** {@return the model, the stage, the method and the ranks in one line} */
@@ -79,6 +75,13 @@ record RandomTraining(
         return settings.containsKey("bf16") || settings.containsKey("dtype")
                 ? RandomModel.LAST_DIGIT_OF_BFLOAT16
                 : RandomModel.LAST_DIGIT;
+    }
+
+    /** {@return whether anything is drawn at random in a step} */
+    boolean draws() {
+        return model.drops()
+                || settings.containsKey("neftune_noise_alpha")
+                || settings.keySet().stream().anyMatch(key -> key.endsWith("_dropout"));
     }
 
     /** Trains by one process, with other settings besides. */

@@ -1,18 +1,12 @@
 package org.finetune4j.cli;
 
-import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
-import org.finetune4j.AtomicFiles;
 import org.finetune4j.cli.RanksComparison.Difference;
-import org.finetune4j.cli.RanksComparison.HangException;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -24,45 +18,33 @@ import org.junit.jupiter.api.Test;
 @Tag("slow")
 class RandomTrainingsTest {
 
-    private static final int USUAL = 12;
-    private static final int COUNT = Integer.getInteger("finetune4j.trainings", USUAL);
-    private static final long FIRST = Long.getLong("finetune4j.seed", 1);
-    private static final boolean PROCESSES = Files.isExecutable(Path.of("/usr/bin/mpirun")) && COUNT != USUAL;
+    private static final RandomCases CASES = RandomCases.of("random-trainings", "finetune4j.trainings", 12);
+    private static final boolean PROCESSES = Files.isExecutable(Path.of("/usr/bin/mpirun")) && CASES.tells();
     private static final double TOLERANCE = 1e-5;
     /** How much further apart than by rounding alone two runs may be: rounding is measured by one draw of it. */
     private static final double OF_ROUNDING = 10;
 
     @Test
     void ranksTrainAsOneProcess() throws IOException {
-        List<String> failures = new ArrayList<>();
-        Map<String, Integer> outcomes = new TreeMap<>();
-        for (long seed = FIRST; seed < FIRST + COUNT; seed++) {
-            Path at = Path.of("target/random-trainings/" + seed).toAbsolutePath();
-            AtomicFiles.deleteTree(at);
-            Files.createDirectories(at);
+        CASES.run((seed, at) -> {
             RandomTraining training = RandomTraining.draw(seed, at, PROCESSES);
-            String what = "seed " + seed + ", " + training.describe();
-            try {
-                String outcome = compare(training, at);
-                outcomes.merge(outcome.replaceAll("[^ ]*[/.][^ ]*", "...").replaceAll("\\d+", "N"), 1, Integer::sum);
-                say(what + ": " + outcome);
-                AtomicFiles.deleteTree(at);
-            } catch (AssertionError | HangException e) {
-                failures.add("FAILED " + what + "\n" + training.yaml() + e.getMessage());
-                say(failures.get(failures.size() - 1));
-                if (e instanceof HangException) {
-                    break;
+            return new RandomCases.Case() {
+                @Override
+                public String what() {
+                    return training.describe();
                 }
-            }
-        }
-        outcomes.forEach((outcome, count) -> say(count + " times " + outcome));
-        assertTrue(failures.isEmpty(), () -> String.join("\n\n", failures));
-    }
 
-    private static void say(String line) {
-        if (COUNT != USUAL) {
-            System.out.println(line);
-        }
+                @Override
+                public String yaml() {
+                    return training.yaml();
+                }
+
+                @Override
+                public String outcome() {
+                    return compare(training, at);
+                }
+            };
+        });
     }
 
     private static String compare(RandomTraining training, Path at) {

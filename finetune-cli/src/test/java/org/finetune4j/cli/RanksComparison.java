@@ -25,8 +25,9 @@ import org.finetune4j.tensor.TensorScope;
 final class RanksComparison {
 
     private static final Duration PATIENCE = Duration.ofSeconds(Long.getLong("finetune4j.patience", 120));
-    /** What tells of time, of places, or of ranks. */
+    /** What tells of time, of places, or of ranks; and which of two rewards is larger, which at first are equal but for rounding. */
     private static final Set<String> OTHERWISE = Set.of(
+            "rewards/accuracies",
             "tokens_per_second",
             "elapsed_seconds",
             "model",

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.finetune4j.Json;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
@@ -54,6 +55,14 @@ final class TrainingFiles {
 
     static String record(String instruction, String answer) {
         return "{\"instruction\": \"%s\", \"input\": \"\", \"output\": \"%s\"}".formatted(instruction, answer);
+    }
+
+    /** Settings as a configuration, every value as JSON, which is YAML. */
+    static String yaml(Map<String, Object> settings) {
+        StringBuilder yaml = new StringBuilder();
+        settings.forEach((key, value) ->
+                yaml.append(key).append(": ").append(Json.write(value)).append('\n'));
+        return yaml.toString();
     }
 
     static void write(Path file, String text) {
