@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
@@ -87,38 +88,74 @@ final class LaunchCommand implements Callable<Integer> {
         atLeast("--max-restarts", maxRestarts, 0);
         atLeast("--timeout", timeout, 1);
         Settings settings = TrainingConfig.read(file, overrides);
-        RankTraining.requireOneTraining(settings);
+        if (PipelineSettings.isPipeline(settings)) {
+            return row(PipelineSettings.of(settings));
+        }
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, ranks);
         training.data().requireFiles();
         RunDirectory.check(training.arguments());
         OutputDirectory.check(training.outputDirectory());
-        if (local) {
-            return threads(training.outputDirectory());
-        }
-        Mpirun.require();
-        return processes(training.outputDirectory(), shape, training.arguments().resume());
-    }
-
-    private int threads(Path output) {
-        if (hostFile != null || maxRestarts > 0) {
-            throw new UserErrorException(
-                    "--local runs threads of this process: --hosts and --max-restarts are for processes");
-        }
-        StageRun run = LocalRanks.call(ranks, Duration.ofSeconds(timeout), world -> new RankTraining(
-                                TrainingConfig.read(file, overrides), mesh, world)
-                        .train())
-                .get(0);
-        if (run.summary().interrupted()) {
+        requireMeans();
+        OptionalLong stopped = train(training, shape, null);
+        if (stopped.isPresent()) {
             System.err.println(
-                    "stopped after step " + run.summary().steps() + "; go on with resume_from_checkpoint=true");
+                    "stopped after step " + stopped.getAsLong() + "; go on with resume_from_checkpoint=true");
             return Main.FAILURE;
         }
-        System.out.println(output);
+        System.out.println(training.outputDirectory());
         return 0;
     }
 
-    private int processes(Path output, MeshShape shape, boolean resumes) {
+    private void requireMeans() {
+        if (!local) {
+            Mpirun.require();
+        } else if (hostFile != null || maxRestarts > 0) {
+            throw new UserErrorException(
+                    "--local runs threads of this process: --hosts and --max-restarts are for processes");
+        }
+    }
+
+    /** Trainings in a row: each is launched by itself, and what the next one goes on from is written in between. */
+    private int row(PipelineSettings settings) {
+        settings.stages().forEach(stage -> stage.training().parallel().shape(mesh, ranks));
+        requireMeans();
+        Pipeline pipeline = new Pipeline(settings, (stage, training) -> {
+            MeshShape shape = training.parallel().shape(mesh, ranks);
+            boolean complete = train(training, shape, stage.name()).isEmpty();
+            if (complete && stage.leavesAdapter()) {
+                stage.writeModel();
+            }
+            return complete;
+        });
+        if (!pipeline.run()) {
+            System.err.println("stopped; the same command goes on");
+            return Main.FAILURE;
+        }
+        System.out.println(settings.outputDirectory());
+        return 0;
+    }
+
+    /**
+     * Trains on all ranks.
+     *
+     * @param stage which of several trainings in a row, or null
+     * @return the step after which it was asked to stop; empty when it is complete
+     */
+    private OptionalLong train(TrainingSettings training, MeshShape shape, @Nullable String stage) {
+        boolean resumes = training.arguments().resume();
+        if (!local) {
+            processes(training.outputDirectory(), shape, resumes, stage);
+            return OptionalLong.empty();
+        }
+        StageRun run = LocalRanks.call(ranks, Duration.ofSeconds(timeout), world -> new RankTraining(
+                                TrainingConfig.read(file, overrides), RankTraining.of(stage, resumes), mesh, world)
+                        .train())
+                .get(0);
+        return run.summary().interrupted() ? OptionalLong.of(run.summary().steps()) : OptionalLong.empty();
+    }
+
+    private void processes(Path output, MeshShape shape, boolean resumes, @Nullable String stage) {
         List<Host> hosts = hostFile == null ? List.of() : Host.read(hostFile);
         for (Host host : hosts) {
             Optional<String> problem = host.problem(Mpirun.agent());
@@ -139,10 +176,10 @@ final class LaunchCommand implements Callable<Integer> {
                                     shape.tensor(),
                                     shape.expert())
                             .toString();
-            Mpirun.Outcome outcome = new Mpirun(rankCommand(resume, sizes), System.out, System.err).run(size, hosts);
+            Mpirun.Outcome outcome =
+                    new Mpirun(rankCommand(resume, sizes, stage), System.out, System.err).run(size, hosts);
             if (outcome.exitCode() == 0) {
-                System.out.println(output);
-                return 0;
+                return;
             }
             if (outcome.isUserError()) {
                 throw new UserErrorException(outcome.message());
@@ -186,7 +223,7 @@ final class LaunchCommand implements Callable<Integer> {
     }
 
     /** This program, as it was started, in the part of a rank. */
-    private List<String> rankCommand(boolean resume, @Nullable String sizes) {
+    private List<String> rankCommand(boolean resume, @Nullable String sizes, @Nullable String stage) {
         List<String> java = List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
@@ -195,9 +232,15 @@ final class LaunchCommand implements Callable<Integer> {
         if (sizes != null) {
             arguments.addAll(List.of("--mesh", sizes));
         }
+        if (stage != null) {
+            arguments.addAll(List.of("--stage", stage));
+            if (resume) {
+                arguments.add("--restarted");
+            }
+        }
         arguments.add(file.toString());
         arguments.addAll(overrides);
-        if (resume) {
+        if (resume && stage == null) {
             arguments.add("resume_from_checkpoint=true");
         }
         return RankProgram.command(java, arguments);

@@ -9,10 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.ModelWriter;
 import org.finetune4j.train.RunDirectory;
-import org.finetune4j.train.TrainingResult;
 import org.finetune4j.train.report.HtmlReport;
 import org.finetune4j.train.report.MetricsLog;
 import org.finetune4j.train.report.TrainingHistory;
@@ -23,15 +20,37 @@ import org.finetune4j.train.report.TrainingHistory;
  */
 final class Pipeline {
 
+    /** How a stage is trained. */
+    interface Trainer {
+
+        /**
+         * Trains a stage, and writes the model that those after it go on from.
+         *
+         * @param stage the stage
+         * @param training its settings, to go on from a checkpoint where there is one
+         * @return whether it is complete; false when it was asked to stop
+         */
+        boolean train(PipelineStage stage, TrainingSettings training);
+    }
+
     private final PipelineSettings settings;
+    private final Trainer trainer;
     private final Map<PipelineStage, StageRun> runs = new LinkedHashMap<>();
     private final List<String> skipped = new ArrayList<>();
 
+    /** A row of trainings of this process. */
     Pipeline(PipelineSettings settings) {
         this.settings = settings;
+        this.trainer = this::trainHere;
     }
 
-    /** The stages that were trained now, in their order. */
+    /** A row of trainings by whoever trains them. */
+    Pipeline(PipelineSettings settings, Trainer trainer) {
+        this.settings = settings;
+        this.trainer = trainer;
+    }
+
+    /** The stages that were trained now and here, in their order. */
     Map<PipelineStage, StageRun> runs() {
         return runs;
     }
@@ -72,12 +91,23 @@ final class Pipeline {
         RunDirectory.check(training.arguments());
         OutputDirectory.check(training.outputDirectory());
         state.begin(stage.name(), stage.identity());
-        StageRun run = StageRun.of(training, (result, model) -> leaveModel(stage, result, model));
+        boolean complete = trainer.train(stage, training);
         report();
+        if (complete) {
+            state.complete(stage.name(), stage.identity());
+        }
+        return complete;
+    }
+
+    private boolean trainHere(PipelineStage stage, TrainingSettings training) {
+        StageRun run = StageRun.of(training, (result, model) -> {
+            if (stage.leavesAdapter()) {
+                stage.writeModel(result.adapter(), model);
+            }
+        });
         if (run.summary().interrupted()) {
             return false;
         }
-        state.complete(stage.name(), stage.identity());
         runs.put(stage, run);
         return true;
     }
@@ -93,13 +123,6 @@ final class Pipeline {
         }
         AtomicFiles.deleteTree(directory);
         return stage.training();
-    }
-
-    private void leaveModel(PipelineStage stage, TrainingResult result, CausalLM model) {
-        if (stage.continuesAsBase() && !stage.leavesModel()) {
-            result.adapter().merge();
-            ModelWriter.of(model).decompressed().write(stage.model());
-        }
     }
 
     /** What is there must come from these settings, and a stage that is to be trained must have nothing built on it. */

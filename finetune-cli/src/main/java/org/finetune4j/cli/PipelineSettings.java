@@ -94,6 +94,14 @@ record PipelineSettings(Path outputDirectory, List<PipelineStage> stages) {
         return new PipelineSettings(output, stages);
     }
 
+    /** {@return the stage of that name} */
+    PipelineStage named(String name) {
+        return stages.stream()
+                .filter(stage -> stage.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException("no stage " + name));
+    }
+
     private static List<String> names(Settings settings) {
         if (settings.has(STAGE)) {
             throw new UserErrorException(

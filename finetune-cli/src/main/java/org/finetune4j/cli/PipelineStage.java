@@ -5,6 +5,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.Settings;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelWriter;
+import org.finetune4j.strategy.Adapter;
+import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.strategy.FullFineTuning;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +41,25 @@ record PipelineStage(String name, Settings settings, TrainingSettings training) 
         return leavesModel()
                 ? training.outputDirectory()
                 : training.outputDirectory().resolve(MERGED);
+    }
+
+    /** Whether later stages need a model that what was trained is folded into. */
+    boolean leavesAdapter() {
+        return continuesAsBase() && !leavesModel();
+    }
+
+    /** Folds the adapter that was saved into its base, for later stages, as one process does with what it has just trained. */
+    void writeModel() {
+        try (CausalLM base = training.load(training.model(), training.data().records());
+                Adapter adapter = AdapterFormat.load(base, training.outputDirectory(), false)) {
+            writeModel(adapter, base);
+        }
+    }
+
+    /** Folds an adapter into its base, for later stages. */
+    void writeModel(Adapter adapter, CausalLM base) {
+        adapter.merge();
+        ModelWriter.of(base).decompressed().write(model());
     }
 
     /** What must be the same for a stage that was done to count: all but how it is shown. */

@@ -34,6 +34,9 @@ final class RankCommand implements Callable<Integer> {
     @Option(names = "--restarted", description = "Goes on from the last checkpoint, where there is one.")
     private boolean restarted;
 
+    @Option(names = "--stage", description = "Which of several trainings in a row.")
+    private @Nullable String stage;
+
     @Mixin
     private ConfigArguments config;
 
@@ -44,12 +47,13 @@ final class RankCommand implements Callable<Integer> {
         PrintStream log = starter;
         try {
             Settings settings = config.settings();
-            Path output = settings.path("output_dir");
+            Path output = stage == null
+                    ? settings.path("output_dir")
+                    : PipelineSettings.of(settings).named(stage).training().outputDirectory();
             OutputDirectory.check(output);
             LaunchCommand.requireLogs(output);
-            Settings own = restarted && RunDirectory.holdsCheckpoint(output)
-                    ? config.settings("resume_from_checkpoint=true")
-                    : settings;
+            boolean resumes = restarted && RunDirectory.holdsCheckpoint(output);
+            Settings own = resumes && stage == null ? config.settings("resume_from_checkpoint=true") : settings;
             log = log(output, process.rank());
             // What a rank says goes into its file; the first one speaks for all.
             System.setErr(
@@ -57,7 +61,9 @@ final class RankCommand implements Callable<Integer> {
                             ? new PrintStream(new TwoStreams(log, starter), true, StandardCharsets.UTF_8)
                             : log);
             StageRun[] run = new StageRun[1];
-            Ranks.run(Duration.ofSeconds(timeout), world -> run[0] = new RankTraining(own, mesh, world).train());
+            Ranks.run(
+                    Duration.ofSeconds(timeout),
+                    world -> run[0] = new RankTraining(own, RankTraining.of(stage, resumes), mesh, world).train());
             if (run[0].summary().interrupted()) {
                 return ended(
                         starter,

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
@@ -25,18 +26,45 @@ import org.jspecify.annotations.Nullable;
 final class RankTraining {
 
     private final Settings settings;
+    private final Function<Settings, TrainingSettings> training;
     private final @Nullable String mesh;
     private final Communicator world;
 
     /**
      * @param settings as this rank has read them
+     * @param training what they ask this rank for
      * @param mesh as it was written on the command line, or null
      * @param world all ranks
      */
-    RankTraining(Settings settings, @Nullable String mesh, Communicator world) {
+    RankTraining(
+            Settings settings,
+            Function<Settings, TrainingSettings> training,
+            @Nullable String mesh,
+            Communicator world) {
         this.settings = settings;
+        this.training = training;
         this.mesh = mesh;
         this.world = world;
+    }
+
+    /**
+     * What settings ask ranks for.
+     *
+     * @param stage which of several trainings in a row; null where there is one only
+     * @param resumes whether that stage goes on from a checkpoint
+     * @throws UserErrorException when these are several trainings in a row, and none of them is named
+     */
+    static Function<Settings, TrainingSettings> of(@Nullable String stage, boolean resumes) {
+        if (stage == null) {
+            return settings -> {
+                requireOneTraining(settings);
+                return TrainingSettings.of(settings);
+            };
+        }
+        return settings -> {
+            PipelineStage named = PipelineSettings.of(settings).named(stage);
+            return resumes ? named.resumed() : named.training();
+        };
     }
 
     /**
@@ -47,25 +75,22 @@ final class RankTraining {
      */
     StageRun train() {
         requireSameConfiguration();
-        requireOneTraining(settings);
-        TrainingSettings training = TrainingSettings.of(settings);
-        MeshShape shape = training.parallel().shape(mesh, world.size());
+        TrainingSettings asked = training.apply(settings);
+        MeshShape shape = asked.parallel().shape(mesh, world.size());
         try (Parallelism group = new Parallelism(
                         shape,
                         world,
-                        training.parallel().pipelineOptions(),
-                        training.parallel().sequenceParallel());
+                        asked.parallel().pipelineOptions(),
+                        asked.parallel().sequenceParallel());
                 HostSharing sharing = new HostSharing(world)) {
-            return StageRun.of(training, group.training(), group::share, sharing, (result, model) -> {});
+            return StageRun.of(asked, group.training(), group::share, sharing, (result, model) -> {});
         }
     }
 
-    /** @throws UserErrorException when these are several trainings in a row */
-    static void requireOneTraining(Settings settings) {
+    private static void requireOneTraining(Settings settings) {
         if (PipelineSettings.isPipeline(settings)) {
-            throw new UserErrorException(
-                    settings.origin()
-                            + ": 'stages' are trained one after the other: launch each of them with a configuration of its own");
+            throw new UserErrorException(settings.origin()
+                    + ": 'stages' are trained one after the other, which ranks do for ./finetune launch only");
         }
     }
 

@@ -9,10 +9,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
+import org.finetune4j.cli.RanksComparison.Difference;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -46,6 +48,8 @@ class PipelineTest {
               learning_rate: 2e-3
               max_steps: 2
             """;
+
+    private static final double TOLERANCE = 1e-5;
 
     @TempDir
     Path directory;
@@ -97,6 +101,42 @@ class PipelineTest {
         JsonNode again = values(train());
         assertEquals("[\"sft\",\"rm\"]", again.path("complete_before").toString());
         assertArrayEquals(weights, Files.readAllBytes(files.output.resolve("rm/adapter_model.safetensors")));
+    }
+
+    /** Each stage is launched by itself; the model between them is what one process leaves, and what is complete is not trained again. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"2|dp=2|0", "2|tp=2|0", "2|pp=2|0", "2|dp=2|3"})
+    void ranksTrainARowAsOneProcess(String ranks, String mesh, String stage) throws IOException {
+        values(train());
+        Path alone = directory.resolve("alone");
+        Files.move(files.output, alone); // stages name the models before them
+        String[] launch = {
+            "launch",
+            "--nproc",
+            ranks,
+            "--local",
+            "--mesh",
+            mesh,
+            "train",
+            files.config.toString(),
+            "zero_stage=" + stage
+        };
+        CommandRun run = CommandRun.of(launch);
+        assertEquals(0, run.exitCode(), run.toString());
+        assertEquals(List.of(files.output.toString()), run.out());
+        requireNear(RanksComparison.compare(alone.resolve("sft"), files.output.resolve("sft"), TOLERANCE));
+        // From models that differ in their last digits, which Adam makes full steps of where a gradient is nearly zero.
+        requireNear(RanksComparison.compareSteps(alone.resolve("rm"), files.output.resolve("rm"), TOLERANCE));
+        assertTrue(Files.exists(files.output.resolve("report.html")));
+        FileTime written = Files.getLastModifiedTime(files.output.resolve("rm/adapter_model.safetensors"));
+        assertEquals(0, CommandRun.of(launch).exitCode());
+        assertEquals(written, Files.getLastModifiedTime(files.output.resolve("rm/adapter_model.safetensors")));
+    }
+
+    private static void requireNear(Difference difference) {
+        assertTrue(difference.largest() <= TOLERANCE, difference::toString);
     }
 
     @Test

@@ -81,7 +81,8 @@ class RankRefusalsTest {
                 UserErrorException.class,
                 () -> LocalRanks.run(3, PATIENCE, world -> {
                     List<String> own = List.of("learning_rate=" + (world.rank() == 1 ? "1e-4" : "1e-3"));
-                    new RankTraining(TrainingConfig.read(files.config, own), null, world).train();
+                    new RankTraining(TrainingConfig.read(files.config, own), RankTraining.of(null, false), null, world)
+                            .train();
                 }));
         String message = String.valueOf(e.getMessage());
         assertTrue(message.contains("rank 0 and rank 1 have different configurations"), message);

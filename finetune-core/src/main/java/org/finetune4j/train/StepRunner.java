@@ -32,9 +32,6 @@ import org.jspecify.annotations.Nullable;
 /** One optimizer step: each of its batches forwards and backwards, then the update by what that gave. */
 final class StepRunner {
 
-    /** Between the seeds of two steps. */
-    private static final long STEP_SEED = 0x9E3779B97F4A7C15L;
-
     private final CausalLM model;
     private final List<Parameter> trainable;
     private final RunState run;
@@ -164,8 +161,7 @@ final class StepRunner {
     /** This rank's, each normalised by what the whole step counts. */
     private List<Pass> passes(StepBatches step, Map<Objective, Long> counts, long number) {
         List<Pass> passes = new ArrayList<>();
-        SplittableRandom seeds = new SplittableRandom(arguments.seed() + STEP_SEED * number);
-        long[] seedOfBatch = seeds.longs(step.batches().size()).toArray();
+        long[] seedOfBatch = seeds(number).longs(step.batches().size()).toArray();
         for (Share.Turn turn :
                 Share.of(step, membership.dataRank(), membership.dataRanks()).turns()) {
             StepBatch part = turn.part();
@@ -174,6 +170,12 @@ final class StepRunner {
             passes.add(new Pass(model.network(), turn, scale, products.of(part, step), membership::sum, seed));
         }
         return passes;
+    }
+
+    /** Mixed after each addition: runs with neighbouring seeds have no numbers in common, nor have neighbouring steps. */
+    private SplittableRandom seeds(long number) {
+        long ofRun = new SplittableRandom(arguments.seed()).nextLong();
+        return new SplittableRandom(new SplittableRandom(ofRun + number).nextLong());
     }
 
     /**
