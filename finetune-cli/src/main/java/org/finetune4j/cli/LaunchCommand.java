@@ -91,6 +91,7 @@ final class LaunchCommand implements Callable<Integer> {
         if (PipelineSettings.isPipeline(settings)) {
             return row(PipelineSettings.of(settings));
         }
+        ContinualSettings.refuse(settings);
         TrainingSettings training = TrainingSettings.of(settings);
         MeshShape shape = training.parallel().shape(mesh, ranks);
         training.data().requireFiles();

@@ -57,6 +57,7 @@ class RankRefusalsTest {
                 "2|ep=2|max_steps=1|expert_parallel_size 2 (ep in a mesh) shares out experts",
                 "2|ep=4|max_steps=1|ep divides dp",
                 "2|dp=2|expert_parallel_size=2|give one of them",
+                "2|dp=2|tasks=[{\"name\":\"a\"},{\"name\":\"b\"}]|./finetune continual",
                 "4||tensor_parallel_size=3|takes a multiple of 3 ranks, but there are 4",
                 "2|tp=2|optim=adafactor|optim adafactor needs whole weights",
                 "2|tp=2|method=oft|method oft is not implemented on model.layers.0",
