@@ -83,8 +83,9 @@ final class RequestReader {
         List<Map<String, @Nullable Object>> tools = tools(fields);
         String text = render(fields, form.template(), tools);
         int[] prompt = encode(text, false, "messages");
-        Integer asked = fields.whole("max_completion_tokens", 1, Integer.MAX_VALUE);
-        asked = asked == null ? fields.whole("max_tokens", 1, Integer.MAX_VALUE) : asked;
+        Integer newer = fields.whole("max_completion_tokens", 1, Integer.MAX_VALUE);
+        Integer older = fields.whole("max_tokens", 1, Integer.MAX_VALUE); // wrong is wrong, though the newer one counts
+        Integer asked = newer == null ? older : newer;
         GenerationOptions options = SamplingFields.options(
                 fields,
                 choices,

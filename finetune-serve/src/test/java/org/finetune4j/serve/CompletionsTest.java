@@ -270,6 +270,16 @@ class CompletionsTest {
     }
 
     @Test
+    void aWrongLimitIsRefusedBesideARightOne() {
+        ObjectNode body = ServerClient.chat("x", 4);
+        body.remove("max_tokens");
+        body.put("max_completion_tokens", 4).put("max_tokens", -3);
+        ServerClient.Answer answer = client.post(CHAT, body.toString());
+        assertEquals(400, answer.status(), answer.body());
+        assertEquals("max_tokens", answer.error("param"));
+    }
+
+    @Test
     void anUnknownModelIsNotFound() {
         ServerClient.Answer answer = client.post(
                 TEXTS, ServerClient.completion("x", 4).put("model", "tinny").toString());
