@@ -2,6 +2,7 @@ package org.finetune4j.train.group;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
@@ -43,39 +44,6 @@ final class SequenceParts {
     }
 
     /**
-     * The tokens of a part.
-     *
-     * @param place of the part
-     * @param parts how many there are
-     * @return places in the row, none where there are fewer sequences than parts; those without a label of their own are negative, less one
-     */
-    private int[] tokens(int place, int parts) {
-        long length = row.sequenceLength();
-        List<Integer> own = new ArrayList<>();
-        int held = -1; // the sequence whose beginning this part has
-        for (int i = 0; i + 1 < starts.size(); i++) {
-            int start = starts.get(i);
-            int end = starts.get(i + 1);
-            if ((start + (long) end) / 2 * parts / length != place) {
-                continue;
-            }
-            if (layout.sharedTo(start) > layout.sharedFrom(start) && held != layout.sharedFrom(start)) {
-                for (int at = layout.sharedFrom(start); at < layout.sharedTo(start); at++) {
-                    own.add(-at - 1);
-                }
-                held = layout.sharedFrom(start);
-            }
-            for (int at = start; at < end; at++) {
-                own.add(at);
-                if (layout.start(at) == at && layout.sharedTo(at) == layout.sharedFrom(at)) {
-                    held = at;
-                }
-            }
-        }
-        return own.stream().mapToInt(Integer::intValue).toArray();
-    }
-
-    /**
      * A part.
      *
      * @param place of the part
@@ -83,41 +51,73 @@ final class SequenceParts {
      * @return its tokens in a row, and where they were; without tokens where there are fewer sequences than parts
      */
     Part part(int place, int parts) {
-        int[] found = tokens(place, parts);
-        int[] ids = new int[found.length];
-        byte[] mask = new byte[found.length];
-        int[] labels = new int[found.length];
-        int[] positions = new int[found.length];
-        int[] known = row.positionIds();
-        long[] places = new long[found.length];
-        for (int i = 0; i < found.length; i++) {
-            int at = found[i] < 0 ? -found[i] - 1 : found[i];
-            ids[i] = row.inputIds()[at];
-            mask[i] = row.attentionMask()[at];
-            labels[i] = found[i] < 0 ? Sample.IGNORE_INDEX : row.labels()[at];
-            positions[i] = known == null ? at : known[at];
-            places[i] = at;
+        Part part = new Part(row);
+        long length = row.sequenceLength();
+        int held = -1; // the sequence whose beginning the part has
+        for (int i = 0; i + 1 < starts.size(); i++) {
+            int start = starts.get(i);
+            int end = starts.get(i + 1);
+            if ((start + (long) end) / 2 * parts / length != place) {
+                continue;
+            }
+            boolean isBranch = layout.sharedTo(start) > layout.sharedFrom(start);
+            if (isBranch && held != layout.sharedFrom(start)) {
+                held = layout.sharedFrom(start);
+                part.add(held, layout.sharedTo(start), false);
+            }
+            part.add(start, end, true);
+            for (int at = start; at < end; at++) {
+                if (layout.start(at) == at && layout.sharedTo(at) == layout.sharedFrom(at)) {
+                    held = at;
+                }
+            }
         }
-        return new Part(places, ids, mask, labels, positions);
+        return part;
     }
 
-    /**
-     * Some tokens of a row.
-     *
-     * @param places of theirs in it
-     * @param ids of the tokens
-     * @param mask 1 for a real one
-     * @param labels those of the row, but for what another part learns
-     * @param positions those of the row
-     */
-    record Part(long[] places, int[] ids, byte[] mask, int[] labels, int[] positions) {
+    /** Some tokens of a row, in a row of their own. */
+    static final class Part {
+
+        private final Batch row;
+        private final List<Integer> places = new ArrayList<>();
+        private final BitSet learned = new BitSet();
+
+        private Part(Batch row) {
+            this.row = row;
+        }
+
+        /** @param learns whether their labels are this part's */
+        private void add(int from, int to, boolean learns) {
+            learned.set(places.size(), places.size() + to - from, learns);
+            for (int at = from; at < to; at++) {
+                places.add(at);
+            }
+        }
 
         boolean isEmpty() {
-            return ids.length == 0;
+            return places.isEmpty();
+        }
+
+        /** Where the tokens were. */
+        long[] places() {
+            return places.stream().mapToLong(Integer::longValue).toArray();
         }
 
         Batch batch() {
-            return new Batch(1, ids.length, ids, mask, labels, positions);
+            int length = places.size();
+            int[] ids = new int[length];
+            byte[] mask = new byte[length];
+            int[] labels = new int[length];
+            int[] positions = new int[length];
+            int[] known = row.positionIds();
+            for (int i = 0; i < length; i++) {
+                int at = places.get(i);
+                ids[i] = row.inputIds()[at];
+                mask[i] = row.attentionMask()[at];
+                labels[i] = learned.get(i) ? row.labels()[at] : Sample.IGNORE_INDEX;
+                positions[i] = known == null ? at : known[at];
+            }
+            return new Batch(1, length, ids, mask, labels, positions);
         }
     }
 
