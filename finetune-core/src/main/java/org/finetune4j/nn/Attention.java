@@ -160,7 +160,8 @@ public record Attention(
         private static final PlacedDraws NONE = new PlacedDraws(new long[0], 0);
 
         RandomGenerator.Use at(int token) {
-            return (places.length == 0 ? RandomGenerator.current() : RandomGenerator.of(seed + places[token])).use();
+            RandomGenerator current = RandomGenerator.current();
+            return (places.length == 0 ? current : current.branch(seed + places[token])).use();
         }
     }
 

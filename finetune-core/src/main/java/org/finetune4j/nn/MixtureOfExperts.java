@@ -193,7 +193,7 @@ public final class MixtureOfExperts extends FeedForward {
                 SequenceContext ofOwn = context.withDropout(dropout.ofPortion(Portion.ofTokens(own, tokenCount)));
                 // What an expert draws does not depend on whether those before it have tokens.
                 try (RandomGenerator.Use draws =
-                        RandomGenerator.of(seed + expert).use()) {
+                        RandomGenerator.current().branch(seed + expert).use()) {
                     outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), ofOwn));
                 }
             }

@@ -7,6 +7,7 @@ import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.finetune4j.FinetuneException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where random numbers come from: initial weights, dropout, noise. A generator has a stream for every device that numbers are
@@ -33,6 +34,7 @@ public final class RandomGenerator {
 
     private final Map<Device, Stream> streams = new HashMap<>();
     private long seed;
+    private @Nullable RandomGenerator branch;
 
     private RandomGenerator(long seed) {
         this.seed = seed;
@@ -83,6 +85,23 @@ public final class RandomGenerator {
         public void close() {
             CURRENT.set(previous);
         }
+    }
+
+    /**
+     * A generator beside this one, for numbers that depend on nothing that was drawn before.
+     *
+     * @param ofBranch decides all its numbers
+     * @return the same generator every time, which begins anew: it needs no memory of its own for every seed
+     */
+    public RandomGenerator branch(long ofBranch) {
+        RandomGenerator known = branch;
+        if (known == null) {
+            known = new RandomGenerator(ofBranch);
+            branch = known;
+        } else {
+            known.restart(ofBranch);
+        }
+        return known;
     }
 
     /**

@@ -14,6 +14,7 @@ import org.finetune4j.nn.Residency;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.MatrixProducts;
+import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,7 @@ public final class Backpropagation {
     private final List<Residency> residencies;
     private final SegmentFactory factory;
     private final @Nullable ExpertCounts experts;
+    private final RandomGenerator draws = RandomGenerator.of(0); // begins anew for everything that has a seed
 
     /**
      * Back-propagates through a model segment by segment.
@@ -164,7 +166,7 @@ public final class Backpropagation {
      * @return to be closed by the same thread when all have gone back
      */
     public MicroBatches microBatches() {
-        return new MicroBatches(model, checkpointing, dropout, noise, residencies, factory, experts);
+        return new MicroBatches(model, checkpointing, dropout, noise, residencies, factory, experts, draws);
     }
 
     /**

@@ -235,7 +235,8 @@ final class LabelledRows {
             if (!pass.dropout().isOn()) {
                 return head.apply(input, context);
             }
-            try (RandomGenerator.Use draws = RandomGenerator.of(seed).use()) {
+            try (RandomGenerator.Use draws =
+                    RandomGenerator.current().branch(seed).use()) {
                 return head.apply(input, context);
             }
         }

@@ -20,7 +20,7 @@ public final class MicroBatches implements AutoCloseable {
     private final CausalLM model;
     private final Dropout dropout;
     private final EmbeddingNoise noise;
-    private final RandomGenerator draws = RandomGenerator.of(0);
+    private final RandomGenerator draws;
     private final int groupSize;
     private final CausalLM.Entry entry;
     private final @Nullable ActivationFiles files;
@@ -34,12 +34,14 @@ public final class MicroBatches implements AutoCloseable {
             EmbeddingNoise noise,
             List<Residency> residencies,
             SegmentFactory factory,
-            @Nullable ExpertCounts experts) {
+            @Nullable ExpertCounts experts,
+            RandomGenerator draws) {
         Path offload = checkpointing.offloadDirectory();
         this.model = model;
         this.dropout = dropout;
         this.noise = noise;
         this.experts = experts;
+        this.draws = draws;
         this.groupSize = checkpointing.everyLayers();
         this.entry = model.enter();
         try {
