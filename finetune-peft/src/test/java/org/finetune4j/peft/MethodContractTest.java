@@ -372,7 +372,7 @@ class MethodContractTest {
     class LohaOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
-            LycorisConfig dropping = new LycorisConfig(3, 6, 0.2, 0.2, Map.of(), Map.of(), modules);
+            LycorisConfig dropping = new LycorisConfig(3, 6, 0.2, 0.1, Map.of(), Map.of(), modules);
             return new Loha(dropping, true);
         }
 
