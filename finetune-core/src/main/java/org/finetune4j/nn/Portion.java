@@ -51,11 +51,11 @@ public interface Portion {
     }
 
     /**
-     * Some tokens of a batch of one row.
+     * Some tokens of a batch, which lie in one row or are taken by themselves.
      *
-     * @param tokens their places in the row
-     * @param all tokens of the row
-     * @return for tensors of which a dimension, the first one that is longer than 1, has tokens
+     * @param tokens their places among all
+     * @param all how many there are
+     * @return for tensors [1, tokens, ...] of three dimensions and more, else [tokens, ...]
      */
     static Portion ofTokens(long[] tokens, long all) {
         return new Portion() {
