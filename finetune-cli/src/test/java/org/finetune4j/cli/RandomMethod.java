@@ -29,10 +29,12 @@ final class RandomMethod {
             "miss", List.of("miss_dropout"));
 
     /** Methods that learn from slices of weights. */
-    private static final List<String> OF_SLICES = List.of("lora", "lora", "freeze", "ln_tuning", "bitfit", "adapter");
+    private static final List<String> OF_SLICES = List.of(
+            "lora", "lora", "freeze", "ln_tuning", "bitfit", "adapter", "dora", "ia3", "loha", "lokr", "vera", "fourierft", "shira",
+            "c3a");
     /** What LoRA does with whole weights. */
     private static final List<String> OF_WHOLE_WEIGHTS =
-            List.of("use_dora", "lora_bias", "init_lora_weights", "trainable_token_indices");
+            List.of("lora_bias", "init_lora_weights", "trainable_token_indices");
 
     /**
      * Draws {@code method} and its keys.

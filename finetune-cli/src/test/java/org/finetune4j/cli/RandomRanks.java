@@ -45,7 +45,6 @@ record RandomRanks(String mesh, boolean areProcesses) {
         }
         if (mesh.contains("pp") && draw.chance(0.8)) {
             keys.remove("statistics_steps");
-            keys.remove("ema_decay");
         }
         for (String key : List.of("offload_optimizer", "offload_param")) {
             maybe(

@@ -116,7 +116,7 @@ public final class Linear extends Module {
         if (compressed != null && layout == Layout.OUT_IN && isFew(x)) {
             return multiply(compressed, x);
         }
-        Parameter b = ownBias();
+        Parameter b = projectedBias();
         DType rounded = productDType();
         if (rounded != null && dtype == DType.FLOAT32) {
             Tensor product =
@@ -196,7 +196,7 @@ public final class Linear extends Module {
         long[] shape = x.shape();
         Tensor product = compressed.multiply(x.reshape(-1, inFeatures()).contiguous()); // [rows, out]
         shape[shape.length - 1] = outFeatures();
-        Parameter b = ownBias();
+        Parameter b = projectedBias();
         return (b == null ? product : product.addInPlace(b.as(DType.FLOAT32))).view(shape); // [..., out]
     }
 
@@ -215,7 +215,8 @@ public final class Linear extends Module {
         return weight().compressed() == null ? productDType : null;
     }
 
-    private @Nullable Parameter ownBias() {
+    /** {@return the bias that {@link #project} adds: none where its outputs are summands of several processes} */
+    public @Nullable Parameter projectedBias() {
         return left == null ? bias() : null;
     }
 

@@ -18,6 +18,7 @@ import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
+import org.finetune4j.train.optimizer.AveragingProvider;
 import org.finetune4j.train.event.CheckpointEvent;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.objective.SharedWork;
@@ -35,7 +36,6 @@ final class CheckpointDirectory {
     private static final String STATE_FILE = "training_state.safetensors";
     private static final String RANDOM_STATE = "random_state";
     private static final String OPTIMIZER_PREFIX = "optimizer.";
-    private static final String AVERAGE_PREFIX = "average.";
     private static final String SOURCE_PREFIX = "steps.";
 
     private final Path root;
@@ -157,17 +157,21 @@ final class CheckpointDirectory {
     }
 
     /**
-     * Brings weights, optimizer, averages and random state back to where a checkpoint left them.
+     * Brings weights, optimizer and random state back to where a checkpoint left them.
      *
+     * @param averages whether the run keeps averages of its weights
      * @throws UserErrorException when the checkpoint is broken, or was made with other settings
      */
-    static void restore(Path checkpoint, RunState run, Membership membership) {
+    static void restore(Path checkpoint, RunState run, Membership membership, boolean averages) {
         CheckpointManifest manifest = CheckpointManifest.read(checkpoint);
         run.strategy().restore(checkpoint);
         try (CheckpointTensors tensors = new CheckpointTensors(checkpoint, manifest);
                 TensorScope scope = TensorScope.open()) {
-            run.optimizer().restore(tensors.withPrefix(OPTIMIZER_PREFIX, membership::taken));
-            run.average().restore(tensors.withPrefix(AVERAGE_PREFIX));
+            Map<String, Tensor> states = tensors.withPrefix(OPTIMIZER_PREFIX, membership::taken);
+            if (!averages) {
+                AveragingProvider.requireNone(states.keySet());
+            }
+            run.optimizer().restore(states);
             RandomGenerator.current().restore(randomState(tensors));
         }
     }
@@ -185,7 +189,6 @@ final class CheckpointDirectory {
         try (TensorScope scope = TensorScope.open()) {
             SourceState source = run.steps().state();
             Map<String, ParameterPart> all = heldState(run, membership);
-            run.average().state().forEach((name, part) -> all.put(AVERAGE_PREFIX + name, part));
             source.tensors().forEach((name, tensor) -> all.put(SOURCE_PREFIX + name, ParameterPart.whole(tensor)));
             randomState().forEach(all::put);
             ParameterParts.write(file, membership.ranks(), all);
@@ -197,11 +200,6 @@ final class CheckpointDirectory {
     static void writePart(Path partial, RunState run, Membership membership) {
         try (TensorScope scope = TensorScope.open()) {
             Map<String, ParameterPart> all = heldState(run, membership);
-            run.average().state().forEach((name, part) -> {
-                if (!part.isWhole()) {
-                    all.put(AVERAGE_PREFIX + name, part);
-                }
-            });
             String number = "-" + membership.rank() + "-of-" + membership.ranks();
             ParameterParts.write(partial.resolve(STATE_FILE.replace(".", number + ".")), membership.ranks(), all);
         }

@@ -6,12 +6,12 @@ import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
+import org.finetune4j.train.optimizer.AveragingProvider;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.finetune4j.train.optimizer.OptimizerProvider;
 import org.finetune4j.train.optimizer.ParameterGroup;
@@ -31,20 +31,19 @@ final class Optimizers {
         List<ParameterGroup> groups = arguments.decayNormsAndBiases()
                 ? ParameterGroup.all(trainable, arguments.weightDecay())
                 : ParameterGroup.withoutNormsAndBiases(network, trainable, arguments.weightDecay());
-        OptimizerProvider provider =
-                OptimizerProvider.named(arguments.optimizer().name());
+        OptimizerProvider provider = provider(arguments);
         Optimizer optimizer = membership.optimizer(
                 provider,
                 ParameterGroup.byLearningRate(groups, strategy.trainingHooks()::learningRateFactor),
                 tables(network),
                 arguments.optimizer());
-        if (optimizer.averagesWeights() && arguments.emaDecay() > 0) {
-            optimizer.close();
-            throw new UserErrorException("optim " + arguments.optimizer().name()
-                    + " averages the weights itself: leave out ema_decay, which is " + arguments.emaDecay());
-        }
         offload.attach(optimizer, provider, arguments.optimizer());
         return optimizer;
+    }
+
+    private static OptimizerProvider provider(TrainingArguments arguments) {
+        OptimizerProvider named = OptimizerProvider.named(arguments.optimizer().name());
+        return arguments.emaDecay() > 0 ? new AveragingProvider(named, arguments.emaDecay()) : named;
     }
 
     /** States are saved by names, and those of a second adapter on a model are the first one's: they get a number. */

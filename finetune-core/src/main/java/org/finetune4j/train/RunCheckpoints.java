@@ -17,6 +17,7 @@ final class RunCheckpoints {
     private final @Nullable CheckpointDirectory directory;
     private final Membership membership;
     private final int kept;
+    private final boolean averages;
     private final String fingerprint;
     private final RunState state;
     private final BestModel best;
@@ -34,6 +35,7 @@ final class RunCheckpoints {
         this.directory = output == null ? null : new CheckpointDirectory(output);
         this.membership = membership;
         this.kept = arguments.saveTotalLimit();
+        this.averages = arguments.emaDecay() > 0;
         this.fingerprint = fingerprint;
         this.state = state;
         this.best = best;
@@ -61,7 +63,7 @@ final class RunCheckpoints {
 
     /** Brings back all else that a checkpoint holds. */
     void restore(Path checkpoint) {
-        CheckpointDirectory.restore(checkpoint, state, membership);
+        CheckpointDirectory.restore(checkpoint, state, membership, averages);
         LOG.info("resuming from {}", checkpoint);
     }
 

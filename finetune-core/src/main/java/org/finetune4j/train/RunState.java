@@ -9,7 +9,6 @@ import org.finetune4j.train.steps.StepSource;
  *
  * @param strategy with all that trains
  * @param optimizer of what trains
- * @param average of what trains
  * @param steps where the batches come from
  */
-record RunState(AttachedStrategy strategy, Optimizer optimizer, WeightAverage average, StepSource steps) {}
+record RunState(AttachedStrategy strategy, Optimizer optimizer, StepSource steps) {}

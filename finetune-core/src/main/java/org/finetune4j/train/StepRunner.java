@@ -75,7 +75,8 @@ final class StepRunner {
                 .with(arguments.segments())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
         Backpropagation counting = experts == null ? plain : plain.with(experts.counts());
-        this.inBackward = UpdateInBackward.of(model.network(), run.strategy(), run.optimizer(), arguments, membership);
+        this.inBackward = UpdateInBackward.of(
+                model.network(), run.strategy(), run.optimizer(), arguments, membership, warnings);
         this.backpropagation = inBackward == null ? counting : counting.with(inBackward);
     }
 
@@ -206,6 +207,6 @@ final class StepRunner {
             hooks.afterUpdate(step - 1);
         }
         run.optimizer().clearGradients();
-        run.average().update();
+        run.optimizer().finishStep();
     }
 }

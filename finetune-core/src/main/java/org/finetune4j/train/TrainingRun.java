@@ -81,7 +81,6 @@ final class TrainingRun implements AutoCloseable {
         this.state = new RunState(
                 strategy,
                 Optimizers.of(model.network(), strategy, arguments, membership, offload),
-                new WeightAverage(trainable, arguments.emaDecay()),
                 source);
         this.checkpoints = new RunCheckpoints(arguments, membership, fingerprint, state, best, listener);
         this.steps =
@@ -386,7 +385,6 @@ final class TrainingRun implements AutoCloseable {
     /** Exchanges the trained weights with their average, where the run or its optimizer keeps one. */
     private void swapAverage() {
         try (CausalLM.Entry entry = model.enter()) {
-            state.average().swap();
             state.optimizer().swapEvaluationWeights();
         }
     }
@@ -399,6 +397,5 @@ final class TrainingRun implements AutoCloseable {
     public void close() {
         state.optimizer().clearGradients();
         state.optimizer().close();
-        state.average().close();
     }
 }

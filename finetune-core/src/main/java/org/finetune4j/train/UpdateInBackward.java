@@ -6,6 +6,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Module;
@@ -63,22 +64,25 @@ public final class UpdateInBackward implements Residency {
     /**
      * Makes it where a run asks for it.
      *
+     * @param warnings is told where a group of processes needs all gradients at one time
      * @return null where updates come after the backward pass
-     * @throws UserErrorException when the optimizer, the method or the group needs all gradients at one time
+     * @throws UserErrorException when the optimizer or the method needs all gradients at one time
      */
     static @Nullable UpdateInBackward of(
             DecoderModel network,
             AttachedStrategy strategy,
             Optimizer optimizer,
             TrainingArguments arguments,
-            Membership membership) {
+            Membership membership,
+            Consumer<String> warnings) {
         if (!arguments.optimizerInBackward()) {
             return null;
         }
         String begin = "optimizer_in_backward frees each gradient before the next one is there, and ";
         if (membership.ranks() > 1) {
-            throw new UserErrorException(begin + membership.ranks() + " processes that train together share them first:"
-                    + " leave it out; zero_stage: 2 divides gradients");
+            warnings.accept(begin + membership.ranks() + " processes that train together share them first: updates come"
+                    + " after the backward pass, with the same numbers; zero_stage: 2 divides gradients");
+            return null;
         }
         if (!optimizer.stepsInParts()) {
             throw new UserErrorException(

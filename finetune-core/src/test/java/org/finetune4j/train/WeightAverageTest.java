@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
@@ -16,6 +18,12 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.finetune4j.train.arguments.TrainingArguments;
+import org.finetune4j.train.optimizer.AveragingProvider;
+import org.finetune4j.train.optimizer.MasterWeights;
+import org.finetune4j.train.optimizer.Optimizer;
+import org.finetune4j.train.optimizer.OptimizerOptions;
+import org.finetune4j.train.optimizer.OptimizerProvider;
+import org.finetune4j.train.optimizer.ParameterGroup;
 import org.junit.jupiter.api.Test;
 
 class WeightAverageTest {
@@ -65,26 +73,28 @@ class WeightAverageTest {
     /** A share of 0.1 % of a weight near 1 is below the last digit of a bfloat16. */
     @Test
     void anAverageOfBfloat16WeightsFollowsThemAndGivesThemBack() {
+        OptimizerProvider averaging = new AveragingProvider(OptimizerProvider.named("sgd"), 0.999);
         try (TensorScope scope = TensorScope.open();
-                Parameter parameter = new Parameter("p", Tensors.ones(DType.BFLOAT16, Device.CPU, 2));
-                WeightAverage average = new WeightAverage(List.of(parameter), 0.999)) {
-            parameter.set(Tensors.full(2, DType.FLOAT32, Device.CPU, 2));
-            for (int step = 0; step < 2000; step++) {
-                average.update();
+                Parameter parameter = new Parameter("p", Tensors.ones(DType.BFLOAT16, Device.CPU, 2))) {
+            parameter.train(DType.BFLOAT16);
+            ParameterGroup group = new ParameterGroup(List.of(parameter), 0);
+            try (Optimizer optimizer =
+                    MasterWeights.optimizer(averaging, List.of(group), Set.of(), new OptimizerOptions("sgd", 0.9, 0.999, 1e-8, 0, Map.of()))) {
+                parameter.addGradient(Tensors.full(-1, DType.BFLOAT16, Device.CPU, 2));
+                optimizer.step(1); // to 2
+                optimizer.clearGradients();
+                for (int step = 0; step < 2000; step++) {
+                    optimizer.finishStep();
+                }
+                float expected = (float) (2 - Math.pow(0.999, 2000));
+                float[] averages = {expected, expected};
+                assertArrayEquals(averages, optimizer.state().get("p.average").toFloatArray(), 1e-4f);
+                optimizer.swapEvaluationWeights();
+                assertEquals(expected, parameter.as(DType.FLOAT32).toFloatArray()[0], 4e-3);
+                optimizer.swapEvaluationWeights();
+                assertArrayEquals(new float[] {2, 2}, parameter.as(DType.FLOAT32).toFloatArray());
+                assertArrayEquals(averages, optimizer.state().get("p.average").toFloatArray(), 1e-4f);
             }
-            float expected = (float) (2 - Math.pow(0.999, 2000));
-            assertArrayEquals(
-                    new float[] {expected, expected},
-                    average.state().get("p").values().toFloatArray(),
-                    1e-4f);
-            average.swap();
-            assertEquals(expected, parameter.as(DType.FLOAT32).toFloatArray()[0], 4e-3);
-            average.swap();
-            assertArrayEquals(new float[] {2, 2}, parameter.as(DType.FLOAT32).toFloatArray());
-            assertArrayEquals(
-                    new float[] {expected, expected},
-                    average.state().get("p").values().toFloatArray(),
-                    1e-4f);
         }
     }
 

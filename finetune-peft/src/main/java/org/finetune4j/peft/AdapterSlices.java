@@ -1,10 +1,14 @@
 package org.finetune4j.peft;
 
 import org.finetune4j.nn.AxisSlice;
+import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterSlice;
+import org.finetune4j.nn.Portion;
+import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How what a method adds to a linear layer is divided where several ranks have slices of the layer: what has the layer's divided
@@ -34,6 +38,41 @@ public record AdapterSlices(Linear base) {
     public Tensor outputsOf(Tensor whole) {
         AxisSlice slice = base.outputSlice();
         return slice == null ? whole : slice.of(whole, 0);
+    }
+
+    /**
+     * The part of a whole weight that belongs to this rank's features.
+     *
+     * @param whole [out, in]
+     * @return [own out, own in]
+     */
+    public Tensor of(Tensor whole) {
+        return outputsOf(inputsOf(whole));
+    }
+
+    /**
+     * Says how a parameter is shared that is whole on every rank.
+     *
+     * @param parameter of any shape
+     * @return the same
+     */
+    public Parameter ofAll(Parameter parameter) {
+        ParameterSlice slice = base.weight().slice();
+        return parameter.summedIn(slice == null ? null : slice.axis().region());
+    }
+
+    /**
+     * Leaves out inputs as this rank's share of what one process leaves out.
+     *
+     * @param rows [..., own in]
+     * @param probability with which a number is left out
+     * @param context of the batch
+     * @return of the same shape, or {@code rows} itself where nothing is left out
+     */
+    public Tensor dropped(Tensor rows, double probability, @Nullable SequenceContext context) {
+        AxisSlice inputs = base.inputSlice();
+        Portion portion = inputs == null ? null : Portion.ofFeatures(inputs);
+        return Dropout.of(context).ofPortion(portion).apply(rows, probability);
     }
 
     /**

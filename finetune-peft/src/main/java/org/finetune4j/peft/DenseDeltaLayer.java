@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
 /** {@code y = base(x) + D x} with a dense matrix D that is computed from a few parameters in every pass. */
 public abstract class DenseDeltaLayer extends AdaptedLinear implements SharedProduct {
 
+    private final AdapterSlices slices;
+
     /**
      * Makes the layer without changing the model.
      *
@@ -20,10 +22,11 @@ public abstract class DenseDeltaLayer extends AdaptedLinear implements SharedPro
      */
     protected DenseDeltaLayer(Module model, String path, Linear base) {
         super(model, path, base);
+        this.slices = new AdapterSlices(base);
     }
 
     /**
-     * {@return the change of the weight, [out, in]}
+     * {@return the change of the checkpoint's weight, [out, in]}
      *
      * @param dtype of the result
      */
@@ -31,16 +34,33 @@ public abstract class DenseDeltaLayer extends AdaptedLinear implements SharedPro
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
-        return linear.project(x, context).add(Functional.linear(x, delta(x.dtype()), null));
+        return changed(linear.project(x, context), x, delta(x.dtype()));
     }
 
     @Override
     public Tensor outputOf(Tensor output, Tensor x, SequenceContext context) {
-        return output.add(Functional.linear(x, delta(x.dtype()), null));
+        return changed(output, x, delta(x.dtype()));
+    }
+
+    /** What the layer gives with a change of the checkpoint's weight: of the base's output [..., out] and the input [..., in]. */
+    final Tensor changed(Tensor output, Tensor x, Tensor delta) {
+        return output.add(Functional.linear(x, slices.of(delta), null));
+    }
+
+    /** Every rank has all parameters, and from its slice of what they make a summand of their gradients. */
+    @Override
+    public void enable() {
+        super.enable();
+        parameters().forEach(slices::ofAll);
+    }
+
+    @Override
+    protected @Nullable String insteadOfSlices() {
+        return null;
     }
 
     @Override
     protected final Tensor mergedWeight(Tensor weight) {
-        return weight.add(delta(weight.dtype()));
+        return weight.add(slices.of(delta(weight.dtype())));
     }
 }

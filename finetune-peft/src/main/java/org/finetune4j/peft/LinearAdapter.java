@@ -64,7 +64,7 @@ public class LinearAdapter extends PeftAdapter {
         ModuleSelection modules = method.modules();
         Map<String, Linear> targets = targets(model, peftType, modules);
         targets.forEach((path, linear) -> {
-            if (linear.weight().slice() != null) { // before anything is made by its size
+            if (linear.weight().slice() != null && !method.worksOnSlices()) { // before anything is made by its size
                 throw AdaptedLinear.sliced("method " + method.method(), path, AdaptedLinear.ANOTHER_METHOD);
             }
         });

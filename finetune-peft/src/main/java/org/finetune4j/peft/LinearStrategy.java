@@ -47,6 +47,11 @@ public interface LinearStrategy extends PeftStrategy {
      */
     LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable);
 
+    /** {@return whether its layers can be on linear layers of which several ranks have slices, see {@link AdapterSlices}} */
+    default boolean worksOnSlices() {
+        return false;
+    }
+
     @Override
     default DeltaKind deltaKind() {
         return DeltaKind.REPARAMETERISATION;

@@ -4,7 +4,6 @@ import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.SequenceContext;
-import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +38,7 @@ public abstract class WeightDeltaLayer extends DenseDeltaLayer {
                 && InitialValues.zeros(x.device(), 1).uniformInPlace(0, 1).item() <= leftOut) {
             return output;
         }
-        return output.add(Functional.linear(x, withRankDropout(delta(x.dtype()), active), null));
+        return changed(output, x, withRankDropout(delta(x.dtype()), active));
     }
 
     private Tensor withRankDropout(Tensor delta, Dropout active) {

@@ -88,6 +88,11 @@ public final class MasterWeights implements Optimizer {
     }
 
     @Override
+    public void finishStep() {
+        optimizer.finishStep();
+    }
+
+    @Override
     public boolean stepsInParts() {
         return optimizer.stepsInParts();
     }

@@ -44,6 +44,9 @@ public interface Optimizer extends AutoCloseable {
         throw new UnsupportedOperationException(getClass().getSimpleName() + " updates all parameters together");
     }
 
+    /** Told when all that changes weights in a step is done, what a method does after the update included. */
+    default void finishStep() {}
+
     /**
      * Keeps states in a memory, before the first step or {@link #restore}, and tells it what of states and parameters is in use.
      *

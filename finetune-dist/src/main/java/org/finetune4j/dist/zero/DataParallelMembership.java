@@ -105,7 +105,7 @@ public class DataParallelMembership implements Membership {
         List<Parameter> here = trainable.stream().filter(parts::isHere).toList();
         shareSlices(network, strategy.savedParameters(), parts);
         this.slices = new SlicedStates(world, data, parts, first, trainable);
-        requireElementwise(trainable, provider, arguments);
+        requireElementwise(trainable, provider);
         SharedExperts experts = parts.experts();
         if (experts == null) {
             this.gradients = sharing(data, here, whole, sharding);
@@ -151,16 +151,12 @@ public class DataParallelMembership implements Membership {
     }
 
     private static void requireElementwise(
-            Collection<Parameter> trainable, OptimizerProvider optimizer, TrainingArguments arguments) {
+            Collection<Parameter> trainable, OptimizerProvider optimizer) {
         boolean slices = trainable.stream().anyMatch(parameter -> parameter.slice() != null);
         if (slices && !optimizer.isElementwise()) {
             throw new UserErrorException("optim " + optimizer.names().get(0)
                     + " needs whole weights, and with tensor_parallel_size or expert_parallel_size ranks have slices: choose an"
                     + " optimizer such as adamw");
-        }
-        if (slices && arguments.emaDecay() > 0) {
-            throw new UserErrorException(
-                    "ema_decay is not implemented with tensor_parallel_size or expert_parallel_size above 1: leave it out");
         }
     }
 

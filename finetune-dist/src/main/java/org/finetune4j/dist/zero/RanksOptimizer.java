@@ -56,6 +56,11 @@ final class RanksOptimizer implements Optimizer {
     }
 
     @Override
+    public void finishStep() {
+        own.finishStep();
+    }
+
+    @Override
     public boolean averagesWeights() {
         return own.averagesWeights();
     }

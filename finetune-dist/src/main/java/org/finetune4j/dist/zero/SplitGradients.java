@@ -114,6 +114,12 @@ record SplitGradients(GradientSharing common, GradientSharing own, SharedExperts
         }
 
         @Override
+        public void finishStep() {
+            first.finishStep();
+            second.finishStep();
+        }
+
+        @Override
         public void keepStatesIn(StateMemory memory) {
             first.keepStatesIn(memory);
             second.keepStatesIn(memory);

@@ -82,6 +82,11 @@ public record C3a(int blockSize, Start start, Map<String, Integer> blockSizePatt
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new C3aLayer(model, this, path, linear, trainable);
     }

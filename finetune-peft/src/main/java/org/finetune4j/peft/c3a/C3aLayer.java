@@ -23,8 +23,8 @@ final class C3aLayer extends DenseDeltaLayer {
     C3aLayer(CausalLM model, C3a config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         this.size = config.blockSizeOf(path);
-        long in = linear.inFeatures();
-        long out = linear.outFeatures();
+        long in = linear.wholeInFeatures();
+        long out = linear.wholeOutFeatures();
         if (in % size != 0 || out % size != 0) {
             throw new UserErrorException("'block_size' is " + size + ", which does not divide both the " + in
                     + " inputs and the " + out + " outputs of " + path);
@@ -54,8 +54,8 @@ final class C3aLayer extends DenseDeltaLayer {
 
     @Override
     protected Tensor delta(DType dtype) {
-        long in = base().inFeatures();
-        long out = base().outFeatures();
+        long in = base().wholeInFeatures();
+        long out = base().wholeOutFeatures();
         return kernel.as(dtype)
                 .reshape(-1, size)
                 .indexSelect(1, places) // [blocks, size * size]

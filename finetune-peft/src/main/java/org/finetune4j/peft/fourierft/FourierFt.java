@@ -70,6 +70,11 @@ public record FourierFt(
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new FourierFtLayer(model, this, path, linear, trainable);
     }

@@ -23,7 +23,7 @@ final class FourierFtLayer extends DenseDeltaLayer {
 
     FourierFtLayer(CausalLM model, FourierFt config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
-        long size = linear.inFeatures() * linear.outFeatures();
+        long size = linear.wholeInFeatures() * linear.wholeOutFeatures();
         int frequencies = config.frequenciesOf(path);
         if (frequencies > size) {
             throw new UserErrorException("'n_frequency' is " + frequencies + ", but " + path + " has " + size
@@ -50,8 +50,8 @@ final class FourierFtLayer extends DenseDeltaLayer {
     protected Tensor delta(DType dtype) {
         // Transforms are calculated in float32 at least.
         DType exact = dtype == DType.FLOAT64 ? dtype : DType.FLOAT32;
-        long out = base().outFeatures();
-        long in = base().inFeatures();
+        long out = base().wholeOutFeatures();
+        long in = base().wholeInFeatures();
         Tensor whole = Tensors.zeros(exact, base().weight().device(), out * in)
                 .scatterAddInPlace(0, places, spectrum.as(exact))
                 .reshape(out, in);

@@ -68,6 +68,11 @@ public record Ia3(ModuleSelection modules, @Nullable TargetModules feedForward, 
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         TargetModules scaledInputs = feedForward(model);
         return (path, linear) -> new Ia3Layer(model, this, path, linear, scaledInputs.matches(path), trainable);

@@ -6,6 +6,7 @@ import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.SharedProduct;
 import org.finetune4j.tensor.Tensor;
@@ -21,11 +22,14 @@ final class Ia3Layer extends AdaptedLinear implements SharedProduct {
     Ia3Layer(CausalLM model, Ia3 config, String path, Linear linear, boolean ofInput, boolean trainable) {
         super(model.network(), path, linear);
         this.ofInput = ofInput;
-        long[] shape = ofInput ? new long[] {1, linear.inFeatures()} : new long[] {linear.outFeatures(), 1};
+        long[] shape = ofInput ? new long[] {1, linear.wholeInFeatures()} : new long[] {linear.wholeOutFeatures(), 1};
         Tensor start = config.neutral()
                 ? InitialValues.ones(model.device(), shape)
                 : InitialValues.normal(model.device(), 1, shape);
-        this.scales = InitialValues.parameter(model, path + ".ia3_l", start, trainable);
+        AdapterSlices slices = new AdapterSlices(linear);
+        Tensor own = ofInput ? slices.inputsOf(start) : slices.outputsOf(start);
+        Parameter made = InitialValues.parameter(model, path + ".ia3_l", own, trainable);
+        this.scales = ofInput ? slices.ofInputs(made) : slices.ofOutputs(made);
     }
 
     @Override
@@ -63,6 +67,13 @@ final class Ia3Layer extends AdaptedLinear implements SharedProduct {
     @Override
     public Map<String, Parameter> parametersByKey() {
         return Map.of(key("ia3_l"), scales);
+    }
+
+    /** The bias of summands of several ranks is added to their sum, and the scale of the output would be missing from it. */
+    @Override
+    protected @Nullable String insteadOfSlices() {
+        boolean isApart = !ofInput && base().inputSlice() != null && base().bias() != null;
+        return isApart ? "feedforward_modules with this layer" : null;
     }
 
     @Override

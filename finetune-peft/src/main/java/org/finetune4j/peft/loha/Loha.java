@@ -37,6 +37,11 @@ public record Loha(LycorisConfig shared, boolean neutral) implements LinearStrat
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new LohaLayer(model, this, path, linear, trainable);
     }

@@ -25,8 +25,8 @@ final class LohaLayer extends WeightDeltaLayer {
         super(model.network(), path, linear, config.shared());
         LycorisConfig shared = config.shared();
         int rank = shared.rankOf(path);
-        long in = linear.inFeatures();
-        long out = linear.outFeatures();
+        long in = linear.wholeInFeatures();
+        long out = linear.wholeOutFeatures();
         Device device = model.device();
         this.scale = shared.scaleOf(path);
         this.w1a = parameter(model, "hada_w1_a", InitialValues.kaimingUniform(device, out, rank), trainable);

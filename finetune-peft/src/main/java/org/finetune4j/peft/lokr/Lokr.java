@@ -81,6 +81,11 @@ public record Lokr(
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new LokrLayer(model, this, path, linear, trainable);
     }

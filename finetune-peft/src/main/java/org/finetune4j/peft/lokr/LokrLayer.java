@@ -29,8 +29,8 @@ final class LokrLayer extends WeightDeltaLayer {
         LycorisConfig shared = config.shared();
         int rank = shared.rankOf(path);
         this.scale = shared.scaleOf(path);
-        Factors in = Factors.of(linear.inFeatures(), config.decomposeFactor());
-        Factors out = Factors.of(linear.outFeatures(), config.decomposeFactor());
+        Factors in = Factors.of(linear.wholeInFeatures(), config.decomposeFactor());
+        Factors out = Factors.of(linear.wholeOutFeatures(), config.decomposeFactor());
         Start start = config.start();
         boolean firstWhole = !config.decomposeBoth() || rank >= Math.max(out.small(), in.small()) / 2.0;
         boolean secondWhole = rank >= Math.max(out.large(), in.large()) / 2.0;
@@ -64,7 +64,7 @@ final class LokrLayer extends WeightDeltaLayer {
         Tensor second = factor(SECOND, dtype); // [b, d]
         return first.view(first.size(0), 1, first.size(1), 1) // [a, 1, c, 1]
                 .mul(second.view(1, second.size(0), 1, second.size(1))) // [a, b, c, d]
-                .reshape(base().outFeatures(), base().inFeatures())
+                .reshape(base().wholeOutFeatures(), base().wholeInFeatures())
                 .mul(scale);
     }
 

@@ -3,11 +3,13 @@ package org.finetune4j.peft.lora;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.AxisSlice;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
 import org.finetune4j.tensor.Autograd;
@@ -28,7 +30,8 @@ final class DoraLayer extends LoraLayer {
     DoraLayer(CausalLM model, LoraConfig config, String path, Linear linear, boolean trainable, boolean stored) {
         super(model, config, path, linear, trainable, stored);
         Tensor start = stored ? InitialValues.blank(model.device(), linear.outFeatures()) : startOf(linear);
-        this.magnitude = InitialValues.parameter(model, path + ".lora_magnitude_vector", start, trainable);
+        this.magnitude = new AdapterSlices(linear)
+                .ofOutputs(InitialValues.parameter(model, path + ".lora_magnitude_vector", start, trainable));
     }
 
     /** The norms of what the layer computes with at first: [out]. */
@@ -39,8 +42,11 @@ final class DoraLayer extends LoraLayer {
         return norm(parted == null ? weight.add(delta(weight.dtype())) : weight);
     }
 
-    private static Tensor norm(Tensor matrix) {
-        return matrix.square().sum(1, false).sqrt(); // [out]
+    /** The norms of this rank's rows, over the inputs of all ranks: [out]. */
+    private Tensor norm(Tensor matrix) {
+        Tensor squares = matrix.square().sum(1, false);
+        AxisSlice divided = base().inputSlice();
+        return (divided == null ? squares : divided.region().leave(squares)).sqrt();
     }
 
     @Override
@@ -74,7 +80,7 @@ final class DoraLayer extends LoraLayer {
     }
 
     private static Tensor withoutBias(Linear linear, Tensor output) {
-        Parameter bias = linear.bias();
+        Parameter bias = linear.projectedBias();
         return bias == null ? output : output.sub(bias.as(output.dtype()));
     }
 
@@ -126,12 +132,6 @@ final class DoraLayer extends LoraLayer {
             kept.close();
             frozenNorm = null;
         }
-    }
-
-    /** The norm of a row is over all inputs, and its magnitude beside the bias. */
-    @Override
-    protected String insteadOfSlices() {
-        return "use_dora: false";
     }
 
     @Override

@@ -10,7 +10,6 @@ import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.nn.Portion;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
 import org.finetune4j.peft.AdapterSlices;
@@ -149,9 +148,7 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
 
     /** The input with dropout, or itself where there is none. */
     final Tensor dropped(Tensor rows, @Nullable SequenceContext context) {
-        AxisSlice divided = base().inputSlice();
-        Portion portion = divided == null ? null : Portion.ofFeatures(divided);
-        return Dropout.of(context).ofPortion(portion).apply(rows, dropout);
+        return new AdapterSlices(base()).dropped(rows, dropout, context);
     }
 
     @Override

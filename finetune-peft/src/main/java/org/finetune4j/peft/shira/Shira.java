@@ -47,6 +47,11 @@ public record Shira(int rank, @Nullable Integer seed, boolean neutral, ModuleSel
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new ShiraLayer(model, this, path, linear, trainable);
     }

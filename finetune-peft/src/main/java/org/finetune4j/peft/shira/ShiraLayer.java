@@ -23,8 +23,8 @@ final class ShiraLayer extends DenseDeltaLayer {
 
     ShiraLayer(CausalLM model, Shira config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
-        long in = linear.inFeatures();
-        long out = linear.outFeatures();
+        long in = linear.wholeInFeatures();
+        long out = linear.wholeOutFeatures();
         long count = config.rank() * (in + out);
         if (count > in * out) {
             throw new UserErrorException("'r' is " + config.rank() + ", which makes " + count + " numbers of " + path
@@ -64,8 +64,8 @@ final class ShiraLayer extends DenseDeltaLayer {
     @Override
     public void restored() {
         Tensor places = indices.value();
-        requireBelow(places.select(0, 0), base().outFeatures());
-        requireBelow(places.select(0, 1), base().inFeatures());
+        requireBelow(places.select(0, 0), base().wholeOutFeatures());
+        requireBelow(places.select(0, 1), base().wholeInFeatures());
     }
 
     private void requireBelow(Tensor places, long end) {
@@ -79,8 +79,8 @@ final class ShiraLayer extends DenseDeltaLayer {
 
     @Override
     protected Tensor delta(DType dtype) {
-        long in = base().inFeatures();
-        long out = base().outFeatures();
+        long in = base().wholeInFeatures();
+        long out = base().wholeOutFeatures();
         Tensor places = indices.value().to(DType.INT64);
         Tensor flat =
                 places.select(0, 0).mul((double) in).add(places.select(0, 1)).to(DType.INT64); // [count]

@@ -60,10 +60,15 @@ public record Vera(
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
-        long in = targets.values().stream().mapToLong(Linear::inFeatures).max().orElseThrow();
+        long in = targets.values().stream().mapToLong(Linear::wholeInFeatures).max().orElseThrow();
         long out =
-                targets.values().stream().mapToLong(Linear::outFeatures).max().orElseThrow();
+                targets.values().stream().mapToLong(Linear::wholeOutFeatures).max().orElseThrow();
         VeraProjection projection = new VeraProjection(model, this, in, out);
         return LayerFactory.sharing(
                 projection, (path, linear) -> new VeraLayer(model, this, projection, path, linear, trainable));

@@ -3,11 +3,11 @@ package org.finetune4j.peft.vera;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.SharedProduct;
 import org.finetune4j.tensor.DType;
@@ -23,11 +23,13 @@ final class VeraLayer extends AdaptedLinear implements SharedProduct {
     private final Parameter lambdaB;
     private final Parameter lambdaD;
     private final double dropout;
+    private final AdapterSlices slices;
 
     VeraLayer(CausalLM model, Vera config, VeraProjection projection, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         this.projection = projection;
         this.dropout = config.dropout();
+        this.slices = new AdapterSlices(linear);
         Device device = model.device();
         Tensor b = config.neutral()
                 ? InitialValues.zeros(device, linear.outFeatures())
@@ -35,13 +37,13 @@ final class VeraLayer extends AdaptedLinear implements SharedProduct {
         Tensor d = config.neutral()
                 ? InitialValues.zeros(device, config.rank()).fillInPlace(config.initialD())
                 : InitialValues.normal(device, 1, config.rank());
-        this.lambdaB = InitialValues.parameter(model, path + ".vera_lambda_b", b, trainable);
-        this.lambdaD = InitialValues.parameter(model, path + ".vera_lambda_d", d, trainable);
+        this.lambdaB = slices.ofOutputs(InitialValues.parameter(model, path + ".vera_lambda_b", b, trainable));
+        this.lambdaD = slices.ofAll(InitialValues.parameter(model, path + ".vera_lambda_d", d, trainable));
     }
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
-        return linear.project(x, context).add(added(Dropout.of(context).apply(x, dropout)));
+        return linear.project(x, context).add(added(slices.dropped(x, dropout, context)));
     }
 
     @Override
@@ -58,12 +60,17 @@ final class VeraLayer extends AdaptedLinear implements SharedProduct {
 
     /** The shared matrix cut to this layer: [rank, in]. */
     private Tensor matrixA(DType dtype) {
-        return projection.matrixA().as(dtype).narrow(1, 0, base().inFeatures());
+        return slices.inputsOf(projection.matrixA().as(dtype).narrow(1, 0, base().wholeInFeatures()));
     }
 
     /** [out, rank]. */
     private Tensor matrixB(DType dtype) {
-        return projection.matrixB().as(dtype).narrow(0, 0, base().outFeatures());
+        return slices.outputsOf(projection.matrixB().as(dtype).narrow(0, 0, base().wholeOutFeatures()));
+    }
+
+    @Override
+    protected @Nullable String insteadOfSlices() {
+        return null;
     }
 
     @Override
