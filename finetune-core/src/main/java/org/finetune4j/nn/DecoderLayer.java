@@ -24,6 +24,7 @@ public abstract class DecoderLayer extends Module {
     private final Map<Block, BlockExtension> extensions = new EnumMap<>(Block.class);
     private @Nullable SequenceDivision division;
     private @Nullable Portion heads;
+    private @Nullable AxisSlice keySlice;
     private boolean first;
     private boolean last;
 
@@ -44,10 +45,17 @@ public abstract class DecoderLayer extends Module {
     /**
      * Lets each process have some of the heads.
      *
-     * @param portion of attention weights [batch, heads, seq, keys]; null for all
+     * @param portion of attention weights [batch, heads, seq, keys]
+     * @param keys of the features of all key heads, which several processes can have the same of
      */
-    public final void divideHeads(@Nullable Portion portion) {
+    public final void divideHeads(Portion portion, AxisSlice keys) {
         heads = portion;
+        keySlice = keys;
+    }
+
+    /** {@return which features of all key heads, keyHeads * headDim, this process has; null for all} */
+    public final @Nullable AxisSlice keySlice() {
+        return keySlice;
     }
 
     /**

@@ -15,6 +15,9 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class OutVariants {
 
+    /** What sizes of matrices that come again are multiples of. */
+    private static final int ROUND = 16;
+
     private OutVariants() {}
 
     /**
@@ -68,10 +71,16 @@ public final class OutVariants {
         try (Scalar ofDestination = new Scalar(beta);
                 Scalar ofProduct = new Scalar(scale)) {
             MatrixProducts.ofSmallOnes(
+                    comesAgain(left) && comesAgain(right),
                     () -> destination.handle().baddbmm_(left.handle(), right.handle(), ofDestination, ofProduct));
         } catch (RuntimeException e) {
             throw TensorException.of("addProducts", e, destination, left, right);
         }
+    }
+
+    /** Whether both sizes of the matrices are round: those of whole blocks of attention are, what is left over of a sequence mostly not. */
+    private static boolean comesAgain(Tensor matrices) {
+        return matrices.size(-1) % ROUND == 0 && matrices.size(-2) % ROUND == 0;
     }
 
     /**

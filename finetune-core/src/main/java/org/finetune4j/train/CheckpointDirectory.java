@@ -16,12 +16,13 @@ import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.ParameterPart;
 import org.finetune4j.tensor.RandomGenerator;
+import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
-import org.finetune4j.train.optimizer.AveragingProvider;
 import org.finetune4j.train.event.CheckpointEvent;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.objective.SharedWork;
+import org.finetune4j.train.optimizer.AveragingProvider;
 import org.finetune4j.train.steps.SourceState;
 import org.finetune4j.train.steps.StepSource;
 

@@ -146,10 +146,10 @@ class MatrixProductsTest {
         List<Float32MatmulPrecision> seen = new ArrayList<>();
         for (Choice choice : Choice.values()) {
             try (MatrixProducts.Mode mode = MatrixProducts.held(choice)) {
-                MatrixProducts.ofSmallOnes(() -> seen.add(precision()));
+                MatrixProducts.ofSmallOnes(false, () -> seen.add(precision()));
                 assertThrows(
                         IllegalStateException.class,
-                        () -> MatrixProducts.ofSmallOnes(() -> {
+                        () -> MatrixProducts.ofSmallOnes(false, () -> {
                             throw new IllegalStateException("a product that fails");
                         }));
                 seen.add(precision());

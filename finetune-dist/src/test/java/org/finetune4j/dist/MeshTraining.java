@@ -67,6 +67,9 @@ public record MeshTraining(
         UnaryOperator<TrainingArgumentsBuilder> change) {
 
     private static final Duration PATIENCE = Duration.ofMinutes(2);
+    /** Each method reads its own. */
+    private static final Map<String, Object> SETTINGS = Map.of("freeze_layers", 1, "num_virtual_tokens", 3, "r", 4);
+
     private static final String BALANCE = "+balance";
     private static final String DROPOUT = "+dropout";
 
@@ -122,7 +125,7 @@ public record MeshTraining(
                         .dropout(model.endsWith(DROPOUT) ? 0.3 : 0)
                         .targetModules("all-linear")
                         .build();
-            default -> FineTuningMethod.named(method).create(new Settings("test", Map.of("freeze_layers", 1)));
+            default -> FineTuningMethod.named(method).create(new Settings("test", SETTINGS));
         };
     }
 

@@ -34,9 +34,6 @@ public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions option
     }
 
     private static void require(CausalLM model, AttachedStrategy strategy, TrainingArguments arguments) {
-        if (model.promptExtension() != null) {
-            refuse("a method of virtual tokens (prompt, prefix or p-tuning)", "all stages read them: choose lora");
-        }
         if (model.tokenScaling() != null) {
             refuse("a method that looks at a first pass (xlora)", "every stage would wait for all others: choose lora");
         }

@@ -93,8 +93,10 @@ final class PipelineStep implements AutoCloseable {
         MicroBatch batch = batches.get(action.microBatch());
         int stage = stage(action);
         Tensor input = stage == 0 ? batch.tokens() : received(batch);
-        boolean trainsBefore = StageParts.segments(model.network()).subList(0, plan.from(stage)).stream()
-                .anyMatch(Module::isTrainable);
+        // Virtual tokens go in at the first segment, or into every layer.
+        boolean trainsBefore = (stage > 0 && model.promptExtension() != null)
+                || StageParts.segments(model.network()).subList(0, plan.from(stage)).stream()
+                        .anyMatch(Module::isTrainable);
         SegmentOutput output = batch.forward(
                 plan.from(stage), plan.to(stage), input, trainsBefore ? Gradients.OF_INPUT : Gradients.OF_PARAMETERS);
         kept.put(new PipelineAction(PipelineAction.Kind.BACKWARD, action.microBatch(), action.chunk()), output);

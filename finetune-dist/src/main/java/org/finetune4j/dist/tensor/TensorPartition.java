@@ -153,7 +153,8 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         if (!all.dividesMatrices()) {
             return;
         }
-        network.layers().forEach(layer -> layer.divideHeads(new HeadPortion(group.rank(), group.size())));
+        HeadPortion heads = new HeadPortion(group.rank(), group.size());
+        network.layers().forEach(layer -> layer.divideHeads(heads, division(all.keys())));
         if (tokens != null) {
             divideSequence(tokens, all, network.layers());
         }

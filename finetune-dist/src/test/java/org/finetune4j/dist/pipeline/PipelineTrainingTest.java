@@ -102,6 +102,10 @@ class PipelineTrainingTest {
         "llama, oft",
         "llama, hra",
         "llama, fourierft",
+        "llama, prompt_tuning",
+        "gpt2, p_tuning",
+        "llama, prefix_tuning",
+        "mixtral, prompt_tuning",
     })
     @Tag("slow")
     void everyMethodOfLayersGoesThroughStages(String model, String method) {
@@ -113,6 +117,13 @@ class PipelineTrainingTest {
     @ValueSource(strings = {"gemma2", "gemma3_text", "gpt_neox", "llama-tied", "opt", "phi3", "qwen3", "qwen3_moe"})
     void everyArchitectureGoesThroughStages(String model) {
         new MeshTraining(model, "full", 0, true).requireSameOn(new MeshShape(1, 2, 1, 1), directory);
+    }
+
+    @Test
+    void averagesOfWeightsAreThoseOfOneProcess() throws IOException {
+        new MeshTraining("llama", "full", 1, true)
+                .with(arguments -> arguments.emaDecay(0.8))
+                .requireSameResumedOn(new MeshShape(2, 2, 1, 1), directory);
     }
 
     @Test

@@ -18,10 +18,12 @@ import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ten steps on shares of a model are ten steps on the model: losses, norms, and the files that are written in the end. */
 class TensorTrainingTest {
@@ -50,6 +52,42 @@ class TensorTrainingTest {
     })
     void tenStepsOnSharesAreTenSteps(String model, String method, int copies, int shares, int stage, boolean exact) {
         new MeshTraining(model, method, stage, exact).requireSameOn(new MeshShape(copies, 1, shares, 1), directory);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "llama, dora",
+        "gpt2, dora",
+        "mixtral, dora",
+        "llama, ia3",
+        "gpt2, ia3",
+        "llama, vera",
+        "llama, loha",
+        "gpt_neox, loha",
+        "llama, lokr",
+        "llama, fourierft",
+        "llama, shira",
+        "llama, prefix_tuning",
+        "gpt2, prefix_tuning",
+        "qwen3, prefix_tuning",
+    })
+    @Tag("slow")
+    void whatMethodsMakeOfWholeWeightsIsDividedAsTheyAre(String model, String method) {
+        new MeshTraining(model, method, 0, true).requireSameOn(new MeshShape(1, 1, 2, 1), directory);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"prefix_tuning", "loha", "dora"})
+    void moreSharesThanHeadsOfKeysLearnWhatOneProcessDoes(String method) {
+        new MeshTraining("llama", method, 0, true).requireSameOn(new MeshShape(1, 1, 4, 1), directory);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1})
+    void averagesOfSharesAreThoseOfTheWhole(int stage) throws IOException {
+        new MeshTraining("llama", "full", stage, true)
+                .with(arguments -> arguments.emaDecay(0.8))
+                .requireSameResumedOn(new MeshShape(2, 1, 2, 1), directory);
     }
 
     @ParameterizedTest(name = "{0} copies of {1} shares, ZeRO {2}")

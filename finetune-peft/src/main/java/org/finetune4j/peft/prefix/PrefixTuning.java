@@ -3,7 +3,6 @@ package org.finetune4j.peft.prefix;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.KeyValueCache.KeyValues;
 import org.finetune4j.peft.InitialValues;
@@ -70,7 +69,6 @@ public final class PrefixTuning implements PeftStrategy {
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            requireWholeLayers(model);
             PrefixShape shape = PrefixShape.of(model);
             config.madeFor().check(shape.sizes());
             return construction.complete(PromptAdapter.attach(
@@ -80,16 +78,6 @@ public final class PrefixTuning implements PeftStrategy {
                     config.toJson(shape),
                     stored,
                     trainable));
-        }
-    }
-
-    private static void requireWholeLayers(CausalLM model) {
-        boolean divided = model.network().layers().stream()
-                .flatMap(layer -> layer.allParameters().stream())
-                .anyMatch(parameter -> parameter.slice() != null);
-        if (divided) {
-            throw new UserErrorException("prefix tuning is not implemented where every rank has a slice of the layers:"
-                    + " tensor_parallel_size and expert_parallel_size 1, or another method such as lora");
         }
     }
 
@@ -105,16 +93,16 @@ public final class PrefixTuning implements PeftStrategy {
                     case RANDOM -> InitialValues.normal(model.device(), 1, tokens, shape.width());
                     case ZERO -> InitialValues.zeros(model.device(), tokens, shape.width());
                     case TEXT, SAMPLE_VOCAB ->
-                        activations(model, config.initialization().tokens(model, tokens));
+                        activations(model, shape, config.initialization().tokens(model, tokens));
                 };
         return new TableEncoder(model, values, trainable);
     }
 
     /** The keys and values that the model itself makes of tokens: the prefix is as good as these tokens at first. */
-    private static Tensor activations(CausalLM model, int[] tokens) {
+    private static Tensor activations(CausalLM model, PrefixShape shape, int[] tokens) {
         List<KeyValues> layers = LayerRecorder.record(model, tokens);
         try {
-            return LayerRecorder.table(layers);
+            return shape.whole(LayerRecorder.table(layers));
         } finally {
             LayerRecorder.close(layers);
         }
