@@ -75,8 +75,7 @@ final class StepRunner {
                 .with(arguments.segments())
                 .with(new EmbeddingNoise(arguments.neftuneNoiseAlpha()));
         Backpropagation counting = experts == null ? plain : plain.with(experts.counts());
-        this.inBackward = UpdateInBackward.of(
-                model.network(), run.strategy(), run.optimizer(), arguments, membership, warnings);
+        this.inBackward = UpdateInBackward.of(model.network(), run.strategy(), run.optimizer(), arguments, membership);
         this.backpropagation = inBackward == null ? counting : counting.with(inBackward);
     }
 

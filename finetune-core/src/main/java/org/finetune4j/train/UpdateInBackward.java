@@ -6,7 +6,6 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Module;
@@ -19,6 +18,8 @@ import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.optimizer.Optimizer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The optimizer within the backward pass (Lv et al. 2023, LOMO, for any optimizer that moves parameters one by one): when a segment has gone
@@ -26,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  * that embedding and output layer share is the embedding's. From the first gradient on that is not finite nothing moves.
  */
 public final class UpdateInBackward implements Residency {
+
+    private static final Logger LOG = LoggerFactory.getLogger(UpdateInBackward.class);
 
     private final Optimizer optimizer;
     private final List<Parameter> trainable;
@@ -64,8 +67,7 @@ public final class UpdateInBackward implements Residency {
     /**
      * Makes it where a run asks for it.
      *
-     * @param warnings is told where a group of processes needs all gradients at one time
-     * @return null where updates come after the backward pass
+     * @return null where updates come after the backward pass, as in a group of processes, which shares gradients first
      * @throws UserErrorException when the optimizer or the method needs all gradients at one time
      */
     static @Nullable UpdateInBackward of(
@@ -73,15 +75,19 @@ public final class UpdateInBackward implements Residency {
             AttachedStrategy strategy,
             Optimizer optimizer,
             TrainingArguments arguments,
-            Membership membership,
-            Consumer<String> warnings) {
+            Membership membership) {
         if (!arguments.optimizerInBackward()) {
             return null;
         }
         String begin = "optimizer_in_backward frees each gradient before the next one is there, and ";
         if (membership.ranks() > 1) {
-            warnings.accept(begin + membership.ranks() + " processes that train together share them first: updates come"
-                    + " after the backward pass, with the same numbers; zero_stage: 2 divides gradients");
+            if (membership.isFirst()) {
+                LOG.warn(
+                        "{}{} processes that train together share them first: updates come after the backward pass, with the same"
+                                + " numbers; zero_stage: 2 divides gradients",
+                        begin,
+                        membership.ranks());
+            }
             return null;
         }
         if (!optimizer.stepsInParts()) {
