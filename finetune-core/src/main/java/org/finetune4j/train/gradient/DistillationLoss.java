@@ -2,14 +2,15 @@ package org.finetune4j.train.gradient;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.nn.VocabularyShard;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How far a student's distributions of the labelled tokens are from its teacher's, and how unlikely it finds the labels. One sweep
@@ -31,6 +32,7 @@ public final class DistillationLoss implements LossHead {
     private final double scale;
     private final DistillationOptions options;
     private final Teacher teacher;
+    private final @Nullable VocabularyShard shard;
     private Map<String, Average> metrics = Map.of();
 
     /**
@@ -41,7 +43,7 @@ public final class DistillationLoss implements LossHead {
      * @param scale what the sum is multiplied by
      * @param options how both are compared
      * @param teacher is asked when the student's layers have run
-     * @throws UserErrorException when the model is a classifier, a label is not in its vocabulary, or its vocabulary is divided
+     * @throws org.finetune4j.UserErrorException when the model is a classifier, or a label is not in its vocabulary
      */
     public DistillationLoss(
             DecoderModel network, Batch batch, double scale, DistillationOptions options, Teacher teacher) {
@@ -50,10 +52,7 @@ public final class DistillationLoss implements LossHead {
         this.scale = scale;
         this.options = options;
         this.teacher = teacher;
-        if (network.vocabularyShard() != null) {
-            throw new UserErrorException("distillation compares scores of all words, and the model's output layer is"
-                    + " divided among ranks: tensor_parallel_size 1 (tp in a mesh)");
-        }
+        this.shard = network.vocabularyShard();
     }
 
     @Override
@@ -76,17 +75,27 @@ public final class DistillationLoss implements LossHead {
                     : teacher.under(batch, said -> {
                         if (wantGradient) {
                             try (Autograd.Mode mode = Autograd.enabled()) {
-                                scores.backward(
-                                        (logits, target, start) -> sums.add(logits, target, start, said, written));
+                                scores.backward((logits, target, start) ->
+                                        ownWords(sums.add(allWords(logits), target, start, said, written)));
                             }
                         } else {
-                            scores.forEach((logits, target, start) -> sums.add(logits, target, start, said, written));
+                            scores.forEach((logits, target, start) ->
+                                    sums.add(allWords(logits), target, start, said, written));
                         }
                         return sums.loss;
                     });
             metrics = sums.averages();
             return loss * scale;
         });
+    }
+
+    /** The scores of some tokens for all words, of which ranks may have some each: teacher and student are compared as wholes. */
+    private Tensor allWords(Tensor logits) {
+        return shard == null ? logits : shard.gather(logits);
+    }
+
+    private Tensor ownWords(Tensor derivative) {
+        return shard == null ? derivative : shard.of(derivative, 1);
     }
 
     /** Of each labelled token, whether the student wrote it. */
