@@ -41,10 +41,34 @@ public record Device(Type type, int index) {
         }
     }
 
-    /** {@return the first GPU where libtorch sees one, else the CPU} */
+    /** Which of the GPUs a thread takes that is one of several ranks of a machine, and threads that it starts. */
+    private static final ThreadLocal<Integer> PREFERRED = InheritableThreadLocal.withInitial(() -> 0);
+
+    /**
+     * {@return a GPU where libtorch sees one, else the CPU} It is the first one, unless this thread {@link #prefer prefers} another.
+     */
     public static Device best() {
         Torch.ensureLoaded();
-        return torch.cuda_is_available() ? new Device(Type.CUDA, 0) : CPU;
+        return best(PREFERRED.get(), count());
+    }
+
+    static Device best(int preferred, int count) {
+        return count == 0 ? CPU : new Device(Type.CUDA, preferred % count);
+    }
+
+    /**
+     * Lets ranks of one machine have a GPU each, by their numbers; where there are more ranks than GPUs they begin anew.
+     *
+     * @param number of this thread's rank among those of the machine, from 0
+     */
+    public static void prefer(int number) {
+        PREFERRED.set(number);
+    }
+
+    /** {@return how many GPUs libtorch sees here} */
+    public static int count() {
+        Torch.ensureLoaded();
+        return torch.cuda_is_available() ? Math.toIntExact(torch.cuda_device_count()) : 0;
     }
 
     /**
@@ -62,9 +86,8 @@ public record Device(Type type, int index) {
         if (name.equals("cpu")) {
             return CPU;
         }
-        Torch.ensureLoaded();
         int index = name.equals("cuda") ? 0 : Integer.parseInt(name.substring("cuda:".length()));
-        long count = torch.cuda_is_available() ? torch.cuda_device_count() : 0;
+        int count = count();
         if (index >= count) {
             throw new UserErrorException("no device '" + name + "': libtorch sees " + count + " GPU(s) here");
         }

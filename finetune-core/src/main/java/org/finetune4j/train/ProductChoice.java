@@ -19,7 +19,7 @@ import org.finetune4j.train.steps.StepBatches;
  * @param commonLength the one that most batches have
  * @param weights numbers of all the layers' weights if every layer runs by formula, where a batch's tokens are the rows of one
  *     matrix; 0 otherwise: autograd makes matrices of many more shapes
- * @param alone whether no other rank takes part
+ * @param alone whether no other rank takes part in this process
  */
 record ProductChoice(OptionalInt commonLength, long weights, boolean alone) {
 
@@ -41,7 +41,7 @@ record ProductChoice(OptionalInt commonLength, long weights, boolean alone) {
                                 .mapToLong(ProductChoice::numbers)
                                 .sum()
                         : 0,
-                membership.ranks() == 1);
+                membership.isAloneInProcess());
     }
 
     private static long numbers(DecoderLayer layer) {

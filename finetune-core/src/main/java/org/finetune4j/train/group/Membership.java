@@ -45,6 +45,11 @@ public interface Membership extends Ranks, AutoCloseable {
         return 1;
     }
 
+    /** {@return whether no other rank is a thread of this process, where what libtorch is set to holds for all} */
+    default boolean isAloneInProcess() {
+        return true;
+    }
+
     /** {@return whether this rank writes files and tells listeners} */
     default boolean isFirst() {
         return rank() == 0;

@@ -170,6 +170,11 @@ public final class ScheduleFreeAdamW extends StatefulOptimizer {
         }
 
         @Override
+        public boolean isElementwise() {
+            return true;
+        }
+
+        @Override
         public long stateBytes(long[] shape, boolean isTable, OptimizerOptions options) {
             return 2 * OptimizerProvider.floatBytes(shape);
         }

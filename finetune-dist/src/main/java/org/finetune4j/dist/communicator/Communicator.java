@@ -18,6 +18,9 @@ public interface Communicator extends AutoCloseable {
     /** {@return how many ranks the group has} */
     int size();
 
+    /** {@return whether other ranks are threads of this process} */
+    boolean sharesProcess();
+
     /**
      * Reduces the tensors of all ranks, element by element; each has the result in the place of its tensor.
      *

@@ -56,6 +56,11 @@ public final class LocalCommunicator extends OrderedCommunicator {
     }
 
     @Override
+    public boolean sharesProcess() {
+        return size() > 1;
+    }
+
+    @Override
     protected void doAllReduce(Tensor vector, Reduction reduction) {
         meet(Contribution.of("all-reduce " + reduction, vector), given -> {
             long length = (vector.numel() + size() - 1) / size();

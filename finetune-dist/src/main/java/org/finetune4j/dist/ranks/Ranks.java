@@ -5,9 +5,12 @@ import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.communicator.DeviceCommunicator;
 import org.finetune4j.dist.communicator.LocalCommunicator;
 import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.dist.communicator.mpi.MpiCommunicator;
+import org.finetune4j.dist.communicator.nccl.NcclCommunicator;
+import org.finetune4j.tensor.Device;
 
 /** Brings this process together with those that were started with it. */
 public final class Ranks {
@@ -25,7 +28,7 @@ public final class Ranks {
     public static Communicator join(Duration timeout) {
         ProcessRank process = ProcessRank.current();
         return switch (process.starter()) {
-            case MPIRUN -> MpiCommunicator.world(timeout);
+            case MPIRUN -> onDevice(MpiCommunicator.world(timeout), process, timeout);
             case NOBODY -> LocalCommunicator.single();
             case ENVIRONMENT -> {
                 if (process.isAmongOthers()) {
@@ -36,6 +39,23 @@ public final class Ranks {
                 yield LocalCommunicator.single();
             }
         };
+    }
+
+    /** Ranks that have a GPU each exchange by NCCL what lies on it. */
+    private static Communicator onDevice(Communicator host, ProcessRank process, Duration timeout) {
+        int count = Device.count();
+        if (count == 0) {
+            return host;
+        }
+        if (process.localRank() >= count) {
+            throw new UserErrorException("rank " + process.rank() + " is number " + (process.localRank() + 1)
+                    + " on its host, which has " + count + " GPU(s): start no more ranks a host, or set"
+                    + " CUDA_VISIBLE_DEVICES= for the CPU");
+        }
+        Device.prefer(process.localRank());
+        Device device = Device.best();
+        Communicator companion = host.split(0, host.rank());
+        return new DeviceCommunicator(host, NcclCommunicator.over(companion, device, timeout), device);
     }
 
     /**

@@ -181,6 +181,11 @@ public class DataParallelMembership implements Membership {
     }
 
     @Override
+    public boolean isAloneInProcess() {
+        return !world.sharesProcess();
+    }
+
+    @Override
     public int dataRank() {
         return data.rank();
     }

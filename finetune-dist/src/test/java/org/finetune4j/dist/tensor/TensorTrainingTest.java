@@ -90,6 +90,13 @@ class TensorTrainingTest {
                 .requireSameResumedOn(new MeshShape(2, 1, 2, 1), directory);
     }
 
+    @Test
+    void anOptimizerThatAveragesByItselfDoesSoOnShares() throws IOException {
+        new MeshTraining("llama", "full", 1, true)
+                .with(arguments -> arguments.optimizer("schedule_free_adamw"))
+                .requireSameResumedOn(new MeshShape(2, 1, 2, 1), directory);
+    }
+
     @ParameterizedTest(name = "{0} copies of {1} shares, ZeRO {2}")
     @CsvSource({"1, 2, 0", "2, 2, 1"})
     void sharesGoOnFromWhatTheWholeSavedAndTheOtherWayRound(int copies, int shares, int stage) throws IOException {

@@ -25,6 +25,8 @@ class OptimizersTest {
         "rmsprop, 2",
         "adagrad, 3",
         "paged_adamw_32bit, 2",
+        "schedule_free_adamw, 1",
+        "schedule_free_adamw, 3",
         "adafactor, 1",
         "adafactor, 2",
         "muon, 1",

@@ -164,6 +164,11 @@ public final class MpiCommunicator extends OrderedCommunicator {
     // ---- operations ----
 
     @Override
+    public boolean sharesProcess() {
+        return false;
+    }
+
+    @Override
     protected void doAllReduce(Tensor vector, Reduction reduction) {
         agree(Kind.ALL_REDUCE, "all-reduce " + reduction, reduction.ordinal(), vector);
         long step = Math.max(size(), REDUCED_AT_ONCE_BYTES / vector.dtype().itemSize());

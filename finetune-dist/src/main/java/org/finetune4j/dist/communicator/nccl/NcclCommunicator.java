@@ -150,6 +150,11 @@ public final class NcclCommunicator extends OrderedCommunicator {
     }
 
     @Override
+    public boolean sharesProcess() {
+        return companion.sharesProcess();
+    }
+
+    @Override
     protected void doAllReduce(Tensor vector, Reduction reduction) {
         stream.use();
         if (vector.dtype() == DType.INT16) {
