@@ -246,7 +246,6 @@ class LaunchCommandTest {
     @ParameterizedTest
     @CsvSource({
         "zero_stage=2,zero_stage 2 is not implemented with pipeline_parallel_size",
-        "statistics_steps=1,statistics of gradients is not implemented with pipeline_parallel_size",
         "pipeline_schedule=1f2b,did you mean '1f1b'?",
         "pipeline_chunks=2,only pipeline_schedule: interleaved",
         "pipeline_parallel_size=3,give one of them",

@@ -43,9 +43,6 @@ record RandomRanks(String mesh, boolean areProcesses) {
         if (haveSlices() && draw.chance(0.8) && !isElementwise(keys.get("optim"))) {
             keys.put("optim", draw.of("sgd", "adamw", "lion"));
         }
-        if (mesh.contains("pp") && draw.chance(0.8)) {
-            keys.remove("statistics_steps");
-        }
         for (String key : List.of("offload_optimizer", "offload_param")) {
             maybe(
                     draw,

@@ -12,6 +12,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.finetune4j.Settings;
@@ -43,6 +44,7 @@ import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.group.TrainingGroup;
+import org.finetune4j.train.health.TrainingStatistics;
 
 /**
  * Ten steps of one process, and of the ranks of a mesh, each a thread with its share of the model: losses, norms, and the files that
@@ -130,6 +132,11 @@ public record MeshTraining(
     }
 
     private List<StepMetrics> run(CausalLM loaded, TrainingGroup group, Path output, Path saved) {
+        return run(loaded, group, output, saved, statistics -> {});
+    }
+
+    private List<StepMetrics> run(
+            CausalLM loaded, TrainingGroup group, Path output, Path saved, Consumer<TrainingStatistics> sizes) {
         List<StepMetrics> seen = new ArrayList<>();
         TrainingArguments arguments = change.apply(TrainingArguments.builder()
                         .batchSize(2)
@@ -153,6 +160,11 @@ public record MeshTraining(
                     public void onStep(StepMetrics metrics) {
                         seen.add(metrics);
                     }
+
+                    @Override
+                    public void onStatistics(TrainingStatistics statistics) {
+                        sizes.accept(statistics);
+                    }
                 })
                 .train()) {
             result.onFirst(() -> result.strategy().save(saved));
@@ -174,6 +186,19 @@ public record MeshTraining(
                             CausalLM share = load(ranks::share)) {
                         return run(share, ranks.training(), output, saved);
                     }
+                })
+                .get(0);
+    }
+
+    /** Sizes of gradients and activations, by one process or by the ranks of a mesh. */
+    public List<TrainingStatistics> statisticsOn(MeshShape mesh, Path output) {
+        return LocalRanks.call(mesh.ranks(), PATIENCE, world -> {
+                    List<TrainingStatistics> found = new ArrayList<>();
+                    try (Parallelism ranks = new Parallelism(mesh, world, pipeline, dividesSequence);
+                            CausalLM share = load(ranks::share)) {
+                        run(share, ranks.training(), output, output.resolve("saved"), found::add);
+                    }
+                    return found;
                 })
                 .get(0);
     }

@@ -14,6 +14,7 @@ import org.finetune4j.nn.Residency;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.health.TrainingStatistics;
 import org.finetune4j.train.objective.Ranks;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.optimizer.MasterWeights;
@@ -159,6 +160,16 @@ public interface Membership extends Ranks, AutoCloseable {
      */
     default double gradientNorm(Collection<Parameter> trainable) {
         return GradientClipping.globalNorm(trainable);
+    }
+
+    /**
+     * How large every parameter's gradient is, wherever its parts and copies are.
+     *
+     * @param trainable what the run trains
+     * @return by name, the same on all ranks
+     */
+    default Map<String, TrainingStatistics.Size> gradientSizes(Collection<Parameter> trainable) {
+        return TrainingStatistics.gradients(trainable);
     }
 
     /**

@@ -28,7 +28,13 @@ public record TrainingStatistics(long step, Map<String, Size> gradients, Map<Str
      */
     public record Size(double rootMeanSquare, double largest) {
 
-        static Size of(Tensor tensor) {
+        /**
+         * Measures a tensor.
+         *
+         * @param tensor with an element at least
+         * @return its size
+         */
+        public static Size of(Tensor tensor) {
             try (TensorScope scope = TensorScope.open();
                     Autograd.Mode mode = Autograd.disabled()) {
                 Tensor values = tensor.detach();
@@ -53,15 +59,11 @@ public record TrainingStatistics(long step, Map<String, Size> gradients, Map<Str
     }
 
     /**
-     * Measures the gradients that are there, and the activations of one more forward pass.
+     * {@return the sizes of the gradients that are there, by name}
      *
-     * @param step number of the step, from 1
-     * @param model with gradients
      * @param trainable whose gradients are measured
-     * @param batch for the forward pass
-     * @return the sizes
      */
-    public static TrainingStatistics measure(long step, CausalLM model, Collection<Parameter> trainable, Batch batch) {
+    public static Map<String, Size> gradients(Collection<Parameter> trainable) {
         Map<String, Size> gradients = new LinkedHashMap<>();
         try (TensorScope scope = TensorScope.open()) {
             for (Parameter parameter : trainable) {
@@ -71,6 +73,19 @@ public record TrainingStatistics(long step, Map<String, Size> gradients, Map<Str
                 }
             }
         }
+        return gradients;
+    }
+
+    /**
+     * Measures the activations of one more forward pass, beside gradients.
+     *
+     * @param step number of the step, from 1
+     * @param gradients what was found of them
+     * @param model that runs
+     * @param batch for the forward pass
+     * @return the sizes
+     */
+    public static TrainingStatistics measure(long step, Map<String, Size> gradients, CausalLM model, Batch batch) {
         Map<String, Size> activations = new LinkedHashMap<>();
         SegmentProbe.run(model, batch.modelInputs(), (name, output) -> {
             activations.put(name, Size.of(output));

@@ -49,9 +49,6 @@ public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions option
                                     : "every micro-batch would gather the weights of its stage twice")
                             + ", DeepSpeed's pipelines have stage 1 at most too: choose 0 or 1");
         }
-        if (arguments.statisticsSteps() > 0) {
-            refuse("statistics of gradients", "leave statistics_steps out");
-        }
     }
 
     private static void refuse(String what, String instead) {

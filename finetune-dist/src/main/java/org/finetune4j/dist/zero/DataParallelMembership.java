@@ -31,6 +31,7 @@ import org.finetune4j.train.gradient.Average;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.group.Pass;
+import org.finetune4j.train.health.TrainingStatistics.Size;
 import org.finetune4j.train.objective.SharedWork;
 import org.finetune4j.train.optimizer.GradientClipping;
 import org.finetune4j.train.optimizer.Optimizer;
@@ -339,6 +340,14 @@ public class DataParallelMembership implements Membership {
     @Override
     public double gradientNorm(Collection<Parameter> trainable) {
         return Math.sqrt(parts.sum(gradients.squares(parts::copies)));
+    }
+
+    @Override
+    public Map<String, Size> gradientSizes(Collection<Parameter> trainable) {
+        GradientSizes sizes = new GradientSizes(trainable);
+        gradients.each((parameter, gradient, alike) ->
+                sizes.add(parameter, gradient, alike * parts.copies(parameter)));
+        return sizes.of(inWorld);
     }
 
     @Override

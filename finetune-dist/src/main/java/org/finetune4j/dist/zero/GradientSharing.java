@@ -31,6 +31,22 @@ interface GradientSharing {
      */
     double squares(ToDoubleFunction<Parameter> copies);
 
+    /** Is shown gradients. */
+    interface Reader {
+
+        /**
+         * Looks at one.
+         *
+         * @param parameter whose it is
+         * @param gradient the summed one, or this rank's part of it
+         * @param alike how many ranks of the data axis have the same
+         */
+        void read(Parameter parameter, Tensor gradient, int alike);
+    }
+
+    /** Shows what this rank has of the summed gradients. */
+    void each(Reader reader);
+
     /** What this rank updates, whose gradients are the summed ones. */
     Collection<Parameter> updated();
 

@@ -158,6 +158,18 @@ final class PartedGradients implements GradientSharing, Residency {
     }
 
     @Override
+    public void each(Reader reader) {
+        all.forEach(each -> read(reader, each.whole(), each.updated().grad()));
+        sharded.forEach(each -> read(reader, each, each.grad()));
+    }
+
+    private static void read(Reader reader, Parameter parameter, @Nullable Tensor gradient) {
+        if (gradient != null) {
+            reader.read(parameter, gradient, 1);
+        }
+    }
+
+    @Override
     public double squares(ToDoubleFunction<Parameter> copies) {
         double own = 0;
         try (Autograd.Mode mode = Autograd.disabled();

@@ -46,6 +46,12 @@ record SplitGradients(GradientSharing common, GradientSharing own, SharedExperts
     }
 
     @Override
+    public void each(Reader reader) {
+        common.each(reader);
+        own.each(reader);
+    }
+
+    @Override
     public double squares(ToDoubleFunction<Parameter> copies) {
         double here = own.squares(copies);
         double[] everywhere = new GroupMessages(experts.sharers()).reduced(Reduction.SUM, here);

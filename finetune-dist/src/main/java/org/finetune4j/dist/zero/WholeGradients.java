@@ -138,6 +138,16 @@ final class WholeGradients implements GradientSharing {
     }
 
     @Override
+    public void each(Reader reader) {
+        for (Parameter parameter : trainable) {
+            Tensor gradient = parameter.grad();
+            if (gradient != null) {
+                reader.read(parameter, gradient, group.size());
+            }
+        }
+    }
+
+    @Override
     public double squares(ToDoubleFunction<Parameter> copies) {
         double squares = 0;
         for (Parameter parameter : trainable) {
