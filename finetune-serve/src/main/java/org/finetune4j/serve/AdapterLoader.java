@@ -62,6 +62,11 @@ final class AdapterLoader implements AutoCloseable {
         thread.execute(task);
     }
 
+    /** Whether nothing more is taken. */
+    boolean isStopped() {
+        return thread.isShutdown();
+    }
+
     /** Gives an adapter's memory back, after what is being read; at once where nothing is read any more. */
     void free(PooledAdapter adapter) {
         if (thread.isShutdown()) {

@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
 import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
@@ -37,6 +36,10 @@ final class AdapterStore implements AutoCloseable {
     private final ServerMetrics metrics;
     private final Map<String, Entry> entries = new LinkedHashMap<>();
     private final @Nullable AdapterLoader loader;
+
+    /** Readings that are tried again when memory was given back. */
+    private final List<Runnable> withoutRoom = new ArrayList<>();
+
     private long bytes;
     private long clock;
 
@@ -61,6 +64,7 @@ final class AdapterStore implements AutoCloseable {
     private static final class Reading {
         private int waiting;
         private boolean done;
+        private boolean wantsRoom;
         private @Nullable LoadedAdapter result;
         private @Nullable RuntimeException failure;
     }
@@ -186,6 +190,7 @@ final class AdapterStore implements AutoCloseable {
         if (old != null) {
             old.retired = true;
             freeIfUnused(old);
+            tryAgain();
         }
     }
 
@@ -261,12 +266,12 @@ final class AdapterStore implements AutoCloseable {
             reading = new Reading();
             entry.reading = reading;
             Reading started = reading;
-            loader().execute(() -> read(entry, started, deadline));
+            loader().execute(() -> read(entry, started));
         }
         reading.waiting++;
         Reading awaited = reading;
         try {
-            waitFor(() -> awaited.done, deadline, "the adapter was not read in time");
+            waitFor(awaited, deadline);
         } catch (ApiException e) {
             reading.waiting--;
             throw e;
@@ -281,12 +286,15 @@ final class AdapterStore implements AutoCloseable {
         return result;
     }
 
-    private synchronized void waitFor(BooleanSupplier condition, long deadline, String otherwise) {
+    private synchronized void waitFor(Reading reading, long deadline) {
         try {
-            while (!condition.getAsBoolean()) {
+            while (!reading.done) {
                 long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
                 if (left <= 0) {
-                    throw ApiException.unavailable(otherwise);
+                    throw ApiException.unavailable(
+                            reading.wantsRoom
+                                    ? "all adapters in memory are in use, and there is no room for another"
+                                    : "the adapter was not read in time");
                 }
                 wait(left);
             }
@@ -296,13 +304,15 @@ final class AdapterStore implements AutoCloseable {
         }
     }
 
-    /** On the loader's thread. */
-    private void read(Entry entry, Reading reading, long deadline) {
+    /** On the loader's thread. What finds no room lets others go first. */
+    private void read(Entry entry, Reading reading) {
         LoadedAdapter loaded = null;
         RuntimeException failure = null;
         try {
             long start = System.nanoTime();
-            makeRoom(entry.directory, deadline);
+            if (!hasRoom(entry, reading)) {
+                return;
+            }
             loaded = loader().read(entry.directory);
             requireFits(loaded.adapter().bytes());
             metrics.adapterLoaded(System.nanoTime() - start);
@@ -347,19 +357,33 @@ final class AdapterStore implements AutoCloseable {
         }
     }
 
-    private void makeRoom(Path directory, long deadline) {
-        AdapterFolder.Fingerprint now = folder().fingerprint(directory);
-        if (now != null) {
-            makeRoom(now.weightBytes(), deadline);
+    /** Whether an adapter can be read now; else it is tried again when others have given memory back. */
+    private boolean hasRoom(Entry entry, Reading reading) {
+        AdapterFolder.Fingerprint onDisk = folder().fingerprint(entry.directory);
+        if (onDisk == null) {
+            return true; // reading says what is wrong
+        }
+        requireFits(onDisk.weightBytes());
+        synchronized (this) {
+            if (reading.waiting == 0) {
+                entry.reading = null; // whoever asked for it has given up
+                return false;
+            }
+            reading.wantsRoom = !makesRoom(onDisk.weightBytes());
+            if (reading.wantsRoom) {
+                withoutRoom.add(() -> read(entry, reading));
+            }
+            return !reading.wantsRoom;
         }
     }
 
-    private synchronized void makeRoom(long needed, long deadline) {
-        requireFits(needed);
-        waitFor(
-                () -> makesRoom(needed),
-                deadline,
-                "all adapters in memory are in use, and there is no room for another");
+    /** Memory may have been given back. */
+    private void tryAgain() {
+        List<Runnable> all = List.copyOf(withoutRoom);
+        withoutRoom.clear();
+        if (!loader().isStopped()) {
+            all.forEach(loader()::execute);
+        }
     }
 
     private void requireFits(long needed) {
@@ -387,7 +411,7 @@ final class AdapterStore implements AutoCloseable {
     private synchronized void release(LoadedAdapter adapter) {
         adapter.users--;
         freeIfUnused(adapter);
-        notifyAll();
+        tryAgain();
     }
 
     /** Gives back the memory of a version that nobody can ask for any more. */
