@@ -30,7 +30,19 @@ final class RandomMethod {
 
     /** Methods that learn from slices of weights. */
     private static final List<String> OF_SLICES = List.of(
-            "lora", "lora", "freeze", "ln_tuning", "bitfit", "adapter", "dora", "ia3", "loha", "lokr", "vera", "fourierft", "shira",
+            "lora",
+            "lora",
+            "freeze",
+            "ln_tuning",
+            "bitfit",
+            "adapter",
+            "dora",
+            "ia3",
+            "loha",
+            "lokr",
+            "vera",
+            "fourierft",
+            "shira",
             "c3a");
     /** What LoRA does with whole weights. */
     private static final List<String> OF_WHOLE_WEIGHTS =

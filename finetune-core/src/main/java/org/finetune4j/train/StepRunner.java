@@ -193,8 +193,8 @@ final class StepRunner {
         if (arguments.statisticsSteps() > 0 && step % arguments.statisticsSteps() == 0) {
             StepBatch first = batches.batches().get(0);
             first.prepare().run();
-            statistics.accept(TrainingStatistics.measure(
-                    step, membership.gradientSizes(trainable), model, first.batch()));
+            statistics.accept(
+                    TrainingStatistics.measure(step, membership.gradientSizes(trainable), model, first.batch()));
         }
         if (arguments.maxGradNorm() > 0) {
             membership.scaleGradients(trainable, gradients.norm(), arguments.maxGradNorm());

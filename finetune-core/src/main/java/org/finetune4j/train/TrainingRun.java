@@ -79,9 +79,7 @@ final class TrainingRun implements AutoCloseable {
         String heldOut = evaluation == null ? "no held-out samples" : evaluation.fingerprint();
         this.best = new BestModel(arguments.selection(), arguments.outputDirectory(), strategy, fingerprint, heldOut);
         this.state = new RunState(
-                strategy,
-                Optimizers.of(model.network(), strategy, arguments, membership, offload),
-                source);
+                strategy, Optimizers.of(model.network(), strategy, arguments, membership, offload), source);
         this.checkpoints = new RunCheckpoints(arguments, membership, fingerprint, state, best, listener);
         this.steps =
                 new StepRunner(model, trainable, state, arguments, membership, stopWithinStep, listener::onWarning);

@@ -78,8 +78,8 @@ class WeightAverageTest {
                 Parameter parameter = new Parameter("p", Tensors.ones(DType.BFLOAT16, Device.CPU, 2))) {
             parameter.train(DType.BFLOAT16);
             ParameterGroup group = new ParameterGroup(List.of(parameter), 0);
-            try (Optimizer optimizer =
-                    MasterWeights.optimizer(averaging, List.of(group), Set.of(), new OptimizerOptions("sgd", 0.9, 0.999, 1e-8, 0, Map.of()))) {
+            try (Optimizer optimizer = MasterWeights.optimizer(
+                    averaging, List.of(group), Set.of(), new OptimizerOptions("sgd", 0.9, 0.999, 1e-8, 0, Map.of()))) {
                 parameter.addGradient(Tensors.full(-1, DType.BFLOAT16, Device.CPU, 2));
                 optimizer.step(1); // to 2
                 optimizer.clearGradients();
@@ -92,7 +92,8 @@ class WeightAverageTest {
                 optimizer.swapEvaluationWeights();
                 assertEquals(expected, parameter.as(DType.FLOAT32).toFloatArray()[0], 4e-3);
                 optimizer.swapEvaluationWeights();
-                assertArrayEquals(new float[] {2, 2}, parameter.as(DType.FLOAT32).toFloatArray());
+                assertArrayEquals(
+                        new float[] {2, 2}, parameter.as(DType.FLOAT32).toFloatArray());
                 assertArrayEquals(averages, optimizer.state().get("p.average").toFloatArray(), 1e-4f);
             }
         }

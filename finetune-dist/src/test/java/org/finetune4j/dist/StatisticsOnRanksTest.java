@@ -18,7 +18,8 @@ class StatisticsOnRanksTest {
     @TempDir
     private Path directory;
 
-    @ParameterizedTest(name = "{1} of {0}, {2} copies of {3} stages of {4} slices, {5} with experts of their own, ZeRO {6}")
+    @ParameterizedTest(
+            name = "{1} of {0}, {2} copies of {3} stages of {4} slices, {5} with experts of their own, ZeRO {6}")
     @CsvSource({
         "llama, full, 2, 1, 1, 1, 0",
         "llama, full, 2, 1, 1, 1, 2",
@@ -34,8 +35,8 @@ class StatisticsOnRanksTest {
         MeshTraining training = new MeshTraining(model, method, stage, true)
                 .with(arguments -> arguments.maxSteps(2).statisticsSteps(1));
         List<TrainingStatistics> alone = training.statisticsOn(MeshShape.SINGLE, directory.resolve("alone"));
-        List<TrainingStatistics> found = training.statisticsOn(
-                new MeshShape(copies, stages, slices, experts), directory.resolve("together"));
+        List<TrainingStatistics> found =
+                training.statisticsOn(new MeshShape(copies, stages, slices, experts), directory.resolve("together"));
         assertEquals(2, alone.size());
         assertEquals(2, found.size());
         for (int i = 0; i < 2; i++) {

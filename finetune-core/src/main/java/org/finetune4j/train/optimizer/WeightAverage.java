@@ -64,8 +64,7 @@ final class WeightAverage implements Optimizer {
     @Override
     public void finishStep() {
         training.finishStep();
-        each((parameter, weight) ->
-                averages.of(parameter).mulInPlace(decay).addScaledInPlace(weight, 1 - decay));
+        each((parameter, weight) -> averages.of(parameter).mulInPlace(decay).addScaledInPlace(weight, 1 - decay));
     }
 
     private void each(BiConsumer<Parameter, Tensor> action) {

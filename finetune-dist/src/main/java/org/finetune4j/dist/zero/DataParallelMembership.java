@@ -151,8 +151,7 @@ public class DataParallelMembership implements Membership {
         others.askWith(first::beforeBorrowing);
     }
 
-    private static void requireElementwise(
-            Collection<Parameter> trainable, OptimizerProvider optimizer) {
+    private static void requireElementwise(Collection<Parameter> trainable, OptimizerProvider optimizer) {
         boolean slices = trainable.stream().anyMatch(parameter -> parameter.slice() != null);
         if (slices && !optimizer.isElementwise()) {
             throw new UserErrorException("optim " + optimizer.names().get(0)
@@ -345,8 +344,7 @@ public class DataParallelMembership implements Membership {
     @Override
     public Map<String, Size> gradientSizes(Collection<Parameter> trainable) {
         GradientSizes sizes = new GradientSizes(trainable);
-        gradients.each((parameter, gradient, alike) ->
-                sizes.add(parameter, gradient, alike * parts.copies(parameter)));
+        gradients.each((parameter, gradient, alike) -> sizes.add(parameter, gradient, alike * parts.copies(parameter)));
         return sizes.of(inWorld);
     }
 

@@ -50,7 +50,8 @@ class DeviceCommunicatorTest {
             Communicator host = rank.split(0, rank.rank());
             Communicator other = rank.split(0, rank.rank());
             try (Communicator both = new DeviceCommunicator(host, other, CARD)) {
-                both.allReduce(Tensors.of(new double[] {1, 2}, 2), Reduction.SUM).await();
+                both.allReduce(Tensors.of(new double[] {1, 2}, 2), Reduction.SUM)
+                        .await();
                 assertEquals(1, host.volume().operations());
                 assertEquals(0, other.volume().operations());
                 assertEquals(16, both.volume().bytesSent());

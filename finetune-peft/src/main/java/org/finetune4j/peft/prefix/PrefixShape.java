@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  * @param headDim size of a head
  * @param own which features of a layer's keys this process has, or null for all
  */
-record PrefixShape(int layers, int heads, int headDim, @Nullable AxisSlice own) {
+record PrefixShape(
+        int layers, int heads, int headDim, @Nullable AxisSlice own) {
 
     /** Asks the model itself, with one token. */
     static PrefixShape of(CausalLM model) {
@@ -73,7 +74,8 @@ record PrefixShape(int layers, int heads, int headDim, @Nullable AxisSlice own) 
             return made;
         }
         long tokens = made.size(0);
-        Tensor features = made.detach().reshape(tokens, 2L * layers, own.length()).copy();
+        Tensor features =
+                made.detach().reshape(tokens, 2L * layers, own.length()).copy();
         try (Parameter share = new Parameter("prefix", features)) {
             return own.gather(share, 2, made.dtype()).reshape(tokens, width());
         }

@@ -66,9 +66,14 @@ public record Vera(
 
     @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
-        long in = targets.values().stream().mapToLong(Linear::wholeInFeatures).max().orElseThrow();
-        long out =
-                targets.values().stream().mapToLong(Linear::wholeOutFeatures).max().orElseThrow();
+        long in = targets.values().stream()
+                .mapToLong(Linear::wholeInFeatures)
+                .max()
+                .orElseThrow();
+        long out = targets.values().stream()
+                .mapToLong(Linear::wholeOutFeatures)
+                .max()
+                .orElseThrow();
         VeraProjection projection = new VeraProjection(model, this, in, out);
         return LayerFactory.sharing(
                 projection, (path, linear) -> new VeraLayer(model, this, projection, path, linear, trainable));
