@@ -19,7 +19,7 @@ final class BlockAttention implements AutoCloseable {
     /** Queries of a block: fewer make the products thin, more calculate scores that causality hides. */
     private static final long BLOCK = 64;
 
-    /** Blocks of short sequences are a multiple of this. */
+    /** Blocks of short sequences, and keys before a block, are a multiple of this, so that sizes of products come again. */
     private static final long STEP = 16;
 
     /** Scores that are made at once, which a core's cache should hold, as far as they may be divided. */
@@ -45,13 +45,27 @@ final class BlockAttention implements AutoCloseable {
             return (tokens + block() - 1) / block();
         }
 
-        /** Keys with those that fill the last block up. */
+        /** Keys that nobody sees, before the shared ones. */
+        private long filler() {
+            return (STEP - shared % STEP) % STEP;
+        }
+
+        /** Keys before those of the tokens. */
+        private long before() {
+            return filler() + shared;
+        }
+
+        /** Keys with those that fill up. */
         private long keys() {
-            return shared + blocks() * block();
+            return before() + blocks() * block();
         }
 
         private boolean isPadded() {
             return tokens % block() != 0;
+        }
+
+        private boolean fillsKeysUp() {
+            return isPadded() || filler() > 0;
         }
 
         private long matrices() {
@@ -173,7 +187,7 @@ final class BlockAttention implements AutoCloseable {
         this.attended = byBlocks();
         this.keys = keysOrValues();
         this.values = keysOrValues();
-        if (sizes.isPadded()) {
+        if (sizes.fillsKeysUp()) {
             keys.zeroInPlace();
             values.zeroInPlace();
         }
@@ -211,9 +225,11 @@ final class BlockAttention implements AutoCloseable {
         Tensor added = region.take(rows, 1, sizes.blocks() * sizes.block(), sizes.keys())
                 .zeroInPlace();
         Tensor ofTokens = added.narrow(2, 0, sizes.tokens);
-        ofTokens.narrow(3, seen, sizes.keys() - seen).fillInPlace(Double.NEGATIVE_INFINITY);
+        long filler = sizes.filler();
+        ofTokens.narrow(3, 0, filler).fillInPlace(Double.NEGATIVE_INFINITY);
+        ofTokens.narrow(3, filler + seen, sizes.keys() - filler - seen).fillInPlace(Double.NEGATIVE_INFINITY);
         if (mask != null) {
-            ofTokens.narrow(3, 0, seen)
+            ofTokens.narrow(3, filler, seen)
                     .maskedFillInPlace(mask.view(rows, 1, sizes.tokens, seen).logicalNot(), Double.NEGATIVE_INFINITY);
         }
         return added;
@@ -239,7 +255,8 @@ final class BlockAttention implements AutoCloseable {
     }
 
     private Tensor byRows(Tensor all) {
-        return all.view(sizes.rows, sizes.kvHeads, sizes.keys(), sizes.headDim);
+        Tensor byRows = all.view(sizes.rows, sizes.kvHeads, sizes.keys(), sizes.headDim);
+        return sizes.filler() == 0 ? byRows : byRows.narrow(2, sizes.filler(), sizes.keys() - sizes.filler());
     }
 
     ByBlocks ofQueries() {
@@ -272,7 +289,7 @@ final class BlockAttention implements AutoCloseable {
         for (long from = 0; from < sizes.matrices(); from += atOnce) {
             Part part = new Part(from, atOnce);
             for (long block = 0; block < sizes.blocks(); block++) {
-                long visible = causal ? sizes.shared + (block + 1) * sizes.block() : sizes.keys();
+                long visible = causal ? sizes.before() + (block + 1) * sizes.block() : sizes.keys();
                 work.on(part, block, visible);
             }
         }
@@ -297,6 +314,9 @@ final class BlockAttention implements AutoCloseable {
             made.view(part.count * sizes.group, sizes.block(), visible)
                     .narrow(2, visible - sizes.block(), sizes.block())
                     .addInPlace(hidden);
+            if (sizes.filler() > 0) {
+                made.narrow(2, 0, sizes.filler()).fillInPlace(Double.NEGATIVE_INFINITY);
+            }
         } else {
             Tensor added = hidden.narrow(2, block * sizes.block(), sizes.block());
             if (added.size(0) > 1) {
