@@ -165,6 +165,10 @@ final class LaunchCommand implements Callable<Integer> {
                         hostFile + ": host " + host.name() + " cannot be reached: " + problem.get());
             }
         }
+        if (!hosts.isEmpty() && slots(hosts) < ranks) {
+            System.err.println(hostFile + ": " + slots(hosts) + " slots for " + ranks
+                    + " ranks, which share them: slots=N behind a host says how many it takes");
+        }
         requireLogs(output);
         int size = ranks;
         boolean resume = resumes;
@@ -210,11 +214,14 @@ final class LaunchCommand implements Callable<Integer> {
         return left;
     }
 
+    private static int slots(List<Host> hosts) {
+        return hosts.stream().mapToInt(Host::slots).sum();
+    }
+
     /** As many ranks as there is room for, in whole copies of the model. */
     private int sizeFor(List<Host> hosts, MeshShape shape) {
         int copy = shape.tensor() * shape.pipeline() * shape.expert();
-        int room =
-                hosts.isEmpty() ? ranks : hosts.stream().mapToInt(Host::slots).sum();
+        int room = hosts.isEmpty() ? ranks : slots(hosts);
         int copies = Math.min(ranks, room) / copy;
         if (copies == 0) {
             throw new FinetuneException("the hosts that are left have room for " + room + " ranks, and mesh " + shape

@@ -17,39 +17,48 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A row's product does not depend on how many rows there are: what a text gets among others is what it gets alone, to the last
  * digit. oneDNN keeps that promise from two rows on; where it sums one row in another order, a second one goes with it. Its kernels for
- * AVX2 keep it up to 64 rows, and fewer where many threads share a small weight: more rows are multiplied by so many at a time.
+ * AVX2 keep it up to 64 rows, and fewer where many threads share a small weight, as those for AVX-512 do: more rows are multiplied by so many
+ * at a time.
  *
  * <p>oneDNN compiles a kernel for every number of rows, which takes a millisecond, and keeps it. So that there are few, rows are filled
  * up with zeros: from 9 on to a multiple of 8, from 65 on to the next power of two or the middle before it.
+ *
+ * <p>The oneDNN of this libtorch loses the last outputs of a weight on AMD's Zen 5 if their number is no multiple of 64. So the first weight
+ * of every shape is compared with its copy, and where they differ outputs are filled up with zeros.
  */
 public final class PackedWeight implements AutoCloseable {
 
     /** Numbers of rows that may be the most which are all summed in one order. */
     private static final int[] MOST_ROWS = {64, 16, 8, 2};
 
+    /** Products of two numbers. */
+    private static final long LOOKED_AT = 1L << 28;
+
+    /** Outputs of a block of oneDNN's largest kernels. */
+    private static final long BLOCK = 64;
+
     private static final Map<Shape, Order> ORDERS = new ConcurrentHashMap<>();
 
-    private final Tensor packed;
+    private final Tensor packed; // [order.outputs, in]
     private final Shape shape;
     private final Order order;
 
-    private PackedWeight(Tensor packed, Shape shape) {
+    private PackedWeight(Tensor packed, Shape shape, Order order) {
         this.packed = packed;
         this.shape = shape;
-        // Found by multiplying, not within computeIfAbsent: two threads may find the same.
-        Order known = ORDERS.get(shape);
-        this.order = known == null ? find() : known;
+        this.order = order;
     }
 
     private record Shape(long out, long in) {}
 
     /**
-     * How products of a shape are summed.
+     * How weights of a shape lie, and how their products are summed.
      *
+     * @param outputs with those that fill up
      * @param oneRowDiffers whether one row is summed in another order than several
      * @param mostRows up to which all are summed in one
      */
-    private record Order(boolean oneRowDiffers, int mostRows) {}
+    private record Order(long outputs, boolean oneRowDiffers, int mostRows) {}
 
     /** Looked up when libtorch is there. */
     private static final class Operator {
@@ -70,17 +79,44 @@ public final class PackedWeight implements AutoCloseable {
      * @return the copy, to be closed
      */
     public static PackedWeight of(Tensor weight) {
+        Shape shape = new Shape(weight.size(0), weight.size(1));
         try (Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open();
-                IValueVector stack = new IValueVector();
-                IValue source = new IValue(weight.contiguous().handle())) {
-            stack.push_back(source);
-            stack.push_back(Operator.NONE);
-            Operator.PACK.callBoxed(stack);
-            return new PackedWeight(InnerProduct.result(stack).unscoped(), new Shape(weight.size(0), weight.size(1)));
+                TensorScope scope = TensorScope.open()) {
+            // Found by multiplying, not within computeIfAbsent: two threads may find the same.
+            Order known = ORDERS.get(shape);
+            if (known != null) {
+                return new PackedWeight(pack(weight, known.outputs).unscoped(), shape, known);
+            }
+            for (long outputs : new long[] {shape.out, (shape.out + BLOCK - 1) / BLOCK * BLOCK}) {
+                Tensor packed = pack(weight, outputs);
+                if (isSame(weight, packed.handle())) {
+                    Order found = order(packed, outputs, shape.in);
+                    ORDERS.put(shape, found);
+                    return new PackedWeight(packed.unscoped(), shape, found);
+                }
+            }
         } catch (RuntimeException e) {
             throw TensorException.of("packing of a weight", e, weight);
         }
+        throw new IllegalStateException("oneDNN changes a weight of " + shape.out + " x " + shape.in
+                + " when it packs it: -Dfinetune4j.onednn=false leaves it in its own order");
+    }
+
+    /** A copy in oneDNN's order, with outputs of zeros to fill up, in the scope. */
+    private static Tensor pack(Tensor weight, long outputs) {
+        Tensor whole = outputs == weight.size(0) ? weight.contiguous() : Functional.fillRows(weight, outputs);
+        try (IValueVector stack = new IValueVector();
+                IValue source = new IValue(whole.handle())) {
+            stack.push_back(source);
+            stack.push_back(Operator.NONE);
+            Operator.PACK.callBoxed(stack);
+            return InnerProduct.result(stack);
+        }
+    }
+
+    private static boolean isSame(Tensor weight, org.bytedeco.pytorch.Tensor packed) {
+        Tensor unpacked = Tensor.wrap(packed.to_dense()).narrow(0, 0, weight.size(0));
+        return unpacked.handle().equal(weight.handle());
     }
 
     /**
@@ -96,10 +132,15 @@ public final class PackedWeight implements AutoCloseable {
             return multiplyInTiles(x, bias);
         }
         long filled = rows == 1 && order.oneRowDiffers ? 2 : filled(rows);
-        return filled == rows
-                ? InnerProduct.call(x, packed, bias)
-                : InnerProduct.call(Functional.fillRows(x, filled), packed, bias)
-                        .narrow(0, 0, rows);
+        boolean isFilled = order.outputs > shape.out;
+        Tensor product = InnerProduct.call(
+                filled == rows ? x : Functional.fillRows(x, filled), packed, isFilled ? null : bias);
+        Tensor ofRows = filled == rows ? product : product.narrow(0, 0, rows); // [rows, outputs]
+        if (!isFilled) {
+            return ofRows;
+        }
+        Tensor own = ofRows.narrow(1, 0, shape.out).contiguous(); // [rows, out]
+        return bias == null ? own : own.addInPlace(bias);
     }
 
     private Tensor multiplyInTiles(Tensor x, @Nullable Tensor bias) {
@@ -133,42 +174,43 @@ public final class PackedWeight implements AutoCloseable {
      */
     public Tensor unpack() {
         try {
-            return Tensor.wrap(packed.handle().to_dense());
+            Tensor all = Tensor.wrap(packed.handle().to_dense());
+            return order.outputs == shape.out ? all : all.narrow(0, 0, shape.out);
         } catch (RuntimeException e) {
             throw TensorException.of("unpacking of a weight", e);
         }
     }
 
-    private Order find() {
-        try (Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
-            Tensor row = Tensors.arange(shape.in, Device.CPU)
-                    .to(DType.FLOAT32)
-                    .mul(0.7)
-                    .sin()
-                    .view(1, shape.in); // [1, in]
-            Tensor ofTwo = product(row, 2);
-            Order found = new Order(differ(product(row, 1), ofTwo), mostRows(row, ofTwo));
-            ORDERS.put(shape, found);
-            return found;
-        }
+    private static Order order(Tensor packed, long outputs, long in) {
+        Tensor row = Tensors.arange(in, Device.CPU)
+                .to(DType.FLOAT32)
+                .mul(0.7)
+                .sin()
+                .view(1, in); // [1, in]
+        Tensor ofTwo = product(packed, row, 2);
+        return new Order(outputs, differ(product(packed, row, 1), ofTwo), mostRows(packed, row, ofTwo));
     }
 
-    private int mostRows(Tensor row, Tensor ofTwo) {
-        if (MatrixProducts.isOneDnnBetter()) {
-            return Integer.MAX_VALUE; // with AVX-512 all are
+    private static int mostRows(Tensor packed, Tensor row, Tensor ofTwo) {
+        if (MatrixProducts.isOneDnnBetter() && !differ(product(packed, row, manyRows(packed)), ofTwo)) {
+            return Integer.MAX_VALUE; // with AVX-512 all are, but where threads share the sums of a few outputs
         }
         for (int rows : MOST_ROWS) {
-            if (!differ(product(row, rows), ofTwo)) {
+            if (!differ(product(packed, row, rows), ofTwo)) {
                 return rows;
             }
         }
         return 2;
     }
 
-    /** Of the same row so many times: [rows, out]. */
-    private Tensor product(Tensor row, int rows) {
-        return InnerProduct.call(row.expand(rows, shape.in), packed, null);
+    /** As many as are looked at for a weight, in some milliseconds. */
+    private static int manyRows(Tensor packed) {
+        return (int) Math.max(2, Math.min(1024, LOOKED_AT / (packed.size(0) * packed.size(1))));
+    }
+
+    /** Of the same row so many times: [rows, outputs]. */
+    private static Tensor product(Tensor packed, Tensor row, int rows) {
+        return InnerProduct.call(row.expand(rows, row.size(1)), packed, null);
     }
 
     /** Whether any row of some is not the first one of others. */
@@ -178,7 +220,7 @@ public final class PackedWeight implements AutoCloseable {
 
     /** {@return what the copy takes, in bytes} */
     public long bytes() {
-        return shape.out * shape.in * Float.BYTES;
+        return order.outputs * shape.in * Float.BYTES;
     }
 
     @Override

@@ -30,7 +30,7 @@ import org.finetune4j.train.optimizer.OptimizerProvider;
  * @param optimizerState what the optimizer keeps between steps
  * @param optimizerResident how much of that is in memory at one time; the rest is in files
  * @param masters float32 values behind parameters that train in fewer bits
- * @param average the moving average of what trains, where one is kept
+ * @param average the moving average of what trains, where one is kept in memory
  * @param activations kept for the backward pass of a batch of the longest samples, all layers
  * @param backward the largest layer's own needs while it goes backwards or, at the end, all gradients with memory of activations that
  *     they do not lie in, and a second gradient of the embedding where libtorch adds one to the first
@@ -132,11 +132,16 @@ public record MemoryPlan(
         long stays = layers.stays() > 0 ? layers.stays() + head : 0; // both lie in one arena
         GradientMemory gradients =
                 GradientMemory.of(network, trained, model.computeDType(), arguments.optimizerInBackward());
-        long states = trained.stream()
-                .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
-                .sum();
-        long masters = trained.stream().mapToLong(MemoryPlan::masterBytes).sum();
         OffloadOptions offload = arguments.offload();
+        long average = arguments.emaDecay() > 0
+                ? trained.stream().mapToLong(MemoryPlan::exactBytes).sum()
+                : 0;
+        boolean filesAverage = offload.optimizer() != null; // as any other state
+        long states = (filesAverage ? average : 0)
+                + trained.stream()
+                        .mapToLong(parameter -> stateBytes(provider, parameter, tables.contains(parameter), optimizer))
+                        .sum();
+        long masters = trained.stream().mapToLong(MemoryPlan::masterBytes).sum();
         long resident = offload.optimizer() == null
                 ? provider.residentBytes(states, optimizer)
                 : Math.min(states, offload.residentBytes());
@@ -149,12 +154,7 @@ public record MemoryPlan(
                 .optimizerState(states)
                 .optimizerResident(resident)
                 .masters(masters)
-                .average(
-                        arguments.emaDecay() > 0
-                                ? trained.stream()
-                                        .mapToLong(MemoryPlan::exactBytes)
-                                        .sum()
-                                : 0)
+                .average(filesAverage ? 0 : average)
                 .activations(layers.kept())
                 .backward(Math.max(
                         layers.backward(),
