@@ -133,8 +133,8 @@ public final class PackedWeight implements AutoCloseable {
         }
         long filled = rows == 1 && order.oneRowDiffers ? 2 : filled(rows);
         boolean isFilled = order.outputs > shape.out;
-        Tensor product = InnerProduct.call(
-                filled == rows ? x : Functional.fillRows(x, filled), packed, isFilled ? null : bias);
+        Tensor product =
+                InnerProduct.call(filled == rows ? x : Functional.fillRows(x, filled), packed, isFilled ? null : bias);
         Tensor ofRows = filled == rows ? product : product.narrow(0, 0, rows); // [rows, outputs]
         if (!isFilled) {
             return ofRows;
@@ -182,11 +182,8 @@ public final class PackedWeight implements AutoCloseable {
     }
 
     private static Order order(Tensor packed, long outputs, long in) {
-        Tensor row = Tensors.arange(in, Device.CPU)
-                .to(DType.FLOAT32)
-                .mul(0.7)
-                .sin()
-                .view(1, in); // [1, in]
+        Tensor row =
+                Tensors.arange(in, Device.CPU).to(DType.FLOAT32).mul(0.7).sin().view(1, in); // [1, in]
         Tensor ofTwo = product(packed, row, 2);
         return new Order(outputs, differ(product(packed, row, 1), ofTwo), mostRows(packed, row, ofTwo));
     }

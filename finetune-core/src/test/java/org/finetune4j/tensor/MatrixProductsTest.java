@@ -12,8 +12,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.IntStream;
-import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
 import org.finetune4j.tensor.MatrixProducts.Choice;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -173,10 +173,8 @@ class MatrixProductsTest {
         Tensor left = factor(count, sizes[0], sizes[1], (turned & 1) != 0);
         Tensor right = factor(count, sizes[1], sizes[2], (turned & 2) != 0);
         Tensor sum = Tensors.randn(DType.FLOAT32, Device.CPU, count, sizes[0], sizes[2]);
-        Tensor expected = left.to(DType.FLOAT64)
-                .matmul(right.to(DType.FLOAT64))
-                .mul(0.5)
-                .add(sum.to(DType.FLOAT64));
+        Tensor expected =
+                left.to(DType.FLOAT64).matmul(right.to(DType.FLOAT64)).mul(0.5).add(sum.to(DType.FLOAT64));
         if (count == 1) {
             OutVariants.addProduct(sum.select(0, 0), 1, left.select(0, 0), right.select(0, 0), 0.5);
         } else {
