@@ -215,9 +215,9 @@ public final class PackedWeight implements AutoCloseable {
         return products.sub(others.narrow(0, 0, 1)).abs().max().item() != 0;
     }
 
-    /** {@return what the copy takes, in bytes} */
+    /** {@return what the copy takes, in bytes, but for what fills it up} */
     public long bytes() {
-        return order.outputs * shape.in * Float.BYTES;
+        return shape.out * shape.in * Float.BYTES;
     }
 
     @Override

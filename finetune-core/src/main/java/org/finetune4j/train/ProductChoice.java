@@ -59,7 +59,9 @@ record ProductChoice(OptionalInt commonLength, long weights, boolean alone) {
             return recurs(part.batch()) || isLarge(part.batch()) ? Choice.ONE_DNN_FOR_MATRICES : Choice.MKL;
         }
         // Ranks that are threads of one process wait for each other in their passes: they choose alike.
-        return step.batches().stream().allMatch(each -> recurs(each.batch())) ? Choice.ONE_DNN : Choice.MKL;
+        return step.batches().stream().allMatch(each -> recurs(each.batch()) || isLarge(each.batch()))
+                ? Choice.ONE_DNN
+                : Choice.MKL;
     }
 
     private boolean recurs(Batch batch) {

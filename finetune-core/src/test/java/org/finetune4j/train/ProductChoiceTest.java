@@ -34,13 +34,14 @@ class ProductChoiceTest {
         assertEquals(Choice.MKL, choice(new ProductChoice(COMMON, 0, true), 4096));
     }
 
-    /** One rank's choice would be another's last digits: all look at the whole step, and lengths of their own are MKL's. */
+    /** One thread's choice is the others' too: all look at the whole step, in which no batch may be small and of a length of its own. */
     @Test
-    void ranksChooseAlikeByTheWholeStep() {
+    void ranksOfOneProcessChooseAlikeByTheWholeStep() {
         ProductChoice ofRank = new ProductChoice(COMMON, LARGE, false);
         assertEquals(Choice.ONE_DNN, choice(ofRank, 64, 64));
         assertEquals(Choice.MKL, choice(ofRank, 64, 63));
-        assertEquals(Choice.MKL, choice(ofRank, 4096, 4096));
+        assertEquals(Choice.ONE_DNN, choice(ofRank, 4096, 301));
+        assertEquals(Choice.MKL, choice(ofRank, 4096, 63));
     }
 
     /** By autograd the attention's shapes are as many as there are lengths, and the tokens not the rows of one matrix. */
