@@ -46,7 +46,10 @@ final class RandomMethod {
             "c3a");
     /** What LoRA does with whole weights. */
     private static final List<String> OF_WHOLE_WEIGHTS =
-            List.of("lora_bias", "init_lora_weights", "trainable_token_indices");
+            List.of("lora_bias", "trainable_token_indices");
+
+    /** Where LoRA starts from what is not known of slices. */
+    private static final List<Object> STARTS_OF_WHOLE_WEIGHTS = List.of("eva", "loftq");
 
     /**
      * Draws {@code method} and its keys.
@@ -63,6 +66,7 @@ final class RandomMethod {
         }
         if (ofSlices) {
             keys.keySet().removeAll(OF_WHOLE_WEIGHTS);
+            keys.values().removeAll(STARTS_OF_WHOLE_WEIGHTS);
         }
         boolean hasTargets = !List.of(
                         "full",

@@ -41,28 +41,9 @@ public record Device(Type type, int index) {
         }
     }
 
-    /** Which of the GPUs a thread takes that is one of several ranks of a machine, and threads that it starts. */
-    private static final ThreadLocal<Integer> PREFERRED = InheritableThreadLocal.withInitial(() -> 0);
-
-    /**
-     * {@return a GPU where libtorch sees one, else the CPU} It is the first one, unless this thread {@link #prefer prefers} another.
-     */
+    /** {@return the first GPU where libtorch sees one, else the CPU} */
     public static Device best() {
-        Torch.ensureLoaded();
-        return best(PREFERRED.get(), count());
-    }
-
-    static Device best(int preferred, int count) {
-        return count == 0 ? CPU : new Device(Type.CUDA, preferred % count);
-    }
-
-    /**
-     * Lets ranks of one machine have a GPU each, by their numbers; where there are more ranks than GPUs they begin anew.
-     *
-     * @param number of this thread's rank among those of the machine, from 0
-     */
-    public static void prefer(int number) {
-        PREFERRED.set(number);
+        return count() > 0 ? new Device(Type.CUDA, 0) : CPU;
     }
 
     /** {@return how many GPUs libtorch sees here} */

@@ -6,6 +6,7 @@ import org.finetune4j.dist.mesh.MeshGroup;
 import org.finetune4j.dist.mesh.MeshShape;
 import org.finetune4j.dist.pipeline.PipelineGroup;
 import org.finetune4j.dist.pipeline.PipelineOptions;
+import org.finetune4j.dist.ranks.Ranks;
 import org.finetune4j.dist.tensor.ExpertDivision;
 import org.finetune4j.dist.tensor.ExpertGroups;
 import org.finetune4j.dist.tensor.TensorParallel;
@@ -69,10 +70,10 @@ public final class Parallelism implements AutoCloseable {
      * What this rank loads of the model.
      *
      * @param options how to load it
-     * @return the same with this rank's slices
+     * @return the same with this rank's slices, on this rank's GPU if it is to be on one
      */
     public LoadOptions share(LoadOptions options) {
-        return tensor.options(options);
+        return tensor.options(options.withDevice(Ranks.device(world, options.device())));
     }
 
     /** {@return the ranks as a training sees them} */

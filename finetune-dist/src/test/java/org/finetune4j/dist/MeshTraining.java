@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -26,6 +27,7 @@ import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.TinyModels;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.peft.lora.Lora;
+import org.finetune4j.peft.lora.LoraInitialization;
 import org.finetune4j.quant.Quantization;
 import org.finetune4j.quant.QuantizationType;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -126,6 +128,13 @@ public record MeshTraining(
                         .alpha(8)
                         .dropout(model.endsWith(DROPOUT) ? 0.3 : 0)
                         .targetModules("all-linear")
+                        .build();
+            case "pissa", "olora" ->
+                Lora.builder()
+                        .rank(4)
+                        .alpha(8)
+                        .targetModules("all-linear")
+                        .initialization(LoraInitialization.valueOf(method.toUpperCase(Locale.ROOT)))
                         .build();
             default -> FineTuningMethod.named(method).create(new Settings("test", SETTINGS));
         };

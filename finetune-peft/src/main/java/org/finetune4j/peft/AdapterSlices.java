@@ -1,8 +1,10 @@
 package org.finetune4j.peft;
 
+import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.AxisSlice;
 import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.ParallelRegion;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.nn.Portion;
@@ -17,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * @param base the layer
  */
 public record AdapterSlices(Linear base) {
+
+    /** Of what is the same but for the sum's rounding. */
+    private static final double LARGEST_DIFFERENCE = 1e-5;
 
     /**
      * The columns that belong to this rank's input features.
@@ -48,6 +53,33 @@ public record AdapterSlices(Linear base) {
      */
     public Tensor of(Tensor whole) {
         return outputsOf(inputsOf(whole));
+    }
+
+    /**
+     * Makes sure that ranks have calculated the same, of which each takes its slice.
+     *
+     * @param path of the layer
+     * @param made by every rank for itself
+     * @throws UserErrorException when processors calculate it in another way
+     */
+    public void requireAlike(String path, Tensor... made) {
+        ParameterSlice slice = base.weight().slice();
+        if (slice == null) {
+            return;
+        }
+        ParallelRegion region = slice.axis().region();
+        double ranks = region.leave(made[0].reshape(-1).narrow(0, 0, 1).copy().fillInPlace(1)).item();
+        for (Tensor own : made) {
+            double apart = region.leave(own.copy())
+                    .sub(own.mul(ranks))
+                    .abs()
+                    .max()
+                    .item();
+            if (apart > LARGEST_DIFFERENCE * own.abs().max().item()) {
+                throw new UserErrorException("what a method takes from the weight of " + path + " is not the same on all"
+                        + " ranks, whose processors calculate it in other ways: train on hosts of one kind");
+            }
+        }
     }
 
     /**

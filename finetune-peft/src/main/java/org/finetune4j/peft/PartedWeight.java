@@ -36,7 +36,8 @@ public final class PartedWeight {
         Parameter whole = linear.weight();
         Tensor laidOut = linear.layout() == Linear.Layout.OUT_IN ? residual : residual.t();
         Parameter rest = new Parameter(
-                whole.name(), laidOut.contiguous().to(whole.dtype()).copy());
+                        whole.name(), laidOut.contiguous().to(whole.dtype()).copy())
+                .sharedAs(whole);
         return new PartedWeight(
                 ReplacedParameter.in(linear, "weight", rest),
                 initialA.copy().unscoped(),
@@ -72,6 +73,21 @@ public final class PartedWeight {
         DType exact = AdapterDType.of(weight.dtype());
         Tensor dense = weight.as(exact, context).detach();
         return linear.layout() == Linear.Layout.OUT_IN ? dense : dense.t().contiguous();
+    }
+
+    /**
+     * The checkpoint's weight as [out, in] in a type of at least float32, of which this process may have a slice: all ranks ask together.
+     *
+     * @param linear read only
+     * @return [whole out, whole in], which belongs to the scope
+     */
+    public static Tensor whole(Linear linear) {
+        Parameter weight = linear.weight();
+        if (weight.slice() == null) {
+            return dense(linear, null);
+        }
+        Tensor whole = weight.whole(AdapterDType.of(weight.dtype()));
+        return linear.layout() == Linear.Layout.OUT_IN ? whole : whole.t().contiguous();
     }
 
     /** {@return the weight before the adapter took from it} */

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
-import org.finetune4j.tensor.Device;
 import org.jspecify.annotations.Nullable;
 
 /** Runs one body on several ranks, each a thread of this process. */
@@ -77,7 +76,6 @@ public final class LocalRanks {
         for (Communicator rank : ranks) {
             Thread thread = new Thread(
                     () -> {
-                        Device.prefer(rank.rank());
                         try (rank) {
                             results.set(rank.rank(), outcome(rank, task, failure));
                         }

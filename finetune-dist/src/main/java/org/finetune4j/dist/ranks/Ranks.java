@@ -52,10 +52,31 @@ public final class Ranks {
                     + " on its host, which has " + count + " GPU(s): start no more ranks a host, or set"
                     + " CUDA_VISIBLE_DEVICES= for the CPU");
         }
-        Device.prefer(process.localRank());
-        Device device = Device.best();
+        Device device = new Device(Device.Type.CUDA, process.localRank());
         Communicator companion = host.split(0, host.rank());
         return new DeviceCommunicator(host, NcclCommunicator.over(companion, device, timeout), device);
+    }
+
+    /**
+     * The device of one of several ranks: of a host's GPUs each takes one, by its number among the host's ranks.
+     *
+     * @param world all ranks
+     * @param first what a process that trains by itself would take
+     * @return the CPU where that is the CPU
+     */
+    public static Device device(Communicator world, Device first) {
+        if (first.type() == Device.Type.CPU || world.size() == 1) {
+            return first;
+        }
+        int number = world.sharesProcess()
+                ? world.rank()
+                : ProcessRank.current().localRank();
+        return following(first, number, Device.count());
+    }
+
+    /** The GPU so many after another one; after the last comes the first. */
+    static Device following(Device first, int number, int count) {
+        return new Device(Device.Type.CUDA, (first.index() + number) % count);
     }
 
     /**

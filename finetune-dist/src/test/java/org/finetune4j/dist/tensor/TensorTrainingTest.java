@@ -59,6 +59,9 @@ class TensorTrainingTest {
         "llama, dora",
         "gpt2, dora",
         "mixtral, dora",
+        "llama, pissa",
+        "gpt2, pissa",
+        "mixtral, olora",
         "llama, ia3",
         "gpt2, ia3",
         "llama, vera",
@@ -77,7 +80,7 @@ class TensorTrainingTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"prefix_tuning", "loha", "dora"})
+    @ValueSource(strings = {"prefix_tuning", "loha", "dora", "pissa"})
     void moreSharesThanHeadsOfKeysLearnWhatOneProcessDoes(String method) {
         new MeshTraining("llama", method, 0, true).requireSameOn(new MeshShape(1, 1, 4, 1), directory);
     }

@@ -30,7 +30,7 @@ final class DoubledLora {
 
     /** Other ranks may have it, or parts of it. */
     private static Tensor whole(Parameter parameter) {
-        return parameter.as(parameter.dtype()).detach();
+        return parameter.whole(parameter.dtype()).detach();
     }
 
     private static Parameter temporary(Tensor value) {

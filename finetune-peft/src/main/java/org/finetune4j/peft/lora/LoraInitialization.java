@@ -97,10 +97,10 @@ public enum LoraInitialization {
         return new Matrices(InitialValues.blank(device, rank, in), InitialValues.blank(device, out, rank));
     }
 
-    /** @throws UserErrorException for a start that looks at a whole weight or all inputs, of which a rank has a slice */
+    /** @throws UserErrorException for a start that quantises the weight, or looks at its inputs, of which a rank has some */
     void requireForSlices(String path) {
-        if (!startsAlone()) {
-            throw new UserErrorException("init_lora_weights " + name + " needs the whole weight of " + path
+        if (!startsAlone() && !takesFromBase()) {
+            throw new UserErrorException("init_lora_weights " + name + " is not implemented on " + path
                     + ", of which every rank has a slice: tensor_parallel_size 1, or init_lora_weights true");
         }
     }

@@ -66,6 +66,7 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
         this.storesBase = config.storesBaseOf(model, linear);
         LoraInitialization initialization = config.initialization();
         LoraInitialization.Matrices matrices;
+        AdapterSlices slices = new AdapterSlices(linear);
         boolean divided = linear.weight().slice() != null;
         if (divided) {
             initialization.requireForSlices(path);
@@ -75,10 +76,13 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
                     LoraInitialization.blank(model.device(), rank, linear.wholeInFeatures(), linear.wholeOutFeatures());
             this.parted = null;
         } else if (initialization.takesFromBase()) {
-            Tensor weight = PartedWeight.dense(linear, null); // [out, in]
-            matrices = initialization.taken(weight, rank, scale, path);
-            Tensor taken = matrices.loraB().matmul(matrices.loraA()).mul(scale);
-            this.parted = PartedWeight.of(linear, weight.sub(taken), matrices.loraA(), matrices.loraB());
+            matrices = initialization.taken(PartedWeight.whole(linear), rank, scale, path);
+            slices.requireAlike(path, matrices.loraA(), matrices.loraB());
+            Tensor taken = slices.outputsOf(matrices.loraB())
+                    .matmul(slices.inputsOf(matrices.loraA()))
+                    .mul(scale); // [own out, own in]
+            Tensor rest = PartedWeight.dense(linear, null).sub(taken);
+            this.parted = PartedWeight.of(linear, rest, matrices.loraA(), matrices.loraB());
         } else if (initialization == LoraInitialization.LOFTQ) {
             LoftQ start = LoftQ.of(linear, rank, scale, config.loftq(), path);
             matrices = new LoraInitialization.Matrices(start.loraA(), start.loraB());
@@ -91,7 +95,6 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
                     : initialization.drawn(model.device(), rank, linear.wholeInFeatures(), linear.wholeOutFeatures());
             this.parted = null;
         }
-        AdapterSlices slices = new AdapterSlices(linear);
         this.loraA = slices.ofInputs(InitialValues.parameter(
                 model, path + ".lora_A.weight", slices.inputsOf(matrices.loraA()), trainable && !config.frozenA()));
         this.loraB = slices.ofOutputs(
