@@ -45,8 +45,7 @@ final class RandomMethod {
             "shira",
             "c3a");
     /** What LoRA does with whole weights. */
-    private static final List<String> OF_WHOLE_WEIGHTS =
-            List.of("lora_bias", "trainable_token_indices");
+    private static final List<String> OF_WHOLE_WEIGHTS = List.of("lora_bias", "trainable_token_indices");
 
     /** Where LoRA starts from what is not known of slices. */
     private static final List<Object> STARTS_OF_WHOLE_WEIGHTS = List.of("eva", "loftq");

@@ -65,9 +65,7 @@ class RankRefusalsTest {
             })
     void whatAMeshCannotDoIsRefusedByName(int ranks, String mesh, String setting, String part) {
         if (setting.startsWith("method")) {
-            String keys = setting.contains("tokens")
-                    ? "r: 4\ntarget_modules: [q_proj, v_proj]\n"
-                    : "r: 4\n";
+            String keys = setting.contains("tokens") ? "r: 4\ntarget_modules: [q_proj, v_proj]\n" : "r: 4\n";
             TrainingFiles.edit(files.config, keys, "");
         }
         CommandRun.assertRefused(launch(ranks, mesh == null ? "" : mesh, setting.split(" ")), part);

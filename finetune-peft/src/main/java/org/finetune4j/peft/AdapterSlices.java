@@ -68,16 +68,15 @@ public record AdapterSlices(Linear base) {
             return;
         }
         ParallelRegion region = slice.axis().region();
-        double ranks = region.leave(made[0].reshape(-1).narrow(0, 0, 1).copy().fillInPlace(1)).item();
+        double ranks = region.leave(made[0].reshape(-1).narrow(0, 0, 1).copy().fillInPlace(1))
+                .item();
         for (Tensor own : made) {
-            double apart = region.leave(own.copy())
-                    .sub(own.mul(ranks))
-                    .abs()
-                    .max()
-                    .item();
+            double apart =
+                    region.leave(own.copy()).sub(own.mul(ranks)).abs().max().item();
             if (apart > LARGEST_DIFFERENCE * own.abs().max().item()) {
-                throw new UserErrorException("what a method takes from the weight of " + path + " is not the same on all"
-                        + " ranks, whose processors calculate it in other ways: train on hosts of one kind");
+                throw new UserErrorException(
+                        "what a method takes from the weight of " + path + " is not the same on all"
+                                + " ranks, whose processors calculate it in other ways: train on hosts of one kind");
             }
         }
     }

@@ -68,9 +68,8 @@ public final class Ranks {
         if (first.type() == Device.Type.CPU || world.size() == 1) {
             return first;
         }
-        int number = world.sharesProcess()
-                ? world.rank()
-                : ProcessRank.current().localRank();
+        int number =
+                world.sharesProcess() ? world.rank() : ProcessRank.current().localRank();
         return following(first, number, Device.count());
     }
 
