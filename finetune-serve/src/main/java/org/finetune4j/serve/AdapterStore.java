@@ -353,6 +353,7 @@ final class AdapterStore implements AutoCloseable {
                 retire(entry);
             }
             makesRoom(0); // weights that are half as wide on disk take more in memory than was known before
+            tryAgain(); // whoever asked for this one may have given up, so that it can give way
             notifyAll();
         }
     }
