@@ -95,11 +95,12 @@ public final class PackedWeight implements AutoCloseable {
                     return new PackedWeight(packed.unscoped(), shape, found);
                 }
             }
+            // One with NaN, which is like nothing, says nothing about its shape; it is multiplied as it lies.
+            Tensor own = weight.contiguous().copy();
+            return new PackedWeight(own.unscoped(), shape, order(own, shape.out, shape.in));
         } catch (RuntimeException e) {
             throw TensorException.of("packing of a weight", e, weight);
         }
-        throw new IllegalStateException("oneDNN changes a weight of " + shape.out + " x " + shape.in
-                + " when it packs it: -Dfinetune4j.onednn=false leaves it in its own order");
     }
 
     /** A copy in oneDNN's order, with outputs of zeros to fill up, in the scope. */
@@ -174,6 +175,9 @@ public final class PackedWeight implements AutoCloseable {
      */
     public Tensor unpack() {
         try {
+            if (!packed.handle().is_mkldnn()) {
+                return packed.copy();
+            }
             Tensor all = Tensor.wrap(packed.handle().to_dense());
             return order.outputs == shape.out ? all : all.narrow(0, 0, shape.out);
         } catch (RuntimeException e) {

@@ -45,6 +45,22 @@ class PackedWeightTest {
         }
     }
 
+    /** A checkpoint can have any numbers. */
+    @Test
+    void aWeightWithoutANumberIsMultipliedToo() {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor weight = numbers(70, 90, 0.3);
+            weight.narrow(0, 3, 1).fillInPlace(Double.NaN);
+            Tensor x = numbers(5, 90, 0.7);
+            try (PackedWeight packed = PackedWeight.of(weight)) {
+                assertArrayEquals(
+                        x.matmul(weight.t()).toFloatArray(), packed.multiply(x, null).toFloatArray(), 1e-4f);
+                assertArrayEquals(weight.toFloatArray(), packed.unpack().toFloatArray());
+            }
+        }
+    }
+
     @Test
     void neitherRowsNorWeightNeedBeContiguous() {
         try (Autograd.Mode mode = Autograd.disabled();
