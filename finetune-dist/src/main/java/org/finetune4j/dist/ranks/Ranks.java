@@ -52,7 +52,7 @@ public final class Ranks {
                     + " on its host, which has " + count + " GPU(s): start no more ranks a host, or set"
                     + " CUDA_VISIBLE_DEVICES= for the CPU");
         }
-        Device device = new Device(Device.Type.CUDA, process.localRank());
+        Device device = card(process.localRank(), count);
         Communicator companion = host.split(0, host.rank());
         return new DeviceCommunicator(host, NcclCommunicator.over(companion, device, timeout), device);
     }
@@ -61,7 +61,7 @@ public final class Ranks {
      * The device of one of several ranks: of a host's GPUs each takes one, by its number among the host's ranks.
      *
      * @param world all ranks
-     * @param first what a process that trains by itself would take
+     * @param first what a process that trains by itself would take, whose number does not matter
      * @return the CPU where that is the CPU
      */
     public static Device device(Communicator world, Device first) {
@@ -70,12 +70,12 @@ public final class Ranks {
         }
         int number =
                 world.sharesProcess() ? world.rank() : ProcessRank.current().localRank();
-        return following(first, number, Device.count());
+        return card(number, Device.count());
     }
 
-    /** The GPU so many after another one; after the last comes the first. */
-    static Device following(Device first, int number, int count) {
-        return new Device(Device.Type.CUDA, (first.index() + number) % count);
+    /** The GPU of a rank of a host; with more ranks than GPUs they begin anew. */
+    static Device card(int number, int count) {
+        return new Device(Device.Type.CUDA, number % count);
     }
 
     /**

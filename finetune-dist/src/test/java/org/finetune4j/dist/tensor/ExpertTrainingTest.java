@@ -73,4 +73,11 @@ class ExpertTrainingTest {
         assertTrue(shared.get(0) < 0.7 * whole.get(0), () -> shared + " of " + whole);
         assertEquals(shared.get(0), shared.get(1));
     }
+
+    @Test
+    void averagesOfExpertsAreTheirRanks() throws IOException {
+        new MeshTraining("mixtral", "full", 1, true)
+                .with(arguments -> arguments.emaDecay(0.8))
+                .requireSameResumedOn(new MeshShape(2, 1, 1, 2), directory);
+    }
 }
