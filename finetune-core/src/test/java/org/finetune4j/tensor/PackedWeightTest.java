@@ -55,7 +55,9 @@ class PackedWeightTest {
             Tensor x = numbers(5, 90, 0.7);
             try (PackedWeight packed = PackedWeight.of(weight)) {
                 assertArrayEquals(
-                        x.matmul(weight.t()).toFloatArray(), packed.multiply(x, null).toFloatArray(), 1e-4f);
+                        x.matmul(weight.t()).toFloatArray(),
+                        packed.multiply(x, null).toFloatArray(),
+                        1e-4f);
                 assertArrayEquals(weight.toFloatArray(), packed.unpack().toFloatArray());
             }
         }
