@@ -208,7 +208,7 @@ final class BenchStepCommand implements Callable<Integer> {
         if (!bf16) {
             return exact;
         }
-        LoadOptions rounded = exact.withProductDType(DType.BFLOAT16);
+        LoadOptions rounded = exact.withProductDType(MatrixProducts.isBfloat16Faster() ? DType.BFLOAT16 : null);
         return chosen == Mode.FULL ? rounded : rounded.withDType(DType.BFLOAT16);
     }
 

@@ -93,11 +93,11 @@ final class LoadSettings {
         // A GPU calculates in the type that the rest of the model is stored in.
         DType stored = dtype == null && found.type() == Device.Type.CUDA ? gpuDType : dtype;
         DType computed = bf16 && found.type() == Device.Type.CUDA ? DType.BFLOAT16 : null;
-        DType products = bf16 && computed == null && MatrixProducts.hasBfloat16Units() ? DType.BFLOAT16 : null;
+        DType products = bf16 && computed == null && MatrixProducts.isBfloat16Faster() ? DType.BFLOAT16 : null;
         if (bf16 && computed == null && products == null) {
             System.err.println(
-                    "note: bf16: this processor has no units for it; it calculates in float32, which is more exact and"
-                            + " faster here");
+                    "note: bf16: this processor has no fast units for it; it calculates in float32, which is more exact"
+                            + " and faster here");
         }
         return new LoadOptions(found, stored)
                 .withComputeDType(computed)

@@ -1,11 +1,5 @@
 package org.finetune4j.tensor;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.Float32MatmulPrecision;
 import org.jspecify.annotations.Nullable;
@@ -28,14 +22,6 @@ public final class MatrixProducts {
 
     /** Rounding to bfloat16 errs by 1e-3 of the largest product, summing in another order by less than 1e-6. */
     private static final double LARGEST_ERROR = 1e-5;
-
-    /**
-     * AMD's first family (Zen 5) that adds and multiplies 512 bits at once: there oneDNN's products of attention are 1.5 to 2.8 times as
-     * fast as MKL's, which stays at 256 bits. The one before (Zen 4) takes two turns for them, and both are as fast.
-     */
-    private static final int WHOLE_AVX512_FAMILY = 26;
-
-    private static final Pattern FAMILY = Pattern.compile("cpu family\\s*: (\\d{1,4})\\b");
 
     private static boolean oneDnnIsBetter;
     private static boolean packedIsBetter;
@@ -172,23 +158,16 @@ public final class MatrixProducts {
         if (torch.cuda_is_available() || !Boolean.parseBoolean(System.getProperty("finetune4j.onednn", "true"))) {
             return;
         }
-        String processor = description();
-        packedIsBetter = processor.contains("AuthenticAMD") && processor.contains(" avx2");
-        // oneDNN's kernels for AVX2 are no faster than MKL's, and libtorch does not ask for them.
-        if (packedIsBetter && processor.contains(" avx512dq") && !processor.contains(" amx")) {
+        Processor processor = Processor.current();
+        packedIsBetter = processor.multipliesPackedFaster();
+        if (processor.multipliesByOneDnnFaster()) {
             try (Mode mode = held(Choice.ONE_DNN)) {
                 double error = largestError();
                 oneDnnIsBetter = error <= LARGEST_ERROR;
-                oneDnnIsBetterForSmallOnes = oneDnnIsBetter && family(processor) >= WHOLE_AVX512_FAMILY;
+                oneDnnIsBetterForSmallOnes = oneDnnIsBetter && processor.multipliesSmallOnesByOneDnnFaster();
                 LOG.debug("products of oneDNN err by {}: {}", error, oneDnnIsBetter ? "taken" : "left to MKL");
             }
         }
-    }
-
-    /** The processor's family as its maker counts, or 0. */
-    static int family(String description) {
-        Matcher family = FAMILY.matcher(description);
-        return family.find() ? Integer.parseInt(family.group(1)) : 0;
     }
 
     /** The first guard asks for what it wants, the last one leaves what the first has found. */
@@ -233,23 +212,8 @@ public final class MatrixProducts {
     }
 
     /** {@return whether this processor multiplies bfloat16 numbers faster than float32 ones} */
-    public static boolean hasBfloat16Units() {
-        String processor = description();
-        return Stream.of(" avx512_bf16", " amx_bf16", " bf16").anyMatch(processor::contains);
-    }
-
-    /** What the system says about the first processor; empty where it says nothing. */
-    private static String description() {
-        Path description = Path.of("/proc/cpuinfo");
-        if (!Files.isReadable(description)) {
-            return "";
-        }
-        try (Stream<String> lines = Files.lines(description)) {
-            return String.join("\n", lines.limit(30).toList());
-        } catch (IOException | RuntimeException e) {
-            LOG.debug("cannot read {}", description, e);
-            return "";
-        }
+    public static boolean isBfloat16Faster() {
+        return Processor.current().multipliesBfloat16Faster();
     }
 
     /** The largest error of a product of round sizes and of one that no kernel is made for, as a part of its largest element. */

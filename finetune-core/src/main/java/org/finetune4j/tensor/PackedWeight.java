@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A copy of a weight in the order in which oneDNN's kernels read it. Decoding multiplies every weight with few rows, so that
  * reading the weight is all the time it takes: in its own order by MKL that is a third as fast as memory allows, in this one nearly
- * as fast. Used on AMD's processors, where {@link MatrixProducts} says so.
+ * as fast. Used where {@link Processor} knows it to be faster.
  *
  * <p>A row's product does not depend on how many rows there are: what a text gets among others is what it gets alone, to the last
  * digit. oneDNN keeps that promise from two rows on; where it sums one row in another order, a second one goes with it. Its kernels for
@@ -193,7 +193,7 @@ public final class PackedWeight implements AutoCloseable {
     }
 
     private static int mostRows(Tensor packed, Tensor row, Tensor ofTwo) {
-        if (MatrixProducts.isOneDnnBetter() && !differ(product(packed, row, manyRows(packed)), ofTwo)) {
+        if (Processor.current().hasAvx512() && !differ(product(packed, row, manyRows(packed)), ofTwo)) {
             return Integer.MAX_VALUE; // with AVX-512 all are, but where threads share the sums of a few outputs
         }
         for (int rows : MOST_ROWS) {
