@@ -58,6 +58,11 @@ final class RowBlock implements AutoCloseable {
         return layers.get(layer);
     }
 
+    /** Whether a layer has kept something. */
+    boolean has(int layer) {
+        return layer < layers.size();
+    }
+
     void add(DecoderRow row) {
         row.block = this;
         row.slot = rows.size();

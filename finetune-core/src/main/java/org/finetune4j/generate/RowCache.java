@@ -234,6 +234,31 @@ final class RowCache implements KeyValueCache, AutoCloseable {
         return all.view(batch, seq, all.size(-1));
     }
 
+    @Override
+    public Tensor rotateAndAttend(
+            int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
+        RowPass current = pass();
+        if (!NewTokens.are(current, layer, query, keys, values)) {
+            return KeyValueCache.super.rotateAndAttend(layer, query, keys, values, attention, context);
+        }
+        NewTokens tokens =
+                new NewTokens(current, attention, context.view(attention.kind()).rotation());
+        tokens.keep(layer, keys, values);
+        Tensor queries = tokens.rotatedQueries(query); // [tokens, kvHeads, heads / kvHeads, headDim]
+        List<RowPass.Run> runs = current.runs();
+        List<Tensor> attended = new ArrayList<>(runs.size()); // each [rows, 1, heads * headDim]
+        for (int i = 0; i < runs.size(); i++) {
+            RowPass.Run run = runs.get(i);
+            RowPass.Sight sight = current.sight(i, attention.kind());
+            KeyValues room = run.block().layer(layer);
+            attended.add(attention.ofNewToken(
+                    runs.size() == 1 ? queries : queries.narrow(0, run.firstToken(), run.rows()),
+                    new KeyValues(byHeads(room.keys(), run, sight.from()), byHeads(room.values(), run, sight.from())),
+                    sight.mask()));
+        }
+        return attended.size() == 1 ? attended.get(0) : Tensors.cat(attended, 0); // [tokens, 1, heads * headDim]
+    }
+
     private static Tensor attend(int layer, RowPass.Run run, RowPass.Sight sight, Tensor queries, Attention attention) {
         int tokens = run.rows() * run.count();
         Tensor own = tokens == queries.size(0) ? queries : queries.narrow(0, run.firstToken(), tokens);
@@ -249,9 +274,13 @@ final class RowCache implements KeyValueCache, AutoCloseable {
 
     /** [rows, keys, kvHeads, headDim], a view. */
     private static Tensor seen(Tensor room, RowPass.Run run, int from) {
-        return room.narrow(0, run.firstSlot(), run.rows())
-                .narrow(2, from, run.keys() - (long) from)
-                .transpose(1, 2);
+        return byHeads(room, run, from).transpose(1, 2);
+    }
+
+    /** [rows, kvHeads, keys, headDim], a view. */
+    private static Tensor byHeads(Tensor room, RowPass.Run run, int from) {
+        Tensor rows = run.rows() == room.size(0) ? room : room.narrow(0, run.firstSlot(), run.rows());
+        return rows.narrow(2, from, run.keys() - (long) from);
     }
 
     @Override

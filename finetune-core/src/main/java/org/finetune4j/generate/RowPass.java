@@ -122,6 +122,11 @@ final class RowPass implements AutoCloseable {
                 && (oneToken || beginnings);
     }
 
+    /** Whether every row has one new token. */
+    boolean hasOneTokenEach() {
+        return segments.stream().allMatch(segment -> segment.count == 1);
+    }
+
     List<Segment> segments() {
         return segments;
     }

@@ -384,10 +384,18 @@ public final class CausalLM extends TextModel {
     public Tensor hiddenStates(ModelInputs inputs, SequenceContext context) {
         try (Entry entry = enter();
                 Autograd.Mode mode = Autograd.disabled();
-                ModelSegments segments = ModelSegments.of(this);
+                ModelSegments segments = ModelSegments.of(this, List.of(), forNumbersAlone(context));
                 TensorScope scope = TensorScope.open()) {
             return scope.keep(segments.finalNorm(segments.forward(inputs, context), context));
         }
+    }
+
+    /**
+     * Nobody goes back through these passes, and every way to run a layer leaves such a one to autograd where nothing is dropped: it is not
+     * asked about every layer for every token.
+     */
+    private static SegmentFactory forNumbersAlone(SequenceContext context) {
+        return context.dropout().isOn() ? SegmentFactory.installed() : SegmentFactory.autograd();
     }
 
     /**

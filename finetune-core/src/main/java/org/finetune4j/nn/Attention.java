@@ -66,19 +66,32 @@ public record Attention(
      * @return [batch, seq, heads * headDim]
      */
     public Tensor forward(Tensor query, Tensor key, Tensor value, int layer, SequenceContext context) {
+        KeyValueCache cache = context.cache();
+        if (cache != null) {
+            return cache.rotateAndAttend(layer, query, key, value, this, context);
+        }
+        Heads rotated = rotated(query, key, value, context);
+        return over(rotated.query, rotated.keys, rotated.values, context);
+    }
+
+    /**
+     * Queries, keys and values by heads, after the rotary embedding.
+     *
+     * @param query [batch, seq, heads, headDim]
+     * @param keys [batch, seq, kvHeads, headDim]
+     * @param values as {@code keys}, which are not rotated
+     */
+    record Heads(Tensor query, Tensor keys, Tensor values) {}
+
+    /** Rotates what the projections gave, where the context has a rotation. */
+    Heads rotated(Tensor query, Tensor key, Tensor value, SequenceContext context) {
         long batch = query.size(0);
         long seq = query.size(1);
         Tensor q = query.view(batch, seq, heads, headDim); // [batch, seq, heads, headDim]
         Tensor k = key.view(batch, seq, kvHeads, headDim); // [batch, seq, kvHeads, headDim]
         Tensor v = value.view(batch, seq, kvHeads, headDim);
-        AttentionView view = context.view(kind);
-        Rotation rotation = view.rotation();
-        if (rotation != null) {
-            q = rotation.apply(q);
-            k = rotation.apply(k);
-        }
-        KeyValueCache cache = context.cache();
-        return cache == null ? over(q, k, v, context) : cache.attend(layer, q, k, v, this, context);
+        Rotation rotation = context.view(kind).rotation();
+        return rotation == null ? new Heads(q, k, v) : new Heads(rotation.apply(q), rotation.apply(k), v);
     }
 
     /**
@@ -213,14 +226,29 @@ public record Attention(
      */
     private Tensor oneToken(Tensor query, Tensor keys, Tensor values, @Nullable Tensor mask, Dropout active) {
         long batch = query.size(0);
-        Tensor attended = attend(
+        return oneToken(
                 query.reshape(batch, kvHeads, heads / kvHeads, headDim), // [batch, kvHeads, heads / kvHeads, headDim]
-                keys.transpose(1, 2), // [batch, kvHeads, keys, headDim]
-                values.transpose(1, 2),
+                new KeyValueCache.KeyValues(
+                        keys.transpose(1, 2), values.transpose(1, 2)), // [batch, kvHeads, keys, headDim]
                 mask,
-                false,
                 active);
-        return attended.reshape(batch, 1, (long) heads * headDim); // [batch, 1, heads * headDim]
+    }
+
+    private Tensor oneToken(Tensor query, KeyValueCache.KeyValues seen, @Nullable Tensor mask, Dropout active) {
+        Tensor attended = attend(query, seen.keys(), seen.values(), mask, false, active);
+        return attended.reshape(query.size(0), 1, (long) heads * headDim); // [batch, 1, heads * headDim]
+    }
+
+    /**
+     * Lets one new token of every row attend to keys that lie by heads, without dropout.
+     *
+     * @param query [rows, kvHeads, heads / kvHeads, headDim], after the rotary embedding
+     * @param seen each [rows, kvHeads, keys, headDim], as the row's token sees them
+     * @param mask true where a token sees a key, [rows or 1, 1, 1, keys]; null for all of them
+     * @return [rows, 1, heads * headDim]
+     */
+    public Tensor ofNewToken(Tensor query, KeyValueCache.KeyValues seen, @Nullable Tensor mask) {
+        return oneToken(query, seen, mask, Dropout.OFF);
     }
 
     private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal, Dropout active) {

@@ -44,4 +44,21 @@ public interface KeyValueCache {
      * @return [batch, seq, heads * headDim], which belongs to the scope
      */
     Tensor attend(int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context);
+
+    /**
+     * The same before the rotary embedding, where there is one: a cache that can do it faster by itself does.
+     *
+     * @param layer the number of the layer
+     * @param query [batch, seq, heads * headDim] or [batch, seq, heads, headDim]
+     * @param keys [batch, seq, kvHeads * headDim] or [batch, seq, kvHeads, headDim]
+     * @param values as {@code keys}
+     * @param attention see {@link #attend}
+     * @param context see {@link #attend}
+     * @return [batch, seq, heads * headDim], which belongs to the scope
+     */
+    default Tensor rotateAndAttend(
+            int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
+        Attention.Heads heads = attention.rotated(query, keys, values, context);
+        return attend(layer, heads.query(), heads.keys(), heads.values(), attention, context);
+    }
 }

@@ -1,6 +1,7 @@
 package org.finetune4j.nn;
 
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** A normalisation over the last dimension. Its parameters take no weight decay by default. */
 public abstract class Norm extends Module {
@@ -26,4 +27,15 @@ public abstract class Norm extends Module {
      * @return [..., size]
      */
     public abstract Tensor forward(Tensor x);
+
+    /**
+     * The same where it is known what is calculated: a norm that has a faster way for the few tokens of decoding takes it.
+     *
+     * @param x [..., size]
+     * @param context what is known about the batch; null where nothing is
+     * @return [..., size]
+     */
+    public Tensor forward(Tensor x, @Nullable SequenceContext context) {
+        return forward(x);
+    }
 }

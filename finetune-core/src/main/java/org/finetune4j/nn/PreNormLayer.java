@@ -71,10 +71,10 @@ public final class PreNormLayer extends DecoderLayer {
 
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
-        Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates), context);
+        Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates, context), context);
         Tensor attended =
                 join(Block.ATTENTION, hiddenStates, context.dropout().apply(attention, residualDropout), context);
-        Tensor output = feedForward.forward(postAttentionNorm.forward(attended), context);
+        Tensor output = feedForward.forward(postAttentionNorm.forward(attended, context), context);
         return join(Block.FEED_FORWARD, attended, context.dropout().apply(output, residualDropout), context);
     }
 }

@@ -96,8 +96,8 @@ public final class RotaryAttention extends SelfAttention {
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
         Linear.together(queryKeyValue, x, context);
-        Tensor q = normalised(queryNorm, query.forward(x, context));
-        Tensor k = normalised(keyNorm, key.forward(x, context));
+        Tensor q = normalised(queryNorm, query.forward(x, context), context);
+        Tensor k = normalised(keyNorm, key.forward(x, context), context);
         Tensor attended = attention.forward(q, k, value.forward(x, context), layer, context);
         return output.forward(attended, context);
     }
@@ -113,10 +113,11 @@ public final class RotaryAttention extends SelfAttention {
     }
 
     /** Normalises [batch, seq, heads * headDim], each head by itself or all together. */
-    private Tensor normalised(@Nullable Norm norm, Tensor x) {
+    private Tensor normalised(@Nullable Norm norm, Tensor x, SequenceContext context) {
         if (norm == null || acrossHeads) {
-            return norm == null ? x : norm.forward(x);
+            return norm == null ? x : norm.forward(x, context);
         }
-        return norm.forward(x.view(x.size(0), x.size(1), -1, attention.headDim())); // [batch, seq, heads, headDim]
+        return norm.forward(
+                x.view(x.size(0), x.size(1), -1, attention.headDim()), context); // [batch, seq, heads, headDim]
     }
 }

@@ -26,4 +26,10 @@ public record SecondPassCache(KeyValueCache cache, int layers) implements KeyVal
             int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
         return cache.attend(layers + layer, query, keys, values, attention, context);
     }
+
+    @Override
+    public Tensor rotateAndAttend(
+            int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
+        return cache.rotateAndAttend(layers + layer, query, keys, values, attention, context);
+    }
 }

@@ -79,11 +79,6 @@ public final class Weights {
     /**
      * {@return whether there is a tensor of this name}
      *
-     * @param name in the checkpoint
-     */
-    /**
-     * {@return whether there is a tensor of this name}
-     *
      * @param name below that of this part
      */
     public boolean contains(String name) {

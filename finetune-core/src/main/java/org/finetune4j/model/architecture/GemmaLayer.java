@@ -47,9 +47,9 @@ final class GemmaLayer extends DecoderLayer {
 
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
-        Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates), context);
-        Tensor attended = join(Block.ATTENTION, hiddenStates, postAttentionNorm.forward(attention), context);
-        Tensor output = feedForward.forward(preFeedForwardNorm.forward(attended), context);
-        return join(Block.FEED_FORWARD, attended, postFeedForwardNorm.forward(output), context);
+        Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates, context), context);
+        Tensor attended = join(Block.ATTENTION, hiddenStates, postAttentionNorm.forward(attention, context), context);
+        Tensor output = feedForward.forward(preFeedForwardNorm.forward(attended, context), context);
+        return join(Block.FEED_FORWARD, attended, postFeedForwardNorm.forward(output, context), context);
     }
 }

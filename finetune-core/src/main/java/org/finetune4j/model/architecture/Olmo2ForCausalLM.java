@@ -61,9 +61,9 @@ public final class Olmo2ForCausalLM extends RotaryDecoder {
 
         @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
-            Tensor attention = postAttentionNorm.forward(selfAttention.forward(hiddenStates, context));
+            Tensor attention = postAttentionNorm.forward(selfAttention.forward(hiddenStates, context), context);
             Tensor attended = join(Block.ATTENTION, hiddenStates, attention, context);
-            Tensor output = postFeedForwardNorm.forward(feedForward.forward(attended, context));
+            Tensor output = postFeedForwardNorm.forward(feedForward.forward(attended, context), context);
             return join(Block.FEED_FORWARD, attended, output, context);
         }
     }

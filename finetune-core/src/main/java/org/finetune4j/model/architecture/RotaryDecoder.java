@@ -85,7 +85,7 @@ abstract class RotaryDecoder extends DecoderModel {
 
     @Override
     public final Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
-        return norm.forward(hiddenStates);
+        return norm.forward(hiddenStates, context);
     }
 
     @Override
