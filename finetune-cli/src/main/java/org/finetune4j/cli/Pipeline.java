@@ -73,6 +73,9 @@ final class Pipeline {
         for (PipelineStage stage : settings.stages()) {
             stage.training().data().requireFiles();
         }
+        if (settings.stages().stream().noneMatch(stage -> state.isBegun(stage.name()))) {
+            StageCheck.require(settings);
+        }
         for (PipelineStage stage : settings.stages()) {
             if (state.isComplete(stage.name())) {
                 skipped.add(stage.name());
@@ -134,7 +137,9 @@ final class Pipeline {
                 throw new UserErrorException(stage.settings().origin() + ": " + difference.get() + " since "
                         + stage.training().outputDirectory() + " was begun: choose another output_dir");
             }
-            if (state.isComplete(stage.name()) && stage.continuesAsBase() && !Files.isDirectory(stage.model())) {
+            if (state.isComplete(stage.name())
+                    && (stage.leavesAdapter() || stage.leavesModel())
+                    && !Files.isDirectory(stage.model())) {
                 throw new UserErrorException(stage.model() + " is gone, which stage " + stage.name()
                         + " left for those after it: choose another output_dir");
             }

@@ -43,9 +43,9 @@ record PipelineStage(String name, Settings settings, TrainingSettings training) 
                 : training.outputDirectory().resolve(MERGED);
     }
 
-    /** Whether later stages need a model that what was trained is folded into. */
+    /** Whether later stages need a model that what was trained is folded into; the last one may train what cannot be. */
     boolean leavesAdapter() {
-        return continuesAsBase() && !leavesModel();
+        return continuesAsBase() && !leavesModel() && training.strategy().mergesIntoBase();
     }
 
     /** Folds the adapter that was saved into its base, for later stages, as one process does with what it has just trained. */

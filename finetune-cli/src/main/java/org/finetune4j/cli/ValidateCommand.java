@@ -68,7 +68,7 @@ final class ValidateCommand implements Callable<Integer> {
         return Main.USAGE;
     }
 
-    /** The first stage as a whole; of the others what needs no model, since the ones before make theirs. */
+    /** The first stage as a whole; of the others what can be known before there is the model that they go on from. */
     private void row(PipelineSettings row) {
         PipelineStage first = row.stages().get(0);
         say("stage " + first.name());
@@ -79,6 +79,7 @@ final class ValidateCommand implements Callable<Integer> {
                 stage.training().data().requireFiles();
                 TrainingRecords records = stage.training().data().records();
                 records.notes().forEach(note -> say("data        " + note));
+                problems.addAll(StageCheck.problems(row, stage));
             });
         }
     }

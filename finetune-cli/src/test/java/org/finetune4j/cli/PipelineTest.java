@@ -198,6 +198,38 @@ class PipelineTest {
         assertTrue(bad.errors().get(0).contains("pairs.jsonl"), bad.toString());
     }
 
+    /** A policy's reward model is still to be trained when all of it is looked at. */
+    @Test
+    void aWholePathIsLookedAtBeforeItsFirstStage() {
+        String[] path = {
+            "stages=[sft, rm, grpo]",
+            "grpo.train_file=" + pairs,
+            "grpo.max_completion_length=4",
+            "grpo.num_generations=2",
+            "grpo.max_steps=1"
+        };
+        CommandRun good = command("validate", path);
+        assertEquals(0, good.exitCode(), good.toString());
+        path[3] = "grpo.num_generations=7";
+        CommandRun bad = command("train", path);
+        assertEquals(2, bad.exitCode(), bad.toString());
+        assertTrue(bad.errors().get(0).startsWith("error: stage grpo: num_generations is 7"), bad.toString());
+        assertFalse(Files.exists(files.output.resolve("pipeline.json")), "nothing was begun");
+    }
+
+    /** Nothing is built on the last one. */
+    @Test
+    void theLastStageMayTrainWhatCannotBeMerged() {
+        CommandRun run = train("stages=[rm, sft]", "sft.method=prompt_tuning", "sft.num_virtual_tokens=2");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(Files.exists(files.output.resolve("sft/adapter_model.safetensors")));
+        assertEquals(
+                "[\"rm\",\"sft\"]",
+                values(train("stages=[rm, sft]", "sft.method=prompt_tuning", "sft.num_virtual_tokens=2"))
+                        .path("complete_before")
+                        .toString());
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '#', commentCharacter = '\0', quoteCharacter = '"', textBlock = """
             stages=[sft, rn]       # did you mean 'rm'?
@@ -211,10 +243,12 @@ class PipelineTest {
             sft=1                  # keys and values
             sft.method=prompt_tuning # cannot be merged
             rm.train_file=nowhere.jsonl # nowhere.jsonl
+            rm.method=freeze;rm.freeze_layers=1;rm.freeze_head=true # stage rm: method freeze does not train the reward head 'score'
+            rm.load_in_4bit=true;rm.method=full # stage rm: 'model.layers.0.self_attn.q_proj.weight' is quantised
             """)
     void whatIsWrongIsSaidBeforeAnythingIsTrained(String override, String message) {
         for (String command : List.of("train", "validate")) {
-            CommandRun run = command(command, override);
+            CommandRun run = command(command, override.split(";"));
             String said = run.errors().isEmpty()
                     ? String.join("\n", run.out())
                     : run.errors().get(0);

@@ -44,6 +44,16 @@ record RandomFeedback(Path config, Map<String, Object> settings, String what) {
         keys.put("model_name_or_path", at.toString());
         keys.put("stage", stage);
         keys.putAll(RandomMethod.draw(draw, model, false));
+        stage(draw, stage, model, directory, keys);
+        Path config = directory.resolve("config.yaml");
+        RandomFeedback feedback =
+                new RandomFeedback(config, keys, stage + " " + keys.get("method") + " of " + model.architecture());
+        TrainingFiles.write(config, feedback.yaml());
+        return feedback;
+    }
+
+    /** Writes the records of a stage, and puts its keys among others: a few steps, with a checkpoint after each. */
+    static void stage(Draw draw, String stage, RandomModel model, Path directory, Map<String, Object> keys) {
         RandomStage.draw(draw, stage, model, directory, keys);
         RandomTraining.loop(draw, keys);
         RandomTraining.evaluation(draw, stage, directory, keys);
@@ -56,18 +66,13 @@ record RandomFeedback(Path config, Map<String, Object> settings, String what) {
         keys.remove("early_stopping_patience");
         switch (stage) {
             case "dpo" -> direct(draw, keys);
-            case "rm", "cls", "orpo", "kto", "simpo", "cpo" -> {}
+            case "sft", "distill", "rm", "cls", "orpo", "kto", "simpo", "cpo" -> {}
             default -> policy(draw, stage, keys);
         }
         maybe(draw, 0.1, keys, "neftune_noise_alpha", 5);
         maybe(draw, 0.1, keys, "lora_dropout", 0.2, "lora".equals(keys.get("method")));
         maybe(draw, 0.1, keys, "offload_optimizer", "cpu");
         maybe(draw, 0.1, keys, "offload_param", "cpu");
-        Path config = directory.resolve("config.yaml");
-        RandomFeedback feedback =
-                new RandomFeedback(config, keys, stage + " " + keys.get("method") + " of " + model.architecture());
-        TrainingFiles.write(config, feedback.yaml());
-        return feedback;
     }
 
     /** {@return the configuration, every value as JSON, which is YAML} */

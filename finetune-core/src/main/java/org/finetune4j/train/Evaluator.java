@@ -79,6 +79,18 @@ public final class Evaluator implements Evaluation {
         this.selection = selection;
         this.objective = objective;
         this.backpropagation = new Backpropagation(model, GradientCheckpointing.none());
+        requireQuestions(model, dataset, selection);
+    }
+
+    /**
+     * Refuses metrics that samples cannot give.
+     *
+     * @param model the model
+     * @param dataset the held-out samples
+     * @param selection which metrics of generated answers are wanted
+     * @throws UserErrorException when they need what the samples do not have
+     */
+    public static void requireQuestions(CausalLM model, TrainingDataset dataset, ModelSelection selection) {
         if (selection.generates()
                 && (!model.hasTokenizer()
                         || Questions.of(dataset, model.tokenizer()).isEmpty())) {

@@ -30,6 +30,8 @@ public final class UpdateInBackward implements Residency {
 
     private static final Logger LOG = LoggerFactory.getLogger(UpdateInBackward.class);
 
+    private static final String BEGIN = "optimizer_in_backward frees each gradient before the next one is there, and ";
+
     private final Optimizer optimizer;
     private final List<Parameter> trainable;
     private final IdentityHashMap<Module, List<Parameter>> lastUsed = new IdentityHashMap<>();
@@ -79,25 +81,34 @@ public final class UpdateInBackward implements Residency {
         if (!arguments.optimizerInBackward()) {
             return null;
         }
-        String begin = "optimizer_in_backward frees each gradient before the next one is there, and ";
         if (membership.ranks() > 1) {
             if (membership.isFirst()) {
                 LOG.warn(
                         "{}{} processes that train together share them first: updates come after the backward pass, with the same"
                                 + " numbers; zero_stage: 2 divides gradients",
-                        begin,
+                        BEGIN,
                         membership.ranks());
             }
             return null;
         }
         if (!optimizer.stepsInParts()) {
             throw new UserErrorException(
-                    begin + "optim " + arguments.optimizer().name() + " looks at all of them: choose adamw");
+                    BEGIN + "optim " + arguments.optimizer().name() + " looks at all of them: choose adamw");
         }
-        if (strategy.trainingHooks().readsGradients()) {
-            throw new UserErrorException(begin + "this method looks at them after the step: leave it out");
-        }
+        requireFreed(strategy);
         return new UpdateInBackward(network, strategy.trainableParameters(), optimizer);
+    }
+
+    /**
+     * Refuses a method that looks at all gradients after a step.
+     *
+     * @param strategy the method on the model
+     * @throws UserErrorException when it does
+     */
+    public static void requireFreed(AttachedStrategy strategy) {
+        if (strategy.trainingHooks().readsGradients()) {
+            throw new UserErrorException(BEGIN + "this method looks at them after the step: leave it out");
+        }
     }
 
     /**

@@ -166,6 +166,9 @@ public final class PeftKeys {
         if (a instanceof Number x && b instanceof Number y) {
             return x.doubleValue() == y.doubleValue();
         }
+        if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
+            return x.keySet().equals(y.keySet()) && x.keySet().stream().allMatch(key -> same(x.get(key), y.get(key)));
+        }
         if (a instanceof Collection<?> x && b instanceof Collection<?> y) {
             return x.size() == y.size() && texts(x).equals(texts(y));
         }

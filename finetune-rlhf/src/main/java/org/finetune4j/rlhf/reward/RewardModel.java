@@ -19,6 +19,7 @@ import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.TrainOn;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.Pooling;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.model.hub.HubClient;
@@ -97,7 +98,10 @@ public final class RewardModel implements AutoCloseable {
         CausalLM model = CausalLM.load(base, adapted ? options.asClassifier(1) : options);
         try {
             Adapter adapter = adapted ? AdapterFormat.load(model, directory, false) : null;
-            if (adapter != null && adapter.parametersByKey().keySet().stream().noneMatch(RewardModel::isHead)) {
+            boolean isOfBase = ModelConfig.load(base).isSequenceClassifier();
+            if (adapter != null
+                    && !isOfBase
+                    && adapter.parametersByKey().keySet().stream().noneMatch(RewardModel::isHead)) {
                 throw new UserErrorException(
                         directory + ": the adapter has no head ('score'), so that it gives no reward:"
                                 + " it was trained for something else");

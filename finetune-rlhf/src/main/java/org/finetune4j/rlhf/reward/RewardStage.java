@@ -94,7 +94,9 @@ public record RewardStage(double centring) implements Stage {
 
     @Override
     public void configure(FineTuner tuner, StageData data) {
-        tuner.objective(new BradleyTerry(centring)).check(new LostEndCheck(data.train()));
+        tuner.objective(new BradleyTerry(centring))
+                .check(new LostEndCheck(data.train()))
+                .check(new HeadCheck());
     }
 
     @Override

@@ -68,15 +68,15 @@ final class RewardPlan implements RewardSetup {
             throw new UserErrorException(settings.origin() + ": nothing scores the answers: set reward_funcs, such as"
                     + " [exact_match], or reward_model_path");
         }
-        model(settings).ifPresent(path -> {
-            if (!Files.isDirectory(directory(path))) {
-                throw new UserErrorException(settings.origin() + ": '" + MODEL + "': there is no directory " + path);
-            }
-        });
     }
 
+    /** Where the reward model is; a stage before this one may leave it there only when it has trained. */
     private Path directory(String path) {
-        return InputFiles.path(settings.origin() + ": '" + MODEL + "'", path);
+        Path directory = InputFiles.path(settings.origin() + ": '" + MODEL + "'", path);
+        if (!Files.isDirectory(directory)) {
+            throw new UserErrorException(settings.origin() + ": '" + MODEL + "': there is no directory " + path);
+        }
+        return directory;
     }
 
     /** An adapter that shares the policy's base takes its own file, any other model all of its weights. */
