@@ -101,11 +101,19 @@ final class EvalCommand implements Callable<Integer> {
         return 0;
     }
 
+    /** A configuration's own where it is asked for: the loss of some stages is a mean of batches' means. */
+    private @Nullable Integer batchSize() {
+        if (config != null) {
+            return heldOut.wantedBatchSize();
+        }
+        return heldOut.batchSize();
+    }
+
     /** What a training of the stage measures before its first step. */
     private Map<String, Object> byObjective(CausalLM loaded, @Nullable Adapter adapter, EvalData source) {
         Path nothing = AtomicFiles.temporaryDirectory("eval");
         try {
-            TrainingSettings training = source.training(model.directory(), heldOut.batchSize(), nothing);
+            TrainingSettings training = source.training(model.directory(), batchSize(), nothing);
             TrainingData data = training.data().load(loaded);
             data.notes().forEach(note -> System.err.println("data: " + note));
             TrainingData.Part held = EvalData.required(data.evaluation());

@@ -73,15 +73,22 @@ record EvalData(Settings keys, DataSettings settings, boolean heldOut) {
      * A training that holds this data out.
      *
      * @param model where it lies
-     * @param batchSize samples that go through the model together
+     * @param batchSize samples that go through the model together; null for what the configuration says
      * @param output where such a training would write
      */
-    TrainingSettings training(Path model, int batchSize, Path output) {
+    TrainingSettings training(Path model, @Nullable Integer batchSize, Path output) {
         Map<String, @Nullable Object> values = new LinkedHashMap<>();
         values.putAll(keys.asMap());
-        values.put("model_name_or_path", model.toString());
+        Object student = values.put("model_name_or_path", model.toString());
+        boolean isTaught = "distill".equals(values.get("stage"));
+        if (isTaught && student != null && values.keySet().stream().noneMatch(key -> key.startsWith("teacher_"))) {
+            // A student without a teacher had its own beginning as one, which the trained model is not any more.
+            values.put("teacher_model_name_or_path", student);
+        }
         values.put("output_dir", output.toString());
-        values.put("per_device_eval_batch_size", batchSize);
+        if (batchSize != null) {
+            values.put("per_device_eval_batch_size", batchSize);
+        }
         if (!heldOut) {
             values.put("eval_file", values.get("train_file"));
             values.put("method", "full"); // nothing trains, and this one asks for nothing

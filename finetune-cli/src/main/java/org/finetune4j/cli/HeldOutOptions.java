@@ -11,10 +11,13 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.Evaluator;
 import org.finetune4j.train.arguments.ModelSelection;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** The options of commands that measure models on held-out records. */
 final class HeldOutOptions {
+
+    private static final int USUAL_BATCH = 8;
 
     @Option(
             names = "--data",
@@ -23,8 +26,12 @@ final class HeldOutOptions {
             description = "Records in any format that training reads, or questions: files, directories, patterns.")
     private List<String> data = new ArrayList<>();
 
-    @Option(names = "--batch-size", defaultValue = "8", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
-    private int batchSize;
+    @Option(
+            names = "--batch-size",
+            paramLabel = "N",
+            description = "Samples that go through the model together (default: " + USUAL_BATCH
+                    + ", or what a configuration says).")
+    private @Nullable Integer batchSize;
 
     @Option(names = "--max-length", defaultValue = "0", paramLabel = "N", description = "Tokens of a sample at most.")
     private int maxLength;
@@ -47,6 +54,12 @@ final class HeldOutOptions {
 
     /** Samples that go through the model together. */
     int batchSize() {
+        return batchSize == null ? USUAL_BATCH : batchSize;
+    }
+
+    /** The same where somebody said it. */
+    @Nullable
+    Integer wantedBatchSize() {
         return batchSize;
     }
 
@@ -61,7 +74,7 @@ final class HeldOutOptions {
      * @throws UserErrorException when one is not positive
      */
     void check() {
-        if (batchSize < 1 || maxNewTokens < 1) {
+        if (batchSize() < 1 || maxNewTokens < 1) {
             throw new UserErrorException("--batch-size and --max-new-tokens must be positive");
         }
     }
@@ -91,6 +104,6 @@ final class HeldOutOptions {
 
     /** Measures a model as it is now. */
     EvaluationMetrics evaluate(CausalLM model, TrainingDataset samples, ModelSelection selection) {
-        return new Evaluator(model, samples, Collator.of(model), batchSize, selection).evaluate(0);
+        return new Evaluator(model, samples, Collator.of(model), batchSize(), selection).evaluate(0);
     }
 }

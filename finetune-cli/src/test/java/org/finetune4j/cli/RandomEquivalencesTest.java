@@ -72,7 +72,7 @@ class RandomEquivalencesTest {
     private static Way way(long seed, RandomTraining training) {
         Way way = WAYS.get((int) (seed % WAYS.size()));
         boolean isOtherBatches = way.first.startsWith("per_device_train_batch_size");
-        boolean looksAtBatches = List.of("distill", "kto")
+        boolean looksAtBatches = List.of("distill", "kto", "orpo", "cpo")
                         .contains(String.valueOf(training.settings().get("stage")))
                 || String.valueOf(training.settings().get("loss_type")).startsWith("aot");
         boolean placesTokens = isOtherBatches || way.first.startsWith("share_") || way.first.startsWith("padding_");
