@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Our server beside llama.cpp's, the same weights in float32, A B A B: tokens a second with one client and with several. While one server is asked, the other
-is stopped (SIGSTOP): nobody else computes.
+is stopped (SIGSTOP): nobody else computes. After every change some seconds pass: ours looks twice a second whether others use its processors, lets waiting threads
+sleep while they do and for two seconds more, and has seen the other one's round.
 
   python3 bench/serve_llamacpp.py --model models/stories15M-hf --llama "chroot /tmp/llamacpp llama-server" --share /tmp/llamacpp/x:/x
 
 --llama is the command that starts llama.cpp's server; where it runs in another root, --share HERE:THERE names a directory that both see.
 Printed are JSON lines: every round, then the medians and the ratios, ours by llama.cpp's. The model is exported as GGUF first.
 """
-import argparse, json, os, shlex, signal, statistics, subprocess, sys, tempfile
+import argparse, json, os, shlex, signal, statistics, subprocess, sys, tempfile, time
 from serve_client import await_health, start_ours, tokens_per_second
 
 
@@ -17,6 +18,7 @@ def main():
     ap.add_argument("--finetune", default="./finetune")
     ap.add_argument("--llama", default="llama-server")
     ap.add_argument("--share", help="HERE:THERE")
+    ap.add_argument("--settle", type=float, default=4, help="seconds between a change of servers and the first request")
     ap.add_argument("--threads", type=int, default=os.cpu_count())
     ap.add_argument("--port", type=int, default=8177)
     ap.add_argument("--clients", type=int, default=8)
@@ -47,6 +49,7 @@ def main():
                 requests = max(2, a.requests * clients // a.clients)
                 for name, url in servers.items():
                     processes[name].send_signal(signal.SIGCONT)
+                    time.sleep(a.settle)
                     speed = tokens_per_second(url, clients, requests, a.new_tokens)
                     processes[name].send_signal(signal.SIGSTOP)
                     if number:

@@ -4,8 +4,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
@@ -33,14 +34,12 @@ final class AdapterLoader implements AutoCloseable {
     /** No more than so much is read for that. */
     private static final long REHEARSED_BYTES = 32L << 20;
 
+    private static final long IDLE_SECONDS = 1;
+
     private final CausalLM model;
     private final AdapterFolder folder;
     private final long mostBytes;
-    private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> {
-        Thread loader = new Thread(task, "finetune4j-adapters");
-        loader.setDaemon(true);
-        return loader;
-    });
+    private final ExecutorService thread = oneThread();
     private @Nullable RowAdapterPool pool;
 
     /** Where copies are read from; the thread's own. */
@@ -55,6 +54,18 @@ final class AdapterLoader implements AutoCloseable {
         this.model = model;
         this.folder = folder;
         this.mostBytes = mostBytes;
+    }
+
+    /** A thread that ends when it has nothing to do: OpenMP's team for it would keep others from waiting for work awake. */
+    private static ExecutorService oneThread() {
+        ThreadPoolExecutor one =
+                new ThreadPoolExecutor(1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
+                    Thread loader = new Thread(task, "finetune4j-adapters");
+                    loader.setDaemon(true);
+                    return loader;
+                });
+        one.allowCoreThreadTimeOut(true);
+        return one;
     }
 
     /** Has something done on the loader's thread, after what it was given before. */

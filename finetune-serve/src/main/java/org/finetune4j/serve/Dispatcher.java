@@ -1,5 +1,6 @@
 package org.finetune4j.serve;
 
+import com.google.common.base.Throwables;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -9,8 +10,13 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import org.finetune4j.Reasons;
 import org.finetune4j.generate.GenerationEngine;
 import org.finetune4j.generate.GenerationHandle;
@@ -34,21 +40,19 @@ final class Dispatcher implements AutoCloseable {
     private final ServerMetrics metrics;
     private final Map<String, Deque<Ticket>> waiting = new LinkedHashMap<>();
     private final Set<Ticket> running = new LinkedHashSet<>();
-    private final Thread thread;
+    private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> {
+        Thread engineThread = new Thread(task, "finetune4j-engine");
+        engineThread.setDaemon(true);
+        return engineThread;
+    });
+    private final CountDownLatch ended = new CountDownLatch(1);
     private int rows;
     private boolean closed;
     private volatile long cacheBytes;
     private volatile long prefixBytes;
 
     Dispatcher(CausalLM model, ServerLimits limits, int tenants, ServerMetrics metrics) {
-        model.packForGeneration();
-        this.engine = GenerationEngine.of(
-                model,
-                GenerationLimits.defaults()
-                        .withMaxRows(limits.maxRows())
-                        .withCacheBytes(limits.cacheBytes())
-                        .withPrefixBytes(Math.min(limits.prefixBytes(), limits.cacheBytes())));
-        engine.prepare();
+        this.engine = onItsThread(() -> engine(model, limits));
         this.maxRows = limits.maxRows();
         this.maxQueuedByTenant = (limits.maxQueued() + tenants - 1) / tenants;
         this.metrics = metrics;
@@ -56,9 +60,44 @@ final class Dispatcher implements AutoCloseable {
         metrics.gauge("prompts.waiting", "prompts that wait for their turn", this::waiting);
         metrics.gauge("cache.bytes", "what keys and values of answers under way take", () -> cacheBytes);
         metrics.gauge("prefix.bytes", "what keys and values take that are kept for later requests", () -> prefixBytes);
-        this.thread = new Thread(this::compute, "finetune4j-engine");
-        thread.setDaemon(true);
-        thread.start();
+        thread.execute(() -> {
+            try {
+                compute();
+            } finally {
+                ended.countDown();
+            }
+        });
+    }
+
+    private static GenerationEngine engine(CausalLM model, ServerLimits limits) {
+        model.packForGeneration();
+        GenerationEngine made = GenerationEngine.of(
+                model,
+                GenerationLimits.defaults()
+                        .withMaxRows(limits.maxRows())
+                        .withCacheBytes(limits.cacheBytes())
+                        .withPrefixBytes(Math.min(limits.prefixBytes(), limits.cacheBytes())));
+        made.prepare();
+        return made;
+    }
+
+    /**
+     * What takes all processors is done by the thread that computes: OpenMP keeps a team for every thread that has had one, and where
+     * there are more of them than processors all teams sleep while they wait, which costs a third of the speed of a small model.
+     */
+    private <T> T onItsThread(Callable<T> work) {
+        try {
+            return thread.submit(work).get();
+        } catch (InterruptedException e) {
+            thread.shutdown();
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while the model was prepared", e);
+        } catch (ExecutionException e) {
+            thread.shutdown();
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            Throwables.throwIfUnchecked(cause);
+            throw new IllegalStateException(cause);
+        }
     }
 
     /**
@@ -216,14 +255,15 @@ final class Dispatcher implements AutoCloseable {
             notifyAll();
         }
         boolean interrupted = false;
-        while (thread.isAlive()) {
+        while (ended.getCount() > 0) {
             try {
-                thread.join();
+                ended.await();
             } catch (InterruptedException e) {
                 interrupted = true;
                 cancelAll();
             }
         }
+        thread.shutdown();
         engine.close();
         if (interrupted) {
             Thread.currentThread().interrupt();
