@@ -90,7 +90,7 @@ public final class Evaluator implements Evaluation {
      * @param selection which metrics of generated answers are wanted
      * @throws UserErrorException when they need what the samples do not have
      */
-    public static void requireQuestions(CausalLM model, TrainingDataset dataset, ModelSelection selection) {
+    static void requireQuestions(CausalLM model, TrainingDataset dataset, ModelSelection selection) {
         if (selection.generates()
                 && (!model.hasTokenizer()
                         || Questions.of(dataset, model.tokenizer()).isEmpty())) {

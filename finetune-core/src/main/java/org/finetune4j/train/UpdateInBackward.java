@@ -105,7 +105,7 @@ public final class UpdateInBackward implements Residency {
      * @param strategy the method on the model
      * @throws UserErrorException when it does
      */
-    public static void requireFreed(AttachedStrategy strategy) {
+    static void requireFreed(AttachedStrategy strategy) {
         if (strategy.trainingHooks().readsGradients()) {
             throw new UserErrorException(BEGIN + "this method looks at them after the step: leave it out");
         }

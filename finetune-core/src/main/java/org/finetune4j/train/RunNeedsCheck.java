@@ -1,10 +1,11 @@
-package org.finetune4j.train.preflight;
+package org.finetune4j.train;
 
-import org.finetune4j.train.Evaluator;
-import org.finetune4j.train.UpdateInBackward;
+import org.finetune4j.train.preflight.Findings;
+import org.finetune4j.train.preflight.PreflightCheck;
+import org.finetune4j.train.preflight.PreflightContext;
 
 /** What a run finds out when its steps and its evaluation are made: that they can be. */
-public final class MethodNeedsCheck implements PreflightCheck {
+public final class RunNeedsCheck implements PreflightCheck {
 
     @Override
     public void check(PreflightContext context, Findings findings) {
