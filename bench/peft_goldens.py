@@ -54,6 +54,9 @@ CASES = [
     ("llama", "multitask", "MultitaskPromptTuningConfig", dict(num_virtual_tokens=4, num_tasks=2)),
     ("gpt2", "multitask-ranks", "MultitaskPromptTuningConfig", dict(num_virtual_tokens=5, num_tasks=3, num_ranks=2)),
     ("qwen2", "boft", "BOFTConfig", dict(boft_block_size=4, target_modules=LLAMA)),
+    ("llama-seqcls", "prompt", "PromptTuningConfig", dict(num_virtual_tokens=4)),
+    ("llama-seqcls", "prefix", "PrefixTuningConfig", dict(num_virtual_tokens=4)),
+    ("llama-seqcls", "ptuning", "PromptEncoderConfig", dict(num_virtual_tokens=4, encoder_hidden_size=16)),
     ("llama", "xlora", "XLoraConfig", dict(adapters=EXPERTS)),
     ("llama", "xlora-layers", "XLoraConfig", dict(adapters=EXPERTS, layerwise_scalings=True, xlora_depth=3, xlora_size=12, softmax_temperature=0.5,
                                                   scaling_pass_value=0.5, global_scaling_weight=1.5)),
@@ -150,9 +153,11 @@ def record(base, name, kind, settings, target):
     mixes = kind == "XLoraConfig"
     if mixes:
         settings = dict(settings, **experts(path, settings["adapters"], target))
-    config = getattr(peft, kind)(task_type="CAUSAL_LM", **settings)
-    model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
-    model.config.use_cache = model.config.use_cache and not mixes  # PEFT's demand
+    classifies = base.endswith("seqcls")
+    config = getattr(peft, kind)(task_type="SEQ_CLS" if classifies else "CAUSAL_LM", **settings)
+    kind_of_model = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModelForCausalLM
+    model = kind_of_model.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+    model.config.use_cache = getattr(model.config, "use_cache", True) and not mixes  # PEFT's demand
     model = peft.get_peft_model(model, config)
     model.eval()
     randomise(torch, model, 5)
@@ -164,6 +169,8 @@ def record(base, name, kind, settings, target):
     if mixes:
         write_classifier(model, target)
     ids, mask, labels = batch(torch, model.config.vocab_size)
+    if classifies:  # without padding: transformers takes the last position of rows of vectors, which is none of their tokens
+        ids, mask, labels = ids.where(mask == 1, 7), torch.ones_like(mask), torch.tensor([1, 0])
     extra = dict(task_ids=torch.tensor([0, 1])) if "MULTITASK" in str(config.peft_type) else {}
     out = model(input_ids=ids, attention_mask=mask, labels=labels, **extra)
     out.loss.backward()
@@ -176,14 +183,15 @@ def record(base, name, kind, settings, target):
             numbers += 0 if id(parameter) in seen else parameter.numel()
             seen.add(id(parameter))
             prompt = key.startswith("prompt_encoder")
-            mixed = re.sub(r"^base_model\.lora_model\.(.*\.lora_[AB])\.(\d+)\.", r"\2/base_model.\1.", key)
+            mixed = re.sub(r"^base_model\.lora_model\.(.*\.lora_[AB])\.(\d+)\.", r"\2/base_model.\1.", key.replace("modules_to_save.", ""))
             tensors["grad." + (key if prompt else mixed.replace(".default", ""))] = parameter.grad
             if prompt:
                 tensors["param." + key] = parameter.detach()
     with torch.no_grad():
         extra = dict(task_ids=torch.tensor([1])) if extra else {}
         tensors.update({"gen." + key: value for key, value in extra.items()})
-        tensors["gen.output_ids"] = model.generate(input_ids=ids[:1], attention_mask=mask[:1], max_new_tokens=8, do_sample=False, **extra)
+        if not classifies:
+            tensors["gen.output_ids"] = model.generate(input_ids=ids[:1], attention_mask=mask[:1], max_new_tokens=8, do_sample=False, **extra)
         if hasattr(model, "merge_and_unload") and not extra and not mixes:
             tensors["merged_logits"] = model.merge_and_unload()(input_ids=ids, attention_mask=mask).logits
     save_file({key: value.clone().contiguous() for key, value in tensors.items()}, target / "golden.safetensors")

@@ -331,7 +331,10 @@ public final class GoldenVerifier {
         }
     }
 
-    /** Compares [batch, seq, ...] at real tokens only: what padding becomes means nothing, but it must be a number. */
+    /**
+     * Compares [batch, seq, ...] at real tokens only: what padding becomes means nothing, but it must be a number. A classifier's [batch, labels] is
+     * compared as it is.
+     */
     static Check compareWhereReal(String name, Tensor actual, Tensor expected, byte[] attentionMask, double limit) {
         if (!Arrays.equals(actual.shape(), expected.shape())) {
             return Check.failed(
@@ -340,6 +343,9 @@ public final class GoldenVerifier {
         }
         if (!actual.isFinite()) {
             return Check.failed(name, "there are values that are no numbers");
+        }
+        if (expected.dim() == 2) {
+            return compare(name, actual, expected, limit);
         }
         int[] real = IntStream.range(0, attentionMask.length)
                 .filter(i -> attentionMask[i] == 1)

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
@@ -60,6 +61,38 @@ public record SavedModules(List<String> names, boolean stored) {
     }
 
     /**
+     * Copies of a classifier's head, for methods that adapt no modules.
+     *
+     * @param model any model
+     * @param prefix what the method's file puts before a parameter's name in the model
+     * @param trainable whether they train
+     * @return copies of all parameters of the head; empty where the model is no classifier of sequences
+     */
+    public static List<TrainedCopy> ofHead(CausalLM model, String prefix, boolean trainable) {
+        SavedModules head = new SavedModules(List.of(), false).on(model);
+        return head.names.isEmpty() ? List.of() : head.copies(model, List.of(), prefix, trainable);
+    }
+
+    /**
+     * {@return the key where its value is that of {@link #ofHead}, else nothing}
+     *
+     * @param settings under PEFT's keys
+     */
+    public static List<String> keysOfHead(Settings settings) {
+        return PEFT_HEADS.containsAll(settings.texts(KEY)) ? List.of(KEY) : List.of();
+    }
+
+    /**
+     * {@return the setting of {@link #ofHead}, with its key; empty where there is no head}
+     *
+     * @param model any model
+     */
+    public static Map<String, Object> headSetting(CausalLM model) {
+        SavedModules head = new SavedModules(List.of(), false).on(model);
+        return head.names.isEmpty() ? Map.of() : Map.of(KEY, head.names);
+    }
+
+    /**
      * Whether a method must leave the module at this path alone: a part of the path is one of the names.
      *
      * @param path the module's path in the model
@@ -92,6 +125,10 @@ public record SavedModules(List<String> names, boolean stored) {
      * @throws UserErrorException when a name matches nothing, with the nearest name, or means an adapted module
      */
     List<TrainedCopy> copies(CausalLM model, Collection<String> adapted, boolean trainable) {
+        return copies(model, adapted, AdapterWeights.PREFIX, trainable);
+    }
+
+    private List<TrainedCopy> copies(CausalLM model, Collection<String> adapted, String prefix, boolean trainable) {
         Map<String, Module> modules = model.network().namedModules();
         boolean heads = names.containsAll(PEFT_HEADS);
         for (String name : names) {
@@ -117,7 +154,7 @@ public record SavedModules(List<String> names, boolean stored) {
                 Module owner = inner.equals(path) ? module : modules.get(inner);
                 String leaf = name.substring(name.lastIndexOf('.') + 1);
                 copies.add(TrainedCopy.of(
-                        AdapterWeights.PREFIX + path + "." + name,
+                        prefix + path + "." + name,
                         inner,
                         Objects.requireNonNull(owner),
                         leaf,

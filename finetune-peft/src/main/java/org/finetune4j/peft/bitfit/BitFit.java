@@ -6,6 +6,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
@@ -15,6 +16,7 @@ import org.finetune4j.peft.CopyAdapter;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftKeys;
 import org.finetune4j.peft.PeftStrategy;
+import org.finetune4j.peft.SavedModules;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.DeltaKind;
@@ -23,7 +25,7 @@ import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
-/** BitFit (Ben Zaken et al. 2022): the biases of a model train, in copies, and nothing else. */
+/** BitFit (Ben Zaken et al. 2022): the biases of a model train, in copies, and nothing else but a classifier's head. */
 public final class BitFit implements PeftStrategy {
 
     static final String TYPE = "BITFIT";
@@ -69,7 +71,8 @@ public final class BitFit implements PeftStrategy {
         try (Construction construction = Construction.begin();
                 Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
-            List<TrainedCopy> copies = new ArrayList<>();
+            List<TrainedCopy> copies = new ArrayList<>(SavedModules.ofHead(model, AdapterWeights.PREFIX, trainable));
+            Set<String> heads = copies.stream().map(TrainedCopy::module).collect(Collectors.toSet());
             Set<String> used = new LinkedHashSet<>();
             Set<String> biased = new LinkedHashSet<>();
             model.network().namedModules().forEach((path, module) -> {
@@ -79,7 +82,8 @@ public final class BitFit implements PeftStrategy {
                             .filter(name -> TargetModules.endsWith(path, name))
                             .toList();
                     used.addAll(matching);
-                    if (targets.isEmpty() || !matching.isEmpty()) {
+                    boolean isMeant = targets.isEmpty() || !matching.isEmpty();
+                    if (isMeant && !heads.contains(path)) {
                         String key = AdapterWeights.PREFIX + path + ".bias";
                         copies.add(TrainedCopy.of(key, path, module, "bias", AdapterDType.of(model), trainable));
                     }

@@ -8,6 +8,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.PeftKeys;
+import org.finetune4j.peft.SavedModules;
 import org.jspecify.annotations.Nullable;
 
 /** The keys that all of PEFT's prompt methods have. */
@@ -132,6 +133,7 @@ public final class PromptKeys {
         List<String> implemented = new ArrayList<>(own);
         implemented.addAll(List.of(TOKENS, LAYERS, TOKEN_DIM, HEADS, SUBMODULES));
         implemented.addAll(PromptInitialization.keys());
+        implemented.addAll(SavedModules.keysOfHead(settings));
         PeftKeys.refuseOthers(settings, peftType, implemented);
         if (settings.integer(SUBMODULES, 1) != 1) {
             throw settings.invalid(SUBMODULES, "1, which is a decoder's");
