@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
@@ -92,15 +93,22 @@ final class ValidateCommand implements Callable<Integer> {
         }
     }
 
-    /** The plain training as a whole; whether others fit the model is found when the search begins. */
+    /** The plain training as a whole, and the layers that candidates name. */
     private void search(AutoSettings auto) {
         SearchPlan plan = auto.plan();
         say("search      " + plan.describe());
         report.put("search", plan.describe());
-        check(auto.plain());
+        check(auto.plain(), auto::requireTargets);
     }
 
     private void check(TrainingSettings training) {
+        check(training, model -> {});
+    }
+
+    /**
+     * @param more what else the model is looked at for
+     */
+    private void check(TrainingSettings training, Consumer<CausalLM> more) {
         attempt(() -> RunDirectory.check(training.arguments()));
         attempt(() -> OutputDirectory.check(training.outputDirectory()));
         attempt(() -> {
@@ -109,6 +117,7 @@ final class ValidateCommand implements Callable<Integer> {
             TrainingRecords records = training.data().records();
             try (CausalLM model = training.load(directory, records)) {
                 say("model       " + model.directory() + ", " + model.config().architecture());
+                attempt(() -> more.accept(model));
                 TrainingData data = training.data().load(model, records);
                 data.notes().forEach(note -> say("data        " + note));
                 describe("train", data.train());

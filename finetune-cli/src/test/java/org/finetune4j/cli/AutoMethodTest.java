@@ -105,5 +105,6 @@ class AutoMethodTest {
     @Test
     void aTargetThatNoLayerHasIsRefusedBeforeAnythingTrains() {
         CommandRun.assertRefused(files.run("train", "auto.targets=[attention,q_prjo]"), "did you mean 'q_proj'");
+        CommandRun.assertRefused(files.run("validate", "auto.targets=[attention,q_prjo]"), "did you mean 'q_proj'");
     }
 }

@@ -11,6 +11,9 @@ import java.util.Arrays;
  */
 public record Statistics(long count, double mean, double variance) {
 
+    /** What float32's rounding makes of equal numbers, of their square. */
+    private static final double ROUNDING = 1e-13;
+
     /**
      * Describes numbers.
      *
@@ -47,7 +50,8 @@ public record Statistics(long count, double mean, double variance) {
         Answers.requireSameLength(actual, estimates);
         double[] errors = new double[actual.length];
         Arrays.setAll(errors, i -> actual[i] - estimates[i]);
-        double spread = of(actual).variance();
-        return spread == 0 ? Double.NaN : 1 - of(errors).variance() / spread;
+        Statistics all = of(actual);
+        boolean isConstant = all.variance <= ROUNDING * all.mean * all.mean;
+        return isConstant ? Double.NaN : 1 - of(errors).variance() / all.variance;
     }
 }
