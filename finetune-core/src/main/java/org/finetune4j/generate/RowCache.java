@@ -194,6 +194,11 @@ final class RowCache implements KeyValueCache, AutoCloseable {
                 .orElse(0);
     }
 
+    @Override
+    public boolean isForDecoding() {
+        return true;
+    }
+
     /** Keeps the keys and values of virtual tokens before all others of a row: [virtual, kvHeads, headDim]. */
     void put(int layer, Tensor keys, Tensor values) {
         long kvHeads = keys.size(1);

@@ -33,6 +33,15 @@ public interface KeyValueCache {
     }
 
     /**
+     * Whether tokens come after others and are never gone back from: no pass is run again, which would have to give the same digits.
+     *
+     * @return false unless the cache says otherwise
+     */
+    default boolean isForDecoding() {
+        return false;
+    }
+
+    /**
      * Lets the tokens of a batch attend to those of the cache and to each other.
      *
      * @param layer the number of the layer

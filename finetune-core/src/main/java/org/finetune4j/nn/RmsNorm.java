@@ -89,7 +89,8 @@ public final class RmsNorm extends Norm {
     /** In Java while decoding, whatever the number of rows: libtorch makes eight operations of a norm, and a row is one of a few hundred numbers. */
     @Override
     public Tensor forward(Tensor x, @Nullable SequenceContext context) {
-        boolean decodes = context != null && context.cache() != null && slice == null;
+        KeyValueCache cache = context == null ? null : context.cache();
+        boolean decodes = cache != null && cache.isForDecoding() && slice == null;
         return decodes && FloatRows.areReadable(x) ? byRows(x, own("weight").as(DType.FLOAT32)) : forward(x);
     }
 

@@ -22,6 +22,11 @@ public record SecondPassCache(KeyValueCache cache, int layers) implements KeyVal
     }
 
     @Override
+    public boolean isForDecoding() {
+        return cache.isForDecoding();
+    }
+
+    @Override
     public Tensor attend(
             int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
         return cache.attend(layers + layer, query, keys, values, attention, context);

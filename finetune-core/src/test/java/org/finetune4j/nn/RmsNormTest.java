@@ -3,7 +3,6 @@ package org.finetune4j.nn;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import java.util.Arrays;
-import java.util.List;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -24,14 +23,33 @@ class RmsNormTest {
                 RmsNorm norm = (RmsNorm) norms.create(ones(), size)) {
             norm.weight().value().copyInPlace(numbers(1, size, 0.9).view(size));
             Tensor x = numbers(rows, size, 0.7); // [rows, 1, size]
-            SequenceContext decoding = new SequenceContext(
-                    Tensors.arange(1, Device.CPU), null, null, new PrefixCache(new Prompt.Prefix(List.of())));
+            SequenceContext decoding = new SequenceContext(Tensors.arange(1, Device.CPU), null, null, new Decoder());
             float[] all = norm.forward(x, decoding).toFloatArray();
             assertArrayEquals(norm.forward(x).toFloatArray(), all, 2e-6f);
             assertArrayEquals(
                     norm.forward(x).toFloatArray(), norm.forward(x, null).toFloatArray());
             float[] last = norm.forward(x.narrow(0, rows - 1, 1), decoding).toFloatArray();
             assertArrayEquals(Arrays.copyOfRange(all, all.length - size, all.length), last);
+        }
+    }
+
+    /** A cache that is never asked. */
+    private static final class Decoder implements KeyValueCache {
+
+        @Override
+        public int length() {
+            return 0;
+        }
+
+        @Override
+        public boolean isForDecoding() {
+            return true;
+        }
+
+        @Override
+        public Tensor attend(
+                int layer, Tensor query, Tensor keys, Tensor values, Attention attention, SequenceContext context) {
+            throw new UnsupportedOperationException();
         }
     }
 
