@@ -387,6 +387,8 @@ public final class FineTuner {
         Parts data = samples.parts(arguments.seed(), strategy.tasks());
         try (AttachedStrategy attached = attach(data)) {
             PreflightContext context = context(data, attached, 0);
+            List<PreflightCheck> all = new ArrayList<>(checks);
+            all.add(new RunNeedsCheck());
             int shown = data.firstReadable();
             String sample = model.hasTokenizer() && shown >= 0
                     ? new SampleInspector(model.tokenizer()).render(data.train().get(shown))
@@ -395,7 +397,7 @@ public final class FineTuner {
                     data.train().size(),
                     context.survey(),
                     context.memory(),
-                    Preflight.run(context, checks),
+                    Preflight.run(context, all),
                     sample,
                     data.train().location(Math.max(0, shown)));
         }

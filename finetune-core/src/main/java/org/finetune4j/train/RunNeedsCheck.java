@@ -4,8 +4,11 @@ import org.finetune4j.train.preflight.Findings;
 import org.finetune4j.train.preflight.PreflightCheck;
 import org.finetune4j.train.preflight.PreflightContext;
 
-/** What a run finds out when its steps and its evaluation are made: that they can be. */
-public final class RunNeedsCheck implements PreflightCheck {
+/**
+ * What a run of one process finds out when its steps and its evaluation are made: that they can be. For a preflight without a run; ranks update
+ * after the pass, so that their methods may look at gradients.
+ */
+final class RunNeedsCheck implements PreflightCheck {
 
     @Override
     public void check(PreflightContext context, Findings findings) {
