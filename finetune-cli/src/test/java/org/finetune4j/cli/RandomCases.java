@@ -52,6 +52,32 @@ record RandomCases(Path directory, long first, int count, boolean tells) {
 
         /** {@return what it came to, in one line}; throws an {@link AssertionError} where it failed */
         String outcome() throws IOException;
+
+        /** {@return a case of these} */
+        static Case of(String what, String yaml, Outcome outcome) {
+            return new Case() {
+                @Override
+                public String what() {
+                    return what;
+                }
+
+                @Override
+                public String yaml() {
+                    return yaml;
+                }
+
+                @Override
+                public String outcome() throws IOException {
+                    return outcome.find();
+                }
+            };
+        }
+    }
+
+    /** Finds what a case comes to. */
+    @FunctionalInterface
+    interface Outcome {
+        String find() throws IOException;
     }
 
     /** {@return how often cases came to each outcome}, numbers and files left out; a failure when any of them failed */

@@ -46,22 +46,10 @@ class RandomEquivalencesTest {
         RandomCases.of("random-equivalences", "finetune4j.equivalences", 8).run((seed, at) -> {
             RandomTraining training = RandomTraining.draw(seed, at, false);
             Way way = way(seed, training);
-            return new RandomCases.Case() {
-                @Override
-                public String what() {
-                    return training.describe().replaceAll(", launch.*", "") + ", " + way;
-                }
-
-                @Override
-                public String yaml() {
-                    return training.yaml();
-                }
-
-                @Override
-                public String outcome() {
-                    return compare(training, way, at);
-                }
-            };
+            return RandomCases.Case.of(
+                    training.describe().replaceAll(", launch.*", "") + ", " + way,
+                    training.yaml(),
+                    () -> compare(training, way, at));
         });
     }
 

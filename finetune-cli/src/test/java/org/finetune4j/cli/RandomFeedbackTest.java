@@ -34,22 +34,7 @@ class RandomFeedbackTest {
         Map<String, Integer> outcomes = RandomCases.of("random-feedback", "finetune4j.feedbacks", 10)
                 .run((seed, at) -> {
                     RandomFeedback training = RandomFeedback.draw(seed, at);
-                    return new RandomCases.Case() {
-                        @Override
-                        public String what() {
-                            return training.what();
-                        }
-
-                        @Override
-                        public String yaml() {
-                            return training.yaml();
-                        }
-
-                        @Override
-                        public String outcome() throws IOException {
-                            return check(training, at);
-                        }
-                    };
+                    return RandomCases.Case.of(training.what(), training.yaml(), () -> check(training, at));
                 });
         assertTrue(outcomes.keySet().stream().anyMatch(outcome -> outcome.startsWith("the same")), outcomes::toString);
     }

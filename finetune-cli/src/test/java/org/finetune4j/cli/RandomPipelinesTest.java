@@ -36,22 +36,8 @@ class RandomPipelinesTest {
         Map<String, Integer> outcomes = RandomCases.of("random-pipelines", "finetune4j.pipelines", 6)
                 .run((seed, at) -> {
                     RandomPipeline pipeline = RandomPipeline.draw(seed, at);
-                    return new RandomCases.Case() {
-                        @Override
-                        public String what() {
-                            return pipeline.what();
-                        }
-
-                        @Override
-                        public String yaml() {
-                            return pipeline.yaml();
-                        }
-
-                        @Override
-                        public String outcome() throws IOException {
-                            return check(pipeline, at.resolve("out"));
-                        }
-                    };
+                    return RandomCases.Case.of(
+                            pipeline.what(), pipeline.yaml(), () -> check(pipeline, at.resolve("out")));
                 });
         assertTrue(outcomes.keySet().stream().anyMatch(outcome -> outcome.startsWith("the same")), outcomes::toString);
     }

@@ -34,22 +34,8 @@ class RandomResultsTest {
         Map<String, Integer> outcomes = RandomCases.of("random-results", "finetune4j.results", 6)
                 .run((seed, at) -> {
                     RandomTraining training = RandomTraining.draw(seed, at, false);
-                    return new RandomCases.Case() {
-                        @Override
-                        public String what() {
-                            return training.describe().replaceAll(", launch.*", "");
-                        }
-
-                        @Override
-                        public String yaml() {
-                            return training.yaml();
-                        }
-
-                        @Override
-                        public String outcome() throws IOException {
-                            return use(training, at);
-                        }
-                    };
+                    return RandomCases.Case.of(
+                            training.describe().replaceAll(", launch.*", ""), training.yaml(), () -> use(training, at));
                 });
         assertTrue(outcomes.keySet().stream().anyMatch(outcome -> outcome.contains("answers")), outcomes::toString);
     }

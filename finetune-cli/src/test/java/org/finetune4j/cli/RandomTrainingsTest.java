@@ -28,22 +28,7 @@ class RandomTrainingsTest {
     void ranksTrainAsOneProcess() throws IOException {
         CASES.run((seed, at) -> {
             RandomTraining training = RandomTraining.draw(seed, at, PROCESSES);
-            return new RandomCases.Case() {
-                @Override
-                public String what() {
-                    return training.describe();
-                }
-
-                @Override
-                public String yaml() {
-                    return training.yaml();
-                }
-
-                @Override
-                public String outcome() {
-                    return compare(training, at);
-                }
-            };
+            return RandomCases.Case.of(training.describe(), training.yaml(), () -> compare(training, at));
         });
     }
 
