@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -10,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,7 +54,7 @@ class RanksTrainAsOneProcessTest {
         for (int i = 0; i < expected.size(); i++) {
             for (String key : List.of("loss", "grad_norm")) {
                 double value = expected.get(i).get(key).asDouble();
-                assertEquals(value, found.get(i).get(key).asDouble(), TOLERANCE * value, key + " of step " + i);
+                assertEquals(value, found.get(i).get(key).asDouble(), TOLERANCE * Math.abs(value), key + " of step " + i);
             }
         }
     }
@@ -128,6 +130,56 @@ class RanksTrainAsOneProcessTest {
     @Test
     void matricesThatStayAsTheyWereDrawn() throws IOException {
         requireSame(2, "tp=2", "r=2", "lora_fa=true", "target_modules=all-linear", "max_steps=2");
+    }
+
+    /** So do those of a value function's own adapter, whose file is whole. */
+    @Test
+    void aValueFunctionWhoseAdapterLiesInSlices() throws IOException {
+        TrainingFiles.write(
+                files.data, "{\"prompt\": \"Where does Tom live?\"}\n{\"prompt\": \"What does Tom eat, and why?\"}\n");
+        String[] settings = {
+            "stage=ppo",
+            "value_adapter=true",
+            "reward_funcs=[{type: length, max: 9}]",
+            "max_completion_length=4",
+            "r=2",
+            "lora_fa=true",
+            "target_modules=all-linear",
+            "max_steps=2"
+        };
+        requireSame(2, "tp=2", settings);
+        RanksComparison.Difference files =
+                RanksComparison.compare(directory.resolve("alone"), directory.resolve("ranks"), TOLERANCE);
+        assertTrue(files.largest() <= TOLERANCE, files.toString());
+    }
+
+    /** Where a rank of the data axis alone updates a matrix, it alone has the slice's state that a checkpoint keeps whole. */
+    @Test
+    void slicesThatOneRankUpdatesGoOnFromACheckpoint() throws IOException {
+        String[] settings = {
+            "r=2",
+            "lora_fa=true",
+            "target_modules=all-linear",
+            "optim=sgd", // follows gradients as far as they go: no rounding becomes a step
+            "momentum=0.9",
+            "save_strategy=steps",
+            "save_steps=2"
+        };
+        String[] half = more(settings, "max_steps=2", "zero_stage=1");
+        String[] whole = more(settings, "max_steps=4", "zero_stage=1", "resume_from_checkpoint=true");
+        List<String> launch = List.of("launch", "--nproc", "4", "--local", "--mesh", "dp=2,tp=2", "train");
+        for (List<String> command : List.of(List.of("train"), launch)) {
+            Path output = directory.resolve(command.get(0));
+            steps(output, command, half);
+            steps(output, command, whole);
+        }
+        RanksComparison.Difference difference =
+                RanksComparison.compare(directory.resolve("train"), directory.resolve("launch"), TOLERANCE);
+        assertTrue(difference.largest() <= TOLERANCE, difference.toString());
+    }
+
+    private static String[] more(String[] settings, String... others) {
+        return Stream.concat(Stream.of(settings), Stream.of(others)).toArray(String[]::new);
     }
 
     /** Packed rows are dealt out by sequences: every rank drops of its own what one process drops of them. */

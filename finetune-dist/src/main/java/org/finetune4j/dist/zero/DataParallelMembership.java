@@ -364,7 +364,7 @@ public class DataParallelMembership implements Membership {
                 .toList();
         Optimizer made = gradients.optimizer(provider, here, tables, options);
         optimizer = made;
-        slices.of(made, gradients::held);
+        slices.of(made, gradients);
         return new RanksOptimizer(made, arrived -> meter.end(), () -> {});
     }
 

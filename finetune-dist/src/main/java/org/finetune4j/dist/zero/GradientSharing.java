@@ -53,6 +53,11 @@ interface GradientSharing {
     Optimizer optimizer(
             OptimizerProvider provider, List<ParameterGroup> groups, Set<Parameter> tables, OptimizerOptions options);
 
+    /** The rank of the data axis that alone has a parameter's state as a whole, or -1 where all have it or parts of it. */
+    default int holder(Parameter parameter) {
+        return -1;
+    }
+
     /** What this rank saves of the optimizer's state. */
     Map<String, ParameterPart> held(Map<String, Tensor> state);
 

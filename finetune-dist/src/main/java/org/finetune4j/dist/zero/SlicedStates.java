@@ -5,7 +5,6 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import org.finetune4j.dist.communicator.Communicator;
 import org.finetune4j.dist.zero.ModelParts.SharedExperts;
 import org.finetune4j.nn.Parameter;
@@ -33,7 +32,7 @@ final class SlicedStates {
     private final StateOwners owners;
     private final IdentityHashMap<Parameter, Integer> numbers = new IdentityHashMap<>();
     private @Nullable Optimizer optimizer;
-    private Function<Map<String, Tensor>, Map<String, ParameterPart>> saved = state -> Map.of();
+    private @Nullable GradientSharing gradients;
 
     /**
      * @param world all ranks
@@ -60,11 +59,11 @@ final class SlicedStates {
     /**
      * Says whose states they are.
      *
-     * @param parts what of them this rank saves
+     * @param sharing what of them this rank saves
      */
-    void of(Optimizer made, Function<Map<String, Tensor>, Map<String, ParameterPart>> parts) {
+    void of(Optimizer made, GradientSharing sharing) {
         optimizer = made;
-        saved = parts;
+        gradients = sharing;
     }
 
     /** The number of the slice whose state has this name, or -1. */
@@ -110,10 +109,9 @@ final class SlicedStates {
         return ofLine(owner, line);
     }
 
-    /** Experts that others have: which states there are, only they know. */
+    /** Of experts that others have, and of slices that others alone update: which states there are, only they know. */
     private void addElsewhere(Map<String, ParameterPart> own, Map<String, ParameterPart> held) {
-        SharedExperts experts = parts.experts();
-        if (experts == null) {
+        if (sliced.stream().noneMatch(this::mayBeElsewhere)) {
             return;
         }
         first.beforeState(-1);
@@ -125,17 +123,27 @@ final class SlicedStates {
         }
     }
 
-    /** On another rank: the states that this one has of experts which the first one has not. */
-    private String ofExperts() {
+    private boolean mayBeElsewhere(Parameter parameter) {
         SharedExperts experts = parts.experts();
+        return (experts != null && experts.owns(parameter)) || holder(parameter) >= 0;
+    }
+
+    private int holder(Parameter parameter) {
+        GradientSharing sharing = gradients;
+        return sharing == null ? -1 : sharing.holder(parameter);
+    }
+
+    /** On another rank: the states that this one has and the first one perhaps has not. */
+    private String elsewhere() {
         Optimizer made = optimizer;
-        if (experts == null || made == null || parts.stage() != null) {
+        GradientSharing sharing = gradients;
+        if (made == null || sharing == null || parts.stage() != null) {
             return "";
         }
         StringBuilder lines = new StringBuilder();
-        saved.apply(made.state()).forEach((name, part) -> {
+        sharing.held(made.state()).forEach((name, part) -> {
             Parameter owner = owners.of(name);
-            if (owner != null && experts.owns(owner) && owner.numel() > 0) {
+            if (owner != null && owner.slice() != null && owner.numel() > 0 && mayBeElsewhere(owner)) {
                 lines.append(line(name, part)).append('\n');
             }
         });
@@ -172,10 +180,10 @@ final class SlicedStates {
         }
     }
 
-    /** On another rank: gives what it has of a state; with no number, says which states of experts it has. */
+    /** On another rank: gives what it has of a state; with no number, says which states the first one may not have. */
     private void help(int owner) {
         if (owner < 0) {
-            messages.all(ofExperts());
+            messages.all(elsewhere());
             return;
         }
         String line = messages.of(0, "");
@@ -207,16 +215,32 @@ final class SlicedStates {
         if (slice == null) {
             throw new IllegalStateException(parameter.name() + " is no slice any more");
         }
-        Tensor own = isSlice ? state : ofDataRanks(parameter, state);
+        Tensor own = isSlice ? ofHolder(parameter, state) : ofDataRanks(parameter, state);
         try (Parameter carrier = new Parameter(parameter.name(), own.detach().copy())) {
             return slice.axis().gather(carrier, slice.dimension(), own.dtype());
         }
     }
 
+    /** The ranks that have the same slice. */
+    private Communicator sharers(Parameter parameter) {
+        SharedExperts experts = parts.experts();
+        return experts != null && experts.owns(parameter) ? experts.copies() : data;
+    }
+
+    /** The slice's state, which one rank of the data axis may have alone. */
+    private Tensor ofHolder(Parameter parameter, Tensor state) {
+        int holder = holder(parameter);
+        if (holder < 0 || parameter.numel() == 0) {
+            return state;
+        }
+        Tensor shared = state.contiguous().copy();
+        sharers(parameter).broadcast(shared, holder).await();
+        return shared;
+    }
+
     /** The slice whose parts the ranks of the data axis have, the last ones filled up. */
     private Tensor ofDataRanks(Parameter parameter, Tensor part) {
-        SharedExperts experts = parts.experts();
-        Communicator holders = experts != null && experts.owns(parameter) ? experts.copies() : data;
+        Communicator holders = sharers(parameter);
         if (parameter.numel() == 0) {
             return Tensors.zeros(part.dtype(), part.device(), parameter.shape());
         }

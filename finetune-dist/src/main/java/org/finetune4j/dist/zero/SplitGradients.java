@@ -91,6 +91,11 @@ record SplitGradients(GradientSharing common, GradientSharing own, SharedExperts
     }
 
     @Override
+    public int holder(Parameter parameter) {
+        return (experts.owns(parameter) ? own : common).holder(parameter);
+    }
+
+    @Override
     public Map<String, ParameterPart> held(Map<String, Tensor> state) {
         Map<String, Tensor> ofCommon = new LinkedHashMap<>();
         Map<String, Tensor> ofExperts = new LinkedHashMap<>();

@@ -192,6 +192,11 @@ final class WholeGradients implements GradientSharing {
     }
 
     @Override
+    public int holder(Parameter parameter) {
+        return dealtOut ? Objects.requireNonNull(owners.get(parameter)) : -1;
+    }
+
+    @Override
     public Map<String, ParameterPart> held(Map<String, Tensor> state) {
         Map<String, ParameterPart> held = new LinkedHashMap<>();
         if (dealtOut || group.rank() == 0) {

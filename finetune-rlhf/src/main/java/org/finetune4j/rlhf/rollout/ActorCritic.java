@@ -26,7 +26,14 @@ class ActorCritic implements AttachedStrategy {
     @Override
     public final Collection<Parameter> trainableParameters() {
         List<Parameter> all = new ArrayList<>(policy.trainableParameters());
-        all.addAll(values.parameters());
+        all.addAll(values.trainableParameters());
+        return all;
+    }
+
+    @Override
+    public final Collection<Parameter> savedParameters() {
+        List<Parameter> all = new ArrayList<>(policy.savedParameters());
+        all.addAll(values.savedParameters());
         return all;
     }
 

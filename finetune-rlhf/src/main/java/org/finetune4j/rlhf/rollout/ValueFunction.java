@@ -95,8 +95,13 @@ final class ValueFunction implements AutoCloseable {
         }
     }
 
-    Collection<Parameter> parameters() {
-        return new ArrayList<>(byName().values());
+    Collection<Parameter> trainableParameters() {
+        return byName().values().stream().filter(Parameter::isTrainable).toList();
+    }
+
+    /** What {@link #save} writes; some methods keep a part of their adapter as it was drawn. */
+    Collection<Parameter> savedParameters() {
+        return byName().values();
     }
 
     private Map<String, Parameter> byName() {
@@ -109,12 +114,18 @@ final class ValueFunction implements AutoCloseable {
     }
 
     void save(Path directory) {
-        List<SafetensorsWriter.Entry> entries = new ArrayList<>();
-        try (TensorScope scope = TensorScope.open()) {
-            byName().forEach((name, parameter) -> entries.add(
-                    SafetensorsWriter.Entry.of(name, parameter.value().detach())));
-            SafetensorsWriter.write(directory.resolve(FILE), entries, SafetensorsWriter.PYTORCH_METADATA);
-        }
+        List<SafetensorsWriter.Entry> entries = byName().entrySet().stream()
+                .map(entry -> entry(entry.getKey(), entry.getValue()))
+                .toList();
+        SafetensorsWriter.write(directory.resolve(FILE), entries, SafetensorsWriter.PYTORCH_METADATA);
+    }
+
+    /** Whole, of which ranks may have slices. */
+    private static SafetensorsWriter.Entry entry(String name, Parameter parameter) {
+        DType dtype = parameter.dtype();
+        return new SafetensorsWriter.Entry(name, dtype, parameter.wholeShape(), () -> parameter
+                .whole(dtype)
+                .detach());
     }
 
     void restore(Path directory) {
@@ -126,7 +137,7 @@ final class ValueFunction implements AutoCloseable {
                 if (!stored.contains(name)) {
                     throw new UserErrorException(file + ": there is no '" + name + "'");
                 }
-                parameter.value().copyInPlace(stored.tensor(name).to(parameter.device()));
+                parameter.set(parameter.ownPart(stored.tensor(name)));
             });
         }
     }
