@@ -41,6 +41,14 @@ public interface AxisSlice {
      */
     Tensor gather(Parameter parameter, int dimension, DType dtype);
 
+    /**
+     * Adds up what every process has found for its slice: all have to ask for it at the same time, those with nothing too.
+     *
+     * @param share of the same shape everywhere; becomes the sum where it lies in one piece
+     * @return the sum, without history
+     */
+    Tensor sum(Tensor share);
+
     /** {@return the region in which the processes use their slices} */
     ParallelRegion region();
 }

@@ -122,8 +122,9 @@ public record MeshTraining(
     private FineTuningStrategy strategy() {
         return switch (method) {
             case "full" -> new FullFineTuning();
-            case "lora", "qlora" ->
+            case "lora", "qlora", "dora" ->
                 Lora.builder()
+                        .useDora(method.equals("dora"))
                         .rank(4)
                         .alpha(8)
                         .dropout(model.endsWith(DROPOUT) ? 0.3 : 0)

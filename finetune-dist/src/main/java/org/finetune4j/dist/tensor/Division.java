@@ -141,4 +141,9 @@ record Division(Axis axis, int rank, ParallelRegion region, SliceGathering gathe
     public Tensor gather(Parameter parameter, int dimension, DType dtype) {
         return gathering.gather(parameter, dimension, dtype, axis);
     }
+
+    @Override
+    public Tensor sum(Tensor share) {
+        return gathering.sum(share);
+    }
 }

@@ -2,6 +2,7 @@ package org.finetune4j.dist.tensor;
 
 import java.util.List;
 import org.finetune4j.dist.communicator.Communicator;
+import org.finetune4j.dist.communicator.Reduction;
 import org.finetune4j.dist.tensor.Division.Axis;
 import org.finetune4j.dist.tensor.Division.Range;
 import org.finetune4j.dist.zero.ModelParts.Gathering;
@@ -34,6 +35,13 @@ final class SliceGathering {
     /** The whole values, on every rank. */
     Tensor gather(Parameter parameter, int dimension, DType dtype, Axis axis) {
         return others.of(parameter, () -> exchange(parameter, dimension, axis)).to(dtype);
+    }
+
+    /** What all ranks have found, added up on every rank. */
+    Tensor sum(Tensor share) {
+        Tensor sum = share.detach().contiguous();
+        group.allReduce(sum, Reduction.SUM).await();
+        return sum;
     }
 
     /** In the type that the parameter has: others do not know which one is asked for. */

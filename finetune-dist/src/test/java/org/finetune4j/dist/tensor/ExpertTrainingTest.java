@@ -29,6 +29,7 @@ class ExpertTrainingTest {
                 "mixtral          | qlora | ep=2           | 2 | 0",
                 "qwen3_moe        | full  | ep=2           | 2 | 0",
                 "qwen3_moe        | lora  | ep=3           | 3 | 0",
+                "qwen3_moe        | dora  | ep=2           | 2 | 0",
                 "mixtral          | full  | dp=2,ep=2      | 4 | 0",
                 "mixtral          | lora  | dp=4,ep=2      | 4 | 1",
                 "mixtral          | full  | dp=4,ep=2      | 4 | 2",

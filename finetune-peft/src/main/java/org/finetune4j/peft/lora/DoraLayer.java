@@ -34,19 +34,25 @@ final class DoraLayer extends LoraLayer {
                 .ofOutputs(InitialValues.parameter(model, path + ".lora_magnitude_vector", start, trainable));
     }
 
-    /** The norms of what the layer computes with at first: [out]. */
+    /** The norms of what the layer computes with at first: [out]. Ranks that have nothing of an expert know its norms too. */
     private Tensor startOf(Linear linear) {
         Tensor weight = PartedWeight.dense(linear, null);
         PartedWeight parted = parted();
         // What an initialization takes from the base is in B A: together they are the whole weight.
-        return norm(parted == null ? weight.add(delta(weight.dtype())) : weight);
+        Tensor squares = squares(parted == null ? weight.add(delta(weight.dtype())) : weight);
+        AxisSlice divided = base().inputSlice();
+        return (divided == null ? squares : divided.sum(squares)).sqrt();
     }
 
-    /** The norms of this rank's rows, over the inputs of all ranks: [out]. */
+    /** The norms of this rank's rows, over the inputs of all ranks that compute with them: [out]. */
     private Tensor norm(Tensor matrix) {
-        Tensor squares = matrix.square().sum(1, false);
+        Tensor squares = squares(matrix);
         AxisSlice divided = base().inputSlice();
         return (divided == null ? squares : divided.region().leave(squares)).sqrt();
+    }
+
+    private static Tensor squares(Tensor matrix) {
+        return matrix.square().sum(1, false);
     }
 
     @Override
