@@ -57,6 +57,10 @@ CASES = [
     ("llama-seqcls", "prompt", "PromptTuningConfig", dict(num_virtual_tokens=4)),
     ("llama-seqcls", "prefix", "PrefixTuningConfig", dict(num_virtual_tokens=4)),
     ("llama-seqcls", "ptuning", "PromptEncoderConfig", dict(num_virtual_tokens=4, encoder_hidden_size=16)),
+    ("bert-seqcls", "prompt", "PromptTuningConfig", dict(num_virtual_tokens=4)),
+    ("bert-seqcls", "prefix", "PrefixTuningConfig", dict(num_virtual_tokens=4)),
+    ("bert-seqcls", "prefix-projection", "PrefixTuningConfig", dict(num_virtual_tokens=3, prefix_projection=True, encoder_hidden_size=12)),
+    ("bert-seqcls", "ptuning", "PromptEncoderConfig", dict(num_virtual_tokens=4, encoder_hidden_size=16)),
     ("llama", "xlora", "XLoraConfig", dict(adapters=EXPERTS)),
     ("llama", "xlora-layers", "XLoraConfig", dict(adapters=EXPERTS, layerwise_scalings=True, xlora_depth=3, xlora_size=12, softmax_temperature=0.5,
                                                   scaling_pass_value=0.5, global_scaling_weight=1.5)),
@@ -169,9 +173,13 @@ def record(base, name, kind, settings, target):
     if mixes:
         write_classifier(model, target)
     ids, mask, labels = batch(torch, model.config.vocab_size)
-    if classifies:  # without padding: transformers takes the last position of rows of vectors, which is none of their tokens
-        ids, mask, labels = ids.where(mask == 1, 7), torch.ones_like(mask), torch.tensor([1, 0])
-    extra = dict(task_ids=torch.tensor([0, 1])) if "MULTITASK" in str(config.peft_type) else {}
+    if classifies:
+        labels = torch.tensor([1, 0])
+    if classifies and "bert" not in base:  # without padding: transformers takes the last position of rows of vectors, which is none of their tokens
+        ids, mask = ids.where(mask == 1, 7), torch.ones_like(mask)
+    extra = dict(token_type_ids=(torch.arange(12) > 6).long().repeat(2, 1)) if "bert" in base else {}
+    if "MULTITASK" in str(config.peft_type):
+        extra = dict(task_ids=torch.tensor([0, 1]))
     out = model(input_ids=ids, attention_mask=mask, labels=labels, **extra)
     out.loss.backward()
     tensors = dict(extra, input_ids=ids, attention_mask=mask, labels=labels, logits=out.logits.detach(), loss=out.loss.detach().reshape(1))
@@ -188,7 +196,7 @@ def record(base, name, kind, settings, target):
             if prompt:
                 tensors["param." + key] = parameter.detach()
     with torch.no_grad():
-        extra = dict(task_ids=torch.tensor([1])) if extra else {}
+        extra = dict(task_ids=torch.tensor([1])) if "task_ids" in extra else {}
         tensors.update({"gen." + key: value for key, value in extra.items()})
         if not classifies:
             tensors["gen.output_ids"] = model.generate(input_ids=ids[:1], attention_mask=mask[:1], max_new_tokens=8, do_sample=False, **extra)

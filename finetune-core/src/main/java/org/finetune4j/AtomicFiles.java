@@ -266,8 +266,12 @@ public final class AtomicFiles {
      * @param temporary what one of the methods here made
      */
     public static void deleteTemporary(Path temporary) {
-        TemporaryDirectory.letGo(temporary);
-        deleteTree(temporary);
+        // Nobody else takes it for an abandoned one before it is gone.
+        try {
+            deleteTree(temporary);
+        } finally {
+            TemporaryDirectory.letGo(temporary);
+        }
         UNFINISHED.remove(temporary);
     }
 

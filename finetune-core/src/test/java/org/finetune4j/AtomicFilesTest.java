@@ -12,8 +12,14 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -67,6 +73,28 @@ class AtomicFilesTest {
         AtomicFiles.deleteUnfinished();
         assertEquals(List.of("new"), names());
         assertFalse(Files.exists(below) || Files.exists(single));
+    }
+
+    /** Who makes one looks for abandoned ones, and takes none away that another is about to delete. */
+    @Test
+    void threadsMakeAndDeleteTemporaryDirectoriesSideBySide(@TempDir Path parent) throws Exception {
+        List<Callable<Void>> threads = Collections.nCopies(4, () -> {
+            for (int i = 0; i < 200; i++) {
+                Path made = AtomicFiles.temporaryDirectory(parent, "side-");
+                Files.writeString(made.resolve("file"), "text");
+                AtomicFiles.deleteTemporary(made);
+            }
+            return null;
+        });
+        ExecutorService pool = Executors.newFixedThreadPool(threads.size());
+        try {
+            for (Future<Void> done : pool.invokeAll(threads)) {
+                done.get();
+            }
+        } finally {
+            pool.shutdownNow();
+        }
+        assertEquals(0, Objects.requireNonNull(parent.toFile().list()).length, "directories left");
     }
 
     @Test

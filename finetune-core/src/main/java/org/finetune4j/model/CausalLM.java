@@ -259,7 +259,7 @@ public final class CausalLM extends TextModel {
      * for one prompt.
      *
      * @param extension makes them
-     * @throws UserErrorException when another one is there, or the model is not causal
+     * @throws UserErrorException when another one is there
      */
     public void extendPrompt(PromptExtension extension) {
         PromptExtension present = promptExtension;
@@ -270,9 +270,6 @@ public final class CausalLM extends TextModel {
         if (tokenScaling != null) {
             throw new UserErrorException("virtual tokens beside " + tokenScaling
                     + " are not implemented: disable that adapter before another");
-        }
-        if (!network.isCausal()) {
-            throw new UserErrorException(config.architecture() + " is no causal model: it takes no virtual tokens");
         }
         promptExtension = extension;
     }
@@ -424,8 +421,7 @@ public final class CausalLM extends TextModel {
             SequenceContext context =
                     rowAdapters == null ? plain : plain.withRowGroups(rowAdapters.of(inputs.batchSize(), device));
             Tensor all = hiddenStates(inputs, context); // [batch, virtual + seq, hidden]
-            int seq = inputs.sequenceLength();
-            Tensor hidden = all.narrow(1, all.size(1) - seq, seq); // [batch, seq, hidden]
+            Tensor hidden = all.narrow(1, network.firstScored(all, inputs), inputs.sequenceLength()); // [batch, seq, hidden]
             Pooling pooling = network.pooling();
             if (pooling != null) {
                 Tensor rows =

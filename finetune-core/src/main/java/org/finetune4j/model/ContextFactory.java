@@ -59,12 +59,19 @@ final class ContextFactory {
                 return new AttentionView(null, null, true, runs);
             }
             Tensor tokens = AttentionMask.of(inputs, positions, network.isCausal(), window(kind));
+            // A mask that is not needed between tokens that see each other is not needed beside a prompt either.
             return masked(
-                    prompt == null ? tokens : PromptLayout.starting(tokens, positions, seq, prompt, window(kind)));
+                    prompt == null || (tokens == null && !network.isCausal())
+                            ? tokens
+                            : PromptLayout.starting(tokens, positions, seq, prompt, window(kind)));
         };
         if (prompt instanceof Prompt.Embeddings virtual) {
-            int[] all = inputs.withVirtual(virtual.length()).positions();
-            return create(inputs, all, visibility, cache, null).withVirtualEmbeddings(virtual.embeddings());
+            ModelInputs longer = inputs.withVirtual(virtual.length());
+            int[] all = longer.positions();
+            // Where tokens see those after them, virtual ones do: they are tokens as all others.
+            Visibility both = kind -> masked(AttentionMask.of(longer, all, false, window(kind)));
+            return create(inputs, all, network.isCausal() ? visibility : both, cache, null)
+                    .withVirtualEmbeddings(virtual.embeddings());
         }
         int[] all = PromptLayout.shifted(positions, prompt == null ? 0 : prompt.length());
         return create(inputs, all, visibility, cache, null);

@@ -201,6 +201,19 @@ public abstract class DecoderModel extends Module {
         return null;
     }
 
+    /**
+     * Which of a batch's hidden states is the first that is scored; as many follow as the rows have tokens.
+     *
+     * @param hidden [batch, virtual + seq, hidden]
+     * @param inputs the tokens, without virtual ones
+     * @return an index of the second dimension
+     */
+    public final int firstScored(Tensor hidden, ModelInputs inputs) {
+        int virtual = Math.toIntExact(hidden.size(1)) - inputs.sequenceLength();
+        Pooling pooling = pooling();
+        return pooling == null ? virtual : pooling.start(virtual);
+    }
+
     /** {@return what a mixture of experts adds to the training loss; null in a model without routers} */
     public final @Nullable LoadBalancing loadBalancing() {
         LoadBalancing wanted = trainingBalancing;

@@ -29,9 +29,31 @@ public interface Pooling {
         return places;
     }
 
-    /** {@return the first token: {@code [CLS]} of BERT} */
+    /**
+     * Where the states begin among which a row's tokens are counted.
+     *
+     * @param virtual how many states of virtual tokens come before those of the row's own
+     * @return so many, which the count leaves out
+     */
+    default int start(int virtual) {
+        return virtual;
+    }
+
+    /**
+     * {@return the first token: {@code [CLS]} of BERT, or a virtual one that runs through the layers before it, as PEFT has it}
+     */
     static Pooling first() {
-        return inputs -> new int[inputs.batchSize()];
+        return new Pooling() {
+            @Override
+            public int[] tokens(ModelInputs inputs) {
+                return new int[inputs.batchSize()];
+            }
+
+            @Override
+            public int start(int virtual) {
+                return 0;
+            }
+        };
     }
 
     /**

@@ -121,13 +121,13 @@ public final class GoldenVerifier {
             adapted.forEach(name -> sink.accept(Check.failed(name, "there is no adapter")));
             return;
         }
-        Batch batch = golden.batch("");
+        ModelInputs inputs = golden.inputs("");
         for (String name : adapted) {
             try (TensorScope scope = TensorScope.open()) {
                 if (name.equals(ADAPTED + "logits")) {
-                    Tensor logits = model.logits(batch.modelInputs());
+                    Tensor logits = model.logits(inputs);
                     sink.accept(compareWhereReal(
-                            name, logits, golden.tensor(name), batch.attentionMask(), tolerances.logits()));
+                            name, logits, golden.tensor(name), inputs.attentionMask(), tolerances.logits()));
                 } else if (name.equals(ADAPTED + "loss")) {
                     double difference =
                             Math.abs(loss(golden, "") - golden.tensor(name).item());
@@ -166,7 +166,7 @@ public final class GoldenVerifier {
                     Tensor actual = model.logits(golden.inputs(prefix));
                     yield compare(name, actual, golden.tensor(name), tolerances.logits());
                 }
-                yield prompts.logits(name, golden.batch(prefix), golden.tensor(name));
+                yield prompts.logits(name, golden.inputs(prefix), golden.tensor(name));
             }
             case "loss", "lm_loss" -> {
                 double actual = loss(golden, prefix) + (quantity.equals("loss") ? penalty(false) : 0);
@@ -321,12 +321,12 @@ public final class GoldenVerifier {
         }
         adapter.mergeKeepingTies();
         try (TensorScope scope = TensorScope.open()) {
-            Batch batch = golden.batch("");
+            ModelInputs inputs = golden.inputs("");
             return compareWhereReal(
                     "merged_logits",
-                    model.logits(batch.modelInputs()),
+                    model.logits(inputs),
                     golden.tensor("merged_logits"),
-                    batch.attentionMask(),
+                    inputs.attentionMask(),
                     tolerances.mergedLogits());
         }
     }

@@ -4,7 +4,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.strategy.Adapter;
@@ -30,12 +29,11 @@ final class PromptChecks {
     }
 
     /** Compares logits, with those of virtual tokens where the file has them. */
-    Check logits(String name, Batch batch, Tensor expected) {
-        ModelInputs inputs = batch.modelInputs();
+    Check logits(String name, ModelInputs inputs, Tensor expected) {
         int virtual = (int) expected.size(1) - inputs.sequenceLength();
         if (virtual == 0 || virtual != model.virtualTokens()) {
             return GoldenVerifier.compareWhereReal(
-                    name, model.logits(inputs), expected, batch.attentionMask(), tolerances.logits());
+                    name, model.logits(inputs), expected, inputs.attentionMask(), tolerances.logits());
         }
         Tensor hidden = model.hiddenStates(inputs, model.context(inputs)); // [batch, virtual + seq, hidden]
         return GoldenVerifier.compareWhereReal(
@@ -57,7 +55,7 @@ final class PromptChecks {
             names.forEach(name -> values.put(name.substring(PARAMETER.length()), golden.tensor(name)));
             reparameterized.useParameters(values);
             if (golden.has("logits")) {
-                sink.accept(logits("logits from " + PARAMETER + "*", golden.batch(""), golden.tensor("logits")));
+                sink.accept(logits("logits from " + PARAMETER + "*", golden.inputs(""), golden.tensor("logits")));
             }
         }
     }

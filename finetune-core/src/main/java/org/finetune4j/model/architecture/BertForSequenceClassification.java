@@ -22,6 +22,7 @@ import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -76,14 +77,26 @@ public final class BertForSequenceClassification extends DecoderModel {
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        Tensor typeIds = context.tokenTypeIds();
-        Tensor type = typeIds == null
-                ? types.weight().as(computeDType).narrow(0, 0, 1) // [1, hidden]
-                : types.forward(typeIds, computeDType); // [batch, seq, hidden]
-        Tensor sum = words.forward(inputIds, computeDType)
-                .add(type)
-                .add(positions.forward(context.positionIds(), computeDType)); // [batch, seq, hidden]
+        Tensor vectors = allVectors(inputIds, context, computeDType); // [batch, virtual + seq, hidden]
+        Tensor sum = vectors.add(typeVectors(context, vectors.size(1), computeDType))
+                .add(positions.forward(context.positionIds(), computeDType)); // [batch, virtual + seq, hidden]
         return context.dropout().apply(embeddingNorm.forward(sum), shape.dropout);
+    }
+
+    /** The vectors of the tokens' types, the first one's where none are given: [1, hidden] or [batch, length, hidden]. */
+    private Tensor typeVectors(SequenceContext context, long length, DType computeDType) {
+        Tensor typeIds = context.tokenTypeIds(); // [batch, seq]
+        if (typeIds == null) {
+            return types.weight().as(computeDType).narrow(0, 0, 1); // [1, hidden]
+        }
+        long virtual = length - typeIds.size(1);
+        Tensor all = virtual == 0
+                ? typeIds
+                : Tensors.cat(
+                        List.of(
+                                Tensors.zeros(typeIds.dtype(), typeIds.device(), typeIds.size(0), virtual), typeIds),
+                        1); // [batch, virtual + seq]
+        return types.forward(all, computeDType);
     }
 
     @Override

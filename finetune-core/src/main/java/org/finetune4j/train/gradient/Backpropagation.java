@@ -182,7 +182,7 @@ public final class Backpropagation {
                 MatrixProducts.Mode products = MatrixProducts.by(MatrixProducts.Choice.MKL);
                 ModelSegments segments = ModelSegments.of(model, residencies, factory);
                 TensorScope scope = TensorScope.open()) {
-            LossSegment loss = new LossSegment(head, inputs, model.network().headPart(), segments.residency());
+            LossSegment loss = new LossSegment(head, inputs, model.network(), segments.residency());
             Tensor tokens = model.inputIds(inputs);
             return segments.chain(loss)
                     .forward(tokens, segments.prepared(inputs, model.context(inputs)), Gradients.NONE)

@@ -1,9 +1,9 @@
 package org.finetune4j.train.gradient;
 
+import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.Segment;
 import org.finetune4j.model.SegmentOutput;
-import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Residency;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Tensor;
@@ -19,19 +19,19 @@ final class LossSegment implements Segment {
 
     private final LossHead head;
     private final ModelInputs inputs;
-    private final Module modules;
+    private final DecoderModel network;
     private final Residency residency;
 
     /**
      * @param head of the batch
      * @param inputs the batch
-     * @param modules what the head uses
+     * @param network whose head it uses
      * @param residency is called around it
      */
-    LossSegment(LossHead head, ModelInputs inputs, Module modules, Residency residency) {
+    LossSegment(LossHead head, ModelInputs inputs, DecoderModel network, Residency residency) {
         this.head = head;
         this.inputs = inputs;
-        this.modules = modules;
+        this.network = network;
         this.residency = residency;
     }
 
@@ -43,17 +43,18 @@ final class LossSegment implements Segment {
 
     @Override
     public SegmentOutput forward(Tensor input, SequenceContext context, Gradients gradients) {
-        return residency.forward(modules, () -> apply(input, context, gradients));
+        return residency.forward(network.headPart(), () -> apply(input, context, gradients));
     }
 
     private SegmentOutput apply(Tensor input, SequenceContext context, Gradients gradients) {
-        Tensor hidden = VirtualTokens.removed(input, inputs);
+        int first = network.firstScored(input, inputs);
+        Tensor hidden = VirtualTokens.removed(input, first, inputs);
         if (!gradients.wanted()) {
             return SegmentOutput.unrecorded(
                     number(head.apply(hidden, context, false).loss()));
         }
-        LossHead.Result result = residency.backward(modules, () -> head.apply(hidden, context, true));
-        Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), input);
+        LossHead.Result result = residency.backward(network.headPart(), () -> head.apply(hidden, context, true));
+        Tensor gradient = VirtualTokens.restored(result.hiddenGradient(), first, input);
         input.close();
         return new Recorded(
                 number(result.loss()), gradient == null ? null : gradient.unscoped(), gradients == Gradients.OF_INPUT);

@@ -5,25 +5,24 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
-/** Keeps virtual tokens, which have no labels, away from loss heads: a head sees the hidden states of real tokens only. */
+/** Keeps virtual tokens, which have no labels, away from loss heads: a head sees as many hidden states as there are real tokens. */
 final class VirtualTokens {
 
     private VirtualTokens() {}
 
     /** [batch, virtual + seq, hidden] to [batch, seq, hidden]. */
-    static Tensor removed(Tensor hidden, ModelInputs inputs) {
+    static Tensor removed(Tensor hidden, int first, ModelInputs inputs) {
         long seq = inputs.sequenceLength();
-        long virtual = hidden.size(1) - seq;
-        return virtual == 0 ? hidden : hidden.narrow(1, virtual, seq);
+        return hidden.size(1) == seq ? hidden : hidden.narrow(1, first, seq);
     }
 
-    /** [batch, seq, hidden] to the shape of {@code hidden}, with zeros for the virtual tokens. */
-    static @Nullable Tensor restored(@Nullable Tensor gradient, Tensor hidden) {
+    /** [batch, seq, hidden] to the shape of {@code hidden}, with zeros for the others. */
+    static @Nullable Tensor restored(@Nullable Tensor gradient, int first, Tensor hidden) {
         if (gradient == null || gradient.size(1) == hidden.size(1)) {
             return gradient;
         }
         Tensor whole = Tensors.zeros(gradient.dtype(), gradient.device(), hidden.shape());
-        whole.narrow(1, hidden.size(1) - gradient.size(1), gradient.size(1)).copyInPlace(gradient);
+        whole.narrow(1, first, gradient.size(1)).copyInPlace(gradient);
         gradient.close();
         return whole;
     }

@@ -38,7 +38,7 @@ public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions option
             refuse("a method that looks at a first pass (xlora)", "every stage would wait for all others: choose lora");
         }
         if (strategy.trainingHooks().readsGradients()) {
-            refuse("a method that looks at all gradients (adalora)", "choose lora");
+            refuse("a method that looks at whole gradients (adalora, lora_fa)", "choose lora without lora_fa");
         }
         int stage = arguments.sharding().stage();
         if (stage > 1) {

@@ -263,11 +263,29 @@ class VirtualTokensTest {
         }
     }
 
+    /** Its first token is read, be it a virtual one, and all of them see each other. */
     @Test
-    void anEncoderTakesNoVirtualTokens() {
+    void anEncoderReadsVirtualTokensAsItReadsRealOnes() {
         try (CausalLM model = model("bert-seqcls")) {
-            assertThrows(UserErrorException.class, () -> attach(model, "prompt"));
-            assertEquals(0, model.virtualTokens());
+            float[] real = logits(model, ModelInputs.of(join(drawn(model), FIRST)));
+            try (Adapter adapter = attach(model, "prompt")) {
+                assertArrayEquals(real, logits(model, ModelInputs.of(FIRST)), 5e-5f);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"prefix", "prompt"})
+    void anEncodersRowsDoNotSeeTheirPadding(String kind) {
+        try (CausalLM model = model("bert-seqcls");
+                Adapter adapter = attach(model, kind)) {
+            float[] first = logits(model, ModelInputs.of(FIRST));
+            float[] second = logits(model, ModelInputs.of(SECOND));
+            int[] ids = join(FIRST, join(SECOND, new int[FIRST.length - SECOND.length]));
+            byte[] real = {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
+            float[] both = logits(model, new ModelInputs(2, FIRST.length, ids, real, null));
+            assertArrayEquals(first, Arrays.copyOf(both, first.length), 5e-5f);
+            assertArrayEquals(second, lastTokens(both, 1, second.length), 5e-5f);
         }
     }
 
