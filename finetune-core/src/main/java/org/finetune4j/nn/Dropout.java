@@ -97,6 +97,16 @@ public final class Dropout {
     }
 
     /**
+     * How many tokens the batch has of which those that are here are a portion.
+     *
+     * @param tokens how many, of all rows that are here
+     * @return those elsewhere among them
+     */
+    long tokensOfAll(long tokens) {
+        return shapes(new long[] {tokens}).get(portions.size())[0];
+    }
+
+    /**
      * Drops elements with the given probability and scales up the others, where dropout is on.
      *
      * @param x of any shape

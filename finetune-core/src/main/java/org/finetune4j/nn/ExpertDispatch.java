@@ -3,6 +3,9 @@ package org.finetune4j.nn;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Device;
+import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
@@ -19,10 +22,19 @@ final class ExpertDispatch {
         /**
          * @param number among all experts
          * @param tokens [count, hidden]
+         * @param arrived where they come from
          * @return [count, hidden]
          */
-        Tensor run(int number, Tensor tokens);
+        Tensor run(int number, Tensor tokens, Arrived arrived);
     }
+
+    /**
+     * Tokens of one expert.
+     *
+     * @param start which of the tokens that came to this process is the first
+     * @param counts how many come from each process, in the order of the processes
+     */
+    record Arrived(int start, int[] counts) {}
 
     private final ExpertExchange exchange;
     private final int experts;
@@ -82,23 +94,40 @@ final class ExpertDispatch {
         Tensor none = Tensors.zeros(tokens.dtype(), tokens.device(), 0, tokens.size(1))
                 .requiresGrad(trains);
         Tensor places = index(places(), tokens);
+        Tensor order = index(order(), tokens);
         Tensor received = exchange.exchange(placed(Tensors.cat(List.of(tokens, none), 0), places));
-        long[] order = order();
-        Tensor mine = received.indexSelect(0, index(order, tokens)); // sorted by expert
+        Tensor mine = received.indexSelect(0, order); // sorted by expert
         List<Tensor> outputs = new ArrayList<>(List.of(mine.narrow(0, 0, 0)));
-        long at = 0;
+        int at = 0;
         for (int i = first(exchange.rank()); i < first(exchange.rank() + 1); i++) {
-            long count = 0;
-            for (int from = 0; from < exchange.ranks(); from++) {
-                count += count(from, i);
+            int[] fromEach = new int[exchange.ranks()];
+            for (int from = 0; from < fromEach.length; from++) {
+                fromEach[from] = Math.toIntExact(count(from, i));
             }
+            int count = Arrays.stream(fromEach).sum();
             if (count > 0) {
-                outputs.add(expert.run(i, mine.narrow(0, at, count)));
+                outputs.add(expert.run(i, mine.narrow(0, at, count), new Arrived(at, fromEach)));
             }
             at += count;
         }
-        Tensor returned = exchange.exchange(placed(Tensors.cat(outputs, 0), index(order, tokens)));
+        Tensor returned = exchange.exchange(placed(Tensors.cat(outputs, 0), order));
         return returned.indexSelect(0, places);
+    }
+
+    /**
+     * Sends a number along with every token.
+     *
+     * @param numbers of this process's tokens, sorted by expert
+     * @param device where tokens are
+     * @return those of the tokens that come to this process, in the order in which its experts get them
+     */
+    long[] sent(long[] numbers, Device device) {
+        try (Autograd.Mode mode = Autograd.disabled();
+                TensorScope scope = TensorScope.open()) {
+            Tensor own = Tensors.of(numbers, numbers.length, 1).to(device);
+            Tensor received = exchange.exchange(placed(own, index(places(), own)));
+            return received.indexSelect(0, index(order(), own)).toLongArray();
+        }
     }
 
     private static Tensor index(long[] rows, Tensor tokens) {

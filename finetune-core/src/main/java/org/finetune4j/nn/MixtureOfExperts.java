@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
@@ -177,11 +178,11 @@ public final class MixtureOfExperts extends FeedForward {
         if (sharers != null) {
             long[] counts = new long[settings.experts];
             Arrays.setAll(counts, expert -> starts[expert + 1] - starts[expert]);
-            return new ExpertDispatch(sharers, counts, grouped)
-                    .run(
-                            grouped,
-                            Autograd.isEnabled() && (grouped.requiresGrad() || isTrained()),
-                            (number, tokens) -> experts.get(number).forward(tokens, context.withoutRows()));
+            ExpertDispatch dispatch = new ExpertDispatch(sharers, counts, grouped);
+            return dispatch.run(
+                    grouped,
+                    Autograd.isEnabled() && (grouped.requiresGrad() || isTrained()),
+                    ofSent(sharers, dispatch, grouped.device(), rows, tokenCount, context));
         }
         List<Tensor> outputs = new ArrayList<>();
         Dropout dropout = context.dropout();
@@ -191,14 +192,52 @@ public final class MixtureOfExperts extends FeedForward {
             if (count > 0) {
                 long[] own = Arrays.copyOfRange(rows, starts[expert], starts[expert + 1]);
                 SequenceContext ofOwn = context.withDropout(dropout.ofPortion(Portion.ofTokens(own, tokenCount)));
-                // What an expert draws does not depend on whether those before it have tokens.
-                try (RandomGenerator.Use draws =
-                        RandomGenerator.current().branch(seed + expert).use()) {
-                    outputs.add(experts.get(expert).forward(grouped.narrow(0, starts[expert], count), ofOwn));
-                }
+                outputs.add(run(expert, grouped.narrow(0, starts[expert], count), ofOwn, seed));
             }
         }
         return Tensors.cat(outputs, 0);
+    }
+
+    /** What an expert draws does not depend on whether those before it have tokens. */
+    private Tensor run(int expert, Tensor tokens, SequenceContext context, long seed) {
+        try (RandomGenerator.Use draws =
+                RandomGenerator.current().branch(seed + expert).use()) {
+            return experts.get(expert).forward(tokens, context);
+        }
+    }
+
+    /**
+     * An expert whose tokens come from other processes too. Where it drops, it does so for each process by itself, whose random numbers
+     * and tokens' places in its batch come with the tokens: what is dropped is what that process would drop.
+     */
+    private ExpertDispatch.Expert ofSent(
+            ExpertExchange sharers,
+            ExpertDispatch dispatch, Device device, long[] rows, long tokenCount, SequenceContext context) {
+        SequenceContext plain = context.withoutRows();
+        Dropout dropout = context.dropout();
+        if (!dropout.isOn()) {
+            return (expert, tokens, arrived) -> experts.get(expert).forward(tokens, plain);
+        }
+        long[] seeds = sharers.counts(new long[] {RandomGenerator.current().next()}, device);
+        long[] batches = sharers.counts(new long[] {dropout.tokensOfAll(tokenCount)}, device);
+        long[] inBatch = dropout.places(tokenCount);
+        long[] places = dispatch.sent(
+                Arrays.stream(rows).map(row -> inBatch[(int) row]).toArray(), device);
+        return (expert, tokens, arrived) -> {
+            List<Tensor> outputs = new ArrayList<>();
+            int at = 0;
+            for (int from = 0; from < arrived.counts().length; from++) {
+                int count = arrived.counts()[from];
+                if (count > 0) {
+                    int start = arrived.start() + at;
+                    Portion own = Portion.ofTokens(Arrays.copyOfRange(places, start, start + count), batches[from]);
+                    SequenceContext ofOwn = plain.withDropout(dropout.byItself().ofPortion(own));
+                    outputs.add(run(expert, tokens.narrow(0, at, count), ofOwn, seeds[from]));
+                    at += count;
+                }
+            }
+            return Tensors.cat(outputs, 0);
+        };
     }
 
     /** Whether any expert trains: the same in all processes, which have at least an empty part of each. */

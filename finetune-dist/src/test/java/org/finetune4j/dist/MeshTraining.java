@@ -122,8 +122,9 @@ public record MeshTraining(
     private FineTuningStrategy strategy() {
         return switch (method) {
             case "full" -> new FullFineTuning();
-            case "lora", "qlora", "dora" ->
+            case "lora", "qlora", "dora", "lora_fa" ->
                 Lora.builder()
+                        .frozenA(method.equals("lora_fa"))
                         .useDora(method.equals("dora"))
                         .rank(4)
                         .alpha(8)

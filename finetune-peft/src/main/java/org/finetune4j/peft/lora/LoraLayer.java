@@ -191,7 +191,8 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
             Tensor matrix = loraA.as(gradient.dtype()).detach();
             Tensor own = matrix.matmul(matrix.t()); // [rank, rank]
             AxisSlice divided = base().inputSlice();
-            Tensor product = divided == null ? own : divided.region().leave(own);
+            // Ranks that have nothing of an expert update B as those do that have it.
+            Tensor product = divided == null ? own : divided.sum(own);
             Tensor identity = BlockRotations.identity(product.unsqueeze(0)).select(0, 0);
             Tensor inverse = LinearAlgebra.inverse(product.addScaled(identity, NEARLY_SINGULAR));
             gradient.copyInPlace(gradient.matmul(inverse).div(scale * scale));
