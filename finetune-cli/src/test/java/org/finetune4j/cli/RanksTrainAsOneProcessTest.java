@@ -144,6 +144,7 @@ class RanksTrainAsOneProcessTest {
             "max_completion_length=4",
             "r=2",
             "lora_fa=true",
+            "optim=sgd", // follows gradients as far as they go: no rounding becomes a step
             "target_modules=all-linear",
             "max_steps=2"
         };
@@ -160,7 +161,7 @@ class RanksTrainAsOneProcessTest {
             "r=2",
             "lora_fa=true",
             "target_modules=all-linear",
-            "optim=sgd", // follows gradients as far as they go: no rounding becomes a step
+            "optim=sgd",
             "momentum=0.9",
             "save_strategy=steps",
             "save_steps=2"

@@ -44,10 +44,9 @@ public interface AxisSlice {
     /**
      * Adds up what every process has found for its slice: all have to ask for it at the same time, those with nothing too.
      *
-     * @param share of the same shape everywhere; becomes the sum where it lies in one piece
-     * @return the sum, without history
+     * @param tensor of the same shape everywhere; read and written, no history is made
      */
-    Tensor sum(Tensor share);
+    void sum(Tensor tensor);
 
     /** {@return the region in which the processes use their slices} */
     ParallelRegion region();

@@ -104,6 +104,17 @@ public abstract class DecoderLayer extends Module {
     }
 
     /**
+     * Normalises the stream after a block, where the layer does so: most normalise it before.
+     *
+     * @param block attention or feed-forward
+     * @param stream [batch, seq, hidden], after the block's output has joined it
+     * @return the same, unless the layer's kind says otherwise
+     */
+    public Tensor normAfter(Block block, Tensor stream) {
+        return stream;
+    }
+
+    /**
      * {@return what a method added after a block, or null}
      *
      * @param block attention or feed-forward

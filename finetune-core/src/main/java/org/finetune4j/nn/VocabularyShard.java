@@ -9,13 +9,6 @@ public interface VocabularyShard extends AxisSlice {
     long start();
 
     /**
-     * Adds up what all processes have.
-     *
-     * @param tensor read and written, no history is made
-     */
-    void sum(Tensor tensor);
-
-    /**
      * Takes the largest of what all processes have, element by element.
      *
      * @param tensor read and written, no history is made

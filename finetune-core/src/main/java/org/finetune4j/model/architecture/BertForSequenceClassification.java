@@ -206,10 +206,15 @@ public final class BertForSequenceClassification extends DecoderModel {
                     index,
                     context);
             Tensor output = context.dropout().apply(attentionOutput.forward(attention, context), shape.dropout);
-            Tensor attended = attentionNorm.forward(join(Block.ATTENTION, hiddenStates, output, context));
+            Tensor attended = normAfter(Block.ATTENTION, join(Block.ATTENTION, hiddenStates, output, context));
             Tensor inner = shape.activation.apply(up.forward(attended, context)); // [batch, seq, inner]
             Tensor fed = context.dropout().apply(down.forward(inner, context), shape.dropout);
-            return outputNorm.forward(join(Block.FEED_FORWARD, attended, fed, context));
+            return normAfter(Block.FEED_FORWARD, join(Block.FEED_FORWARD, attended, fed, context));
+        }
+
+        @Override
+        public Tensor normAfter(Block block, Tensor stream) {
+            return (block == Block.ATTENTION ? attentionNorm : outputNorm).forward(stream);
         }
     }
 

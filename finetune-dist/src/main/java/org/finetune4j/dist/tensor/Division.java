@@ -143,7 +143,7 @@ record Division(Axis axis, int rank, ParallelRegion region, SliceGathering gathe
     }
 
     @Override
-    public Tensor sum(Tensor share) {
-        return gathering.sum(share);
+    public void sum(Tensor tensor) {
+        gathering.sum(tensor);
     }
 }

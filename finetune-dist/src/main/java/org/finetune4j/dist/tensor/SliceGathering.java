@@ -37,11 +37,9 @@ final class SliceGathering {
         return others.of(parameter, () -> exchange(parameter, dimension, axis)).to(dtype);
     }
 
-    /** What all ranks have found, added up on every rank. */
-    Tensor sum(Tensor share) {
-        Tensor sum = share.detach().contiguous();
-        group.allReduce(sum, Reduction.SUM).await();
-        return sum;
+    /** Adds up what all ranks have found, on every rank. */
+    void sum(Tensor tensor) {
+        group.allReduce(tensor.detach(), Reduction.SUM).await();
     }
 
     /** In the type that the parameter has: others do not know which one is asked for. */

@@ -32,7 +32,7 @@ public record BottleneckConfig(
     public enum Input {
         /** The block's output f. */
         BLOCK,
-        /** The stream after the block, r + f. */
+        /** The stream after the block, r + f, and after its norm in layers that normalise it there. */
         SUM,
         /** The stream before the block, r: the adapter works in parallel to the block. */
         STREAM

@@ -176,15 +176,29 @@ final class BottleneckConfigJson {
         inner.put(INIT, config.start().name().toLowerCase(Locale.ROOT));
         inner.put(LEAVE_OUT, config.leaveOut());
         Map<String, @Nullable Object> json = new LinkedHashMap<>();
-        json.put("hidden_size", hidden);
-        json.put("model_class", model.config().architecture());
-        json.put("model_name", model.nameOrPath());
-        json.put("model_type", model.config().text("model_type", ""));
-        json.put("version", "adapters.1.2.0");
+        ofModel(json, model);
         json.putAll(loaded);
         json.put("name", name);
         json.put(CONFIG, inner);
         return json;
+    }
+
+    /** The content of {@code head_config.json}, for a head that is the model's own. */
+    static Map<String, @Nullable Object> ofHead(CausalLM model) {
+        Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        json.put(CONFIG, null);
+        ofModel(json, model);
+        json.put("name", null);
+        json.put("num_labels", model.config().labels());
+        return json;
+    }
+
+    private static void ofModel(Map<String, @Nullable Object> json, CausalLM model) {
+        json.put("hidden_size", BottleneckAdapter.hiddenSize(model));
+        json.put("model_class", model.config().architecture());
+        json.put("model_name", model.nameOrPath());
+        json.put("model_type", model.config().text("model_type", ""));
+        json.put("version", "adapters.1.2.0");
     }
 
     /** A factor by which AdapterHub, which divides and rounds down, comes to the same size. */

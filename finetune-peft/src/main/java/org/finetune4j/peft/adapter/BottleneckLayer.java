@@ -19,7 +19,7 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 
-/** {@code r + f + scaling * up(activation(down(x)))} after one block of one layer. */
+/** {@code r + f + scaling * up(activation(down(x)))} after one block of one layer, before the norm of one that has it there. */
 final class BottleneckLayer implements AdapterPart, BlockExtension {
 
     private static final double BERT_DEVIATION = 0.02;
@@ -65,7 +65,7 @@ final class BottleneckLayer implements AdapterPart, BlockExtension {
         Tensor input =
                 switch (config.input()) {
                     case BLOCK -> output;
-                    case SUM -> sum;
+                    case SUM -> layer.normAfter(block, sum);
                     case STREAM -> residual;
                 };
         DType dtype = input.dtype();

@@ -41,7 +41,10 @@ final class DoraLayer extends LoraLayer {
         // What an initialization takes from the base is in B A: together they are the whole weight.
         Tensor squares = squares(parted == null ? weight.add(delta(weight.dtype())) : weight);
         AxisSlice divided = base().inputSlice();
-        return (divided == null ? squares : divided.sum(squares)).sqrt();
+        if (divided != null) {
+            divided.sum(squares);
+        }
+        return squares.sqrt();
     }
 
     /** The norms of this rank's rows, over the inputs of all ranks that compute with them: [out]. */

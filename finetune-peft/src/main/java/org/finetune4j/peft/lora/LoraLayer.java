@@ -189,10 +189,12 @@ class LoraLayer extends AdaptedLinear implements SharedProduct {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             Tensor matrix = loraA.as(gradient.dtype()).detach();
-            Tensor own = matrix.matmul(matrix.t()); // [rank, rank]
+            Tensor product = matrix.matmul(matrix.t()); // [rank, rank]
             AxisSlice divided = base().inputSlice();
-            // Ranks that have nothing of an expert update B as those do that have it.
-            Tensor product = divided == null ? own : divided.sum(own);
+            if (divided != null) {
+                // Ranks that have nothing of an expert update B as those do that have it.
+                divided.sum(product);
+            }
             Tensor identity = BlockRotations.identity(product.unsqueeze(0)).select(0, 0);
             Tensor inverse = LinearAlgebra.inverse(product.addScaled(identity, NEARLY_SINGULAR));
             gradient.copyInPlace(gradient.matmul(inverse).div(scale * scale));
