@@ -123,6 +123,7 @@ final class FamiliarKeys {
             put("use_cpu", "device", "cpu");
         }
         peft();
+        qlora();
         revision();
         if (values.get("log_completions") instanceof Boolean logs) {
             values.remove("log_completions");
@@ -194,6 +195,21 @@ final class FamiliarKeys {
             put("completion_only_loss", "train_on", given.flag("completion_only_loss", true) ? "completions" : "all");
         }
         values.remove("completion_only_loss");
+    }
+
+    /** QLoRA (Dettmers et al. 2023) is LoRA on a base in NF4 whose scales are quantised too. */
+    private void qlora() {
+        if (!"qlora".equals(values.get("method"))) {
+            return;
+        }
+        if (given.flag("load_in_8bit", false)) {
+            throw new UserErrorException(given.origin()
+                    + ": 'method' is qlora, whose base is in 4 bits, and 'load_in_8bit' is true: write method: lora");
+        }
+        values.put("method", "lora");
+        put("method", "load_in_4bit", true);
+        values.putIfAbsent("bnb_4bit_quant_type", "nf4");
+        values.putIfAbsent("bnb_4bit_use_double_quant", true);
     }
 
     private void peft() {

@@ -374,6 +374,33 @@ class FamiliarKeysTest {
     }
 
     @Test
+    void qloraIsLoraOnABaseInFourBits() {
+        Map<String, Object> own = FamiliarKeys.translate(
+                        new Settings("test", Map.of("method", "qlora", "bnb_4bit_use_double_quant", false)))
+                .asMap();
+        assertEquals(
+                Map.of(
+                        "method",
+                        "lora",
+                        "load_in_4bit",
+                        true,
+                        "bnb_4bit_quant_type",
+                        "nf4",
+                        "bnb_4bit_use_double_quant",
+                        false),
+                own);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"load_in_4bit, false", "load_in_8bit, true"})
+    void qloraOnAnotherBaseIsAContradiction(String key, boolean value) {
+        Settings given = new Settings("test", Map.of("method", "qlora", key, value));
+        String message = assertThrows(UserErrorException.class, () -> FamiliarKeys.translate(given))
+                .getMessage();
+        assertTrue(message.contains("'method'") && message.contains("'" + key + "'"), message);
+    }
+
+    @Test
     void twoNamesForOneThingMayNotSayDifferentThings() {
         String message = assertThrows(UserErrorException.class, () -> training(Map.of("lora_r", 4, "r", 8)))
                 .getMessage();
