@@ -54,7 +54,8 @@ class RanksTrainAsOneProcessTest {
         for (int i = 0; i < expected.size(); i++) {
             for (String key : List.of("loss", "grad_norm")) {
                 double value = expected.get(i).get(key).asDouble();
-                assertEquals(value, found.get(i).get(key).asDouble(), TOLERANCE * Math.abs(value), key + " of step " + i);
+                assertEquals(
+                        value, found.get(i).get(key).asDouble(), TOLERANCE * Math.abs(value), key + " of step " + i);
             }
         }
     }
@@ -205,6 +206,16 @@ class RanksTrainAsOneProcessTest {
     @Test
     void tokensThatTrainBesideLoraOverStages() throws IOException {
         requireSame(2, "pp=2", "r=2", "trainable_token_indices=[5,40]", "gradient_accumulation_steps=2", "max_steps=2");
+    }
+
+    /** The head that trains beside virtual tokens is the last stage's, and the first one writes it. */
+    @Test
+    void aHeadBesideVirtualTokensOverStages() throws IOException {
+        pairs();
+        String[] settings = {
+            "stage=rm", "method=p_tuning", "num_virtual_tokens=3", "gradient_accumulation_steps=2", "max_steps=2"
+        };
+        requireSame(2, "pp=2", settings);
     }
 
     /** Every rank makes files of its own in the directory, and takes away what nobody uses any more. */

@@ -421,7 +421,8 @@ public final class CausalLM extends TextModel {
             SequenceContext context =
                     rowAdapters == null ? plain : plain.withRowGroups(rowAdapters.of(inputs.batchSize(), device));
             Tensor all = hiddenStates(inputs, context); // [batch, virtual + seq, hidden]
-            Tensor hidden = all.narrow(1, network.firstScored(all, inputs), inputs.sequenceLength()); // [batch, seq, hidden]
+            Tensor hidden =
+                    all.narrow(1, network.firstScored(all, inputs), inputs.sequenceLength()); // [batch, seq, hidden]
             Pooling pooling = network.pooling();
             if (pooling != null) {
                 Tensor rows =

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 
 /**

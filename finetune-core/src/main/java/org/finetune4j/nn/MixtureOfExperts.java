@@ -212,7 +212,11 @@ public final class MixtureOfExperts extends FeedForward {
      */
     private ExpertDispatch.Expert ofSent(
             ExpertExchange sharers,
-            ExpertDispatch dispatch, Device device, long[] rows, long tokenCount, SequenceContext context) {
+            ExpertDispatch dispatch,
+            Device device,
+            long[] rows,
+            long tokenCount,
+            SequenceContext context) {
         SequenceContext plain = context.withoutRows();
         Dropout dropout = context.dropout();
         if (!dropout.isOn()) {
@@ -221,8 +225,8 @@ public final class MixtureOfExperts extends FeedForward {
         long[] seeds = sharers.counts(new long[] {RandomGenerator.current().next()}, device);
         long[] batches = sharers.counts(new long[] {dropout.tokensOfAll(tokenCount)}, device);
         long[] inBatch = dropout.places(tokenCount);
-        long[] places = dispatch.sent(
-                Arrays.stream(rows).map(row -> inBatch[(int) row]).toArray(), device);
+        long[] places =
+                dispatch.sent(Arrays.stream(rows).map(row -> inBatch[(int) row]).toArray(), device);
         return (expert, tokens, arrived) -> {
             List<Tensor> outputs = new ArrayList<>();
             int at = 0;

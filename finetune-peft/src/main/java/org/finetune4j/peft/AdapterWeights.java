@@ -12,7 +12,6 @@ import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
@@ -45,15 +44,9 @@ public final class AdapterWeights {
      */
     public static void writeFile(Path path, Map<String, Parameter> parameters) {
         List<Entry> entries = parameters.entrySet().stream()
-                .map(entry -> entry(entry.getKey(), entry.getValue()))
+                .map(entry -> Entry.of(entry.getKey(), entry.getValue()))
                 .toList();
         SafetensorsWriter.write(path, entries, SafetensorsWriter.PYTORCH_METADATA);
-    }
-
-    private static Entry entry(String key, Parameter parameter) {
-        DType dtype = parameter.dtype();
-        return new Entry(
-                key, dtype, parameter.wholeShape(), () -> parameter.whole(dtype).detach());
     }
 
     /**

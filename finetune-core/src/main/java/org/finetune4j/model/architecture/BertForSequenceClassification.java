@@ -93,8 +93,7 @@ public final class BertForSequenceClassification extends DecoderModel {
         Tensor all = virtual == 0
                 ? typeIds
                 : Tensors.cat(
-                        List.of(
-                                Tensors.zeros(typeIds.dtype(), typeIds.device(), typeIds.size(0), virtual), typeIds),
+                        List.of(Tensors.zeros(typeIds.dtype(), typeIds.device(), typeIds.size(0), virtual), typeIds),
                         1); // [batch, virtual + seq]
         return types.forward(all, computeDType);
     }

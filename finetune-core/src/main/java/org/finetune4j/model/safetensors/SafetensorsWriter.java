@@ -18,6 +18,7 @@ import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -62,6 +63,20 @@ public final class SafetensorsWriter {
          */
         public static Entry of(String name, Tensor tensor) {
             return new Entry(name, tensor.dtype(), tensor.shape(), tensor::detach);
+        }
+
+        /**
+         * A parameter's values, which are brought together where several processes have parts of them.
+         *
+         * @param name of the tensor
+         * @param parameter its owner, in the type that it is stored in
+         * @return what writes it
+         */
+        public static Entry of(String name, Parameter parameter) {
+            DType dtype = parameter.dtype();
+            return new Entry(name, dtype, parameter.wholeShape(), () -> parameter
+                    .whole(dtype)
+                    .detach());
         }
 
         long bytes() {

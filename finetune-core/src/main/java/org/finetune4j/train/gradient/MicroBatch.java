@@ -131,8 +131,7 @@ public final class MicroBatch implements AutoCloseable {
         }
         chain.addAll(all.groupSize() == 0 ? middle : checkpointed(middle));
         if (to == segments()) {
-            chain.add(drawing(
-                    to - 1, new LossSegment(head, inputs, all.model().network(), model.residency())));
+            chain.add(drawing(to - 1, new LossSegment(head, inputs, all.model().network(), model.residency())));
         }
         return new SegmentChain(chain);
     }

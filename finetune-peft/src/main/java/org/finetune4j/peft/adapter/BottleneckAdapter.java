@@ -44,7 +44,11 @@ public final class BottleneckAdapter extends PeftAdapter {
     private final Map<String, @Nullable Object> loaded = new LinkedHashMap<>();
 
     private BottleneckAdapter(
-            CausalLM model, BottleneckConfig config, String name, List<BottleneckLayer> layers, List<TrainedCopy> head) {
+            CausalLM model,
+            BottleneckConfig config,
+            String name,
+            List<BottleneckLayer> layers,
+            List<TrainedCopy> head) {
         super(model, Stream.concat(layers.stream(), head.stream()).toList());
         this.config = config;
         this.name = name;

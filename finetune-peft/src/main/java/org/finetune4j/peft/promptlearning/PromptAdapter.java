@@ -119,19 +119,15 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
 
     private List<Entry> entries() {
         PromptEncoder encoder = part.encoder();
-        Map<String, Tensor> byName = new TreeMap<>();
-        headByKey()
-                .forEach((key, parameter) -> byName.put(key, parameter.value().detach()));
+        Map<String, Entry> byName = new TreeMap<>();
+        headByKey().forEach((key, parameter) -> byName.put(key, Entry.of(key, parameter)));
         if (encoder.stored().isEmpty()) {
-            byName.put(PRODUCT, part.product());
+            byName.put(PRODUCT, Entry.of(PRODUCT, part.product()));
         } else {
             encoder.parameters()
-                    .forEach((name, parameter) ->
-                            byName.put(stored(name), parameter.value().detach()));
+                    .forEach((name, parameter) -> byName.put(stored(name), Entry.of(stored(name), parameter)));
         }
-        return byName.entrySet().stream()
-                .map(entry -> Entry.of(entry.getKey(), entry.getValue()))
-                .toList();
+        return List.copyOf(byName.values());
     }
 
     private Map<String, Parameter> headByKey() {
@@ -159,13 +155,13 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
                 }
                 return;
             }
-            if (!Arrays.equals(parameter.shape(), value.shape())) {
+            if (!Arrays.equals(parameter.wholeShape(), value.shape())) {
                 throw new UserErrorException(origin + ": tensor '" + key + "' has the shape "
                         + Arrays.toString(value.shape()) + ", the head of this model has "
-                        + Arrays.toString(parameter.shape()));
+                        + Arrays.toString(parameter.wholeShape()));
             }
             try (Autograd.Mode mode = Autograd.disabled()) {
-                parameter.value().detach().copyInPlace(value);
+                parameter.set(parameter.ownPart(value));
             }
         });
         return others;

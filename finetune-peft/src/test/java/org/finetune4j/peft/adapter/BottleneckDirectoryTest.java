@@ -68,7 +68,10 @@ class BottleneckDirectoryTest {
             try (SafetensorsFile ours = SafetensorsFile.open(directory.resolve("model_head.safetensors"))) {
                 assertEquals(Set.copyOf(theirs.names()), Set.copyOf(ours.names()));
                 for (String name : theirs.names()) {
-                    assertArrayEquals(theirs.tensor(name).toFloatArray(), ours.tensor(name).toFloatArray(), name);
+                    assertArrayEquals(
+                            theirs.tensor(name).toFloatArray(),
+                            ours.tensor(name).toFloatArray(),
+                            name);
                 }
             }
             ObjectNode kept = InputFiles.jsonObject(recorded.resolve("head_config.json"));

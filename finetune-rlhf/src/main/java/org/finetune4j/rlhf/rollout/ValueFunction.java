@@ -1,7 +1,6 @@
 package org.finetune4j.rlhf.rollout;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -115,17 +114,9 @@ final class ValueFunction implements AutoCloseable {
 
     void save(Path directory) {
         List<SafetensorsWriter.Entry> entries = byName().entrySet().stream()
-                .map(entry -> entry(entry.getKey(), entry.getValue()))
+                .map(entry -> SafetensorsWriter.Entry.of(entry.getKey(), entry.getValue()))
                 .toList();
         SafetensorsWriter.write(directory.resolve(FILE), entries, SafetensorsWriter.PYTORCH_METADATA);
-    }
-
-    /** Whole, of which ranks may have slices. */
-    private static SafetensorsWriter.Entry entry(String name, Parameter parameter) {
-        DType dtype = parameter.dtype();
-        return new SafetensorsWriter.Entry(name, dtype, parameter.wholeShape(), () -> parameter
-                .whole(dtype)
-                .detach());
     }
 
     void restore(Path directory) {
