@@ -523,6 +523,17 @@ public final class CausalLM extends TextModel {
     }
 
     /**
+     * Keeps the model from being freed while a method is put on it: what that reads of the weights must not go away. Others may compute
+     * with the model, and change it, meanwhile. The methods that come with the library do this themselves.
+     *
+     * @return to be closed when the method is on the model, by the same thread
+     * @throws IllegalStateException when the model is closed
+     */
+    public Entry keepOpen() {
+        return use.hold();
+    }
+
+    /**
      * Changes the model, as when an adapter is put on or taken off, when no other thread is inside.
      *
      * @param action what is to be done

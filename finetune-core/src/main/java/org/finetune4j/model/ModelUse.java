@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 final class ModelUse {
 
     private final Map<Thread, Integer> inside = new HashMap<>();
+    private int holding;
     private int waiting;
     private @Nullable Thread alone;
     private boolean closed;
@@ -30,6 +31,20 @@ final class ModelUse {
 
     private synchronized void leave(Thread thread) {
         inside.computeIfPresent(thread, (key, entries) -> entries == 1 ? null : entries - 1);
+        notifyAll();
+    }
+
+    /** Keeps the model from being freed, whoever changes it meanwhile. */
+    synchronized CausalLM.Entry hold() {
+        if (closed) {
+            throw closed();
+        }
+        holding++;
+        return this::letGo;
+    }
+
+    private synchronized void letGo() {
+        holding--;
         notifyAll();
     }
 
@@ -86,7 +101,7 @@ final class ModelUse {
         }
         closed = true;
         notifyAll();
-        await(() -> inside.isEmpty() && alone == null);
+        await(() -> inside.isEmpty() && alone == null && holding == 0);
         free.run();
     }
 

@@ -58,7 +58,9 @@ public interface AdapterFormat {
      * @throws UserErrorException when there is none, or it is of no kind that is known
      */
     static Adapter load(CausalLM model, Path directory, boolean trainable) {
-        return of(directory).attach(model, directory, trainable);
+        try (CausalLM.Entry open = model.keepOpen()) {
+            return of(directory).attach(model, directory, trainable);
+        }
     }
 
     /**

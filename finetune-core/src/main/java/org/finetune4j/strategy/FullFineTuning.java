@@ -47,7 +47,9 @@ public final class FullFineTuning implements FineTuningStrategy {
 
     @Override
     public AttachedStrategy attach(CausalLM model) {
-        return new Attached(model, frozen);
+        try (CausalLM.Entry open = model.keepOpen()) {
+            return new Attached(model, frozen);
+        }
     }
 
     @Override
@@ -64,7 +66,9 @@ public final class FullFineTuning implements FineTuningStrategy {
         Attached(CausalLM model, FrozenParts frozen) {
             this.model = model;
             this.parameters = frozen.trainable(model.network());
-            parameters.forEach(parameter -> parameter.train(updateDType(parameter.dtype(), model.computeDType())));
+            // What is mapped from a file gives way to a memory of its own: nobody may be reading it.
+            model.alone(() -> parameters.forEach(
+                    parameter -> parameter.train(updateDType(parameter.dtype(), model.computeDType()))));
         }
 
         /** The type of the calculation, or that of the checkpoint where it is more exact. */
@@ -93,7 +97,8 @@ public final class FullFineTuning implements FineTuningStrategy {
         @Override
         public void restore(Path directory) {
             requireOpen();
-            try (CheckpointReader reader = CheckpointReader.open(directory);
+            try (CausalLM.Entry entry = model.enter();
+                    CheckpointReader reader = CheckpointReader.open(directory);
                     Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
                 model.network().namedParameters().forEach((name, parameter) -> {

@@ -99,6 +99,12 @@ class ModelUseTest {
                 }
             }
         },
+        ATTACHMENT {
+            @Override
+            void once(CausalLM model, Path directory) {
+                new FullFineTuning().attach(model).close();
+            }
+        },
         SAVING {
             @Override
             void once(CausalLM model, Path directory) {

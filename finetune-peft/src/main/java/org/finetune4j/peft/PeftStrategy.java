@@ -33,6 +33,8 @@ public interface PeftStrategy extends FineTuningStrategy {
 
     @Override
     default PeftAdapter attach(CausalLM model) {
-        return attach(model, true);
+        try (CausalLM.Entry open = model.keepOpen()) {
+            return attach(model, true);
+        }
     }
 }

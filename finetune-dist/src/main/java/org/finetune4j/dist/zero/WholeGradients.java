@@ -193,7 +193,7 @@ final class WholeGradients implements GradientSharing {
 
     @Override
     public int holder(Parameter parameter) {
-        return dealtOut ? Objects.requireNonNull(owners.get(parameter)) : -1;
+        return owners.getOrDefault(parameter, -1);
     }
 
     @Override
