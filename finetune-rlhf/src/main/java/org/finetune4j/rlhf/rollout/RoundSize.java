@@ -12,7 +12,7 @@ final class RoundSize {
         return Math.multiplyExact(arguments.perDeviceTrainBatchSize(), arguments.gradientAccumulationSteps());
     }
 
-    /** @throws UserErrorException when answers to a prompt would be in two rounds */
+    /** @throws UserErrorException when answers to a prompt would be in two rounds, or some steps would have none of their own */
     static int promptsPerRound(TrainingArguments arguments, RolloutOptions options) {
         int answers = Math.multiplyExact(answersPerStep(arguments), options.miniBatches());
         int generations = options.sampling().generations();
@@ -22,6 +22,13 @@ final class RoundSize {
                     + (options.miniBatches() > 1 ? " * num_mini_batches" : "")
                     + "): that must be a multiple of it");
         }
-        return answers / generations;
+        int prompts = answers / generations;
+        if (prompts < options.miniBatches()) {
+            throw new UserErrorException("num_generations is " + generations + ", but a step has "
+                    + answersPerStep(arguments)
+                    + " answers (per_device_train_batch_size * gradient_accumulation_steps), and those to a prompt stay"
+                    + " together: with num_mini_batches " + options.miniBatches() + " it must have at least as many");
+        }
+        return prompts;
     }
 }
