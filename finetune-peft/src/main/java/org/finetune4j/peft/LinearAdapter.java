@@ -9,9 +9,6 @@ import java.util.function.Supplier;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** An adapter that does the same thing to every linear layer of a selection. */
@@ -68,9 +65,7 @@ public class LinearAdapter extends PeftAdapter {
                 throw AdaptedLinear.sliced("method " + method.method(), path, AdaptedLinear.ANOTHER_METHOD);
             }
         });
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             LayerFactory factory = method.layers(model, targets, trainable);
             List<AdapterPart> parts = new ArrayList<>();
             targets.forEach((path, linear) -> parts.add(factory.make(path, linear)));

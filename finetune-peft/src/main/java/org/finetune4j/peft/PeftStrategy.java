@@ -33,8 +33,6 @@ public interface PeftStrategy extends FineTuningStrategy {
 
     @Override
     default PeftAdapter attach(CausalLM model) {
-        try (CausalLM.Entry open = model.keepOpen()) {
-            return attach(model, true);
-        }
+        return attach(model, true);
     }
 }

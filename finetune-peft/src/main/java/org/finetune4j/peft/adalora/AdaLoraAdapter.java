@@ -12,13 +12,12 @@ import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.LinearAdapter;
 import org.finetune4j.strategy.TrainingHooks;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -59,9 +58,7 @@ public final class AdaLoraAdapter extends LinearAdapter {
 
     static AdaLoraAdapter create(CausalLM model, AdaLoraConfig config, boolean trainable) {
         Map<String, Linear> targets = targets(model, AdaLoraConfig.PEFT_TYPE, config.modules());
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             List<AdaLoraLayer> layers = new ArrayList<>();
             targets.forEach((path, linear) -> layers.add(new AdaLoraLayer(model, config, path, linear, trainable)));
             List<AdapterPart> parts = new ArrayList<>(layers);

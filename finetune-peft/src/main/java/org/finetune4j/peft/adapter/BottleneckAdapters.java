@@ -3,12 +3,10 @@ package org.finetune4j.peft.adapter;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.strategy.AdapterSet;
 import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 
 /**
  * Bottleneck adapters: the model stays as it is, and small networks with a narrow middle learn what to add after its blocks
@@ -60,9 +58,7 @@ public final class BottleneckAdapters implements PeftStrategy {
 
     @Override
     public BottleneckAdapter attach(CausalLM model, boolean trainable) {
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             return construction.complete(BottleneckAdapter.attach(model, config, name, trainable));
         }
     }

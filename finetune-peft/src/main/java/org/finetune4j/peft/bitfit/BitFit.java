@@ -10,6 +10,7 @@ import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.AdapterDType;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.CopyAdapter;
@@ -20,9 +21,6 @@ import org.finetune4j.peft.SavedModules;
 import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** BitFit (Ben Zaken et al. 2022): the biases of a model train, in copies, and nothing else but a classifier's head. */
@@ -68,9 +66,7 @@ public final class BitFit implements PeftStrategy {
 
     @Override
     public PeftAdapter attach(CausalLM model, boolean trainable) {
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             List<TrainedCopy> copies = new ArrayList<>(SavedModules.ofHead(model, AdapterWeights.PREFIX, trainable));
             Set<String> heads = copies.stream().map(TrainedCopy::module).collect(Collectors.toSet());
             Set<String> used = new LinkedHashSet<>();

@@ -11,6 +11,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Parameter;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.AdapterDType;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.CopyAdapter;
@@ -18,9 +19,6 @@ import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 
 /**
  * Partial fine-tuning (Howard and Ruder 2018, Lee et al. 2019): the lowest layers stay as they are, the others train as a
@@ -73,9 +71,7 @@ public final class Freeze implements PeftStrategy {
                     FreezeConfig.LAYERS + " is " + config.frozenLayers() + ", the model has " + count + " layers");
         }
         Set<Parameter> still = frozen(network, frozen);
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             List<TrainedCopy> copies = new ArrayList<>();
             network.namedParameters().forEach((name, parameter) -> {
                 if (!still.contains(parameter)) {

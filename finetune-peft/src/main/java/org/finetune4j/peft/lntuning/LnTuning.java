@@ -7,6 +7,7 @@ import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Norm;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.AdapterDType;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.CopyAdapter;
@@ -15,9 +16,6 @@ import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** Tuning of layer norms (Zhao et al. 2023): their weights and biases train, in copies, and nothing else. */
@@ -56,9 +54,7 @@ public final class LnTuning implements PeftStrategy {
     @Override
     public PeftAdapter attach(CausalLM model, boolean trainable) {
         Map<String, Module> norms = modules.select(model, PEFT_TYPE, NORMS);
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             List<TrainedCopy> copies = new ArrayList<>();
             norms.forEach((path, norm) -> norm.ownParameters().keySet().forEach(name -> {
                 String key = AdapterWeights.PREFIX + path + ".ln_tuning_layers." + name;

@@ -17,6 +17,7 @@ import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdapterConfigFile;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.AdapterReader;
@@ -27,7 +28,6 @@ import org.finetune4j.peft.TargetModules;
 import org.finetune4j.peft.TrainedCopy;
 import org.finetune4j.strategy.TrainingHooks;
 import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -79,9 +79,7 @@ public final class LoraAdapter extends PeftAdapter {
                 ? Map.of()
                 : config.modules().select(model, LoraConfigJson.PEFT_TYPE, kinds(config));
         refuseTiedTargets(model, config, modules);
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             List<AdapterPart> parts = new ArrayList<>();
             modules.forEach((path, module) -> {
                 if (module instanceof Embedding table) {

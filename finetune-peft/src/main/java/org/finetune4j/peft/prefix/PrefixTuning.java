@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.KeyValueCache.KeyValues;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.promptlearning.FeedForwardEncoder;
@@ -14,10 +15,7 @@ import org.finetune4j.peft.promptlearning.PromptInitialization;
 import org.finetune4j.peft.promptlearning.PromptInitialization.Kind;
 import org.finetune4j.peft.promptlearning.TableEncoder;
 import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.Tensor;
-import org.finetune4j.tensor.TensorScope;
 
 /**
  * Prefix tuning (Li and Liang 2021) and P-tuning v2 (Liu et al. 2022): the model stays as it is, and every layer sees
@@ -66,9 +64,7 @@ public final class PrefixTuning implements PeftStrategy {
 
     @Override
     public PromptAdapter attach(CausalLM model, boolean trainable) {
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             PrefixShape shape = PrefixShape.of(model);
             config.madeFor().check(shape.sizes());
             return construction.complete(PromptAdapter.attach(

@@ -3,6 +3,7 @@ package org.finetune4j.peft.prompt;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Prompt;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.promptlearning.PromptAdapter;
 import org.finetune4j.peft.promptlearning.PromptEncoder;
@@ -10,9 +11,6 @@ import org.finetune4j.peft.promptlearning.PromptInitialization;
 import org.finetune4j.peft.promptlearning.PromptKeys;
 import org.finetune4j.peft.promptlearning.PromptKeys.Sizes;
 import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /** A method that puts learned vectors before those of the tokens; methods differ in what makes the vectors. */
@@ -65,9 +63,7 @@ abstract class EmbeddingPrompt implements PeftStrategy {
 
     @Override
     public final PromptAdapter attach(CausalLM model, boolean trainable) {
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             madeFor.check(PromptKeys.ofEmbeddings(model));
             return construction.complete(PromptAdapter.attach(
                     model,

@@ -6,15 +6,13 @@ import java.util.Map;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.CopyAdapter;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.PeftKeys;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.TokenIndices;
 import org.finetune4j.strategy.DeltaKind;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -79,9 +77,7 @@ public record TrainableTokens(List<Integer> tokens, List<String> tables, boolean
 
     @Override
     public PeftAdapter attach(CausalLM model, boolean trainable) {
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             TokenIndices indices;
             if (tables.isEmpty()) {
                 indices = TokenIndices.ofEmbedding(tokens);

@@ -14,14 +14,12 @@ import org.finetune4j.nn.LowRankUpdate;
 import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterConstruction;
 import org.finetune4j.peft.AdapterFiles;
 import org.finetune4j.peft.AdapterPart;
 import org.finetune4j.peft.AdapterWeights;
 import org.finetune4j.peft.PeftAdapter;
 import org.finetune4j.peft.lora.LoraAdapter;
-import org.finetune4j.tensor.Autograd;
-import org.finetune4j.tensor.Construction;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,9 +48,7 @@ public final class XLoraAdapter extends PeftAdapter {
     static XLoraAdapter attach(CausalLM model, XLoraConfig config, boolean trainable) {
         requireHiddenSize(model, config);
         List<LoraAdapter> experts = new ArrayList<>();
-        try (Construction construction = Construction.begin();
-                Autograd.Mode mode = Autograd.disabled();
-                TensorScope scope = TensorScope.open()) {
+        try (AdapterConstruction construction = AdapterConstruction.on(model)) {
             config.adapters()
                     .values()
                     .forEach(directory ->
