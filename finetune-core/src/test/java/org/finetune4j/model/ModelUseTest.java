@@ -3,7 +3,6 @@ package org.finetune4j.model;
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,7 +12,6 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
@@ -31,7 +29,6 @@ import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -142,30 +139,7 @@ class ModelUseTest {
     @ParameterizedTest
     @EnumSource(Work.class)
     void closingEndsTheWorkOfAnotherThreadWithAnException(Work work) throws InterruptedException {
-        for (int round = 0; round < ROUNDS; round++) {
-            CausalLM model = CausalLM.load(LLAMA);
-            CountDownLatch begun = new CountDownLatch(1);
-            AtomicReference<@Nullable Throwable> end = new AtomicReference<>();
-            Thread worker = new Thread(() -> {
-                try (TensorScope scope = TensorScope.open()) {
-                    while (true) {
-                        begun.countDown();
-                        try (TensorScope turn = TensorScope.open()) {
-                            work.once(model, directory);
-                        }
-                    }
-                } catch (Throwable e) {
-                    end.set(e);
-                }
-            });
-            worker.start();
-            begun.await();
-            TimeUnit.MILLISECONDS.sleep(7L * round);
-            model.close();
-            worker.join();
-            Throwable found = end.get();
-            assertInstanceOf(IllegalStateException.class, found, () -> String.valueOf(found));
-        }
+        ClosedWhileUsed.requireException(() -> CausalLM.load(LLAMA), model -> work.once(model, directory), ROUNDS, 7);
     }
 
     @Test
