@@ -5,8 +5,9 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Up to 256 numbers from -1 to 1 that values are rounded to. The nearest one is found by a table over the first 15 bits of
- * a float and at most a few comparisons; of two that are equally near, it is the lower one.
+ * Up to 256 numbers from -1 to 1 that values are rounded to. The nearest one is found without a branch, which no processor
+ * could foresee: a table over the first 16 bits of a float has the nearest to the smallest float that begins so, and of those
+ * floats at most one middle between two numbers is passed. Of two numbers that are equally near it is the lower one.
  */
 public final class CodeBook {
 
@@ -40,12 +41,17 @@ public final class CodeBook {
     /** The same for values that are never negative. */
     public static final CodeBook DYNAMIC_UNSIGNED = new CodeBook(dynamic(false));
 
-    private static final int KEY_SHIFT = 17;
+    private static final int KEY_SHIFT = 16;
+
+    /** The float below 2: above every middle, and so little that differences from it do not overflow. */
+    private static final int ABOVE_ALL = 0x3fffffff;
+
     private static final int DYNAMIC_EXPONENTS = 7;
 
     private final float[] values;
     private final float[] sorted;
     private final float[] middles;
+    private final int[] orderedMiddles;
     private final byte[] codeOfSorted;
     private final byte[] firstCandidate = new byte[1 << (Integer.SIZE - KEY_SHIFT)];
 
@@ -68,7 +74,17 @@ public final class CodeBook {
             middles[i] = (sorted[i] + sorted[i + 1]) / 2f;
         }
         middles[sorted.length - 1] = Float.POSITIVE_INFINITY;
+        orderedMiddles = new int[middles.length];
+        for (int i = 0; i + 1 < middles.length; i++) {
+            orderedMiddles[i] = ordered(Float.floatToRawIntBits(middles[i]));
+        }
+        orderedMiddles[middles.length - 1] = ABOVE_ALL;
         fillCandidates();
+    }
+
+    /** Whole numbers in the order of the floats with these bits. */
+    private static int ordered(int bits) {
+        return bits ^ (bits >> 31 & Integer.MAX_VALUE);
     }
 
     /** A candidate is the nearest to the smallest number of its key: the nearest to any other one is the same or above. */
@@ -88,16 +104,43 @@ public final class CodeBook {
     }
 
     /**
-     * {@return the code of the number nearest to {@code x}, which must be from -1 to 1}
+     * {@return the code of the number nearest to {@code x}}
      *
-     * @param x from -1 to 1
+     * @param x from -1 to 1, or by a rounding error beyond
      */
     public int nearest(float x) {
-        int at = firstCandidate[Float.floatToRawIntBits(x) >>> KEY_SHIFT] & 0xff;
-        while (x > middles[at]) {
-            at++;
+        int bits = Float.floatToRawIntBits(x);
+        int at = firstCandidate[bits >>> KEY_SHIFT] & 0xff;
+        int isAbove = (orderedMiddles[at] - ordered(bits)) >>> 31;
+        return codeOfSorted[at + isAbove] & 0xff;
+    }
+
+    /**
+     * Codes of a block: of its values as parts of the largest magnitude.
+     *
+     * @param values of which the first {@code size} count
+     * @param largest magnitude of these
+     * @param codes filled
+     * @param size how many
+     */
+    public void nearest(float[] values, float largest, byte[] codes, int size) {
+        if (largest < Float.MIN_NORMAL) {
+            nearestOfTiny(values, largest, codes, size);
+            return;
         }
-        return codeOfSorted[at] & 0xff;
+        float scale = 1f / largest;
+        for (int i = 0; i < size; i++) {
+            codes[i] = (byte) nearest(values[i] * scale);
+        }
+    }
+
+    /** The reciprocal of a denormal number or of zero may be infinite: the bounds hold the product. */
+    private void nearestOfTiny(float[] values, float largest, byte[] codes, int size) {
+        float scale = 1f / largest;
+        for (int i = 0; i < size; i++) {
+            float scaled = values[i] == 0 ? 0 : Math.max(-1f, Math.min(1f, values[i] * scale));
+            codes[i] = (byte) nearest(scaled);
+        }
     }
 
     /**

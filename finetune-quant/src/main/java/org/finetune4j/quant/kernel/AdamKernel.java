@@ -11,6 +11,9 @@ public final class AdamKernel {
     /** Values that share a scale. */
     public static final int BLOCK_SIZE = 256;
 
+    /** A view of a tensor's memory costs as much as a block's update. */
+    private static final int BLOCKS_AT_A_TIME = 256;
+
     private AdamKernel() {}
 
     /**
@@ -54,24 +57,31 @@ public final class AdamKernel {
         FloatBuffer scales2 = secondAbsmax.memory(0, blocks * Float.BYTES).asFloatBuffer();
         Parallel.run(blocks, 64, (begin, end) -> {
             Block block = new Block(update);
-            for (long b = begin; b < end; b++) {
-                long at = b * BLOCK_SIZE;
-                int size = (int) Math.min(BLOCK_SIZE, count - at);
-                ByteBuffer codes1 = first.memory(at, size);
-                ByteBuffer codes2 = second.memory(at, size);
-                FloatBuffer values = value.memory(at * Float.BYTES, (long) size * Float.BYTES)
-                        .asFloatBuffer();
-                gradient.memory(at * Float.BYTES, (long) size * Float.BYTES)
-                        .asFloatBuffer()
-                        .get(block.gradients, 0, size);
-                values.get(0, block.values, 0, size);
-                block.load(codes1, codes2, scales1.get((int) b), scales2.get((int) b), size);
-                block.update(size);
-                values.put(0, block.values, 0, size);
-                scales1.put((int) b, block.store(CodeBook.DYNAMIC_SIGNED, block.first, codes1, size));
-                scales2.put((int) b, block.store(CodeBook.DYNAMIC_UNSIGNED, block.second, codes2, size));
+            for (long part = begin; part < end; part += BLOCKS_AT_A_TIME) {
+                long at = part * BLOCK_SIZE;
+                int length =
+                        (int) Math.min((long) BLOCKS_AT_A_TIME * BLOCK_SIZE, Math.min(end * BLOCK_SIZE, count) - at);
+                ByteBuffer codes1 = first.memory(at, length);
+                ByteBuffer codes2 = second.memory(at, length);
+                FloatBuffer values = floats(value, at, length);
+                FloatBuffer gradients = floats(gradient, at, length);
+                for (int i = 0; i < length; i += BLOCK_SIZE) {
+                    int size = Math.min(BLOCK_SIZE, length - i);
+                    int b = (int) part + i / BLOCK_SIZE;
+                    gradients.get(i, block.gradients, 0, size);
+                    values.get(i, block.values, 0, size);
+                    block.load(codes1, codes2, i, scales1.get(b), scales2.get(b), size);
+                    block.update(size);
+                    values.put(i, block.values, 0, size);
+                    scales1.put(b, block.store(CodeBook.DYNAMIC_SIGNED, block.first, codes1, i, size));
+                    scales2.put(b, block.store(CodeBook.DYNAMIC_UNSIGNED, block.second, codes2, i, size));
+                }
             }
         });
+    }
+
+    private static FloatBuffer floats(Tensor tensor, long at, int length) {
+        return tensor.memory(at * Float.BYTES, (long) length * Float.BYTES).asFloatBuffer();
     }
 
     /**
@@ -116,12 +126,12 @@ public final class AdamKernel {
             this.update = update;
         }
 
-        void load(ByteBuffer codes1, ByteBuffer codes2, float scale1, float scale2, int size) {
-            codes1.get(0, bytes, 0, size);
+        void load(ByteBuffer codes1, ByteBuffer codes2, int at, float scale1, float scale2, int size) {
+            codes1.get(at, bytes, 0, size);
             for (int i = 0; i < size; i++) {
                 first[i] = signed[bytes[i] & 0xff] * scale1;
             }
-            codes2.get(0, bytes, 0, size);
+            codes2.get(at, bytes, 0, size);
             for (int i = 0; i < size; i++) {
                 second[i] = unsigned[bytes[i] & 0xff] * scale2;
             }
@@ -139,17 +149,10 @@ public final class AdamKernel {
             }
         }
 
-        float store(CodeBook book, float[] moments, ByteBuffer codes, int size) {
-            float largest = 0;
-            for (int i = 0; i < size; i++) {
-                largest = Math.max(largest, Math.abs(moments[i]));
-            }
-            float scale = 1f / largest;
-            for (int i = 0; i < size; i++) {
-                float scaled = moments[i] == 0 ? 0 : Math.max(-1f, Math.min(1f, moments[i] * scale));
-                bytes[i] = (byte) book.nearest(scaled);
-            }
-            codes.put(0, bytes, 0, size);
+        float store(CodeBook book, float[] moments, ByteBuffer codes, int at, int size) {
+            float largest = Magnitudes.largest(moments, size);
+            book.nearest(moments, largest, bytes, size);
+            codes.put(at, bytes, 0, size);
             return largest;
         }
     }

@@ -85,19 +85,11 @@ public final class BlockQuantizer {
 
     /** Fills {@code codes} and gives the block's largest magnitude. */
     private float quantizeBlock(float[] block, int size, byte[] codes) {
-        float largest = 0;
-        for (int i = 0; i < size; i++) {
-            largest = Math.max(largest, Math.abs(block[i]));
-        }
+        float largest = Magnitudes.largest(block, size);
         if (!(largest <= Float.MAX_VALUE)) {
             throw new UserErrorException("a weight holds NaN or infinity: it cannot be quantised");
         }
-        float scale = 1f / largest;
-        for (int i = 0; i < size; i++) {
-            // The reciprocal of a denormal number or of zero is infinite: the bounds hold the product.
-            float scaled = block[i] == 0 ? 0 : Math.max(-1f, Math.min(1f, block[i] * scale));
-            codes[i] = (byte) book.nearest(scaled);
-        }
+        book.nearest(block, largest, codes, size);
         return largest;
     }
 

@@ -84,10 +84,7 @@ public final class EightBitKernels {
     }
 
     private static float quantizeRow(float[] values, byte[] codes) {
-        float largest = 0;
-        for (float value : values) {
-            largest = Math.max(largest, Math.abs(value));
-        }
+        float largest = Magnitudes.largest(values, values.length);
         if (!(largest <= Float.MAX_VALUE)) {
             throw new UserErrorException("a weight holds NaN or infinity: it cannot be quantised");
         }
