@@ -1,5 +1,7 @@
 package org.finetune4j.benchmarks;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -20,7 +22,8 @@ import org.openjdk.jmh.annotations.TearDown;
 
 /**
  * Products of decoding, in the three ways that there are: which is the fastest depends on the processor's maker and on the
- * rows. None is faster than {@link #read}, which reads the weight once.
+ * rows. None is faster than {@link #read}, which reads the weight once. As in a model, each product is with another weight: they come
+ * from memory, not from a cache.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -36,35 +39,50 @@ public class FewRowsBenchmark {
     @Param({"1", "8"})
     public int rows;
 
-    private TensorScope scope;
-    private Tensor matrix;
-    private Tensor x;
-    private PackedWeight packed;
+    /** More numbers than caches hold. */
+    private static final long NUMBERS = 80_000_000;
 
-    /** Makes the weight, in its own order and packed. */
+    private TensorScope scope;
+    private Tensor x;
+    private List<Tensor> matrices;
+    private List<PackedWeight> packed;
+    private int next;
+
+    /** Makes the weights, in their own order and packed. */
     @Setup
     public void open() {
         int times = weight.indexOf('x');
         long outputs = Long.parseLong(weight.substring(0, times));
         long inputs = Long.parseLong(weight.substring(times + 1));
         scope = TensorScope.open();
-        matrix = Tensors.randn(DType.FLOAT32, Device.CPU, outputs, inputs);
         x = Tensors.randn(DType.FLOAT32, Device.CPU, rows, inputs);
-        packed = PackedWeight.of(matrix);
+        matrices = new ArrayList<>();
+        packed = new ArrayList<>();
+        for (long numbers = 0; numbers < NUMBERS; numbers += outputs * inputs) {
+            Tensor matrix = Tensors.randn(DType.FLOAT32, Device.CPU, outputs, inputs);
+            matrices.add(matrix);
+            packed.add(PackedWeight.of(matrix));
+        }
+        next = 0;
     }
 
     /** Gives its memory back. */
     @TearDown
     public void close() {
-        packed.close();
+        packed.forEach(PackedWeight::close);
         scope.close();
+    }
+
+    private <T> T next(List<T> weights) {
+        next = (next + 1) % weights.size();
+        return weights.get(next);
     }
 
     /** The floor: the weight's numbers, added up. */
     @Benchmark
     public void read() {
         try (TensorScope inner = TensorScope.open()) {
-            matrix.sum();
+            next(matrices).sum();
         }
     }
 
@@ -72,7 +90,7 @@ public class FewRowsBenchmark {
     @Benchmark
     public void matmul() {
         try (TensorScope inner = TensorScope.open()) {
-            x.matmul(matrix.t());
+            x.matmul(next(matrices).t());
         }
     }
 
@@ -80,7 +98,7 @@ public class FewRowsBenchmark {
     @Benchmark
     public void innerProduct() {
         try (TensorScope inner = TensorScope.open()) {
-            InnerProduct.of(x, matrix);
+            InnerProduct.of(x, next(matrices));
         }
     }
 
@@ -88,7 +106,7 @@ public class FewRowsBenchmark {
     @Benchmark
     public void packedWeight() {
         try (TensorScope inner = TensorScope.open()) {
-            packed.multiply(x, null);
+            next(packed).multiply(x, null);
         }
     }
 }

@@ -30,7 +30,7 @@ class BenchmarksRunTest {
                 .timeUnit(TimeUnit.MICROSECONDS)
                 .param("size", "128")
                 .param("count", "1000")
-                .param("weight", "96x64")
+                .param("weight", "9600x640")
                 .shouldFailOnError(true)
                 .verbosity(VerboseMode.SILENT)
                 .build();
