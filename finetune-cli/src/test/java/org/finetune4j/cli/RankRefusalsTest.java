@@ -49,7 +49,6 @@ class RankRefusalsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "2|pp=2|method=adalora|adalora",
                 "2|pp=2|zero_stage=3|zero_stage 3 is not implemented with pipeline_parallel_size",
                 "12|pp=12|max_steps=1|stages",
                 "5|tp=5|max_steps=1|tensor_parallel_size 5 does not divide num_attention_heads",

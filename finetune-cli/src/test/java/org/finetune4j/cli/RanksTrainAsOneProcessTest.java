@@ -16,6 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Configurations that ranks once trained otherwise than one process, or never finished. */
@@ -206,6 +207,32 @@ class RanksTrainAsOneProcessTest {
     @Test
     void tokensThatTrainBesideLoraOverStages() throws IOException {
         requireSame(2, "pp=2", "r=2", "trainable_token_indices=[5,40]", "gradient_accumulation_steps=2", "max_steps=2");
+    }
+
+    /** Which directions are kept is decided by the gradients of all layers, and what is exported are those of all. */
+    @ParameterizedTest
+    @CsvSource({"2, pp=2, 0", "4, 'dp=2,pp=2', 1"})
+    void directionsThatCompeteOverStages(int ranks, String mesh, int stage) throws IOException {
+        String[] settings = {
+            "method=adalora",
+            "init_r=3",
+            "target_r=1",
+            "tinit=1",
+            "tfinal=1",
+            "deltaT=1",
+            "zero_stage=" + stage,
+            "gradient_accumulation_steps=4",
+            "max_steps=6"
+        };
+        requireSame(ranks, mesh, settings);
+        RanksComparison.Difference difference =
+                RanksComparison.compare(directory.resolve("alone"), directory.resolve("ranks"), TOLERANCE);
+        assertTrue(difference.largest() <= TOLERANCE, difference.toString());
+    }
+
+    @Test
+    void gradientsThatAreShapedOverStages() throws IOException {
+        requireSame(2, "pp=2", "r=2", "lora_fa=true", "gradient_accumulation_steps=2", "max_steps=3");
     }
 
     /** The head that trains beside virtual tokens is the last stage's, and the first one writes it. */

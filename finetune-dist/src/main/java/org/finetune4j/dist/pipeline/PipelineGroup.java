@@ -26,19 +26,22 @@ public record PipelineGroup(Mesh mesh, ModelParts within, PipelineOptions option
 
     @Override
     public Membership join(CausalLM model, AttachedStrategy strategy, TrainingArguments arguments) {
-        require(model, strategy, arguments);
+        require(model, arguments);
         StagePlan plan =
                 StagePlan.balanced(StageCosts.of(model.network()), mesh.shape().pipeline() * options.chunks());
-        StageParts parts = new StageParts(mesh, within, model.network(), strategy.trainableParameters(), plan);
+        StageParts parts = new StageParts(
+                mesh,
+                within,
+                model.network(),
+                strategy.trainableParameters(),
+                plan,
+                strategy.trainingHooks().readsGradients());
         return new PipelineMembership(mesh, parts, options.schedule(), plan, model, strategy, arguments);
     }
 
-    private static void require(CausalLM model, AttachedStrategy strategy, TrainingArguments arguments) {
+    private static void require(CausalLM model, TrainingArguments arguments) {
         if (model.tokenScaling() != null) {
             refuse("a method that looks at a first pass (xlora)", "every stage would wait for all others: choose lora");
-        }
-        if (strategy.trainingHooks().readsGradients()) {
-            refuse("a method that looks at whole gradients (adalora, lora_fa)", "choose lora without lora_fa");
         }
         int stage = arguments.sharding().stage();
         if (stage > 1) {

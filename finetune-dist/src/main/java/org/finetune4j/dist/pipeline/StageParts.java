@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Which ranks of a pipeline have which parameters: those whose segments use one, and all of them one that trains and that no segment
- * uses. Gradients of what several have are added up; what another one has is not held here, and comes while it is borrowed. Frozen
+ * uses, or whose gradients a method compares with those of other layers. Gradients of what several have are added up; what another one has is not held here, and comes while it is borrowed. Frozen
  * weights that are mapped from their file stay: untouched they take no memory.
  */
 final class StageParts implements ModelParts, AutoCloseable {
@@ -50,8 +50,15 @@ final class StageParts implements ModelParts, AutoCloseable {
      *
      * @param mesh where they are
      * @param within what ranks with the same layers have of them
+     * @param isWholeEverywhere whether every stage has all that trains: a method decides by the gradients of all layers
      */
-    StageParts(Mesh mesh, ModelParts within, DecoderModel network, Collection<Parameter> trainable, StagePlan plan) {
+    StageParts(
+            Mesh mesh,
+            ModelParts within,
+            DecoderModel network,
+            Collection<Parameter> trainable,
+            StagePlan plan,
+            boolean isWholeEverywhere) {
         this.pipeline = mesh.pipeline();
         this.stage = mesh.group(MeshGroup.STAGE);
         this.within = within;
@@ -70,7 +77,7 @@ final class StageParts implements ModelParts, AutoCloseable {
         all.addAll(trainable);
         this.held = all.stream().filter(distinct::add).toList();
         for (Parameter parameter : this.trainable) {
-            if (ranksOf(parameter).isEmpty()) {
+            if (isWholeEverywhere || ranksOf(parameter).isEmpty()) {
                 for (int rank = 0; rank < pipeline.size(); rank++) {
                     ranksOf(parameter).add(rank);
                 }
