@@ -1,6 +1,7 @@
 package org.finetune4j.dist.tensor;
 
 import org.finetune4j.nn.ParallelRegion;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +11,7 @@ final class SharedEntry implements ParallelRegion {
     private final ParallelRegion region;
     private @Nullable Tensor last;
     private @Nullable Tensor entered;
+    private boolean wasRecorded;
 
     SharedEntry(ParallelRegion region) {
         this.region = region;
@@ -17,12 +19,15 @@ final class SharedEntry implements ParallelRegion {
 
     @Override
     public Tensor enter(Tensor x) {
-        if (x == last && entered != null && !entered.isClosed()) {
+        // A checkpointed layer reads one tensor twice: the first time nobody records, and no gradient passes what that time gave.
+        boolean isRecorded = Autograd.isEnabled() && x.requiresGrad();
+        if (x == last && entered != null && !entered.isClosed() && isRecorded == wasRecorded) {
             return entered;
         }
         Tensor inside = region.enter(x);
         last = x;
         entered = inside;
+        wasRecorded = isRecorded;
         return inside;
     }
 
