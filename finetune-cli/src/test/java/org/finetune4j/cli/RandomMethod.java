@@ -43,7 +43,11 @@ final class RandomMethod {
             "vera",
             "fourierft",
             "shira",
-            "c3a");
+            "c3a",
+            "hira",
+            "randlora",
+            "gralora",
+            "miss");
     /** What LoRA does with whole weights. */
     private static final List<String> OF_WHOLE_WEIGHTS = List.of("lora_bias", "trainable_token_indices");
 

@@ -230,6 +230,30 @@ class RanksTrainAsOneProcessTest {
         assertTrue(difference.largest() <= TOLERANCE, difference.toString());
     }
 
+    /** Methods whose change of a weight is not a slice's own: each rank makes the whole change, or its part, and uses its slice. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "method=hira r=3 hira_dropout=0.2 init_weights=false",
+                "method=randlora r=5 randlora_dropout=0.2",
+                "method=gralora r=4 alpha=8 gralora_k=2 hybrid_r=2",
+                "method=miss r=5",
+                "method=miss r=4 init_weights=mini mini_r=2",
+            })
+    void methodsThatChangeSlices(String method) throws IOException {
+        String[] settings = more(
+                method.split(" "),
+                "target_modules=all-linear",
+                "optim=sgd",
+                "learning_rate=0.1",
+                "per_device_train_batch_size=2",
+                "max_steps=2");
+        requireSame(2, "tp=2", settings);
+        RanksComparison.Difference difference =
+                RanksComparison.compare(directory.resolve("alone"), directory.resolve("ranks"), TOLERANCE);
+        assertTrue(difference.largest() <= TOLERANCE, difference.toString());
+    }
+
     @Test
     void gradientsThatAreShapedOverStages() throws IOException {
         requireSame(2, "pp=2", "r=2", "lora_fa=true", "gradient_accumulation_steps=2", "max_steps=3");

@@ -19,7 +19,8 @@ final class SharedEntry implements ParallelRegion {
 
     @Override
     public Tensor enter(Tensor x) {
-        // A checkpointed layer reads one tensor twice: the first time nobody records, and no gradient passes what that time gave.
+        // A checkpointed layer reads one tensor twice: the first time nobody records, and no gradient passes what that
+        // time gave.
         boolean isRecorded = Autograd.isEnabled() && x.requiresGrad();
         if (x == last && entered != null && !entered.isClosed() && isRecorded == wasRecorded) {
             return entered;

@@ -65,6 +65,11 @@ public record GraLora(
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new GraLoraLayer(model, this, path, linear, trainable);
     }

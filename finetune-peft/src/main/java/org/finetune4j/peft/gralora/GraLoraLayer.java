@@ -4,11 +4,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -30,6 +30,7 @@ final class GraLoraLayer extends AdaptedLinear {
     private final int rank;
     private final double scale;
     private final double dropout;
+    private final AdapterSlices slices;
 
     GraLoraLayer(CausalLM model, GraLora config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
@@ -37,8 +38,9 @@ final class GraLoraLayer extends AdaptedLinear {
         this.rank = config.rank();
         this.scale = config.scale();
         this.dropout = config.dropout();
-        long in = linear.inFeatures();
-        long out = linear.outFeatures();
+        this.slices = new AdapterSlices(linear);
+        long in = linear.wholeInFeatures();
+        long out = linear.wholeOutFeatures();
         if (in % blocks != 0 || out % blocks != 0) {
             throw new UserErrorException("'gralora_k' is " + blocks + ", which does not divide both the " + in
                     + " inputs and the " + out + " outputs of " + path);
@@ -50,20 +52,20 @@ final class GraLoraLayer extends AdaptedLinear {
         Tensor initialB = start(config, device, out, rank)
                 .reshape(blocks, out / blocks, rank)
                 .transpose(1, 2);
-        this.matrixA = InitialValues.parameter(model, path + ".gralora_A", initialA, trainable);
-        this.matrixB = InitialValues.parameter(model, path + ".gralora_B", initialB, trainable);
+        this.matrixA = slices.ofAll(InitialValues.parameter(model, path + ".gralora_A", initialA, trainable));
+        this.matrixB = slices.ofAll(InitialValues.parameter(model, path + ".gralora_B", initialB, trainable));
         int hybrid = config.hybridRank();
         this.generalA = hybrid == 0
                 ? null
-                : InitialValues.parameter(
+                : slices.ofAll(InitialValues.parameter(
                         model,
                         path + ".gralora_A_general.weight",
                         InitialValues.kaimingUniform(device, hybrid, in),
-                        trainable);
+                        trainable));
         this.generalB = hybrid == 0
                 ? null
-                : InitialValues.parameter(
-                        model, path + ".gralora_B_general.weight", start(config, device, out, hybrid), trainable);
+                : slices.ofAll(InitialValues.parameter(
+                        model, path + ".gralora_B_general.weight", start(config, device, out, hybrid), trainable));
     }
 
     private static Tensor start(GraLora config, Device device, long rows, long columns) {
@@ -75,9 +77,12 @@ final class GraLoraLayer extends AdaptedLinear {
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         long[] shape = x.shape();
-        Tensor rows = Dropout.of(context).apply(x, dropout).reshape(-1, shape[shape.length - 1]); // [rows, in]
+        Tensor rows = slices.dropped(x, dropout, context).reshape(-1, shape[shape.length - 1]); // [rows, in]
+        Tensor added = linear.weight().slice() == null
+                ? added(rows)
+                : Functional.linear(rows, slices.of(delta(rows.dtype())), null); // blocks are not a slice's
         shape[shape.length - 1] = linear.outFeatures();
-        return linear.project(x, context).add(added(rows).view(shape));
+        return linear.project(x, context).add(added.view(shape));
     }
 
     /** What is added to the base's output: [rows, in] to [rows, out]. */
@@ -100,8 +105,12 @@ final class GraLoraLayer extends AdaptedLinear {
     }
 
     @Override
-    protected Tensor mergedWeight(Tensor weight) {
-        DType dtype = weight.dtype();
+    protected @Nullable String insteadOfSlices() {
+        return null;
+    }
+
+    /** The change of the whole weight: [out, in]. */
+    private Tensor delta(DType dtype) {
         int share = rank / blocks;
         Tensor a = matrixA.as(dtype).reshape(blocks, -1, blocks, share).transpose(1, 2); // [n, j, in / blocks, share]
         Tensor b = matrixB.as(dtype).reshape(blocks, blocks, share, -1).transpose(0, 1); // [n, j, share, out / blocks]
@@ -109,11 +118,16 @@ final class GraLoraLayer extends AdaptedLinear {
                 .transpose(0, 1)
                 .transpose(1, 3)
                 .transpose(2, 3) // [j, out / blocks, n, in / blocks]
-                .reshape(base().outFeatures(), base().inFeatures());
+                .reshape(base().wholeOutFeatures(), base().wholeInFeatures());
         if (generalA != null && generalB != null) {
             delta = delta.add(generalB.as(dtype).matmul(generalA.as(dtype)));
         }
-        return weight.add(delta.mul(scale));
+        return delta.mul(scale);
+    }
+
+    @Override
+    protected Tensor mergedWeight(Tensor weight) {
+        return weight.add(slices.of(delta(weight.dtype())));
     }
 
     @Override

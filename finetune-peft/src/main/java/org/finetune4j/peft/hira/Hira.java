@@ -89,6 +89,11 @@ public record Hira(int rank, double dropout, Start start, Map<String, Integer> r
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new HiraLayer(model, this, path, linear, trainable);
     }

@@ -3,11 +3,11 @@ package org.finetune4j.peft.hira;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
 import org.finetune4j.peft.hira.Hira.Start;
@@ -23,13 +23,15 @@ final class HiraLayer extends AdaptedLinear {
     private final Parameter matrixA;
     private final Parameter matrixB;
     private final double dropout;
+    private final AdapterSlices slices;
 
     HiraLayer(CausalLM model, Hira config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         int rank = config.rankOf(path);
         this.dropout = config.dropout();
-        long in = linear.inFeatures();
-        long out = linear.outFeatures();
+        this.slices = new AdapterSlices(linear);
+        long in = linear.wholeInFeatures();
+        long out = linear.wholeOutFeatures();
         Device device = model.device();
         Tensor initialA =
                 switch (config.start()) {
@@ -37,27 +39,31 @@ final class HiraLayer extends AdaptedLinear {
                     case GAUSSIAN -> InitialValues.normal(device, 1.0 / rank, rank, in);
                     case RANDOM -> InitialValues.normal(device, 1, rank, in);
                 };
-        this.matrixA = InitialValues.parameter(model, path + ".hira_A", initialA, trainable);
-        this.matrixB = InitialValues.parameter(
-                model,
-                path + ".hira_B",
-                config.start() == Start.RANDOM
-                        ? InitialValues.normal(device, 1, out, rank)
-                        : InitialValues.zeros(device, out, rank),
-                trainable);
+        Tensor initialB = config.start() == Start.RANDOM
+                ? InitialValues.normal(device, 1, out, rank)
+                : InitialValues.zeros(device, out, rank);
+        this.matrixA =
+                slices.ofInputs(InitialValues.parameter(model, path + ".hira_A", slices.inputsOf(initialA), trainable));
+        this.matrixB = slices.ofOutputs(
+                InitialValues.parameter(model, path + ".hira_B", slices.outputsOf(initialB), trainable));
     }
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         DType dtype = x.dtype();
         Tensor weight = PartedWeight.dense(linear, context).to(dtype); // [out, in]
-        Tensor learned = Functional.linear(Dropout.of(context).apply(x, dropout), weight.mul(product(dtype)), null);
+        Tensor learned = Functional.linear(slices.dropped(x, dropout, context), weight.mul(product(dtype)), null);
         return linear.project(x, context).add(learned);
     }
 
     /** [out, in]. */
     private Tensor product(DType dtype) {
         return matrixB.as(dtype).matmul(matrixA.as(dtype));
+    }
+
+    @Override
+    protected @Nullable String insteadOfSlices() {
+        return null;
     }
 
     @Override

@@ -73,6 +73,11 @@ public record Miss(int rank, int miniRank, double dropout, Form form, ModuleSele
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return form != Form.BAT;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
         return (path, linear) -> new MissLayer(model, this, path, linear, trainable);
     }

@@ -5,11 +5,11 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.peft.PartedWeight;
 import org.finetune4j.peft.miss.Miss.Form;
@@ -30,14 +30,16 @@ final class MissLayer extends AdaptedLinear {
     private final Form form;
     private final int rank;
     private final double dropout;
+    private final AdapterSlices slices;
 
     MissLayer(CausalLM model, Miss config, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         this.form = config.form();
         this.rank = config.rank();
         this.dropout = config.dropout();
-        long in = linear.inFeatures();
-        long out = linear.outFeatures();
+        this.slices = new AdapterSlices(linear);
+        long in = linear.wholeInFeatures();
+        long out = linear.wholeOutFeatures();
         if (rank > in) {
             throw new UserErrorException("'r' is " + rank + ", more than the " + in + " inputs of " + path);
         }
@@ -50,7 +52,7 @@ final class MissLayer extends AdaptedLinear {
                     "'mini_r' is " + config.miniRank() + ", which does not divide the " + out + " outputs of " + path);
         }
         Device device = model.device();
-        this.block = InitialValues.parameter(
+        this.block = slices.ofAll(InitialValues.parameter(
                 model,
                 path + ".miss_block",
                 switch (form) {
@@ -59,7 +61,7 @@ final class MissLayer extends AdaptedLinear {
                     case BAT -> InitialValues.zeros(device, out / rank, rank, rank);
                     case RANDOM -> InitialValues.kaimingUniform(device, rank, out);
                 },
-                trainable);
+                trainable));
     }
 
     @Override
@@ -72,7 +74,12 @@ final class MissLayer extends AdaptedLinear {
         }
         long[] shape = x.shape();
         long in = shape[shape.length - 1];
-        Tensor rows = Dropout.of(context).apply(x, dropout).reshape(-1, in); // [rows, in]
+        Tensor rows = slices.dropped(x, dropout, context).reshape(-1, in); // [rows, in]
+        if (linear.weight().slice() != null) {
+            // A slice may begin within a shard.
+            return output.add(
+                    Functional.linear(rows, slices.of(delta(dtype)), null).reshape(output.shape()));
+        }
         long missing = Math.floorMod(-in, rank);
         if (missing > 0) {
             rows = Tensors.cat(List.of(rows, Tensors.zeros(dtype, x.device(), rows.size(0), missing)), 1);
@@ -84,10 +91,10 @@ final class MissLayer extends AdaptedLinear {
     /** What is added to every shard: [r, out]. */
     private Tensor shard(DType dtype) {
         Tensor values = block.as(dtype);
-        long repeats = base().outFeatures() / values.size(1);
+        long repeats = base().wholeOutFeatures() / values.size(1);
         return repeats == 1
                 ? values
-                : values.unsqueeze(1).expand(rank, repeats, values.size(1)).reshape(rank, base().outFeatures());
+                : values.unsqueeze(1).expand(rank, repeats, values.size(1)).reshape(rank, base().wholeOutFeatures());
     }
 
     /** The change in the form {@code bat}: [out, in]. */
@@ -105,14 +112,23 @@ final class MissLayer extends AdaptedLinear {
         if (form == Form.BAT) {
             return weight.add(changeOf(weight));
         }
-        long in = weight.size(1);
+        return weight.add(slices.of(delta(weight.dtype())));
+    }
+
+    /** The change of the whole weight where it does not depend on that: [out, in]. */
+    private Tensor delta(DType dtype) {
+        long in = base().wholeInFeatures();
         long shards = (in + rank - 1) / rank;
-        Tensor shard = shard(weight.dtype()).t(); // [out, r]
-        Tensor change = shard.unsqueeze(1)
+        Tensor shard = shard(dtype).t(); // [out, r]
+        return shard.unsqueeze(1)
                 .expand(shard.size(0), shards, rank)
                 .reshape(shard.size(0), shards * rank)
                 .narrow(1, 0, in);
-        return weight.add(change);
+    }
+
+    @Override
+    protected @Nullable String insteadOfSlices() {
+        return null;
     }
 
     @Override

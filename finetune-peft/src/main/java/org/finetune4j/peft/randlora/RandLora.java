@@ -81,10 +81,20 @@ public record RandLora(
     }
 
     @Override
+    public boolean worksOnSlices() {
+        return true;
+    }
+
+    @Override
     public LayerFactory layers(CausalLM model, Map<String, Linear> targets, boolean trainable) {
-        long in = targets.values().stream().mapToLong(Linear::inFeatures).max().orElseThrow();
-        long out =
-                targets.values().stream().mapToLong(Linear::outFeatures).max().orElseThrow();
+        long in = targets.values().stream()
+                .mapToLong(Linear::wholeInFeatures)
+                .max()
+                .orElseThrow();
+        long out = targets.values().stream()
+                .mapToLong(Linear::wholeOutFeatures)
+                .max()
+                .orElseThrow();
         RandLoraBases bases = new RandLoraBases(model, this, Math.min(in, out), Math.max(in, out));
         return LayerFactory.sharing(
                 bases, (path, linear) -> new RandLoraLayer(model, this, bases, path, linear, trainable));

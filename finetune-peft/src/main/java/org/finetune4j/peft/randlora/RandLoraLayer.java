@@ -3,11 +3,11 @@ package org.finetune4j.peft.randlora;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.Dropout;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.peft.AdaptedLinear;
+import org.finetune4j.peft.AdapterSlices;
 import org.finetune4j.peft.InitialValues;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -29,32 +29,34 @@ final class RandLoraLayer extends AdaptedLinear {
     private final long products;
     private final double scale;
     private final double dropout;
+    private final AdapterSlices slices;
 
     RandLoraLayer(CausalLM model, RandLora config, RandLoraBases bases, String path, Linear linear, boolean trainable) {
         super(model.network(), path, linear);
         this.bases = bases;
-        this.smaller = Math.min(linear.inFeatures(), linear.outFeatures());
-        this.larger = Math.max(linear.inFeatures(), linear.outFeatures());
+        this.smaller = Math.min(linear.wholeInFeatures(), linear.wholeOutFeatures());
+        this.larger = Math.max(linear.wholeInFeatures(), linear.wholeOutFeatures());
         this.products = config.products(smaller);
         this.scale = config.alpha() / config.rank();
         this.dropout = config.dropout();
+        this.slices = new AdapterSlices(linear);
         Device device = model.device();
-        this.rows = InitialValues.parameter(
+        this.rows = slices.ofAll(InitialValues.parameter(
                 model,
                 path + ".randlora_lambda",
                 config.neutral()
                         ? InitialValues.zeros(device, config.rank(), products)
                         : InitialValues.normal(device, 1, config.rank(), products),
-                trainable);
+                trainable));
         double start = 1.0 / (config.neutral() ? Math.max(products, smaller) : larger);
-        this.columns = InitialValues.parameter(
+        this.columns = slices.ofAll(InitialValues.parameter(
                 model,
                 path + ".randlora_gamma",
                 InitialValues.zeros(device, products, smaller).fillInPlace(start),
-                trainable);
+                trainable));
     }
 
-    /** The two factors of the change in the order in which an input meets them: [rank * products, in] and [out, rank * products]. */
+    /** The two factors of this rank's change in the order in which an input meets them: [rank * products, in], [out, rank * products]. */
     private Tensor[] factors(DType dtype) {
         Tensor scaled = rows.as(dtype)
                 .unsqueeze(2) // [rank, products, 1]
@@ -66,14 +68,22 @@ final class RandLoraLayer extends AdaptedLinear {
                 .narrow(0, 0, larger)
                 .narrow(1, 0, products)
                 .reshape(larger, -1); // [larger, products * rank]
-        return smaller == base().inFeatures() ? new Tensor[] {scaled, wide} : new Tensor[] {wide.t(), scaled.t()};
+        boolean isOfInputs = smaller == base().wholeInFeatures();
+        Tensor first = isOfInputs ? scaled : wide.t();
+        Tensor second = isOfInputs ? wide : scaled.t();
+        return new Tensor[] {slices.inputsOf(first), slices.outputsOf(second)};
     }
 
     @Override
     public Tensor forward(Linear linear, Tensor x, @Nullable SequenceContext context) {
         Tensor[] factors = factors(x.dtype());
-        Tensor low = Functional.linear(Dropout.of(context).apply(x, dropout), factors[0], null);
+        Tensor low = Functional.linear(slices.dropped(x, dropout, context), factors[0], null);
         return linear.project(x, context).addScaled(Functional.linear(low, factors[1], null), scale);
+    }
+
+    @Override
+    protected @Nullable String insteadOfSlices() {
+        return null;
     }
 
     @Override
