@@ -1,6 +1,7 @@
 package org.finetune4j;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -77,6 +78,22 @@ public final class AtomicFiles {
     }
 
     /**
+     * Replaces {@code target} with what another file holds; see {@link #write}. Its permissions are those of a new file: a copy of a file
+     * that nobody may write is to be written.
+     *
+     * @param source the other file, or a link to one
+     * @param target the file that is there in the end
+     * @throws UserErrorException when one cannot be read, or the other not be written
+     */
+    public static void copy(Path source, Path target) {
+        write(target, path -> {
+            try (InputStream content = Files.newInputStream(source)) {
+                Files.copy(content, path);
+            }
+        });
+    }
+
+    /**
      * Replaces {@code target} with {@code text} in UTF-8; see {@link #write}.
      *
      * @param target the file that is there in the end
@@ -113,13 +130,29 @@ public final class AtomicFiles {
             if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
                 move(target, old);
             }
-            move(partial, target);
+            moveOrPutBack(partial, target, old);
             deleteTree(old);
         } catch (IOException | UncheckedIOException e) {
             throw new UserErrorException("cannot write " + target + ": " + reason(e), e);
         } finally {
             deleteTree(partial);
             UNFINISHED.remove(partial);
+        }
+    }
+
+    /** What was there comes back where the new one cannot have its name. */
+    private static void moveOrPutBack(Path partial, Path target, Path old) throws IOException {
+        try {
+            move(partial, target);
+        } catch (IOException e) {
+            if (Files.exists(old)) {
+                try {
+                    move(old, target);
+                } catch (IOException again) {
+                    e.addSuppressed(again);
+                }
+            }
+            throw e;
         }
     }
 

@@ -12,6 +12,8 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
@@ -52,6 +54,23 @@ class AtomicFilesTest {
                 }));
         assertEquals("old", Files.readString(file));
         assertEquals(List.of("a"), names());
+    }
+
+    /** Downloads and containers have such files; the mode of the source would let nobody finish the copy. */
+    @Test
+    void aCopyOfAFileThatNobodyMayWriteIsAnOrdinaryFile() throws IOException {
+        assumeTrue(Files.getFileStore(directory).supportsFileAttributeView("posix"));
+        Path source = directory.resolve("a");
+        Path copy = directory.resolve("b");
+        Files.writeString(source, "content");
+        Files.setPosixFilePermissions(source, PosixFilePermissions.fromString("r--r--r--"));
+
+        AtomicFiles.copy(source, copy);
+        AtomicFiles.copy(source, copy);
+
+        assertEquals("content", Files.readString(copy));
+        assertTrue(Files.getPosixFilePermissions(copy).contains(PosixFilePermission.OWNER_WRITE));
+        assertEquals(List.of("a", "b"), names());
     }
 
     @Test

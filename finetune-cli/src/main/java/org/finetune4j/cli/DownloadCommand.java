@@ -49,7 +49,7 @@ final class DownloadCommand implements Callable<Integer> {
         try (Stream<Path> walk = Files.walk(snapshot)) {
             List<Path> files = walk.filter(Files::isRegularFile).toList();
             for (Path file : files) {
-                AtomicFiles.write(target.resolve(snapshot.relativize(file).toString()), path -> Files.copy(file, path));
+                AtomicFiles.copy(file, target.resolve(snapshot.relativize(file).toString()));
             }
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + snapshot + ": " + Reasons.of(e), e);

@@ -12,7 +12,8 @@ import org.finetune4j.UserErrorException;
 
 /**
  * Records of a table in text, one a row, that stay on disk; every value is a text. Comma-separated values are read by
- * RFC 4180: values may be quoted, and a quoted one may hold commas, quotes (written twice) and line breaks.
+ * RFC 4180: values may be quoted, and a quoted one may hold commas, quotes (written twice) and line breaks. A quote inside of a value
+ * that is not quoted is one of its characters.
  * Tab-separated values have no quotes, as in the GLUE tasks.
  *
  * <p>Thread-safe; no file is held open.
@@ -80,6 +81,51 @@ final class SeparatedValues implements RecordSource {
         return file.baseName();
     }
 
+    /** What a character of a row is. */
+    private enum Role {
+        OF_THE_VALUE,
+        END_OF_THE_VALUE,
+        QUOTE
+    }
+
+    /** Where in a row it is, as Python's {@code csv} reads one: a quote within a value that does not begin with one is a character. */
+    private static final class Quoting {
+
+        private enum Place {
+            BEGINNING,
+            PLAIN,
+            QUOTED,
+            AFTER_QUOTE
+        }
+
+        private final Dialect dialect;
+        private Place place = Place.BEGINNING;
+
+        Quoting(Dialect dialect) {
+            this.dialect = dialect;
+        }
+
+        /** Whether a quoted value has no end yet. */
+        boolean isOpen() {
+            return place == Place.QUOTED;
+        }
+
+        Role take(int character) {
+            boolean isQuote = dialect.hasQuotes() && character == '"';
+            if (place == Place.QUOTED) {
+                place = isQuote ? Place.AFTER_QUOTE : place;
+                return isQuote ? Role.QUOTE : Role.OF_THE_VALUE;
+            }
+            if (isQuote && place != Place.PLAIN) {
+                Role role = place == Place.AFTER_QUOTE ? Role.OF_THE_VALUE : Role.QUOTE;
+                place = Place.QUOTED;
+                return role;
+            }
+            place = character == dialect.separator ? Place.BEGINNING : Place.PLAIN;
+            return place == Place.BEGINNING ? Role.END_OF_THE_VALUE : Role.OF_THE_VALUE;
+        }
+    }
+
     /** Finds the rows. */
     private static final class Indexer {
 
@@ -111,14 +157,15 @@ final class SeparatedValues implements RecordSource {
             long offset = reader.offset();
             long line = reader.lineNumber();
             String location = file.location(line);
-            boolean open = dialect.hasQuotes() && quotesAreOdd(reader);
+            Quoting quoting = new Quoting(dialect);
+            take(reader, quoting);
             long end = reader.offset() + reader.length();
             boolean whole = reader.isComplete();
-            while (whole && open && end - offset <= RecordIndex.MAX_RECORD_BYTES) {
+            while (whole && quoting.isOpen() && end - offset <= RecordIndex.MAX_RECORD_BYTES) {
                 if (!reader.next()) {
                     throw new UserErrorException(location + ": a quote is opened in this row and never closed");
                 }
-                open ^= quotesAreOdd(reader);
+                take(reader, quoting);
                 end = reader.offset() + reader.length();
                 whole = reader.isComplete();
             }
@@ -146,12 +193,10 @@ final class SeparatedValues implements RecordSource {
             }
         }
 
-        private static boolean quotesAreOdd(LineReader reader) {
-            boolean odd = false;
-            for (int i = 0; i < reader.length(); i++) {
-                odd ^= reader.bytes()[i] == '"';
+        private static void take(LineReader line, Quoting quoting) {
+            for (int i = 0; i < line.length(); i++) {
+                quoting.take(line.bytes()[i]);
             }
-            return odd;
         }
 
         private static List<String> names(List<String> values, String location) {
@@ -197,22 +242,16 @@ final class SeparatedValues implements RecordSource {
         }
         List<String> values = new ArrayList<>();
         StringBuilder value = new StringBuilder();
-        boolean quoted = false;
+        Quoting quoting = new Quoting(dialect);
         for (int i = 0; i < row.length(); i++) {
             char next = row.charAt(i);
-            if (dialect.hasQuotes() && next == '"') {
-                boolean escaped = quoted && i + 1 < row.length() && row.charAt(i + 1) == '"';
-                if (escaped) {
-                    value.append('"');
-                    i++;
-                } else {
-                    quoted = !quoted;
+            switch (quoting.take(next)) {
+                case OF_THE_VALUE -> value.append(next);
+                case END_OF_THE_VALUE -> {
+                    values.add(value.toString());
+                    value.setLength(0);
                 }
-            } else if (next == dialect.separator && !quoted) {
-                values.add(value.toString());
-                value.setLength(0);
-            } else {
-                value.append(next);
+                case QUOTE -> {}
             }
         }
         values.add(value.toString());

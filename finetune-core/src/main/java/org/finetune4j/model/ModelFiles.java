@@ -3,7 +3,6 @@ package org.finetune4j.model;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
@@ -66,7 +65,7 @@ public final class ModelFiles {
                     .normalize()
                     .equals(copy.toAbsolutePath().normalize());
             if (Files.isRegularFile(source) && !sameFile) {
-                AtomicFiles.write(copy, path -> Files.copy(source, path, StandardCopyOption.REPLACE_EXISTING));
+                AtomicFiles.copy(source, copy);
             }
         }
     }

@@ -5,7 +5,6 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -92,7 +91,7 @@ final class HubCache {
         } catch (FileAlreadyExistsException e) {
             // Another process was faster with the same link.
         } catch (IOException | UnsupportedOperationException e) {
-            AtomicFiles.write(pointer, path -> Files.copy(blob, path, StandardCopyOption.REPLACE_EXISTING));
+            AtomicFiles.copy(blob, pointer);
         }
     }
 

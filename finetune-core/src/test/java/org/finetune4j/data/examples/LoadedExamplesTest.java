@@ -87,6 +87,15 @@ class LoadedExamplesTest {
         assertEquals(csv + ":4", open(csv).location(1));
     }
 
+    /** As Python's csv reads them: a quote opens a value only where the value begins, and one that is closed goes on as it is. */
+    @Test
+    void quotesInsideOfValuesAreCharacters() {
+        Path csv = file("a.csv", "prompt,completion\nthe \"best\" thing,5\" nail\n\"a\"b\"c,\"d\"\n");
+        assertEquals(
+                List.of(new PromptCompletion("the \"best\" thing", "5\" nail"), new PromptCompletion("ab\"c", "d")),
+                load(csv));
+    }
+
     @Test
     void tabSeparatedValuesHaveNoQuotesAndMayLackAHeader() {
         Path tsv = file("a.tsv", "a \"fine\" film\t1\n\"awful\t0\n");

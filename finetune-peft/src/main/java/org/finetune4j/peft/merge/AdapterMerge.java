@@ -1,9 +1,6 @@
 package org.finetune4j.peft.merge;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -92,12 +89,8 @@ public final class AdapterMerge {
     private static void copy(StoredAdapter adapter, Path output) {
         for (String name : List.of(adapter.fileName(), AdapterConfigFile.NAME)) {
             Path source = adapter.directory().resolve(name);
-            AtomicFiles.write(output.resolve(name), target -> copy(source, target));
+            AtomicFiles.copy(source, output.resolve(name));
         }
-    }
-
-    private static void copy(Path source, Path target) throws IOException {
-        Files.copy(source, target, StandardCopyOption.REPLACE_EXISTING);
     }
 
     private static void writeMean(List<StoredAdapter> adapters, double[] weights, CombinationType type, Path output) {
