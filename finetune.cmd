@@ -6,16 +6,18 @@ rem As in finetune: code that only calls libtorch is compiled a second time late
 set "LATER=-XX:Tier4InvocationThreshold=100000 -XX:Tier4CompileThreshold=200000"
 set "JAVA=java"
 if defined JAVA_HOME set "JAVA=%JAVA_HOME%\bin\java"
-if exist "%HOME_DIR%lib\" (
-    "%JAVA%" -XX:+UseSerialGC -Xms64m %LATER% %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%lib\*" org.finetune4j.cli.Main %*
-    exit /b
-)
-set "CLASS_PATH_FILE=%HOME_DIR%finetune-cli\target\classpath.txt"
-if not exist "%CLASS_PATH_FILE%" (
-    echo building finetune ^(once^)... 1>&2
-    pushd "%HOME_DIR%"
-    call mvn -q -DskipTests -pl finetune-cli -am package 1>&2 || (popd & exit /b 1)
-    popd
-)
-set /p CLASS_PATH=<"%CLASS_PATH_FILE%"
-"%JAVA%" -XX:+UseSerialGC -Xms64m %LATER% %FINETUNE_JAVA_OPTS% -cp "%HOME_DIR%finetune-cli\target\finetune-cli.jar;%CLASS_PATH%" org.finetune4j.cli.Main %*
+rem A list of all jars is longer than a command may be: they lie in one directory.
+set "JARS=%HOME_DIR%lib"
+if exist "%JARS%\" goto start
+set "JARS=%HOME_DIR%finetune-cli\target\jars"
+if exist "%JARS%\finetune-cli.jar" goto start
+echo building finetune ^(once^)... 1>&2
+pushd "%HOME_DIR%"
+call mvn -q -DskipTests -Dspotless.check.skip=true -pl finetune-cli -am package dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=%JARS%" 1>&2 || (popd & exit /b 1)
+popd
+copy /y "%HOME_DIR%finetune-cli\target\finetune-cli.jar" "%JARS%" >nul
+:start
+rem Classes of one's own, such as rewards.
+set "OWN="
+if defined FINETUNE_CLASSPATH set "OWN=;%FINETUNE_CLASSPATH%"
+"%JAVA%" -XX:+UseSerialGC -Xms64m %LATER% %FINETUNE_JAVA_OPTS% -cp "%JARS%\*%OWN%" org.finetune4j.cli.Main %*

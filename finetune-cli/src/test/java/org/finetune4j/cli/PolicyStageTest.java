@@ -115,7 +115,9 @@ class PolicyStageTest {
                 "grpo | kl_coef=0.1 | belongs to stage ppo",
                 "grpo | max_completion_length=100000 | max_completion_length is 100000, but the model sees",
                 "ppo | value_adapter=true method=full | value_adapter needs a method that makes an adapter",
-                "rft | num_generations=1 | expected at least 2"
+                "rft | num_generations=1 | expected at least 2",
+                "grpo | num_generations=1 | expected at least 2",
+                "rloo | num_generations=1 | expected at least 2"
             })
     void mistakesAreOneLine(String stage, String keys, String message) {
         List<String> more = new ArrayList<>();

@@ -64,7 +64,7 @@ final class SharedProcessors {
 
     private static void watchForEver() {
         CpuUse before = CpuUse.read();
-        SharedProcessors processors = new SharedProcessors(torch.get_num_threads());
+        SharedProcessors processors = new SharedProcessors(ThreadCount.current());
         IdleTeams teams = null;
         while (true) {
             try {
@@ -73,8 +73,12 @@ final class SharedProcessors {
                 return;
             }
             CpuUse now = CpuUse.read();
+            int threads = ThreadCount.current(); // a configuration may have chosen another number since
+            if (threads != processors.threads) {
+                processors = new SharedProcessors(threads);
+            }
             if (before != null && now != null) {
-                boolean shared = processors.areShared(before, now);
+                boolean shared = threads > 1 && processors.areShared(before, now);
                 if (shared && teams == null) {
                     LOG.debug("other processes use our processors: waiting threads sleep");
                     teams = IdleTeams.start(processors.threads, now.processors());
@@ -124,6 +128,9 @@ final class SharedProcessors {
          * @return the teams, which the caller closes
          */
         static IdleTeams start(int threads, int processors) {
+            if (threads < 2) {
+                throw new IllegalArgumentException("a team of " + threads + " threads never waits");
+            }
             IdleTeams teams = new IdleTeams();
             for (int counted = threads; counted <= processors; counted += threads - 1) {
                 Thread thread = new Thread(teams::workOnce, "finetune4j-idle-team");

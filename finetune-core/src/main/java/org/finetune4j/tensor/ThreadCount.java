@@ -56,6 +56,11 @@ public final class ThreadCount {
         holding--;
     }
 
+    /** {@return the number that was chosen last, whichever thread asks} */
+    static synchronized int current() {
+        return chosen > 0 ? chosen : torch.get_num_threads();
+    }
+
     /** Sets another number, unless the present one is held. */
     static synchronized void set(int threads) {
         int present = torch.get_num_threads();

@@ -2,6 +2,7 @@ package org.finetune4j.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
@@ -66,6 +67,12 @@ class SharedProcessorsTest {
         SharedProcessors processors = new SharedProcessors(2);
         assertFalse(processors.areShared(reading(0, 2, 2, 4), reading(1, 2, 2, 4)));
         assertTrue(processors.areShared(reading(0, 3, 1, 4), reading(1, 3, 1, 4)));
+    }
+
+    /** Such a team counts no further, however many there are. */
+    @Test
+    void oneThreadIsNoTeam() {
+        assertThrows(IllegalArgumentException.class, () -> SharedProcessors.IdleTeams.start(1, 2));
     }
 
     @Test

@@ -64,6 +64,11 @@ public enum GroupAdvantages {
         double[] of(double[] rewards);
     }
 
+    /** {@return whether an answer is compared with others to the same prompt alone, so that one by itself teaches nothing} */
+    public boolean needsOthers() {
+        return this != GLOBAL;
+    }
+
     /**
      * The advantages of the answers of several groups.
      *

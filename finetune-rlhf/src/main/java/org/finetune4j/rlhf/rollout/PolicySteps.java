@@ -73,6 +73,9 @@ record PolicySteps(
             return new PpoAlgorithm(ppo.options(), sampling, model, both.values(), reader, reference, batches);
         }
         if (method instanceof PolicyMethod.Group group) {
+            if (group.options().advantages().needsOthers()) {
+                requireGroups(sampling);
+            }
             return new GroupAlgorithm(
                     group.options(), sampling, options.stepsPerRound() > 1, model, reader, reference, batches);
         }
