@@ -341,10 +341,12 @@ public final class CausalLM extends TextModel {
      */
     public void packForGeneration() {
         if (computeDType == DType.FLOAT32 && device.equals(Device.CPU)) {
-            alone(() -> {
-                PackedWeights.pack(network, PackedWeights.usualBytes());
-                packed = true;
-            });
+            try (Entry open = keepOpen()) {
+                alone(() -> {
+                    PackedWeights.pack(network, PackedWeights.usualBytes());
+                    packed = true;
+                });
+            }
         }
     }
 
@@ -528,9 +530,27 @@ public final class CausalLM extends TextModel {
      *
      * @return to be closed when the method is on the model, by the same thread
      * @throws IllegalStateException when the model is closed
+     * @throws UserErrorException when a file that weights are mapped from was cut short
      */
     public Entry keepOpen() {
-        return use.hold();
+        Entry entry = use.hold();
+        try {
+            mappedFiles.forEach(MappedFile::requireUnchanged);
+            return entry;
+        } catch (RuntimeException e) {
+            entry.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Marks the model as one that a training changes, which no other may do meanwhile.
+     *
+     * @return to be closed when the training is over
+     * @throws IllegalStateException when another training of this model is under way
+     */
+    public Entry beginTraining() {
+        return use.train();
     }
 
     /**

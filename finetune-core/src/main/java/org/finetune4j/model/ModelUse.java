@@ -14,6 +14,7 @@ final class ModelUse {
     private int holding;
     private int waiting;
     private @Nullable Thread alone;
+    private boolean training;
     private boolean closed;
 
     /** Lets the calling thread in, after whoever is alone has left. A thread that is inside may come in again. */
@@ -46,6 +47,19 @@ final class ModelUse {
     private synchronized void letGo() {
         holding--;
         notifyAll();
+    }
+
+    /** Keeps other trainings out: two would add to, and clear, the same gradients. */
+    synchronized CausalLM.Entry train() {
+        if (training) {
+            throw new IllegalStateException("another training of this model is under way: train one after the other");
+        }
+        training = true;
+        return this::endTraining;
+    }
+
+    private synchronized void endTraining() {
+        training = false;
     }
 
     /** Runs {@code action} when no other thread is inside, and lets none in before it is done. */

@@ -15,6 +15,9 @@ import java.util.Base64;
  */
 final class TokenizerPreflight {
 
+    /** Native code descends into an expression by recursion: 1,000 levels are fine for it, 3,000 overflow its stack. */
+    private static final int DEEPEST_EXPRESSION = 200;
+
     private TokenizerPreflight() {}
 
     /**
@@ -27,6 +30,10 @@ final class TokenizerPreflight {
         for (JsonNode child : node) {
             checkSection(section, child);
         }
+        require(
+                depth(node.path("Regex").asText()) <= DEEPEST_EXPRESSION,
+                section,
+                "a 'Regex' is nested more than " + DEEPEST_EXPRESSION + " deep");
         switch (node.path("type").asText()) {
             case "TemplateProcessing" -> checkTemplate(node);
             case "Precompiled" ->
@@ -47,6 +54,21 @@ final class TokenizerPreflight {
                 // Nothing known.
             }
         }
+    }
+
+    /** How many groups and classes of an expression lie within each other at most; a little more where some are escaped. */
+    private static int depth(String expression) {
+        int open = 0;
+        int deepest = 0;
+        for (int i = 0; i < expression.length(); i++) {
+            char next = expression.charAt(i);
+            if (next == '(' || next == '[') {
+                deepest = Math.max(deepest, ++open);
+            } else if (next == ')' || next == ']') {
+                open = Math.max(0, open - 1);
+            }
+        }
+        return deepest;
     }
 
     /**

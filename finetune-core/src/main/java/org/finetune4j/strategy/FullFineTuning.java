@@ -115,7 +115,7 @@ public final class FullFineTuning implements FineTuningStrategy {
 
         @Override
         public void close() {
-            parameters.forEach(Parameter::freeze);
+            model.alone(() -> parameters.forEach(Parameter::freeze)); // a step reads and writes the gradients that go
             closed = true;
         }
 

@@ -25,9 +25,13 @@ public final class FloatRows {
      *
      * @param tensor whose numbers are {@link #areReadable readable}; its rows, along the first dimension, may lie apart
      * @return as many numbers as it has
+     * @throws TensorException when it is of another type or not on the CPU
      */
     public static float[] read(Tensor tensor) {
         org.bytedeco.pytorch.Tensor source = tensor.handle();
+        if (!source.is_cpu() || tensor.dtype() != DType.FLOAT32) {
+            throw new TensorException("numbers of " + tensor.describe() + " on " + tensor.device() + " cannot be read");
+        }
         float[] values = new float[Math.toIntExact(source.numel())];
         if (values.length == 0) {
             return values;

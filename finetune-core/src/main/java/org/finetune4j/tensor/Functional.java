@@ -1,5 +1,6 @@
 package org.finetune4j.tensor;
 
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
@@ -218,6 +219,7 @@ public final class Functional {
      * @return [batch, seq, 2 hidden]
      */
     public static Tensor bidirectionalLstm(Tensor x, List<Tensor> weights, long hidden) {
+        requireLstmWeights(x, weights, hidden);
         Tensor zeros = Tensors.zeros(x.dtype(), x.device(), 2, x.size(0), hidden);
         org.bytedeco.pytorch.Tensor[] natives =
                 weights.stream().map(Tensor::handle).toArray(org.bytedeco.pytorch.Tensor[]::new);
@@ -228,6 +230,22 @@ public final class Functional {
             return owned(result.get0());
         } catch (RuntimeException e) {
             throw TensorException.of("bidirectionalLstm", e, x);
+        }
+    }
+
+    /** The kernel is told sizes by the state alone. */
+    private static void requireLstmWeights(Tensor x, List<Tensor> weights, long hidden) {
+        long gates = 4 * hidden;
+        long[][] shapes = {{gates, x.size(-1)}, {gates, hidden}, {gates}, {gates}};
+        boolean fit = x.dim() == 3 && weights.size() == 2 * shapes.length;
+        for (int i = 0; fit && i < weights.size(); i++) {
+            fit = Arrays.equals(weights.get(i).shape(), shapes[i % shapes.length]);
+        }
+        if (!fit) {
+            throw new TensorException("bidirectionalLstm: the weights "
+                    + weights.stream().map(Tensor::describe).toList() + " do not fit " + x.describe()
+                    + " and a state of "
+                    + hidden);
         }
     }
 
@@ -260,6 +278,9 @@ public final class Functional {
      */
     public static Tensor scaledDotProductAttention(
             Tensor query, Tensor key, Tensor value, @Nullable Tensor mask, boolean causal, double scale) {
+        if (key.dim() < 2 || value.dim() < 2 || key.size(-2) != value.size(-2)) {
+            throw new TensorException("attention: " + key.describe() + " keys for " + value.describe() + " values");
+        }
         try (TensorOptional optionalMask = mask == null ? new TensorOptional() : new TensorOptional(mask.handle());
                 DoubleOptional optionalScale = new DoubleOptional(scale)) {
             return Tensor.wrap(torch.scaled_dot_product_attention(

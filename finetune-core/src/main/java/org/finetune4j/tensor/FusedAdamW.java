@@ -1,5 +1,6 @@
 package org.finetune4j.tensor;
 
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Dispatcher;
 import org.bytedeco.pytorch.GenericList;
@@ -47,6 +48,9 @@ public final class FusedAdamW {
         if (parameters.isEmpty()) {
             return;
         }
+        requireAlike(parameters, gradients);
+        requireAlike(parameters, firstMoments);
+        requireAlike(parameters, secondMoments);
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open();
                 Arguments arguments = new Arguments()) {
@@ -70,6 +74,22 @@ public final class FusedAdamW {
             OPERATOR.callBoxed(arguments.stack);
         } catch (RuntimeException e) {
             throw TensorException.of("fused AdamW", e, parameters.toArray(Tensor[]::new));
+        }
+    }
+
+    /** The operator goes through their memory by the parameters' sizes. */
+    private static void requireAlike(List<Tensor> parameters, List<Tensor> others) {
+        if (parameters.size() != others.size()) {
+            throw new TensorException(
+                    "fused AdamW: " + parameters.size() + " parameters and " + others.size() + " others");
+        }
+        for (int i = 0; i < others.size(); i++) {
+            Tensor parameter = parameters.get(i);
+            Tensor other = others.get(i);
+            if (!parameter.isContiguous() || !Arrays.equals(parameter.shape(), other.shape())) {
+                throw new TensorException("fused AdamW: " + other.describe() + " beside the parameter "
+                        + parameter.describe() + (parameter.isContiguous() ? "" : ", not contiguous"));
+            }
         }
     }
 

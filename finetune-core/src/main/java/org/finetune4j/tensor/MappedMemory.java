@@ -32,8 +32,13 @@ public final class MappedMemory {
      * @param mapping from {@link Tensors#mapped}, never written to
      * @param begin first byte of the part
      * @param end byte after its last
+     * @throws IllegalArgumentException when that is no part of it
      */
     public static void release(Tensor mapping, long begin, long end) {
+        long bytes = mapping.numel() * mapping.dtype().itemSize();
+        if (!mapping.isContiguous() || begin < 0 || end > bytes || begin > end) {
+            throw new IllegalArgumentException("bytes " + begin + " to " + end + " are no part of " + bytes);
+        }
         long base = mapping.handle().data_ptr().address();
         advise((base + begin + PAGE - 1) / PAGE * PAGE, (base + end) / PAGE * PAGE, DONT_NEED);
     }

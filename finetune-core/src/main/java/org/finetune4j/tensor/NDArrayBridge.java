@@ -2,6 +2,7 @@ package org.finetune4j.tensor;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import org.bytedeco.javacpp.Pointer;
@@ -44,6 +45,9 @@ public final class NDArrayBridge {
     public static Tensor fromNDArray(NDArray array) {
         if (!(array instanceof PtNDArray torchArray)) {
             throw new TensorException("the array is of " + array.getClass().getSimpleName() + ", not a PyTorch array");
+        }
+        if (array.getDataType() == DataType.STRING) {
+            throw new TensorException("an array of texts is no tensor");
         }
         Torch.ensureLoaded();
         Address address = new Address(torchArray.getHandle());

@@ -1,5 +1,6 @@
 package org.finetune4j.tensor;
 
+import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -16,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * it has, and how its values come to the heap.
  */
 public abstract sealed class NativeArray implements AutoCloseable permits NativeCalls {
+
+    private static final Cleaner VIEWS = Cleaner.create();
 
     private org.bytedeco.pytorch.@Nullable Tensor handle;
     private @Nullable TensorScope scope;
@@ -222,8 +225,9 @@ public abstract sealed class NativeArray implements AutoCloseable permits Native
         if (!isContiguous()
                 || handle().is_cuda()
                 || offset < 0
+                || length < 0
                 || length > destination.length
-                || offset + length > size) {
+                || length > size - offset) {
             throw new TensorException("cannot read bytes " + offset + ".." + (offset + length) + " of " + describe()
                     + " on " + device() + (isContiguous() ? "" : ", not contiguous"));
         }
@@ -232,10 +236,17 @@ public abstract sealed class NativeArray implements AutoCloseable permits Native
         }
     }
 
+    /** Has nothing to do when a view is gone: until then the cleaner refers to it, and it to the tensor. */
+    private record Kept(NativeArray tensor) implements Runnable {
+
+        @Override
+        public void run() {}
+    }
+
     /**
-     * A view of this tensor's memory, without a copy, for kernels that are written in Java. It is valid as long as a tensor
-     * holds the memory, and nothing checks that: keep the tensor open while the view is in use. Autograd does not see what
-     * is written.
+     * A view of this tensor's memory, without a copy, for kernels that are written in Java. It is valid until the tensor is closed, and
+     * nothing checks that: keep it open while the view is in use. A tensor that is not closed stays as long as its views. Autograd does
+     * not see what is written.
      *
      * @param offset first byte
      * @param length of the view in bytes, at most {@link Integer#MAX_VALUE}
@@ -252,11 +263,12 @@ public abstract sealed class NativeArray implements AutoCloseable permits Native
             return ByteBuffer.allocateDirect(0);
         }
         try (BytePointer data = new BytePointer(handle().data_ptr())) {
-            return data.position(offset)
+            ByteBuffer whole = data.position(offset)
                     .limit(offset + Math.toIntExact(length))
-                    .asByteBuffer()
-                    .slice() // what comes before the offset must not be in reach of absolute positions
-                    .order(ByteOrder.nativeOrder());
+                    .asByteBuffer();
+            VIEWS.register(whole, new Kept(this)); // which all that is made of it refers to
+            // What comes before the offset must not be in reach of absolute positions.
+            return whole.slice().order(ByteOrder.nativeOrder());
         }
     }
 

@@ -1,5 +1,6 @@
 package org.finetune4j.tensor;
 
+import java.util.Arrays;
 import org.bytedeco.pytorch.Scalar;
 import org.jspecify.annotations.Nullable;
 
@@ -77,8 +78,12 @@ public final class Tensor extends ReductionOperations {
      * Adds to the accumulated gradient of a leaf, as a backward pass by autograd does.
      *
      * @param gradient of this shape and type; its memory becomes the gradient where there is none yet
+     * @throws TensorException when it is of another shape or type
      */
     public void addGrad(Tensor gradient) {
+        if (!Arrays.equals(gradient.shape(), shape()) || gradient.dtype() != dtype()) {
+            throw new TensorException(gradient.describe() + " is no gradient of " + describe());
+        }
         org.bytedeco.pytorch.Tensor present = handle().mutable_grad();
         try (Autograd.Mode mode = Autograd.disabled()) {
             if (present.defined()) {

@@ -101,7 +101,8 @@ final class TrainingRun implements AutoCloseable {
                 withinStep(configuration.membership(), stopRequested),
                 listener::onWarning);
         RandomGenerator random = RandomGenerator.of(configuration.arguments().seed());
-        try (ThreadCount.Hold threads = ThreadCount.hold();
+        try (CausalLM.Entry training = configuration.model().beginTraining();
+                ThreadCount.Hold threads = ThreadCount.hold();
                 RandomGenerator.Use use = random.use();
                 CausalLM.Residence residence = configuration.model().with(configuration.residencies());
                 Offload offload = Offload.of(configuration.arguments().offload(), parameters(configuration));

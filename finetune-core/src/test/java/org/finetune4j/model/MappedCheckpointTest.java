@@ -21,7 +21,9 @@ import org.finetune4j.data.Collator;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.strategy.FullFineTuning;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.PackedWeight;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.train.SyntheticSamples;
 import org.finetune4j.train.gradient.Backpropagation;
@@ -81,6 +83,19 @@ class MappedCheckpointTest {
             @Override
             void run(CausalLM model) {
                 model.save(model.directory().resolveSibling("saved"));
+            }
+        },
+        FULL_TRAINING {
+            @Override
+            void run(CausalLM model) {
+                new FullFineTuning().attach(model).close();
+            }
+        },
+        PACKING {
+            @Override
+            void run(CausalLM model) {
+                assumeTrue(PackedWeight.isFaster());
+                model.packForGeneration();
             }
         };
 

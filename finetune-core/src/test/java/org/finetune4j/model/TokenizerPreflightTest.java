@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import org.finetune4j.Json;
 import org.finetune4j.TestJson;
 import org.finetune4j.UserErrorException;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -45,6 +46,17 @@ class TokenizerPreflightTest {
         ObjectNode file = tokenizer();
         file.set(section, TestJson.parse(content.replace('\'', '"')));
         assertRefused(file, section, reason);
+    }
+
+    @Test
+    void anExpressionThatIsNestedDeeplyIsRefused() throws IOException {
+        ObjectNode file = tokenizer();
+        String pattern = "(".repeat(3000) + "a" + ")".repeat(3000);
+        file.set(
+                "pre_tokenizer",
+                TestJson.parse("{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" + pattern
+                        + "\"}, \"behavior\": \"Isolated\", \"invert\": false}"));
+        assertRefused(file, "pre_tokenizer", "nested more than 200 deep");
     }
 
     @ParameterizedTest

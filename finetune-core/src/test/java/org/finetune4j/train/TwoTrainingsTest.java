@@ -112,6 +112,16 @@ class TwoTrainingsTest {
         assertArrayEquals(packedAlone, second.join());
     }
 
+    /** Two would add to the same gradients, and clear what the other is about to follow. */
+    @Test
+    void ofOneModelAreRefused() {
+        try (CausalLM model = CausalLM.load(Path.of("src/test/resources/goldens/arch/llama"));
+                CausalLM.Entry training = model.beginTraining()) {
+            IllegalStateException e = assertThrows(IllegalStateException.class, model::beginTraining);
+            assertTrue(String.valueOf(e.getMessage()).startsWith("another training of this model is under way"));
+        }
+    }
+
     @Test
     void theNumberOfThreadsStaysAsItWasWhenATrainingBegan() {
         int before = Torch.threads();

@@ -6,7 +6,7 @@ import org.finetune4j.tensor.Construction;
 import org.finetune4j.tensor.TensorScope;
 
 /**
- * An adapter that is being made for a model. Meanwhile another thread cannot free the weights that its parts look at, nothing is
+ * An adapter that is being made for a model. Meanwhile another thread cannot free or exchange the weights that its parts look at, nothing is
  * recorded for a backward pass, and an error half-way leaves nothing behind.
  *
  * <pre>{@code
@@ -34,7 +34,7 @@ public final class AdapterConstruction implements AutoCloseable {
      * @throws IllegalStateException when the model is closed
      */
     public static AdapterConstruction on(CausalLM model) {
-        return new AdapterConstruction(model.keepOpen());
+        return new AdapterConstruction(model.enter());
     }
 
     /**

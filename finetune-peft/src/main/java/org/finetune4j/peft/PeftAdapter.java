@@ -165,12 +165,18 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void merge() {
-        model.alone(() -> merge(false));
+        mergeAlone(false);
     }
 
     @Override
     public void mergeKeepingTies() {
-        model.alone(() -> merge(true));
+        mergeAlone(true);
+    }
+
+    private void mergeAlone(boolean keepTies) {
+        try (CausalLM.Entry open = model.keepOpen()) {
+            model.alone(() -> merge(keepTies));
+        }
     }
 
     private void merge(boolean keepTies) {
@@ -213,9 +219,38 @@ public abstract class PeftAdapter implements Adapter {
     }
 
     @Override
-    public void save(Path directory) {
+    public final void save(Path directory) {
+        try (CausalLM.Entry entry = model.enter()) { // nobody frees it meanwhile
+            requireOpen();
+            write(directory);
+        }
+    }
+
+    @Override
+    public final void export(Path directory) {
+        try (CausalLM.Entry entry = model.enter()) {
+            requireOpen();
+            writeForOthers(directory);
+        }
+    }
+
+    /**
+     * Writes all that {@link #restore} reads.
+     *
+     * @param directory to write into
+     */
+    protected void write(Path directory) {
         AdapterWeights.write(directory, entriesToWrite());
         writeConfiguration(directory, complete(configuration()));
+    }
+
+    /**
+     * Writes what another program loads, where that is not what {@link #write} writes.
+     *
+     * @param directory to write into
+     */
+    protected void writeForOthers(Path directory) {
+        write(directory);
     }
 
     /**
@@ -285,8 +320,9 @@ public abstract class PeftAdapter implements Adapter {
 
     @Override
     public void restore(Path directory) {
-        requireOpen();
-        try (AdapterFiles files = open(directory)) {
+        try (CausalLM.Entry entry = model.enter();
+                AdapterFiles files = open(directory)) {
+            requireOpen();
             PeftKeys.requireSame(files.settings(), configuration());
             load(files);
         }

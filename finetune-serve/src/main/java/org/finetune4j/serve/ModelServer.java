@@ -253,9 +253,18 @@ public final class ModelServer implements AutoCloseable {
                 }
             } catch (InterruptedException e) {
                 dispatcher.cancelAll();
-                Thread.currentThread().interrupt();
+                stop();
+                Thread.currentThread().interrupt(); // not before: what stops would give up
+                return;
             }
+            stop();
+        }
+    }
+
+    private void stop() {
+        try {
             http.stop();
+        } finally {
             dispatcher.close();
             adapters.close();
             metrics.close();

@@ -112,8 +112,8 @@ public final class AdaLoraAdapter extends LinearAdapter {
     }
 
     @Override
-    public void save(Path directory) {
-        super.save(directory);
+    protected void write(Path directory) {
+        super.write(directory);
         try (TensorScope scope = TensorScope.open()) {
             Map<String, Tensor> state = allocator.state();
             if (!state.isEmpty()) {
@@ -126,10 +126,10 @@ public final class AdaLoraAdapter extends LinearAdapter {
     }
 
     @Override
-    public void export(Path directory) {
+    protected void writeForOthers(Path directory) {
         Map<String, List<Boolean>> kept = allocator.kept();
         if (finished || kept.isEmpty()) {
-            super.save(directory);
+            super.write(directory);
             return;
         }
         try (TensorScope scope = TensorScope.open()) {

@@ -103,7 +103,7 @@ public final class BottleneckAdapter extends PeftAdapter {
     }
 
     @Override
-    public void save(Path directory) {
+    protected void write(Path directory) {
         AdapterWeights.writeFile(directory.resolve(WEIGHTS), byKey(layers));
         writeConfiguration(directory, configuration());
         if (!head.isEmpty()) {

@@ -212,13 +212,13 @@ public final class LoraAdapter extends PeftAdapter {
      * rank that holds what was learned, as PEFT's conversion does: it fits the untouched base, in any program.
      */
     @Override
-    public void export(Path directory) {
+    protected void writeForOthers(Path directory) {
         if (config.initialization() == LoraInitialization.LOFTQ) {
             exportWithBase(directory);
             return;
         }
         if (!config.initialization().takesFromBase() || config.useDora()) {
-            save(directory);
+            write(directory);
             return;
         }
         try (TensorScope scope = TensorScope.open()) {

@@ -100,15 +100,15 @@ public final class PromptAdapter extends PeftAdapter implements ReparameterizedA
     }
 
     @Override
-    public void save(Path directory) {
-        export(directory);
+    protected void write(Path directory) {
+        writeForOthers(directory);
         if (part.encoder().stored().isEmpty()) {
             AdapterWeights.writeFile(directory.resolve(ENCODER_FILE), parametersByKey());
         }
     }
 
     @Override
-    public void export(Path directory) {
+    protected void writeForOthers(Path directory) {
         Map<String, @Nullable Object> settings = complete(configuration());
         try (TensorScope scope = TensorScope.open()) {
             SafetensorsWriter.write(

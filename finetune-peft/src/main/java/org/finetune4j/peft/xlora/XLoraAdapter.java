@@ -142,7 +142,7 @@ public final class XLoraAdapter extends PeftAdapter {
     }
 
     @Override
-    public void save(Path directory) {
+    protected void write(Path directory) {
         AdapterWeights.write(directory, classifier.parametersByKey());
         for (int number = 0; number < experts.size(); number++) {
             experts.get(number).save(folder(directory, number));
