@@ -544,10 +544,10 @@ public final class CausalLM extends TextModel {
     }
 
     /**
-     * Marks the model as one that a training changes, which no other may do meanwhile.
+     * Marks the model as one that a training of this thread changes, which no other thread's may do meanwhile.
      *
      * @return to be closed when the training is over
-     * @throws IllegalStateException when another training of this model is under way
+     * @throws IllegalStateException when another thread trains this model
      */
     public Entry beginTraining() {
         return use.train();

@@ -14,7 +14,8 @@ final class ModelUse {
     private int holding;
     private int waiting;
     private @Nullable Thread alone;
-    private boolean training;
+    private @Nullable Thread training;
+    private int trainings;
     private boolean closed;
 
     /** Lets the calling thread in, after whoever is alone has left. A thread that is inside may come in again. */
@@ -49,17 +50,21 @@ final class ModelUse {
         notifyAll();
     }
 
-    /** Keeps other trainings out: two would add to, and clear, the same gradients. */
+    /** Keeps trainings of other threads out: two would add to, and clear, the same gradients. */
     synchronized CausalLM.Entry train() {
-        if (training) {
+        Thread thread = Thread.currentThread();
+        if (training != null && training != thread) {
             throw new IllegalStateException("another training of this model is under way: train one after the other");
         }
-        training = true;
+        training = thread;
+        trainings++; // a training prepares itself, and may look at another before
         return this::endTraining;
     }
 
     private synchronized void endTraining() {
-        training = false;
+        if (--trainings == 0) {
+            training = null;
+        }
     }
 
     /** Runs {@code action} when no other thread is inside, and lets none in before it is done. */

@@ -385,7 +385,8 @@ public final class FineTuner {
      */
     public PreflightReport preflight() {
         Parts data = samples.parts(arguments.seed(), strategy.tasks());
-        try (AttachedStrategy attached = attach(data)) {
+        try (CausalLM.Entry training = model.beginTraining();
+                AttachedStrategy attached = attach(data)) {
             PreflightContext context = context(data, attached, 0);
             List<PreflightCheck> all = new ArrayList<>(checks);
             all.add(new RunNeedsCheck());
@@ -411,7 +412,8 @@ public final class FineTuner {
      */
     public MemoryPlan memoryPlan() {
         Parts data = samples.parts(arguments.seed(), strategy.tasks());
-        try (AttachedStrategy attached = attach(data)) {
+        try (CausalLM.Entry training = model.beginTraining();
+                AttachedStrategy attached = attach(data)) {
             return context(data, attached, SAMPLES_BEFORE_TRAINING).memory();
         }
     }
@@ -421,9 +423,16 @@ public final class FineTuner {
      *
      * @return the trained model and how the run went
      * @throws UserErrorException when data, settings and model do not fit together; the message says what to change
+     * @throws IllegalStateException when another thread trains this model
      */
     public TrainingResult train() {
         RunDirectory.check(arguments);
+        try (CausalLM.Entry training = model.beginTraining()) {
+            return trained();
+        }
+    }
+
+    private TrainingResult trained() {
         Parts data = steps != null && samples.isEmpty() ? null : samples.parts(arguments.seed(), strategy.tasks());
         ChatTemplate before = model.usedChatTemplate().orElse(null);
         ChatTemplate form = samples.form(data);
