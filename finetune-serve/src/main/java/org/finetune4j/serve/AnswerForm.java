@@ -20,8 +20,8 @@ interface AnswerForm {
     /** Whether prompt and answer are one text. */
     boolean continuesPrompt();
 
-    /** Whether the text is held back to its end, since only then it is known what it is. */
-    boolean isHeldBack();
+    /** How many characters of an unfinished answer can be sent: what may be a call of a tool is held back. */
+    int sendable(CharSequence text);
 
     /**
      * Fills in a whole choice.
@@ -38,10 +38,16 @@ interface AnswerForm {
     /**
      * Fills in a piece of a choice.
      *
-     * @param offset of the piece in the text
+     * @param offset in the text of the first of {@code logprobs}
+     * @return the offset behind the last of them
      */
-    void piece(ObjectNode choice, String text, int offset, @Nullable List<TokenLogprob> logprobs);
+    int piece(ObjectNode choice, String text, int offset, @Nullable List<TokenLogprob> logprobs);
 
-    /** Fills in the end of a choice in a stream; of one that was held back, with its whole text. */
-    void end(ObjectNode choice, String text, String finishReason);
+    /**
+     * Fills in the end of a choice in a stream.
+     *
+     * @param text the whole answer
+     * @param sent how many of its characters were sent
+     */
+    void end(ObjectNode choice, String text, int sent, String finishReason);
 }

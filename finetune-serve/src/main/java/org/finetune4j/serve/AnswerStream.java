@@ -37,12 +37,15 @@ final class AnswerStream {
     private final BlockingQueue<Piece> pieces = new LinkedBlockingQueue<>();
     private final List<Choice> choices = new ArrayList<>();
     private boolean begun;
-    private long last;
+    private final long arrival;
     private boolean first = true;
 
     private static final class Choice {
         private final List<TokenLogprob> logprobs = new ArrayList<>();
-        private int length;
+        private final StringBuilder text = new StringBuilder();
+        private int sent;
+        private int offset;
+        private long last;
     }
 
     AnswerStream(Context ctx, AnswerRequest request, ServerMetrics metrics, long arrival) {
@@ -52,7 +55,7 @@ final class AnswerStream {
         this.metrics = metrics;
         this.id = Identifiers.next(form.idPrefix());
         this.created = Answering.now();
-        this.last = arrival;
+        this.arrival = arrival;
         for (int i = 0; i < request.choices(); i++) {
             choices.add(new Choice());
         }
@@ -111,21 +114,29 @@ final class AnswerStream {
             return false;
         }
         String text = piece.text == null ? "" : piece.text;
-        long now = System.nanoTime();
-        if (first) {
-            metrics.firstToken(now - last);
-            first = false;
-        } else {
-            metrics.nextToken(now - last);
-        }
-        last = now;
-        if (form.isHeldBack()) {
+        measure(choice);
+        choice.text.append(text);
+        int end = form.sendable(choice.text);
+        if (end <= choice.sent) {
             return false;
         }
         begin();
-        send(piece.choice, node -> form.piece(node, text, choice.length, takenLogprobs(choice)));
-        choice.length += text.length();
+        String more = choice.text.substring(choice.sent, end);
+        choice.sent = end;
+        send(piece.choice, node -> choice.offset = form.piece(node, more, choice.offset, takenLogprobs(choice)));
         return true;
+    }
+
+    /** The first piece of all since the request came, others since the one before of the same answer. */
+    private void measure(Choice choice) {
+        long now = System.nanoTime();
+        if (first) {
+            metrics.firstToken(now - arrival);
+            first = false;
+        } else if (choice.last != 0) {
+            metrics.nextToken(now - choice.last);
+        }
+        choice.last = now;
     }
 
     private @Nullable List<TokenLogprob> takenLogprobs(Choice choice) {
@@ -145,9 +156,9 @@ final class AnswerStream {
             for (Rollout rollout : answers) {
                 Choice choice = choices.get(number);
                 if (!choice.logprobs.isEmpty()) {
-                    send(number, node -> form.piece(node, "", choice.length, takenLogprobs(choice)));
+                    send(number, node -> form.piece(node, "", choice.offset, takenLogprobs(choice)));
                 }
-                send(number, node -> form.end(node, rollout.text(), Answering.finishReason(rollout)));
+                send(number, node -> form.end(node, rollout.text(), choice.sent, Answering.finishReason(rollout)));
                 number++;
             }
         }

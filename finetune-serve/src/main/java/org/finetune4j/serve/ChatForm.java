@@ -12,8 +12,9 @@ import org.jspecify.annotations.Nullable;
  * Answers of {@code /v1/chat/completions}.
  *
  * @param calls how the model writes calls of tools, or null where there are none or nobody knows
+ * @param mostCalls how many of an answer's calls are told
  */
-record ChatForm(TokenText tokens, @Nullable ToolCalls calls) implements AnswerForm {
+record ChatForm(TokenText tokens, @Nullable ToolCalls calls, int mostCalls) implements AnswerForm {
 
     @Override
     public String idPrefix() {
@@ -36,30 +37,35 @@ record ChatForm(TokenText tokens, @Nullable ToolCalls calls) implements AnswerFo
     }
 
     @Override
-    public boolean isHeldBack() {
-        return calls != null;
+    public int sendable(CharSequence text) {
+        return calls == null ? text.length() : calls.textLength(text.toString());
     }
 
     @Override
     public void choice(ObjectNode choice, String text, String finishReason, @Nullable List<TokenLogprob> logprobs) {
         ObjectNode message = choice.putObject("message");
         message.put("role", "assistant");
-        boolean called = say(message, text, false);
+        boolean called = say(message, text, 0, false);
         logprobs(choice, logprobs);
         choice.put("finish_reason", called ? "tool_calls" : finishReason);
     }
 
-    /** Writes the text, and the calls in it; says whether there are some. */
-    private boolean say(ObjectNode message, String text, boolean numbered) {
+    /** Writes the text from a character on, and the calls in it; says whether there are some. */
+    private boolean say(ObjectNode message, String text, int from, boolean numbered) {
         Optional<ToolCalls.Parsed> parsed = calls == null ? Optional.empty() : calls.parse(text);
         if (parsed.isEmpty()) {
-            message.put("content", text);
+            message.put("content", text.substring(from));
             return false;
         }
         String before = parsed.get().text();
-        message.put("content", before.isEmpty() ? null : before);
+        if (from < before.length()) {
+            message.put("content", before.substring(from));
+        } else if (!numbered) {
+            message.putNull("content");
+        }
         ArrayNode all = message.putArray("tool_calls");
-        for (ToolCalls.Call call : parsed.get().calls()) {
+        for (ToolCalls.Call call :
+                parsed.get().calls().stream().limit(mostCalls).toList()) {
             ObjectNode node = all.addObject();
             if (numbered) {
                 node.put("index", all.size() - 1);
@@ -84,16 +90,17 @@ record ChatForm(TokenText tokens, @Nullable ToolCalls calls) implements AnswerFo
     }
 
     @Override
-    public void piece(ObjectNode choice, String text, int offset, @Nullable List<TokenLogprob> logprobs) {
+    public int piece(ObjectNode choice, String text, int offset, @Nullable List<TokenLogprob> logprobs) {
         choice.putObject("delta").put("content", text);
         logprobs(choice, logprobs);
         choice.putNull("finish_reason");
+        return offset;
     }
 
     @Override
-    public void end(ObjectNode choice, String text, String finishReason) {
+    public void end(ObjectNode choice, String text, int sent, String finishReason) {
         ObjectNode delta = choice.putObject("delta");
-        boolean called = isHeldBack() && say(delta, text, true);
+        boolean called = calls != null && say(delta, text, Math.min(sent, text.length()), true);
         choice.putNull("logprobs");
         choice.put("finish_reason", called ? "tool_calls" : finishReason);
     }

@@ -205,7 +205,7 @@ final class Dispatcher implements AutoCloseable {
                     ticket.result().completeExceptionally(failure);
                 }
             });
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError | StackOverflowError e) {
             end(ticket);
             ticket.result().completeExceptionally(e);
         }

@@ -38,6 +38,7 @@ final class RequestReader {
     /** A body of {@code /v1/completions}. */
     AnswerRequest completion(RequestFields fields, String model) {
         SamplingFields.refuseOthers(fields);
+        fields.refuse("add_special_tokens", value -> value.isBoolean() && value.booleanValue());
         Integer bestOf = fields.whole("best_of", 1, Integer.MAX_VALUE);
         int choices = orElse(fields.whole("n", 1, limits.maxChoices()), 1);
         if (bestOf != null && bestOf != choices) {
@@ -80,7 +81,11 @@ final class RequestReader {
         if (top != null && !logprobs) {
             throw ApiException.invalid("top_logprobs", "'top_logprobs' needs 'logprobs': true");
         }
+        fields.refuse("add_special_tokens", value -> value.isBoolean() && !value.booleanValue());
         List<Map<String, @Nullable Object>> tools = tools(fields);
+        if (!tools.isEmpty() && !form.template().source().contains("tool")) {
+            throw ApiException.unsupported("tools", "the model's chat template knows no 'tools': leave them out");
+        }
         String text = render(fields, form.template(), tools);
         int[] prompt = encode(text, false, "messages");
         Integer newer = fields.whole("max_completion_tokens", 1, Integer.MAX_VALUE);
@@ -94,7 +99,9 @@ final class RequestReader {
                 form.stopTokens(),
                 form.stops());
         ToolCalls calls = tools.isEmpty() ? null : ToolCalls.of(form.template(), toolNames(tools));
-        return request(fields, model, List.of(prompt), options, new ChatForm(served.tokens(), calls));
+        boolean single = fields.has("parallel_tool_calls") && !fields.flag("parallel_tool_calls");
+        ChatForm answers = new ChatForm(served.tokens(), calls, single ? 1 : Integer.MAX_VALUE);
+        return request(fields, model, List.of(prompt), options, answers);
     }
 
     private String render(RequestFields fields, ChatTemplate template, List<Map<String, @Nullable Object>> tools) {

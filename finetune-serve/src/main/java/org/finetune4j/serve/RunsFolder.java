@@ -4,7 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -42,21 +44,27 @@ final class RunsFolder {
 
     /** The logs by the paths of their directories, the one that was written to last first. */
     private Map<String, Path> logs() throws IOException {
-        List<Path> found;
+        List<Log> found;
         try (Stream<Path> files = Files.walk(root, DEEPEST)) {
             found = files.filter(file -> file.endsWith(MetricsLog.NAME))
                     .filter(file -> Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS))
+                    .map(file -> new Log(file, modified(file)))
+                    .sorted(Comparator.comparingLong(Log::modified).reversed())
                     .limit(MOST_RUNS)
-                    .sorted(Comparator.comparingLong(RunsFolder::modified).reversed())
                     .toList();
+        } catch (UncheckedIOException e) {
+            throw new IOException(Reasons.of(e), e);
         }
         Map<String, Path> logs = new LinkedHashMap<>();
-        for (Path file : found) {
-            String name = root.relativize(file.getParent()).toString();
-            logs.put(name.isEmpty() ? "." : name, file);
+        for (Log log : found) {
+            String name = root.relativize(log.file.getParent()).toString().replace(File.separatorChar, '/');
+            logs.put(name.isEmpty() ? "." : name, log.file);
         }
         return logs;
     }
+
+    /** When it was written to is asked once: it may be written to while others are compared with it. */
+    private record Log(Path file, long modified) {}
 
     private static long modified(Path file) {
         try {

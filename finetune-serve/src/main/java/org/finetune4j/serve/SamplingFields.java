@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SamplingFields {
 
-    /** OpenAI's own limit. */
+    /** OpenAI's is 4. */
     private static final int MOST_STOPS = 16;
 
     /** Asked for by other servers' clients: what changes the answer, and is not done. */
@@ -33,6 +33,9 @@ final class SamplingFields {
             "prompt_logprobs",
             "stop_token_ids",
             "truncate_prompt_tokens",
+            "documents",
+            "max_new_tokens",
+            "eos_token_id",
             "reasoning_effort",
             "verbosity",
             "web_search_options",
@@ -55,6 +58,10 @@ final class SamplingFields {
         fields.refuse("presence_penalty", SamplingFields::isZero);
         fields.refuse("frequency_penalty", SamplingFields::isZero);
         fields.refuse("use_beam_search", SamplingFields::isFalse);
+        fields.refuse("num_beams", value -> value.isNumber() && value.doubleValue() == 1);
+        fields.refuse("no_repeat_ngram_size", SamplingFields::isZero);
+        fields.refuse("include_stop_str_in_output", SamplingFields::isFalse);
+        fields.refuse("skip_special_tokens", value -> value.isBoolean() && value.booleanValue());
         fields.refuse("echo", SamplingFields::isFalse);
         fields.refuse("suffix", value -> value.isTextual() && value.textValue().isEmpty());
         fields.refuse("continue_final_message", SamplingFields::isFalse);

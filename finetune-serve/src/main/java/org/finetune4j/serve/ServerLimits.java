@@ -39,7 +39,8 @@ public record ServerLimits(
      * @param maxChoices answers that one request may ask for
      * @param maxTokens tokens that one answer may have
      * @param adapterBytes what adapters in memory may take
-     * @throws IllegalArgumentException when one is not positive, or {@code prefixBytes} is negative
+     * @throws IllegalArgumentException when one is not positive, {@code prefixBytes} is negative, or {@code maxChoices} more than {@code
+     *     maxRows}
      */
     public ServerLimits {
         if (maxRows < 1
@@ -53,6 +54,10 @@ public record ServerLimits(
                 || maxTokens < 1
                 || adapterBytes < 1) {
             throw new IllegalArgumentException("limits of a server must be positive");
+        }
+        if (maxChoices > maxRows) { // such a request would wait for ever, and all behind it
+            throw new IllegalArgumentException(
+                    "maxChoices is " + maxChoices + ", more than the " + maxRows + " rows that there are");
         }
     }
 

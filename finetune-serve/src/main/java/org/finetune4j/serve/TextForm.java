@@ -30,8 +30,8 @@ record TextForm(TokenText tokens) implements AnswerForm {
     }
 
     @Override
-    public boolean isHeldBack() {
-        return false;
+    public int sendable(CharSequence text) {
+        return text.length();
     }
 
     @Override
@@ -46,24 +46,26 @@ record TextForm(TokenText tokens) implements AnswerForm {
     }
 
     @Override
-    public void piece(ObjectNode choice, String text, int offset, @Nullable List<TokenLogprob> logprobs) {
+    public int piece(ObjectNode choice, String text, int offset, @Nullable List<TokenLogprob> logprobs) {
         choice.put("text", text);
+        int end = offset;
         if (logprobs == null) {
             choice.putNull("logprobs");
         } else {
-            logprobs(choice.putObject("logprobs"), offset, logprobs);
+            end = logprobs(choice.putObject("logprobs"), offset, logprobs);
         }
         choice.putNull("finish_reason");
+        return end;
     }
 
     @Override
-    public void end(ObjectNode choice, String text, String finishReason) {
+    public void end(ObjectNode choice, String text, int sent, String finishReason) {
         choice.put("text", "");
         choice.putNull("logprobs");
         choice.put("finish_reason", finishReason);
     }
 
-    private void logprobs(ObjectNode node, int offset, List<TokenLogprob> logprobs) {
+    private int logprobs(ObjectNode node, int offset, List<TokenLogprob> logprobs) {
         ArrayNode texts = node.putArray("tokens");
         ArrayNode values = node.putArray("token_logprobs");
         ArrayNode likeliest = node.putArray("top_logprobs");
@@ -78,6 +80,7 @@ record TextForm(TokenText tokens) implements AnswerForm {
             offsets.add(at);
             at += share.characters();
         }
+        return at;
     }
 
     /** As OpenAI writes tokens that are part of a character here, where there is no field for bytes. */

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.http.HttpRequest;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.finetune4j.Json;
@@ -201,6 +202,67 @@ class CompletionsTest {
         assertEquals(answer.text(0), streamed);
     }
 
+    /** Whoever asks with tools reads a text as it comes, too: what is no call is not held back. */
+    @Test
+    void aTextBesideToolsIsStreamed() {
+        ObjectNode body = ServerClient.chat("hello", 12);
+        body.putArray("tools")
+                .addObject()
+                .put("type", "function")
+                .putObject("function")
+                .put("name", "weather");
+        String whole = client.post(CHAT, body.toString()).text(0);
+        List<JsonNode> events =
+                client.post(CHAT, body.put("stream", true).toString()).events();
+        String streamed = events.stream()
+                .map(event -> event.path("choices")
+                        .path(0)
+                        .path("delta")
+                        .path("content")
+                        .asText(""))
+                .collect(Collectors.joining());
+        assertEquals(whole, streamed);
+        assertTrue(events.size() > 4, "pieces: " + events.size());
+    }
+
+    /** The template of models that have none shows them. */
+    @Test
+    void toolsAreShownToTheModel() {
+        ObjectNode body = ServerClient.chat("hello", 2);
+        body.putArray("tools")
+                .addObject()
+                .put("type", "function")
+                .putObject("function")
+                .put("name", "weather");
+        assertEquals(200, client.post(CHAT, body.toString()).status());
+        ServerClient.Answer without =
+                client.post(CHAT, ServerClient.chat("hello", 2).toString());
+        ServerClient.Answer with = client.post(CHAT, body.toString());
+        assertTrue(
+                with.json().path("usage").path("prompt_tokens").asInt()
+                        > without.json().path("usage").path("prompt_tokens").asInt(),
+                "the usual template shows them");
+    }
+
+    /** Offsets are of the tokens, whatever of the text is held back for a stop. */
+    @Test
+    void offsetsOfAStreamAreThoseOfTheWholeAnswer() {
+        ObjectNode body = ServerClient.completion("the", 24).put("logprobs", 0);
+        String all = client.post(TEXTS, body.toString()).text(0);
+        body.putArray("stop").add(all.substring(2, 4) + "no such text").add(all.substring(9, 11));
+        List<Integer> whole = offsets(client.post(TEXTS, body.toString()).json());
+        List<Integer> streamed = client.post(TEXTS, body.put("stream", true).toString()).events().stream()
+                .flatMap(event -> offsets(event).stream())
+                .toList();
+        assertEquals(whole, streamed);
+    }
+
+    private static List<Integer> offsets(JsonNode answer) {
+        List<Integer> offsets = new ArrayList<>();
+        answer.path("choices").path(0).path("logprobs").path("text_offset").forEach(at -> offsets.add(at.asInt()));
+        return offsets;
+    }
+
     @Test
     void severalPromptsAreAnsweredInTheirOrder() {
         ObjectNode body = ServerClient.completion("", 5);
@@ -224,6 +286,10 @@ class CompletionsTest {
                 "presence_penalty | 0.5",
                 "response_format | {\"type\": \"json_object\"}",
                 "best_of | 3",
+                "include_stop_str_in_output | true",
+                "skip_special_tokens | false",
+                "num_beams | 4",
+                "max_new_tokens | 4",
                 "echo | true",
                 "suffix | \"x\"",
                 "temperature | -1",

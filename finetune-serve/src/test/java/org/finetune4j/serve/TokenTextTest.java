@@ -89,7 +89,7 @@ class TokenTextTest {
                     text.path("logprobs").path("tokens").path(0).asText());
             assertEquals(2, text.path("logprobs").path("top_logprobs").path(0).size());
             ObjectNode chat = Json.object();
-            new ChatForm(texts, null).piece(chat, "", 0, logprobs);
+            new ChatForm(texts, null, 1).piece(chat, "", 0, logprobs);
             byte[] said = new byte
                     [chat.path("logprobs").path("content").path(0).path("bytes").size()];
             for (int i = 0; i < said.length; i++) {

@@ -33,6 +33,7 @@ public final class ToolCalls {
      */
     public record Parsed(String text, List<Call> calls) {}
 
+    private static final String MARK = "<tool_call>";
     private static final Pattern MARKED = Pattern.compile("<tool_call>(.*?)(?:</tool_call>|$)", Pattern.DOTALL);
 
     private final boolean marked;
@@ -83,7 +84,25 @@ public final class ToolCalls {
         }
         return calls.isEmpty()
                 ? Optional.empty()
-                : Optional.of(new Parsed(text.substring(0, first).strip(), calls));
+                : Optional.of(new Parsed(text.substring(0, first).stripTrailing(), calls));
+    }
+
+    /**
+     * How much of an unfinished answer is text, whatever follows: calls have not begun there.
+     *
+     * @param text the beginning of an answer
+     * @return a number of characters
+     */
+    public int textLength(String text) {
+        if (!marked) {
+            String begun = text.stripLeading();
+            return begun.isEmpty() || begun.startsWith("{") ? 0 : text.length();
+        }
+        int end = text.indexOf(MARK);
+        for (int begun = MARK.length() - 1; end < 0; begun--) {
+            end = text.endsWith(MARK.substring(0, begun)) ? text.length() - begun : end;
+        }
+        return text.substring(0, end).stripTrailing().length(); // what stands before a call ends without blanks
     }
 
     private Optional<Call> call(String json) {

@@ -141,6 +141,22 @@ class BuiltInTemplatesTest {
         assertTrue(String.valueOf(e.getMessage()).endsWith("did you mean '" + nearest + "'?"), e.getMessage());
     }
 
+    /** Without tools a conversation is what it always was. */
+    @Test
+    void chatmlShowsToolsAndCalls() {
+        ChatTemplate chatml = ChatTemplate.named("chatml", null);
+        List<ChatMessage> conversation = List.of(ChatMessage.system("Be brief."), ChatMessage.user("Rain?"));
+        assertEquals(
+                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nRain?<|im_end|>\n<|im_start|>assistant\n",
+                chatml.render(conversation, ChatOptions.generation()));
+        ChatOptions options = ChatOptions.generation()
+                .withTools(List.of(Map.of("type", "function", "function", Map.of("name", "weather"))));
+        String shown = chatml.render(conversation, options);
+        String beginning = "<|im_start|>system\nBe brief.\n\nThese functions may be called:\n<tools>\n{";
+        assertTrue(shown.startsWith(beginning) && shown.contains("\"weather\""), shown);
+        assertTrue(shown.endsWith("<|im_start|>user\nRain?<|im_end|>\n<|im_start|>assistant\n"), shown);
+    }
+
     @Test
     void aSavedTemplateIsLoadedAgainWithTheOneForTools() throws IOException {
         Path from = Files.createDirectory(directory.resolve("from"));
