@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.finetune4j.AtomicFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.RunDirectory;
 import org.finetune4j.train.report.HtmlReport;
@@ -124,7 +123,7 @@ final class Pipeline {
         if (RunDirectory.holdsCheckpoint(directory)) {
             return stage.resumed();
         }
-        AtomicFiles.deleteTree(directory);
+        RunDirectory.clear(directory);
         return stage.training();
     }
 

@@ -88,6 +88,16 @@ public final class RunDirectory implements AutoCloseable {
         return new CheckpointDirectory(output).latest().isPresent();
     }
 
+    /**
+     * Takes away what a run left that ended before its first checkpoint, so that one can begin there. What was asked of others and kept
+     * by its content, such as a teacher's answers, stays.
+     *
+     * @param output of the run
+     */
+    public static void clear(Path output) {
+        RESULTS.forEach(name -> AtomicFiles.deleteTree(output.resolve(name)));
+    }
+
     private static void refuseResults(Path output) {
         for (String name : RESULTS) {
             if (Files.exists(output.resolve(name))) {

@@ -208,6 +208,8 @@ class ServedTeacherTest {
             Files.writeString(file, text.substring(0, text.length() - 20));
             samples(stage(), model, records());
             assertEquals(3, asked.get());
+            samples(stage(), model, records());
+            assertEquals(3, asked.get(), "the answer after the cut line is a line of its own");
         }
     }
 
