@@ -132,9 +132,11 @@ final class Answerer {
             FinetuneModels.@Nullable Named named,
             ChatTemplate template) {
         CausalLM model = models.model();
-        GenerationOptions.Builder builder =
-                models.options().toBuilder().numReturnSequences(1).numBeams(1);
-        int room = model.network().maxPositions() - promptTokens;
+        GenerationOptions given = models.options();
+        GenerationOptions.Builder builder = (given == null ? GenerationOptions.builder() : given.toBuilder())
+                .numReturnSequences(1)
+                .numBeams(1);
+        int room = model.network().maxPositions() - model.virtualTokens() - promptTokens;
         Integer most = parameters.maxOutputTokens();
         if (room < 1 || (most != null && (most < 1 || most > room))) {
             throw new UserErrorException(
@@ -151,7 +153,8 @@ final class Answerer {
         if (parameters.topK() != null) {
             builder.topK(parameters.topK());
         }
-        List<String> stops = new ArrayList<>(parameters.stopSequences());
+        List<String> stops = new ArrayList<>(given == null ? List.of() : given.stopStrings());
+        stops.addAll(parameters.stopSequences());
         boolean ownTemplate = named != null && named.template() != null;
         if (!ownTemplate && model.chatTemplate().isEmpty()) {
             stops.add(USUAL_END);
@@ -163,7 +166,8 @@ final class Answerer {
         if (ownTemplate) {
             AnswerEnd.of(template, model.tokenizer()).ifPresent(ends::add);
         }
-        builder.stopTokens(ends);
+        Set<Integer> own = given == null ? null : given.stopTokens();
+        builder.stopTokens(own == null ? ends : own);
         Long seed = models.seed();
         builder.seed(seed == null ? answers.getAndIncrement() : seed);
         return builder.build();

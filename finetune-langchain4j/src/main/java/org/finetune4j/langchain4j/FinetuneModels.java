@@ -37,7 +37,7 @@ public final class FinetuneModels implements AutoCloseable {
 
     private final CausalLM model;
     private final String name;
-    private final GenerationOptions options;
+    private final @Nullable GenerationOptions options;
     private final @Nullable Long seed;
     private final EngineThread engine;
     private final Map<String, Named> adapters = new LinkedHashMap<>();
@@ -146,6 +146,8 @@ public final class FinetuneModels implements AutoCloseable {
         return model;
     }
 
+    /** What the application has said about answers; null where it has said nothing. */
+    @Nullable
     GenerationOptions options() {
         return options;
     }
@@ -181,7 +183,7 @@ public final class FinetuneModels implements AutoCloseable {
 
         private final CausalLM model;
         private final Map<String, Path> adapters = new LinkedHashMap<>();
-        private GenerationOptions options = GenerationOptions.builder().build();
+        private @Nullable GenerationOptions options;
         private GenerationLimits limits = GenerationLimits.defaults();
         private @Nullable String name;
         private @Nullable Long seed;
@@ -231,7 +233,8 @@ public final class FinetuneModels implements AutoCloseable {
         /**
          * Sets how to answer what requests say nothing of.
          *
-         * @param value sampling settings; what requests and the answer's end decide is theirs
+         * @param value sampling settings, and what ends an answer besides the template's end; how long one may be is said by requests, or
+         *     by the room that the context has
          * @return this builder
          */
         public Builder options(GenerationOptions value) {

@@ -297,6 +297,15 @@ public final class DeepSpeedFile {
         return value;
     }
 
+    /** Whether a value, which may be written as a text, is this number. */
+    private static boolean isNumber(Object value, double number) {
+        try {
+            return Double.parseDouble(String.valueOf(value)) == number;
+        } catch (NumberFormatException e) {
+            return false;
+        }
+    }
+
     private static Map<String, String> optimizers(boolean decoupled) {
         Map<String, String> names = new LinkedHashMap<>();
         names.put("AdamW", "adamw");
@@ -334,10 +343,9 @@ public final class DeepSpeedFile {
         }
         putGiven("warmup_steps", parameters, "warmup_num_steps");
         if (parameters.has("warmup_max_lr")) {
-            Object rate = parameters.settings().number("warmup_max_lr", 0);
+            double rate = parameters.settings().number("warmup_max_lr", 0);
             Object optimizers = values.get("learning_rate");
-            if (optimizers != null
-                    && !String.valueOf(rate).equals(String.valueOf(((Number) optimizers).doubleValue()))) {
+            if (optimizers != null && !isNumber(optimizers, rate)) {
                 throw new UserErrorException(file + ": '" + parameters.place("warmup_max_lr") + "' is " + rate
                         + ", and '" + place("learning_rate") + "' is " + optimizers + ": give one of them");
             }

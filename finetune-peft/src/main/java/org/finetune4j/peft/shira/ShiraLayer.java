@@ -41,17 +41,21 @@ final class ShiraLayer extends DenseDeltaLayer {
         this.indices = new Parameter(path + ".shira_indices", places.copy().unscoped());
     }
 
+    /** As many of all numbers: the heap need not hold the others. */
+    private static long[] drawn(long all, long count) {
+        return Tensors.randomPermutation(all).narrow(0, 0, count).toLongArray();
+    }
+
     /** Rows and columns in the weight's order: int32 [2, count]. */
     private static Tensor places(long in, long out, long count, @Nullable Integer seed) {
-        long[] drawn;
+        long[] flat;
         if (seed == null) {
-            drawn = Tensors.randomPermutation(in * out).toLongArray();
+            flat = drawn(in * out, count);
         } else {
             try (RandomGenerator.Use use = RandomGenerator.of(seed).use()) {
-                drawn = Tensors.randomPermutation(in * out).toLongArray();
+                flat = drawn(in * out, count);
             }
         }
-        long[] flat = Arrays.copyOf(drawn, Math.toIntExact(count));
         Arrays.sort(flat);
         int[] places = new int[2 * flat.length];
         for (int i = 0; i < flat.length; i++) {

@@ -16,7 +16,7 @@ final class PythonTime {
             char c = format.charAt(i);
             if (c == '%' && format.startsWith("-", i + 1) && i + 2 < format.length()) {
                 i += 2;
-                String field = field(time, format.charAt(i));
+                String field = field(time, format.charAt(i)).strip(); // %e is filled up with a blank
                 out.append(field.length() > 1 && field.startsWith("0") ? field.replaceFirst("^0+(?=.)", "") : field);
             } else if (c == '%' && i + 1 < format.length()) {
                 out.append(field(time, format.charAt(++i)));
