@@ -65,6 +65,17 @@ public final class Settings {
         return values.get(key) != null;
     }
 
+    /**
+     * Whether a key is given as null.
+     *
+     * @param key any
+     * @return false where it has another value, or is not given
+     */
+    public boolean isNull(String key) {
+        known.add(key);
+        return values.containsKey(key) && values.get(key) == null;
+    }
+
     /** {@return all values as they were given, in their order} */
     public Map<String, @Nullable Object> asMap() {
         return new LinkedHashMap<>(values);

@@ -81,7 +81,10 @@ final class TrainingArgumentsReader {
                         settings.integer("dataloader_prefetch_factor", DataLoader.DEFAULT_PREFETCH, 1, 4096))
                 .evaluation(intervals.evaluation())
                 .checkpoints(intervals.checkpoints())
-                .saveTotalLimit(settings.integer("save_total_limit", 1, 1))
+                .saveTotalLimit(
+                        settings.isNull("save_total_limit")
+                                ? Integer.MAX_VALUE // as in transformers, all of them
+                                : settings.integer("save_total_limit", 1, 1))
                 .outputDirectory(output)
                 .resume(resume(output))
                 .sharding(ShardingOptions.ofStage(settings.integer("zero_stage", 0, 0, ShardingOptions.LAST_STAGE)))

@@ -45,13 +45,14 @@ final class TrainingConfig {
         Map<String, @Nullable Object> values = new LinkedHashMap<>();
         values.putAll(base.asMap());
         Map<String, String> written = new LinkedHashMap<>(base.written());
-        Map<String, Object> first = new LinkedHashMap<>();
+        Map<String, @Nullable Object> first = new LinkedHashMap<>();
         for (String override : overrides) {
             int equals = override.indexOf('=');
             if (equals < 1) {
                 throw new UserErrorException("'" + override + "': expected key=value");
             }
-            first.put(override.substring(0, equals), value(override, override.substring(equals + 1)));
+            String text = override.substring(equals + 1);
+            first.put(override.substring(0, equals), text.strip().equals("null") ? null : value(override, text));
         }
         Settings before = FamiliarKeys.translate(new Settings(origin, first));
         values.putAll(before.asMap());

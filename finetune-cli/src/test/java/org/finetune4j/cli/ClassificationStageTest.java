@@ -122,6 +122,22 @@ class ClassificationStageTest {
         assertEquals(2, config.path("id2label").size());
     }
 
+    /** transformers' form: a 0 or 1 for each label. It is not the labels 0 and 1. */
+    @Test
+    void aVectorSaysOfEachLabelWhetherItHolds() throws IOException {
+        String[] three = {"problem_type=multi_label_classification", "labels=[tom, soup, never]"};
+        CommandRun run = train((tom, soup) -> "[" + (tom ? 1 : 0) + ", " + (soup ? 1 : 0) + ", 0]", three);
+        assertEquals(0, run.exitCode(), run.toString());
+        double accuracy = lastEvaluation().path("scores").path("accuracy").doubleValue();
+        assertTrue(accuracy > 0.9, run.toString());
+    }
+
+    @Test
+    void aLabelThatIsNamedTwiceIsNoVectorOfOthers() {
+        CommandRun run = train((tom, soup) -> "[0, 0, 1]");
+        CommandRun.assertRefused(run, "names the label '0' twice");
+    }
+
     @Test
     void numbersAreLearnedAsNumbers() throws IOException {
         CommandRun run = train((tom, soup) -> String.valueOf((tom ? 1 : -1) + (soup ? 0.5 : 0)));

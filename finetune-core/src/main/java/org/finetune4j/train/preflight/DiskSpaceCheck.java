@@ -81,7 +81,9 @@ public final class DiskSpaceCheck implements PreflightCheck {
         long checkpoint = model + memory.optimizerState() + memory.masters() + memory.average();
         // The best model, the one that the latest checkpoint refers to, and the one that is being written or the
         // result.
-        return (arguments.saveTotalLimit() + 1L) * checkpoint + 3 * model;
+        // Of all checkpoints nobody knows how many there will be: one, and the next while it is written.
+        long kept = arguments.saveTotalLimit() == Integer.MAX_VALUE ? 1 : arguments.saveTotalLimit();
+        return (kept + 1) * checkpoint + 3 * model;
     }
 
     private void check(String what, Path directory, long needed, String remedy, Findings findings) {

@@ -3,6 +3,7 @@ package org.finetune4j.train.stage;
 import com.google.common.primitives.ImmutableIntArray;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.finetune4j.Settings;
@@ -24,6 +25,8 @@ import org.finetune4j.train.objective.Classification.Problem;
  * them, as transformers does.
  */
 final class ClassificationSamples implements TrainingDataset {
+
+    private static final Set<String> VECTOR = Set.of("0", "1", "0.0", "1.0");
 
     private final ExampleDataset examples;
     private final Tokenizer tokenizer;
@@ -188,10 +191,36 @@ final class ClassificationSamples implements TrainingDataset {
             return new float[] {number(labels.get(0), location)};
         }
         float[] target = new float[names.size()];
+        if (isVector(labels, location)) {
+            for (int i = 0; i < target.length; i++) {
+                target[i] = Float.parseFloat(labels.get(i));
+            }
+            return target;
+        }
         for (String label : labels) {
-            target[number(label, location)] = 1;
+            int number = number(label, location);
+            if (target[number] == 1) {
+                throw new UserErrorException(location + ": the record names the label '" + label + "' twice; where "
+                        + labels + " has a 0 or 1 for each label, set num_labels: " + labels.size()
+                        + ", or labels with their names");
+            }
+            target[number] = 1;
         }
         return target;
+    }
+
+    /** Whether it has a 0 or 1 for each label, as transformers' models are given them, rather than the labels that hold. */
+    private boolean isVector(List<String> labels, String location) {
+        if (labels.size() < 2
+                || labels.size() != names.size()
+                || !labels.stream().allMatch(VECTOR::contains)) {
+            return false;
+        }
+        if (labels.size() == 2 && labels.stream().distinct().count() == 2) {
+            throw new UserErrorException(location + ": " + labels
+                    + " may be both labels, or a 0 and a 1 for them: write the names of the labels that hold");
+        }
+        return true;
     }
 
     private int number(String label, String location) {
