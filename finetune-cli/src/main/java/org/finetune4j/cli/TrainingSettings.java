@@ -8,6 +8,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.strategy.FineTuningMethod;
 import org.finetune4j.strategy.FineTuningStrategy;
+import org.finetune4j.strategy.StoredAdapter;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.arguments.TrainingArguments;
@@ -28,6 +29,8 @@ record TrainingSettings(
         ReportSettings reports,
         int previews,
         ParallelSettings parallel) {
+
+    private static final String STORED = "adapter_name_or_path";
 
     /**
      * Reads a configuration.
@@ -54,8 +57,10 @@ record TrainingSettings(
             throw settings.invalid(
                     "method", "a method by name: auto is what ./finetune train alone does, for one training");
         }
-        FineTuningStrategy strategy = Choices.naming(settings, "method", () -> FineTuningMethod.named(method))
-                .create(settings);
+        FineTuningStrategy strategy = settings.has(STORED)
+                ? stored(settings)
+                : Choices.naming(settings, "method", () -> FineTuningMethod.named(method))
+                        .create(settings);
         return new TrainingSettings(
                 model,
                 new LoadSettings(settings, strategy),
@@ -68,9 +73,21 @@ record TrainingSettings(
                 ParallelSettings.of(settings));
     }
 
+    /** An adapter that trains on is of the kind that it is. */
+    private static FineTuningStrategy stored(Settings settings) {
+        StoredAdapter adapter = StoredAdapter.of(HubModels.directory(settings.requiredText(STORED)));
+        String method = settings.text("method").orElse(adapter.method());
+        if (!method.equals(adapter.method())) {
+            throw settings.invalid("method", adapter.method() + ", which the adapter of " + STORED + " is, or none");
+        }
+        return adapter;
+    }
+
     /** Judges the keys that this training did not ask for. */
     ForeignKeys foreignKeys(Settings settings) {
-        return new ForeignKeys(settings.known(), strategy.method(), data.stage().name());
+        String method = strategy.method()
+                + (strategy instanceof StoredAdapter ? " of " + STORED + ", which brings its own" : "");
+        return new ForeignKeys(settings.known(), method, data.stage().name());
     }
 
     /**

@@ -1,0 +1,99 @@
+package org.finetune4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.List;
+import org.finetune4j.InputFiles;
+import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.tensor.TensorScope;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** An adapter that was trained before trains on. */
+class StoredAdapterTest {
+
+    private static final String WEIGHTS = "adapter_model.safetensors";
+
+    @TempDir
+    private Path directory;
+
+    private TrainingFiles files;
+    private Path first;
+
+    @BeforeEach
+    void trainOnce() {
+        files = new TrainingFiles(directory);
+        first = directory.resolve("first");
+        TrainingFiles.edit(files.config, "r: 4\ntarget_modules: [q_proj, v_proj]\n", "");
+        CommandRun run = files.train(
+                "r=3",
+                "lora_alpha=7",
+                "target_modules=[q_proj, o_proj]",
+                "output_dir=" + first,
+                "report_to=html",
+                "max_steps=6",
+                "learning_rate=1e-2");
+        assertEquals(0, run.exitCode(), run.toString());
+    }
+
+    private List<JsonNode> steps(Path output) {
+        return TrainingFiles.metrics(output).stream()
+                .filter(line -> line.has("grad_norm"))
+                .toList();
+    }
+
+    @Test
+    void itBeginsWhereItEndedAndKeepsItsSettings() {
+        Path second = directory.resolve("second");
+        CommandRun run = files.train(
+                "adapter_name_or_path=" + first,
+                "output_dir=" + second,
+                "report_to=html",
+                "max_steps=2",
+                "learning_rate=1e-3");
+        assertEquals(0, run.exitCode(), run.toString());
+        double before = steps(first).get(0).path("loss").doubleValue();
+        double after = steps(second).get(0).path("loss").doubleValue();
+        assertTrue(after < 0.9 * before, after + " after " + before);
+        JsonNode settings = InputFiles.json(second.resolve("adapter_config.json"));
+        assertEquals(3, settings.path("r").intValue());
+        assertEquals(7, settings.path("lora_alpha").intValue());
+        assertEquals(
+                InputFiles.json(first.resolve("adapter_config.json")).path("target_modules"),
+                settings.path("target_modules"));
+    }
+
+    @Test
+    void withoutALearningRateToSpeakOfNothingMoves() {
+        Path second = directory.resolve("second");
+        CommandRun run = files.train(
+                "adapter_name_or_path=" + first,
+                "output_dir=" + second,
+                "report_to=html",
+                "max_steps=1",
+                "learning_rate=1e-20");
+        assertEquals(0, run.exitCode(), run.toString());
+        try (TensorScope scope = TensorScope.open();
+                SafetensorsFile expected = SafetensorsFile.open(first.resolve(WEIGHTS));
+                SafetensorsFile found = SafetensorsFile.open(second.resolve(WEIGHTS))) {
+            assertEquals(expected.names(), found.names());
+            for (String name : expected.names()) {
+                assertArrayEquals(
+                        expected.tensor(name).toFloatArray(), found.tensor(name).toFloatArray(), 1e-7f, name);
+            }
+        }
+    }
+
+    @Test
+    void anotherMethodOrNoAdapterIsRefused() {
+        CommandRun.assertRefused(
+                files.train("adapter_name_or_path=" + first, "method=ia3"), "'method' is ia3, expected lora");
+        CommandRun.assertRefused(files.train("adapter_name_or_path=" + first, "r=4"), "which brings its own");
+        CommandRun.assertRefused(files.train("adapter_name_or_path=" + files.model), "no adapter that can be read");
+    }
+}
