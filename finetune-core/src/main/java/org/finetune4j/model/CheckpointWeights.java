@@ -7,6 +7,7 @@ import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
@@ -22,9 +23,13 @@ import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Gives a model the weights of a checkpoint, mapped where dtype and device allow. */
 final class CheckpointWeights implements Weights.Source {
+
+    private static final Logger LOG = LoggerFactory.getLogger(CheckpointWeights.class);
 
     private final CheckpointReader reader;
     private final Architecture architecture;
@@ -35,6 +40,7 @@ final class CheckpointWeights implements Weights.Source {
     private final @Nullable WeightCompression compression;
     private final @Nullable ModelPartition partition;
     private final Set<String> used = new HashSet<>();
+    private final Set<String> drawn = new TreeSet<>();
     private final Set<MappedFile> mapped = new LinkedHashSet<>();
 
     /**
@@ -80,6 +86,7 @@ final class CheckpointWeights implements Weights.Source {
     private Tensor tensor(String name, Initialization initialization, long[] shape, @Nullable ParameterSlice slice) {
         String stored = stored(name);
         if (otherHead && isOfHead(name) && !fits(stored, shape)) {
+            drawn.add(name);
             return initialization.create(device, shape);
         }
         if (!reader.contains(stored)) {
@@ -181,6 +188,14 @@ final class CheckpointWeights implements Weights.Source {
      * @param outputLayer the output layer's name
      */
     void checkAllUsed(boolean tied, String outputLayer) {
+        drawn.stream()
+                .filter(name -> name.endsWith(".weight") && !name.startsWith(outputLayer + "."))
+                .map(name -> name.substring(0, name.length() - ".weight".length()))
+                .forEach(module -> LOG.warn(
+                        "{} has no {}, which is drawn at random: an adapter brings it along where modules_to_save: [{}] trains it",
+                        reader.directory(),
+                        module,
+                        module));
         List<String> unused = reader.names().stream()
                 .filter(name -> !used.contains(name))
                 .filter(name -> !architecture.isDispensable(name) && !(otherHead && isOfHead(name)))
