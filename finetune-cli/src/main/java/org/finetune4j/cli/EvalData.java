@@ -45,6 +45,13 @@ record EvalData(Settings keys, DataSettings settings, boolean heldOut) {
 
     static EvalData ofConfiguration(Path file, List<String> keys) {
         Settings all = TrainingConfig.read(file, keys);
+        boolean isOneTraining = !all.has("stages")
+                && !all.has("tasks")
+                && !all.text("method").orElse("").equals(AutoSettings.NAME);
+        if (!keys.isEmpty() && isOneTraining) {
+            TrainingSettings.of(
+                    new Settings(all.origin(), all.asMap(), all.written())); // refuses keys that nobody knows
+        }
         return new EvalData(all, DataSettings.of(all), true);
     }
 

@@ -138,6 +138,21 @@ class EvalCommandTest {
     }
 
     @Test
+    void keysThatNoTrainingKnowsAreRefusedBesideAConfigurationToo() {
+        TrainingFiles files = new TrainingFiles(directory);
+        CommandRun run = CommandRun.of(
+                "eval",
+                "--model",
+                files.model.toString(),
+                "--config",
+                files.config.toString(),
+                "--",
+                "eval_fraction=0.5",
+                "eval_fractoin=0.5");
+        CommandRun.assertRefused(run, "did you mean 'eval_fraction'");
+    }
+
+    @Test
     void anUnknownMetricIsToldWithTheNearestOne() {
         TrainingFiles files = new TrainingFiles(directory);
         CommandRun run = CommandRun.of(

@@ -15,8 +15,11 @@ final class CompletionLog {
 
     private static final String FILE = "completions.jsonl";
 
-    /** Rounds that are kept; of longer runs the first and the latest. */
+    /** Lines that are kept: those in the middle of a long run go. */
     private static final int MOST_LINES = 2000;
+
+    /** Fewer than a file may have that is read as a whole, which a run that goes on does. */
+    private static final long MOST_CHARACTERS = 1 << 23;
 
     private final @Nullable Path file;
     private final int perRound;
@@ -45,8 +48,9 @@ final class CompletionLog {
                     .put("reward", scores[i])
                     .put("ended", episode.ended())));
         }
-        while (lines.size() > MOST_LINES) {
-            lines.remove(MOST_LINES / 2);
+        long characters = lines.stream().mapToLong(String::length).sum();
+        while (lines.size() > 1 && (lines.size() > MOST_LINES || characters > MOST_CHARACTERS)) {
+            characters -= lines.remove(lines.size() / 2).length();
         }
         AtomicFiles.writeString(file, String.join("\n", lines) + "\n");
     }
