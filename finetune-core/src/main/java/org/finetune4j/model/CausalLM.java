@@ -514,7 +514,10 @@ public final class CausalLM extends TextModel {
      * @throws UserErrorException when a file that weights are mapped from was cut short
      */
     public Entry enter() {
-        Entry entry = use.enter();
+        return toWholeFiles(use.enter());
+    }
+
+    private Entry toWholeFiles(Entry entry) {
         try {
             mappedFiles.forEach(MappedFile::requireUnchanged);
             return entry;
@@ -533,14 +536,7 @@ public final class CausalLM extends TextModel {
      * @throws UserErrorException when a file that weights are mapped from was cut short
      */
     public Entry keepOpen() {
-        Entry entry = use.hold();
-        try {
-            mappedFiles.forEach(MappedFile::requireUnchanged);
-            return entry;
-        } catch (RuntimeException e) {
-            entry.close();
-            throw e;
-        }
+        return toWholeFiles(use.hold());
     }
 
     /**
