@@ -24,7 +24,7 @@ public final class FusedAdamW {
      * One decoupled-weight-decay Adam step (Loshchilov and Hutter 2019), in place.
      *
      * @param parameters contiguous, all of one dtype and device
-     * @param gradients of the parameters' shapes
+     * @param gradients of the parameters' shapes, contiguous
      * @param firstMoments of the parameters' shapes, updated
      * @param secondMoments of the parameters' shapes, updated
      * @param step number of this step, from 1, for the bias correction
@@ -33,6 +33,7 @@ public final class FusedAdamW {
      * @param beta2 decay of the second moments
      * @param weightDecay share of the weights, times the learning rate, that goes
      * @param epsilon added to the root of the second moments
+     * @throws TensorException when shapes differ, or a tensor does not lie in its order
      */
     public static void step(
             List<Tensor> parameters,
@@ -86,9 +87,10 @@ public final class FusedAdamW {
         for (int i = 0; i < others.size(); i++) {
             Tensor parameter = parameters.get(i);
             Tensor other = others.get(i);
-            if (!parameter.isContiguous() || !Arrays.equals(parameter.shape(), other.shape())) {
+            boolean isInOrder = parameter.isContiguous() && other.isContiguous();
+            if (!isInOrder || !Arrays.equals(parameter.shape(), other.shape())) {
                 throw new TensorException("fused AdamW: " + other.describe() + " beside the parameter "
-                        + parameter.describe() + (parameter.isContiguous() ? "" : ", not contiguous"));
+                        + parameter.describe() + (isInOrder ? "" : ", not contiguous"));
             }
         }
     }

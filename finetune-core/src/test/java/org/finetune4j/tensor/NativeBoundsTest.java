@@ -48,6 +48,7 @@ class NativeBoundsTest {
         List<Tensor> values = List.of(floats(1000));
         assertThrows(TensorException.class, () -> step(values, List.of(floats(1))));
         assertThrows(TensorException.class, () -> step(values, List.of()));
+        assertThrows(TensorException.class, () -> step(values, List.of(floats(1).expand(1000))));
         assertThrows(TensorException.class, () -> step(List.of(floats(10, 10).t()), List.of(floats(10, 10))));
     }
 
