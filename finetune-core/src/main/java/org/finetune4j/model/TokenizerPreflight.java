@@ -56,13 +56,15 @@ final class TokenizerPreflight {
         }
     }
 
-    /** How many groups and classes of an expression lie within each other at most; a little more where some are escaped. */
+    /** How many groups and classes of an expression lie within each other at most. */
     private static int depth(String expression) {
         int open = 0;
         int deepest = 0;
         for (int i = 0; i < expression.length(); i++) {
             char next = expression.charAt(i);
-            if (next == '(' || next == '[') {
+            if (next == '\\') {
+                i++; // what follows stands for itself
+            } else if (next == '(' || next == '[') {
                 deepest = Math.max(deepest, ++open);
             } else if (next == ')' || next == ']') {
                 open = Math.max(0, open - 1);
