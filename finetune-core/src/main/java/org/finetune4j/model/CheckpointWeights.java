@@ -181,13 +181,11 @@ final class CheckpointWeights implements Weights.Source {
     }
 
     /**
-     * Refuses a checkpoint with weights that the model did not ask for: it was made for something else than its
-     * configuration says. Constants that older versions of transformers stored are fine, and so is an output layer beside
-     * the embedding it is tied to.
+     * Says what lies beside a new head and was drawn with it: a method that does not train it leaves it out of its files.
      *
-     * @param outputLayer the output layer's name
+     * @param outputLayer the head's name
      */
-    void checkAllUsed(boolean tied, String outputLayer) {
+    void warnOfDrawn(String outputLayer) {
         drawn.stream()
                 .filter(name -> name.endsWith(".weight") && !name.startsWith(outputLayer + "."))
                 .map(name -> name.substring(0, name.length() - ".weight".length()))
@@ -196,6 +194,16 @@ final class CheckpointWeights implements Weights.Source {
                         reader.directory(),
                         module,
                         module));
+    }
+
+    /**
+     * Refuses a checkpoint with weights that the model did not ask for: it was made for something else than its
+     * configuration says. Constants that older versions of transformers stored are fine, and so is an output layer beside
+     * the embedding it is tied to.
+     *
+     * @param outputLayer the output layer's name
+     */
+    void checkAllUsed(boolean tied, String outputLayer) {
         List<String> unused = reader.names().stream()
                 .filter(name -> !used.contains(name))
                 .filter(name -> !architecture.isDispensable(name) && !(otherHead && isOfHead(name)))

@@ -77,6 +77,7 @@ final class ModelLoader {
                 partition.connect(network);
             }
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
+            source.warnOfDrawn(network.nameOf(network.outputLayer()));
             roundProducts(network, options);
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             if (tokenizer != null && !added.isEmpty()) {
