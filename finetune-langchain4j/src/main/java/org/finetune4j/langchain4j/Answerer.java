@@ -166,8 +166,10 @@ final class Answerer {
         if (ownTemplate) {
             AnswerEnd.of(template, model.tokenizer()).ifPresent(ends::add);
         }
-        Set<Integer> own = given == null ? null : given.stopTokens();
-        builder.stopTokens(own == null ? ends : own);
+        if (given != null && given.stopTokens() != null) {
+            ends.addAll(given.stopTokens());
+        }
+        builder.stopTokens(ends);
         Long seed = models.seed();
         builder.seed(seed == null ? answers.getAndIncrement() : seed);
         return builder.build();
