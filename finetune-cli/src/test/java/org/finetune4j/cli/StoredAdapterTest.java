@@ -2,6 +2,7 @@ package org.finetune4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.finetune4j.InputFiles;
 import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.strategy.StoredAdapter;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -87,6 +89,25 @@ class StoredAdapterTest {
                         expected.tensor(name).toFloatArray(), found.tensor(name).toFloatArray(), 1e-7f, name);
             }
         }
+    }
+
+    /** What can be said of a kind is said by the kind: nothing of prefixes goes into weights. */
+    @Test
+    void aPrefixKeepsWhatItsKindSays() {
+        Path prefix = directory.resolve("prefix");
+        CommandRun run =
+                files.train("method=prefix_tuning", "num_virtual_tokens=3", "output_dir=" + prefix, "max_steps=1");
+        assertEquals(0, run.exitCode(), run.toString());
+        StoredAdapter stored = StoredAdapter.of(prefix);
+        assertEquals("prefix_tuning", stored.method());
+        assertFalse(stored.mergesIntoBase());
+        assertTrue(StoredAdapter.of(first).mergesIntoBase());
+        CommandRun more = files.train(
+                "method=null",
+                "adapter_name_or_path=" + prefix,
+                "output_dir=" + directory.resolve("more"),
+                "max_steps=1");
+        assertEquals(0, more.exitCode(), more.toString());
     }
 
     @Test

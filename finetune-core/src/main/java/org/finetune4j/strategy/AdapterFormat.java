@@ -25,6 +25,15 @@ public interface AdapterFormat {
     }
 
     /**
+     * The method that makes adapters with a stored one's settings.
+     *
+     * @param directory with the files of one adapter
+     * @return the method
+     * @throws UserErrorException when a file is missing or broken
+     */
+    FineTuningStrategy method(Path directory);
+
+    /**
      * Puts a stored adapter onto a model.
      *
      * @param model the base model that the adapter was made for

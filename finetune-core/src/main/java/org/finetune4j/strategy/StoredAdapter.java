@@ -1,11 +1,7 @@
 package org.finetune4j.strategy;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
-import org.finetune4j.InputFiles;
 import org.finetune4j.model.CausalLM;
 
 /**
@@ -14,18 +10,12 @@ import org.finetune4j.model.CausalLM;
  */
 public final class StoredAdapter implements FineTuningStrategy {
 
-    private static final String CONFIGURATION = "adapter_config.json";
-
-    /** Kinds that change no weight of the base. */
-    private static final Set<String> BESIDE_THE_BASE =
-            Set.of("adapter", "prefix_tuning", "prompt_tuning", "p_tuning", "multitask_prompt_tuning");
-
     private final Path directory;
-    private final String method;
+    private final FineTuningStrategy kind;
 
-    private StoredAdapter(Path directory, String method) {
+    private StoredAdapter(Path directory, FineTuningStrategy kind) {
         this.directory = directory;
-        this.method = method;
+        this.kind = kind;
     }
 
     /**
@@ -36,23 +26,17 @@ public final class StoredAdapter implements FineTuningStrategy {
      * @throws org.finetune4j.UserErrorException when there is none, or it is of no kind that is known
      */
     public static StoredAdapter of(Path directory) {
-        AdapterFormat.of(directory);
-        Path configuration = directory.resolve(CONFIGURATION);
-        String type = Files.exists(configuration)
-                ? InputFiles.jsonObject(configuration).path("peft_type").asText("")
-                : "";
-        return new StoredAdapter(directory, type.isEmpty() ? "adapter" : type.toLowerCase(Locale.ROOT));
+        return new StoredAdapter(directory, AdapterFormat.of(directory).method(directory));
     }
 
-    /** {@return the kind's name, such as {@code lora}} */
     @Override
     public String method() {
-        return method;
+        return kind.method();
     }
 
     @Override
     public DeltaKind deltaKind() {
-        return mergesIntoBase() ? DeltaKind.REPARAMETERISATION : DeltaKind.ADDITION;
+        return kind.deltaKind();
     }
 
     @Override
@@ -61,8 +45,18 @@ public final class StoredAdapter implements FineTuningStrategy {
     }
 
     @Override
+    public double defaultLearningRate() {
+        return kind.defaultLearningRate();
+    }
+
+    @Override
     public boolean mergesIntoBase() {
-        return !BESIDE_THE_BASE.contains(method);
+        return kind.mergesIntoBase();
+    }
+
+    @Override
+    public int tasks() {
+        return kind.tasks();
     }
 
     @Override

@@ -83,6 +83,13 @@ public abstract class PeftMethod implements FineTuningMethod, AdapterFormat {
     }
 
     @Override
+    public final PeftStrategy method(Path directory) {
+        try (AdapterFiles files = AdapterFiles.open(directory)) {
+            return read(files);
+        }
+    }
+
+    @Override
     public final Adapter attach(CausalLM model, Path directory, boolean trainable) {
         try (AdapterFiles files = AdapterFiles.open(directory)) {
             return attach(model, files, trainable);

@@ -9,6 +9,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
+import org.finetune4j.strategy.FineTuningStrategy;
 
 /** Adapters of the types of PEFT 0.21 that are not built here: they are known, and refused by their names. */
 public final class UnbuiltPeftTypes implements AdapterFormat {
@@ -47,9 +48,18 @@ public final class UnbuiltPeftTypes implements AdapterFormat {
     }
 
     @Override
+    public FineTuningStrategy method(Path directory) {
+        throw unbuilt(directory);
+    }
+
+    @Override
     public Adapter attach(CausalLM model, Path directory, boolean trainable) {
+        throw unbuilt(directory);
+    }
+
+    private static UserErrorException unbuilt(Path directory) {
         String type = type(directory);
-        throw new UserErrorException(directory.resolve(AdapterConfigFile.NAME) + ": 'peft_type' is " + type + ", which "
-                + REASONS.get(type));
+        return new UserErrorException(directory.resolve(AdapterConfigFile.NAME) + ": 'peft_type' is " + type
+                + ", which " + REASONS.get(type));
     }
 }

@@ -42,6 +42,23 @@ public final class BottleneckMethod implements FineTuningMethod, AdapterFormat {
     }
 
     @Override
+    public FineTuningStrategy method(Path directory) {
+        try (AdapterFiles files = AdapterFiles.open(directory, BottleneckAdapter.WEIGHTS)) {
+            return stored(files.settings());
+        }
+    }
+
+    private static BottleneckAdapters stored(Settings settings) {
+        Map<String, @Nullable Object> inner = new LinkedHashMap<>();
+        if (settings.value(BottleneckConfigJson.CONFIG).orElse(Map.of()) instanceof Map<?, ?> object) {
+            object.forEach((key, value) -> inner.put(String.valueOf(key), value));
+        }
+        String place = settings.origin() + ": " + BottleneckConfigJson.CONFIG;
+        BottleneckConfig config = BottleneckConfigJson.fromFile(new Settings(place, inner));
+        return new BottleneckAdapters(config, settings.text("name").orElse(AdapterSet.DEFAULT));
+    }
+
+    @Override
     public Adapter attach(CausalLM model, Path directory, boolean trainable) {
         try (AdapterFiles files = AdapterFiles.open(directory, BottleneckAdapter.WEIGHTS)) {
             return attach(model, files, trainable);
@@ -51,20 +68,14 @@ public final class BottleneckMethod implements FineTuningMethod, AdapterFormat {
     private static Adapter attach(CausalLM model, AdapterFiles files, boolean trainable) {
         Path directory = files.directory();
         Settings settings = files.settings();
-        Map<String, @Nullable Object> inner = new LinkedHashMap<>();
-        if (settings.value(BottleneckConfigJson.CONFIG).orElse(Map.of()) instanceof Map<?, ?> object) {
-            object.forEach((key, value) -> inner.put(String.valueOf(key), value));
-        }
-        String place = settings.origin() + ": " + BottleneckConfigJson.CONFIG;
-        BottleneckConfig config = BottleneckConfigJson.fromFile(new Settings(place, inner));
+        BottleneckAdapters method = stored(settings);
         long hidden = BottleneckAdapter.hiddenSize(model);
         if (settings.integer("hidden_size", (int) hidden) != hidden) {
             throw new UserErrorException(directory + ": the adapter was made for "
                     + settings.text("model_name").orElse("another base model") + " and does not fit: 'hidden_size' is "
                     + settings.integer("hidden_size", 0) + ", this model has " + hidden);
         }
-        String name = settings.text("name").orElse(AdapterSet.DEFAULT);
-        return AdapterReader.read(model, files, () -> new BottleneckAdapters(config, name).attach(model, trainable));
+        return AdapterReader.read(model, files, () -> method.attach(model, trainable));
     }
 
     @Override
