@@ -57,6 +57,9 @@ final class GroupChecks {
 
     /** What the models give the answers, and the advantages of the rewards. */
     void checkInputs() {
+        if (setup.hasNonNull("groups")) {
+            compare.attempt("grpo_setup groups", this::requireGroups);
+        }
         compare.attempt("grpo/policy_logps", () -> logprobs("policy_logps", "entropies", models.policy()));
         compare.attempt("grpo/ref_logps", () -> logprobs("ref_logps", null, models.reference()));
         for (String name : file.names()) {
@@ -80,6 +83,16 @@ final class GroupChecks {
                 compare.values(
                         "grpo/" + name, GroupAdvantages.GROUP.of(equal, equal.length), expected, Comparison.LOSS);
             });
+        }
+    }
+
+    /** The recorded rewards are those of as many groups as the settings say. */
+    private void requireGroups() {
+        double answers = number(setup, "groups") * number(setup, "group_size");
+        int rewards = file.values("rewards").length;
+        if (answers != rewards) {
+            throw new UserErrorException(rewards + " rewards are recorded, expected "
+                    + setup.path("groups") + " groups of " + setup.path("group_size"));
         }
     }
 

@@ -19,6 +19,8 @@ import org.finetune4j.rlhf.policy.Whitening;
 /** PPO from recorded log-probabilities, values and scores: rewards, advantages, clipped losses, their derivatives. */
 final class PpoChecks {
 
+    private static final String PADDING = "invalid_logprob";
+
     private static final Set<String> KNOWN = Set.of(
             "kl_coef",
             "gamma",
@@ -29,7 +31,7 @@ final class PpoChecks {
             "pg_loss",
             "vf_loss",
             "loss",
-            "invalid_logprob");
+            PADDING);
 
     private final RecordedTensors file;
     private final JsonNode settings;
@@ -54,6 +56,28 @@ final class PpoChecks {
                 Arrays.stream(tokens).map(count -> Math.min(width, count + 1)).toArray();
         requireMask("padding_mask", tokens);
         requireMask("padding_mask_p1", positions);
+        requirePadding();
+    }
+
+    /** The log-probabilities of no token are what the settings say. */
+    private void requirePadding() {
+        if (!settings.hasNonNull(PADDING)) {
+            return;
+        }
+        double padding = setting(PADDING);
+        for (String name : List.of("logprobs", "ref_logprobs", "new_logprobs")) {
+            double[][] rows = file.rows(name);
+            for (int row = 0; row < rows.length; row++) {
+                for (int t = tokens[row]; t < rows[row].length; t++) {
+                    if (rows[row][t] != padding) {
+                        compare.failed(
+                                "ppo " + PADDING,
+                                name + " has " + rows[row][t] + " in the padding of row " + row + ", expected " + padding);
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /** Padding begins where the recorded masks say. */

@@ -162,6 +162,19 @@ class PreferenceVerifierTest {
                 "kto loss  NaN       limit 0.00  the record has NaN, here it is 0.48");
     }
 
+    @Test
+    void whatTheSettingsSayOfTheFilesIsHeldAgainstThem() throws IOException {
+        Path folder = copy("reward/");
+        edit(folder, golden -> {
+            settings(golden, "grpo_setup").put("groups", 3);
+            settings(golden, "ppo").put("invalid_logprob", 0);
+        });
+        assertTold(
+                mismatches(verify(folder)),
+                "grpo_setup groups  NaN       limit 0.00  8 rewards are recorded, expected 3 groups of 4",
+                "ppo invalid_logprob  NaN       limit 0.00  logprobs has 1.0 in the padding of row 1, expected 0.0");
+    }
+
     /** Writes a file of tensors again. */
     private static void rewrite(Path path, Consumer<Map<String, Tensor>> change) throws IOException {
         Path target = path.resolveSibling("rewritten");
