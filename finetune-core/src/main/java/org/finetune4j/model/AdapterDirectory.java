@@ -19,6 +19,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class AdapterDirectory implements AutoCloseable {
 
+    /** The file of an adapter's settings, in PEFT's format. */
+    public static final String CONFIG = "adapter_config.json";
+
+    /** The file of an adapter's weights, in PEFT's format. */
+    public static final String WEIGHTS = "adapter_model.safetensors";
+
     private static final List<String> SLOW = List.of("tokenizer.model", "vocab.json", "added_tokens.json");
 
     private final Path path;

@@ -58,7 +58,7 @@ public record ClassifierHead(List<String> labels, @Nullable String problemType) 
      * @throws UserErrorException when a file cannot be read
      */
     public static Optional<ClassifierHead> ofAdapter(Path adapter) {
-        Path settings = adapter.resolve("adapter_config.json");
+        Path settings = adapter.resolve(AdapterDirectory.CONFIG);
         if (!Files.isRegularFile(settings)
                 || !InputFiles.jsonObject(settings).path("task_type").asText().equals("SEQ_CLS")) {
             return Optional.empty();
@@ -70,7 +70,7 @@ public record ClassifierHead(List<String> labels, @Nullable String problemType) 
             return Optional.of(new ClassifierHead(config.labelNames(), problem.isEmpty() ? null : problem));
         }
         // PEFT does not say the names, but the head has a row for each.
-        try (SafetensorsFile file = SafetensorsFile.open(adapter.resolve("adapter_model.safetensors"))) {
+        try (SafetensorsFile file = SafetensorsFile.open(adapter.resolve(AdapterDirectory.WEIGHTS))) {
             return file.names().stream()
                     .filter(name -> name.endsWith(".score.weight") || name.endsWith(".classifier.weight"))
                     .findFirst()

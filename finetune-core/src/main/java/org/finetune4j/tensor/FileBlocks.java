@@ -45,7 +45,7 @@ final class FileBlocks {
 
     /** Asks the system, or writes every block where the system cannot be asked. */
     static void reserve(Path file, long bytes) throws IOException {
-        if (!System.getProperty("os.name").startsWith("Linux") || !allocate(file, bytes)) {
+        if (!NativePlatform.isLinux() || !allocate(file, bytes)) {
             fill(file, bytes);
         }
     }

@@ -23,9 +23,7 @@ final class KernelCache {
 
     /** To be called before libtorch is loaded. The process's own environment is changed, not what Java hands to processes it starts. */
     static void limit() {
-        if (!System.getProperty("os.name").startsWith("Linux")
-                || System.getenv(NAME) != null
-                || System.getenv(OLD_NAME) != null) {
+        if (!NativePlatform.isLinux() || System.getenv(NAME) != null || System.getenv(OLD_NAME) != null) {
             return;
         }
         try {

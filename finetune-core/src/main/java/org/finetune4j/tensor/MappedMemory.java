@@ -90,7 +90,7 @@ public final class MappedMemory {
     }
 
     private static void advise(long first, long last, int advice) {
-        if (last <= first || !System.getProperty("os.name").startsWith("Linux")) {
+        if (last <= first || !NativePlatform.isLinux()) {
             return;
         }
         try {

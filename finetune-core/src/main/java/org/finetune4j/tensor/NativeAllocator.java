@@ -64,7 +64,7 @@ public final class NativeAllocator {
      */
     static Tensor inLargePages(long count) {
         Tensor memory = Tensors.empty(DType.FLOAT32, Device.CPU, count);
-        if (System.getProperty("os.name").startsWith("Linux")) {
+        if (NativePlatform.isLinux()) {
             long first = memory.handle().data_ptr().address();
             long start = (first + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
             long end = (first + count * Float.BYTES) / LARGE_PAGE * LARGE_PAGE;
@@ -98,8 +98,7 @@ public final class NativeAllocator {
     }
 
     private static boolean isGlibcs() {
-        return System.getProperty("os.name").startsWith("Linux")
-                && Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"));
+        return NativePlatform.isLinux() && Boolean.parseBoolean(System.getProperty("finetune4j.malloc", "true"));
     }
 
     private static void call(String function, Object... arguments) {

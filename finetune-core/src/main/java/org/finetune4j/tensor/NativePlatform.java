@@ -47,6 +47,11 @@ enum NativePlatform {
         this.library = library;
     }
 
+    /** Whether this process can call what Linux alone has. */
+    static boolean isLinux() {
+        return System.getProperty("os.name").startsWith("Linux");
+    }
+
     /** What is on the class path. */
     interface Resources {
 

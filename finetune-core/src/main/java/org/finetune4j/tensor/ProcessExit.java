@@ -22,8 +22,7 @@ final class ProcessExit {
      * run by then; so have the exit handlers of libraries that are loaded later than libtorch.
      */
     static void skipDestructors() {
-        if (!System.getProperty("os.name").startsWith("Linux")
-                || !Boolean.parseBoolean(System.getProperty("finetune4j.exit", "true"))) {
+        if (!NativePlatform.isLinux() || !Boolean.parseBoolean(System.getProperty("finetune4j.exit", "true"))) {
             return;
         }
         try {

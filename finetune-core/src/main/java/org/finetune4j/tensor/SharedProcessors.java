@@ -49,7 +49,7 @@ final class SharedProcessors {
 
     /** Begins to watch, on a thread that ends with the process. */
     static void watch() {
-        if (!System.getProperty("os.name").startsWith("Linux")
+        if (!NativePlatform.isLinux()
                 || !Boolean.parseBoolean(System.getProperty("finetune4j.shared", "true"))
                 || System.getenv("OMP_WAIT_POLICY") != null
                 || System.getenv("GOMP_SPINCOUNT") != null

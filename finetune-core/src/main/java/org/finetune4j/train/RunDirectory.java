@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.train.arguments.TrainingArguments;
 import org.finetune4j.train.group.Membership;
 import org.jspecify.annotations.Nullable;
@@ -28,8 +29,8 @@ public final class RunDirectory implements AutoCloseable {
 
     /** What a run gives in the end, beside its checkpoints. */
     private static final List<String> RESULTS = List.of(
-            "adapter_config.json",
-            "adapter_model.safetensors",
+            AdapterDirectory.CONFIG,
+            AdapterDirectory.WEIGHTS,
             "model.safetensors",
             "model.safetensors.index.json",
             BestModel.DIRECTORY);

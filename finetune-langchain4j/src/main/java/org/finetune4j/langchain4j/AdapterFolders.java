@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 
 /** Looks for adapters. */
 final class AdapterFolders {
@@ -16,7 +17,7 @@ final class AdapterFolders {
     /** The directories of a folder that hold an adapter. */
     static List<Path> in(Path folder) {
         try (Stream<Path> all = Files.list(folder)) {
-            return all.filter(directory -> Files.isRegularFile(directory.resolve("adapter_config.json")))
+            return all.filter(directory -> Files.isRegularFile(directory.resolve(AdapterDirectory.CONFIG)))
                     .sorted()
                     .toList();
         } catch (IOException e) {

@@ -11,6 +11,7 @@ import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class AdapterConfigFile {
 
     /** The file's name. */
-    public static final String NAME = "adapter_config.json";
+    public static final String NAME = AdapterDirectory.CONFIG;
 
     /** Keys that say how large an adapter's tensors are. */
     private static final List<String> SIZES = List.of("r", "init_r", "rank_pattern", "num_virtual_tokens");

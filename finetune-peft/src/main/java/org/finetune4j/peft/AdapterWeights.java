@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
@@ -19,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 public final class AdapterWeights {
 
     /** The file's name. */
-    public static final String NAME = "adapter_model.safetensors";
+    public static final String NAME = AdapterDirectory.WEIGHTS;
 
     /** What PEFT puts before the path of a module in the base model. */
     public static final String PREFIX = "base_model.model.";

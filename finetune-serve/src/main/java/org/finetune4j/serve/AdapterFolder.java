@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 import org.jspecify.annotations.Nullable;
 
 /** The one folder that adapters may come from: nothing outside is read, whatever a path or a link says. */
@@ -24,8 +25,8 @@ final class AdapterFolder {
 
     /** What an adapter's directory can have that is read here; pickled weights are not. */
     private static final List<String> FILES = List.of(
-            "adapter_config.json",
-            "adapter_model.safetensors",
+            AdapterDirectory.CONFIG,
+            AdapterDirectory.WEIGHTS,
             "tokenizer.json",
             "tokenizer_config.json",
             "special_tokens_map.json",
@@ -37,8 +38,6 @@ final class AdapterFolder {
     /** Only its presence is of interest: it is refused by name. */
     private static final String PICKLED = "adapter_model.bin";
 
-    private static final String CONFIG = FILES.get(0);
-    private static final String WEIGHTS = FILES.get(1);
     private static final int DEEPEST = 3;
 
     /** What tells one version of an adapter from another without reading it. */
@@ -46,7 +45,7 @@ final class AdapterFolder {
 
         long weightBytes() {
             return files.stream()
-                    .filter(file -> file.name.equals(WEIGHTS))
+                    .filter(file -> file.name.equals(AdapterDirectory.WEIGHTS))
                     .mapToLong(StoredFile::bytes)
                     .sum();
         }
@@ -102,11 +101,11 @@ final class AdapterFolder {
                     "adapter_not_found",
                     "there is no '" + Reasons.excerpt(path) + "' in the folder of adapters");
         }
-        if (!Files.isRegularFile(directory.resolve(CONFIG))) {
+        if (!Files.isRegularFile(directory.resolve(AdapterDirectory.CONFIG))) {
             throw ApiException.notFound(
                     "path",
                     "adapter_not_found",
-                    "'" + Reasons.excerpt(path) + "' is no adapter: there is no " + CONFIG + " in it");
+                    "'" + Reasons.excerpt(path) + "' is no adapter: there is no " + AdapterDirectory.CONFIG + " in it");
         }
         return directory;
     }
@@ -128,7 +127,8 @@ final class AdapterFolder {
 
     private <T> T walk(Function<Stream<Path>, T> use) {
         try (Stream<Path> files = Files.walk(root, DEEPEST)) {
-            return use.apply(files.filter(file -> !file.equals(root) && Files.isRegularFile(file.resolve(CONFIG))));
+            return use.apply(files.filter(
+                    file -> !file.equals(root) && Files.isRegularFile(file.resolve(AdapterDirectory.CONFIG))));
         } catch (IOException | UncheckedIOException e) {
             throw new UserErrorException("--adapters: cannot read " + root + ": " + Reasons.of(e), e);
         }
@@ -143,7 +143,7 @@ final class AdapterFolder {
                 BasicFileAttributes file = Files.readAttributes(directory.resolve(name), BasicFileAttributes.class);
                 files.add(new StoredFile(name, file.size(), file.lastModifiedTime(), file.fileKey()));
             } catch (IOException e) {
-                if (name.equals(CONFIG)) {
+                if (name.equals(AdapterDirectory.CONFIG)) {
                     return null;
                 }
             }

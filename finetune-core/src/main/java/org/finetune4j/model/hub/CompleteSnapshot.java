@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 
 /** Whether a snapshot can be used without asking the hub what else belongs to it. */
 final class CompleteSnapshot {
@@ -14,7 +15,7 @@ final class CompleteSnapshot {
     /** Whether configuration and all weights are there, of a model or of an adapter. */
     static boolean test(Path snapshot) {
         return isComplete(snapshot, "config.json", "model.safetensors")
-                || isComplete(snapshot, "adapter_config.json", "adapter_model.safetensors");
+                || isComplete(snapshot, AdapterDirectory.CONFIG, AdapterDirectory.WEIGHTS);
     }
 
     private static boolean isComplete(Path snapshot, String config, String weights) {

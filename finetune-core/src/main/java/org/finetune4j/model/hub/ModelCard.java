@@ -10,6 +10,7 @@ import java.util.Locale;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 
 /** Writes the README.md of a model or adapter from what its own files say. */
 final class ModelCard {
@@ -22,7 +23,7 @@ final class ModelCard {
      * @param id the repository's name
      */
     static String of(Path folder, String id) {
-        JsonNode adapter = read(folder.resolve("adapter_config.json"));
+        JsonNode adapter = read(folder.resolve(AdapterDirectory.CONFIG));
         JsonNode config = read(folder.resolve("config.json"));
         boolean isAdapter = !adapter.isEmpty();
         String base = isAdapter

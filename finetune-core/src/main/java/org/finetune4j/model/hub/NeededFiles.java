@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 
 /** Which files of a repository are needed to use its model or adapter. */
 final class NeededFiles {
@@ -13,7 +14,7 @@ final class NeededFiles {
     private static final Set<String> SMALL = Set.of(
             "config.json",
             "generation_config.json",
-            "adapter_config.json",
+            AdapterDirectory.CONFIG,
             "tokenizer.json",
             "tokenizer_config.json",
             "special_tokens_map.json",
@@ -30,7 +31,7 @@ final class NeededFiles {
     private static final Pattern TEMPLATE = Pattern.compile("additional_chat_templates/[^/]+\\.jinja");
     private static final Pattern SHARD = Pattern.compile("(adapter_)?model-\\d+-of-\\d+\\.safetensors");
     private static final Pattern PICKLED = Pattern.compile("(pytorch|adapter)_model.*\\.bin(\\.index\\.json)?");
-    private static final List<String> WHOLE = List.of("model.safetensors", "adapter_model.safetensors");
+    private static final List<String> WHOLE = List.of("model.safetensors", AdapterDirectory.WEIGHTS);
 
     private static final int MOST_FILES = 10_000;
 

@@ -1,12 +1,11 @@
 package org.finetune4j.train.report;
 
+import com.google.common.hash.Hashing;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Base64;
 import org.finetune4j.AtomicFiles;
 
@@ -71,11 +70,9 @@ public final class HtmlPage {
     }
 
     private static String sha256(String text) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-            return Base64.getEncoder().encodeToString(digest);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        return Base64.getEncoder()
+                .encodeToString(Hashing.sha256()
+                        .hashString(text, StandardCharsets.UTF_8)
+                        .asBytes());
     }
 }

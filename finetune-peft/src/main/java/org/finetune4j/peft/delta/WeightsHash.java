@@ -1,10 +1,9 @@
 package org.finetune4j.peft.delta;
 
+import com.google.common.hash.Hasher;
+import com.google.common.hash.Hashing;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.TreeSet;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.tensor.Tensor;
@@ -24,19 +23,19 @@ public final class WeightsHash {
      * @param checkpoint read from the first to the last byte
      */
     public static String of(CheckpointReader checkpoint) {
-        MessageDigest digest = sha256();
+        Hasher digest = Hashing.sha256().newHasher();
         byte[] buffer = new byte[BUFFER];
         for (String name : new TreeSet<>(checkpoint.names())) {
             String header = name + " " + checkpoint.dtype(name).safetensorsName() + " "
                     + Arrays.toString(checkpoint.shape(name)) + "\n";
-            digest.update(header.getBytes(StandardCharsets.UTF_8));
+            digest.putString(header, StandardCharsets.UTF_8);
             try (TensorScope scope = TensorScope.open()) {
                 Tensor tensor = checkpoint.tensor(name);
                 long total = tensor.numel() * tensor.dtype().itemSize();
                 for (long offset = 0; offset < total; offset += buffer.length) {
                     int length = (int) Math.min(buffer.length, total - offset);
                     tensor.readBytes(offset, buffer, length);
-                    digest.update(buffer, 0, length);
+                    digest.putBytes(buffer, 0, length);
                     if (offset % RELEASE_AFTER == 0) {
                         checkpoint.release(name);
                     }
@@ -44,14 +43,6 @@ public final class WeightsHash {
             }
             checkpoint.release(name);
         }
-        return HexFormat.of().formatHex(digest.digest());
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
+        return digest.hash().toString();
     }
 }

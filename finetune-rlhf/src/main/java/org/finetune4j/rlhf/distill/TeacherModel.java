@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Objects;
 import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.hub.HubClient;
@@ -16,8 +17,6 @@ import org.jspecify.annotations.Nullable;
  * that a teacher of the student's own files takes no second copy of them.
  */
 final class TeacherModel implements AutoCloseable {
-
-    private static final String ADAPTER = "adapter_config.json";
 
     private final @Nullable CausalLM given;
     private final @Nullable String nameOrPath;
@@ -95,7 +94,7 @@ final class TeacherModel implements AutoCloseable {
     private CausalLM load(CausalLM student) {
         Path directory = directory(student);
         Path onTop = adapter == null ? null : InputFiles.path("teacher_adapter_name_or_path", adapter);
-        if (onTop == null && Files.isRegularFile(directory.resolve(ADAPTER)) && !isModel(directory)) {
+        if (onTop == null && Files.isRegularFile(directory.resolve(AdapterDirectory.CONFIG)) && !isModel(directory)) {
             onTop = directory;
             directory = base(directory, student);
         }
@@ -130,7 +129,7 @@ final class TeacherModel implements AutoCloseable {
     }
 
     private static Path base(Path adapter, CausalLM student) {
-        String named = InputFiles.jsonObject(adapter.resolve(ADAPTER))
+        String named = InputFiles.jsonObject(adapter.resolve(AdapterDirectory.CONFIG))
                 .path("base_model_name_or_path")
                 .asText("");
         Path base = InputFiles.path("base_model_name_or_path", named);

@@ -17,6 +17,7 @@ import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.ExampleTokenizer;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.data.supervised.TrainOn;
+import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.ModelConfig;
@@ -42,7 +43,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class RewardModel implements AutoCloseable {
 
-    private static final String ADAPTER_CONFIG = "adapter_config.json";
     private static final String BASE = "base_model_name_or_path";
 
     /** Sequences that go through the model together. */
@@ -121,7 +121,7 @@ public final class RewardModel implements AutoCloseable {
      * @throws UserErrorException when an adapter does not name its base
      */
     public static Path weights(Path directory) {
-        Path config = Objects.requireNonNull(directory, "directory").resolve(ADAPTER_CONFIG);
+        Path config = Objects.requireNonNull(directory, "directory").resolve(AdapterDirectory.CONFIG);
         return Files.isRegularFile(config) ? base(config) : directory;
     }
 

@@ -12,6 +12,7 @@ import org.finetune4j.InputFiles;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
+import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
@@ -35,8 +36,6 @@ import org.finetune4j.train.gradient.LossHead;
  */
 final class SharedBaseReward implements RewardSource {
 
-    private static final String CONFIG = "adapter_config.json";
-    private static final String WEIGHTS = "adapter_model.safetensors";
     private static final String HEAD = "base_model.model.score.weight";
     private static final int BATCH = 8;
 
@@ -55,12 +54,12 @@ final class SharedBaseReward implements RewardSource {
 
     /** Empty where the directory holds something else, or the policy is no adapter. */
     static Optional<SharedBaseReward> open(Path directory, CausalLM model, AttachedStrategy method) {
-        Path weights = directory.resolve(WEIGHTS);
+        Path weights = directory.resolve(AdapterDirectory.WEIGHTS);
         if (!shares(directory, model, method)) {
             return Optional.empty();
         }
         Adapter policy = (Adapter) method;
-        ObjectNode settings = InputFiles.jsonObject(directory.resolve(CONFIG));
+        ObjectNode settings = InputFiles.jsonObject(directory.resolve(AdapterDirectory.CONFIG));
         Path bare = AtomicFiles.temporaryDirectory("reward-adapter");
         try (SafetensorsFile stored = SafetensorsFile.open(weights);
                 TensorScope scope = TensorScope.open()) {
@@ -70,12 +69,12 @@ final class SharedBaseReward implements RewardSource {
                 return Optional.empty();
             }
             settings.putNull("modules_to_save").put("task_type", "CAUSAL_LM");
-            AtomicFiles.writeString(bare.resolve(CONFIG), settings.toString());
+            AtomicFiles.writeString(bare.resolve(AdapterDirectory.CONFIG), settings.toString());
             List<SafetensorsWriter.Entry> rest = new ArrayList<>();
             stored.names().stream()
                     .filter(name -> !isHead(name))
                     .forEach(name -> rest.add(SafetensorsWriter.Entry.of(name, stored.tensor(name))));
-            SafetensorsWriter.write(bare.resolve(WEIGHTS), rest, SafetensorsWriter.PYTORCH_METADATA);
+            SafetensorsWriter.write(bare.resolve(AdapterDirectory.WEIGHTS), rest, SafetensorsWriter.PYTORCH_METADATA);
             Tensor head = stored.tensor(HEAD)
                     .to(DType.FLOAT32)
                     .to(model.device())
@@ -104,10 +103,10 @@ final class SharedBaseReward implements RewardSource {
 
     /** Whether a directory holds an adapter for the base that the policy, an adapter too, is on. */
     static boolean shares(Path directory, CausalLM model, AttachedStrategy method) {
-        Path config = directory.resolve(CONFIG);
+        Path config = directory.resolve(AdapterDirectory.CONFIG);
         return method instanceof Adapter
                 && Files.isRegularFile(config)
-                && Files.isRegularFile(directory.resolve(WEIGHTS))
+                && Files.isRegularFile(directory.resolve(AdapterDirectory.WEIGHTS))
                 && isBase(
                         InputFiles.jsonObject(config)
                                 .path("base_model_name_or_path")

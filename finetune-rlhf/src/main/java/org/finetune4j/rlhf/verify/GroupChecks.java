@@ -91,8 +91,8 @@ final class GroupChecks {
         double answers = number(setup, "groups") * number(setup, "group_size");
         int rewards = file.values("rewards").length;
         if (answers != rewards) {
-            throw new UserErrorException(rewards + " rewards are recorded, expected "
-                    + setup.path("groups") + " groups of " + setup.path("group_size"));
+            throw new UserErrorException(rewards + " rewards are recorded, expected " + setup.path("groups")
+                    + " groups of " + setup.path("group_size"));
         }
     }
 

@@ -72,7 +72,8 @@ final class PpoChecks {
                     if (rows[row][t] != padding) {
                         compare.failed(
                                 "ppo " + PADDING,
-                                name + " has " + rows[row][t] + " in the padding of row " + row + ", expected " + padding);
+                                name + " has " + rows[row][t] + " in the padding of row " + row + ", expected "
+                                        + padding);
                         return;
                     }
                 }
