@@ -1,6 +1,5 @@
 package org.finetune4j.model;
 
-import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import org.jspecify.annotations.Nullable;
 
@@ -30,16 +29,13 @@ public record TokenOffsets(int[] ids, int[] starts, int[] ends) {
         return start < to && end > from;
     }
 
-    static TokenOffsets of(String text, Encoding encoding) {
-        long[] wide = encoding.getIds();
-        CharSpan[] spans = encoding.getCharTokenSpans();
-        int[] ids = new int[wide.length];
-        int[] starts = new int[wide.length];
-        int[] ends = new int[wide.length];
+    /** @param spans in code points, null for tokens that stand nowhere */
+    static TokenOffsets of(String text, int[] ids, @Nullable CharSpan[] spans) {
+        int[] starts = new int[ids.length];
+        int[] ends = new int[ids.length];
         int[] units = text.codePointCount(0, text.length()) == text.length() ? null : units(text);
         int last = 0;
-        for (int i = 0; i < wide.length; i++) {
-            ids[i] = Math.toIntExact(wide[i]);
+        for (int i = 0; i < ids.length; i++) {
             CharSpan span = spans[i];
             // A token that the tokenizer cannot place stands for nothing, at the end of the one before.
             starts[i] = span == null ? last : unit(units, span.getStart());

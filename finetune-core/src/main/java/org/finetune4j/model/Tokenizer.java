@@ -135,7 +135,7 @@ public final class Tokenizer implements AutoCloseable {
         String unicode = wellFormed(text);
         int[] ids = whileOpen(open -> {
             try {
-                return toIds(open.encode(unicode, false, false).getIds());
+                return DjlTokenizers.ids(open, unicode);
             } catch (RuntimeException e) {
                 String reason = Reasons.of(e);
                 throw new UserErrorException("the tokenizer of " + directory + " cannot encode a text: " + reason, e);
@@ -162,7 +162,7 @@ public final class Tokenizer implements AutoCloseable {
         String unicode = wellFormed(text);
         return whileOpen(open -> {
             try {
-                return TokenOffsets.of(unicode, open.encode(unicode, false, false));
+                return DjlTokenizers.offsets(open, unicode);
             } catch (RuntimeException e) {
                 String reason = Reasons.of(e);
                 throw new UserErrorException("the tokenizer of " + directory + " cannot encode a text: " + reason, e);
@@ -363,13 +363,5 @@ public final class Tokenizer implements AutoCloseable {
             fixed.setCharAt(i, '\uFFFD');
         }
         return fixed == null ? text : fixed.toString();
-    }
-
-    private static int[] toIds(long[] ids) {
-        int[] result = new int[ids.length];
-        for (int i = 0; i < ids.length; i++) {
-            result[i] = Math.toIntExact(ids[i]);
-        }
-        return result;
     }
 }

@@ -88,25 +88,10 @@ final class StageStrategy implements FineTuningStrategy {
         }
         LoraConfig one = plain(first);
         int tasks = earlier.size() + 1;
-        return Lora.of(new LoraConfig(
-                one.rank() * tasks,
-                one.loraAlpha() * tasks,
-                one.loraDropout(),
-                one.modules(),
-                one.rankPattern(),
-                one.alphaPattern(),
-                one.useRslora(),
-                one.useDora(),
-                one.loraBias(),
-                one.bias(),
-                one.initialization(),
-                one.loftq(),
-                one.eva(),
-                one.loraPlusRatio(),
-                one.trainableTokens(),
-                one.ensureWeightTying(),
-                one.targetParameters(),
-                one.frozenA()));
+        return one.toBuilder()
+                .rank(one.rank() * tasks)
+                .alpha(one.loraAlpha() * tasks)
+                .build();
     }
 
     /** LoRA whose rank can be divided among tasks. */

@@ -17,25 +17,8 @@ public final class DoraMethod implements FineTuningMethod {
         if (!settings.flag("use_dora", true)) {
             throw settings.invalid("use_dora", "true, since the method is dora");
         }
-        LoraConfig lora = LoraConfigJson.fromSettings(settings, false);
-        return Lora.of(new LoraConfig(
-                lora.rank(),
-                lora.loraAlpha(),
-                lora.loraDropout(),
-                lora.modules(),
-                lora.rankPattern(),
-                lora.alphaPattern(),
-                lora.useRslora(),
-                true,
-                lora.loraBias(),
-                lora.bias(),
-                lora.initialization(),
-                lora.loftq(),
-                lora.eva(),
-                lora.loraPlusRatio(),
-                lora.trainableTokens(),
-                lora.ensureWeightTying(),
-                lora.targetParameters(),
-                lora.frozenA()));
+        return LoraConfigJson.fromSettings(settings, false).toBuilder()
+                .useDora(true)
+                .build();
     }
 }

@@ -146,6 +146,28 @@ public final class Lora implements PeftStrategy {
 
         private Builder() {}
 
+        /** Starts from other settings than the defaults. */
+        Builder(LoraConfig start) {
+            rank = start.rank();
+            alpha = start.loraAlpha();
+            dropout = start.loraDropout();
+            modules = start.modules();
+            rankPattern = start.rankPattern();
+            alphaPattern = start.alphaPattern();
+            useRslora = start.useRslora();
+            useDora = start.useDora();
+            loraBias = start.loraBias();
+            bias = start.bias();
+            initialization = start.initialization();
+            loftq = start.loftq();
+            eva = start.eva();
+            loraPlusRatio = start.loraPlusRatio();
+            trainableTokens = start.trainableTokens();
+            ensureWeightTying = start.ensureWeightTying();
+            targetParameters = start.targetParameters();
+            frozenA = start.frozenA();
+        }
+
         /**
          * Sets the rank of the two matrices.
          *

@@ -185,6 +185,15 @@ public record LoraConfig(
     }
 
     /**
+     * The same settings, to be changed.
+     *
+     * @return a builder that has them
+     */
+    public Lora.Builder toBuilder() {
+        return new Lora.Builder(this);
+    }
+
+    /**
      * The settings of a plain LoRA that holds this one's change as the difference of two products: twice the rank, the
      * same scale.
      */
@@ -194,25 +203,13 @@ public record LoraConfig(
         rankPattern.forEach((pattern, value) -> ranks.put(pattern, value * 2));
         Map<String, Double> alphas = new LinkedHashMap<>();
         alphaPattern.forEach((pattern, value) -> alphas.put(pattern, value * factor));
-        return new LoraConfig(
-                rank * 2,
-                loraAlpha * factor,
-                loraDropout,
-                modules,
-                ranks,
-                alphas,
-                useRslora,
-                useDora,
-                loraBias,
-                bias,
-                LoraInitialization.KAIMING,
-                loftq,
-                eva,
-                loraPlusRatio,
-                trainableTokens,
-                ensureWeightTying,
-                targetParameters,
-                frozenA);
+        return toBuilder()
+                .rank(rank * 2)
+                .alpha(loraAlpha * factor)
+                .rankPattern(ranks)
+                .alphaPattern(alphas)
+                .initialization(LoraInitialization.KAIMING)
+                .config();
     }
 
     /**
@@ -222,24 +219,6 @@ public record LoraConfig(
      */
     LoraConfig withRanks(Map<String, Integer> ranks, Map<String, Double> alphas, @Nullable List<String> paths) {
         ModuleSelection left = paths == null ? modules : modules.withTargets(new TargetModules.Names(paths));
-        return new LoraConfig(
-                rank,
-                loraAlpha,
-                loraDropout,
-                left,
-                ranks,
-                alphas,
-                useRslora,
-                useDora,
-                loraBias,
-                bias,
-                initialization,
-                loftq,
-                eva,
-                loraPlusRatio,
-                trainableTokens,
-                ensureWeightTying,
-                targetParameters,
-                frozenA);
+        return toBuilder().modules(left).rankPattern(ranks).alphaPattern(alphas).config();
     }
 }
