@@ -115,7 +115,7 @@ record AutoSettings(Settings settings, Map<String, Object> base, SearchPlan plan
                 base.put(key, value);
             }
         });
-        boolean heldOut = settings.has("eval_file") || settings.has("eval_fraction");
+        boolean heldOut = DatasetSettings.holdOut(base.keySet());
         if (!heldOut && settings.asMap().keySet().stream().noneMatch(key -> key.startsWith("eval_task"))) {
             base.put("eval_fraction", HELD_OUT);
         }

@@ -169,8 +169,7 @@ record ContinualSettings(Settings settings, ContinualMethod method, String metri
         values.putAll(section);
         values.putIfAbsent("num_preview_samples", 0);
         values.put(OUTPUT, settings.path(OUTPUT).resolve(number + "-" + name).toString());
-        boolean heldOut = values.containsKey("eval_file") || values.containsKey("eval_fraction");
-        if (!heldOut) {
+        if (!DatasetSettings.holdOut(values.keySet())) {
             values.put("eval_fraction", HELD_OUT);
         }
         if (!metric.equals("loss") && !metric.equals("perplexity")) {

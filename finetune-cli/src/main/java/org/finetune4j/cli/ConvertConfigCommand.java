@@ -76,12 +76,15 @@ final class ConvertConfigCommand implements Callable<Integer> {
             values.remove("dataset_info");
             values.remove("dataset");
             values.put("train_file", described);
+            if (values.remove("eval_dataset") != null) {
+                values.put("eval_file", described);
+            }
         }
         Settings settings = TrainingConfig.with(file.toString(), values, List.of());
         try {
             TrainingSettings.of(settings);
         } catch (UserErrorException e) {
-            throw new UserErrorException(e.getMessage() + " (said in the words of train)", e);
+            throw new UserErrorException(e.getMessage() + " (in the converted configuration, as train reads it)", e);
         }
     }
 

@@ -86,7 +86,7 @@ record DataSettings(
         }
         return new DataSettings(
                 training,
-                datasets.files(settings.texts("eval_file")),
+                datasets.evaluation(),
                 settings.number("eval_fraction", 0, 0, 0.99),
                 MixtureSettings.of(settings),
                 text,

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.BadRecordPolicy;
@@ -47,11 +48,24 @@ final class DatasetSettings {
         return List.of(spec(settings, files).build());
     }
 
-    /** Other files that are read as the training file is. */
-    List<DatasetSpec> files(List<String> paths) {
-        return paths.isEmpty()
-                ? List.of()
-                : List.of(spec(settings, paths).sql(null).build());
+    /** What is held out: {@code eval_file}, read as the training file is, and {@code eval_dataset} of a {@code dataset_info}. */
+    List<DatasetSpec> evaluation() {
+        List<DatasetSpec> all = new ArrayList<>();
+        List<String> files = settings.texts("eval_file");
+        if (!files.isEmpty()) {
+            all.add(spec(settings, files).sql(null).build());
+        }
+        List<String> names = settings.texts("eval_dataset");
+        if (!names.isEmpty()) {
+            settings.requiredText("dataset_info"); // says that it is missing
+            all.addAll(described(DatasetInfo.read(settings.path("dataset_info")), names));
+        }
+        return all;
+    }
+
+    /** Whether a configuration holds data out of the training. */
+    static boolean holdOut(Set<String> keys) {
+        return keys.contains("eval_file") || keys.contains("eval_dataset") || keys.contains("eval_fraction");
     }
 
     private List<DatasetSpec> described(DatasetInfo info, List<String> names) {

@@ -66,7 +66,7 @@ record EvalData(Settings keys, DataSettings settings, boolean heldOut) {
     static TrainingData.Part required(TrainingData.@Nullable Part part) {
         if (part == null) {
             throw new UserErrorException("the configuration holds nothing out to measure on: set eval_file,"
-                    + " eval_fraction, eval_tasks or eval_task_fraction");
+                    + " eval_dataset, eval_fraction, eval_tasks or eval_task_fraction");
         }
         return part;
     }

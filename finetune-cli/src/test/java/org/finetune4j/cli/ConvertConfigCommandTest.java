@@ -24,6 +24,7 @@ class ConvertConfigCommandTest {
             finetuning_type: lora
             template: llama3
             dataset: first,second
+            eval_dataset: third
             output_dir: saves
             """;
 
@@ -74,6 +75,7 @@ class ConvertConfigCommandTest {
         "learning_rate, 5.0E-5",
         "dataset_info, data/dataset_info.json",
         "dataset, '[first, second]'",
+        "eval_dataset, '[third]'",
     })
     void llamaFactorysDefaultsAreWrittenOut(String key, String value) throws IOException {
         assertEquals(value, String.valueOf(converted(LLAMA_FACTORY).get(key)));

@@ -94,6 +94,34 @@ class TrainCommandTest {
     }
 
     @Test
+    void datasetsThatADescriptionNamesAreTrainedOnAndHeldOut() throws IOException {
+        TrainingFiles files = new TrainingFiles(directory);
+        Path described = Files.writeString(
+                directory.resolve("dataset_info.json"),
+                "{\"all\": {\"file_name\": \"data.jsonl\"}, \"two\": {\"file_name\": \"data.jsonl\", \"num_samples\": 2}}");
+        CommandRun run = files.train(
+                "train_file=null",
+                "dataset_info=" + described,
+                "dataset=all",
+                "eval_dataset=two",
+                "eval_strategy=epoch");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(run.err().stream().anyMatch(line -> line.startsWith("evaluation after step 4")), run.toString());
+
+        CommandRun alone = files.train("eval_dataset=two", "output_dir=" + directory.resolve("other"));
+        assertEquals(2, alone.exitCode());
+        assertTrue(alone.errors().get(0).contains("dataset_info"), alone.toString());
+        CommandRun unknown = files.train(
+                "train_file=null",
+                "dataset_info=" + described,
+                "dataset=all",
+                "eval_dataset=tow",
+                "output_dir=" + directory.resolve("other"));
+        assertEquals(2, unknown.exitCode());
+        assertTrue(unknown.errors().get(0).contains("did you mean 'two'?"), unknown.toString());
+    }
+
+    @Test
     void strategiesAndLoggingStepsOfTransformersAreObeyed() throws IOException {
         TrainingFiles files = new TrainingFiles(directory);
         CommandRun run = files.train(

@@ -254,6 +254,10 @@ final class LlamaFactory {
             conversion.put("dataset_info", directory + "/dataset_info.json");
             conversion.put("dataset", datasets);
         }
+        List<String> heldOut = conversion.list("eval_dataset");
+        if (!heldOut.isEmpty()) {
+            conversion.put("eval_dataset", heldOut);
+        }
         conversion.put("max_length", conversion.integer("cutoff_len", 2048));
         share("val_size", "eval_fraction", conversion);
         boolean whole = conversion.flag("train_on_prompt", false);

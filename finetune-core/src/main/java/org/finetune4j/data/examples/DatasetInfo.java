@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -18,7 +19,30 @@ public final class DatasetInfo {
     private static final Map<String, String> ALPACA_COLUMNS =
             Map.of("prompt", "instruction", "query", "input", "response", "output", "kto_tag", "label");
 
+    private static final String SHARE_GPT = "sharegpt";
+    private static final String MESSAGES = "messages";
+    private static final String OPEN_AI = "openai";
+    private static final List<String> FORMATTINGS = List.of("alpaca", SHARE_GPT, OPEN_AI);
+
     private static final List<String> REMOTE = List.of("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url");
+
+    private static final List<String> KEYS = List.of(
+            "file_name", "formatting", "ranking", "subset", "split", "folder", "num_samples", "columns", "tags");
+
+    private static final List<String> COLUMNS = List.of(
+            "prompt",
+            "query",
+            "response",
+            "history",
+            "messages",
+            "system",
+            "tools",
+            "images",
+            "videos",
+            "audios",
+            "chosen",
+            "rejected",
+            "kto_tag");
 
     private static final Map<String, String> ROLE_TAGS = Map.of(
             "user_tag", "human",
@@ -26,6 +50,15 @@ public final class DatasetInfo {
             "system_tag", "system",
             "observation_tag", "observation",
             "function_tag", "function_call");
+
+    /** What OpenAI itself calls the parts of a message. */
+    private static final Map<String, String> OPEN_AI_TAGS = Map.of(
+            "role_tag", "role",
+            "content_tag", "content",
+            "user_tag", "user",
+            "assistant_tag", "assistant",
+            "system_tag", "system",
+            "observation_tag", "tool");
 
     private final Path file;
     private final JsonNode root;
@@ -72,10 +105,12 @@ public final class DatasetInfo {
                     + (remote.isEmpty() ? "" : ", only '" + remote + "'; download it and name the file"));
         }
         String formatting = entry.path("formatting").asText("alpaca");
-        if (!formatting.equals("alpaca") && !formatting.equals("sharegpt")) {
+        if (!FORMATTINGS.contains(formatting)) {
             throw new UserErrorException(
-                    file + ": '" + name + "': 'formatting' is " + formatting + ", expected alpaca or sharegpt");
+                    file + ": '" + name + "': 'formatting' is " + formatting + ", expected alpaca, sharegpt or openai");
         }
+        refuseMisspelt(name, entry, KEYS);
+        refuseMisspelt(name, entry.path("columns"), COLUMNS);
         DatasetSpec.Builder spec = DatasetSpec.of(
                         file.resolveSibling(InputFiles.path(file + ": dataset '" + name + "'", fileName.textValue()))
                                 .toString())
@@ -83,6 +118,10 @@ public final class DatasetInfo {
                 .maxSamples(entry.path("num_samples").asInt(0));
         Map<String, String> columns = columns(entry.path("columns"), formatting);
         String format = format(entry, formatting, columns);
+        if (format.equals(MESSAGES)) {
+            columns.forEach((key, column) -> spec.column(key.equals("conversations") ? MESSAGES : key, column));
+            return spec.format(format);
+        }
         if (format.equals("text")) {
             return spec.format(format).column("text", columns.getOrDefault("instruction", "text"));
         }
@@ -94,6 +133,17 @@ public final class DatasetInfo {
         return spec.format(format).tags(tags(entry.path("tags")));
     }
 
+    /** Files have keys of older versions, which are of no use; what is nearly one of ours is meant to be it. */
+    private void refuseMisspelt(String name, JsonNode node, List<String> known) {
+        node.fieldNames().forEachRemaining(key -> {
+            Optional<String> nearest = known.contains(key) ? Optional.empty() : Suggestions.nearest(key, known);
+            if (nearest.isPresent()) {
+                throw new UserErrorException(
+                        file + ": '" + name + "': unknown key '" + key + "', did you mean '" + nearest.get() + "'?");
+            }
+        });
+    }
+
     private static String format(JsonNode entry, String formatting, Map<String, String> columns) {
         if (columns.containsKey("label")) {
             return "unpaired_preference";
@@ -101,11 +151,20 @@ public final class DatasetInfo {
         if (entry.path("ranking").asBoolean()) {
             return "preference";
         }
-        if (formatting.equals("sharegpt")) {
-            return "sharegpt";
+        if (formatting.equals(OPEN_AI) && saysOpenAiTags(entry.path("tags"))) {
+            return MESSAGES;
+        }
+        if (!formatting.equals("alpaca")) {
+            return SHARE_GPT;
         }
         boolean onlyPrompt = columns.containsKey("instruction") && columns.size() == 1;
         return onlyPrompt ? "text" : "alpaca";
+    }
+
+    /** LLaMA-Factory wants them said; others than OpenAI's own make another format of it. */
+    private static boolean saysOpenAiTags(JsonNode tags) {
+        return OPEN_AI_TAGS.entrySet().stream()
+                .allMatch(tag -> tags.path(tag.getKey()).asText(tag.getValue()).equals(tag.getValue()));
     }
 
     private static Map<String, String> columns(JsonNode columns, String formatting) {
@@ -115,7 +174,7 @@ public final class DatasetInfo {
             boolean media = key.equals("images") || key.equals("videos") || key.equals("audios");
             if (!media) {
                 mapped.put(
-                        formatting.equals("sharegpt") && key.equals("messages") ? "conversations" : key,
+                        !formatting.equals("alpaca") && key.equals("messages") ? "conversations" : key,
                         column.getValue().asText());
             }
         });

@@ -223,7 +223,12 @@ class LoadedExamplesTest {
                   "judged": {"file_name": "judged.json", "formatting": "sharegpt",
                     "columns": {"messages": "messages", "kto_tag": "ok"},
                     "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}},
-                  "plain": {"file_name": "plain.json", "columns": {"prompt": "body"}},
+                  "openai": {"file_name": "judged.json", "formatting": "openai", "columns": {"messages": "messages"},
+                    "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}},
+                  "others": {"file_name": "chat.json", "formatting": "openai", "columns": {"messages": "talk"},
+                    "tags": {"role_tag": "who", "content_tag": "says", "user_tag": "U", "assistant_tag": "A"}},
+                  "misspelt": {"file_name": "plain.json", "columns": {"promt": "body"}},
+                  "plain": {"file_name": "plain.json", "file_sha1": "0", "columns": {"prompt": "body"}},
                   "far": {"hf_hub_url": "someone/far"}
                 }
                 """));
@@ -235,6 +240,13 @@ class LoadedExamplesTest {
         assertEquals(
                 List.of(new UnpairedPreference(new Conversation(chat.turns(), 1, null), true)),
                 load(info.dataset("judged")));
+        assertEquals(List.of(chat), load(info.dataset("openai")));
+        assertEquals(List.of(chat), load(info.dataset("others")));
+        UserErrorException misspelt = assertThrows(UserErrorException.class, () -> info.dataset("misspelt"));
+        assertTrue(
+                String.valueOf(misspelt.getMessage())
+                        .contains("'misspelt': unknown key 'promt', did you mean 'prompt'?"),
+                misspelt.getMessage());
         assertEquals(List.of(new PlainText("Once.")), load(info.dataset("plain")));
         UserErrorException far = assertThrows(UserErrorException.class, () -> info.dataset("far"));
         assertTrue(String.valueOf(far.getMessage()).contains("hf_hub_url"), far.getMessage());
