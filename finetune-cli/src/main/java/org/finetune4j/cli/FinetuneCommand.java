@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
             ValidateCommand.class,
             ConvertConfigCommand.class,
             GenerateCommand.class,
+            ClassifyCommand.class,
             ServeCommand.class,
             VerifyCommand.class,
             EvalCommand.class,

@@ -33,6 +33,8 @@ class ClassificationStageTest {
 
     private static final Path WORD_PIECES = Path.of("../finetune-core/src/test/resources/tokenizer/tiny-wordpiece");
 
+    private static final String MARY = "Mary likes to eat bread.";
+
     @TempDir
     Path directory;
 
@@ -109,6 +111,30 @@ class ClassificationStageTest {
                 "LlamaForSequenceClassification",
                 whole.path("architectures").path(0).asText());
         assertEquals(config.path("id2label"), whole.path("id2label"));
+
+        List<JsonNode> said =
+                classified("--adapter", files.output.toString(), "--text", "Tom likes to eat soup.", "--text", MARY);
+        assertEquals(List.of("his"), labels(said.get(0)));
+        assertEquals(List.of("hers"), labels(said.get(1)));
+        JsonNode scores = said.get(0).path("scores");
+        assertEquals(1, scores.path("his").doubleValue() + scores.path("hers").doubleValue(), 1e-6);
+        CommandRun plain = CommandRun.of("classify", "--model", merged.toString(), "--text", MARY);
+        assertEquals(0, plain.exitCode(), plain.toString());
+        assertTrue(plain.out().get(0).matches("hers 0\\.[0-9]{4}|hers 1\\.0000"), plain.toString());
+    }
+
+    private List<JsonNode> classified(String... more) {
+        List<String> arguments = new ArrayList<>(List.of("classify", "--model", files.model.toString(), "--json"));
+        arguments.addAll(List.of(more));
+        CommandRun run = CommandRun.of(arguments.toArray(String[]::new));
+        assertEquals(0, run.exitCode(), run.toString());
+        return run.out().stream().map(line -> Json.parse(line, "classify")).toList();
+    }
+
+    private static List<String> labels(JsonNode line) {
+        List<String> labels = new ArrayList<>();
+        line.path("labels").forEach(label -> labels.add(label.asText()));
+        return labels;
     }
 
     @Test
@@ -120,6 +146,13 @@ class ClassificationStageTest {
         JsonNode config = InputFiles.json(files.output.resolve(ClassifierHead.BESIDE_ADAPTER));
         assertEquals("multi_label_classification", config.path("problem_type").asText());
         assertEquals(2, config.path("id2label").size());
+
+        Path unlabelled = directory.resolve("new.jsonl");
+        write(unlabelled, List.of("{\"text\": \"Tom likes to eat soup.\"}", "{\"sentence\": \"" + MARY + "\"}"));
+        List<JsonNode> said =
+                classified("--adapter", files.output.toString(), "--data", unlabelled.toString(), "--max-length", "64");
+        assertEquals(List.of("soup", "tom"), labels(said.get(0)));
+        assertEquals(List.of(), labels(said.get(1)));
     }
 
     /** transformers' form: a 0 or 1 for each label. It is not the labels 0 and 1. */
@@ -148,6 +181,21 @@ class ClassificationStageTest {
                 InputFiles.json(files.output.resolve(ClassifierHead.BESIDE_ADAPTER))
                         .path("problem_type")
                         .asText());
+        List<JsonNode> said = classified("--adapter", files.output.toString(), "--text", MARY);
+        assertTrue(said.get(0).path("scores").path("LABEL_0").doubleValue() < 0, said.toString());
+    }
+
+    @Test
+    void whatIsNoClassifierOrNothingToClassifyIsRefused() {
+        String model = files.model.toString();
+        assertRefused(CommandRun.of("classify", "--model", model, "--text", MARY), "is no classifier");
+        assertRefused(CommandRun.of("classify", "--model", model), "there is nothing to classify");
+        assertRefused(
+                CommandRun.of("classify", "--model", model, "--text", MARY, "--truncation", "drop"),
+                "leaves texts out");
+        TrainingFiles.write(files.data, "{\"txt\": \"Tom\"}\n");
+        assertRefused(
+                CommandRun.of("classify", "--model", model, "--data", files.data.toString()), "data.jsonl:1", "'text'");
     }
 
     /** BERT reads both texts, each with its own type. */
@@ -181,6 +229,16 @@ class ClassificationStageTest {
                 TensorScope scope = TensorScope.open()) {
             assertEquals("BertForSequenceClassification", model.config().architecture());
             assertEquals(2, model.logits(ModelInputs.of(1, 2, 3)).numel());
+        }
+        CommandRun said = CommandRun.of(
+                "classify", "--model", files.output.toString(), "--data", files.data.toString(), "--json");
+        assertEquals(0, said.exitCode(), said.toString());
+        assertEquals(64, said.out().size());
+        for (int i = 0; i < lines.size(); i++) {
+            JsonNode asked = Json.parse(lines.get(i), "record");
+            JsonNode answer = Json.parse(said.out().get(i), "classify");
+            assertEquals(asked.path("text_pair"), answer.path("text_pair"));
+            assertEquals(List.of("LABEL_" + asked.path("label").asInt()), labels(answer));
         }
     }
 

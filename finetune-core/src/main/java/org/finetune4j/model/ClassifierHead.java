@@ -3,7 +3,6 @@ package org.finetune4j.model;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.finetune4j.InputFiles;
@@ -66,7 +65,7 @@ public record ClassifierHead(List<String> labels, @Nullable String problemType) 
         Path own = adapter.resolve(BESIDE_ADAPTER);
         if (Files.isRegularFile(own)) {
             ModelConfig config = ModelConfig.parse(InputFiles.text(own), own.toString());
-            String problem = config.text("problem_type", "");
+            String problem = config.text(ProblemType.KEY, "");
             return Optional.of(new ClassifierHead(config.labelNames(), problem.isEmpty() ? null : problem));
         }
         // PEFT does not say the names, but the head has a row for each.
@@ -78,9 +77,16 @@ public record ClassifierHead(List<String> labels, @Nullable String problemType) 
         }
     }
 
-    /** Whether a configuration says the same already, or new names for as many labels would only replace better ones. */
-    boolean describes(ModelConfig config) {
+    /** The configuration with this head. As many labels keep their names where these would only replace better ones. */
+    ModelConfig appliedTo(ModelConfig config) {
         boolean asMany = config.isSequenceClassifier() && config.labels() == labels.size();
-        return asMany && (equals(of(labels.size())) || Objects.equals(config.labelNames(), labels));
+        boolean saysNoNames = labels.equals(of(labels.size()).labels);
+        List<String> names = asMany && saysNoNames ? config.labelNames() : labels;
+        boolean isSaid = asMany
+                && names.equals(config.labelNames())
+                && (problemType == null || problemType.equals(config.text(ProblemType.KEY, "")));
+        return isSaid
+                ? config
+                : config.withHead(Architecture.classifierOf(config), new ClassifierHead(names, problemType));
     }
 }

@@ -157,9 +157,9 @@ public final class ModelConfig {
             names.put(String.valueOf(i), head.labels().get(i));
             numbers.put(head.labels().get(i), i);
         }
-        copy.remove("problem_type");
+        copy.remove(ProblemType.KEY);
         if (head.problemType() != null) {
-            copy.put("problem_type", head.problemType());
+            copy.put(ProblemType.KEY, head.problemType());
         }
         return new ModelConfig(copy, origin, reads);
     }

@@ -31,8 +31,7 @@ final class ModelLoader {
     static CausalLM load(Path directory, LoadOptions options) {
         ModelConfig found = ModelConfig.load(directory);
         ClassifierHead head = options.head();
-        ModelConfig config =
-                head == null || head.describes(found) ? found : found.withHead(Architecture.classifierOf(found), head);
+        ModelConfig config = head == null ? found : head.appliedTo(found);
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);

@@ -4,8 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import org.finetune4j.InputFiles;
+import org.finetune4j.Json;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,6 +51,27 @@ class ClassifierLoadingTest {
                 CausalLM model = CausalLM.load(directory, LoadOptions.defaults().asClassifier(2))) {
             assertEquals(2, model.logits(ModelInputs.of(5, 6)).numel());
             assertEquals(2, model.config().labels());
+        }
+    }
+
+    /** What was wanted of the outputs holds for a model that has as many labels, too; their names stay. */
+    @Test
+    void aClassifierIsTrainedOnForAnotherProblemUnderItsNames() throws Exception {
+        Path source = GoldenModels.directory("bert-seqcls");
+        Files.copy(source.resolve("model.safetensors"), directory.resolve("model.safetensors"));
+        ObjectNode config = InputFiles.jsonObject(source.resolve("config.json"));
+        config.remove("problem_type");
+        config.putObject("id2label").put("0", "a").put("1", "b").put("2", "c");
+        Files.writeString(directory.resolve("config.json"), Json.write(config));
+        for (List<String> names : List.of(List.of("a", "b", "c"), ClassifierHead.of(3).labels())) {
+            ClassifierHead head = new ClassifierHead(names, ProblemType.MULTI_LABEL_CLASSIFICATION.configName());
+            try (CausalLM model = CausalLM.load(directory, LoadOptions.defaults().asClassifier(head))) {
+                assertEquals(ProblemType.MULTI_LABEL_CLASSIFICATION, ProblemType.of(model.config()));
+                assertEquals(List.of("a", "b", "c"), model.config().labelNames());
+            }
+        }
+        try (CausalLM model = CausalLM.load(directory)) {
+            assertEquals(ProblemType.SINGLE_LABEL_CLASSIFICATION, ProblemType.of(model.config()));
         }
     }
 }

@@ -36,7 +36,7 @@ public final class ClassificationFormat implements RecordFormat {
 
     @Override
     public Example parse(JsonNode record) {
-        String text = RecordFields.requiredString(record, textKey(record));
+        LabelledText texts = unlabelled(record);
         JsonNode label = label(record);
         if (label.isMissingNode()) {
             throw new UserErrorException("the record has no 'label'");
@@ -49,7 +49,19 @@ public final class ClassificationFormat implements RecordFormat {
             }
             labels.add(one.asText());
         }
-        return new LabelledText(text, RecordFields.optionalString(record, "text_pair"), labels);
+        return new LabelledText(texts.text(), texts.secondText(), labels);
+    }
+
+    /**
+     * The text of a record, or both, of which it may say no label.
+     *
+     * @param record with {@code text} or {@code sentence}
+     * @return the texts, without labels
+     * @throws UserErrorException when it has none
+     */
+    public static LabelledText unlabelled(JsonNode record) {
+        String text = RecordFields.requiredString(record, textKey(record));
+        return new LabelledText(text, RecordFields.optionalString(record, "text_pair"), List.of());
     }
 
     private static JsonNode label(JsonNode record) {

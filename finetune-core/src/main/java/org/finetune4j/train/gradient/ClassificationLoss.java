@@ -6,6 +6,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
 import org.finetune4j.model.Pooling;
+import org.finetune4j.model.ProblemType;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Functional;
@@ -18,16 +19,9 @@ import org.finetune4j.tensor.Tensors;
  */
 public final class ClassificationLoss implements LossHead {
 
-    /** What the labels mean, {@code problem_type} in a configuration. */
-    private enum Problem {
-        SINGLE_LABEL,
-        REGRESSION,
-        MULTI_LABEL
-    }
-
     private final DecoderModel network;
     private final int[] places;
-    private final Problem problem;
+    private final ProblemType problem;
     private final float[] targets;
     private final double scale;
     private final Consumer<float[]> listener;
@@ -35,7 +29,7 @@ public final class ClassificationLoss implements LossHead {
     private ClassificationLoss(
             DecoderModel network,
             int[] places,
-            Problem problem,
+            ProblemType problem,
             float[] targets,
             double scale,
             Consumer<float[]> listener) {
@@ -48,7 +42,7 @@ public final class ClassificationLoss implements LossHead {
     }
 
     private static ClassificationLoss of(
-            DecoderModel network, ModelInputs inputs, Problem problem, float[] targets, int perRow, double scale) {
+            DecoderModel network, ModelInputs inputs, ProblemType problem, float[] targets, int perRow, double scale) {
         Pooling pooling = network.pooling();
         if (pooling == null) {
             throw new UserErrorException("this model is no classifier of sequences");
@@ -89,7 +83,7 @@ public final class ClassificationLoss implements LossHead {
             }
             targets[i] = labels[i];
         }
-        return of(network, inputs, Problem.SINGLE_LABEL, targets, 1, scale);
+        return of(network, inputs, ProblemType.SINGLE_LABEL_CLASSIFICATION, targets, 1, scale);
     }
 
     /**
@@ -104,7 +98,7 @@ public final class ClassificationLoss implements LossHead {
     public static ClassificationLoss regression(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {
         require(targets, "a number was expected", Float::isFinite);
-        return of(network, inputs, Problem.REGRESSION, targets, outputs(network), scale);
+        return of(network, inputs, ProblemType.REGRESSION, targets, outputs(network), scale);
     }
 
     /**
@@ -119,7 +113,7 @@ public final class ClassificationLoss implements LossHead {
     public static ClassificationLoss multiLabel(
             DecoderModel network, ModelInputs inputs, float[] targets, double scale) {
         require(targets, "0 to 1 was expected", target -> target >= 0 && target <= 1);
-        return of(network, inputs, Problem.MULTI_LABEL, targets, outputs(network), scale);
+        return of(network, inputs, ProblemType.MULTI_LABEL_CLASSIFICATION, targets, outputs(network), scale);
     }
 
     private static void require(float[] targets, String expected, Predicate<Float> accepted) {
@@ -153,14 +147,14 @@ public final class ClassificationLoss implements LossHead {
         long batch = logits.size(0);
         Tensor target = Tensors.of(targets, batch, targets.length / batch).to(logits.device());
         return switch (problem) {
-            case SINGLE_LABEL ->
+            case SINGLE_LABEL_CLASSIFICATION ->
                 Functional.logSoftmax(logits, -1)
                         .gather(1, target.to(DType.INT64))
                         .sum()
                         .neg();
             case REGRESSION -> logits.sub(target).square().mean(-1, false).sum();
             // max(x, 0) - x y + log(1 + exp(-|x|)) does not overflow.
-            case MULTI_LABEL ->
+            case MULTI_LABEL_CLASSIFICATION ->
                 Functional.relu(logits)
                         .sub(logits.mul(target))
                         .add(logits.abs().neg().exp().add(1).log())

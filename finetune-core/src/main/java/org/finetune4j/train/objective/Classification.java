@@ -1,11 +1,11 @@
 package org.finetune4j.train.objective;
 
 import java.util.List;
-import java.util.Locale;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Sample;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ProblemType;
 import org.finetune4j.train.gradient.ClassificationLoss;
 
 /**
@@ -13,25 +13,10 @@ import org.finetune4j.train.gradient.ClassificationLoss;
  *
  * @param problem what the labels mean
  */
-public record Classification(Problem problem) implements Objective {
+public record Classification(ProblemType problem) implements Objective {
 
     /** The column of a sample's labels. */
     public static final String COLUMN = "label";
-
-    /** What labels mean, {@code problem_type} in a model's configuration. */
-    public enum Problem {
-        /** One class: its number. */
-        SINGLE_LABEL,
-        /** Numbers that the model's outputs are to be. */
-        REGRESSION,
-        /** For every label 1 where it holds and 0 where not. */
-        MULTI_LABEL;
-
-        /** {@return what {@code problem_type} in a model's configuration calls it} */
-        public String problemType() {
-            return this == REGRESSION ? "regression" : name().toLowerCase(Locale.ROOT) + "_classification";
-        }
-    }
 
     @Override
     public boolean isSumOverRows(Batch batch) {
@@ -53,9 +38,10 @@ public record Classification(Problem problem) implements Objective {
         float[][] labels = batch.column(COLUMN);
         float[] all = flattened(labels);
         return switch (problem) {
-            case SINGLE_LABEL -> ClassificationLoss.singleLabel(network, batch.modelInputs(), classes(all), scale);
+            case SINGLE_LABEL_CLASSIFICATION ->
+                ClassificationLoss.singleLabel(network, batch.modelInputs(), classes(all), scale);
             case REGRESSION -> ClassificationLoss.regression(network, batch.modelInputs(), all, scale);
-            case MULTI_LABEL -> ClassificationLoss.multiLabel(network, batch.modelInputs(), all, scale);
+            case MULTI_LABEL_CLASSIFICATION -> ClassificationLoss.multiLabel(network, batch.modelInputs(), all, scale);
         };
     }
 

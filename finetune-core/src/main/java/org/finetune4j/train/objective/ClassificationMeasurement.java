@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.model.ProblemType;
 import org.finetune4j.train.gradient.LossHead;
-import org.finetune4j.train.objective.Classification.Problem;
 
 /** How a classifier labels held-out sequences, counted by label; of one whose outputs are numbers, how far off they are. */
 final class ClassificationMeasurement implements Measurement {
@@ -28,8 +28,8 @@ final class ClassificationMeasurement implements Measurement {
     }
 
     /** What is measured where the labels mean this. */
-    static List<Score> scores(Problem problem) {
-        return problem == Problem.REGRESSION ? OF_NUMBERS : OF_LABELS;
+    static List<Score> scores(ProblemType problem) {
+        return problem == ProblemType.REGRESSION ? OF_NUMBERS : OF_LABELS;
     }
 
     /** How often a label was right, said wrongly, and missed. */
@@ -57,7 +57,7 @@ final class ClassificationMeasurement implements Measurement {
     private void add(float[] labels, float[] scores, int from, int outputs) {
         sequences++;
         switch (objective.problem()) {
-            case SINGLE_LABEL -> {
+            case SINGLE_LABEL_CLASSIFICATION -> {
                 int said = 0;
                 for (int i = 1; i < outputs; i++) {
                     said = scores[from + i] > scores[from + said] ? i : said;
@@ -69,7 +69,7 @@ final class ClassificationMeasurement implements Measurement {
                     count(said, false, true);
                 }
             }
-            case MULTI_LABEL -> {
+            case MULTI_LABEL_CLASSIFICATION -> {
                 boolean all = true;
                 for (int i = 0; i < outputs; i++) {
                     boolean said = scores[from + i] > 0;
@@ -97,7 +97,7 @@ final class ClassificationMeasurement implements Measurement {
     @Override
     public Map<String, Double> scores() {
         Map<String, Double> scores = new LinkedHashMap<>();
-        if (objective.problem() == Problem.REGRESSION) {
+        if (objective.problem() == ProblemType.REGRESSION) {
             scores.put(
                     "mean_absolute_error",
                     numbers.stream()
@@ -132,7 +132,7 @@ final class ClassificationMeasurement implements Measurement {
 
     @Override
     public List<ScoreTable> tables() {
-        if (objective.problem() == Problem.REGRESSION) {
+        if (objective.problem() == ProblemType.REGRESSION) {
             return List.of();
         }
         List<List<Double>> rows = new ArrayList<>();

@@ -1,7 +1,6 @@
 package org.finetune4j.train.stage;
 
 import com.google.common.primitives.ImmutableIntArray;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.function.IntFunction;
@@ -9,6 +8,9 @@ import java.util.stream.IntStream;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.classify.TextPair;
+import org.finetune4j.classify.TextPairTokenizer;
+import org.finetune4j.classify.TextPairTokenizer.Tokens;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.TruncationPolicy;
@@ -16,9 +18,8 @@ import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.LabelledText;
 import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.Tokenizer;
+import org.finetune4j.model.ProblemType;
 import org.finetune4j.train.objective.Classification;
-import org.finetune4j.train.objective.Classification.Problem;
 
 /**
  * Texts with what they are, as samples: the tokens that the tokenizer makes of a text, or of two, with what it puts around
@@ -29,37 +30,32 @@ final class ClassificationSamples implements TrainingDataset {
     private static final Set<String> VECTOR = Set.of("0", "1", "0.0", "1.0");
 
     private final ExampleDataset examples;
-    private final Tokenizer tokenizer;
+    private final TextPairTokenizer tokenizer;
     private final List<String> names;
-    private final boolean tellsTextsApart;
-    private final Problem problem;
-    private final int maxLength;
-    private final TruncationPolicy truncation;
+    private final ProblemType problem;
     private final ImmutableIntArray kept;
-    private final IntFunction<Text> texts;
+    private final IntFunction<Tokens> tokens;
 
-    private ClassificationSamples(ExampleDataset examples, CausalLM model, Problem problem, SupervisedOptions options) {
+    private ClassificationSamples(
+            ExampleDataset examples, CausalLM model, ProblemType problem, SupervisedOptions options) {
         this.examples = examples;
-        this.tokenizer = model.tokenizer();
+        this.tokenizer = new TextPairTokenizer(model, options.maxLength(), options.truncation());
         this.names = model.config().labelNames();
-        this.tellsTextsApart = model.network().tokenTypes() > 1;
         this.problem = problem;
-        this.maxLength = options.maxLength();
-        this.truncation = options.truncation();
-        this.texts = options.sharing()
+        this.tokens = options.sharing()
                 .once(
                         examples.size(),
                         this::tokenized,
-                        text -> new int[][] {text.first, text.second},
-                        numbers -> new Text(numbers[0], numbers[1]));
+                        both -> new int[][] {both.first(), both.second()},
+                        numbers -> new Tokens(numbers[0], numbers[1]));
         IntStream all = IntStream.range(0, examples.size());
-        if (truncation == TruncationPolicy.DROP) {
-            all = all.parallel().filter(index -> fits(text(index)));
+        if (options.truncation() == TruncationPolicy.DROP) {
+            all = all.parallel().filter(index -> tokenizer.fits(tokens(index)));
         }
         this.kept = ImmutableIntArray.copyOf(all.toArray());
         if (kept.isEmpty()) {
             throw new UserErrorException("no sample is left: all " + examples.size()
-                    + " records have more than max_length " + maxLength + " tokens");
+                    + " records have more than max_length " + options.maxLength() + " tokens");
         }
     }
 
@@ -68,7 +64,7 @@ final class ClassificationSamples implements TrainingDataset {
      * @throws UserErrorException when the first record cannot become a sample, or none is left
      */
     static ClassificationSamples of(
-            ExampleDataset examples, CausalLM model, Problem problem, SupervisedOptions options) {
+            ExampleDataset examples, CausalLM model, ProblemType problem, SupervisedOptions options) {
         ClassificationSamples samples = new ClassificationSamples(examples, model, problem, options);
         samples.get(0);
         return samples;
@@ -84,105 +80,32 @@ final class ClassificationSamples implements TrainingDataset {
         return examples.location(kept.get(index));
     }
 
-    /** A text, or two, as tokens without anything around them. */
-    private record Text(int[] first, int[] second) {}
-
     private LabelledText record(int record) {
         return (LabelledText) examples.get(record);
     }
 
-    private Text text(int record) {
-        return texts.apply(record);
+    private Tokens tokens(int record) {
+        return tokens.apply(record);
     }
 
-    private Text tokenized(int record) {
+    private Tokens tokenized(int record) {
         LabelledText labelled = record(record);
-        return new Text(tokenizer.encode(labelled.text(), false), tokenizer.encode(labelled.secondText(), false));
-    }
-
-    /** Tokens that stand around one text or two: after each where the tokenizer ends texts, else before each. */
-    private int around(Text text) {
-        int before = tokenizer.leadingSpecialTokens().length;
-        int after = tokenizer.trailingSpecialTokens().length;
-        boolean two = text.second.length > 0;
-        return before + after + (two ? (after > 0 ? after : before) : 0);
-    }
-
-    private boolean fits(Text text) {
-        return text.first.length + text.second.length + around(text) <= maxLength;
+        return tokenizer.tokenize(new TextPair(labelled.text(), labelled.secondText()));
     }
 
     @Override
     public Sample get(int index) {
         int record = kept.get(index);
-        Text whole = text(record);
-        if (whole.first.length == 0) {
-            throw new UserErrorException(location(index) + ": the text is empty, there is nothing to classify");
-        }
-        if (!fits(whole) && truncation == TruncationPolicy.ERROR) {
-            throw new UserErrorException(
-                    location(index) + ": the text has " + (whole.first.length + whole.second.length)
-                            + " tokens and " + around(whole) + " around it, max_length is " + maxLength
-                            + "; raise it, or set truncation to right, left or drop");
-        }
-        Text text = cut(whole, index);
-        int[] before = tokenizer.leadingSpecialTokens();
-        int[] after = tokenizer.trailingSpecialTokens();
-        boolean two = text.second.length > 0;
-        int[] ids = joined(before, text.first, after);
-        int firstEnds = ids.length;
-        if (two) {
-            ids = joined(ids, after.length > 0 ? new int[0] : before, joined(text.second, after));
-        }
-        int[] unlabelled = new int[ids.length];
-        Arrays.fill(unlabelled, Sample.IGNORE_INDEX);
-        Sample sample = new Sample(ids, unlabelled).with(Classification.COLUMN, target(record, location(index)));
-        if (!tellsTextsApart) {
-            return sample;
-        }
-        float[] types = new float[ids.length];
-        Arrays.fill(types, firstEnds, types.length, 1);
-        return sample.with(Sample.TOKEN_TYPES, types);
-    }
-
-    /** What does not fit is taken from the longer text, as the tokenizers library does it. */
-    private Text cut(Text text, int index) {
-        int room = maxLength - around(text);
-        if (room < 1) {
-            throw new UserErrorException(location(index) + ": max_length is " + maxLength
-                    + ", which leaves no room beside the " + around(text) + " tokens around a text");
-        }
-        int shorter = Math.min(text.first.length, text.second.length);
-        int longer = Math.max(text.first.length, text.second.length);
-        if (shorter + longer > room) {
-            longer = Math.max(shorter, room - shorter);
-        }
-        if (shorter + longer > room) {
-            shorter = room / 2;
-            longer = room - shorter;
-        }
-        boolean swapped = text.first.length > text.second.length;
-        int first = swapped ? longer : shorter;
-        int second = swapped ? shorter : longer;
-        return new Text(part(text.first, first), part(text.second, second));
-    }
-
-    private int[] part(int[] ids, int length) {
-        return truncation == TruncationPolicy.LEFT
-                ? Arrays.copyOfRange(ids, ids.length - length, ids.length)
-                : Arrays.copyOf(ids, length);
-    }
-
-    private static int[] joined(int[]... parts) {
-        return Arrays.stream(parts).flatMapToInt(Arrays::stream).toArray();
+        String location = location(index);
+        return tokenizer.sample(tokens(record), location).with(Classification.COLUMN, target(record, location));
     }
 
     private float[] target(int record, String location) {
         List<String> labels = record(record).labels();
-        if (problem == Problem.REGRESSION) {
+        if (problem == ProblemType.REGRESSION) {
             return numbers(labels, location);
         }
-        if (problem == Problem.SINGLE_LABEL) {
+        if (problem == ProblemType.SINGLE_LABEL_CLASSIFICATION) {
             if (labels.size() != 1) {
                 throw new UserErrorException(
                         location + ": the record has " + labels.size()

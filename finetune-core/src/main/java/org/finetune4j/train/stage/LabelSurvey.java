@@ -10,7 +10,7 @@ import org.finetune4j.data.examples.ExampleDataset;
 import org.finetune4j.data.format.LabelledText;
 import org.finetune4j.model.ClassifierHead;
 import org.finetune4j.model.ModelConfig;
-import org.finetune4j.train.objective.Classification.Problem;
+import org.finetune4j.model.ProblemType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -63,30 +63,25 @@ record LabelSurvey(Set<String> labels, int most, boolean alike, boolean fraction
 
     /** The head for these records: as the user says, else as the model has it, else as the records need it. */
     ClassifierHead head(TextClassification stage, ModelConfig config) {
-        Problem problem = problem(stage, config);
-        List<String> names = problem == Problem.REGRESSION ? numbers(stage) : names(stage, config);
-        return new ClassifierHead(names, problem.problemType());
+        ProblemType problem = problem(stage, config);
+        List<String> names = problem == ProblemType.REGRESSION ? numbers(stage) : names(stage, config);
+        return new ClassifierHead(names, problem.configName());
     }
 
-    private Problem problem(TextClassification stage, ModelConfig config) {
-        Problem own = stage.problem() != null ? stage.problem() : ofModel(config);
+    private ProblemType problem(TextClassification stage, ModelConfig config) {
+        ProblemType own = stage.problem() != null ? stage.problem() : ofModel(config);
         if (own != null) {
             return own;
         }
         if (fractions || stage.count() == 1) {
-            return Problem.REGRESSION;
+            return ProblemType.REGRESSION;
         }
-        return alike ? Problem.SINGLE_LABEL : Problem.MULTI_LABEL;
+        return alike ? ProblemType.SINGLE_LABEL_CLASSIFICATION : ProblemType.MULTI_LABEL_CLASSIFICATION;
     }
 
-    private static @Nullable Problem ofModel(ModelConfig config) {
-        String type = config.isSequenceClassifier() ? config.text("problem_type", "") : "";
-        for (Problem problem : Problem.values()) {
-            if (problem.problemType().equals(type)) {
-                return problem;
-            }
-        }
-        return null;
+    private static @Nullable ProblemType ofModel(ModelConfig config) {
+        String type = config.isSequenceClassifier() ? config.text(ProblemType.KEY, "") : "";
+        return ProblemType.named(type).orElse(null);
     }
 
     private List<String> numbers(TextClassification stage) {

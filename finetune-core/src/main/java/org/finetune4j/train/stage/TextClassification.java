@@ -16,9 +16,9 @@ import org.finetune4j.data.supervised.SupervisedOptions;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.model.ProblemType;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.objective.Classification;
-import org.finetune4j.train.objective.Classification.Problem;
 import org.finetune4j.train.objective.Score;
 import org.jspecify.annotations.Nullable;
 
@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param labels their names in the order of the model's outputs; empty to find them in the model or the records
  * @param count how many labels there are; 0 to find out
  */
-public record TextClassification(@Nullable Problem problem, List<String> labels, int count) implements Stage {
+public record TextClassification(@Nullable ProblemType problem, List<String> labels, int count) implements Stage {
 
     /** The name in configurations. */
     public static final String NAME = "cls";
@@ -60,7 +60,7 @@ public record TextClassification(@Nullable Problem problem, List<String> labels,
         Map<String, Object> shown = new LinkedHashMap<>();
         shown.put("stage", NAME);
         if (problem != null) {
-            shown.put(Provider.PROBLEM, problem.problemType());
+            shown.put(ProblemType.KEY, problem.configName());
         }
         if (!labels.isEmpty()) {
             shown.put(Provider.LABELS, labels);
@@ -87,21 +87,12 @@ public record TextClassification(@Nullable Problem problem, List<String> labels,
 
     @Override
     public TrainingDataset samples(ExampleDataset examples, CausalLM model, SupervisedOptions options) {
-        return ClassificationSamples.of(examples, model, problem(model), options);
+        return ClassificationSamples.of(examples, model, ProblemType.of(model.config()), options);
     }
 
     @Override
     public void configure(FineTuner tuner, StageData data) {
-        tuner.objective(new Classification(problem(data.model())));
-    }
-
-    /** What the labels of a model mean, which {@link #loading} wrote into its configuration. */
-    private static Problem problem(CausalLM model) {
-        String type = model.config().text(Provider.PROBLEM, Problem.SINGLE_LABEL.problemType());
-        return Stream.of(Problem.values())
-                .filter(known -> known.problemType().equals(type))
-                .findFirst()
-                .orElseThrow(() -> model.config().invalid(Provider.PROBLEM, Provider.names()));
+        tuner.objective(new Classification(ProblemType.of(data.model().config())));
     }
 
     /** Of a problem that is not known before the records are read, those of every kind. */
@@ -109,7 +100,7 @@ public record TextClassification(@Nullable Problem problem, List<String> labels,
     public List<Score> scores() {
         return problem != null
                 ? new Classification(problem).scores()
-                : Stream.of(Problem.SINGLE_LABEL, Problem.REGRESSION)
+                : Stream.of(ProblemType.SINGLE_LABEL_CLASSIFICATION, ProblemType.REGRESSION)
                         .flatMap(known -> new Classification(known).scores().stream())
                         .toList();
     }
@@ -117,13 +108,7 @@ public record TextClassification(@Nullable Problem problem, List<String> labels,
     /** Training of a classifier, as configurations name it. */
     public static final class Provider implements StageProvider {
 
-        private static final String PROBLEM = "problem_type";
         private static final String LABELS = "labels";
-
-        private static String names() {
-            return String.join(
-                    ", ", Stream.of(Problem.values()).map(Problem::problemType).toList());
-        }
 
         @Override
         public String name() {
@@ -136,12 +121,11 @@ public record TextClassification(@Nullable Problem problem, List<String> labels,
                     problem(settings), settings.texts(LABELS), settings.integer("num_labels", 0, 1, 10_000));
         }
 
-        private static @Nullable Problem problem(Settings settings) {
-            return settings.text(PROBLEM)
-                    .map(type -> Stream.of(Problem.values())
-                            .filter(known -> known.problemType().equals(type))
-                            .findFirst()
-                            .orElseThrow(() -> settings.invalid(PROBLEM, names())))
+        private static @Nullable ProblemType problem(Settings settings) {
+            return settings.text(ProblemType.KEY)
+                    .map(type -> ProblemType.named(type)
+                            .orElseThrow(
+                                    () -> settings.invalid(ProblemType.KEY, String.join(", ", ProblemType.names()))))
                     .orElse(null);
         }
     }

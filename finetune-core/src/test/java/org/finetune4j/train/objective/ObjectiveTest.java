@@ -18,6 +18,7 @@ import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.model.ProblemType;
 import org.finetune4j.nn.NamedGradients;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -38,7 +39,6 @@ import org.finetune4j.train.gradient.LogprobLoss;
 import org.finetune4j.train.gradient.LossHead;
 import org.finetune4j.train.gradient.LossOptions;
 import org.finetune4j.train.gradient.TokenLogprobs;
-import org.finetune4j.train.objective.Classification.Problem;
 import org.junit.jupiter.api.Test;
 
 /** An objective of a training is one small class; those below are made up for the purpose. */
@@ -208,7 +208,7 @@ class ObjectiveTest {
         TrainingDataset labelled = columns(Classification.COLUMN, 2, 0, 1, 2);
         try (CausalLM model = CausalLM.load(MODELS.resolve("bert-seqcls"));
                 TrainingResult result = FineTuner.of(model)
-                        .objective(new Classification(Problem.SINGLE_LABEL))
+                        .objective(new Classification(ProblemType.SINGLE_LABEL_CLASSIFICATION))
                         .dataset(labelled)
                         .arguments(TrainingArguments.builder()
                                 .batchSize(4)
@@ -240,7 +240,7 @@ class ObjectiveTest {
 
     private static void assertRefused(CausalLM model, TrainingDataset samples, String expected) {
         FineTuner tuner = FineTuner.of(model)
-                .objective(new Classification(Problem.SINGLE_LABEL))
+                .objective(new Classification(ProblemType.SINGLE_LABEL_CLASSIFICATION))
                 .dataset(samples);
         String message = assertThrows(UserErrorException.class, tuner::train).getMessage();
         assertTrue(message.startsWith(expected), message);

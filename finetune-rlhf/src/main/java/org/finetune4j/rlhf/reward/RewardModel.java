@@ -2,14 +2,12 @@ package org.finetune4j.rlhf.reward;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
-import java.util.stream.IntStream;
 import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
-import org.finetune4j.data.Collator;
+import org.finetune4j.classify.SequenceScores;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.PlainText;
@@ -26,7 +24,6 @@ import org.finetune4j.model.Tokenizer;
 import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
-import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,9 +41,6 @@ import org.jspecify.annotations.Nullable;
 public final class RewardModel implements AutoCloseable {
 
     private static final String BASE = "base_model_name_or_path";
-
-    /** Sequences that go through the model together. */
-    private static final int BATCH = 8;
 
     private final CausalLM model;
     private final boolean owned;
@@ -236,31 +230,11 @@ public final class RewardModel implements AutoCloseable {
      * @throws UserErrorException when an id is not in the model's table, or a reward is no finite number
      */
     public double[] scoreTokens(List<int[]> sequences) {
-        double[] rewards = new double[sequences.size()];
-        Collator collator = Collator.of(model);
-        // Together with those of their length there is little padding.
-        List<Integer> order = IntStream.range(0, rewards.length)
-                .boxed()
-                .sorted(Comparator.comparingInt((Integer i) -> sequences.get(i).length))
-                .toList();
-        int together = model.config().padTokenId() == null ? 1 : BATCH;
-        for (int start = 0; start < order.size(); start += together) {
-            List<Integer> batch = order.subList(start, Math.min(order.size(), start + together));
-            List<Sample> samples = new ArrayList<>();
-            batch.forEach(index -> samples.add(new Sample(sequences.get(index), sequences.get(index))));
-            try (TensorScope scope = TensorScope.open()) {
-                float[] scores =
-                        model.logits(collator.collate(samples).modelInputs()).toFloatArray();
-                for (int i = 0; i < scores.length; i++) {
-                    if (!Float.isFinite(scores[i])) {
-                        throw new UserErrorException("the reward of answer " + batch.get(i) + " is " + scores[i]
-                                + ": the reward model's weights are broken, or its training diverged");
-                    }
-                    rewards[batch.get(i)] = scores[i];
-                }
-            }
-        }
-        return rewards;
+        List<Sample> samples =
+                sequences.stream().map(ids -> new Sample(ids, ids)).toList();
+        return Arrays.stream(SequenceScores.of(model, samples))
+                .mapToDouble(scores -> scores[0])
+                .toArray();
     }
 
     /** Frees the model where it was read for this. */
