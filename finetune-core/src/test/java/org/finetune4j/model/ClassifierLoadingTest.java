@@ -63,9 +63,11 @@ class ClassifierLoadingTest {
         config.remove("problem_type");
         config.putObject("id2label").put("0", "a").put("1", "b").put("2", "c");
         Files.writeString(directory.resolve("config.json"), Json.write(config));
-        for (List<String> names : List.of(List.of("a", "b", "c"), ClassifierHead.of(3).labels())) {
+        for (List<String> names :
+                List.of(List.of("a", "b", "c"), ClassifierHead.of(3).labels())) {
             ClassifierHead head = new ClassifierHead(names, ProblemType.MULTI_LABEL_CLASSIFICATION.configName());
-            try (CausalLM model = CausalLM.load(directory, LoadOptions.defaults().asClassifier(head))) {
+            try (CausalLM model =
+                    CausalLM.load(directory, LoadOptions.defaults().asClassifier(head))) {
                 assertEquals(ProblemType.MULTI_LABEL_CLASSIFICATION, ProblemType.of(model.config()));
                 assertEquals(List.of("a", "b", "c"), model.config().labelNames());
             }

@@ -9,6 +9,8 @@ import io.javalin.http.Handler;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.BindException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,6 +79,7 @@ final class HttpFront {
     }
 
     private final String host;
+    private final boolean hearsThisMachineOnly;
     private final int port;
     private final int threads;
     private final ServerLimits limits;
@@ -96,6 +99,7 @@ final class HttpFront {
             ServerMetrics metrics,
             BooleanSupplier ready) {
         this.host = host;
+        this.hearsThisMachineOnly = isLoopback(host);
         this.port = port;
         this.threads = requests + SPARE_THREADS;
         this.limits = limits;
@@ -139,6 +143,7 @@ final class HttpFront {
         return ctx -> {
             long arrival = System.nanoTime();
             try {
+                requireOwnName(ctx);
                 action.run(new Call(ctx, tenant(ctx), arrival));
                 ctx.attribute(ANSWERED, true);
             } catch (ApiException e) {
@@ -191,6 +196,25 @@ final class HttpFront {
             throw ApiException.wrongKey();
         }
         return keys.tenant(header.substring(bearer.length()).strip()).orElseThrow(ApiException::wrongKey);
+    }
+
+    /**
+     * A name of somebody else's that is made to lead here (DNS rebinding) would be the own origin of their page: who needs no key because
+     * only this machine is heard is asked by a name of this machine.
+     */
+    private void requireOwnName(Context ctx) {
+        String name = ctx.req().getServerName();
+        if (keys.isEmpty() && hearsThisMachineOnly && !LocalNames.contains(name)) {
+            throw ApiException.ofStatus(
+                    403,
+                    "requests to '" + Reasons.excerpt(name) + "' are refused: a server without keys on " + host
+                            + " answers to names of this machine; give it --api-keys, or let the proxy before it send its own Host");
+        }
+    }
+
+    private static boolean isLoopback(String host) {
+        InetAddress address = new InetSocketAddress(host, 0).getAddress();
+        return address != null && address.isLoopbackAddress();
     }
 
     /** A page of somebody else's must not use a server that a browser can reach. */

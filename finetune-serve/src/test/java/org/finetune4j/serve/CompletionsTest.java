@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -48,6 +49,27 @@ class CompletionsTest {
     static void stop() {
         server.close();
         model.close();
+    }
+
+    /** Else a page could have its own name lead here, and would be of one origin with the server (DNS rebinding). */
+    @ParameterizedTest
+    @CsvSource({
+        "evil.example, 403",
+        "localhost.evil.example:8000, 403",
+        "127.0.0.1.evil.example, 403",
+        "localhost, 200",
+        "127.0.0.1:8000, 200",
+        "[::1]:8000, 200",
+        "box, 200",
+        "page.localhost:1, 200",
+        "host.docker.internal, 200"
+    })
+    void aServerWithoutKeysThatOnlyThisMachineHearsAnswersToItsNamesOnly(String host, int status) throws IOException {
+        try (RawClient raw = new RawClient(server)) {
+            String answer = raw.send("GET /v1/models HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
+                    .answer();
+            assertTrue(answer.startsWith("HTTP/1.1 " + status), answer);
+        }
     }
 
     @Test
