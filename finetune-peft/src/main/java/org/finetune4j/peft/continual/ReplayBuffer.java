@@ -2,6 +2,9 @@ package org.finetune4j.peft.continual;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,6 +17,7 @@ import java.util.stream.IntStream;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Json;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Sample;
 import org.finetune4j.data.TrainingDataset;
@@ -52,15 +56,20 @@ public final class ReplayBuffer {
     public static ReplayBuffer read(Path file, long budget) {
         ReplayBuffer buffer = new ReplayBuffer(budget);
         int number = 0;
-        for (String line : InputFiles.text(file).lines().toList()) {
-            ObjectNode node = Json.parseObject(line, file + ":" + ++number);
-            if (!node.path("task").isTextual() || !node.path("input_ids").isArray()) {
-                throw new UserErrorException(
-                        file + ":" + number + ": no kept sample: expected 'task', 'input_ids' and 'labels'");
+        try (BufferedReader reader =
+                new BufferedReader(new InputStreamReader(InputFiles.open(file), StandardCharsets.UTF_8))) {
+            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+                ObjectNode node = Json.parseObject(line, file + ":" + ++number);
+                if (!node.path("task").isTextual() || !node.path("input_ids").isArray()) {
+                    throw new UserErrorException(
+                            file + ":" + number + ": no kept sample: expected 'task', 'input_ids' and 'labels'");
+                }
+                buffer.lines
+                        .computeIfAbsent(node.path("task").asText(), task -> new ArrayList<>())
+                        .add(line);
             }
-            buffer.lines
-                    .computeIfAbsent(node.path("task").asText(), task -> new ArrayList<>())
-                    .add(line);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot read " + file + ": " + Reasons.of(e), e);
         }
         return buffer;
     }

@@ -90,8 +90,9 @@ public final class RewardModel implements AutoCloseable {
         Path base = weights(directory);
         boolean adapted = !base.equals(directory);
         CausalLM model = CausalLM.load(base, adapted ? options.asClassifier(1) : options);
+        Adapter adapter = null;
         try {
-            Adapter adapter = adapted ? AdapterFormat.load(model, directory, false) : null;
+            adapter = adapted ? AdapterFormat.load(model, directory, false) : null;
             boolean isOfBase = ModelConfig.load(base).isSequenceClassifier();
             if (adapter != null
                     && !isOfBase
@@ -102,6 +103,9 @@ public final class RewardModel implements AutoCloseable {
             }
             return new RewardModel(model, true, adapter, defaults(model));
         } catch (RuntimeException | Error e) {
+            if (adapter != null) {
+                adapter.close();
+            }
             model.close();
             throw e;
         }

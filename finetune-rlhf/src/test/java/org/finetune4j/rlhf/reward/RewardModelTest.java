@@ -189,7 +189,7 @@ class RewardModelTest {
             }
             UserErrorException refused = assertThrows(
                     UserErrorException.class, () -> RewardModel.of(model).scoreTokens(sequences()));
-            assertTrue(refused.getMessage().contains("the reward of answer"), refused.getMessage());
+            assertTrue(refused.getMessage().contains("the score of sequence"), refused.getMessage());
         }
     }
 
