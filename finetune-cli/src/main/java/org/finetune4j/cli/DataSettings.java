@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
@@ -18,7 +17,6 @@ import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.TruncationPolicy;
 import org.finetune4j.data.examples.DatasetSpec;
 import org.finetune4j.data.examples.ExampleDataset;
-import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.supervised.AlpacaTemplate;
 import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.InstructionChatTemplate;
@@ -166,7 +164,7 @@ record DataSettings(
     /** The form that a model trained on these examples is to be asked in, where it is not the model's own. */
     private @Nullable ChatTemplate form(ExampleDataset examples, CausalLM model) {
         PromptTemplate template = promptTemplate(model);
-        if (template != null && examples.kinds().equals(Set.of(Instruction.class))) {
+        if (template != null && examples.asksInstructions() && !model.config().isSequenceClassifier()) {
             return InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);
         }
         return chatTemplate == null ? null : chatTemplate(model).orElse(null);
@@ -196,7 +194,7 @@ record DataSettings(
         ExampleDataset train = mixture.mix(training, stage::check, notes);
         ExampleDataset heldOut = null;
         if (!evaluation.isEmpty()) {
-            heldOut = MixtureSettings.open(evaluation.get(0), stage::check, notes);
+            heldOut = MixtureSettings.all(evaluation, stage::check, notes);
             stage.require(heldOut);
         }
         stage.require(train);

@@ -53,7 +53,11 @@ final class DatasetSettings {
         List<DatasetSpec> all = new ArrayList<>();
         List<String> files = settings.texts("eval_file");
         if (!files.isEmpty()) {
-            all.add(spec(settings, files).sql(null).build());
+            all.add(spec(settings, files)
+                    .sql(null)
+                    .maxSamples(0)
+                    .maxSamplesPerTask(0)
+                    .build());
         }
         List<String> names = settings.texts("eval_dataset");
         if (!names.isEmpty()) {

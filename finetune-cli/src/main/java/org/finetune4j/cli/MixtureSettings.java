@@ -86,7 +86,14 @@ record MixtureSettings(
         return Mixture.of(parts, temperature, seed);
     }
 
-    static LoadedExamples open(DatasetSpec spec, Consumer<Example> check, List<String> notes) {
+    /** Datasets one after the other, each with no more examples than it is to have. */
+    static ExampleDataset all(List<DatasetSpec> specs, Consumer<Example> check, List<String> notes) {
+        return ConcatenatedExamples.of(specs.stream()
+                .map(spec -> capped(open(spec, check, notes), spec))
+                .toList());
+    }
+
+    private static LoadedExamples open(DatasetSpec spec, Consumer<Example> check, List<String> notes) {
         LoadedExamples examples = LoadedExamples.open(spec, check);
         notes.addAll(examples.notes());
         return examples;

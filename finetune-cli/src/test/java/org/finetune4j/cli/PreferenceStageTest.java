@@ -89,6 +89,31 @@ class PreferenceStageTest {
         assertTrue(Files.exists(files.output.resolve("adapter_model.safetensors")));
     }
 
+    /** What the instructions were put in goes along with the adapter, so that it can be asked in it. */
+    @Test
+    void instructionsAreAskedInTheFormThatTheyWereLearnedIn() throws IOException {
+        write(
+                files.data,
+                pairs(12, 1).stream()
+                        .map(line -> line.replace("\"prompt\"", "\"instruction\""))
+                        .toList());
+        CommandRun run = files.train("stage=dpo", "max_steps=2");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(Files.readString(files.output.resolve("chat_template.jinja")).contains("Q: "), run.toString());
+        CommandRun asked = CommandRun.of(
+                "generate",
+                "--model",
+                files.model.toString(),
+                "--adapter",
+                files.output.toString(),
+                "--chat",
+                "--prompt",
+                "Where does Tom live?",
+                "--max-new-tokens",
+                "4");
+        assertEquals(0, asked.exitCode(), asked.toString());
+    }
+
     @Test
     void judgedAnswersAreLearnedFrom() throws IOException {
         write(files.data, judged(24));

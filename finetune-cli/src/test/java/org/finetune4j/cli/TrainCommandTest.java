@@ -108,6 +108,22 @@ class TrainCommandTest {
         assertEquals(0, run.exitCode(), run.toString());
         assertTrue(run.err().stream().anyMatch(line -> line.startsWith("evaluation after step 4")), run.toString());
 
+        CommandRun measured = CommandRun.of(
+                "eval",
+                "--model",
+                files.model.toString(),
+                "--config",
+                files.config.toString(),
+                "--json",
+                "--",
+                "train_file=null",
+                "dataset_info=" + described,
+                "dataset=all",
+                "eval_dataset=[two, all]");
+        assertEquals(0, measured.exitCode(), measured.toString());
+        assertEquals(
+                5, Json.parse(measured.out().get(0), "eval").path("samples").asInt(), measured.toString());
+
         CommandRun alone = files.train("eval_dataset=two", "output_dir=" + directory.resolve("other"));
         assertEquals(2, alone.exitCode());
         assertTrue(alone.errors().get(0).contains("dataset_info"), alone.toString());

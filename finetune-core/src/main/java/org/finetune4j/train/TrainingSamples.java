@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
@@ -15,7 +14,6 @@ import org.finetune4j.data.DataLoader;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.data.examples.ExampleDataset;
-import org.finetune4j.data.format.Instruction;
 import org.finetune4j.data.supervised.ChatTemplateRenderer;
 import org.finetune4j.data.supervised.InstructionChatTemplate;
 import org.finetune4j.data.supervised.PromptTemplate;
@@ -156,7 +154,9 @@ final class TrainingSamples {
         if (chatTemplate != null) {
             return chatTemplate;
         }
-        boolean byPrompt = examples != null && examples.kinds().equals(Set.of(Instruction.class));
+        boolean byPrompt = examples != null
+                && examples.asksInstructions()
+                && !model.config().isSequenceClassifier();
         PromptTemplate template = options().promptTemplate();
         if (byPrompt && template != null) {
             return InstructionChatTemplate.of(template, model.tokenizer()).orElse(null);

@@ -7,6 +7,9 @@ import java.util.Set;
 import org.finetune4j.data.DatasetSplit;
 import org.finetune4j.data.SplitIndices;
 import org.finetune4j.data.format.Example;
+import org.finetune4j.data.format.Instruction;
+import org.finetune4j.data.format.PreferencePair;
+import org.finetune4j.data.format.UnpairedPreference;
 import org.jspecify.annotations.Nullable;
 
 /** Typed examples with random access. Implementations are thread-safe, and give the same example for the same index. */
@@ -51,6 +54,21 @@ public interface ExampleDataset {
 
     /** {@return the kinds of examples that occur} */
     Set<Class<? extends Example>> kinds();
+
+    /**
+     * Whether all prompts are instructions, which a template makes a text of: those of examples, of pairs, of judged answers.
+     *
+     * @return whether they are, as far as the first example tells of pairs and judged answers
+     */
+    default boolean asksInstructions() {
+        if (kinds().size() != 1) {
+            return false;
+        }
+        Example first = get(0);
+        return first instanceof Instruction
+                || (first instanceof PreferencePair pair && pair.chosen() instanceof Instruction)
+                || (first instanceof UnpairedPreference judged && judged.example() instanceof Instruction);
+    }
 
     /**
      * What was understood of the files, and what a user should know of it.
