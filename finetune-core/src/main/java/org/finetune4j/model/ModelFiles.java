@@ -39,6 +39,26 @@ public final class ModelFiles {
         copy(tokenizer(from), from, to);
     }
 
+    /**
+     * How much the weights of a directory are.
+     *
+     * @param directory of a model or an adapter
+     * @return bytes of all its safetensors files
+     * @throws UserErrorException when it cannot be read
+     */
+    public static long weightBytes(Path directory) {
+        try (Stream<Path> files = Files.list(directory)) {
+            long bytes = 0;
+            for (Path file : files.filter(path -> path.toString().endsWith(".safetensors"))
+                    .toList()) {
+                bytes += Files.size(file);
+            }
+            return bytes;
+        } catch (IOException e) {
+            throw new UserErrorException(directory + ": cannot be read: " + Reasons.of(e), e);
+        }
+    }
+
     /** The names of a tokenizer's files, with those of further chat templates that the directory has. */
     static List<String> tokenizer(Path directory) {
         Path folder = directory.resolve("additional_chat_templates");

@@ -566,7 +566,8 @@ public final class FineTuner {
     }
 
     private StepMemory stepMemory(AttachedStrategy attached, MemoryPlan.Load load) {
-        return steps == null ? StepMemory.of(load) : steps.memory(setup(attached), load);
+        StepMemory ofSteps = steps == null ? StepMemory.of(load) : steps.memory(setup(attached), load);
+        return ofSteps.withCompanion(objective().companionBytes(model));
     }
 
     private Map<String, Object> description() {

@@ -9,6 +9,7 @@ import org.finetune4j.nn.VocabularyShard;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +27,14 @@ public final class DistillationLoss implements LossHead {
 
     /** The cross entropy of the labels, in reports. */
     public static final String CROSS_ENTROPY = "cross_entropy";
+
+    /** Scores that are compared at once, where that are not too few rows. */
+    private static final long BLOCK_SCORES = 1 << 20;
+
+    private static final long FEWEST_ROWS = 8;
+
+    /** Matrices of a block's scores that are in memory at one time. */
+    private static final long MATRICES = 25;
 
     private final Batch batch;
     private final LabelledRows rows;
@@ -55,6 +64,18 @@ public final class DistillationLoss implements LossHead {
         this.shard = network.vocabularyShard();
     }
 
+    /**
+     * What a comparison takes beside the student's scores and their derivative: the teacher's scores, and what is made of a block of both.
+     *
+     * @param vocabulary words that are scored
+     * @param itemSize bytes of a score
+     * @return bytes
+     */
+    public static long bytes(long vocabulary, int itemSize) {
+        long block = Math.max(FEWEST_ROWS * vocabulary, BLOCK_SCORES);
+        return itemSize * LanguageModelLoss.rowsAtOnce(vocabulary) * vocabulary + Float.BYTES * MATRICES * block;
+    }
+
     @Override
     public double share() {
         return rows.count() * scale;
@@ -75,12 +96,15 @@ public final class DistillationLoss implements LossHead {
                     : teacher.under(batch, said -> {
                         if (wantGradient) {
                             try (Autograd.Mode mode = Autograd.enabled()) {
-                                scores.backward((logits, target, start) ->
-                                        ownWords(sums.add(allWords(logits), target, start, said, written)));
+                                scores.backward((logits, target, start) -> {
+                                    Tensor derivative = Tensors.empty(logits.dtype(), logits.device(), logits.shape());
+                                    sums.add(logits, target, start, said, written, derivative);
+                                    return derivative;
+                                });
                             }
                         } else {
-                            scores.forEach((logits, target, start) ->
-                                    sums.add(allWords(logits), target, start, said, written));
+                            scores.forEach(
+                                    (logits, target, start) -> sums.add(logits, target, start, said, written, null));
                         }
                         return sums.loss;
                     });
@@ -123,11 +147,43 @@ public final class DistillationLoss implements LossHead {
         private int tokens;
         private int labels;
 
-        /** Adds some tokens; gives d(loss) / d(logits). */
-        Tensor add(Tensor logits, Tensor target, int start, Teacher.Scores said, boolean[] written) {
+        /**
+         * Adds some tokens, a block after the other: a comparison makes some twenty matrices as large as its scores.
+         *
+         * @param logits [tokens, own words]
+         * @param derivative is set to d(loss) / d(logits), of the same shape; null where nobody wants it
+         */
+        void add(
+                Tensor logits,
+                Tensor target,
+                int start,
+                Teacher.Scores said,
+                boolean[] written,
+                @Nullable Tensor derivative) {
+            int tokens = Math.toIntExact(target.size(0));
+            TeacherDistribution distribution = said.of(start, tokens);
+            int block = (int) Math.max(FEWEST_ROWS, BLOCK_SCORES / logits.size(1));
+            for (int from = 0; from < tokens; from += block) {
+                int count = Math.min(block, tokens - from);
+                try (TensorScope scope = TensorScope.open()) {
+                    Tensor own = ownWords(of(
+                            allWords(logits.narrow(0, from, count)),
+                            target.narrow(0, from, count),
+                            start + from,
+                            distribution.narrow(from, count),
+                            written));
+                    if (derivative != null) {
+                        derivative.narrow(0, from, count).copyInPlace(own);
+                    }
+                }
+            }
+        }
+
+        /** Adds a block; gives d(loss) / d(logits). */
+        private Tensor of(
+                Tensor logits, Tensor target, int start, TeacherDistribution distribution, boolean[] written) {
             int count = Math.toIntExact(target.size(0));
             Tensor all = logits.to(logits.dtype().atLeastFloat32()); // [tokens, words]
-            TeacherDistribution distribution = said.of(start, count);
             Tensor compared = common(all, distribution);
             GeneralizedDivergence.Value value = divergence.of(compared, within(distribution, compared.size(1)));
             Tensor logprobs = Functional.logSoftmax(all, -1);

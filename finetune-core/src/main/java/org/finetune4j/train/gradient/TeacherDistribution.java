@@ -6,11 +6,25 @@ import org.finetune4j.tensor.Tensor;
 public sealed interface TeacherDistribution {
 
     /**
+     * {@return what it says about some of the tokens}
+     *
+     * @param start the first of them
+     * @param count how many
+     */
+    TeacherDistribution narrow(int start, int count);
+
+    /**
      * Scores of all words, not yet divided by a temperature.
      *
      * @param logits [tokens, words]
      */
-    record AllWords(Tensor logits) implements TeacherDistribution {}
+    record AllWords(Tensor logits) implements TeacherDistribution {
+
+        @Override
+        public AllWords narrow(int start, int count) {
+            return new AllWords(logits.narrow(0, start, count));
+        }
+    }
 
     /**
      * The likeliest words only; what is left of the probability is shared by all others together.
@@ -23,5 +37,10 @@ public sealed interface TeacherDistribution {
 
         /** The log-probability of a place that holds no word. */
         public static final double NONE = -1e30;
+
+        @Override
+        public Likeliest narrow(int start, int count) {
+            return new Likeliest(words.narrow(0, start, count), logprobs.narrow(0, start, count));
+        }
     }
 }

@@ -18,4 +18,14 @@ public record StepMemory(MemoryPlan.Load load, long companions, long rollouts) {
     public static StepMemory of(MemoryPlan.Load load) {
         return new StepMemory(load, 0, 0);
     }
+
+    /**
+     * The same with more beside the model.
+     *
+     * @param bytes of it
+     * @return the memory of such steps
+     */
+    public StepMemory withCompanion(long bytes) {
+        return new StepMemory(load, companions + bytes, rollouts);
+    }
 }

@@ -88,6 +88,16 @@ public interface Objective {
     }
 
     /**
+     * What this objective has in memory beside the model that trains and the scores of labels: a second model, for one.
+     *
+     * @param model that trains
+     * @return bytes
+     */
+    default long companionBytes(CausalLM model) {
+        return 0;
+    }
+
+    /**
      * What held-out samples are measured by.
      *
      * @return this one, unless it adds to what it is for

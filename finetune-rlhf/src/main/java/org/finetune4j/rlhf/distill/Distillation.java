@@ -84,6 +84,14 @@ final class Distillation implements Objective {
     }
 
     @Override
+    public long companionBytes(CausalLM model) {
+        long comparison = DistillationLoss.bytes(
+                model.network().outputLayer().outFeatures(),
+                model.computeDType().itemSize());
+        return comparison + (source == null || stored != null ? 0 : source.bytes(model));
+    }
+
+    @Override
     public boolean isSumOverRows(Batch batch) {
         return true;
     }

@@ -8,6 +8,7 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.model.ModelFiles;
 import org.finetune4j.model.hub.HubClient;
 import org.finetune4j.strategy.AdapterFormat;
 import org.jspecify.annotations.Nullable;
@@ -89,6 +90,15 @@ final class TeacherModel implements AutoCloseable {
             opened = known;
         }
         return known;
+    }
+
+    /** What its weights take: none of one in memory, which the caller has there anyway. */
+    long bytes(CausalLM student) {
+        if (given != null) {
+            return 0;
+        }
+        Path directory = directory(student);
+        return ModelFiles.weightBytes(isModel(directory) ? directory : base(directory, student));
     }
 
     private CausalLM load(CausalLM student) {

@@ -1,17 +1,15 @@
 package org.finetune4j.rlhf.rollout;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.finetune4j.InputFiles;
-import org.finetune4j.Reasons;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelFiles;
 import org.finetune4j.model.Tokenizer;
 import org.finetune4j.rlhf.reward.RewardModel;
 import org.finetune4j.rlhf.rewards.RewardFunctions;
@@ -87,21 +85,8 @@ final class RewardPlan implements RewardSetup {
             return 0;
         }
         Path directory = directory(path.get());
-        return weightBytes(
+        return ModelFiles.weightBytes(
                 SharedBaseReward.shares(directory, model, policy) ? directory : RewardModel.weights(directory));
-    }
-
-    private static long weightBytes(Path directory) {
-        try (Stream<Path> files = Files.list(directory)) {
-            long bytes = 0;
-            for (Path file : files.filter(path -> path.toString().endsWith(".safetensors"))
-                    .toList()) {
-                bytes += Files.size(file);
-            }
-            return bytes;
-        } catch (IOException e) {
-            throw new UserErrorException(directory + ": cannot be read: " + Reasons.of(e), e);
-        }
     }
 
     @Override
