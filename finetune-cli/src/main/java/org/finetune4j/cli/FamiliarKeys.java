@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class FamiliarKeys {
 
+    /** LoRA on a base in 4 bits, under a name of its own. */
+    static final String QLORA = "qlora";
+
     /** Other names for the same values. */
     private static final Map<String, String> ALIASES = aliases();
 
@@ -199,7 +202,7 @@ final class FamiliarKeys {
 
     /** QLoRA (Dettmers et al. 2023) is LoRA on a base in NF4 whose scales are quantised too. */
     private void qlora() {
-        if (!"qlora".equals(values.get("method"))) {
+        if (!QLORA.equals(values.get("method"))) {
             return;
         }
         if (given.flag("load_in_8bit", false)) {

@@ -108,6 +108,9 @@ final class TrainingConfig {
 
     /** What a text says as YAML. */
     static Object value(String override, String text) {
+        if (text.startsWith("*")) {
+            return text; // a pattern of files, which YAML takes for a reference to another value
+        }
         try {
             Object value = YAML.readValue(text, Object.class);
             return value == null ? text : value;

@@ -1,8 +1,11 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import org.finetune4j.Settings;
+import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
@@ -43,6 +46,17 @@ record TrainingSettings(
         return training;
     }
 
+    private static FineTuningMethod method(Settings settings, String name) {
+        List<String> names = new ArrayList<>(
+                FineTuningMethod.all().stream().map(FineTuningMethod::name).toList());
+        if (names.contains(name)) {
+            return FineTuningMethod.named(name);
+        }
+        names.addAll(List.of(FamiliarKeys.QLORA, AutoSettings.NAME));
+        throw new UserErrorException(
+                settings.origin() + ": 'method': unknown method '" + name + "'" + Suggestions.among(name, names));
+    }
+
     /**
      * Reads a configuration; keys that nobody asked for may be another training's.
      *
@@ -59,8 +73,7 @@ record TrainingSettings(
         }
         FineTuningStrategy strategy = settings.has(STORED)
                 ? stored(settings)
-                : Choices.naming(settings, "method", () -> FineTuningMethod.named(method))
-                        .create(settings);
+                : method(settings, method).create(settings);
         return new TrainingSettings(
                 model,
                 new LoadSettings(settings, strategy),

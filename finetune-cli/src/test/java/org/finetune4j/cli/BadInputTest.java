@@ -43,6 +43,31 @@ class BadInputTest {
     }
 
     @Test
+    void aMethodThatThereIsNot() {
+        assertRefused(files.train("method=qlorra"), "'method'", "qlorra", "auto", "did you mean 'qlora'?");
+    }
+
+    @Test
+    void anAddressInThePlaceOfAFile() {
+        assertRefused(
+                files.train("train_file=https://example.com/a.jsonl"), "https://example.com/a.jsonl is an address");
+    }
+
+    @Test
+    void aPatternThatMatchesNoFile() {
+        assertRefused(files.train("train_file=*.nothing"), "no file matches *.nothing");
+    }
+
+    @Test
+    void anAdapterInThePlaceOfItsBase() {
+        assertEquals(0, files.train("max_steps=1").exitCode());
+        assertRefused(
+                CommandRun.of("generate", "--model", files.output.toString(), "--prompt", "a"),
+                files.output + " is an adapter",
+                "--adapter");
+    }
+
+    @Test
     void aStageThatThereIsNot() {
         assertRefused(files.train("stage=stf"), "'stage'", "stf", "did you mean 'sft'?");
     }

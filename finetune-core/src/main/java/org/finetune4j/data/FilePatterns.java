@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
@@ -24,6 +25,7 @@ public final class FilePatterns {
     private static final List<String> DATA_ENDINGS =
             Stream.concat(RECORD_ENDINGS.stream(), TEXT_ENDINGS.stream()).toList();
     private static final List<String> PACKINGS = List.of(".gz", ".zst");
+    private static final Pattern ADDRESS = Pattern.compile("^[a-z][a-z0-9+]+://");
     private static final String DATASET_INFO = "dataset_info.json";
 
     private FilePatterns() {}
@@ -75,6 +77,9 @@ public final class FilePatterns {
     }
 
     private static List<Path> resolve(String text) {
+        if (ADDRESS.matcher(text).find()) {
+            throw new UserErrorException(text + " is an address: data is read from files, so download it first");
+        }
         Path path = InputFiles.path("data file", text);
         if (Files.isDirectory(path)) {
             return directory(path);

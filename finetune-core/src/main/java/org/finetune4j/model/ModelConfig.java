@@ -79,6 +79,10 @@ public final class ModelConfig {
     public static ModelConfig load(Path directory) {
         requireDirectory(directory);
         Path file = directory.resolve(FILE);
+        if (!Files.exists(file) && Files.exists(directory.resolve(AdapterDirectory.CONFIG))) {
+            throw new UserErrorException(directory + " is an adapter: its base is the model, and this goes onto it"
+                    + " (--model BASE --adapter " + directory + "), or is merged into it before");
+        }
         return new ModelConfig(InputFiles.jsonObject(file), file.toString());
     }
 
