@@ -317,6 +317,7 @@ class CompletionsTest {
                 "temperature | -1",
                 "temperature | \"hot\"",
                 "top_p | 1.5",
+                "min_tokens | 5",
                 "max_tokens | 0",
                 "max_tokens | 1.5",
                 "max_tokens | 100000",
