@@ -13,6 +13,7 @@ import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.WeightCompression;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
 import org.finetune4j.train.EvaluationMetrics;
@@ -91,7 +92,8 @@ final class EvalCommand implements Callable<Integer> {
             throw new UserErrorException("--multiple-choice and --by-task measure language models, not stage "
                     + source.settings().stage().name());
         }
-        try (CausalLM loaded = model.load();
+        WeightCompression compression = model.hasAdapter() ? source.compression() : null;
+        try (CausalLM loaded = model.load(compression);
                 Adapter adapter = model.attachAdapter(loaded, false)) {
             print(
                     !source.isOfLanguage()

@@ -17,6 +17,8 @@ import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.data.mixture.TaskSplit;
 import org.finetune4j.data.supervised.PromptTemplate;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.WeightCompression;
+import org.finetune4j.quant.Quantization;
 import org.finetune4j.train.evaluation.ChoiceQuestion;
 import org.finetune4j.train.stage.SupervisedFineTuning;
 import org.jspecify.annotations.Nullable;
@@ -101,6 +103,12 @@ record EvalData(Settings keys, DataSettings settings, boolean heldOut) {
             values.put("method", "full"); // nothing trains, and this one asks for nothing
         }
         return TrainingSettings.read(new Settings(keys.origin(), values, keys.written()));
+    }
+
+    /** What a configuration does with the weights of the base that its adapter trains on; null for nothing. */
+    @Nullable
+    WeightCompression compression() {
+        return heldOut ? Quantization.of(keys).map(Quantization::compression).orElse(null) : null;
     }
 
     /** The samples of each task, by its name. */

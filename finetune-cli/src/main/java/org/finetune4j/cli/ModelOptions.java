@@ -5,6 +5,7 @@ import java.util.Objects;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ClassifierHead;
 import org.finetune4j.model.LoadOptions;
+import org.finetune4j.model.WeightCompression;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AdapterFormat;
 import org.finetune4j.tensor.DType;
@@ -52,6 +53,15 @@ final class ModelOptions {
     private @Nullable LoadOptions options;
 
     CausalLM load() {
+        return load(null);
+    }
+
+    /**
+     * The model with its base's weights compressed as the adapter's training had them.
+     *
+     * @param compression of the weights, or null for weights as they are stored
+     */
+    CausalLM load(@Nullable WeightCompression compression) {
         // Everything that needs no libtorch comes first: a misspelt name is told at once.
         Device.checkName(device);
         DType stored =
@@ -61,7 +71,9 @@ final class ModelOptions {
                 : DType.parseChoice("--compute-dtype", computeDType).orElse(null);
         Path modelDirectory = directory();
         Path adapted = adapterDirectory();
-        LoadOptions plain = new LoadOptions(Device.parse(device), stored).withComputeDType(computed);
+        LoadOptions plain = new LoadOptions(Device.parse(device), stored)
+                .withComputeDType(computed)
+                .withCompression(compression);
         // A classifier's adapter holds the head, which its base has to have room for.
         options = adapted == null
                 ? plain

@@ -1,6 +1,7 @@
 package org.finetune4j.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -135,6 +136,39 @@ class EvalCommandTest {
                 CommandRun.of("eval", "--model", files.model.toString(), "--config", files.config.toString());
         assertEquals(2, nothing.exitCode());
         assertTrue(nothing.errors().get(0).contains("eval_fraction"), nothing::toString);
+    }
+
+    /** An adapter is measured on the base that it was trained on, in 4 bits where that was. */
+    @Test
+    void anAdapterIsMeasuredOnTheBaseOfItsTraining() throws IOException {
+        TrainingFiles files = new TrainingFiles(directory);
+        String[] keys = {
+            "method=qlora", "eval_file=" + files.data, "eval_strategy=steps", "eval_steps=4", "report_to=html"
+        };
+        CommandRun run = files.train(keys);
+        assertEquals(0, run.exitCode(), run.toString());
+        List<JsonNode> evaluations = files.events("evaluation");
+        double last = evaluations.get(evaluations.size() - 1).path("loss").asDouble();
+        assertEquals(last, lossByConfiguration(files, keys), 1e-6);
+        assertNotEquals(
+                last, lossByConfiguration(files, "eval_file=" + files.data), 1e-4, "on the base as it is stored");
+    }
+
+    private static double lossByConfiguration(TrainingFiles files, String... keys) {
+        List<String> arguments = new ArrayList<>(List.of(
+                "eval",
+                "--model",
+                files.model.toString(),
+                "--adapter",
+                files.output.toString(),
+                "--config",
+                files.config.toString(),
+                "--json",
+                "--"));
+        arguments.addAll(List.of(keys));
+        CommandRun eval = CommandRun.of(arguments.toArray(String[]::new));
+        assertEquals(0, eval.exitCode(), eval.toString());
+        return TestJson.parse(eval.out().get(0)).path("loss").asDouble();
     }
 
     @Test

@@ -110,9 +110,7 @@ final class SamplingFields {
         given(fields.whole("top_k", -1, Integer.MAX_VALUE), value -> builder.topK(Math.max(0, value)));
         given(fields.number("min_p", 0, 1), builder::minP);
         given(fields.number("repetition_penalty", 1e-3, 1e3), builder::repetitionPenalty);
-        given(
-                fields.whole("min_tokens", 0, maxTokens == null ? Integer.MAX_VALUE : maxTokens),
-                builder::minNewTokens);
+        given(fields.whole("min_tokens", 0, maxTokens == null ? Integer.MAX_VALUE : maxTokens), builder::minNewTokens);
         given(maxTokens, builder::maxNewTokens);
         Long seed = fields.seed("seed");
         builder.seed(seed == null ? ThreadLocalRandom.current().nextLong() : seed);
