@@ -1,8 +1,10 @@
 package org.finetune4j;
 
+import com.google.common.base.Throwables;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AtomicMoveNotSupportedException;
@@ -51,11 +53,41 @@ public final class AtomicFiles {
      * Lets {@code writer} fill a new file beside {@code target}, then renames it over {@code target}. When the writer
      * fails the partial file is deleted and {@code target} is what it was.
      *
+     * <p>A thread that is interrupted writes its file all the same, and is interrupted afterwards: Java closes the file that such a
+     * thread writes, so that it is written once more then.
+     *
      * @param target the file that is there in the end
      * @param writer writes the file that it is given
      * @throws UserErrorException when the file cannot be written: missing permission, full disk, not a directory
      */
     public static void write(Path target, Writer writer) {
+        boolean interrupted = Thread.interrupted();
+        try {
+            while (!wrote(target, writer)) {
+                interrupted = true;
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Whether nobody interrupted it. */
+    private static boolean wrote(Path target, Writer writer) {
+        try {
+            writeOnce(target, writer);
+            return true;
+        } catch (UserErrorException e) {
+            if (Throwables.getCausalChain(e).stream().anyMatch(cause -> cause instanceof ClosedByInterruptException)
+                    && Thread.interrupted()) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private static void writeOnce(Path target, Writer writer) {
         Path partial = sibling(target);
         if (Files.exists(target) && !Files.isRegularFile(target)) {
             throw new UserErrorException("cannot write " + target + ": it is "
@@ -114,6 +146,17 @@ public final class AtomicFiles {
      * @throws UserErrorException when the directory cannot be written
      */
     public static void writeDirectory(Path target, Writer writer) {
+        boolean interrupted = Thread.interrupted(); // see write
+        try {
+            writeDirectoryOnce(target, writer);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static void writeDirectoryOnce(Path target, Writer writer) {
         if (Files.exists(target) && !Files.isDirectory(target)) {
             throw new UserErrorException("cannot write " + target + ": it is no directory");
         }

@@ -6,6 +6,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
@@ -155,7 +156,7 @@ final class BenchServeCommand implements Callable<Integer> {
             bytes += Files.size(file);
         }
         for (int number = 0; number < count; number++) {
-            Path adapter = Files.createDirectory(folder.resolve("adapter-%05d".formatted(number)));
+            Path adapter = Files.createDirectory(folder.resolve(String.format(Locale.ROOT, "adapter-%05d", number)));
             for (Path file : files) {
                 Files.createLink(adapter.resolve(file.getFileName()), file);
             }

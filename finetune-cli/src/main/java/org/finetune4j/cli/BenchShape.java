@@ -1,5 +1,6 @@
 package org.finetune4j.cli;
 
+import java.util.Locale;
 import org.finetune4j.model.ModelConfig;
 
 /** Sizes of known models, for measuring. */
@@ -18,11 +19,11 @@ enum BenchShape {
     private final String json;
 
     BenchShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads, boolean tied) {
-        this.json = """
+        this.json = String.format(Locale.ROOT, """
                 {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": %d, "hidden_size": %d,
                  "intermediate_size": %d, "num_hidden_layers": %d, "num_attention_heads": %d,
                  "num_key_value_heads": %d, "max_position_embeddings": 2048, "tie_word_embeddings": %b}
-                """.formatted(vocabulary, hidden, intermediate, layers, heads, kvHeads, tied);
+                """, vocabulary, hidden, intermediate, layers, heads, kvHeads, tied);
     }
 
     ModelConfig config() {

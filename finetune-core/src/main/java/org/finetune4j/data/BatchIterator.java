@@ -41,7 +41,8 @@ public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
         this.nextSubmitted = firstBatch;
         this.end = end;
         this.workers = workers == 0 ? null : Executors.newFixedThreadPool(workers, this::thread);
-        for (int i = 0; i < workers * (prefetch + 1); i++) {
+        long most = workers * (prefetch + 1L);
+        for (long i = 0; i < most && nextSubmitted < end; i++) {
             submit();
         }
     }
@@ -61,10 +62,9 @@ public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
     }
 
     /**
-     * Waits for the next batch.
+     * Waits for the next batch. An interrupt does not end the wait; the thread's flag stays set.
      *
      * @throws org.finetune4j.UserErrorException when a sample of this batch is wrong
-     * @throws IllegalStateException when the waiting thread is interrupted; its interrupt flag stays set
      */
     @Override
     public Batch next() {
@@ -102,10 +102,7 @@ public final class BatchIterator implements Iterator<Batch>, AutoCloseable {
 
     private Batch await(Future<Batch> made) {
         try {
-            return made.get();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted while waiting for a batch", e);
+            return Uninterruptibles.getUninterruptibly(made);
         } catch (ExecutionException e) {
             throw failure(e.getCause());
         } catch (CancellationException e) {

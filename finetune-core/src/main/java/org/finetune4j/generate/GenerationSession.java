@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * It holds native memory: close it. It ends where the model is closed or changed.
+ * It holds native memory: close it. Where the model was changed in between (an adapter, a training), all of the text is read again; it ends where the
+ * model is closed.
  */
 public final class GenerationSession implements AutoCloseable {
 
@@ -27,6 +28,7 @@ public final class GenerationSession implements AutoCloseable {
     private final @Nullable RowAdapterChoice choice;
     private final DecoderRow row;
     private int computed;
+    private long modelChanges;
     private volatile boolean closed;
 
     GenerationSession(CausalLM model, OptionsResolver resolver, @Nullable RowAdapters rowAdapters) {
@@ -68,7 +70,10 @@ public final class GenerationSession implements AutoCloseable {
             throw new UserErrorException(
                     "a session continues one sequence: num_beams and num_return_sequences must be 1");
         }
-        int known = Math.min(commonBeginning(tokens), tokens.length - 1); // the last token is read for its scores
+        long changes = model.changes();
+        int common = changes == modelChanges ? commonBeginning(tokens) : 0;
+        modelChanges = changes;
+        int known = Math.min(common, tokens.length - 1); // the last token is read for its scores
         computed = tokens.length - known;
         row.continueAs(new TokenSequence(tokens), known);
         GenerationListener listener = new GenerationListener() {

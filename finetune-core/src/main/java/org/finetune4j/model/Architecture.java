@@ -1,8 +1,7 @@
 package org.finetune4j.model;
 
 import java.util.List;
-import java.util.ServiceLoader;
-import java.util.stream.StreamSupport;
+import org.finetune4j.Services;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Weights;
@@ -94,8 +93,7 @@ public interface Architecture {
     }
 
     private static List<Architecture> known() {
-        return StreamSupport.stream(ServiceLoader.load(Architecture.class).spliterator(), false)
-                .toList();
+        return Services.of(Architecture.class);
     }
 
     private static UserErrorException unknown(ModelConfig config) {

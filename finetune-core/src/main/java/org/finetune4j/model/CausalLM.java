@@ -560,6 +560,16 @@ public final class CausalLM extends TextModel {
     }
 
     /**
+     * Counts what may have changed the model: adapters that came, went or were switched, trainings. What was computed under another number
+     * may not be what the model says now.
+     *
+     * @return a number that only grows
+     */
+    public long changes() {
+        return use.changes();
+    }
+
+    /**
      * Frees weights and tokenizer, after all threads that are inside have left. Closing twice is fine.
      *
      * @throws IllegalStateException when the calling thread is inside itself

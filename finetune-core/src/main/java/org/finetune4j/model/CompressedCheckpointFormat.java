@@ -3,9 +3,8 @@ package org.finetune4j.model;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.ServiceLoader;
 import java.util.Set;
-import java.util.stream.StreamSupport;
+import org.finetune4j.Services;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.CompressedWeight;
@@ -79,9 +78,7 @@ public interface CompressedCheckpointFormat {
 
     /** {@return all formats on the class path} */
     static List<CompressedCheckpointFormat> all() {
-        return StreamSupport.stream(
-                        ServiceLoader.load(CompressedCheckpointFormat.class).spliterator(), false)
-                .toList();
+        return Services.of(CompressedCheckpointFormat.class);
     }
 
     /**

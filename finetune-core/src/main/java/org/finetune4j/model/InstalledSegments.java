@@ -2,8 +2,8 @@ package org.finetune4j.model;
 
 import java.util.List;
 import java.util.Optional;
-import java.util.ServiceLoader;
 import java.util.function.Function;
+import org.finetune4j.Services;
 import org.finetune4j.nn.DecoderLayer;
 
 /**
@@ -14,9 +14,7 @@ import org.finetune4j.nn.DecoderLayer;
  */
 record InstalledSegments(List<SegmentFactory> all) implements SegmentFactory {
 
-    static final SegmentFactory FACTORY = new InstalledSegments(ServiceLoader.load(SegmentFactory.class).stream()
-            .map(ServiceLoader.Provider::get)
-            .toList());
+    static final SegmentFactory FACTORY = new InstalledSegments(Services.of(SegmentFactory.class));
 
     @Override
     public Optional<Segment> segment(DecoderLayer layer) {

@@ -1,5 +1,6 @@
 package org.finetune4j.model;
 
+import java.util.Objects;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
@@ -77,6 +78,7 @@ public record LoadOptions(
      * @param newDevice where the weights go
      */
     public LoadOptions withDevice(Device newDevice) {
+        Objects.requireNonNull(newDevice, "newDevice");
         return new LoadOptions(newDevice, dtype, head, compression, addedTokens, computeDType, partition, productDType);
     }
 

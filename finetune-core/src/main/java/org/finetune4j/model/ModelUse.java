@@ -17,6 +17,7 @@ final class ModelUse {
     private @Nullable Thread training;
     private int trainings;
     private boolean closed;
+    private long changes;
 
     /** Lets the calling thread in, after whoever is alone has left. A thread that is inside may come in again. */
     synchronized CausalLM.Entry enter() {
@@ -62,9 +63,15 @@ final class ModelUse {
     }
 
     private synchronized void endTraining() {
+        changes++;
         if (--trainings == 0) {
             training = null;
         }
+    }
+
+    /** How often somebody was alone, or trained. */
+    synchronized long changes() {
+        return changes;
     }
 
     /** Runs {@code action} when no other thread is inside, and lets none in before it is done. */
@@ -105,6 +112,7 @@ final class ModelUse {
     }
 
     private synchronized void end() {
+        changes++;
         alone = null;
         notifyAll();
     }

@@ -2,7 +2,7 @@ package org.finetune4j.strategy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ServiceLoader;
+import org.finetune4j.Services;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 
@@ -83,7 +83,7 @@ public interface AdapterFormat {
         if (!Files.isDirectory(directory)) {
             throw new UserErrorException("no adapter directory " + directory);
         }
-        for (AdapterFormat format : ServiceLoader.load(AdapterFormat.class)) {
+        for (AdapterFormat format : Services.of(AdapterFormat.class)) {
             if (format.accepts(directory)) {
                 return format;
             }

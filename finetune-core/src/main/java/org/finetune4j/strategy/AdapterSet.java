@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.finetune4j.AtomicFiles;
@@ -44,7 +45,7 @@ public final class AdapterSet implements AutoCloseable {
      * @param model without an adapter
      */
     public static AdapterSet of(CausalLM model) {
-        return new AdapterSet(model);
+        return new AdapterSet(Objects.requireNonNull(model, "model"));
     }
 
     /**

@@ -1,8 +1,7 @@
 package org.finetune4j.strategy;
 
 import java.util.List;
-import java.util.ServiceLoader;
-import java.util.stream.StreamSupport;
+import org.finetune4j.Services;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -26,8 +25,7 @@ public interface FineTuningMethod {
 
     /** {@return all methods on the class path} */
     static List<FineTuningMethod> all() {
-        return StreamSupport.stream(ServiceLoader.load(FineTuningMethod.class).spliterator(), false)
-                .toList();
+        return Services.of(FineTuningMethod.class);
     }
 
     /**

@@ -1,6 +1,7 @@
 package org.finetune4j.tensor;
 
 import org.bytedeco.pytorch.global.torch;
+import org.finetune4j.UserErrorException;
 
 /**
  * How many threads an operation may use: one number for the whole process, as MKL has it, although OpenMP keeps one for
@@ -15,12 +16,34 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class ThreadCount {
 
+    private static final String PROPERTY = "finetune4j.threads";
+
+    /** As in configurations. */
+    private static final int MOST = 1024;
+
     /** What was set last; 0 leaves libtorch's own. */
     private static int chosen;
 
     private static int holding;
 
     private ThreadCount() {}
+
+    /**
+     * The number that the system property asks for, 0 where it asks for none.
+     *
+     * @throws UserErrorException when it is no number of threads
+     */
+    static int ofProperty() {
+        String text = System.getProperty(PROPERTY);
+        if (text == null) {
+            return 0;
+        }
+        if (!text.matches("[1-9]\\d{0,3}") || Integer.parseInt(text) > MOST) {
+            throw new UserErrorException(
+                    "the system property " + PROPERTY + " is '" + text + "', expected a number from 1 to " + MOST);
+        }
+        return Integer.parseInt(text);
+    }
 
     /** Keeps the number as it is until it is closed. */
     public static final class Hold implements AutoCloseable {

@@ -2,6 +2,7 @@ package org.finetune4j.tensor;
 
 import ai.djl.engine.Engine;
 import ai.djl.pytorch.jni.LibUtils;
+import java.io.IOException;
 import java.util.concurrent.CountDownLatch;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
@@ -51,6 +52,7 @@ public final class Torch {
         if (failure != null) {
             throw failure;
         }
+        int threads = ThreadCount.ofProperty();
         loading = true;
         try {
             NativePlatform.check(
@@ -61,9 +63,8 @@ public final class Torch {
             KernelCache.limit();
             loadOnOwnThread();
             ProcessExit.skipDestructors();
-            String threads = System.getProperty("finetune4j.threads");
-            if (threads != null) {
-                ThreadCount.set(Integer.parseInt(threads));
+            if (threads > 0) {
+                ThreadCount.set(threads);
             }
             MatrixProducts.examine();
             SharedProcessors.watch();
@@ -74,14 +75,27 @@ public final class Torch {
         } catch (RuntimeException | LinkageError e) {
             String platform = System.getProperty("os.name") + " " + System.getProperty("os.arch");
             failure = new FinetuneException(
-                    "cannot load libtorch " + VERSION + " on " + platform + ": " + e.getMessage()
-                            + "; the class path needs ai.djl.pytorch:pytorch-native-cpu:" + VERSION
-                            + " and org.bytedeco:pytorch with this platform's classifier",
+                    "cannot load libtorch " + VERSION + " on " + platform + ": " + e.getMessage() + "; " + remedy(e),
                     e);
             throw failure;
         } finally {
             loading = false;
         }
+    }
+
+    private static String remedy(Throwable failed) {
+        for (Throwable cause = failed; cause != null; cause = cause.getCause()) {
+            if (String.valueOf(cause.getMessage()).contains("already loaded in another class")) {
+                return "a process has it in one class loader: put this library where all its applications share it, or start"
+                        + " the process anew";
+            }
+            if (cause instanceof IOException) {
+                return "its natives are unpacked below the home directory: set DJL_CACHE_DIR, and"
+                        + " -Dorg.bytedeco.javacpp.cachedir, to directories that can be written";
+            }
+        }
+        return "the class path needs ai.djl.pytorch:pytorch-native-cpu:" + VERSION
+                + " and org.bytedeco:pytorch with this platform's classifier";
     }
 
     /** Both bindings read these when their first class loads. */
@@ -111,6 +125,7 @@ public final class Torch {
                 },
                 "finetune4j-libtorch-loader");
         loader.setDaemon(true);
+        loader.setContextClassLoader(Torch.class.getClassLoader()); // DJL looks for its engine there
         loader.start();
         boolean interrupted = false;
         while (done.getCount() > 0) {
@@ -155,7 +170,7 @@ public final class Torch {
         String binding;
         try {
             binding = Loader.getVersion("org.bytedeco", "pytorch");
-        } catch (java.io.IOException e) {
+        } catch (IOException e) {
             throw new FinetuneException("org.bytedeco:pytorch is not on the class path or carries no version", e);
         }
         if (!binding.startsWith(VERSION + "-")) {

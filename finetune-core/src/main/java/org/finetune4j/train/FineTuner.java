@@ -368,7 +368,10 @@ public final class FineTuner {
         return this;
     }
 
-    /** Asks a running {@link #train} to stop after the present step, with a checkpoint. Any thread may ask. */
+    /**
+     * Asks a running {@link #train} to stop after the present step, with a checkpoint. Any thread may ask; to interrupt the thread that
+     * trains is the same.
+     */
     public void requestStop() {
         stopRequested = true;
         Trainer running = trainer;
@@ -429,6 +432,8 @@ public final class FineTuner {
         RunDirectory.check(arguments);
         try (CausalLM.Entry training = model.beginTraining()) {
             return trained();
+        } finally {
+            stopRequested = false; // who asked has been obeyed: the next call is another training
         }
     }
 
@@ -486,7 +491,7 @@ public final class FineTuner {
      * @throws UserErrorException when nothing is held out, or data, settings and model do not fit together
      */
     public EvaluationMetrics evaluate(AttachedStrategy attached) {
-        RunConfiguration run = run(samples.parts(arguments.seed(), strategy.tasks()), attached, Membership.ALONE);
+        RunConfiguration run = run(samples.measured(arguments.seed(), strategy.tasks()), attached, Membership.ALONE);
         Evaluation measuring = run.evaluation();
         if (measuring == null) {
             throw new UserErrorException("nothing is held out to measure on");
@@ -551,7 +556,7 @@ public final class FineTuner {
     }
 
     private PreflightContext context(Parts data, AttachedStrategy attached, int looked) {
-        return PreflightContext.of(
+        PreflightContext context = PreflightContext.of(
                 model,
                 strategy.method(),
                 attached,
@@ -563,6 +568,7 @@ public final class FineTuner {
                 looked,
                 load -> stepMemory(attached, load),
                 processBytes);
+        return evaluation == null ? context : context.measuringItself();
     }
 
     private StepMemory stepMemory(AttachedStrategy attached, MemoryPlan.Load load) {

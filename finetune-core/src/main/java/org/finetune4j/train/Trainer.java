@@ -22,7 +22,7 @@ public final class Trainer {
 
     private final RunConfiguration configuration;
     private final TrainingListener listener;
-    private volatile boolean stopRequested;
+    private final StopRequest stop = new StopRequest();
 
     /**
      * A training.
@@ -93,10 +93,10 @@ public final class Trainer {
 
     /**
      * Asks the run to stop with a checkpoint to resume from: after the present step, or in the middle of an accumulated
-     * batch at the step before it. Any thread may ask.
+     * batch at the step before it. Any thread may ask. To interrupt the thread that trains is the same.
      */
     public void requestStop() {
-        stopRequested = true;
+        stop.make();
     }
 
     /**
@@ -108,12 +108,15 @@ public final class Trainer {
      */
     public TrainingSummary train() {
         try (RunDirectory directory = RunDirectory.enter(configuration.arguments(), configuration.membership())) {
-            TrainingSummary summary = TrainingRun.execute(configuration, listener, () -> stopRequested);
+            boolean isAlone = configuration.membership().ranks() == 1;
+            TrainingSummary summary = TrainingRun.execute(configuration, listener, () -> stop.isMade(isAlone));
             listener.onEnd(summary);
             return summary;
         } catch (RuntimeException | Error e) {
             listener.onFailure(e);
             throw e;
+        } finally {
+            stop.passInterruptOn();
         }
     }
 

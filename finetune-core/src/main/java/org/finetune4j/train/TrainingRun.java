@@ -31,9 +31,13 @@ import org.finetune4j.train.steps.StepOutcome;
 import org.finetune4j.train.steps.StepSetup;
 import org.finetune4j.train.steps.StepSource;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The state of one {@link Trainer#train} call: the loop over steps. */
 final class TrainingRun implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
 
     private final RunConfiguration configuration;
     private final TrainingListener listener;
@@ -294,6 +298,12 @@ final class TrainingRun implements AutoCloseable {
         } catch (UserErrorException e) {
             random.restore(randomState);
             throw new UserErrorException(e.getMessage() + checkpoints.saveBeforeStep(progress), e);
+        } catch (RuntimeException e) {
+            if (membership.ranks() == 1) { // of a group, this may be a rank that is gone: nobody can save with it
+                random.restore(randomState);
+                LOG.error("{}{}", e, checkpoints.saveBeforeStep(progress));
+            }
+            throw e;
         }
     }
 

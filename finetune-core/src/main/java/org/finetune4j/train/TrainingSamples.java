@@ -81,21 +81,28 @@ final class TrainingSamples {
 
     void train(ExampleDataset value) {
         examples = Objects.requireNonNull(value, "dataset");
+        samples = null;
     }
 
     void train(TrainingDataset value) {
         samples = Objects.requireNonNull(value, "dataset");
+        examples = null;
     }
 
     void evaluation(ExampleDataset value) {
         evaluationExamples = Objects.requireNonNull(value, "evaluation");
+        evaluationSamples = null;
     }
 
     void evaluation(TrainingDataset value) {
         evaluationSamples = Objects.requireNonNull(value, "evaluation");
+        evaluationExamples = null;
     }
 
     void evaluationFraction(double value) {
+        if (!(value > 0 && value < 1)) {
+            throw new IllegalArgumentException("evaluationFraction must be above 0 and below 1: " + value);
+        }
         evaluationFraction = value;
     }
 
@@ -117,24 +124,46 @@ final class TrainingSamples {
      * @param tasks how many tasks the method tells apart
      */
     Parts parts(long seed, int tasks) {
-        if (examples != null) {
-            ExampleDataset train = examples;
-            ExampleDataset heldOut = evaluationExamples;
-            if (heldOut == null && evaluationFraction > 0) {
-                DatasetSplit<ExampleDataset> split = train.split(evaluationFraction, seed);
-                train = split.train();
-                heldOut = split.evaluation();
-            }
-            return new Parts(tokenize(train, tasks), heldOut == null ? null : tokenize(heldOut, tasks));
-        }
-        if (samples == null) {
+        if (isEmpty()) {
             throw new UserErrorException("there is nothing to train on: set a dataset");
         }
-        if (evaluationSamples == null && evaluationFraction > 0) {
-            DatasetSplit<TrainingDataset> split = samples.split(evaluationFraction, seed);
-            return new Parts(split.train(), split.evaluation());
+        if (evaluationFraction > 0 && evaluationExamples == null && evaluationSamples == null) {
+            return split(seed, tasks);
         }
-        return new Parts(samples, evaluationSamples);
+        return new Parts(made(samples, examples, tasks), heldOut(tasks));
+    }
+
+    /** The same for who trains nothing: without anything to train on, what is held out alone. */
+    Parts measured(long seed, int tasks) {
+        if (!isEmpty()) {
+            return parts(seed, tasks);
+        }
+        TrainingDataset heldOut = heldOut(tasks);
+        if (heldOut == null) {
+            throw new UserErrorException("nothing is held out to measure on");
+        }
+        return new Parts(heldOut, heldOut);
+    }
+
+    private Parts split(long seed, int tasks) {
+        if (examples != null) {
+            DatasetSplit<ExampleDataset> split = examples.split(evaluationFraction, seed);
+            return new Parts(tokenize(split.train(), tasks), tokenize(split.evaluation(), tasks));
+        }
+        DatasetSplit<TrainingDataset> split = Objects.requireNonNull(samples).split(evaluationFraction, seed);
+        return new Parts(split.train(), split.evaluation());
+    }
+
+    /** The held-out samples that were given, or null. */
+    @Nullable
+    TrainingDataset heldOut(int tasks) {
+        return evaluationSamples == null && evaluationExamples == null
+                ? null
+                : made(evaluationSamples, evaluationExamples, tasks);
+    }
+
+    private TrainingDataset made(@Nullable TrainingDataset ready, @Nullable ExampleDataset raw, int tasks) {
+        return ready != null ? ready : tokenize(Objects.requireNonNull(raw), tasks);
     }
 
     /** Tells what reading the examples gave to tell. */

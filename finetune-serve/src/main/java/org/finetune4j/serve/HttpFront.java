@@ -89,6 +89,7 @@ final class HttpFront {
     private final List<Consumer<JavalinConfig>> routes = new ArrayList<>();
     private @Nullable Javalin javalin;
     private @Nullable ServerConnector connector;
+    private int listened;
 
     HttpFront(
             String host,
@@ -330,7 +331,9 @@ final class HttpFront {
     }
 
     int port() {
-        return Objects.requireNonNull(connector, "not started").getLocalPort();
+        int local = Objects.requireNonNull(connector, "not started").getLocalPort();
+        listened = local > 0 ? local : listened; // closed, it has none
+        return listened;
     }
 
     URI address() {

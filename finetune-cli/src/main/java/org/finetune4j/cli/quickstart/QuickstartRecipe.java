@@ -55,7 +55,7 @@ final class QuickstartRecipe {
             {
               "architectures": ["LlamaForCausalLM"],
               "model_type": "llama",
-              "vocab_size": %d,
+              "vocab_size": %s,
               "hidden_size": 192,
               "intermediate_size": 512,
               "num_hidden_layers": 4,
@@ -118,7 +118,8 @@ final class QuickstartRecipe {
      */
     static void pretrain(Path directory) {
         writeTokenizer(directory);
-        ModelConfig config = ModelConfig.parse(CONFIG.formatted(VOCABULARY), "the quick start's configuration");
+        ModelConfig config =
+                ModelConfig.parse(CONFIG.formatted(VOCABULARY), "the quick start's configuration");
         Tokenizer tokenizer = Tokenizer.load(directory);
         try (CausalLM model = CausalLM.initialize(config, tokenizer, Device.best(), CORPUS_SEED);
                 TrainingResult result = FineTuner.of(model)

@@ -61,7 +61,7 @@ public interface ExampleDataset {
      * @return whether they are, as far as the first example tells of pairs and judged answers
      */
     default boolean asksInstructions() {
-        if (kinds().size() != 1) {
+        if (kinds().size() != 1 || size() == 0) {
             return false;
         }
         Example first = get(0);

@@ -2,6 +2,7 @@ package org.finetune4j.data.format;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * An instruction in Alpaca's form; a prompt template, or a chat template, puts it into words.
@@ -11,6 +12,19 @@ import java.util.List;
  * @param output the answer to learn
  */
 public record Instruction(String instruction, String input, String output) implements Supervised {
+
+    /**
+     * Refuses what is missing.
+     *
+     * @param instruction what to do
+     * @param input what to do it with; may be empty
+     * @param output the answer to learn
+     */
+    public Instruction {
+        Objects.requireNonNull(instruction, "instruction");
+        Objects.requireNonNull(input, "input");
+        Objects.requireNonNull(output, "output");
+    }
 
     /**
      * An instruction without input.

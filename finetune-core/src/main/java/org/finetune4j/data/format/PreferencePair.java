@@ -1,5 +1,6 @@
 package org.finetune4j.data.format;
 
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,6 +12,18 @@ import org.jspecify.annotations.Nullable;
  */
 public record PreferencePair(
         Supervised chosen, Supervised rejected, @Nullable Double margin) implements Example {
+
+    /**
+     * Refuses what is missing.
+     *
+     * @param chosen the prompt with the better answer
+     * @param rejected the same prompt with the other one
+     * @param margin by how much the first is better, or null
+     */
+    public PreferencePair {
+        Objects.requireNonNull(chosen, "chosen");
+        Objects.requireNonNull(rejected, "rejected");
+    }
 
     /**
      * Refuses answers that cannot be compared, from which no preference can be learned.

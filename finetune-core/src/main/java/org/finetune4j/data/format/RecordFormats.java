@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.google.common.collect.Streams;
 import java.util.Comparator;
 import java.util.List;
-import java.util.ServiceLoader;
+import org.finetune4j.Services;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.RecordFields;
@@ -12,8 +12,7 @@ import org.finetune4j.data.RecordFields;
 /** All formats that are on the class path. */
 public final class RecordFormats {
 
-    private static final List<RecordFormat> ALL = ServiceLoader.load(RecordFormat.class).stream()
-            .map(ServiceLoader.Provider::get)
+    private static final List<RecordFormat> ALL = Services.of(RecordFormat.class).stream()
             .sorted(Comparator.comparingInt(RecordFormat::detectionOrder).thenComparing(RecordFormat::name))
             .toList();
 

@@ -1,5 +1,7 @@
 package org.finetune4j.data.format;
 
+import java.util.Objects;
+
 /**
  * An answer that people found good or bad, as KTO learns from it.
  *
@@ -7,6 +9,16 @@ package org.finetune4j.data.format;
  * @param desirable whether the answer was found good
  */
 public record UnpairedPreference(Supervised example, boolean desirable) implements Example {
+
+    /**
+     * Refuses what is missing.
+     *
+     * @param example the prompt with the answer
+     * @param desirable whether the answer was found good
+     */
+    public UnpairedPreference {
+        Objects.requireNonNull(example, "example");
+    }
 
     /**
      * Refuses an empty answer, from which nothing can be learned.

@@ -41,6 +41,9 @@ public final class SupervisedSamples implements TokenizedDataset {
      *     token, or no sample is left
      */
     public static SupervisedSamples of(ExampleDataset examples, Tokenizer tokenizer, SupervisedOptions options) {
+        if (examples.size() == 0) {
+            throw new UserErrorException("the dataset is empty");
+        }
         ExampleTokenizer exampleTokenizer = new ExampleTokenizer(tokenizer, options);
         IntFunction<TokenizedExample> tokenized = options.sharing()
                 .once(

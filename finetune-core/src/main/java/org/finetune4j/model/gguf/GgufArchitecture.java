@@ -1,7 +1,7 @@
 package org.finetune4j.model.gguf;
 
 import java.util.List;
-import java.util.ServiceLoader;
+import org.finetune4j.Services;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
@@ -46,9 +46,7 @@ public interface GgufArchitecture {
      * @throws UserErrorException when there is none
      */
     static GgufArchitecture of(ModelConfig config) {
-        List<GgufArchitecture> all = ServiceLoader.load(GgufArchitecture.class).stream()
-                .map(ServiceLoader.Provider::get)
-                .toList();
+        List<GgufArchitecture> all = Services.of(GgufArchitecture.class);
         String wanted = config.architecture();
         return all.stream()
                 .filter(candidate -> candidate.architectures().contains(wanted))

@@ -4,9 +4,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.ServiceLoader;
 import java.util.Set;
-import java.util.stream.StreamSupport;
+import org.finetune4j.Services;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
@@ -70,8 +69,7 @@ public interface OptimizerProvider {
 
     /** {@return all optimizers on the class path} */
     static List<OptimizerProvider> all() {
-        return StreamSupport.stream(ServiceLoader.load(OptimizerProvider.class).spliterator(), false)
-                .toList();
+        return Services.of(OptimizerProvider.class);
     }
 
     /**
@@ -85,7 +83,7 @@ public interface OptimizerProvider {
         String wanted = name.toLowerCase(Locale.ROOT);
         List<OptimizerProvider> all = all();
         return all.stream()
-                .filter(provider -> provider.names().contains(wanted))
+                .filter(provider -> provider.names().stream().anyMatch(wanted::equalsIgnoreCase))
                 .findFirst()
                 .orElseThrow(() -> new UserErrorException("unknown optimizer '" + name + "'"
                         + Suggestions.among(

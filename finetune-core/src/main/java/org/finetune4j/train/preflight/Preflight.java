@@ -2,7 +2,7 @@ package org.finetune4j.train.preflight;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.ServiceLoader;
+import org.finetune4j.Services;
 import org.finetune4j.UserErrorException;
 
 /** Runs all checks: those of this library and any others on the class path. */
@@ -27,8 +27,7 @@ public final class Preflight {
      */
     public static Findings run(PreflightContext context, List<PreflightCheck> own) {
         Findings findings = new Findings();
-        List<PreflightCheck> checks = new ArrayList<>();
-        ServiceLoader.load(PreflightCheck.class).forEach(checks::add);
+        List<PreflightCheck> checks = new ArrayList<>(Services.of(PreflightCheck.class));
         checks.addAll(own);
         for (PreflightCheck check : checks) {
             try {

@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param survey what looking at the training samples gave
  * @param evaluationSurvey what looking at the held-out samples gave, or null
  * @param memory what the run will need for its longest samples
+ * @param measuresItself whether the caller brings a measurement of its own, which needs no held-out samples
  */
 public record PreflightContext(
         CausalLM model,
@@ -36,7 +37,8 @@ public record PreflightContext(
         Collator collator,
         SampleSurvey survey,
         @Nullable SampleSurvey evaluationSurvey,
-        MemoryPlan memory) {
+        MemoryPlan memory,
+        boolean measuresItself) {
 
     /**
      * Looks at the samples and plans the memory.
@@ -75,7 +77,37 @@ public record PreflightContext(
                 ? null
                 : SampleSurvey.of(evaluation, model.network(), objective.forEvaluation(), samples);
         return new PreflightContext(
-                model, method, strategy, arguments, dataset, evaluation, collator, survey, evaluationSurvey, memory);
+                model,
+                method,
+                strategy,
+                arguments,
+                dataset,
+                evaluation,
+                collator,
+                survey,
+                evaluationSurvey,
+                memory,
+                false);
+    }
+
+    /**
+     * The same training, measured by the caller.
+     *
+     * @return another context
+     */
+    public PreflightContext measuringItself() {
+        return new PreflightContext(
+                model,
+                method,
+                strategy,
+                arguments,
+                dataset,
+                evaluation,
+                collator,
+                survey,
+                evaluationSurvey,
+                memory,
+                true);
     }
 
     /**

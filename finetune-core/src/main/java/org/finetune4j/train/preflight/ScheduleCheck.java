@@ -21,7 +21,7 @@ public final class ScheduleCheck implements PreflightCheck {
         boolean needsEvaluation = selection.loadBestAtEnd()
                 || selection.earlyStoppingPatience() > 0
                 || !selection.metrics().isEmpty();
-        if (needsEvaluation && context.evaluation() == null) {
+        if (needsEvaluation && context.evaluation() == null && !context.measuresItself()) {
             findings.error("eval_metrics, load_best_model_at_end and early_stopping_patience need held-out samples:"
                     + " set eval_file or eval_fraction");
         }

@@ -24,7 +24,7 @@ public final class MicrometerListener implements TrainingListener {
     private static final String PREFIX = "finetune4j.";
 
     private final MeterRegistry registry;
-    private final Map<String, Double> values = new ConcurrentHashMap<>();
+    private Map<String, Double> values = new ConcurrentHashMap<>();
     private Tags tags = Tags.empty();
 
     /**
@@ -39,6 +39,7 @@ public final class MicrometerListener implements TrainingListener {
     @Override
     public void onStart(TrainingPlan plan) {
         tags = Tags.of("run", plan.runName());
+        values = new ConcurrentHashMap<>();
         set("steps.total", (double) plan.totalSteps());
     }
 
@@ -73,6 +74,10 @@ public final class MicrometerListener implements TrainingListener {
 
     private void set(String name, double value) {
         if (values.put(name, value) == null) {
+            Gauge before = registry.find(PREFIX + name).tags(tags).gauge();
+            if (before != null) {
+                registry.remove(before); // of an earlier run of this name, which would be asked for ever
+            }
             Gauge.builder(PREFIX + name, values, current -> current.getOrDefault(name, Double.NaN))
                     .tags(tags)
                     .strongReference(true)

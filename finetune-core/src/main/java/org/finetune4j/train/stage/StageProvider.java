@@ -1,8 +1,7 @@
 package org.finetune4j.train.stage;
 
 import java.util.List;
-import java.util.ServiceLoader;
-import java.util.stream.StreamSupport;
+import org.finetune4j.Services;
 import org.finetune4j.Settings;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -27,8 +26,7 @@ public interface StageProvider {
 
     /** {@return all stages on the class path} */
     static List<StageProvider> all() {
-        return StreamSupport.stream(ServiceLoader.load(StageProvider.class).spliterator(), false)
-                .toList();
+        return Services.of(StageProvider.class);
     }
 
     /**

@@ -275,7 +275,8 @@ class PreflightTest {
                 new Collator(0, 1),
                 SampleSurvey.of(dataset, model.network(), OBJECTIVE, 0),
                 null,
-                memory);
+                memory,
+                false);
     }
 
     @Test
@@ -381,7 +382,8 @@ class PreflightTest {
                                     small.collator(),
                                     small.survey(),
                                     null,
-                                    large),
+                                    large,
+                                    false),
                             findings);
             return findings;
         }

@@ -104,6 +104,9 @@ public record LoraConfig(
         if (rank < 1) {
             throw new IllegalArgumentException("rank must be positive: " + rank);
         }
+        if (!Double.isFinite(loraAlpha)) {
+            throw new IllegalArgumentException("loraAlpha must be a number: " + loraAlpha);
+        }
         if (!(loraDropout >= 0 && loraDropout < 1)) {
             throw new IllegalArgumentException("loraDropout must be at least 0 and below 1: " + loraDropout);
         }

@@ -3,9 +3,9 @@ package org.finetune4j.quant.optimizer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.ServiceLoader;
 import java.util.Set;
 import org.finetune4j.InputFiles;
+import org.finetune4j.Services;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.quant.kernel.AdamKernel;
@@ -84,8 +84,8 @@ abstract sealed class BlockwiseAdamWProvider implements OptimizerProvider {
         if (device.equals(Device.CPU)) {
             return new PagedMemory(directory(options), allowance(options));
         }
-        return ServiceLoader.load(PagedMemoryProvider.class).stream()
-                .flatMap(provider -> provider.get().memory(device, allowance(options)).stream())
+        return Services.of(PagedMemoryProvider.class).stream()
+                .flatMap(provider -> provider.memory(device, allowance(options)).stream())
                 .findFirst()
                 .orElseThrow(
                         () -> new UserErrorException("there is no paged memory for " + device + ": choose adamw_8bit"));

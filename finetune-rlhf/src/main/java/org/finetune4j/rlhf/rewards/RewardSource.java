@@ -1,6 +1,7 @@
 package org.finetune4j.rlhf.rewards;
 
 import java.util.List;
+import java.util.Objects;
 
 /** Scores answers, many at once. It is asked by one thread at a time. */
 public interface RewardSource extends AutoCloseable {
@@ -33,6 +34,8 @@ public interface RewardSource extends AutoCloseable {
      * @return the source
      */
     static RewardSource of(String name, RewardFunction function) {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(function, "function");
         return new RewardSource() {
             @Override
             public String name() {
