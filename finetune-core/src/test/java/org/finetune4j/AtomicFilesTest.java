@@ -23,6 +23,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,6 +36,29 @@ class AtomicFilesTest {
 
     @TempDir
     Path directory;
+
+    /** Java closes the file that an interrupted thread writes. */
+    @Test
+    void anInterruptedThreadWritesItsFilesAndIsInterruptedAfterwards() throws IOException {
+        Path file = directory.resolve("a");
+        Thread.currentThread().interrupt();
+        AtomicFiles.writeString(file, "before");
+        assertTrue(Thread.interrupted());
+        AtomicBoolean once = new AtomicBoolean(true);
+        AtomicFiles.write(file, path -> {
+            if (once.getAndSet(false)) {
+                Thread.currentThread().interrupt();
+            }
+            Files.writeString(path, "meanwhile");
+        });
+        assertTrue(Thread.interrupted());
+        assertEquals("meanwhile", Files.readString(file));
+        Thread.currentThread().interrupt();
+        AtomicFiles.writeDirectory(
+                directory.resolve("d"), partial -> Files.writeString(partial.resolve("b"), "in a directory"));
+        assertTrue(Thread.interrupted());
+        assertEquals("in a directory", Files.readString(directory.resolve("d/b")));
+    }
 
     private List<String> names() throws IOException {
         try (Stream<Path> files = Files.list(directory)) {

@@ -195,6 +195,9 @@ class GenerationGoldenTest {
                     complete(model, longer, options).ids(),
                     session.generate(longer, options, piece -> {}).ids());
             assertEquals(3, session.computedTokens(), "the last token of the answer and the two that are new");
+            model.alone(() -> {}); // as an adapter does that is put on the model
+            session.generate(longer, options, piece -> {});
+            assertEquals(longer.length, session.computedTokens(), "what was read by another model is read again");
             int[] other = Arrays.copyOf(prompt, 10);
             other[9] = 3;
             assertEquals(

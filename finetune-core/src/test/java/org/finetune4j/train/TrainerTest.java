@@ -64,6 +64,35 @@ class TrainerTest {
         }
     }
 
+    /** As of an executor that is shut down, or a future that is cancelled. */
+    @Test
+    void aRunWhoseThreadIsInterruptedStopsWithACheckpointAndGoesOnToTheSameBytes() throws IOException {
+        Path straight = directory.resolve("straight");
+        Path stopped = directory.resolve("stopped");
+        new TinyRun(straight).steps(8).saveEvery(8).train();
+        TrainingListener interrupting = new TrainingListener() {
+            @Override
+            public void onStep(StepMetrics metrics) {
+                if (metrics.step() == 4) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+        };
+        TrainingSummary first = new TinyRun(stopped)
+                .steps(8)
+                .saveEvery(4)
+                .listeners(List.of(interrupting))
+                .train();
+        assertTrue(Thread.interrupted(), "who interrupted finds that it was");
+        assertTrue(first.interrupted());
+        assertEquals(4, first.steps());
+        assertEquals(
+                8, new TinyRun(stopped).steps(8).saveEvery(4).resume().train().steps());
+        assertArrayEquals(
+                Files.readAllBytes(straight.resolve("checkpoint-8/model.safetensors")),
+                Files.readAllBytes(stopped.resolve("checkpoint-8/model.safetensors")));
+    }
+
     @Test
     void anEarlierRunIsNeitherOverwrittenNorResumedUnasked() {
         train(arguments().outputDirectory(directory).build(), 3);

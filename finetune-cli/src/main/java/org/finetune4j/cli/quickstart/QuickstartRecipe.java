@@ -118,8 +118,7 @@ final class QuickstartRecipe {
      */
     static void pretrain(Path directory) {
         writeTokenizer(directory);
-        ModelConfig config =
-                ModelConfig.parse(CONFIG.formatted(VOCABULARY), "the quick start's configuration");
+        ModelConfig config = ModelConfig.parse(CONFIG.formatted(VOCABULARY), "the quick start's configuration");
         Tokenizer tokenizer = Tokenizer.load(directory);
         try (CausalLM model = CausalLM.initialize(config, tokenizer, Device.best(), CORPUS_SEED);
                 TrainingResult result = FineTuner.of(model)

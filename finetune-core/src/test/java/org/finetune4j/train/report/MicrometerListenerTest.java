@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
@@ -42,5 +43,11 @@ class MicrometerListenerTest {
         assertEquals(2, registry.get("finetune4j.data.wait").timer().count());
         assertEquals(0.75, registry.get("finetune4j.eval.rougeL").gauge().value());
         assertEquals(1, registry.get("finetune4j.checkpoints").counter().count());
+
+        MicrometerListener next = new MicrometerListener(registry);
+        for (MicrometerListener listening : List.of(next, next)) {
+            listening.onStart(new TrainingPlan("demo", 7, 1, 0, 1, 1, Map.of()));
+            assertEquals(7, registry.get("finetune4j.steps.total").gauge().value(), "of the run that is under way");
+        }
     }
 }
