@@ -3,6 +3,7 @@ package org.finetune4j.cli;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.finetune4j.OutputPath;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.AddedTokens;
 import org.finetune4j.model.CausalLM;
@@ -45,6 +46,7 @@ final class AddTokensCommand implements Callable<Integer> {
             throw new UserErrorException("there is nothing to add: name tokens with --token or --special-token");
         }
         Path directory = HubModels.directory(model);
+        OutputPath.requireOther(output, List.of(directory));
         LoadOptions options = new LoadOptions(Device.CPU, null).withAddedTokens(added);
         try (CausalLM larger = CausalLM.load(directory, options)) {
             ModelWriter.of(larger).exact().write(output);

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.finetune4j.OutputPath;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.merge.AdapterMerge;
@@ -153,6 +154,7 @@ final class MergeCommand implements Callable<Integer> {
     }
 
     private void fold(ModelOptions folded) {
+        OutputPath.requireOther(output, folded.directories());
         try (CausalLM loaded = folded.load();
                 Adapter adapter = folded.attachAdapter(loaded, false)) {
             if (adapter == null) {

@@ -1,6 +1,7 @@
 package org.finetune4j.cli;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ClassifierHead;
@@ -98,6 +99,12 @@ final class ModelOptions {
             adapterDirectory = HubModels.directory(adapter);
         }
         return adapterDirectory;
+    }
+
+    /** Where the model lies, and the adapter, if one was named. */
+    List<Path> directories() {
+        Path adapted = adapterDirectory();
+        return adapted == null ? List.of(directory()) : List.of(directory(), adapted);
     }
 
     boolean hasAdapter() {

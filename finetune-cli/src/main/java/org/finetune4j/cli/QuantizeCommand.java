@@ -2,10 +2,12 @@ package org.finetune4j.cli;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.finetune4j.InputFiles;
+import org.finetune4j.OutputPath;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
@@ -66,6 +68,9 @@ final class QuantizeCommand implements Callable<Integer> {
                 .withBlockSize(blockSize)
                 .withDoubleQuantization(doubleQuant);
         Path directory = HubModels.directory(model);
+        if (output != null) {
+            OutputPath.requireOther(output, List.of(directory));
+        }
         LoadOptions options = LoadOptions.defaults();
         try (CausalLM plain = CausalLM.load(directory, options);
                 CausalLM quantised = CausalLM.load(directory, options.withCompression(quantization.compression()))) {

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.finetune4j.Json;
+import org.finetune4j.OutputPath;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.merge.GreedySoup;
@@ -89,6 +90,10 @@ final class SoupCommand implements Callable<Integer> {
                     all.adapters()
                             ? "the candidates are adapters: name their base with --model"
                             : "the candidates are whole models: --model is for adapters");
+        }
+        OutputPath.requireOther(output, all.directories());
+        if (model != null) {
+            OutputPath.requireOther(output, List.of(HubModels.directory(model)));
         }
         try (CausalLM base = model == null ? null : CausalLM.load(HubModels.directory(model))) {
             SoupScores scores = new SoupScores(all, base, heldOut, metric, rank);

@@ -67,6 +67,28 @@ class BadInputTest {
                 "--adapter");
     }
 
+    /** A result never takes the place of what it is made of, whatever path leads there. */
+    @Test
+    void anOutputThatIsAnInputIsRefused() throws IOException {
+        assertEquals(0, files.train("max_steps=1").exitCode());
+        String model = files.model.toString();
+        String adapter = files.output.toString();
+        Path link = Files.createSymbolicLink(directory.resolve("link"), files.model);
+        long before = Files.size(files.model.resolve("model.safetensors"));
+        for (String[] command : new String[][] {
+            {"quantize", "--model", model, "--output", model},
+            {"quantize", "--model", model, "--output", link.toString()},
+            {"merge", "--model", model, "--adapter", adapter, "--output", link.toString()},
+            {"merge", "--model", model, "--adapter", adapter, "--output", adapter},
+            {"merge", "--adapters", adapter, adapter, "--output", adapter},
+            {"add-tokens", "--model", model, "--token", "<new>", "--output", model},
+            {"delta", "diff", "--base", model, "--model", model, "--output", model + "/model.safetensors"}
+        }) {
+            assertRefused(CommandRun.of(command), "is what is read");
+        }
+        assertEquals(before, Files.size(files.model.resolve("model.safetensors")));
+    }
+
     @Test
     void aStageThatThereIsNot() {
         assertRefused(files.train("stage=stf"), "'stage'", "stf", "did you mean 'sft'?");

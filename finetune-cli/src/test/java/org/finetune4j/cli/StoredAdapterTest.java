@@ -117,4 +117,25 @@ class StoredAdapterTest {
         CommandRun.assertRefused(files.train("adapter_name_or_path=" + first, "r=4"), "which brings its own");
         CommandRun.assertRefused(files.train("adapter_name_or_path=" + files.model), "no adapter that can be read");
     }
+
+    /** As in TRL, the reference of preferences is what the training starts from, not the base below the adapter. */
+    @Test
+    void itsOwnBeginningIsTheReferenceOfPreferences() {
+        TrainingFiles.write(files.data, """
+                {"prompt": "Where does Tom live?", "chosen": " In Oslo.", "rejected": " Not in Oslo."}
+                {"prompt": "Where does Mia live?", "chosen": " In Rome.", "rejected": " Not in Rome."}
+                """);
+        Path second = directory.resolve("second");
+        CommandRun run = files.train(
+                "stage=dpo",
+                "adapter_name_or_path=" + first,
+                "output_dir=" + second,
+                "report_to=html",
+                "max_steps=2",
+                "learning_rate=1e-3");
+        assertEquals(0, run.exitCode(), run.toString());
+        JsonNode step = steps(second).get(0);
+        assertEquals(Math.log(2), step.path("loss").doubleValue(), 1e-6, step.toString());
+        assertEquals(0, step.path("metrics").path("rewards/chosen").doubleValue(), 1e-6, step.toString());
+    }
 }

@@ -68,7 +68,7 @@ final class BatchDecoder implements AutoCloseable {
 
     /** While no row is under way, training may change its weights. */
     void idle() {
-        packed.forgetTrainable();
+        packed.forgetChanged();
     }
 
     /** Whose keys a row may begin with: the same scope, the same speeds of rotation. */

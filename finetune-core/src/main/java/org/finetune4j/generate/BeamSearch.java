@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions.EarlyStopping;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.RowAdapters;
@@ -121,6 +122,10 @@ final class BeamSearch {
     private float[] processed(Beam beam, float[] scores) {
         float[] logprobs = scores.clone();
         float logSum = (float) Scores.logSumExp(scores);
+        if (!Float.isFinite(logSum)) {
+            throw new UserErrorException("the model's scores are no numbers after " + beam.path.tokens.length()
+                    + " tokens: its weights, or those of an adapter, are broken");
+        }
         for (int i = 0; i < scores.length; i++) {
             logprobs[i] -= logSum;
         }

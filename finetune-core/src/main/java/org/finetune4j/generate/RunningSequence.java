@@ -116,7 +116,7 @@ final class RunningSequence {
     void choose(float[] scores) {
         float[] raw = reportsLogprobs() ? scores.clone() : scores;
         int token = sampler.choose(row.tokens(), scores);
-        if (Float.isNaN(scores[token]) || scores[token] == Float.POSITIVE_INFINITY) {
+        if (!Float.isFinite(scores[token])) {
             fail(noNumbers());
             return;
         }
@@ -170,9 +170,15 @@ final class RunningSequence {
             } else if (row.tokens().newTokens() >= options.maxNewTokens()) {
                 finished = FinishReason.LENGTH;
             }
-        } catch (RuntimeException e) {
-            fail(e);
+        } catch (Throwable e) { // whatever it is: the other answers of the batch are half-way through a step
+            fail(asException(e));
         }
+    }
+
+    private static RuntimeException asException(Throwable thrown) {
+        return thrown instanceof RuntimeException exception
+                ? exception
+                : new IllegalStateException("what listens to an answer failed: " + thrown, thrown);
     }
 
     /** Ends the answer where it is. */
@@ -214,8 +220,8 @@ final class RunningSequence {
                 }
             }
             return text.finish();
-        } catch (RuntimeException e) {
-            fail(e);
+        } catch (Throwable e) {
+            fail(asException(e));
             return "";
         }
     }

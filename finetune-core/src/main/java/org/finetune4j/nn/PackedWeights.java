@@ -280,11 +280,11 @@ public final class PackedWeights implements AutoCloseable {
         }
     }
 
-    /** Frees the copies of weights that training changes, in whatever way it writes them. */
-    public void forgetTrainable() {
+    /** Frees the copies of weights that are others now, or that training changes, in whatever way it writes them. */
+    public void forgetChanged() {
         for (IdentityHashMap<Parameter, Copy> some : List.of(copies, joined)) {
             new IdentityHashMap<>(some).forEach((first, copy) -> {
-                if (copy.isTrainable()) {
+                if (!copy.isCurrent() || copy.isTrainable()) {
                     forget(some, first);
                 }
             });

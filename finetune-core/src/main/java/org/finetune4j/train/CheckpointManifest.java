@@ -275,6 +275,9 @@ record CheckpointManifest(long step, int worldSize, Map<String, Long> files, Map
 
     private static long[] naturals(Path file, JsonNode json, String key) {
         JsonNode array = json.path(key);
+        if (!array.isArray()) {
+            throw new UserErrorException(file + ": '" + key + "' is " + array + ", expected a list of numbers");
+        }
         long[] values = new long[array.size()];
         for (int i = 0; i < values.length; i++) {
             values[i] = array.get(i).asLong(-1);

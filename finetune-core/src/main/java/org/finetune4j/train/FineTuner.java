@@ -475,7 +475,7 @@ public final class FineTuner {
                 prepared.requestStop();
             }
             return new TrainingResult(prepared.train(), attached, membership, model, before, heard);
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) { // checked exceptions too, which other languages do not declare
             membership.close();
             model.useChatTemplate(before);
             attached.close();

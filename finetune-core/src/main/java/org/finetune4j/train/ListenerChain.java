@@ -106,7 +106,7 @@ public class ListenerChain implements TrainingListener {
         for (TrainingListener listener : listeners) {
             try {
                 event.accept(listener);
-            } catch (RuntimeException e) {
+            } catch (Exception e) { // checked ones, too, which other languages throw as they like
                 if (failed.add(listener)) {
                     LOG.warn(
                             "{} failed; training goes on and further failures of it are not logged",

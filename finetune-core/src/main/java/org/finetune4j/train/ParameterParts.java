@@ -128,7 +128,7 @@ record ParameterParts(int ranks, Map<String, Place> places) {
         Map<String, Place> places = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> field : json.path("places").properties()) {
             JsonNode shape = field.getValue().path("shape");
-            long[] lengths = new long[shape.size()];
+            long[] lengths = new long[shape.isArray() ? shape.size() : 0];
             Arrays.setAll(lengths, i -> shape.get(i).asLong(-1));
             places.put(
                     field.getKey(),

@@ -112,7 +112,7 @@ public final class Trainer {
             TrainingSummary summary = TrainingRun.execute(configuration, listener, () -> stop.isMade(isAlone));
             listener.onEnd(summary);
             return summary;
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) {
             listener.onFailure(e);
             throw e;
         } finally {

@@ -97,7 +97,7 @@ class PackedWeightsTest {
             weight.train(DType.FLOAT32);
             product(Linear.tied(weight), true);
             assertEquals(BYTES, packed.bytes());
-            packed.forgetTrainable();
+            packed.forgetChanged();
             assertEquals(0, packed.bytes());
         }
     }

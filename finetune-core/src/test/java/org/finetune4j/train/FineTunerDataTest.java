@@ -48,7 +48,8 @@ class FineTunerDataTest {
     }
 
     private static ExampleDataset examples(String... texts) {
-        return new ExampleList("texts", Stream.of(texts).<Example>map(PlainText::new).toList());
+        return new ExampleList(
+                "texts", Stream.of(texts).<Example>map(PlainText::new).toList());
     }
 
     private static TrainingDataset samples(String... texts) {

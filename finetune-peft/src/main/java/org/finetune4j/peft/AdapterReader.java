@@ -1,13 +1,14 @@
 package org.finetune4j.peft;
 
-import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.finetune4j.OutputPath;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.AdapterDirectory;
@@ -126,14 +127,11 @@ public final class AdapterReader {
     private void checkNamedBase() {
         String named = files.settings().text("base_model_name_or_path").orElse("");
         Path own = model.directory();
+        Path path = absolute(named);
         if (own == null
-                || named.isEmpty()
-                || named.indexOf('\0') >= 0
-                || !Path.of(named).isAbsolute()) {
-            return;
-        }
-        Path path = Path.of(named);
-        if (!Files.isRegularFile(path.resolve(ModelConfig.FILE)) || isSame(path, own)) {
+                || path == null
+                || !Files.isRegularFile(path.resolve(ModelConfig.FILE))
+                || OutputPath.isSame(path, own)) {
             return;
         }
         Set<String> free = VocabularyRows.mayDiffer(model, text, files.weights()) ? Set.of("vocab_size") : Set.of();
@@ -143,11 +141,13 @@ public final class AdapterReader {
                 });
     }
 
-    private static boolean isSame(Path first, Path second) {
+    /** The path that a text is, or null where it is none or a relative one. */
+    private static @Nullable Path absolute(String text) {
         try {
-            return Files.isSameFile(first, second);
-        } catch (IOException e) {
-            return false;
+            Path path = Path.of(text);
+            return path.isAbsolute() ? path : null;
+        } catch (InvalidPathException e) {
+            return null;
         }
     }
 

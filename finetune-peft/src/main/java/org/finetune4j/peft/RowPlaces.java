@@ -70,13 +70,25 @@ public final class RowPlaces implements AutoCloseable {
      * @param number of the adapter
      * @param name what messages call it
      * @param adapter of the same model, not enabled
-     * @throws UserErrorException when it does more than change linear layers that see rows; then nothing of it is added
+     * @throws UserErrorException when it does more than change linear layers that see rows, or has values that are no numbers; then nothing
+     *     of it is added
      */
     public void add(int number, String name, PeftAdapter adapter) {
         List<AdaptedLinear> own = adapter.layersForRows(name);
         own.forEach(layer -> requireRows(name, layer));
+        requireFinite(name, adapter);
         own.forEach(layer -> layers.computeIfAbsent(layer.base(), linear -> new RowLayers(this))
                 .add(number, layer));
+    }
+
+    /** Rows of several adapters are computed together: what is no number in one would reach the others. */
+    private static void requireFinite(String name, PeftAdapter adapter) {
+        adapter.parametersByKey().forEach((key, parameter) -> {
+            if (!parameter.value().isFinite()) {
+                throw new UserErrorException(
+                        name + ": " + key + " has values that are NaN or infinite: the adapter cannot be used");
+            }
+        });
     }
 
     void remove(int number) {

@@ -39,7 +39,6 @@ final class RowPool implements RowAdapterPool {
         int number = next.getAndIncrement();
         try {
             String name = directory.getFileName().toString();
-            requireFinite(name, adapter);
             places.add(number, name, adapter);
         } catch (RuntimeException e) {
             adapter.close();
@@ -67,16 +66,6 @@ final class RowPool implements RowAdapterPool {
         }
         last = method;
         return method;
-    }
-
-    /** Rows of several adapters are computed together: what is no number in one would reach the others. */
-    private static void requireFinite(String name, PeftAdapter adapter) {
-        adapter.parametersByKey().forEach((key, parameter) -> {
-            if (!parameter.value().isFinite()) {
-                throw new UserErrorException(
-                        name + ": " + key + " has values that are NaN or infinite: the adapter cannot be used");
-            }
-        });
     }
 
     @Override

@@ -31,6 +31,7 @@ final class ConversationTokenizer {
         boolean[] trained = new boolean[ids.length];
         Arrays.fill(trained, trainOn == TrainOn.ALL);
         int lastTrained = -1;
+        int lastToken = -1;
         int token = 0;
         for (RenderedConversation.Span span : rendered.spans()) {
             boolean trains = trainOn.trains(conversation, span.turn());
@@ -43,21 +44,22 @@ final class ConversationTokenizer {
             for (int i = token; i < ids.length && tokens.starts()[i] < span.end(); i++) {
                 if (tokens.overlaps(i, span.start(), span.end())) {
                     trained[i] = trains;
+                    lastToken = trains ? Math.max(lastToken, i) : lastToken;
                 }
             }
         }
         TokenizedExample example = new TokenizedExample(ids, trained, leading(ids));
         boolean endsWithTraining =
                 lastTrained >= 0 && rendered.text().substring(lastTrained).isBlank();
-        return endsWithTraining ? withEnd(example) : example;
+        return endsWithTraining ? withEnd(example, lastToken) : example;
     }
 
-    /** Adds the end-of-sequence token, unless a special token ends the turn already. */
-    private TokenizedExample withEnd(TokenizedExample example) {
-        int last = example.ids().length - 1;
-        while (last >= 0 && !example.trained()[last]) {
-            last--;
-        }
+    /**
+     * Adds the end-of-sequence token, unless a special token ends the turn already.
+     *
+     * @param last the last token of the last answer, which blank ones of the template may follow
+     */
+    private TokenizedExample withEnd(TokenizedExample example, int last) {
         if (last < 0 || tokenizer.eosTokenId().isEmpty() || isSpecial(example.ids()[last])) {
             return example;
         }

@@ -57,7 +57,7 @@ final class WarmupStableDecaySchedule implements LearningRateSchedule {
     @Override
     public double factor(long step, long warmupSteps, long totalSteps) {
         long decay = decaySteps > 0 ? decaySteps : Math.max(1, totalSteps / 10);
-        long decayStart = Math.max(warmupSteps, totalSteps - decay);
+        long decayStart = totalSteps - decay; // before the warm-up ends where both are longer than the run
         if (step < warmupSteps) {
             return scaled(rising((double) step / warmupSteps));
         }

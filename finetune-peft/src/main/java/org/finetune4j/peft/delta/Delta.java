@@ -1,5 +1,6 @@
 package org.finetune4j.peft.delta;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.finetune4j.OutputPath;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelComparison;
 import org.finetune4j.model.ModelFiles;
@@ -64,6 +66,10 @@ public final class Delta {
      */
     public static Summary diff(Path base, Path model, DeltaForm form, Path output) {
         ModelComparison.requireSame(base, model);
+        Path folder = output.toAbsolutePath().getParent();
+        if (folder != null && Files.exists(output)) {
+            OutputPath.requireOther(folder, List.of(base, model)); // a file of theirs would be gone
+        }
         try (CheckpointReader before = CheckpointReader.open(base);
                 CheckpointReader after = CheckpointReader.open(model);
                 Autograd.Mode mode = Autograd.disabled();
@@ -124,9 +130,7 @@ public final class Delta {
         if (!(Math.abs(scale) <= Float.MAX_VALUE)) {
             throw new UserErrorException("scale is " + scale + ", expected a number that float32 can hold");
         }
-        if (output.toAbsolutePath().normalize().equals(base.toAbsolutePath().normalize())) {
-            throw new UserErrorException("the output " + output + " is the base itself");
-        }
+        OutputPath.requireOther(output, List.of(base));
         try (SafetensorsFile file = SafetensorsFile.open(delta);
                 CheckpointReader before = CheckpointReader.open(base);
                 Autograd.Mode mode = Autograd.disabled()) {

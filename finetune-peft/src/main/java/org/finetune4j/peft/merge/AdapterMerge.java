@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.OutputPath;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.AdapterDirectory;
 import org.finetune4j.model.Vocabulary;
@@ -42,6 +43,7 @@ public final class AdapterMerge {
             throw new UserErrorException(
                     "merging needs one weight for each of " + adapters.size() + " adapters, not " + weights.length);
         }
+        OutputPath.requireOther(output, adapters);
         Inputs.checkFactors("weights", weights);
         List<StoredAdapter> opened = new ArrayList<>();
         try (Autograd.Mode mode = Autograd.disabled();

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.LongFunction;
+import org.finetune4j.OutputPath;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelComparison;
@@ -84,11 +85,7 @@ public final class CheckpointMerge implements AutoCloseable {
         if (base != null) {
             read.add(base);
         }
-        for (Path path : read) {
-            if (path.toAbsolutePath().normalize().equals(output.toAbsolutePath().normalize())) {
-                throw new UserErrorException("the output " + output + " is one of the models that are merged");
-            }
-        }
+        OutputPath.requireOther(output, read);
     }
 
     private List<Entry> entries() {

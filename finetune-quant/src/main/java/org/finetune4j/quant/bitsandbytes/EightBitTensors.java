@@ -56,10 +56,10 @@ final class EightBitTensors {
         Tensor codes = reader.tensor(name);
         Tensor absmax = reader.tensor(sibling(name, "SCB"));
         String format = sibling(name, "weight_format");
-        boolean rowMajor = !reader.contains(format) || reader.tensor(format).item() == 0;
+        boolean rowMajor = !reader.contains(format) || isZero(reader.tensor(format));
         if (codes.dtype() != DType.INT8
                 || !Arrays.equals(codes.shape(), shape)
-                || absmax.numel() != shape[0]
+                || !Arrays.equals(absmax.shape(), new long[] {shape[0]})
                 || !rowMajor) {
             throw new UserErrorException(
                     reader.directory() + ": tensor '" + name + "': expected int8 codes of the shape "
@@ -67,6 +67,10 @@ final class EightBitTensors {
         }
         return new EightBitWeight(
                 codes.to(device).copy(), absmax.to(DType.FLOAT32).to(device).copy(), dtype);
+    }
+
+    private static boolean isZero(Tensor number) {
+        return number.numel() == 1 && number.item() == 0;
     }
 
     private static String sibling(String name, String part) {

@@ -46,6 +46,26 @@ public record GroupPolicyLoss(ClippedPolicyLoss clip, Level level, double beta, 
     public record Value(double sum, double[] derivative, int clippedLow, int clippedHigh, double divergence) {}
 
     /**
+     * How many of an answer's ratios were clipped.
+     *
+     * @param tokens of it whose ratio was
+     * @return as many; of an answer that has one ratio, 1 or 0
+     */
+    public int clipped(int tokens) {
+        return level == Level.TOKEN ? tokens : Math.min(1, tokens);
+    }
+
+    /**
+     * How many ratios answers have together.
+     *
+     * @param lengths of the answers, in tokens
+     * @return one a token, or one an answer
+     */
+    public int ratios(int[] lengths) {
+        return level == Level.TOKEN ? Arrays.stream(lengths).sum() : lengths.length;
+    }
+
+    /**
      * The loss of one answer, to be weighted by its {@link LossAggregation}.
      *
      * @param answer with its log-probabilities

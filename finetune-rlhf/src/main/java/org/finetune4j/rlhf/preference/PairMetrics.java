@@ -18,8 +18,8 @@ final class PairMetrics {
     }
 
     void add(Answer chosen, Answer rejected) {
-        double better = loss.reward(chosen);
-        double worse = loss.reward(rejected);
+        double better = loss.reward(rounded(chosen));
+        double worse = loss.reward(rounded(rejected));
         add("rewards/chosen", better);
         add("rewards/rejected", worse);
         add("rewards/accuracies", better > worse ? 1 : 0);
@@ -33,9 +33,16 @@ final class PairMetrics {
         }
     }
 
-    /** How unlikely the chosen answers are, summed over so many tokens. */
-    void likelihood(double sum, double tokens) {
-        all.put("nll_loss", new Average(sum, tokens));
+    /** As the reference's are: policy and reference that are equal reward nothing. */
+    private static Answer rounded(Answer answer) {
+        return new Answer((float) answer.logprob(), answer.reference(), answer.tokens());
+    }
+
+    /** How unlikely the chosen answers of these pairs are, summed over so many tokens; a batch counts by its pairs, as in the loss. */
+    void likelihood(double sum, double tokens, int pairs) {
+        if (tokens > 0) {
+            all.put("nll_loss", new Average(sum / tokens * pairs, pairs));
+        }
     }
 
     private double logprob(Answer answer) {

@@ -288,7 +288,7 @@ public final class PairObjective extends ReferencedObjective {
             for (int part = 0; part < sums.length; part++) {
                 sum += isLikely(part) ? sums[part] : 0;
             }
-            metrics.likelihood(-sum, likelihoodTokens(parts));
+            metrics.likelihood(-sum, likelihoodTokens(parts), pairs.size());
         }
         return metrics.averages();
     }

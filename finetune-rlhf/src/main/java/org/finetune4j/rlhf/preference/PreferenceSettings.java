@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 /** Reads what the stages of preferences share, under TRL's names. */
 final class PreferenceSettings {
 
+    private static final String SFT = "sft";
+
     private final Settings settings;
     private final Map<String, Object> shown = new LinkedHashMap<>();
 
@@ -52,10 +54,29 @@ final class PreferenceSettings {
         return value;
     }
 
+    /** What TRL's loss {@code sft} among others weighs: the likelihood of the chosen answers. */
+    double likelihood() {
+        List<String> names = names();
+        List<Double> weights = weights(names.size());
+        double sum = 0;
+        for (int i = 0; i < names.size(); i++) {
+            sum += names.get(i).equals(SFT) ? weights.get(i) : 0;
+        }
+        return sum;
+    }
+
+    private List<String> names() {
+        List<String> types = settings.texts("loss_type");
+        return types.isEmpty() ? List.of("sigmoid") : types;
+    }
+
     /** One loss, or several with weights. */
     List<Term> terms(double beta) {
-        List<String> types = settings.texts("loss_type");
-        List<String> names = types.isEmpty() ? List.of("sigmoid") : types;
+        List<String> names = names();
+        if (names.stream().allMatch(SFT::equals)) {
+            throw new UserErrorException(settings.origin()
+                    + ": 'loss_type' sft goes with a loss that compares answers; alone it is stage: sft");
+        }
         double smoothing = number("label_smoothing", 0, 0, 0.999999);
         if (smoothing > 0 && names.stream().noneMatch(PairLosses::isSmoothed)) {
             throw new UserErrorException(settings.origin() + ": 'label_smoothing' changes nothing with loss_type "
@@ -65,6 +86,9 @@ final class PreferenceSettings {
         Divergence divergence = divergence(names);
         List<Term> terms = new ArrayList<>();
         for (int i = 0; i < names.size(); i++) {
+            if (names.get(i).equals(SFT)) {
+                continue;
+            }
             PairLoss loss = naming(names.get(i), beta, smoothing);
             terms.add(new Term(divergence == null ? loss : new DivergenceLoss(loss, divergence), weights.get(i)));
         }
@@ -90,7 +114,7 @@ final class PreferenceSettings {
         }
         shown.put("f_divergence_type", type);
         for (String name : losses) {
-            if (!PairLosses.isOfDifference(name)) {
+            if (!name.equals(SFT) && !PairLosses.isOfDifference(name)) {
                 throw new UserErrorException(settings.origin() + ": 'f_divergence_type' " + type + " has no loss_type "
                         + name + ": it needs a loss of the difference of both answers, such as sigmoid");
             }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.data.TrainingDataset;
 import org.finetune4j.rlhf.pair.LostEndCheck;
+import org.finetune4j.strategy.StoredAdapter;
 import org.finetune4j.train.FineTuner;
 import org.finetune4j.train.stage.Stage;
 import org.finetune4j.train.stage.StageData;
@@ -49,7 +50,9 @@ abstract class PreferenceStage implements Stage {
         List<ReferenceSource.Kept> kept = new ArrayList<>();
         keep(kept, data.train(), "train");
         keep(kept, data.evaluation(), "eval");
-        tuner.objective(objective().with(new ReferenceSource(null, kept, layout.precompute())))
+        tuner.objective(objective()
+                        .with(new ReferenceSource(
+                                null, kept, layout.precompute(), tuner.strategy() instanceof StoredAdapter)))
                 .paddingFree(layout.joins(data.model()));
         ReferencedSamples samples = ReferencedSamples.in(data.train());
         if (samples != null) {

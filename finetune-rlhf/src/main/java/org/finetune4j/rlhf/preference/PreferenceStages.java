@@ -7,7 +7,6 @@ import org.finetune4j.rlhf.preference.PairObjective.Likelihood;
 import org.finetune4j.rlhf.preference.PairObjective.Term;
 import org.finetune4j.rlhf.preference.loss.AotLoss;
 import org.finetune4j.rlhf.preference.loss.ApoZeroUnpairedLoss;
-import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
 import org.finetune4j.rlhf.preference.loss.KtoLoss;
 import org.finetune4j.rlhf.preference.loss.OddsRatioLoss;
 import org.finetune4j.rlhf.preference.loss.PairLoss;
@@ -37,7 +36,7 @@ public final class PreferenceStages {
         public PairStage create(Settings settings) {
             PreferenceSettings own = new PreferenceSettings(settings);
             List<Term> terms = own.terms(own.beta(0.1));
-            Likelihood likelihood = new Likelihood(own.number("rpo_alpha", 0, 0, 1e6), false);
+            Likelihood likelihood = new Likelihood(own.number("rpo_alpha", 0, 0, 1e6) + own.likelihood(), false);
             boolean referenced = !own.flag("reference_free", false);
             PairObjective objective = referenced
                     ? PairObjective.withReference(terms, likelihood)
@@ -113,13 +112,11 @@ public final class PreferenceStages {
             double beta = own.beta(0.1);
             String type = settings.text("loss_type").orElse("sigmoid");
             double smoothing = own.number("label_smoothing", 0, 0, 0.999999);
+            if (!PairLosses.withoutReference().contains(type)) {
+                throw settings.invalid("loss_type", "sigmoid, hinge, ipo or simpo");
+            }
             PairLoss loss =
-                    switch (type) {
-                        case "sigmoid" -> new ConservativeLoss(beta, smoothing);
-                        case "simpo" -> new SimPoLoss(beta, own.number("simpo_gamma", 0.5, -1e6, 1e6), smoothing);
-                        case "hinge", "ipo" -> PairLosses.named(type, beta, smoothing);
-                        default -> throw settings.invalid("loss_type", "sigmoid, hinge, ipo or simpo");
-                    };
+                    PairLosses.withoutReference(type, beta, smoothing, () -> own.number("simpo_gamma", 0.5, -1e6, 1e6));
             own.shown().put("loss_type", type);
             PairObjective objective = PairObjective.withoutReference(
                     only(loss), new Likelihood(own.number("cpo_alpha", 1, 0, 1e6), false));

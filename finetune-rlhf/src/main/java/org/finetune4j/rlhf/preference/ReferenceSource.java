@@ -16,11 +16,12 @@ import org.jspecify.annotations.Nullable;
  * @param model is asked about batches that bring nothing; null before the training begins, and where nothing is asked
  * @param samples those that are to bring what the reference says
  * @param early whether they do although the base stays there to ask
+ * @param asItStarts whether the reference is the model as the training finds it, with the adapter that it goes on with
  */
-record ReferenceSource(@Nullable ReferenceModel model, List<Kept> samples, boolean early) {
+record ReferenceSource(@Nullable ReferenceModel model, List<Kept> samples, boolean early, boolean asItStarts) {
 
     /** Nothing is known: batches have to bring everything. */
-    static final ReferenceSource NONE = new ReferenceSource(null, List.of(), false);
+    static final ReferenceSource NONE = new ReferenceSource(null, List.of(), false, false);
 
     /**
      * Samples and the file that keeps what the reference says about them.
@@ -41,13 +42,13 @@ record ReferenceSource(@Nullable ReferenceModel model, List<Kept> samples, boole
                     "the answers are compared with a reference, which is the model below its adapter, and there"
                             + " is no adapter: measure an adapter on its base");
         }
-        ReferenceModel base = method instanceof Adapter adapter
+        boolean stays = method instanceof Adapter && !asItStarts;
+        ReferenceModel base = stays && method instanceof Adapter adapter
                 ? ReferenceModel.below(trained, adapter)
                 : ReferenceModel.now(trained);
-        boolean stays = method instanceof Adapter;
         if (early || !stays) {
             samples.forEach(kept -> kept.samples.know(base, kept.file, ranks));
         }
-        return new ReferenceSource(stays ? base : null, samples, early);
+        return new ReferenceSource(stays ? base : null, samples, early, asItStarts);
     }
 }

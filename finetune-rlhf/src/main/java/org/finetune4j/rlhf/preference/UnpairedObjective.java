@@ -53,6 +53,11 @@ public final class UnpairedObjective extends ReferencedObjective {
         return true;
     }
 
+    /** {@return whether the loss compares with answers to other prompts} */
+    public boolean readsOtherAnswers() {
+        return loss.needsDivergence();
+    }
+
     @Override
     UnpairedObjective with(ReferenceSource newReference) {
         return new UnpairedObjective(loss, newReference);
@@ -126,6 +131,11 @@ public final class UnpairedObjective extends ReferencedObjective {
             String judged = desirable[i] > 0 ? "chosen" : "rejected";
             metrics.merge("rewards/" + judged, Average.of(loss.beta() * answer.ratio()), Average::plus);
             metrics.merge("logps/" + judged, Average.of(answer.logprob()), Average::plus);
+        }
+        Average good = metrics.get("rewards/chosen");
+        Average bad = metrics.get("rewards/rejected");
+        if (good != null && bad != null) {
+            metrics.put("rewards/margins", Average.of(good.mean() - bad.mean()));
         }
         return metrics;
     }

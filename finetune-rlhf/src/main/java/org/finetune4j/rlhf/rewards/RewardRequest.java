@@ -17,13 +17,25 @@ public record RewardRequest(
         String prompt, String completion, Map<String, @Nullable Object> columns, RewardRequest.Tokens tokens) {
 
     /**
-     * An answer as token ids. The arrays are not copied.
+     * An answer as token ids, copied: whoever scores it cannot change what is learned.
      *
      * @param prompt the prompt's
      * @param completion the answer's, its end token included
      * @param ended whether the answer ends by itself
      */
     public record Tokens(int[] prompt, int[] completion, boolean ended) {
+
+        /**
+         * Copies the arrays.
+         *
+         * @param prompt the prompt's
+         * @param completion the answer's, its end token included
+         * @param ended whether the answer ends by itself
+         */
+        public Tokens {
+            prompt = prompt.clone();
+            completion = completion.clone();
+        }
 
         /** Of an answer that is known as text alone. */
         public static final Tokens NONE = new Tokens(new int[0], new int[0], true);

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.jspecify.annotations.Nullable;
 
 /** Several sources, each with a weight: an answer's score is the weighted sum. What is no number is refused here, whoever gave it. */
 public final class WeightedRewards implements AutoCloseable {
@@ -54,8 +55,7 @@ public final class WeightedRewards implements AutoCloseable {
         double[] total = new double[requests.size()];
         Map<String, double[]> bySource = new LinkedHashMap<>();
         for (Weighted weighted : sources) {
-            double[] own = weighted.source().scores(requests);
-            require(weighted.source().name(), own, requests);
+            double[] own = scores(weighted.source(), requests);
             String name = weighted.source().name();
             for (int twin = 2; bySource.containsKey(name); twin++) {
                 name = weighted.source().name() + "_" + twin;
@@ -66,7 +66,23 @@ public final class WeightedRewards implements AutoCloseable {
         return new Scores(total, bySource);
     }
 
-    private static void require(String name, double[] scores, List<RewardRequest> requests) {
+    private static double[] scores(RewardSource source, List<RewardRequest> requests) {
+        double[] scores;
+        try {
+            scores = source.scores(requests);
+        } catch (UserErrorException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw new UserErrorException("reward '" + source.name() + "' failed: " + e, e);
+        }
+        require(source.name(), scores, requests);
+        return scores;
+    }
+
+    private static void require(String name, double @Nullable [] scores, List<RewardRequest> requests) {
+        if (scores == null) {
+            throw new UserErrorException("reward '" + name + "' gave no scores");
+        }
         if (scores.length != requests.size()) {
             throw new UserErrorException(
                     "reward '" + name + "' gave " + scores.length + " scores for " + requests.size() + " answers");

@@ -72,7 +72,7 @@ final class GroupObjective implements Objective {
             GroupPolicyLoss.Value value = loss.of(new GroupPolicyLoss.Answer(
                     now[i], drawn[i], reference == null ? null : reference[i], advantages[i]));
             sum += value.sum() * weight;
-            clipped += value.clippedLow() + value.clippedHigh();
+            clipped += loss.clipped(value.clippedLow()) + loss.clipped(value.clippedHigh());
             derivatives[i] = Arrays.stream(value.derivative())
                     .map(derivative -> derivative * weight)
                     .toArray();
@@ -81,7 +81,7 @@ final class GroupObjective implements Objective {
                 entropyWeights[token++] = -entropyCoefficient * weight;
             }
         }
-        metrics.put("clip_ratio", new Average(clipped, token));
+        metrics.put("clip_ratio", new Average(clipped, loss.ratios(lengths)));
         metrics.put("entropy", new Average(Arrays.stream(outputs.entropies()).sum(), token));
         return new PolicyLoss.Value(
                 sum,

@@ -118,7 +118,8 @@ final class LossChecks {
     private void unpaired(PreferenceCase recorded) {
         UnpairedObjective objective = recorded.unpaired();
         String prefix = "kto." + recorded.settings().path("kl_rows").asText() + ".KL_";
-        RecordedPairs others = RecordedPairs.of(file, prefix, models.policy());
+        boolean reads = objective.readsOtherAnswers() || recorded.settings().hasNonNull("kl_rows");
+        RecordedPairs others = reads ? RecordedPairs.of(file, prefix, models.policy()) : rows;
         RecordedPairs all = rows.interleaved(others);
         double[] referenceOfOthers = PolicyAndReference.sums(models.reference(), others);
         double[] desirable = file.values("kto.label");

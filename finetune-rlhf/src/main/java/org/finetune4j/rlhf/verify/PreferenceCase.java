@@ -3,6 +3,7 @@ package org.finetune4j.rlhf.verify;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.rlhf.preference.PairObjective;
@@ -10,7 +11,6 @@ import org.finetune4j.rlhf.preference.PairObjective.Likelihood;
 import org.finetune4j.rlhf.preference.PairObjective.Term;
 import org.finetune4j.rlhf.preference.UnpairedObjective;
 import org.finetune4j.rlhf.preference.loss.ApoZeroUnpairedLoss;
-import org.finetune4j.rlhf.preference.loss.ConservativeLoss;
 import org.finetune4j.rlhf.preference.loss.DiscopopLoss;
 import org.finetune4j.rlhf.preference.loss.Divergence;
 import org.finetune4j.rlhf.preference.loss.DivergenceLoss;
@@ -32,13 +32,11 @@ record PreferenceCase(String name, JsonNode settings) {
 
     private static final String APO_ZERO_UNPAIRED = "apo_zero_unpaired";
 
-    /** What a case may say; anything else would be a setting that nobody follows. */
-    private static final Set<String> KNOWN = Set.of(
-            "loss",
-            "metrics",
-            "beta",
+    private static final String TYPE = "trl_loss_type";
+
+    private static final Set<String> DIRECT = Set.of(
             "label_smoothing",
-            "trl_loss_type",
+            TYPE,
             "loss_weights",
             "rpo_alpha",
             "ld_alpha",
@@ -46,13 +44,18 @@ record PreferenceCase(String name, JsonNode settings) {
             "f_divergence_type",
             "f_alpha_divergence_coef",
             "discopop_tau",
-            "reference_free",
-            "simpo_gamma",
-            "cpo_alpha",
-            "desirable_weight",
-            "undesirable_weight",
-            "kl",
-            "kl_rows");
+            "reference_free");
+
+    private static final Set<String> EVERY = Set.of("loss", "metrics", "beta");
+
+    /** What a case of each method may say besides; anything else would be a setting that nobody follows. */
+    private static final Map<String, Set<String>> KNOWN = Map.of(
+            "dpo", DIRECT,
+            "cdpo", DIRECT,
+            "orpo", Set.of(),
+            "simpo", Set.of("label_smoothing", TYPE, "simpo_gamma", "cpo_alpha"),
+            "cpo", Set.of("label_smoothing", TYPE, "simpo_gamma", "cpo_alpha"),
+            "kto", Set.of(TYPE, "desirable_weight", "undesirable_weight", "kl", "kl_rows"));
 
     static String method(String name) {
         int end = name.indexOf('_');
@@ -61,8 +64,11 @@ record PreferenceCase(String name, JsonNode settings) {
 
     /** @throws UserErrorException for a setting that this class does not follow */
     void requireKnownSettings() {
+        Set<String> own = KNOWN.getOrDefault(method(name), DIRECT);
         settings.fieldNames().forEachRemaining(key -> {
-            if (!KNOWN.contains(key)) {
+            boolean isNeutral = settings.get(key).isNull()
+                    || (key.equals("alpha") && settings.get(key).asDouble(1) == 0);
+            if (!EVERY.contains(key) && !own.contains(key) && !isNeutral) {
                 throw new UserErrorException("the setting '" + key + "' is not implemented");
             }
         });
@@ -97,16 +103,25 @@ record PreferenceCase(String name, JsonNode settings) {
     }
 
     private List<String> lossTypes(String otherwise) {
-        JsonNode recorded = settings.path("trl_loss_type");
+        JsonNode recorded = settings.path(TYPE);
         List<String> types = new ArrayList<>();
         if (recorded.isArray()) {
             recorded.forEach(type -> types.add(type.asText()));
-        } else if (settings.hasNonNull("trl_loss_type") && !recorded.isTextual()) {
+        } else if (settings.hasNonNull(TYPE) && !recorded.isTextual()) {
             throw new UserErrorException("'trl_loss_type' is " + recorded + ", expected a name");
         } else {
             types.add(recorded.asText(otherwise));
         }
         return types;
+    }
+
+    /** The loss of a method that has one. */
+    private String lossType(String otherwise) {
+        List<String> types = lossTypes(otherwise);
+        if (types.size() != 1) {
+            throw new UserErrorException("'" + TYPE + "' is " + settings.path(TYPE) + ", expected one name");
+        }
+        return types.get(0);
     }
 
     /** @throws UserErrorException when the case is none that is known */
@@ -115,19 +130,19 @@ record PreferenceCase(String name, JsonNode settings) {
         return switch (method(name)) {
             case "dpo", "cdpo" -> direct(smoothing);
             case "orpo" -> PairObjective.withoutReference(terms(new OddsRatioLoss(beta())), new Likelihood(1, true));
-            case "simpo" ->
-                PairObjective.withoutReference(
+            case "simpo" -> {
+                if (!lossType("simpo").equals("simpo")) {
+                    throw new UserErrorException("this loss is not implemented");
+                }
+                yield PairObjective.withoutReference(
                         terms(new SimPoLoss(beta(), number("simpo_gamma"), smoothing)),
                         new Likelihood(number("cpo_alpha"), false));
-            case "cpo" -> {
-                String type = lossTypes("sigmoid").get(0);
-                yield PairObjective.withoutReference(
-                        terms(
-                                type.equals("sigmoid")
-                                        ? new ConservativeLoss(beta(), smoothing)
-                                        : PairLosses.named(type, beta(), smoothing)),
-                        new Likelihood(number("cpo_alpha"), false));
             }
+            case "cpo" ->
+                PairObjective.withoutReference(
+                        terms(PairLosses.withoutReference(
+                                lossType("sigmoid"), beta(), smoothing, () -> number("simpo_gamma"))),
+                        new Likelihood(number("cpo_alpha"), false));
             default -> throw new UserErrorException("this loss is not implemented");
         };
     }
@@ -201,8 +216,7 @@ record PreferenceCase(String name, JsonNode settings) {
 
     /** @throws UserErrorException when the case is none that is known */
     UnpairedObjective unpaired() {
-        String type = lossTypes(name.contains(APO_ZERO_UNPAIRED) ? APO_ZERO_UNPAIRED : "kto")
-                .get(0);
+        String type = lossType(name.contains(APO_ZERO_UNPAIRED) ? APO_ZERO_UNPAIRED : "kto");
         double desirable = number("desirable_weight", 1);
         double undesirable = number("undesirable_weight", 1);
         return switch (type) {

@@ -34,6 +34,23 @@ class FormulasTest {
         }
     }
 
+    /** As TRL counts them: by tokens, or by answers where each has one ratio. */
+    @Test
+    void clippedRatiosAreCountedByWhatHasARatio() {
+        ClippedPolicyLoss clip = ClippedPolicyLoss.of(0.2);
+        double[] drawn = new double[3];
+        double[] far = {1, 1, 1};
+        GroupPolicyLoss.Answer answer = new GroupPolicyLoss.Answer(far, drawn, null, 1);
+        int[] lengths = {3, 5};
+        GroupPolicyLoss tokens = new GroupPolicyLoss(clip, GroupPolicyLoss.Level.TOKEN, 0, KlEstimator.K3);
+        assertEquals(3, tokens.clipped(tokens.of(answer).clippedHigh()));
+        assertEquals(8, tokens.ratios(lengths));
+        GroupPolicyLoss answers = new GroupPolicyLoss(clip, GroupPolicyLoss.Level.SEQUENCE, 0, KlEstimator.K3);
+        assertEquals(1, answers.clipped(answers.of(answer).clippedHigh()));
+        assertEquals(0, answers.clipped(answers.of(answer).clippedLow()));
+        assertEquals(2, answers.ratios(lengths));
+    }
+
     @Test
     void theEstimatesOfManyTokensAgreeWhereThePolicyIsNearTheReference() {
         double[] policy = {Math.log(0.5), Math.log(0.5)};

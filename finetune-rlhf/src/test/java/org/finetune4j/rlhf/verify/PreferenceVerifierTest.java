@@ -175,6 +175,30 @@ class PreferenceVerifierTest {
                 "ppo invalid_logprob  NaN       limit 0.00  logprobs has 1.0 in the padding of row 1, expected 0.0");
     }
 
+    /** A setting of another method is one that nobody follows. */
+    @Test
+    void settingsOfOtherMethodsAreMismatchesAndNeutralOnesAreNot() throws IOException {
+        Path folder = copy("reward/", "ppo/", "grpo/");
+        edit(folder, golden -> {
+            settings(golden, "simpo").put("trl_loss_type", "hinge");
+            settings(golden, "orpo").put("label_smoothing", 0.3);
+            settings(golden, "cpo").putArray("trl_loss_type").add("hinge").add("ipo");
+            settings(golden, "kto").put("reference_free", true);
+            settings(golden, "kto_apo_zero_unpaired").remove("kl_rows");
+            settings(golden, "dpo_hinge").putNull("loss_weights").put("alpha", 0);
+        });
+        List<String> wrong = mismatches(verify(folder));
+        assertTold(
+                wrong,
+                "simpo  NaN       limit 0.00  this loss is not implemented",
+                "orpo  NaN       limit 0.00  the setting 'label_smoothing' is not implemented",
+                "cpo  NaN       limit 0.00  'trl_loss_type' is [\"hinge\",\"ipo\"], expected one name",
+                "kto  NaN       limit 0.00  the setting 'reference_free' is not implemented");
+        assertTrue(
+                wrong.stream().noneMatch(line -> line.contains("apo_zero_unpaired") || line.contains("dpo_hinge")),
+                wrong::toString);
+    }
+
     /** Writes a file of tensors again. */
     private static void rewrite(Path path, Consumer<Map<String, Tensor>> change) throws IOException {
         Path target = path.resolveSibling("rewritten");

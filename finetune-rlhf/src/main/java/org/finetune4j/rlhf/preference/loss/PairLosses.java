@@ -1,6 +1,7 @@
 package org.finetune4j.rlhf.preference.loss;
 
 import java.util.List;
+import java.util.function.DoubleSupplier;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 
@@ -28,6 +29,8 @@ public final class PairLosses {
     /** Those that look at the difference of two answers alone, as other divergences need it. */
     private static final List<String> OF_DIFFERENCES =
             List.of("sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "cdpo", "discopop");
+
+    private static final List<String> WITHOUT_REFERENCE = List.of("sigmoid", "hinge", "ipo", "simpo");
 
     private static final List<String> SMOOTHED = List.of("robust", "cdpo", "exo_pair", "aot", "aot_unpaired");
 
@@ -62,6 +65,33 @@ public final class PairLosses {
             case "aot_unpaired" -> new AotLoss(beta, labelSmoothing, false);
             default ->
                 throw new UserErrorException("there is no loss_type '" + name + "'" + Suggestions.among(name, NAMES));
+        };
+    }
+
+    /** {@return the losses that CPO (Xu et al. 2024) has} */
+    public static List<String> withoutReference() {
+        return WITHOUT_REFERENCE;
+    }
+
+    /**
+     * CPO's loss of this name, which compares without a reference. Its {@code sigmoid} looks at {@code label_smoothing}.
+     *
+     * @param name one of {@link #withoutReference()}
+     * @param beta how much a log-probability counts
+     * @param labelSmoothing for those that know it
+     * @param gamma the margin of {@code simpo}, asked for by that one only
+     * @return the loss
+     * @throws UserErrorException when there is none of this name, or a setting is out of its range
+     */
+    public static PairLoss withoutReference(String name, double beta, double labelSmoothing, DoubleSupplier gamma) {
+        return switch (name) {
+            case "sigmoid" -> new ConservativeLoss(beta, labelSmoothing);
+            case "hinge" -> new HingeLoss(beta);
+            case "ipo" -> new IpoLoss(beta, true);
+            case "simpo" -> new SimPoLoss(beta, gamma.getAsDouble(), labelSmoothing);
+            default ->
+                throw new UserErrorException(
+                        "there is no loss_type '" + name + "'" + Suggestions.among(name, WITHOUT_REFERENCE));
         };
     }
 
