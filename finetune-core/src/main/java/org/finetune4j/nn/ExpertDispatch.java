@@ -75,6 +75,21 @@ final class ExpertDispatch {
         return counts[from * experts + expert];
     }
 
+    /** The experts of this process that get no token of any. */
+    List<Integer> idle() {
+        List<Integer> idle = new ArrayList<>();
+        for (int expert = first(exchange.rank()); expert < first(exchange.rank() + 1); expert++) {
+            long tokens = 0;
+            for (int from = 0; from < exchange.ranks(); from++) {
+                tokens += count(from, expert);
+            }
+            if (tokens == 0) {
+                idle.add(expert);
+            }
+        }
+        return idle;
+    }
+
     private long partLength(int from, int to) {
         return Arrays.stream(counts, from * experts + first(to), from * experts + first(to + 1))
                 .sum();

@@ -179,12 +179,14 @@ public final class MixtureOfExperts extends FeedForward {
             long[] counts = new long[settings.experts];
             Arrays.setAll(counts, expert -> starts[expert + 1] - starts[expert]);
             ExpertDispatch dispatch = new ExpertDispatch(sharers, counts, grouped);
-            return dispatch.run(
+            Tensor given = dispatch.run(
                     grouped,
                     Autograd.isEnabled() && (grouped.requiresGrad() || isTrained()),
                     ofSent(sharers, dispatch, grouped.device(), rows, tokenCount, context));
+            return withIdle(given, dispatch.idle());
         }
         List<Tensor> outputs = new ArrayList<>();
+        List<Integer> idle = new ArrayList<>();
         Dropout dropout = context.dropout();
         long seed = dropout.isOn() ? RandomGenerator.current().next() : 0;
         for (int expert = 0; expert < settings.experts; expert++) {
@@ -193,9 +195,31 @@ public final class MixtureOfExperts extends FeedForward {
                 long[] own = Arrays.copyOfRange(rows, starts[expert], starts[expert + 1]);
                 SequenceContext ofOwn = context.withDropout(dropout.ofPortion(Portion.ofTokens(own, tokenCount)));
                 outputs.add(run(expert, grouped.narrow(0, starts[expert], count), ofOwn, seed));
+            } else {
+                idle.add(expert);
             }
         }
-        return Tensors.cat(outputs, 0);
+        return withIdle(Tensors.cat(outputs, 0), idle);
+    }
+
+    /**
+     * Gives the weights of experts that got no token a gradient of 0: transformers has all experts' in one tensor, so that moments and
+     * decay move those, too.
+     */
+    private Tensor withIdle(Tensor outputs, List<Integer> idle) {
+        Tensor nothing = null;
+        if (Autograd.isEnabled()) {
+            for (int expert : idle) {
+                for (Parameter parameter : experts.get(expert).allParameters()) {
+                    if (parameter.isTrainable()) {
+                        Tensor none =
+                                parameter.value().reshape(-1).narrow(0, 0, 0).sum();
+                        nothing = nothing == null ? none : nothing.add(none);
+                    }
+                }
+            }
+        }
+        return nothing == null ? outputs : outputs.add(nothing.to(outputs.dtype()));
     }
 
     /** What an expert draws does not depend on whether those before it have tokens. */
