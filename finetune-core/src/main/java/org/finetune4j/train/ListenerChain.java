@@ -6,6 +6,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.train.health.ExpertLoad;
 import org.finetune4j.train.health.TrainingStatistics;
 import org.slf4j.Logger;
@@ -108,10 +109,12 @@ public class ListenerChain implements TrainingListener {
                 event.accept(listener);
             } catch (Exception e) { // checked ones, too, which other languages throw as they like
                 if (failed.add(listener)) {
+                    boolean saysAll = e instanceof UserErrorException;
                     LOG.warn(
-                            "{} failed; training goes on and further failures of it are not logged",
+                            "{} failed; training goes on and further failures of it are not logged{}",
                             listener.getClass().getName(),
-                            e);
+                            saysAll ? ": " + e.getMessage() : "",
+                            saysAll ? null : e);
                 }
             }
         }

@@ -90,8 +90,8 @@ public final class DiskSpaceCheck implements PreflightCheck {
         try {
             long free = freeSpace.of(existing(directory));
             if (free < needed) {
-                findings.error(what + " " + directory + ": the run writes up to " + (needed >> 20) + " MB, "
-                        + (free >> 20) + " MB are free; " + remedy);
+                findings.error(what + " " + directory + ": the run writes up to " + ((needed + (1 << 20) - 1) >> 20)
+                        + " MB, " + (free >> 20) + " MB are free; " + remedy);
             }
         } catch (IOException e) {
             findings.warning("cannot tell how much room " + what + " " + directory + " has: " + Reasons.of(e));
