@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import java.util.Objects;
 import org.finetune4j.nn.RowAdapters;
 import org.jspecify.annotations.Nullable;
 
@@ -50,6 +51,8 @@ public record GenerationRequest(
      * @return the request
      */
     public static GenerationRequest of(int[] prompt, GenerationOptions options) {
+        Objects.requireNonNull(prompt, "prompt");
+        Objects.requireNonNull(options, "options");
         return new GenerationRequest(prompt, options, 0, null, null, false, GenerationListener.NONE);
     }
 

@@ -1,5 +1,6 @@
 package org.finetune4j.generate;
 
+import java.util.Objects;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
@@ -12,7 +13,7 @@ final class OptionsResolver {
     private final GenerationConfigFile config;
 
     OptionsResolver(CausalLM model) {
-        this.model = model;
+        this.model = Objects.requireNonNull(model, "model");
         this.config = GenerationConfigFile.of(model);
     }
 

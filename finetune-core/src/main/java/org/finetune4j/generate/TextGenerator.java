@@ -85,6 +85,8 @@ public final class TextGenerator {
      * @throws UserErrorException when the model has no tokenizer, or prompt and new tokens do not fit its context
      */
     public String generate(String prompt, GenerationOptions options, Consumer<String> onText) {
+        Objects.requireNonNull(options, "options");
+        Objects.requireNonNull(onText, "onText");
         return complete(List.of(Objects.requireNonNull(prompt, "prompt")), options, (piece, sequence) -> {
                     if (sequence == 0) {
                         onText.accept(piece);

@@ -144,8 +144,9 @@ public final class PolicyLoss implements LossHead {
                 scores.backward((logits, target, start) -> {
                     Tensor all = logprobs(logits);
                     copy(rows.softmax().gather(all, target), logprobs, start);
-                    Tensor probabilities = all.exp();
-                    if (entropies.length > 0) {
+                    boolean measures = entropies.length > 0;
+                    Tensor probabilities = measures ? all.exp() : all.expInPlace();
+                    if (measures) {
                         copy(entropies(all, probabilities), entropies, start);
                     }
                     Tensor one = Tensors.ones(all.dtype(), all.device(), target.shape());
@@ -202,12 +203,12 @@ public final class PolicyLoss implements LossHead {
      */
     private Tensor derivative(Tensor logits, Tensor target, int start, Value value) {
         Tensor logprobs = logprobs(logits);
-        Tensor probabilities = logprobs.exp();
         Tensor wanted = column(value.logprobs(), target, start, logprobs); // [tokens, 1]
         if (isZero(value.entropies())) {
-            return LogprobLoss.derivative(rows.softmax(), probabilities, target, wanted)
+            return LogprobLoss.derivative(rows.softmax(), logprobs.expInPlace(), target, wanted)
                     .to(logits.dtype());
         }
+        Tensor probabilities = logprobs.exp();
         Tensor undecided = column(value.entropies(), target, start, logprobs);
         Tensor entropies = rows.softmax().sum(probabilities.mul(logprobs)).neg(); // [tokens, 1]
         Tensor factor = logprobs.addInPlace(entropies).mulInPlace(undecided).addInPlace(wanted); // [tokens, vocabulary]

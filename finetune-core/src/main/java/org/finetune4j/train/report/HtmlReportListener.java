@@ -1,7 +1,9 @@
 package org.finetune4j.train.report;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.MemoryComparison;
 import org.finetune4j.train.SampleComparison;
@@ -34,16 +36,19 @@ public final class HtmlReportListener implements TrainingListener {
 
     @Override
     public void onStart(TrainingPlan plan) {
-        List<String> early = history.plan() == null ? history.warnings() : List.of();
+        List<String> early = new ArrayList<>(history.plan() == null ? history.warnings() : List.of());
         history = new TrainingHistory();
         try {
             MetricsLog.truncate(log.file(), plan.startStep());
             MetricsLog.replay(log.file(), history);
-        } finally {
+        } catch (UserErrorException e) {
             // Even without its past the run gets a report.
-            history.onStart(plan);
-            early.forEach(history::onWarning);
+            history = new TrainingHistory();
+            early.add(
+                    e.getMessage() + "; it is " + MetricsLog.setAside(log.file()) + " now, and this run's begins anew");
         }
+        history.onStart(plan);
+        early.forEach(history::onWarning);
         log.onStart(plan);
     }
 

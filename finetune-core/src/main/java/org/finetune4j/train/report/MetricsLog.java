@@ -9,10 +9,13 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.MemoryComparison;
@@ -50,7 +53,7 @@ public final class MetricsLog implements TrainingListener {
      * @param file JSON lines, one event each
      */
     public MetricsLog(Path file) {
-        this.file = file;
+        this.file = Objects.requireNonNull(file, "file");
     }
 
     /** {@return the file} */
@@ -107,6 +110,16 @@ public final class MetricsLog implements TrainingListener {
                     });
                 }
             });
+        }
+    }
+
+    /** Gives a log that cannot be read another name, and says which. */
+    static Path setAside(Path file) {
+        Path aside = file.resolveSibling(NAME + ".damaged");
+        try {
+            return Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new UserErrorException("cannot move " + file + ": " + Reasons.of(e), e);
         }
     }
 

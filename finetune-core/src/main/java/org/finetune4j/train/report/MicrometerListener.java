@@ -7,6 +7,7 @@ import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.finetune4j.train.EvaluationMetrics;
 import org.finetune4j.train.StepMetrics;
@@ -33,7 +34,7 @@ public final class MicrometerListener implements TrainingListener {
      * @param registry where the meters are registered
      */
     public MicrometerListener(MeterRegistry registry) {
-        this.registry = registry;
+        this.registry = Objects.requireNonNull(registry, "registry");
     }
 
     @Override

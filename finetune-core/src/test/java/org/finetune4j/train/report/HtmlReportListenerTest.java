@@ -2,7 +2,6 @@ package org.finetune4j.train.report;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -10,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.train.TrainingListener;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -100,14 +98,17 @@ class HtmlReportListenerTest {
     }
 
     @Test
-    void aBrokenLogIsReportedAndLeftAloneWhileTheRunStillGetsItsReport() throws IOException {
+    void aBrokenLogIsSetAsideAndTheRunHasItsReportAndANewLog() throws IOException {
         Path log = Files.writeString(directory.resolve("metrics.jsonl"), "nonsense\n");
         TrainingListener listener = new HtmlReportListener(report);
 
-        assertThrows(UserErrorException.class, () -> listener.onStart(Runs.plan(100, 10)));
+        listener.onStart(Runs.plan(100, 10));
         Runs.steps(listener, 10, 20, 100);
 
-        assertTrue(Files.readString(report).contains("20 of 100 steps"));
-        assertEquals("nonsense\n", Files.readString(log));
+        String page = Files.readString(report);
+        assertTrue(page.contains("20 of 100 steps"));
+        assertTrue(page.contains("line 1: not an event"), page);
+        assertEquals("nonsense\n", Files.readString(directory.resolve("metrics.jsonl.damaged")));
+        assertTrue(Files.readString(log).contains("\"step\":20"), "the run is recorded");
     }
 }

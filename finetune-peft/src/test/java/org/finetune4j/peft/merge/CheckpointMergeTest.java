@@ -130,7 +130,7 @@ class CheckpointMergeTest {
         assertRefused(List.of(base, missing), "no tensor 'b'");
         assertRefused(List.of(missing, base), "tensor 'b' is not in");
         assertRefused(List.of(base, directory.resolve("nowhere")), "no model directory");
-        assertRefused(List.of(base, directory.resolve("out")), "is one of the models");
+        assertRefused(List.of(base, directory.resolve("out")), "is what is read");
         assertThrows(
                 UserErrorException.class,
                 () -> CheckpointMerge.write(
