@@ -35,7 +35,14 @@ public final class GenerationMemory {
                 + COPIES_OF_SCORES * rows * vocabulary * Float.BYTES;
     }
 
-    private static long packedBytes(CausalLM model, GenerationLimits limits) {
+    /**
+     * The part of {@link #bytes} that is copies of weights. The allocator keeps their room when they are gone.
+     *
+     * @param model that answers
+     * @param limits of the engine
+     * @return the number of bytes
+     */
+    public static long packedBytes(CausalLM model, GenerationLimits limits) {
         return model.computeDType() == DType.FLOAT32
                 ? PackedWeights.expectedBytes(model.network(), limits.packedBytes())
                 : 0;

@@ -5,6 +5,7 @@ import org.finetune4j.generate.GenerationMemory;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.strategy.Adapter;
+import org.finetune4j.train.gradient.LanguageModelLoss;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.StepMemory;
 import org.finetune4j.train.steps.StepSetup;
@@ -36,7 +37,15 @@ record PolicyMemory(PolicyMethod method, RolloutOptions options, RewardSetup rew
                 (int) Math.min(Integer.MAX_VALUE, answers),
                 prompt,
                 sampling.maxCompletionLength());
-        return new StepMemory(load, reference(setup) + rewards.bytes(setup.model(), setup.strategy()), rollouts);
+        long packed = GenerationMemory.packedBytes(setup.model(), GenerationLimits.defaults());
+        long beside = reference(setup) + rewards.bytes(setup.model(), setup.strategy()) + packed + entropies(setup);
+        return new StepMemory(load, beside, rollouts - packed);
+    }
+
+    /** Log-probabilities and probabilities of all words, which entropies are made of, beside the scores and their derivative. */
+    private static long entropies(StepSetup setup) {
+        long vocabulary = setup.model().network().outputLayer().outFeatures();
+        return 2 * LanguageModelLoss.rowsAtOnce(vocabulary) * vocabulary * Float.BYTES;
     }
 
     /** The base below an adapter is the reference itself; weights that train have it beside them. */
