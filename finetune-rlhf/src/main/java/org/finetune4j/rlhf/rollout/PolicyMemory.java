@@ -38,14 +38,16 @@ record PolicyMemory(PolicyMethod method, RolloutOptions options, RewardSetup rew
                 prompt,
                 sampling.maxCompletionLength());
         long packed = GenerationMemory.packedBytes(setup.model(), GenerationLimits.defaults());
-        long beside = reference(setup) + rewards.bytes(setup.model(), setup.strategy()) + packed + entropies(setup);
+        long beside =
+                reference(setup) + rewards.bytes(setup.model(), setup.strategy()) + packed + entropies(setup, tokens);
         return new StepMemory(load, beside, rollouts - packed);
     }
 
     /** Log-probabilities and probabilities of all words, which entropies are made of, beside the scores and their derivative. */
-    private static long entropies(StepSetup setup) {
+    private static long entropies(StepSetup setup, long tokens) {
         long vocabulary = setup.model().network().outputLayer().outFeatures();
-        return 2 * LanguageModelLoss.rowsAtOnce(vocabulary) * vocabulary * Float.BYTES;
+        long rows = Math.min(tokens, LanguageModelLoss.rowsAtOnce(vocabulary));
+        return 2 * rows * vocabulary * Float.BYTES;
     }
 
     /** The base below an adapter is the reference itself; weights that train have it beside them. */

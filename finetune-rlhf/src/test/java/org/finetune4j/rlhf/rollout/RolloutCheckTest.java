@@ -15,6 +15,8 @@ import org.finetune4j.data.format.Example;
 import org.finetune4j.data.format.PromptCompletion;
 import org.finetune4j.data.supervised.PromptTokenizer;
 import org.finetune4j.data.supervised.SupervisedOptions;
+import org.finetune4j.generate.GenerationLimits;
+import org.finetune4j.generate.GenerationMemory;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.nn.Parameter;
@@ -115,17 +117,21 @@ class RolloutCheckTest {
     void theMemoryPlanCountsRolloutsAndCopiesOfTheReference() {
         PolicyMethod ppo = new PolicyMethod.Ppo(PpoOptions.defaults());
         MemoryPlan adapter = plan(TinyPolicy.LORA, GRPO, 8);
-        assertEquals(0, adapter.companions(), "the base below the adapter is the reference");
         assertTrue(adapter.rollouts() > 0, adapter::describe);
         assertTrue(plan(TinyPolicy.LORA, GRPO, 20).activations() > adapter.activations());
         long weights;
+        long packed;
         try (CausalLM model = TinyPolicy.model()) {
             weights = model.network().allParameters().stream()
                     .mapToLong(Parameter::bytes)
                     .sum();
+            packed = GenerationMemory.packedBytes(model, GenerationLimits.defaults());
         }
         MemoryPlan full = plan(new FullFineTuning(), ppo, 8);
-        assertEquals(weights, full.companions());
+        assertTrue(full.companions() >= weights, full::describe);
+        long reference = full.companions() - plan(TinyPolicy.LORA, ppo, 8).companions();
+        assertTrue(
+                reference <= weights && reference >= weights - packed, "the base below the adapter is its reference");
         assertTrue(full.peak() > full.companions() + full.rollouts(), full::describe);
         assertTrue(full.describe().contains("other models"), full::describe);
     }
