@@ -19,7 +19,10 @@ import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.PartialResponse;
+import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.chat.response.StreamingHandle;
 import dev.langchain4j.model.output.FinishReason;
 import dev.langchain4j.service.AiServices;
 import java.nio.file.Path;
@@ -256,5 +259,35 @@ class FinetuneModelsTest {
         chat.chat(asking("x").build(), failing);
         assertThrows(RuntimeException.class, failing.end::join);
         assertEquals("Good morning to you!", models.chatModel().chat("hello"));
+    }
+
+    /** A handler with a context hears every piece, and nothing more once it has cancelled. */
+    @Test
+    void aStreamIsCancelledByItsHandle() {
+        List<String> pieces = new ArrayList<>();
+        CompletableFuture<StreamingHandle> cancelled = new CompletableFuture<>();
+        CompletableFuture<Object> end = new CompletableFuture<>();
+        models.streamingChatModel().chat(asking("hello").build(), new StreamingChatResponseHandler() {
+            @Override
+            public void onPartialResponse(PartialResponse piece, PartialResponseContext context) {
+                pieces.add(piece.text());
+                context.streamingHandle().cancel();
+                cancelled.complete(context.streamingHandle());
+            }
+
+            @Override
+            public void onCompleteResponse(ChatResponse response) {
+                end.complete(response);
+            }
+
+            @Override
+            public void onError(Throwable error) {
+                end.complete(error);
+            }
+        });
+        assertTrue(cancelled.join().isCancelled());
+        assertEquals("Good morning to you!", models.chatModel().chat("hello"), "others are answered");
+        assertEquals(1, pieces.size(), pieces::toString);
+        assertFalse(end.isDone());
     }
 }
