@@ -190,8 +190,10 @@ final class LaunchCommand implements Callable<Integer> {
                 throw new UserErrorException(outcome.message());
             }
             if (restarts >= maxRestarts) {
-                throw new FinetuneException(outcome.message()
-                        + (RunDirectory.holdsCheckpoint(output) ? "; go on with resume_from_checkpoint=true" : ""));
+                boolean hasMore = RunDirectory.holdsCheckpoint(output)
+                        && !outcome.message().contains("resume_from_checkpoint=true");
+                throw new FinetuneException(
+                        outcome.message() + (hasMore ? "; go on with resume_from_checkpoint=true" : ""));
             }
             hosts = reachable(hosts);
             size = sizeFor(hosts, shape);

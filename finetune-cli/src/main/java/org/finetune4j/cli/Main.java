@@ -49,6 +49,8 @@ public final class Main {
                     .println("error: out of memory for Java objects: ask for less at once, or start with"
                             + " FINETUNE_JAVA_OPTS=-Xmx4g");
             return FAILURE;
+        } catch (Error e) { // of a reward or a listener of the user's, for one
+            return report(e, commandLine, isVerbose(args));
         }
     }
 
@@ -80,7 +82,7 @@ public final class Main {
                         + Suggestions.didYouMean(given, spec.subcommands().keySet());
     }
 
-    private static int report(Exception exception, CommandLine command, boolean verbose) {
+    private static int report(Throwable exception, CommandLine command, boolean verbose) {
         PrintWriter err = command.getErr();
         err.println("error: " + message(exception));
         if (verbose) {
@@ -94,7 +96,7 @@ public final class Main {
     }
 
     /** One line, whatever the exception says. */
-    private static String message(Exception exception) {
+    private static String message(Throwable exception) {
         String message = exception.getMessage();
         String text = message == null ? exception.getClass().getSimpleName() : message;
         return Reasons.line(
