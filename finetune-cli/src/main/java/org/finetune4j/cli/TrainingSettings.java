@@ -46,17 +46,6 @@ record TrainingSettings(
         return training;
     }
 
-    private static FineTuningMethod method(Settings settings, String name) {
-        List<String> names = new ArrayList<>(
-                FineTuningMethod.all().stream().map(FineTuningMethod::name).toList());
-        if (names.contains(name)) {
-            return FineTuningMethod.named(name);
-        }
-        names.addAll(List.of(FamiliarKeys.QLORA, AutoSettings.NAME));
-        throw new UserErrorException(
-                settings.origin() + ": 'method': unknown method '" + name + "'" + Suggestions.among(name, names));
-    }
-
     /**
      * Reads a configuration; keys that nobody asked for may be another training's.
      *
@@ -84,6 +73,17 @@ record TrainingSettings(
                 ReportSettings.of(settings),
                 settings.integer("num_preview_samples", 3, 0, 1000),
                 ParallelSettings.of(settings));
+    }
+
+    private static FineTuningMethod method(Settings settings, String name) {
+        List<String> names = new ArrayList<>(
+                FineTuningMethod.all().stream().map(FineTuningMethod::name).toList());
+        if (names.contains(name)) {
+            return FineTuningMethod.named(name);
+        }
+        names.addAll(List.of(FamiliarKeys.QLORA, AutoSettings.NAME));
+        throw new UserErrorException(
+                settings.origin() + ": 'method': unknown method '" + name + "'" + Suggestions.among(name, names));
     }
 
     /** An adapter that trains on is of the kind that it is. */
