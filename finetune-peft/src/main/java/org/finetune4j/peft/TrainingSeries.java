@@ -93,6 +93,11 @@ public abstract class TrainingSeries<T extends TrainingSeries<T>> {
         return stopRequested;
     }
 
+    /** Says that the run has ended: who asked it to stop has been obeyed, and the next run is another one. */
+    protected final void ended() {
+        stopRequested = false;
+    }
+
     /**
      * Says a line.
      *

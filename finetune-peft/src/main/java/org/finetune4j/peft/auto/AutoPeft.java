@@ -78,6 +78,8 @@ public final class AutoPeft extends TrainingSeries<AutoPeft> {
             AtomicFiles.deleteTree(directory().resolve(TRIALS));
             SearchReport.write(directory(), journal);
             return journal.winner().map(one -> new SearchResult(one, journal.standings(), journal.rungs()));
+        } finally {
+            ended();
         }
     }
 

@@ -107,6 +107,8 @@ public final class ContinualTraining extends TrainingSeries<ContinualTraining> {
                 }
             }
             return Optional.of(journal.matrix());
+        } finally {
+            ended();
         }
     }
 
