@@ -162,7 +162,9 @@ public final class DistillationLoss implements LossHead {
                 @Nullable Tensor derivative) {
             int tokens = Math.toIntExact(target.size(0));
             TeacherDistribution distribution = said.of(start, tokens);
-            int block = (int) Math.max(FEWEST_ROWS, BLOCK_SCORES / logits.size(1));
+            // By the words of all ranks, whose shares may differ by one: all of them gather as many blocks.
+            long words = shard == null ? logits.size(1) : shard.whole();
+            int block = (int) Math.max(FEWEST_ROWS, BLOCK_SCORES / words);
             for (int from = 0; from < tokens; from += block) {
                 int count = Math.min(block, tokens - from);
                 try (TensorScope scope = TensorScope.open()) {
