@@ -301,9 +301,18 @@ final class TrainingRun implements AutoCloseable {
         } catch (RuntimeException e) {
             if (membership.ranks() == 1) { // of a group, this may be a rank that is gone: nobody can save with it
                 random.restore(randomState);
-                LOG.error("{}{}", e, checkpoints.saveBeforeStep(progress));
+                saveAfter(e);
             }
             throw e;
+        }
+    }
+
+    /** Saves what was reached before something of the user's failed, which is what counts if that fails too. */
+    private void saveAfter(RuntimeException failure) {
+        try {
+            LOG.error("{}{}", failure, checkpoints.saveBeforeStep(progress));
+        } catch (RuntimeException e) {
+            failure.addSuppressed(e);
         }
     }
 
