@@ -116,11 +116,14 @@ public final class DatasetInfo {
                                 .toString())
                 .name(name)
                 .maxSamples(entry.path("num_samples").asInt(0));
-        Map<String, String> columns = columns(entry.path("columns"), formatting);
+        Map<String, String> columns = columns(entry.path("columns"));
         String format = format(entry, formatting, columns);
         if (format.equals(MESSAGES)) {
-            columns.forEach((key, column) -> spec.column(key.equals("conversations") ? MESSAGES : key, column));
+            columns.forEach(spec::column);
             return spec.format(format);
+        }
+        if (!formatting.equals("alpaca") && columns.containsKey(MESSAGES)) {
+            columns.put("conversations", columns.remove(MESSAGES)); // as ShareGPT's formats call them
         }
         if (format.equals("text")) {
             return spec.format(format).column("text", columns.getOrDefault("instruction", "text"));
@@ -167,15 +170,13 @@ public final class DatasetInfo {
                 .allMatch(tag -> tags.path(tag.getKey()).asText(tag.getValue()).equals(tag.getValue()));
     }
 
-    private static Map<String, String> columns(JsonNode columns, String formatting) {
+    private static Map<String, String> columns(JsonNode columns) {
         Map<String, String> mapped = new HashMap<>();
         columns.properties().forEach(column -> {
             String key = ALPACA_COLUMNS.getOrDefault(column.getKey(), column.getKey());
             boolean media = key.equals("images") || key.equals("videos") || key.equals("audios");
             if (!media) {
-                mapped.put(
-                        !formatting.equals("alpaca") && key.equals("messages") ? "conversations" : key,
-                        column.getValue().asText());
+                mapped.put(key, column.getValue().asText());
             }
         });
         return mapped;
