@@ -128,7 +128,11 @@ record ParameterParts(int ranks, Map<String, Place> places) {
         Map<String, Place> places = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> field : json.path("places").properties()) {
             JsonNode shape = field.getValue().path("shape");
-            long[] lengths = new long[shape.isArray() ? shape.size() : 0];
+            if (!shape.isArray()) {
+                throw new UserErrorException(
+                        METADATA + ": places." + field.getKey() + ".shape must be a list of lengths");
+            }
+            long[] lengths = new long[shape.size()];
             Arrays.setAll(lengths, i -> shape.get(i).asLong(-1));
             places.put(
                     field.getKey(),
