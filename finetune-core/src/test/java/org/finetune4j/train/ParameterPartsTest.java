@@ -16,6 +16,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.LoadOptions;
 import org.finetune4j.model.TinyModels;
 import org.finetune4j.model.safetensors.SafetensorsFile;
+import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.nn.InMemoryRanks;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ShardGatherer;
@@ -177,6 +178,19 @@ class ParameterPartsTest {
             ParameterParts parts = ParameterParts.of(file);
             assertEquals(2, parts.ranks());
             assertEquals(List.copyOf(file.names()).size(), parts.places().size());
+        }
+    }
+
+    @Test
+    void aShapeThatIsNoListIsRefusedByItsParameter() throws IOException {
+        Path path = directory.resolve("parameters-1-of-2.safetensors");
+        String parts = "{\"ranks\": 2, \"places\": {\"norm.weight\": {\"shape\": \"4\", \"offset\": 0}}}";
+        SafetensorsWriter.write(path, List.of(), Map.of("finetune4j_parts", parts));
+        try (SafetensorsFile file = SafetensorsFile.open(path)) {
+            assertEquals(
+                    "finetune4j_parts: places.norm.weight.shape must be a list of lengths",
+                    assertThrows(UserErrorException.class, () -> ParameterParts.of(file))
+                            .getMessage());
         }
     }
 }
