@@ -15,6 +15,8 @@ import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** An adapter that was trained before trains on. */
 class StoredAdapterTest {
@@ -137,5 +139,33 @@ class StoredAdapterTest {
         JsonNode step = steps(second).get(0);
         assertEquals(Math.log(2), step.path("loss").doubleValue(), 1e-6, step.toString());
         assertEquals(0, step.path("metrics").path("rewards/chosen").doubleValue(), 1e-6, step.toString());
+    }
+
+    /** As in TRL's GRPO; a divergence from the bare base would be there before the first update. */
+    @ParameterizedTest
+    @CsvSource({"grpo, beta=0.1", "ppo, kl_coef=0.1", "online_dpo, beta=0.1"})
+    void itsOwnBeginningIsTheReferenceOfAPolicy(String stage, String price) {
+        TrainingFiles.write(
+                files.data, "{\"prompt\": \"Where does Tom live?\"}\n{\"prompt\": \"What does Mia eat?\"}\n");
+        Path second = directory.resolve("second");
+        CommandRun run = files.train(
+                "stage=" + stage,
+                "adapter_name_or_path=" + first,
+                "output_dir=" + second,
+                "report_to=html",
+                "reward_funcs=[{type: length, max: 9}]",
+                "max_completion_length=5",
+                price,
+                stage.equals("ppo") ? "num_ppo_epochs=1" : "num_generations=2",
+                "max_steps=2",
+                "learning_rate=1e-2");
+        assertEquals(0, run.exitCode(), run.toString());
+        List<Double> divergences = TrainingFiles.metrics(second).stream()
+                .map(line -> line.path("metrics").path("kl/k2"))
+                .filter(JsonNode::isNumber)
+                .map(JsonNode::doubleValue)
+                .toList();
+        assertEquals(0, divergences.get(0), 1e-9);
+        assertTrue(divergences.get(1) > 1e-9, divergences.toString());
     }
 }

@@ -44,6 +44,17 @@ public final class StoredAdapter implements FineTuningStrategy {
         return AdapterFormat.load(model, directory, true);
     }
 
+    /**
+     * What it was when training began, beside the one that trains.
+     *
+     * @param model it goes onto, without another enabled adapter
+     * @return the adapter, enabled, which does not train
+     * @throws org.finetune4j.UserErrorException when its files cannot be read any more or do not fit
+     */
+    public Adapter asStored(CausalLM model) {
+        return AdapterFormat.load(model, directory, false);
+    }
+
     @Override
     public double defaultLearningRate() {
         return kind.defaultLearningRate();

@@ -6,6 +6,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.rlhf.preference.PairObjective;
 import org.finetune4j.rlhf.preference.loss.PairLosses;
 import org.finetune4j.rlhf.rewards.WeightedRewards;
+import org.finetune4j.strategy.StoredAdapter;
 import org.finetune4j.train.memory.MemoryPlan;
 import org.finetune4j.train.memory.StepMemory;
 import org.finetune4j.train.steps.StepSetup;
@@ -20,18 +21,20 @@ import org.jspecify.annotations.Nullable;
  * @param prompts what is asked
  * @param rewards opens what scores answers
  * @param evaluation is told of it, or null
+ * @param start the stored adapter that trains on, which is the reference, or null
  */
 record PolicySteps(
         PolicyMethod method,
         RolloutOptions options,
         PromptSamples prompts,
         RewardSetup rewards,
-        @Nullable RewardEvaluation evaluation)
+        @Nullable RewardEvaluation evaluation,
+        @Nullable StoredAdapter start)
         implements StepSource.Factory {
 
     @Override
     public StepSource open(StepSetup setup) {
-        ReferencePolicy reference = new ReferencePolicy(setup.model(), setup.strategy());
+        ReferencePolicy reference = new ReferencePolicy(setup.model(), setup.strategy(), start);
         WeightedRewards scoring = rewards.open(setup.model(), setup.strategy());
         if (evaluation != null) {
             evaluation.use(scoring);

@@ -1,6 +1,7 @@
 package org.finetune4j.rlhf.rollout;
 
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.strategy.StoredAdapter;
 import org.finetune4j.train.FineTuner;
 import org.jspecify.annotations.Nullable;
 
@@ -20,7 +21,9 @@ record PolicyTraining(PolicyMethod method, RolloutOptions options, RewardSetup r
     void configure(FineTuner tuner, CausalLM model, PromptSamples prompts, @Nullable PromptSamples heldOut) {
         RewardEvaluation evaluation =
                 heldOut == null ? null : new RewardEvaluation(model, heldOut, options.sampling(), EVALUATION_SEED);
-        tuner.objective(new PromptObjective()).steps(new PolicySteps(method, options, prompts, rewards, evaluation));
+        StoredAdapter start = tuner.strategy() instanceof StoredAdapter own ? own : null;
+        tuner.objective(new PromptObjective())
+                .steps(new PolicySteps(method, options, prompts, rewards, evaluation, start));
         tuner.check(new RolloutCheck(options, prompts, rewards));
         if (evaluation != null) {
             tuner.evaluation(evaluation);

@@ -5,21 +5,26 @@ import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.Adapter;
 import org.finetune4j.strategy.AttachedStrategy;
+import org.finetune4j.strategy.StoredAdapter;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the policy was before the training: the same base with the adapter off, which takes no memory. Where the weights themselves
- * train, a second copy of them is read from the model's files.
+ * What the policy was before the training: the same base with the adapter off, which takes no memory, or with the stored adapter that
+ * trains on, as TRL's GRPO has it. Where the weights themselves train, a second copy of them is read from the model's files.
  */
 final class ReferencePolicy implements AutoCloseable {
 
     private final CausalLM model;
     private final @Nullable Adapter adapter;
+    private final @Nullable StoredAdapter start;
+    private @Nullable Adapter before;
     private @Nullable CausalLM copy;
 
-    ReferencePolicy(CausalLM model, AttachedStrategy strategy) {
+    /** @param start what trains on, or null where a new method trains */
+    ReferencePolicy(CausalLM model, AttachedStrategy strategy, @Nullable StoredAdapter start) {
         this.model = model;
         this.adapter = strategy instanceof Adapter own ? own : null;
+        this.start = start;
     }
 
     /** Looks at a model. */
@@ -34,9 +39,24 @@ final class ReferencePolicy implements AutoCloseable {
         }
         own.disable();
         try {
-            return look.at(model);
+            return start == null ? look.at(model) : asStarted(start, look);
         } finally {
             own.enable();
+        }
+    }
+
+    private <T> T asStarted(StoredAdapter stored, Look<T> look) {
+        Adapter known = before;
+        if (known == null) {
+            known = stored.asStored(model);
+            before = known;
+        } else {
+            known.enable();
+        }
+        try {
+            return look.at(model);
+        } finally {
+            known.disable();
         }
     }
 
@@ -57,6 +77,9 @@ final class ReferencePolicy implements AutoCloseable {
 
     @Override
     public void close() {
+        if (before != null) {
+            before.close();
+        }
         if (copy != null) {
             copy.close();
         }
