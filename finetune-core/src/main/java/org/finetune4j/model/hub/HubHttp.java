@@ -15,16 +15,13 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeParseException;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
+import org.finetune4j.RetryAfter;
 import org.finetune4j.UserErrorException;
-import org.jspecify.annotations.Nullable;
 
 /** Sends requests to a hub: with the token where it belongs, following redirects, trying again where that may help. */
 final class HubHttp {
@@ -203,26 +200,8 @@ final class HubHttp {
     }
 
     private static Duration pause(HttpResponse<?> response, int tried) {
-        String given = response.headers().firstValue("Retry-After").orElse("").strip();
-        Duration asked = retryAfter(given, Instant.now());
-        if (asked == null) {
-            return backoff(tried);
-        }
+        Duration asked = RetryAfter.of(response).orElse(backoff(tried));
         return asked.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : asked;
-    }
-
-    /** What the header asks for, in seconds or until a date; null where it says neither. */
-    static @Nullable Duration retryAfter(String header, Instant now) {
-        if (header.matches("\\d{1,9}")) {
-            return Duration.ofSeconds(Long.parseLong(header));
-        }
-        try {
-            Instant until = DateTimeFormatter.RFC_1123_DATE_TIME.parse(header, Instant::from);
-            Duration left = Duration.between(now, until);
-            return left.isNegative() ? Duration.ZERO : left;
-        } catch (DateTimeParseException e) {
-            return null;
-        }
     }
 
     private static Duration backoff(int tried) {

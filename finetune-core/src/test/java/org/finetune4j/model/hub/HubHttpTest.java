@@ -1,33 +1,21 @@
 package org.finetune4j.model.hub;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.time.Duration;
-import java.time.Instant;
 import org.finetune4j.UserErrorException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** How long is waited, and where redirects lead. */
+/** How long a body may take, and where redirects lead. */
 class HubHttpTest {
 
     private static final URI FROM = URI.create("https://hub.example/org/name/resolve/main/a");
-
-    @Test
-    void aHubSaysInSecondsOrByADateWhenToAskAgain() {
-        Instant now = Instant.parse("2026-03-04T05:06:07Z");
-        assertEquals(Duration.ofSeconds(17), HubHttp.retryAfter("17", now));
-        assertEquals(Duration.ofSeconds(33), HubHttp.retryAfter("Wed, 04 Mar 2026 05:06:40 GMT", now));
-        assertEquals(Duration.ZERO, HubHttp.retryAfter("Wed, 04 Mar 2026 05:00:00 GMT", now));
-        assertNull(HubHttp.retryAfter("soon", now));
-        assertNull(HubHttp.retryAfter("", now));
-    }
 
     @Test
     void aLargeBodyHasLongerToBeSent() {

@@ -21,13 +21,14 @@ import java.util.concurrent.TimeoutException;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Json;
 import org.finetune4j.Reasons;
+import org.finetune4j.RetryAfter;
 import org.finetune4j.UserErrorException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A service that answers JSON with JSON. What fails is tried again after a pause, but for requests that the service calls wrong (4xx).
- * Several threads may ask.
+ * A service that answers JSON with JSON. What fails is tried again after a pause, which is the service's own wish where it says one
+ * ({@code Retry-After}), but for requests that the service calls wrong (4xx). Several threads may ask.
  */
 public final class JsonService {
 
@@ -45,7 +46,8 @@ public final class JsonService {
      * @param endpoint its address
      * @param timeout how long it may take for an answer, from the connection to the last byte
      * @param tries how often it is asked before that is an error, at least 1
-     * @param backoff the pause before the second try; each further one is twice as long, up to a minute
+     * @param backoff the pause before the second try, unless the service asks for another; each further one is twice as long, up to a
+     *     minute
      * @param headers sent with every request, such as {@code Authorization}
      */
     public record Options(URI endpoint, Duration timeout, int tries, Duration backoff, Map<String, String> headers) {
@@ -121,11 +123,16 @@ public final class JsonService {
                                     + (tried > 1 ? " (asked " + tried + " times)" : ""),
                             e);
                 }
-                LOG.warn("{} {}: {}; asked again in {}", name, options.endpoint(), e.getMessage(), pause);
-                rest(pause);
-                pause = pause.multipliedBy(2).compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : pause.multipliedBy(2);
+                Duration next = bounded(e.wishedPause().orElse(pause));
+                LOG.warn("{} {}: {}; asked again in {}", name, options.endpoint(), e.getMessage(), next);
+                rest(next);
+                pause = bounded(pause.multipliedBy(2));
             }
         }
+    }
+
+    private static Duration bounded(Duration pause) {
+        return pause.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : pause;
     }
 
     private <T> T ask(byte[] body, long limit, Reader<T> reader) throws UnusableAnswerException {
@@ -163,7 +170,10 @@ public final class JsonService {
         int status = response.statusCode();
         if (status != 200) {
             boolean wrong = status >= 400 && status < 500 && !WORTH_ANOTHER_TRY.contains(status);
-            throw new UnusableAnswerException("answered with status " + status + text(response), !wrong);
+            throw new UnusableAnswerException(
+                    "answered with status " + status + text(response),
+                    !wrong,
+                    RetryAfter.of(response).orElse(null));
         }
         JsonNode json;
         try {

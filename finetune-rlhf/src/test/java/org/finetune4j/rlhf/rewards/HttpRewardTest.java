@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -99,6 +100,19 @@ class HttpRewardTest {
                 (exchange, number) -> send(exchange, number < 3 ? 503 : 200, number < 3 ? "busy" : "[1, 2]"));
         assertArrayEquals(new double[] {1, 2}, reward.scores(ANSWERS));
         assertEquals(3, asked.get());
+    }
+
+    /** The pause that it was told is a millisecond, the one that the service wishes a second. */
+    @Test
+    void aServiceThatAsksForAPauseHasIt() {
+        List<Long> times = new CopyOnWriteArrayList<>();
+        HttpReward reward = reward(Duration.ofSeconds(20), (exchange, number) -> {
+            times.add(System.nanoTime());
+            exchange.getResponseHeaders().set("Retry-After", "1");
+            send(exchange, number < 2 ? 429 : 200, number < 2 ? "slow down" : "[1, 2]");
+        });
+        assertArrayEquals(new double[] {1, 2}, reward.scores(ANSWERS));
+        assertTrue(times.get(1) - times.get(0) >= 900_000_000L, times.toString());
     }
 
     @Test
