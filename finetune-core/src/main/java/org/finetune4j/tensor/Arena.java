@@ -187,6 +187,25 @@ public final class Arena implements AutoCloseable {
             return tensor;
         }
 
+        /**
+         * A tensor for a product that is only a few columns wide, as that of a low-rank matrix is. MKL takes two to four times as long
+         * to write a dozen columns as to write so many rows, so that the columns are rows of its memory; oneDNN writes what lies in the
+         * usual order.
+         *
+         * @param rows how many there are
+         * @param columns a few
+         * @return [rows, columns], closed with this region
+         * @throws IllegalStateException when a region above this one is open, or this one is closed
+         */
+        public Tensor takeNarrow(long rows, long columns) {
+            if (MatrixProducts.isOneDnnBetter()) {
+                return take(rows, columns);
+            }
+            Tensor tensor = take(columns, rows).t().unscoped();
+            tensors.add(tensor);
+            return tensor;
+        }
+
         /** Closes what was taken. Closing twice is fine. */
         @Override
         public void close() {

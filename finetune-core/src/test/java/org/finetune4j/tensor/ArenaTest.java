@@ -26,6 +26,20 @@ class ArenaTest {
         }
     }
 
+    /** In whichever order its numbers lie. */
+    @Test
+    void aNarrowTensorHasItsShapeAndGoesWithItsRegion() {
+        try (Arena arena = new Arena()) {
+            Tensor narrow;
+            try (Arena.Region region = arena.open()) {
+                narrow = region.takeNarrow(100, 3);
+                assertArrayEquals(new long[] {100, 3}, narrow.shape());
+                assertEquals(300 * Float.BYTES, arena.taken());
+            }
+            assertThrows(IllegalStateException.class, narrow::shape);
+        }
+    }
+
     @Test
     void onlyTheTopRegionIsTakenFrom() {
         try (Arena arena = new Arena()) {

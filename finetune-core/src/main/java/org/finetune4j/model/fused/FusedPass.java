@@ -58,7 +58,7 @@ final class FusedPass implements AutoCloseable {
 
     private @Nullable Tensor low(Projections projections) {
         long rank = projections.rank(context.dropout());
-        return rank == 0 ? null : kept.take(batch * seq, rank);
+        return rank == 0 ? null : kept.takeNarrow(batch * seq, rank);
     }
 
     private AttentionView view() {

@@ -209,7 +209,7 @@ public record Projections(List<Linear> linears) {
             @Nullable Tensor ofX,
             Arena.Region region,
             Arena arena) {
-        Tensor ofLow = region.take(low.shape()); // [rows, rank]
+        Tensor ofLow = region.takeNarrow(low.size(0), low.size(1)); // [rows, rank]
         for (Part part : parts) {
             LowRankUpdate update = part.update;
             if (update != null) {

@@ -36,7 +36,7 @@ record CrossEntropyInPlace(Projections output, SequenceContext context, Arena ar
                 Arena.Region region = arena.open()) {
             long rows = input.size(0);
             long rank = output.rank(context.dropout());
-            Tensor low = rank == 0 ? null : region.take(rows, rank);
+            Tensor low = rank == 0 ? null : region.takeNarrow(rows, rank);
             Tensor scores = region.take(rows, output.outFeatures()); // [rows, vocabulary]
             output.forward(input, scores, 0, low, context, arena);
             OutVariants.softmaxInPlace(scores);
