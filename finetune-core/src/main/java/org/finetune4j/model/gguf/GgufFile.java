@@ -69,6 +69,8 @@ public final class GgufFile implements AutoCloseable {
             }
         } catch (EOFException e) {
             throw new UserErrorException(path + ": truncated GGUF file", e);
+        } catch (ArithmeticException e) {
+            throw new UserErrorException(path + ": a GGUF file with an array that no machine holds", e);
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + path + ": " + Reasons.of(e), e);
         }
@@ -99,6 +101,9 @@ public final class GgufFile implements AutoCloseable {
         try {
             file.seek(dataStart + entry.offset);
             return read(Math.toIntExact(entry.type.bytes(entry.count())));
+        } catch (ArithmeticException e) {
+            throw new UserErrorException(
+                    path + ": tensor '" + name + "' of shape " + entry.shape + " is larger than 2 GiB", e);
         } catch (IOException e) {
             throw new UserErrorException("cannot read " + path + ": tensor '" + name + "': " + Reasons.of(e), e);
         }

@@ -71,6 +71,6 @@ public enum GgufType {
     }
 
     long bytes(long count) {
-        return count / blockSize * blockBytes;
+        return Math.multiplyExact(count / blockSize, blockBytes);
     }
 }

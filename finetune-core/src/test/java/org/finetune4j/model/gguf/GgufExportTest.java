@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.params.provider.CsvSource;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -241,5 +243,23 @@ class GgufExportTest {
         Path broken = directory.resolve("broken.gguf");
         Files.write(broken, new byte[] {'G', 'G', 'U', 'F', 3, 0, 0, 0, 1});
         assertThrows(UserErrorException.class, () -> GgufFile.open(broken));
+    }
+
+    /** Whatever a header says, it ends in one line. */
+    @ParameterizedTest
+    @CsvSource({"4611686018427387904, 3", "1099511627776, 4096", "-1, 5", "70000, 70000"})
+    void sizesThatNoFileHasAreRefused(long rows, long columns) throws IOException {
+        byte[] name = "a.weight".getBytes(StandardCharsets.UTF_8);
+        ByteBuffer header = ByteBuffer.allocate(128).order(ByteOrder.LITTLE_ENDIAN);
+        header.putInt(GgufWriter.MAGIC).putInt(GgufWriter.VERSION).putLong(1).putLong(0);
+        header.putLong(name.length).put(name).putInt(2).putLong(columns).putLong(rows);
+        header.putInt(GgufType.F32.id()).putLong(0);
+        Path file = directory.resolve("odd.gguf");
+        Files.write(file, header.array());
+        try (GgufFile gguf = GgufFile.open(file)) {
+            String message = String.valueOf(assertThrows(UserErrorException.class, () -> gguf.bytes("a.weight"))
+                    .getMessage());
+            assertTrue(message.contains("'a.weight'") && message.lines().count() == 1, message);
+        }
     }
 }
