@@ -1,9 +1,13 @@
 package org.finetune4j.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.grammar.AnswerGrammar;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -70,6 +74,17 @@ final class GenerationSettings {
             description = "The task, from 0, of an adapter that has prompts for several.")
     private @Nullable Integer taskId;
 
+    @Option(
+            names = "--json-object",
+            description = "The continuation is a JSON object: tokens that it cannot go on with are not chosen.")
+    private boolean jsonObject;
+
+    @Option(
+            names = "--json-schema",
+            paramLabel = "FILE",
+            description = "The continuation is JSON of the JSON Schema in a file.")
+    private @Nullable Path jsonSchema;
+
     @Option(names = "--seed", paramLabel = "N", description = "Decides what is drawn (default: 42).")
     private @Nullable Long seed;
 
@@ -95,10 +110,26 @@ final class GenerationSettings {
         given(logprobs, builder::logprobs);
         given(taskId, builder::taskId);
         given(seed, builder::seed);
+        given(grammar(), builder::grammar);
         try {
             return builder.build();
         } catch (IllegalArgumentException e) {
             throw new UserErrorException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private @Nullable AnswerGrammar grammar() {
+        if (jsonSchema == null) {
+            return jsonObject ? AnswerGrammar.json() : null;
+        }
+        if (jsonObject) {
+            throw new UserErrorException("--json-object and --json-schema are two forms: give one of them");
+        }
+        JsonNode schema = InputFiles.json(jsonSchema);
+        try {
+            return AnswerGrammar.jsonSchema(schema);
+        } catch (UserErrorException e) {
+            throw new UserErrorException(jsonSchema + ": " + e.getMessage(), e);
         }
     }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.finetune4j.TestJson;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
@@ -66,6 +67,23 @@ class GenerateCommandTest {
         assertEquals("length", line.path("finish_reason").asText());
         assertEquals(3, line.path("logprobs").size());
         assertEquals(2, line.path("logprobs").get(0).path("top").size());
+    }
+
+    @Test
+    void aContinuationIsJsonOfASchema() throws IOException {
+        Path schema = directory.resolve("schema.json");
+        Files.writeString(schema, """
+                {"type": "object", "properties": {"lives": {"enum": ["Oslo", "Rome"]}}, "required": ["lives"]}""");
+        CommandRun run = generate("--prompt", "Tom lives", "--json-schema", schema.toString());
+        assertEquals(0, run.exitCode(), run.toString());
+        String text = String.join("\n", run.out());
+        assertTrue(TestJson.parse(text).path("lives").asText().matches("Oslo|Rome"), text);
+        Files.writeString(schema, "{\"type\": \"strng\"}");
+        CommandRun.assertRefused(
+                generate("--prompt", "Tom lives", "--json-schema", schema.toString()),
+                "schema.json: the JSON schema at #");
+        CommandRun.assertRefused(
+                generate("--prompt", "Tom lives", "--json-object", "--num-beams", "2"), "with a grammar");
     }
 
     @Test

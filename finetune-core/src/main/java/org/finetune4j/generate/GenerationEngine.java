@@ -6,6 +6,8 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.grammar.AllowedTokens;
+import org.finetune4j.generate.grammar.AnswerGrammar;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +36,7 @@ public final class GenerationEngine implements AutoCloseable {
     private final BatchDecoder decoder;
     private final @Nullable Long tokenBytes;
     private final ReentrantLock turn = new ReentrantLock();
+    private final AllowedTokens.Cache allowed = new AllowedTokens.Cache();
     private final GenerationQueue queue;
     private boolean computing;
     private volatile boolean closed;
@@ -177,14 +180,21 @@ public final class GenerationEngine implements AutoCloseable {
         if (text != null && request.continues()) {
             text.follow(request.prompt());
         }
+        AnswerGrammar wanted = options.grammar();
+        GrammarRule grammar = wanted == null ? null : new GrammarRule(wanted, allowed.of(model.tokenizer()), stops);
+        List<LogitsProcessor> rules = new ArrayList<>(LogitsProcessor.of(options, stops));
+        if (grammar != null) {
+            rules.add(0, grammar);
+        }
         return new RunningSequence(
                 answer,
                 options,
-                new TokenSampler(options, LogitsProcessor.of(options, stops), request.firstStream() + answer),
+                new TokenSampler(options, rules, request.firstStream() + answer),
                 text,
                 !options.stopStrings().isEmpty() || listener != GenerationListener.NONE,
                 listener,
-                row);
+                row,
+                grammar);
     }
 
     /**

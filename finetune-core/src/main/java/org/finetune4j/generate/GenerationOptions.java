@@ -4,6 +4,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import org.finetune4j.generate.grammar.AnswerGrammar;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  * @param logprobs how many of the likeliest tokens to report the log-probabilities of beside the chosen one; -1 for no
  *     report
  * @param taskId which task's virtual tokens the text begins with, where an adapter has several; or null
+ * @param grammar what the text has to look like, or null for anything
  * @param explicit the names, as in {@code generation_config.json}, of what the caller has set
  */
 public record GenerationOptions(
@@ -54,6 +56,7 @@ public record GenerationOptions(
         EarlyStopping earlyStopping,
         int logprobs,
         @Nullable Integer taskId,
+        @Nullable AnswerGrammar grammar,
         Set<String> explicit) {
 
     /** How many tokens are added at most when nothing else is said. */
@@ -97,6 +100,7 @@ public record GenerationOptions(
      * @param logprobs how many of the likeliest tokens to report the log-probabilities of beside the chosen one; -1 for no
      *     report
      * @param taskId which task's virtual tokens the text begins with, where an adapter has several; or null
+     * @param grammar what the text has to look like, or null for anything
      * @param explicit the names, as in {@code generation_config.json}, of what the caller has set
      * @throws IllegalArgumentException when a number is outside of its range
      */
@@ -171,6 +175,7 @@ public record GenerationOptions(
         builder.earlyStopping = earlyStopping;
         builder.logprobs = logprobs;
         builder.taskId = taskId;
+        builder.grammar = grammar;
         builder.explicit.addAll(explicit);
         return builder;
     }
@@ -201,6 +206,7 @@ public record GenerationOptions(
         private EarlyStopping earlyStopping = EarlyStopping.HEURISTIC;
         private int logprobs = -1;
         private @Nullable Integer taskId;
+        private @Nullable AnswerGrammar grammar;
         private final Set<String> explicit = new HashSet<>();
 
         private Builder() {}
@@ -412,6 +418,18 @@ public record GenerationOptions(
         }
 
         /**
+         * Keeps a continuation within a grammar: what cannot come next is not chosen. It ends where it is whole, or is cut off by {@link
+         * #maxNewTokens}.
+         *
+         * @param value such as {@link AnswerGrammar#json()}
+         * @return this builder
+         */
+        public Builder grammar(AnswerGrammar value) {
+            grammar = Objects.requireNonNull(value, "grammar");
+            return set("grammar");
+        }
+
+        /**
          * Makes the options.
          *
          * @return the options
@@ -437,6 +455,7 @@ public record GenerationOptions(
                     earlyStopping,
                     logprobs,
                     taskId,
+                    grammar,
                     explicit);
         }
     }

@@ -42,7 +42,7 @@ final class OptionsResolver {
         GenerationOptions complete = config.complete(options);
         checkBeams(complete);
         checkTask(complete.taskId());
-        if (!complete.stopStrings().isEmpty()) {
+        if (!complete.stopStrings().isEmpty() || complete.grammar() != null) {
             model.tokenizer();
         }
         int room = model.network().maxPositions() - model.virtualTokens() - promptLength + 1;
@@ -83,6 +83,9 @@ final class OptionsResolver {
         if (options.numBeams() > vocabulary) {
             throw new UserErrorException("num_beams " + options.numBeams() + " is more than the " + vocabulary
                     + " tokens that a text can go on with");
+        }
+        if (options.grammar() != null) {
+            throw new UserErrorException("beam search with a grammar is not implemented: set num_beams to 1");
         }
         if (options.isSampling()) {
             throw new UserErrorException("beam search with sampling is not implemented: set temperature to 0, not "

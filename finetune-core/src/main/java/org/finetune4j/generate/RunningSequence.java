@@ -28,6 +28,7 @@ final class RunningSequence {
     private final boolean streams;
     private final GenerationListener listener;
     private final DecoderRow row;
+    private final @Nullable GrammarRule grammar;
     private float[] logprobs = {};
     private float[] sampledLogprobs = {};
     private final List<List<TokenLogprob.Candidate>> likeliest = new ArrayList<>();
@@ -39,6 +40,7 @@ final class RunningSequence {
      * @param number of the answer among those of its request
      * @param text of a model with a tokenizer
      * @param streams whether the text has to be known while it grows
+     * @param grammar one of the sampler's rules, which follows the answer; or null
      */
     RunningSequence(
             int number,
@@ -47,7 +49,8 @@ final class RunningSequence {
             @Nullable GeneratedText text,
             boolean streams,
             GenerationListener listener,
-            DecoderRow row) {
+            DecoderRow row,
+            @Nullable GrammarRule grammar) {
         this.number = number;
         this.options = options;
         this.stops = options.stopTokens() == null ? Set.of() : options.stopTokens();
@@ -56,6 +59,7 @@ final class RunningSequence {
         this.streams = streams;
         this.listener = listener;
         this.row = row;
+        this.grammar = grammar;
     }
 
     int number() {
@@ -101,7 +105,8 @@ final class RunningSequence {
 
     /** How the next token is chosen: the sequence's own affair, whoever else is in the batch. */
     Choice choice() {
-        boolean bare = options.logprobs() <= 0
+        boolean bare = grammar == null
+                && options.logprobs() <= 0
                 && options.repetitionPenalty() == 1
                 && options.noRepeatNgramSize() == 0
                 && (row.tokens().newTokens() >= options.minNewTokens() || stops.isEmpty());
@@ -115,7 +120,13 @@ final class RunningSequence {
     /** Chooses the next token from the model's scores, which it changes, and takes it. */
     void choose(float[] scores) {
         float[] raw = reportsLogprobs() ? scores.clone() : scores;
-        int token = sampler.choose(row.tokens(), scores);
+        int token;
+        try {
+            token = sampler.choose(row.tokens(), scores);
+        } catch (UserErrorException e) { // of this answer's grammar: the others go on
+            fail(e);
+            return;
+        }
         if (!Float.isFinite(scores[token])) {
             fail(noNumbers());
             return;
@@ -149,6 +160,9 @@ final class RunningSequence {
     void accept(int token, float logprob, float sampledLogprob) {
         int at = row.tokens().newTokens();
         row.tokens().add(token);
+        if (grammar != null) {
+            grammar.accept(token);
+        }
         if (reportsLogprobs()) {
             if (at == logprobs.length) {
                 logprobs = Arrays.copyOf(logprobs, 2 * at + 16);
@@ -165,7 +179,7 @@ final class RunningSequence {
                         new TokenLogprob(token, logprob, options.logprobs() > 0 ? likeliest.get(at) : List.of()));
             }
             boolean stopString = streams && text != null && text.push(token);
-            if (stopString || stops.contains(token)) {
+            if (stopString || stops.contains(token) || (grammar != null && grammar.isOver())) {
                 finished = FinishReason.STOP;
             } else if (row.tokens().newTokens() >= options.maxNewTokens()) {
                 finished = FinishReason.LENGTH;

@@ -6,7 +6,6 @@ import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
-import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.output.TokenUsage;
@@ -28,6 +27,7 @@ import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.GenerationRequest;
 import org.finetune4j.generate.Rollout;
 import org.finetune4j.generate.TextGenerator;
+import org.finetune4j.generate.grammar.AnswerGrammar;
 import org.finetune4j.model.AnswerEnd;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatOptions;
@@ -83,8 +83,14 @@ final class Answerer {
             Set<String> names = new LinkedHashSet<>();
             parameters.toolSpecifications().forEach(tool -> names.add(tool.name()));
             ToolCalls calls = tools.isEmpty() ? null : ToolCalls.of(template, names);
-            GenerationRequest generation =
-                    GenerationRequest.of(prompt, options(parameters, prompt.length, named, template));
+            GenerationOptions options = options(parameters, prompt.length, named, template);
+            AnswerGrammar grammar =
+                    tools.isEmpty() ? AnswerFormats.format(parameters) : AnswerFormats.besideTools(parameters, calls);
+            GenerationRequest generation = GenerationRequest.of(
+                    prompt,
+                    grammar == null
+                            ? options
+                            : options.toBuilder().grammar(grammar).build());
             generation = named == null
                     ? generation
                     : generation.withAdapters(named.adapter().rows());
@@ -105,11 +111,6 @@ final class Answerer {
     private static void refuseOthers(ChatRequestParameters parameters) {
         refuse("frequencyPenalty", parameters.frequencyPenalty() != null && parameters.frequencyPenalty() != 0);
         refuse("presencePenalty", parameters.presencePenalty() != null && parameters.presencePenalty() != 0);
-        refuse("toolChoice REQUIRED", parameters.toolChoice() == ToolChoice.REQUIRED);
-        refuse(
-                "responseFormat JSON",
-                parameters.responseFormat() != null
-                        && parameters.responseFormat().type() == ResponseFormatType.JSON);
     }
 
     private static void refuse(String what, boolean asked) {

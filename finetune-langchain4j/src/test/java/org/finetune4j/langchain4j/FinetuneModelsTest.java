@@ -3,6 +3,7 @@ package org.finetune4j.langchain4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +18,8 @@ import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.PartialResponse;
@@ -197,6 +200,44 @@ class FinetuneModelsTest {
         assertEquals("Good morning to you!", assistant.ask("hello"));
     }
 
+    /** A service of LangChain4j asks for the schema of what it returns, and a model that knows nothing of it keeps to it. */
+    @Test
+    void aServiceThatReturnsARecordHasOne() {
+        Locator locator =
+                AiServices.builder(Locator.class).chatModel(models.chatModel()).build();
+        Place place = locator.find("hello");
+        assertNotNull(place.city());
+        String text = models.chatModel()
+                .chat(asking("x")
+                        .responseFormat(ResponseFormat.JSON)
+                        .maxOutputTokens(8)
+                        .build())
+                .aiMessage()
+                .text();
+        assertTrue(text.strip().startsWith("{"), text);
+    }
+
+    @Test
+    void aToolIsCalledWhereOneHasToBe() {
+        ToolSpecification weather = ToolSpecification.builder()
+                .name("weather")
+                .parameters(JsonObjectSchema.builder()
+                        .addEnumProperty("city", List.of("ROME", "OSLO"))
+                        .required("city")
+                        .build())
+                .build();
+        AiMessage message = models.chatModel()
+                .chat(asking("x")
+                        .toolSpecifications(weather)
+                        .toolChoice(ToolChoice.REQUIRED)
+                        .build())
+                .aiMessage();
+        assertEquals("weather", message.toolExecutionRequests().get(0).name());
+        assertTrue(
+                message.toolExecutionRequests().get(0).arguments().matches("\\{\"city\":\"(ROME|OSLO)\"}"),
+                message.toString());
+    }
+
     @Test
     void aCallOfAToolIsRecognised() {
         ToolSpecification weather = ToolSpecification.builder()
@@ -289,5 +330,16 @@ class FinetuneModelsTest {
         assertEquals("Good morning to you!", models.chatModel().chat("hello"), "others are answered");
         assertEquals(1, pieces.size(), pieces::toString);
         assertFalse(end.isDone());
+    }
+
+    enum City {
+        ROME,
+        OSLO
+    }
+
+    record Place(City city, boolean near) {}
+
+    interface Locator {
+        Place find(String question);
     }
 }

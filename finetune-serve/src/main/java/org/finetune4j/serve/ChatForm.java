@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Optional;
 import org.finetune4j.generate.TokenLogprob;
+import org.finetune4j.model.TokenText;
 import org.finetune4j.model.chat.ToolCalls;
 import org.jspecify.annotations.Nullable;
 

@@ -1,13 +1,10 @@
 package org.finetune4j.serve;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.GenerationOptions;
@@ -29,6 +26,7 @@ final class RequestReader {
 
     private final ServedModel served;
     private final ServerLimits limits;
+    private final ResponseFormats formats = new ResponseFormats();
 
     RequestReader(ServedModel served, ServerLimits limits) {
         this.served = served;
@@ -59,7 +57,8 @@ final class RequestReader {
                 maxTokens(tokens < 0 ? USUAL_TOKENS : tokens, tokens >= 0, longest(prompts), "prompt"),
                 logprobs == null ? -1 : logprobs,
                 served.stopTokens(),
-                List.of());
+                List.of(),
+                formats.of(fields));
         return request(fields, model, prompts, options, new TextForm(served.tokens()));
     }
 
@@ -82,25 +81,27 @@ final class RequestReader {
             throw ApiException.invalid("top_logprobs", "'top_logprobs' needs 'logprobs': true");
         }
         fields.refuse("add_special_tokens", value -> value.isBoolean() && !value.booleanValue());
-        List<Map<String, @Nullable Object>> tools = tools(fields);
+        ToolFields tools = ToolFields.of(fields);
         if (!tools.isEmpty() && !form.template().source().contains("tool")) {
             throw ApiException.unsupported("tools", "the model's chat template knows no 'tools': leave them out");
         }
-        String text = render(fields, form.template(), tools);
+        String text = render(fields, form.template(), tools.shown());
         int[] prompt = encode(text, false, "messages");
         Integer newer = fields.whole("max_completion_tokens", 1, Integer.MAX_VALUE);
         Integer older = fields.whole("max_tokens", 1, Integer.MAX_VALUE); // wrong is wrong, though the newer one counts
         Integer asked = newer == null ? older : newer;
+        ToolCalls calls = tools.isEmpty()
+                ? null
+                : ToolCalls.of(form.template(), tools.parameters().keySet());
         GenerationOptions options = SamplingFields.options(
                 fields,
                 choices,
                 maxTokens(asked == null ? Integer.MAX_VALUE : asked, asked != null, prompt.length, "messages"),
                 logprobs ? orElse(top, 0) : -1,
                 form.stopTokens(),
-                form.stops());
-        ToolCalls calls = tools.isEmpty() ? null : ToolCalls.of(form.template(), toolNames(tools));
-        boolean single = fields.has("parallel_tool_calls") && !fields.flag("parallel_tool_calls");
-        ChatForm answers = new ChatForm(served.tokens(), calls, single ? 1 : Integer.MAX_VALUE);
+                form.stops(),
+                tools.grammar(calls, formats.of(fields)));
+        ChatForm answers = new ChatForm(served.tokens(), calls, tools.most());
         return request(fields, model, List.of(prompt), options, answers);
     }
 
@@ -127,41 +128,6 @@ final class RequestReader {
             String reason = String.valueOf(e.getMessage()).replace(file, file.substring(file.lastIndexOf('/') + 1));
             throw ApiException.invalid("messages", "the chat template refuses this: " + reason);
         }
-    }
-
-    private static List<Map<String, @Nullable Object>> tools(RequestFields fields) {
-        JsonNode choice = fields.node("tool_choice");
-        boolean none = choice.isTextual() && choice.textValue().equals("none");
-        boolean auto = choice.isTextual() && choice.textValue().equals("auto");
-        if (!choice.isMissingNode() && !none && !auto) {
-            throw ApiException.unsupported(
-                    "tool_choice", "'tool_choice' is implemented for \"auto\" and \"none\" only");
-        }
-        JsonNode tools = fields.node("tools");
-        List<Map<String, @Nullable Object>> all = new ArrayList<>();
-        if (!tools.isMissingNode() && !tools.isArray()) {
-            throw fields.wrong("tools", "a list");
-        }
-        for (JsonNode tool : tools) {
-            boolean function = tool instanceof ObjectNode
-                    && tool.path("type").asText("function").equals("function")
-                    && tool.path("function").path("name").isTextual();
-            if (!function) {
-                throw fields.wrong("tools", "functions: {\"type\": \"function\", \"function\": {\"name\": ...}}");
-            }
-            all.add(RequestFields.of((ObjectNode) tool).asMap());
-        }
-        return none ? List.of() : all;
-    }
-
-    private static Set<String> toolNames(List<Map<String, @Nullable Object>> tools) {
-        Set<String> names = new LinkedHashSet<>();
-        for (Map<String, @Nullable Object> tool : tools) {
-            if (tool.get("function") instanceof Map<?, ?> function) {
-                names.add(String.valueOf(function.get("name")));
-            }
-        }
-        return names;
     }
 
     private AnswerRequest request(

@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
 import org.finetune4j.generate.GenerationOptions;
+import org.finetune4j.generate.grammar.AnswerGrammar;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -68,12 +69,6 @@ final class SamplingFields {
         fields.refuse("add_generation_prompt", value -> value.isBoolean() && value.booleanValue());
         fields.refuse("modalities", value -> value.isArray() && value.size() == 1 && isText(value.get(0)));
         OTHERS.forEach(key -> fields.refuse(key, value -> false));
-        RequestFields format = fields.object("response_format");
-        if (format != null && !isText(format.node("type"))) {
-            throw ApiException.unsupported(
-                    "response_format",
-                    "'response_format' is not implemented but for {\"type\": \"text\"}: leave it out");
-        }
     }
 
     private static boolean isZero(JsonNode value) {
@@ -94,6 +89,7 @@ final class SamplingFields {
      * @param logprobs how many of the likeliest tokens to report, -1 for no report
      * @param stopTokens what ends an answer
      * @param stops texts that end it besides those of the request
+     * @param grammar what it has to look like, or null
      */
     static GenerationOptions options(
             RequestFields fields,
@@ -101,7 +97,8 @@ final class SamplingFields {
             @Nullable Integer maxTokens,
             int logprobs,
             Set<Integer> stopTokens,
-            List<String> stops) {
+            List<String> stops,
+            @Nullable AnswerGrammar grammar) {
         GenerationOptions.Builder builder = GenerationOptions.builder()
                 .numBeams(1)
                 .numReturnSequences(choices)
@@ -124,6 +121,7 @@ final class SamplingFields {
         if (logprobs >= 0) {
             builder.logprobs(logprobs);
         }
+        given(grammar, builder::grammar);
         return builder.build();
     }
 

@@ -7,6 +7,7 @@ import java.util.Set;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.AnswerEnd;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.TokenText;
 import org.finetune4j.model.chat.ChatTemplate;
 
 /** A model with its words, read once. */

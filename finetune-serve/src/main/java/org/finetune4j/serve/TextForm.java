@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import org.finetune4j.generate.TokenLogprob;
+import org.finetune4j.model.TokenText;
 import org.jspecify.annotations.Nullable;
 
 /** Answers of {@code /v1/completions}. */

@@ -306,7 +306,9 @@ class CompletionsTest {
             value = {
                 "logit_bias | {\"5\": 1}",
                 "presence_penalty | 0.5",
-                "response_format | {\"type\": \"json_object\"}",
+                "response_format | {\"type\": \"yaml\"}",
+                "response_format | {\"type\": \"json_schema\"}",
+                "response_format | {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"strin\"}}}",
                 "best_of | 3",
                 "include_stop_str_in_output | true",
                 "skip_special_tokens | false",

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.openai.client.OpenAIClient;
 import com.openai.client.okhttp.OpenAIOkHttpClient;
+import com.openai.core.JsonSchemaLocalValidation;
 import com.openai.core.JsonValue;
 import com.openai.core.http.StreamResponse;
 import com.openai.errors.BadRequestException;
@@ -184,6 +185,35 @@ class OfficialClientTest {
                     without.choices().get(0).message().content().orElseThrow());
         } finally {
             own.close();
+        }
+    }
+
+    /** The client makes the schema of a class, and an object of the answer; the model knows nothing of either. */
+    @Test
+    void anObjectOfAClassComesBack() {
+        var params = chat("tiny")
+                .responseFormat(Weather.class, JsonSchemaLocalValidation.YES)
+                .maxCompletionTokens(100)
+                .build();
+        Weather weather = client.chat()
+                .completions()
+                .create(params)
+                .choices()
+                .get(0)
+                .message()
+                .content()
+                .orElseThrow();
+        assertTrue(weather.sky != null && weather.wind != null, "every property is there");
+    }
+
+    /** What the client makes a schema of. */
+    static final class Weather {
+        public Sky sky;
+        public Boolean wind;
+
+        enum Sky {
+            CLEAR,
+            GREY
         }
     }
 

@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 import org.finetune4j.Json;
 import org.finetune4j.generate.TokenLogprob;
 import org.finetune4j.model.TestTokenizers;
+import org.finetune4j.model.TokenText;
 import org.finetune4j.model.Tokenizer;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;

@@ -33,8 +33,13 @@ public final class ToolCalls {
      */
     public record Parsed(String text, List<Call> calls) {}
 
-    private static final String MARK = "<tool_call>";
-    private static final Pattern MARKED = Pattern.compile("<tool_call>(.*?)(?:</tool_call>|$)", Pattern.DOTALL);
+    /** What a call begins with, in the form that marks them. */
+    public static final String MARK = "<tool_call>";
+
+    /** What a call ends with, in the form that marks them. */
+    public static final String END = "</tool_call>";
+
+    private static final Pattern MARKED = Pattern.compile(MARK + "(.*?)(?:" + END + "|$)", Pattern.DOTALL);
 
     private final boolean marked;
     private final Set<String> names;
@@ -53,11 +58,16 @@ public final class ToolCalls {
      */
     public static @Nullable ToolCalls of(ChatTemplate template, Set<String> names) {
         String source = template.source();
-        if (source.contains("<tool_call>")) {
+        if (source.contains(MARK)) {
             return new ToolCalls(true, names);
         }
         boolean json = source.contains("\"parameters\"") && source.contains("tools");
         return json ? new ToolCalls(false, names) : null;
+    }
+
+    /** {@return whether calls stand between marks, {@code arguments} in them; else an answer is one call, with {@code parameters}} */
+    public boolean isMarked() {
+        return marked;
     }
 
     /**

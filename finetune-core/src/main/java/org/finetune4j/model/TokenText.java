@@ -1,4 +1,4 @@
-package org.finetune4j.serve;
+package org.finetune4j.model;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -6,10 +6,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.finetune4j.model.Tokenizer;
 
 /** The text of single tokens, as it stands in the middle of a text; of those that are part of a character only, the bytes. */
-final class TokenText {
+public final class TokenText {
 
     /** What decoding gives where bytes are no character. */
     private static final char NO_TEXT = '\uFFFD';
@@ -34,10 +33,10 @@ final class TokenText {
      * @param bytes in UTF-8
      * @param isWhole whether the bytes are whole characters
      */
-    record Share(String text, byte[] bytes, boolean isWhole) {
+    public record Share(String text, byte[] bytes, boolean isWhole) {
 
-        /** How much longer the token makes a text: a character counts where it begins. */
-        int characters() {
+        /** {@return how much longer the token makes a text, in Java's characters}: one counts where it begins */
+        public int characters() {
             int count = 0;
             for (byte each : bytes) {
                 count += (each & 0xC0) == 0x80 ? 0 : (each & 0xF8) == 0xF0 ? 2 : 1;
@@ -46,16 +45,41 @@ final class TokenText {
         }
     }
 
-    TokenText(Tokenizer tokenizer) {
+    /**
+     * Texts of a tokenizer's tokens.
+     *
+     * @param tokenizer which stays open
+     */
+    public TokenText(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
         int[] ids = tokenizer.encode("a", false);
         this.before = ids.length == 0 ? new int[0] : new int[] {ids[ids.length - 1]};
         this.length = tokenizer.decode(before, false).length();
     }
 
-    Share of(int token) {
+    /**
+     * What a token adds to a text.
+     *
+     * @param token its id, which may be a row of the embedding that is no token
+     * @return its share
+     */
+    public Share of(int token) {
+        return share(token, false);
+    }
+
+    /**
+     * What a token adds to a text that special tokens are left out of.
+     *
+     * @param token its id, which may be a row of the embedding that is no token
+     * @return its share, which has no bytes for a special token
+     */
+    public Share ofPlainText(int token) {
+        return share(token, true);
+    }
+
+    private Share share(int token, boolean skipSpecialTokens) {
         int[] ids = before.length == 0 ? new int[] {token} : new int[] {before[0], token};
-        String decoded = tokenizer.decode(ids, false);
+        String decoded = tokenizer.decode(ids, skipSpecialTokens);
         String text = decoded.substring(Math.min(length, decoded.length()));
         if (text.indexOf(NO_TEXT) < 0) {
             return new Share(text, text.getBytes(StandardCharsets.UTF_8), true);
