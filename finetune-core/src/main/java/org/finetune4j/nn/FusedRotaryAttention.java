@@ -1,6 +1,8 @@
 package org.finetune4j.nn;
 
 import java.util.List;
+import java.util.Map;
+import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.tensor.Tensor;
 
 /** Self-attention whose queries, keys and values come from one projection {@code qkv_proj}, stacked in that order. */
@@ -41,6 +43,14 @@ public final class FusedRotaryAttention extends SelfAttention {
     @Override
     public AttentionProjections projections() {
         return new AttentionProjections(List.of(queryKeyValue), null, null, attention, output);
+    }
+
+    @Override
+    public Map<String, DividedFeatures> dividedFeatures() {
+        Section queries = Section.queries(attention);
+        Section keys = Section.keys(attention);
+        return Map.of(
+                "qkv_proj", DividedFeatures.outputs(queries, keys, keys), "o_proj", DividedFeatures.inputs(queries));
     }
 
     @Override

@@ -1,6 +1,8 @@
 package org.finetune4j.nn;
 
 import java.util.List;
+import java.util.Map;
+import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +16,7 @@ public final class GatedFeedForward extends FeedForward {
         public static final Names USUAL = new Names("gate_proj", "up_proj", "down_proj");
     }
 
+    private final Names names;
     private final Linear gate;
     private final Linear up;
     private final List<Linear> gateAndUp;
@@ -54,6 +57,7 @@ public final class GatedFeedForward extends FeedForward {
             boolean bias,
             Activation activation,
             Initialization init) {
+        this.names = names;
         this.gate = child(names.gate, Linear.of(weights.at(names.gate), hidden, inner, bias, init));
         this.up = child(names.up, Linear.of(weights.at(names.up), hidden, inner, bias, init));
         this.down = child(names.down, Linear.of(weights.at(names.down), inner, hidden, bias, init));
@@ -79,6 +83,15 @@ public final class GatedFeedForward extends FeedForward {
     /** {@return what is applied to the gate} */
     public Activation activation() {
         return activation;
+    }
+
+    @Override
+    public Map<String, DividedFeatures> dividedFeatures() {
+        Section inner = Section.inner(gate.outFeatures());
+        return Map.of(
+                names.gate, DividedFeatures.outputs(inner),
+                names.up, DividedFeatures.outputs(inner),
+                names.down, DividedFeatures.inputs(inner));
     }
 
     @Override

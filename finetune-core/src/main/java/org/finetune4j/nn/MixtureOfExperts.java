@@ -3,6 +3,7 @@ package org.finetune4j.nn;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
@@ -79,6 +80,11 @@ public final class MixtureOfExperts extends FeedForward {
     /** {@return which share of the experts calculates for a token} */
     public double shareOfExperts() {
         return settings.perToken / (double) settings.experts;
+    }
+
+    @Override
+    public Map<String, DividedFeatures> dividedFeatures() {
+        return Map.of("gate", DividedFeatures.nothing());
     }
 
     @Override

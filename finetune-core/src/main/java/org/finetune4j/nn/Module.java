@@ -81,6 +81,16 @@ public abstract class Module implements AutoCloseable {
         return List.of();
     }
 
+    /**
+     * Which features of its own parts several processes can have some of each. A layer whose linear layers are not all here, or in
+     * its parts' own answers, cannot be divided.
+     *
+     * @return by the parts' names below this module; empty unless the module's kind says otherwise
+     */
+    public Map<String, DividedFeatures> dividedFeatures() {
+        return Map.of();
+    }
+
     /** {@return the parts that this module itself registered, by the names it gave them} */
     protected final Map<String, Module> children() {
         return Collections.unmodifiableMap(children);

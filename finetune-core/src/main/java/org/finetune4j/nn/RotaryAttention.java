@@ -1,6 +1,9 @@
 package org.finetune4j.nn;
 
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -105,6 +108,22 @@ public final class RotaryAttention extends SelfAttention {
     @Override
     public @Nullable AttentionProjections projections() {
         return acrossHeads ? null : new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output);
+    }
+
+    @Override
+    public Map<String, DividedFeatures> dividedFeatures() {
+        Section queries = Section.queries(attention);
+        Section keys = Section.keys(attention);
+        Map<String, DividedFeatures> divided = new HashMap<>(Map.of(
+                "q_proj", DividedFeatures.outputs(queries),
+                "k_proj", DividedFeatures.outputs(keys),
+                "v_proj", DividedFeatures.outputs(keys),
+                "o_proj", DividedFeatures.inputs(queries)));
+        if (queryNorm != null) {
+            divided.put("q_norm", acrossHeads ? DividedFeatures.elements(queries) : DividedFeatures.ofHeads());
+            divided.put("k_norm", acrossHeads ? DividedFeatures.elements(keys) : DividedFeatures.ofHeads());
+        }
+        return divided;
     }
 
     @Override

@@ -2,6 +2,7 @@ package org.finetune4j.model.architecture;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
@@ -10,6 +11,8 @@ import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.DividedFeatures;
+import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
@@ -125,6 +128,17 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         }
 
         @Override
+        public Map<String, DividedFeatures> dividedFeatures() {
+            Section queries = Section.queries(attention);
+            Section inner = Section.inner(shape.inner);
+            return Map.of(
+                    "attn.c_attn", DividedFeatures.outputs(queries, queries, queries),
+                    "attn.c_proj", DividedFeatures.inputs(queries),
+                    "mlp.c_fc", DividedFeatures.outputs(inner),
+                    "mlp.c_proj", DividedFeatures.inputs(inner));
+        }
+
+        @Override
         public Tensor forward(Tensor hiddenStates, SequenceContext context) {
             Tensor attended =
                     join(Block.ATTENTION, hiddenStates, attend(attentionNorm.forward(hiddenStates), context), context);
@@ -213,6 +227,11 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         @Override
         public String backbonePrefix() {
             return "transformer.";
+        }
+
+        @Override
+        public String headsKey() {
+            return "n_head";
         }
 
         /** Old checkpoints hold the causal mask. */

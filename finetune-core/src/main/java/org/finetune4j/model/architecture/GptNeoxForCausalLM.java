@@ -2,6 +2,7 @@ package org.finetune4j.model.architecture;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
@@ -12,6 +13,8 @@ import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.DividedFeatures;
+import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
@@ -135,6 +138,19 @@ public final class GptNeoxForCausalLM extends DecoderModel {
         @Override
         public Attention attention() {
             return shape.attention;
+        }
+
+        @Override
+        public Map<String, DividedFeatures> dividedFeatures() {
+            Attention heads = shape.attention;
+            // The query, key and value of each head side by side.
+            Section headByHead = new Section(DividedFeatures.Kind.QUERY_HEADS, heads.heads(), 3L * heads.headDim());
+            Section inner = Section.inner(shape.inner);
+            return Map.of(
+                    "attention.query_key_value", DividedFeatures.outputs(headByHead),
+                    "attention.dense", DividedFeatures.inputs(Section.queries(heads)),
+                    "mlp.dense_h_to_4h", DividedFeatures.outputs(inner),
+                    "mlp.dense_4h_to_h", DividedFeatures.inputs(inner));
         }
 
         @Override

@@ -11,6 +11,8 @@ import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.DividedFeatures;
+import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
@@ -162,6 +164,20 @@ public final class OptForCausalLM extends DecoderModel {
         @Override
         public Attention attention() {
             return shape.attention;
+        }
+
+        @Override
+        public Map<String, DividedFeatures> dividedFeatures() {
+            Section queries = Section.queries(shape.attention);
+            Section keys = Section.keys(shape.attention);
+            Section inner = Section.inner(shape.inner);
+            return Map.of(
+                    "self_attn.q_proj", DividedFeatures.outputs(queries),
+                    "self_attn.k_proj", DividedFeatures.outputs(keys),
+                    "self_attn.v_proj", DividedFeatures.outputs(keys),
+                    "self_attn.out_proj", DividedFeatures.inputs(queries),
+                    "fc1", DividedFeatures.outputs(inner),
+                    "fc2", DividedFeatures.inputs(inner));
         }
 
         @Override

@@ -1,23 +1,33 @@
 package org.finetune4j.dist.tensor;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.tensor.Division.Axis;
+import org.finetune4j.model.Architecture;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
+import org.finetune4j.nn.Attention;
+import org.finetune4j.nn.DividedFeatures;
+import org.finetune4j.nn.DividedFeatures.Section;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.MixtureOfExperts;
+import org.finetune4j.nn.Module;
+import org.finetune4j.tensor.DType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the layers of an architecture are divided: projections into a block by their outputs, those out of it by their inputs, so that
- * nothing has to be exchanged in between; heads stay whole.
+ * How the layers of a model are divided: projections into a block by their outputs, those out of it by their inputs, so that
+ * nothing has to be exchanged in between; heads stay whole. The model's own parts say what their features are ({@link
+ * Module#dividedFeatures}); no architecture is known here.
  */
 final class LayerRules {
 
@@ -35,171 +45,167 @@ final class LayerRules {
      * @param split which of its features
      * @param axis how
      * @param isOfExpert whether its block enters and leaves the region for it
-     * @param isVector whether it is a norm
+     * @param dimension of the weight that is divided
      */
-    record Rule(Split split, Axis axis, boolean isOfExpert, boolean isVector) {}
-
-    private static final Set<String> LLAMA_LIKE =
-            Set.of("Llama", "Mistral", "Mixtral", "Qwen2", "Qwen3", "Qwen3Moe", "Gemma", "Gemma2", "Gemma3", "Olmo2");
-    private static final Map<String, Integer> HEAD_DIMS =
-            Map.of("Gemma", 256, "Gemma2", 256, "Gemma3", 256, "Qwen3", 128);
-    private static final List<String> MIXTURES = List.of("Mixtral", "Qwen3Moe");
-    private static final Set<String> TABLES = Set.of(
-            "model.embed_tokens",
-            "model.decoder.embed_tokens",
-            "transformer.wte",
-            "gpt_neox.embed_in",
-            "lm_head",
-            "embed_out");
-    private static final Pattern EXPERT =
-            Pattern.compile(".*\\.experts\\.(\\d+)\\.(gate_proj|up_proj|down_proj|w1|w2|w3)");
-    private static final Pattern HEAD_NORM = Pattern.compile(".*\\.self_attn\\.[qk]_norm");
+    record Rule(Split split, Axis axis, boolean isOfExpert, int dimension) {}
 
     private final ModelConfig config;
-    private final String family;
     private final int ranks;
     private final ExpertDivision experts;
     private final int expertRanks;
     private final Map<String, Rule> rules = new HashMap<>();
+    private final Set<String> headNorms = new HashSet<>();
+    private final Set<String> tables = new HashSet<>();
     private final Map<String, Integer> sizes = new LinkedHashMap<>();
     private final Axis vocabulary;
     private final Axis keys;
     private final int keyCopies;
 
-    private LayerRules(ModelConfig config, String family, int ranks, ExpertDivision experts, int expertRanks) {
+    private LayerRules(
+            ModelConfig config, DecoderModel whole, int ranks, ExpertDivision experts, int expertRanks) {
         this.config = config;
-        this.family = family;
         this.ranks = ranks;
         this.experts = experts;
         this.expertRanks = expertRanks;
-        boolean gpt2 = family.equals("GPT2");
-        String headsKey = gpt2 ? "n_head" : "num_attention_heads";
-        String hiddenKey = gpt2 ? "n_embd" : "hidden_size";
-        int hidden = config.positive(hiddenKey);
-        int heads = config.positive(headsKey);
-        int headDim = HEAD_DIMS.containsKey(family)
-                ? config.positive("head_dim", HEAD_DIMS.get(family))
-                : config.headDim(hiddenKey, headsKey);
-        int keyHeads = config.positive("num_key_value_heads", heads);
-        requireDivisor(headsKey, heads);
+        Map<String, Module> modules = whole.namedModules();
+        if (ranks > 1) {
+            requireAllSay(whole, modules);
+        }
+        Attention attention = whole.layers().get(0).attention();
+        int keyHeads = attention.kvHeads();
+        String headsKey = Architecture.of(config).headsKey();
+        requireDivisor(headsKey, attention.heads());
         if (ranks % keyHeads != 0 && keyHeads % ranks != 0) {
             throw refused("num_key_value_heads", keyHeads, "neither divides nor is a multiple of", keyHeads);
         }
         this.keyCopies = Math.max(1, ranks / keyHeads);
-        this.vocabulary = Axis.even(config.positive("vocab_size"), ranks);
-        Axis queries = Axis.blocks(heads, headDim, ranks, 1);
-        this.keys = Axis.blocks(keyHeads, headDim, ranks, keyCopies);
-        sizes.put(headsKey, heads / ranks);
-        sizes.put("head_dim", headDim);
-        if (config.has("num_key_value_heads")) {
-            sizes.put("num_key_value_heads", Math.max(1, keyHeads / ranks));
+        this.vocabulary = Axis.even(whole.inputEmbedding().count(), ranks);
+        this.keys = Axis.blocks(keyHeads, attention.headDim(), ranks, keyCopies);
+        sizes.put(headsKey, attention.heads() / ranks);
+        sizes.put("head_dim", attention.headDim());
+        sizes.put("num_key_value_heads", Math.max(1, keyHeads / ranks));
+        if (ranks > 1) {
+            tables.add(whole.nameOf(whole.inputEmbedding()));
+            if (whole.pooling() == null) {
+                tables.add(whole.nameOf(whole.outputLayer()));
+            }
+            modules.forEach((path, module) -> module.dividedFeatures()
+                    .forEach((name, features) -> divide(path + "." + name, modules, features)));
         }
-        switch (family) {
-            case "GPT2" -> gpt2(queries, config.positive("n_inner", 4 * hidden));
-            case "GPTNeoX" -> neox(heads, headDim, queries);
-            case "OPT" -> opt(queries);
-            case "Phi3" -> phi3(queries);
-            default -> llama(queries);
-        }
+        modules.forEach((path, module) -> {
+            if (module instanceof MixtureOfExperts mixture) {
+                divideExperts(path, mixture, modules);
+            }
+        });
     }
 
     /**
      * The rules for a model.
      *
+     * @param config of the model, without what says how weights are quantised
      * @param ranks that share each matrix
      * @param experts how these divide experts
      * @param expertRanks how many such groups, with batches of their own, share the experts out
      * @throws UserErrorException when its architecture or its sizes cannot be divided so
      */
     static LayerRules of(ModelConfig config, int ranks, ExpertDivision experts, int expertRanks) {
-        String architecture = config.architecture();
-        String family = architecture.replaceFirst("(Text)?(For|LMHead|Model).*", "");
-        if (expertRanks > 1 && !MIXTURES.contains(family)) {
-            throw new UserErrorException(config.origin() + ": expert_parallel_size " + expertRanks
-                    + " (ep in a mesh) shares out experts, and architecture '" + architecture
-                    + "' has none (those of " + String.join(", ", MIXTURES) + " have): leave it out");
+        try (CausalLM whole = CausalLM.shapes(config, DType.FLOAT32)) {
+            boolean mixes =
+                    whole.network().namedModules().values().stream().anyMatch(MixtureOfExperts.class::isInstance);
+            if (expertRanks > 1 && !mixes) {
+                throw new UserErrorException(config.origin() + ": expert_parallel_size " + expertRanks
+                        + " (ep in a mesh) shares out experts, and architecture '" + config.architecture()
+                        + "' has none: leave it out");
+            }
+            return new LayerRules(config, whole.network(), ranks, experts, expertRanks);
         }
-        if (!LLAMA_LIKE.contains(family)
-                && !Set.of("GPT2", "GPTNeoX", "OPT", "Phi3").contains(family)) {
-            throw new UserErrorException(config.origin() + ": tensor_parallel_size " + ranks + " is not implemented for"
-                    + " architecture '" + architecture + "', whose layers are none of those of "
-                    + LLAMA_LIKE.stream().sorted().collect(Collectors.joining(", ")) + ", GPT2, GPTNeoX, OPT, Phi3");
-        }
-        LayerRules rules = new LayerRules(config, family, ranks, experts, expertRanks);
-        rules.requireExpertsToDivide();
-        return rules;
     }
 
-    private void requireExpertsToDivide() {
-        int count = expertRanks == 1 ? 0 : expertCount();
+    /** Refuses a layer with a matrix that nobody says anything about: sums over it would be missing, or be made twice. */
+    private void requireAllSay(DecoderModel whole, Map<String, Module> modules) {
+        Set<String> said = new HashSet<>();
+        modules.forEach(
+                (path, module) -> module.dividedFeatures().keySet().forEach(name -> said.add(path + "." + name)));
+        for (Module layer : whole.layers()) {
+            String path = whole.nameOf(layer);
+            layer.namedModules().forEach((name, module) -> {
+                if (module instanceof Linear && !said.contains(path + "." + name)) {
+                    throw new UserErrorException(config.origin() + ": tensor_parallel_size " + ranks
+                            + " is not implemented for architecture '" + config.architecture()
+                            + "': its '" + name + "' does not say how it is divided");
+                }
+            });
+        }
+    }
+
+    private void divide(String path, Map<String, Module> modules, DividedFeatures features) {
+        switch (features.side()) {
+            case OUTPUTS -> rules.put(path, rule(Split.COLUMN, path, modules, features));
+            case INPUTS -> rules.put(path, rule(Split.ROW, path, modules, features));
+            case ELEMENTS -> rules.put(path, new Rule(Split.COLUMN, axis(features), false, 0));
+            case OF_HEADS -> headNorms.add(path);
+            case NOTHING -> {}
+        }
+    }
+
+    private Rule rule(Split split, String path, Map<String, Module> modules, DividedFeatures features) {
+        if (!(modules.get(path) instanceof Linear linear)) {
+            throw new IllegalStateException(path + " is no linear layer");
+        }
+        boolean columns = split == Split.COLUMN;
+        if (features.count() != (columns ? linear.outFeatures() : linear.inFeatures())) {
+            throw new IllegalStateException(path + " has other features than " + features);
+        }
+        boolean outputsFirst = linear.layout() == Linear.Layout.OUT_IN;
+        return new Rule(split, axis(features), false, columns == outputsFirst ? 0 : 1);
+    }
+
+    private Axis axis(DividedFeatures features) {
+        List<Section> sections = features.sections();
+        if (sections.size() == 1) {
+            return axis(sections.get(0));
+        }
+        for (Section section : sections) {
+            if (keyCopies > 1 && section.kind() == DividedFeatures.Kind.KEY_HEADS) {
+                // One parameter would be shared by other ranks in its last rows than in its first.
+                requireDivisor("num_key_value_heads", (int) section.count());
+            }
+        }
+        return Axis.stacked(sections.stream().map(this::axis).toArray(Axis[]::new));
+    }
+
+    private Axis axis(Section section) {
+        return switch (section.kind()) {
+            case QUERY_HEADS -> Axis.blocks(section.count(), section.size(), ranks, 1);
+            case KEY_HEADS -> Axis.blocks(section.count(), section.size(), ranks, keyCopies);
+            case INNER -> Axis.even(section.count(), ranks);
+        };
+    }
+
+    private void divideExperts(String path, MixtureOfExperts mixture, Map<String, Module> modules) {
+        int count = mixture.experts().size();
         if (count % expertRanks != 0) {
             String key = config.has("num_experts") ? "num_experts" : "num_local_experts";
             throw refused("expert_parallel_size " + expertRanks, key, count, "does not divide", count);
         }
-    }
-
-    private void column(String module, Axis axis) {
-        rules.put(module, new Rule(Split.COLUMN, axis, false, false));
-    }
-
-    private void row(String module, Axis axis) {
-        rules.put(module, new Rule(Split.ROW, axis, false, false));
-    }
-
-    private void llama(Axis queries) {
-        Axis inner = Axis.even(config.positive("intermediate_size"), ranks);
-        column("self_attn.q_proj", queries);
-        column("self_attn.k_proj", keys);
-        column("self_attn.v_proj", keys);
-        row("self_attn.o_proj", queries);
-        column("mlp.gate_proj", inner);
-        column("mlp.up_proj", inner);
-        row("mlp.down_proj", inner);
-        if (family.equals("Olmo2")) {
-            rules.put("self_attn.q_norm", new Rule(Split.COLUMN, queries, false, true));
-            rules.put("self_attn.k_norm", new Rule(Split.COLUMN, keys, false, true));
+        for (int number = 0; number < count; number++) {
+            String expert = path + ".experts." + number;
+            for (Map.Entry<String, DividedFeatures> part :
+                    mixture.experts().get(number).dividedFeatures().entrySet()) {
+                boolean out = part.getValue().side() == DividedFeatures.Side.INPUTS;
+                String linear = expert + "." + part.getKey();
+                Rule whole = rule(out ? Split.ROW : Split.COLUMN, linear, modules, part.getValue());
+                Axis axis = ofExpert(number, count, part.getValue().count());
+                rules.put(linear, new Rule(whole.split, axis, true, whole.dimension));
+            }
         }
     }
 
-    private void phi3(Axis queries) {
-        int inner = config.positive("intermediate_size");
-        requireDivisor("intermediate_size", inner);
-        if (keyCopies > 1) {
-            // One parameter would be shared by other ranks in its last rows than in its first.
-            requireDivisor("num_key_value_heads", config.positive("num_key_value_heads"));
-        }
-        sizes.put("intermediate_size", inner / ranks);
-        Axis half = Axis.even(inner, ranks);
-        column("self_attn.qkv_proj", Axis.stacked(queries, keys, keys));
-        row("self_attn.o_proj", queries);
-        column("mlp.gate_up_proj", Axis.stacked(half, half));
-        row("mlp.down_proj", half);
-    }
-
-    private void gpt2(Axis queries, int inner) {
-        Axis half = Axis.even(inner, ranks);
-        column("attn.c_attn", Axis.stacked(queries, queries, queries));
-        row("attn.c_proj", queries);
-        column("mlp.c_fc", half);
-        row("mlp.c_proj", half);
-    }
-
-    private void neox(int heads, int headDim, Axis queries) {
-        Axis inner = Axis.even(config.positive("intermediate_size"), ranks);
-        column("attention.query_key_value", Axis.blocks(heads, 3L * headDim, ranks, 1));
-        row("attention.dense", queries);
-        column("mlp.dense_h_to_4h", inner);
-        row("mlp.dense_4h_to_h", inner);
-    }
-
-    private void opt(Axis queries) {
-        Axis inner = Axis.even(config.positive("ffn_dim"), ranks);
-        for (String projection : List.of("q_proj", "k_proj", "v_proj")) {
-            column("self_attn." + projection, queries);
-        }
-        row("self_attn.out_proj", queries);
-        column("fc1", inner);
-        row("fc2", inner);
+    private Axis ofExpert(int number, int count, long inner) {
+        Axis within = experts == ExpertDivision.WHOLE
+                ? Axis.owned(inner, number * ranks / count, ranks)
+                : Axis.even(inner, ranks);
+        return expertRanks == 1 ? within : within.owned((int) ((long) number * expertRanks / count), expertRanks);
     }
 
     private void requireDivisor(String key, int size) {
@@ -239,11 +245,6 @@ final class LayerRules {
         return keyCopies;
     }
 
-    /** Whether weights are [out, in]. */
-    boolean outputsFirst() {
-        return !family.equals("GPT2");
-    }
-
     /** Whether anything beside experts is divided. */
     boolean dividesMatrices() {
         return ranks > 1;
@@ -251,47 +252,17 @@ final class LayerRules {
 
     /** Whether a module has a row for every word, which are divided. */
     boolean isOfVocabulary(String module) {
-        return dividesMatrices() && TABLES.contains(module);
+        return tables.contains(module);
     }
 
     /** Whether a module normalises heads, each by itself: every rank uses it for its own heads. */
     boolean isHeadNorm(String module) {
-        return dividesMatrices() && HEAD_NORM.matcher(module).matches() && rule(module) == null;
+        return headNorms.contains(module);
     }
 
-    /** How a module is divided, or null where every rank has the whole. */
+    /** How the module of a path is divided, or null where every rank has the whole. */
     @Nullable
     Rule rule(String module) {
-        Matcher expert = EXPERT.matcher(module);
-        if (expert.matches()) {
-            int number = Integer.parseInt(expert.group(1));
-            boolean out = expert.group(2).equals("down_proj") || expert.group(2).equals("w2");
-            return new Rule(out ? Split.ROW : Split.COLUMN, ofExpert(number), true, false);
-        }
-        for (int dot = module.lastIndexOf('.'), parts = dividesMatrices() ? 0 : 2; dot >= 0 && parts < 2; parts++) {
-            Rule rule = rules.get(module.substring(dot + 1));
-            if (rule != null) {
-                return rule;
-            }
-            dot = module.lastIndexOf('.', dot - 1);
-        }
-        return null;
-    }
-
-    private Axis ofExpert(int number) {
-        int inner = family.equals("Mixtral")
-                ? config.positive("intermediate_size")
-                : config.positive("moe_intermediate_size", 768);
-        Axis within = experts == ExpertDivision.WHOLE
-                ? Axis.owned(inner, number * ranks / expertCount(), ranks)
-                : Axis.even(inner, ranks);
-        return expertRanks == 1
-                ? within
-                : within.owned((int) ((long) number * expertRanks / expertCount()), expertRanks);
-    }
-
-    private int expertCount() {
-        int fallback = family.equals("Mixtral") ? 8 : 128;
-        return config.positive("num_experts", config.positive("num_local_experts", fallback));
+        return rules.get(module);
     }
 }

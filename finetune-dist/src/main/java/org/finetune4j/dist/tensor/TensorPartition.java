@@ -134,9 +134,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         if (rule == null || (!weight && rule.split() == LayerRules.Split.ROW)) {
             return null;
         }
-        boolean outputs = rule.split() == LayerRules.Split.COLUMN;
-        int dimension = !weight || rule.isVector() ? 0 : outputs == all.outputsFirst() ? 0 : 1;
-        return new ParameterSlice(dimension, division(rule));
+        return new ParameterSlice(weight ? rule.dimension() : 0, division(rule));
     }
 
     @Override
@@ -156,7 +154,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         HeadPortion heads = new HeadPortion(group.rank(), group.size());
         network.layers().forEach(layer -> layer.divideHeads(heads, division(all.keys())));
         if (tokens != null) {
-            divideSequence(tokens, all, network.layers());
+            divideSequence(tokens, all, network);
         }
         VocabularyDivision words = new VocabularyDivision(division(all.vocabulary()), group);
         network.inputEmbedding().divide(words);
@@ -166,16 +164,19 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
     }
 
     /** What is used for some of the tokens by each rank has its gradient added up: norms, and biases after the sums of blocks. */
-    private void divideSequence(TokenRegion division, LayerRules all, List<? extends DecoderLayer> layers) {
+    private void divideSequence(TokenRegion division, LayerRules all, DecoderModel network) {
+        List<? extends DecoderLayer> layers = network.layers();
         for (int i = 0; i < layers.size(); i++) {
             DecoderLayer layer = layers.get(i);
+            String path = network.nameOf(layer);
             layer.divideSequence(division, i == 0, i == layers.size() - 1);
-            layer.namedModules().forEach((path, module) -> {
+            layer.namedModules().forEach((name, module) -> {
+                Rule rule = all.rule(path + "." + name);
                 if (module instanceof MixtureOfExperts mixture) {
                     mixture.divideSequence(division);
-                } else if (module instanceof Norm && all.rule("." + path) == null) {
+                } else if (module instanceof Norm && rule == null) {
                     module.ownParameters().values().forEach(this::summed);
-                } else if (module instanceof Linear linear && linear.bias() != null && isSum(all.rule("." + path))) {
+                } else if (module instanceof Linear linear && linear.bias() != null && isSum(rule)) {
                     summed(linear.bias());
                 }
             });
