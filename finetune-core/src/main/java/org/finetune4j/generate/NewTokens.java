@@ -19,6 +19,7 @@ final class NewTokens {
     private final Attention attention;
     private final int turning; // elements of a head that are rotated
     private final boolean isOneAngle;
+    private final boolean interleaved;
     private final float[] cosine; // [tokens or 1, turning]
     private final float[] sine;
 
@@ -28,6 +29,7 @@ final class NewTokens {
         this.attention = attention;
         this.turning = rotation == null ? 0 : (int) rotation.cosine().size(-1);
         this.isOneAngle = rotation == null || rotation.cosine().size(0) == 1;
+        this.interleaved = rotation != null && rotation.interleaved();
         this.cosine = rotation == null ? new float[0] : FloatRows.read(rotation.cosine());
         this.sine = rotation == null ? new float[0] : FloatRows.read(rotation.signedSine());
     }
@@ -87,11 +89,13 @@ final class NewTokens {
     }
 
     private void rotate(float[] vectors, int at, int angle, int half) {
-        for (int i = 0; i < half; i++) {
+        int step = interleaved ? 2 : 1;
+        int apart = interleaved ? 1 : half;
+        for (int i = 0; i < step * half; i += step) {
             float first = vectors[at + i];
-            float second = vectors[at + half + i];
+            float second = vectors[at + apart + i];
             vectors[at + i] = first * cosine[angle + i] + second * sine[angle + i];
-            vectors[at + half + i] = second * cosine[angle + half + i] + first * sine[angle + half + i];
+            vectors[at + apart + i] = second * cosine[angle + apart + i] + first * sine[angle + apart + i];
         }
     }
 }

@@ -247,7 +247,7 @@ final class RowCache implements KeyValueCache, AutoCloseable {
             return KeyValueCache.super.rotateAndAttend(layer, query, keys, values, attention, context);
         }
         NewTokens tokens =
-                new NewTokens(current, attention, context.view(attention.kind()).rotation());
+                new NewTokens(current, attention, attention.rotation(context));
         tokens.keep(layer, keys, values);
         Tensor queries = tokens.rotatedQueries(query); // [tokens, kvHeads, heads / kvHeads, headDim]
         List<RowPass.Run> runs = current.runs();

@@ -181,6 +181,7 @@ public final class ModelComparison {
             List<Double> numbers = new ArrayList<>();
             Arrays.stream(frequencies.values()).forEach(numbers::add);
             numbers.add(frequencies.attentionFactor());
+            numbers.add(frequencies.interleaved() ? 1.0 : 0.0);
             return numbers;
         }
     }

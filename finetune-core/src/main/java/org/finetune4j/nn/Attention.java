@@ -19,9 +19,18 @@ import org.jspecify.annotations.Nullable;
  * @param dropout share of the attention weights dropped in training
  * @param kind which tokens are seen
  * @param softCap the scores s become {@code softCap * tanh(s / softCap)} (Gemma team 2024); 0 leaves them alone
+ * @param rotates whether queries and keys are rotated where the model has a rotary embedding; some models leave it out of some
+ *     layers (Yang et al. 2025, arXiv:2501.18795)
  */
 public record Attention(
-        int heads, int kvHeads, int headDim, double scale, double dropout, AttentionKind kind, double softCap) {
+        int heads,
+        int kvHeads,
+        int headDim,
+        double scale,
+        double dropout,
+        AttentionKind kind,
+        double softCap,
+        boolean rotates) {
 
     /**
      * Attention to all tokens, without a cap.
@@ -33,7 +42,7 @@ public record Attention(
      * @param dropout share of the probabilities dropped in training
      */
     public Attention(int heads, int kvHeads, int headDim, double scale, double dropout) {
-        this(heads, kvHeads, headDim, scale, dropout, AttentionKind.FULL, 0);
+        this(heads, kvHeads, headDim, scale, dropout, AttentionKind.FULL, 0, true);
     }
 
     /**
@@ -42,7 +51,7 @@ public record Attention(
      * @param newKind which tokens are seen
      */
     public Attention withKind(AttentionKind newKind) {
-        return new Attention(heads, kvHeads, headDim, scale, dropout, newKind, softCap);
+        return new Attention(heads, kvHeads, headDim, scale, dropout, newKind, softCap, rotates);
     }
 
     /**
@@ -52,7 +61,21 @@ public record Attention(
      * @param newSoftCap largest score, or 0 for none
      */
     public Attention withScale(double newScale, double newSoftCap) {
-        return new Attention(heads, kvHeads, headDim, newScale, dropout, kind, newSoftCap);
+        return new Attention(heads, kvHeads, headDim, newScale, dropout, kind, newSoftCap, rotates);
+    }
+
+    /** {@return the same for layers whose queries and keys are not rotated} */
+    public Attention withoutRotation() {
+        return new Attention(heads, kvHeads, headDim, scale, dropout, kind, softCap, false);
+    }
+
+    /**
+     * {@return what turns queries and keys, or null where nothing does}
+     *
+     * @param context what the layers know about the batch
+     */
+    public @Nullable Rotation rotation(SequenceContext context) {
+        return rotates ? context.view(kind).rotation() : null;
     }
 
     /**
@@ -90,7 +113,7 @@ public record Attention(
         Tensor q = query.view(batch, seq, heads, headDim); // [batch, seq, heads, headDim]
         Tensor k = key.view(batch, seq, kvHeads, headDim); // [batch, seq, kvHeads, headDim]
         Tensor v = value.view(batch, seq, kvHeads, headDim);
-        Rotation rotation = context.view(kind).rotation();
+        Rotation rotation = rotation(context);
         return rotation == null ? new Heads(q, k, v) : new Heads(rotation.apply(q), rotation.apply(k), v);
     }
 

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * by the router's probabilities (Shazeer et al. 2017, Jiang et al. 2024). Tokens are grouped by expert: each expert runs
  * once on all of its tokens.
  */
-public final class MixtureOfExperts extends FeedForward {
+public class MixtureOfExperts extends FeedForward {
 
     /**
      * Sizes and rules of a block.
@@ -68,17 +68,17 @@ public final class MixtureOfExperts extends FeedForward {
     }
 
     /** {@return the experts, in the order of the router's outputs} */
-    public List<GatedFeedForward> experts() {
+    public final List<GatedFeedForward> experts() {
         return List.copyOf(experts);
     }
 
     /** {@return the layer that says which experts calculate for a token, [experts, hidden]} */
-    public Linear router() {
+    public final Linear router() {
         return router;
     }
 
     /** {@return which share of the experts calculates for a token} */
-    public double shareOfExperts() {
+    public final double shareOfExperts() {
         return settings.perToken / (double) settings.experts;
     }
 
@@ -131,7 +131,7 @@ public final class MixtureOfExperts extends FeedForward {
      *
      * @param shared by the processes
      */
-    public void divide(ParallelRegion shared) {
+    public final void divide(ParallelRegion shared) {
         region = shared;
     }
 
@@ -140,7 +140,7 @@ public final class MixtureOfExperts extends FeedForward {
      *
      * @param tokens brings them together
      */
-    public void divideSequence(SequenceDivision tokens) {
+    public final void divideSequence(SequenceDivision tokens) {
         stream = tokens;
     }
 
@@ -149,7 +149,7 @@ public final class MixtureOfExperts extends FeedForward {
      *
      * @param sharers the processes
      */
-    public void shareExperts(ExpertExchange sharers) {
+    public final void shareExperts(ExpertExchange sharers) {
         exchange = sharers;
     }
 

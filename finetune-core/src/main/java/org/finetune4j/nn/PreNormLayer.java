@@ -10,6 +10,7 @@ public final class PreNormLayer extends DecoderLayer {
     private final Norm postAttentionNorm;
     private final FeedForward feedForward;
     private final double residualDropout;
+    private final double residualScale;
 
     /**
      * Reads {@code input_layernorm} and {@code post_attention_layernorm}; the attention block is {@code self_attn}.
@@ -30,6 +31,30 @@ public final class PreNormLayer extends DecoderLayer {
             String feedForwardName,
             FeedForward feedForward,
             double residualDropout) {
+        this(weights, hidden, norms, selfAttention, feedForwardName, feedForward, residualDropout, 1);
+    }
+
+    /**
+     * The same for a model that multiplies what blocks give before it joins the stream.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param norms makes the two norms
+     * @param selfAttention the attention block
+     * @param feedForwardName what the checkpoint calls the feed-forward block, usually {@code mlp}
+     * @param feedForward makes the feed-forward block
+     * @param residualDropout share of a block's output dropped in training
+     * @param residualScale factor of a block's output
+     */
+    public PreNormLayer(
+            Weights weights,
+            long hidden,
+            Norm.Factory norms,
+            SelfAttention selfAttention,
+            String feedForwardName,
+            FeedForward feedForward,
+            double residualDropout,
+            double residualScale) {
         // In the order of transformers, which decides into which file a parameter is saved.
         this.selfAttention = child("self_attn", selfAttention);
         this.feedForward = child(feedForwardName, feedForward);
@@ -37,6 +62,7 @@ public final class PreNormLayer extends DecoderLayer {
         this.postAttentionNorm =
                 child("post_attention_layernorm", norms.create(weights.at("post_attention_layernorm"), hidden));
         this.residualDropout = residualDropout;
+        this.residualScale = residualScale;
     }
 
     /** {@return the norm before the attention block} */
@@ -64,6 +90,11 @@ public final class PreNormLayer extends DecoderLayer {
         return residualDropout;
     }
 
+    /** {@return what a block's output is multiplied by before it joins the stream, usually 1} */
+    public double residualScale() {
+        return residualScale;
+    }
+
     @Override
     public Attention attention() {
         return selfAttention.attention();
@@ -72,9 +103,13 @@ public final class PreNormLayer extends DecoderLayer {
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
         Tensor attention = selfAttention.forward(inputNorm.forward(hiddenStates, context), context);
-        Tensor attended =
-                join(Block.ATTENTION, hiddenStates, context.dropout().apply(attention, residualDropout), context);
+        Tensor attended = join(Block.ATTENTION, hiddenStates, joining(attention, context), context);
         Tensor output = feedForward.forward(postAttentionNorm.forward(attended, context), context);
-        return join(Block.FEED_FORWARD, attended, context.dropout().apply(output, residualDropout), context);
+        return join(Block.FEED_FORWARD, attended, joining(output, context), context);
+    }
+
+    private Tensor joining(Tensor output, SequenceContext context) {
+        Tensor kept = context.dropout().apply(output, residualDropout);
+        return residualScale == 1 ? kept : kept.mul(residualScale);
     }
 }

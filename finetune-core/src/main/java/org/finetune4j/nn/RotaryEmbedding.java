@@ -29,4 +29,9 @@ public interface RotaryEmbedding {
     default int regime(int length) {
         return 0;
     }
+
+    /** {@return the same speeds for pairs of neighbours: elements 2 i and 2 i + 1 of a head turn together} */
+    default RotaryEmbedding ofNeighbours() {
+        return new InterleavedRotary(this);
+    }
 }

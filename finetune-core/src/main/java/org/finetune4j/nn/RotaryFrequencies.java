@@ -8,8 +8,20 @@ import java.util.Arrays;
  *
  * @param values one speed a pair, half as many as elements of a head are rotated
  * @param attentionFactor what rotated queries and keys are multiplied by, usually 1
+ * @param interleaved whether pairs are neighbours, not elements of the two halves
  */
-public record RotaryFrequencies(double[] values, double attentionFactor) implements RotaryEmbedding {
+public record RotaryFrequencies(double[] values, double attentionFactor, boolean interleaved)
+        implements RotaryEmbedding {
+
+    /**
+     * Speeds of pairs of elements of the two halves.
+     *
+     * @param values one speed a pair
+     * @param attentionFactor what rotated queries and keys are multiplied by
+     */
+    public RotaryFrequencies(double[] values, double attentionFactor) {
+        this(values, attentionFactor, false);
+    }
 
     /**
      * {@code theta^(-2i / rotaryDim)}.
@@ -29,6 +41,11 @@ public record RotaryFrequencies(double[] values, double attentionFactor) impleme
     @Override
     public RotaryFrequencies frequencies(int length) {
         return this;
+    }
+
+    @Override
+    public RotaryFrequencies ofNeighbours() {
+        return new RotaryFrequencies(values, attentionFactor, true);
     }
 
     /**

@@ -8,14 +8,15 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 
 /**
- * The rotary embedding of the positions of one batch, in Hugging Face's half-split layout: element i of a head turns
- * together with element i + rotaryDim / 2.
+ * The rotary embedding of the positions of one batch. In Hugging Face's usual half-split layout element i of a head turns together
+ * with element i + rotaryDim / 2, in the interleaved one element 2 i with element 2 i + 1.
  *
  * @param cosine [batch or 1, seq, 1, rotaryDim]
- * @param signedSine [batch or 1, seq, 1, rotaryDim]; the first half is negated, so that {@code x * cosine + roll(x,
- *     rotaryDim / 2) * signedSine} is the rotation
+ * @param signedSine [batch or 1, seq, 1, rotaryDim]; negated for the first element of each pair, so that {@code x * cosine +
+ *     partner(x) * signedSine} is the rotation
+ * @param interleaved which of the two layouts it is
  */
-public record Rotation(Tensor cosine, Tensor signedSine) {
+public record Rotation(Tensor cosine, Tensor signedSine, boolean interleaved) {
 
     /**
      * The rotation of every position.
@@ -45,6 +46,7 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
     public static Rotation of(
             IntFunction<RotaryFrequencies> frequencies, int[] positions, int rows, Device device, DType computeDType) {
         int half = frequencies.apply(0).values().length;
+        boolean interleaved = frequencies.apply(0).interleaved();
         int rotaryDim = 2 * half;
         int seq = positions.length / rows;
         float[] cosine = new float[positions.length * rotaryDim];
@@ -58,16 +60,18 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
                 double angle = (float) speeds[i] * positions[p];
                 float c = (float) (Math.cos(angle) * factor);
                 float s = (float) (Math.sin(angle) * factor);
-                int at = p * rotaryDim + i;
-                cosine[at] = c;
-                cosine[at + half] = c;
-                sine[at] = -s;
-                sine[at + half] = s;
+                int first = p * rotaryDim + (interleaved ? 2 * i : i);
+                int second = first + (interleaved ? 1 : half);
+                cosine[first] = c;
+                cosine[second] = c;
+                sine[first] = -s;
+                sine[second] = s;
             }
         }
         return new Rotation(
                 Tensors.of(cosine, rows, seq, 1, rotaryDim).to(device).to(computeDType),
-                Tensors.of(sine, rows, seq, 1, rotaryDim).to(device).to(computeDType));
+                Tensors.of(sine, rows, seq, 1, rotaryDim).to(device).to(computeDType),
+                interleaved);
     }
 
     /**
@@ -87,6 +91,15 @@ public record Rotation(Tensor cosine, Tensor signedSine) {
     }
 
     private Tensor rotate(Tensor x) {
-        return x.mul(cosine).add(x.roll(x.size(-1) / 2, -1).mul(signedSine));
+        return x.mul(cosine).add(partner(x).mul(signedSine));
+    }
+
+    /** What each element turns together with. */
+    private Tensor partner(Tensor x) {
+        if (!interleaved) {
+            return x.roll(x.size(-1) / 2, -1);
+        }
+        Tensor pairs = x.view(x.size(0), x.size(1), x.size(2), x.size(3) / 2, 2); // [batch, seq, heads, pairs, 2]
+        return pairs.roll(1, -1).view(x.shape()); // [batch, seq, heads, rotaryDim]
     }
 }

@@ -173,7 +173,9 @@ class AttentionMaskTest {
                     Dropout.OFF,
                     null,
                     null);
-            float[] actual = new Attention(HEADS, KV_HEADS, HEAD_DIM, SCALE, 0, AttentionKind.SLIDING, cap)
+            float[] actual = new Attention(HEADS, KV_HEADS, HEAD_DIM, SCALE, 0)
+                    .withKind(AttentionKind.SLIDING)
+                    .withScale(SCALE, cap)
                     .forward(query, key, value, 0, context)
                     .toFloatArray();
             for (float element : actual) {

@@ -52,7 +52,8 @@ public final class Qwen3MoeForCausalLM extends RotaryDecoder {
                 0);
     }
 
-    private static boolean isSparse(ModelConfig config, int layer) {
+    /** Whether a layer has experts, by {@code mlp_only_layers} and {@code decoder_sparse_step}. */
+    static boolean isSparse(ModelConfig config, int layer) {
         boolean dense = false;
         for (var index : config.node("mlp_only_layers")) {
             dense |= index.asInt() == layer;

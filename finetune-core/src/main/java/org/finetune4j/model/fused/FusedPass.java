@@ -2,6 +2,7 @@ package org.finetune4j.model.fused;
 
 import org.finetune4j.nn.AttentionView;
 import org.finetune4j.nn.RmsNorm;
+import org.finetune4j.nn.Rotation;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.tensor.Arena;
 import org.finetune4j.tensor.OutVariants;
@@ -96,7 +97,7 @@ final class FusedPass implements AutoCloseable {
             Tensor gated = region.take(batch * seq, inner());
             OutVariants.silu(gated, gateUp.narrow(1, 0, inner()));
             gated.mulInPlace(gateUp.narrow(1, inner(), inner()));
-            shape.down().forward(gated, output, 1, lowDown, context, arena);
+            join(shape.down(), gated, output, lowDown);
         }
         return output.view(batch, seq, -1);
     }
@@ -111,7 +112,20 @@ final class FusedPass implements AutoCloseable {
             Tensor turned = turned(region, true);
             formula().forward(turned, attended);
             stream.copyInPlace(x);
-            shape.output().forward(attended, stream, 1, lowOut, context, arena);
+            join(shape.output(), attended, stream, lowOut);
+        }
+    }
+
+    /** Adds a block's output to the stream, times the layer's factor. */
+    private void join(Projections block, Tensor input, Tensor joined, @Nullable Tensor low) {
+        if (shape.residualScale() == 1) {
+            block.forward(input, joined, 1, low, context, arena);
+            return;
+        }
+        try (Arena.Region region = arena.open()) {
+            Tensor output = region.take(joined.shape());
+            block.forward(input, output, 0, low, context, arena);
+            joined.addScaledInPlace(output, shape.residualScale());
         }
     }
 
@@ -138,8 +152,9 @@ final class FusedPass implements AutoCloseable {
                     scales.narrow(1, from, count),
                     byToken(normalised, from, count)));
         }
-        if (view().rotation() != null && (first || scales != null)) {
-            RotationFormula.turn(view().rotation(), byHeads(turned), false, arena);
+        Rotation rotation = shape.attention().rotation(context);
+        if (rotation != null && (first || scales != null)) {
+            RotationFormula.turn(rotation, byHeads(turned), false, arena);
         }
         return turned;
     }
@@ -189,7 +204,7 @@ final class FusedPass implements AutoCloseable {
             Tensor ofGated = region.take(batch * seq, inner());
             OutVariants.silu(activated, gate);
             OutVariants.mul(gated, activated, up);
-            shape.down().backward(arrived, 1, gated, lowDown, ofGated, context, arena);
+            shape.down().backward(arrived, shape.residualScale(), gated, lowDown, ofGated, context, arena);
             // In place of the two projections, which nothing needs any more, their gradients.
             up.mulInPlace(ofGated);
             OutVariants.siluBackward(gate, up, gate);
@@ -208,11 +223,12 @@ final class FusedPass implements AutoCloseable {
         try (TensorScope scope = TensorScope.open();
                 Arena.Region region = arena.open()) {
             Tensor ofAttended = region.take(attended.shape());
-            shape.output().backward(arrived, 1, attended, lowOut, ofAttended, context, arena);
+            shape.output().backward(arrived, shape.residualScale(), attended, lowOut, ofAttended, context, arena);
             Tensor ofQueryKeyValue = region.take(queryKeyValue.shape());
             formula().backward(ofAttended, turned(region, false), ofQueryKeyValue);
-            if (view().rotation() != null) {
-                RotationFormula.turn(view().rotation(), byHeads(ofQueryKeyValue), true, arena);
+            Rotation rotation = shape.attention().rotation(context);
+            if (rotation != null) {
+                RotationFormula.turn(rotation, byHeads(ofQueryKeyValue), true, arena);
             }
             if (headScales != null) {
                 headNormsBackward(headScales, ofQueryKeyValue, region);

@@ -35,6 +35,7 @@ import org.jspecify.annotations.Nullable;
  * @param postAttentionNorm before the feed-forward block
  * @param gateUp whose outputs lie beside each other
  * @param down the projection back
+ * @param residualScale factor of what the blocks give
  */
 record LayerShape(
         RmsNorm inputNorm,
@@ -45,7 +46,8 @@ record LayerShape(
         Projections output,
         RmsNorm postAttentionNorm,
         Projections gateUp,
-        Projections down) {
+        Projections down,
+        double residualScale) {
 
     /** The shape of a layer, or empty where it does anything else. */
     static Optional<LayerShape> of(DecoderLayer layer) {
@@ -76,7 +78,8 @@ record LayerShape(
                 new Projections(List.of(first.output())),
                 postAttentionNorm,
                 new Projections(second.gateUp()),
-                new Projections(List.of(second.down())));
+                new Projections(List.of(second.down())),
+                whole.residualScale());
         return shape.isKnown() ? Optional.of(shape) : Optional.empty();
     }
 
@@ -136,7 +139,7 @@ record LayerShape(
         long ofAttention = 2 * columns + 3 * queries + (queryNorm == null ? 0 : columns);
         return new SegmentMemory(
                 2 * hidden + queries + columns + 2 * inner + ranks + ofHeads + 2,
-                3 * hidden + Math.max(3 * inner, ofAttention));
+                (residualScale == 1 ? 3 : 4) * hidden + Math.max(3 * inner, ofAttention));
     }
 
     /** Whether what methods added is known, too, in a pass with this dropout. */

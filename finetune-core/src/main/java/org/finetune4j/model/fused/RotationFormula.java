@@ -18,10 +18,10 @@ final class RotationFormula {
      */
     static void turn(Rotation rotation, Tensor x, boolean back, Arena arena) {
         long half = rotation.cosine().size(-1) / 2;
-        Tensor first = x.narrow(3, 0, half);
-        Tensor second = x.narrow(3, half, half);
-        Tensor cosine = rotation.cosine().narrow(3, 0, half); // [batch or 1, seq, 1, half], of both halves
-        Tensor sine = rotation.signedSine().narrow(3, half, half);
+        Tensor first = ofPairs(rotation, x, half, 0); // [batch, seq, heads, half]
+        Tensor second = ofPairs(rotation, x, half, 1);
+        Tensor cosine = ofPairs(rotation, rotation.cosine(), half, 0); // [batch or 1, seq, 1, half], of both
+        Tensor sine = ofPairs(rotation, rotation.signedSine(), half, 1);
         double sign = back ? 1 : -1;
         try (Arena.Region region = arena.open()) {
             Tensor crossed = region.take(first.shape());
@@ -31,5 +31,14 @@ final class RotationFormula {
             second.mulInPlace(cosine);
             second.addScaledInPlace(crossed, -sign);
         }
+    }
+
+    /** The first (0) or second (1) element of every pair that turns, a view. */
+    private static Tensor ofPairs(Rotation rotation, Tensor x, long half, long which) {
+        return rotation.interleaved()
+                ? x.narrow(3, 0, 2 * half)
+                        .view(x.size(0), x.size(1), x.size(2), half, 2)
+                        .select(4, which)
+                : x.narrow(3, which * half, half);
     }
 }

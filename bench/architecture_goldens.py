@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""Records what transformers computes with a tiny model of a family, as the architecture tests read it.
+
+  ENV/bin/python bench/architecture_goldens.py [--only NAME ...] [--output DIR]
+
+ENV has torch and transformers. For every row of CASES a model is made, its numbers are drawn anew (nothing is at its neutral start) until
+greedy decoding and routers choose clearly, and DIR/NAME gets its files, config.v4.json as transformers 4 spelled it (below arch), and
+golden.safetensors: a batch, logits, loss, every gradient, hidden states, a left-padded batch, sequences packed in one row, greedy
+continuations, what a mixture's routers say. The model is read from those very files, so missing keys mean what they mean there.
+Rows that are there already are left alone.
+"""
+import argparse, json, os, pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GOLDENS = ROOT / "finetune-core/src/test/resources/goldens"
+WHOLE = dict(vocab_size=160, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+             max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, tie_word_embeddings=False)
+SMALL = dict(WHOLE, vocab_size=31, hidden_size=16, intermediate_size=20, num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=32)
+LABELS = dict(num_labels=3)
+
+# folder, the class's family in transformers, settings beside those of its size, keys that the file then lacks
+CASES = [
+    ("arch/smollm3", "SmolLM3", dict(num_hidden_layers=3, no_rope_layer_interval=2, tie_word_embeddings=True), []),
+    ("variants/smollm3-missing-keys", "SmolLM3", dict(num_hidden_layers=5, num_key_value_heads=None, num_attention_heads=4),
+     ["no_rope_layers", "no_rope_layer_interval", "layer_types", "rope_parameters", "rms_norm_eps", "hidden_act", "tie_word_embeddings", "num_key_value_heads"]),
+    ("variants/smollm3-windows", "SmolLM3", dict(num_hidden_layers=3, no_rope_layers=[0, 1, 0], use_sliding_window=True, sliding_window=4,
+                                                 attention_bias=True, mlp_bias=True, tie_word_embeddings=True), []),
+    ("variants/smollm3-seqcls", "SmolLM3", dict(no_rope_layers=[1, 0], **LABELS), []),
+    ("arch/granite", "Granite", dict(embedding_multiplier=2.5, logits_scaling=3.0, residual_multiplier=0.4, attention_multiplier=0.3, tie_word_embeddings=True), []),
+    ("variants/granite-missing-keys", "Granite", dict(attention_multiplier=1.0),
+     ["embedding_multiplier", "logits_scaling", "residual_multiplier", "attention_multiplier", "rope_parameters", "rms_norm_eps", "tie_word_embeddings"]),
+    ("variants/granite-seqcls", "Granite", dict(embedding_multiplier=2.0, logits_scaling=4.0, residual_multiplier=0.5, attention_multiplier=0.4,
+                                                attention_bias=True, mlp_bias=True, **LABELS), []),
+    ("arch/olmo3", "Olmo3", dict(sliding_window=5, layer_types=["sliding_attention", "full_attention"], rope_parameters=dict(
+        sliding_attention=dict(rope_type="default", rope_theta=500000.0),
+        full_attention=dict(rope_type="yarn", rope_theta=500000.0, factor=4.0, original_max_position_embeddings=16, attention_factor=1.2, beta_fast=32.0, beta_slow=1.0))), []),
+    ("variants/olmo3-missing-keys", "Olmo3", dict(num_hidden_layers=4), ["layer_types", "sliding_window", "rope_parameters", "rms_norm_eps"]),
+    ("variants/olmo3-seqcls", "Olmo3", dict(sliding_window=4, attention_bias=True, **LABELS), []),
+    ("arch/qwen2_moe", "Qwen2Moe", dict(moe_intermediate_size=12, shared_expert_intermediate_size=20, num_experts=6, num_experts_per_tok=2), []),
+    ("variants/qwen2-moe-mixed-layers", "Qwen2Moe", dict(num_hidden_layers=4, moe_intermediate_size=10, shared_expert_intermediate_size=14, num_experts=4,
+                                                         num_experts_per_tok=2, norm_topk_prob=True, qkv_bias=False, mlp_only_layers=[1], decoder_sparse_step=2,
+                                                         use_sliding_window=True, sliding_window=4, max_window_layers=2), ["layer_types"]),
+    ("variants/qwen2-moe-seqcls", "Qwen2Moe", dict(moe_intermediate_size=10, shared_expert_intermediate_size=14, num_experts=4, num_experts_per_tok=2, **LABELS), []),
+    ("arch/starcoder2", "Starcoder2", dict(sliding_window=5, tie_word_embeddings=True), []),
+    ("variants/starcoder2-missing-keys", "Starcoder2", dict(num_key_value_heads=2, num_attention_heads=4),
+     ["num_key_value_heads", "norm_epsilon", "hidden_act", "sliding_window", "use_bias", "rope_parameters", "tie_word_embeddings"]),
+    ("variants/starcoder2-seqcls", "Starcoder2", dict(use_bias=False, hidden_act="gelu", **LABELS), []),
+    ("arch/cohere", "Cohere", dict(logit_scale=0.5, tie_word_embeddings=True), []),
+    ("variants/cohere-normalised-heads", "Cohere", dict(use_qk_norm=True, attention_bias=True, num_attention_heads=4, num_key_value_heads=2),
+     ["logit_scale", "layer_norm_eps", "rope_parameters", "tie_word_embeddings"]),
+    ("variants/cohere-seqcls", "Cohere", dict(use_qk_norm=True, **LABELS), []),
+    ("arch/cohere2", "Cohere2", dict(logit_scale=0.5, sliding_window=5, num_hidden_layers=3, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                                     tie_word_embeddings=True), []),
+    ("variants/cohere2-missing-keys", "Cohere2", dict(num_hidden_layers=4, attention_bias=True), ["layer_types", "sliding_window", "logit_scale", "layer_norm_eps", "rope_parameters", "tie_word_embeddings", "head_dim"]),
+    ("variants/cohere2-seqcls", "Cohere2", dict(sliding_window=4, num_hidden_layers=2, **LABELS), []),
+    ("arch/glm4", "Glm4", dict(head_dim=12, eos_token_id=2), []),
+    ("variants/glm4-missing-keys", "Glm4", dict(num_attention_heads=4, num_key_value_heads=2, head_dim=128, eos_token_id=2, hidden_size=8),
+     ["num_key_value_heads", "head_dim", "rms_norm_eps", "rope_parameters", "attention_bias", "hidden_act"]),
+    ("variants/glm4-seqcls", "Glm4", dict(head_dim=8, attention_bias=False, **LABELS), []),
+    ("arch/phi", "Phi", dict(num_key_value_heads=4), []),
+    ("variants/phi-normalised-heads", "Phi", dict(qk_layernorm=True, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True), ["rope_parameters", "layer_norm_eps", "hidden_act"]),
+    ("variants/phi-seqcls", "Phi", dict(rope_parameters=dict(rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.25), hidden_size=32, num_attention_heads=4, num_key_value_heads=4, **LABELS), []),
+    ("arch/olmoe", "Olmoe", dict(intermediate_size=12, num_experts=6, num_experts_per_tok=2), []),
+    ("variants/olmoe-missing-keys", "Olmoe", dict(intermediate_size=10, num_experts=10, num_experts_per_tok=8, num_attention_heads=4, num_key_value_heads=2, attention_bias=True),
+     ["rms_norm_eps", "norm_topk_prob", "rope_parameters", "router_aux_loss_coef", "num_experts_per_tok", "tie_word_embeddings"]),
+    ("variants/olmoe-seqcls", "Olmoe", dict(intermediate_size=10, num_experts=4, num_experts_per_tok=2, norm_topk_prob=True, **LABELS), []),
+    ("arch/stablelm", "StableLm", dict(use_qkv_bias=True), []),
+    ("variants/stablelm-parallel", "StableLm", dict(use_parallel_residual=True, num_attention_heads=4, num_key_value_heads=2, hidden_size=32),
+     ["rope_parameters", "layer_norm_eps", "use_qkv_bias"]),
+    ("variants/stablelm-normalised-heads", "StableLm", dict(qk_layernorm=True, hidden_size=32, num_attention_heads=4, num_key_value_heads=2), []),
+    ("variants/stablelm-seqcls", "StableLm", dict(use_parallel_residual=True, hidden_size=32, **LABELS), []),
+]
+
+
+def small(torch, random, vocabulary, length):
+    ids = torch.randint(3, vocabulary, (2, length), generator=random)
+    mask = torch.ones_like(ids)
+    mask[1, length - 5:] = 0
+    ids[1, length - 5:] = 0
+    labels = ids.clone()
+    labels[:, :3] = -100
+    labels[mask == 0] = -100
+    return ids, mask, labels
+
+
+def draw(torch, model, seed):
+    """Numbers of the size that keeps a stream of hidden states near one, norms near one, biases of a fifth."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=random)
+            if "norm" in name:
+                parameter.copy_((name.endswith("weight") * 1.0) + 0.2 * noise)
+            elif name.endswith("bias"):
+                parameter.copy_(0.2 * noise)
+            else:
+                parameter.copy_(noise * (0.7 if "embed" in name else 1.4 * parameter.shape[-1] ** -0.5))
+
+
+def classifier(transformers, family):
+    """The class of transformers, or the one it would be: some families have none."""
+    import importlib
+    from transformers.modeling_layers import GenericForSequenceClassification
+
+    name = family + "ForSequenceClassification"
+    if hasattr(transformers, name):
+        return getattr(transformers, name)
+    module = importlib.import_module(getattr(transformers, family + "ForCausalLM").__module__)
+    return type(name, (GenericForSequenceClassification, getattr(module, family + "PreTrainedModel")), {})
+
+
+def as_transformers_4(config):
+    """config.json as transformers 4.57 spells it."""
+    old = dict(config, torch_dtype=config["dtype"], transformers_version="4.57.6")
+    del old["dtype"]
+    rope = old.pop("rope_parameters", None)
+    if rope is not None and "full_attention" in rope:  # one kind's alone is scaled
+        rope = rope["full_attention"]
+    if rope is not None:
+        old["rope_theta"] = rope["rope_theta"]
+        if "partial_rotary_factor" in rope:
+            old["partial_rotary_factor"] = rope["partial_rotary_factor"]
+        scaling = {key: value for key, value in rope.items() if key not in ("rope_theta", "partial_rotary_factor")}
+        old["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
+    return old
+
+
+def write(torch, transformers, target, family, settings, without, seed):
+    classifies = "num_labels" in settings
+    size = WHOLE if target.parent.name == "arch" else SMALL
+    config = getattr(transformers, family + "Config")(**dict(size, **settings))
+    kind = classifier(transformers, family) if classifies else getattr(transformers, family + "ForCausalLM")
+    model = kind(config)
+    draw(torch, model, seed)
+    model.save_pretrained(target)
+    file = target / "config.json"
+    written = json.loads(file.read_text())
+    written["dtype"] = "float32"
+    for key in without:
+        written.pop(key, None)
+    file.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
+    if target.parent.name == "arch":
+        (target / "config.v4.json").write_text(json.dumps(as_transformers_4(written), indent=2, sort_keys=True) + "\n")
+    return kind
+
+
+def read(torch, kind, target, dtype):
+    model = kind.from_pretrained(target, dtype=dtype, attn_implementation="eager", experts_implementation="eager")
+    model.config.use_cache = False
+    return model.eval()
+
+
+def gradients(torch, model):
+    """By the names of the file: a fused tensor of experts is theirs one by one, gate before up."""
+    found = {}
+    for name, parameter in model.named_parameters():
+        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        if name.endswith("experts.gate_up_proj"):
+            for expert, own in enumerate(gradient):
+                gate, up = own.chunk(2, 0)
+                at = name.replace("gate_up_proj", str(expert))
+                found[at + ".gate_proj.weight"], found[at + ".up_proj.weight"] = gate, up
+        elif name.endswith("experts.down_proj"):
+            for expert, own in enumerate(gradient):
+                found[name.replace("down_proj", f"{expert}.down_proj.weight")] = own
+        else:
+            found[name] = gradient
+    return found
+
+
+def run(torch, model, classifies, length):
+    """Everything that is recorded but generation, and how clearly routers chose."""
+    random = torch.Generator().manual_seed(3)
+    ids, mask, labels = small(torch, random, model.config.vocab_size, length)
+    routed = hasattr(model.config, "num_experts_per_tok")
+    extra = dict(output_router_logits=True) if routed and not classifies else {}
+    if classifies:
+        labels = torch.tensor([2, 0])
+    out = model(input_ids=ids, attention_mask=mask, labels=labels, output_hidden_states=True, **extra)
+    loss = out.loss
+    tensors = dict(input_ids=ids, attention_mask=mask, labels=labels, logits=out.logits)
+    gap = 1.0
+    if extra:
+        tensors["aux_loss"] = out.aux_loss.reshape(1)
+        tensors["loss_with_aux"] = loss.reshape(1)
+        loss = loss - model.config.router_aux_loss_coef * out.aux_loss
+        numbers = [i for i, layer in enumerate(model.model.layers) if hasattr(layer.mlp, "gate") and hasattr(layer.mlp, "experts")]
+        for number, scores in zip(numbers, out.router_logits):
+            tensors[f"router_logits.{number}"] = scores
+            best = scores.softmax(-1)[mask.flatten() == 1].sort(-1, descending=True).values
+            chosen = model.config.num_experts_per_tok
+            gap = min(gap, (best[:, chosen - 1] - best[:, chosen]).min().item())
+    tensors["loss"] = loss.reshape(1)
+    tensors.update({f"hidden_states.{i}": state for i, state in enumerate(out.hidden_states)})
+    model.zero_grad()
+    loss.backward()
+    tensors.update({"grad." + name: gradient for name, gradient in gradients(torch, model).items()})
+    if not classifies:
+        count = length - 5
+        left = dict(input_ids=ids.clone(), attention_mask=mask.clone(), labels=labels.clone())
+        for value in left.values():
+            value[1] = value[1].roll(length - count)
+        left["labels"][1, : length - count] = -100
+        left["position_ids"] = (left["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        with torch.no_grad():
+            padded = model(**left)
+            rest = torch.arange(length)
+            packed = torch.cat([rest[: length // 2], rest[: length - length // 2]])[None]
+            tensors["packed.logits"] = model(input_ids=ids[:1], position_ids=packed).logits
+        tensors.update({"left." + name: value for name, value in left.items()})
+        tensors.update({"left.logits": padded.logits, "left.loss": padded.loss.reshape(1)})
+        tensors.update({"packed.input_ids": ids[:1], "packed.position_ids": packed})
+    return tensors, gap
+
+
+def generate(torch, model, tensors):
+    """Greedy continuations with the margin of the closest choice, none of them the end."""
+    margin = float("inf")
+    found = {}
+    batch = dict(input_ids=tensors["left.input_ids"], attention_mask=tensors["left.attention_mask"])
+    for prefix, inputs in [("gen.", dict(input_ids=tensors["input_ids"][:1])), ("gen_batch.", batch)]:
+        new = 10
+        out = model.generate(**inputs, max_new_tokens=new, do_sample=False, use_cache=True, output_logits=True, return_dict_in_generate=True)
+        best = torch.stack(out.logits).topk(2, -1).values
+        ends = (out.sequences[:, -new:] == model.config.eos_token_id).any() or len(out.logits) < new
+        margin = min(margin, 0 if ends else (best[..., 0] - best[..., 1]).min().item())
+        found.update({prefix + key: value for key, value in inputs.items()})
+        found[prefix + "output_ids"] = out.sequences
+    return found, margin
+
+
+def record(folder, family, settings, without, output):
+    import torch, transformers
+    from safetensors.torch import save_file
+
+    target = output / folder
+    classifies = "num_labels" in settings
+    length = 16 if target.parent.name == "arch" else 11
+    for seed in range(1, 200):
+        kind = write(torch, transformers, target, family, settings, without, seed)
+        model = read(torch, kind, target, torch.float32)
+        tensors, gap = run(torch, model, classifies, length)
+        generated, margin = ({}, 1.0) if classifies else generate(torch, model, tensors)
+        if margin > 0.02 and gap > 0.005:
+            break
+    else:
+        raise SystemExit(f"{folder}: no seed chooses clearly enough")
+    found = {name[5:]: value.abs().max().item() for name, value in tensors.items() if name.startswith("grad.")}
+    zeros = [name for name, largest in found.items() if largest < 1e-6 * max(found.values())]  # but for rounding
+    tensors.update(generated)
+    save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, target / "golden.safetensors")
+    made = dict(torch=torch.__version__, transformers=transformers.__version__, attn="eager")
+    facts = dict(arch=model.config.model_type, loss=tensors["loss"].item(), zero_grads=zeros, gen_min_margin=margin, made_with=made)
+    (target / "golden.json").write_text(json.dumps(facts, indent=1) + "\n")
+    print(f"{folder}: loss {tensors['loss'].item():.6f}, seed {seed}, margin {margin:.3f}, gap {gap:.4f}, zero gradients {zeros}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--output", type=pathlib.Path, default=GOLDENS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    for folder, family, settings, without in CASES:
+        wanted = arguments.only is None or folder.split("/")[1] in arguments.only
+        if wanted and not (arguments.output / folder / "golden.safetensors").exists():
+            record(folder, family, settings, without, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
