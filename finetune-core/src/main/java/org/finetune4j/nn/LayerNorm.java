@@ -4,13 +4,14 @@ import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.Tensor;
 
 /**
- * {@code w * (x - mean) / sqrt(variance + epsilon) + b} over the last dimension (Ba et al. 2016). A few models leave w and b
- * out.
+ * {@code w * (x - mean) / sqrt(variance + epsilon) + b} over the last dimension (Ba et al. 2016). A few models leave b out, or
+ * both.
  */
 public final class LayerNorm extends Norm {
 
     private final double epsilon;
-    private final boolean plain;
+    private final boolean weighted;
+    private final boolean biased;
 
     /**
      * Reads {@code weight} [size] and {@code bias} [size].
@@ -20,15 +21,23 @@ public final class LayerNorm extends Norm {
      * @param epsilon added to the variance
      */
     public LayerNorm(Weights weights, long size, double epsilon) {
+        this(weights, size, epsilon, true);
+    }
+
+    private LayerNorm(Weights weights, long size, double epsilon, boolean biased) {
         parameter("weight", weights.parameter("weight", Initialization.ONES, size));
-        parameter("bias", weights.parameter("bias", Initialization.ZEROS, size));
+        if (biased) {
+            parameter("bias", weights.parameter("bias", Initialization.ZEROS, size));
+        }
         this.epsilon = epsilon;
-        this.plain = false;
+        this.weighted = true;
+        this.biased = biased;
     }
 
     private LayerNorm(double epsilon) {
         this.epsilon = epsilon;
-        this.plain = true;
+        this.weighted = false;
+        this.biased = false;
     }
 
     /**
@@ -41,11 +50,32 @@ public final class LayerNorm extends Norm {
         return new LayerNorm(epsilon);
     }
 
+    /**
+     * Norms with weight and bias.
+     *
+     * @param epsilon added to the variance
+     * @return makes them
+     */
+    public static Factory factory(double epsilon) {
+        return (weights, size) -> new LayerNorm(weights, size, epsilon, true);
+    }
+
+    /**
+     * Norms with a weight alone.
+     *
+     * @param epsilon added to the variance
+     * @return makes them
+     */
+    public static Factory withoutBiasFactory(double epsilon) {
+        return (weights, size) -> new LayerNorm(weights, size, epsilon, false);
+    }
+
     @Override
     public Tensor forward(Tensor x) {
-        if (plain) {
-            return Functional.layerNorm(x, null, null, epsilon);
-        }
-        return Functional.layerNorm(x, own("weight").as(x.dtype()), own("bias").as(x.dtype()), epsilon);
+        return Functional.layerNorm(
+                x,
+                weighted ? own("weight").as(x.dtype()) : null,
+                biased ? own("bias").as(x.dtype()) : null,
+                epsilon);
     }
 }

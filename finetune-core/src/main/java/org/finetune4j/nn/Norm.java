@@ -29,6 +29,15 @@ public abstract class Norm extends Module {
     public abstract Tensor forward(Tensor x);
 
     /**
+     * {@return how its parameters are divided, where vectors of all heads are normalised and processes have some heads each}
+     *
+     * @param heads all of them
+     */
+    public DividedFeatures dividedBy(DividedFeatures.Section heads) {
+        return DividedFeatures.elements(heads);
+    }
+
+    /**
      * The same where it is known what is calculated: a norm that has a faster way for the few tokens of decoding takes it.
      *
      * @param x [..., size]

@@ -7,7 +7,7 @@ import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** Self-attention with separate projections {@code q_proj}, {@code k_proj}, {@code v_proj} and {@code o_proj}. */
+/** Self-attention with separate projections {@code q_proj}, {@code k_proj}, {@code v_proj} and, usually, {@code o_proj}. */
 public final class RotaryAttention extends SelfAttention {
 
     /**
@@ -44,6 +44,20 @@ public final class RotaryAttention extends SelfAttention {
         }
     }
 
+    /**
+     * What the projection out and the norms of heads are called in the checkpoint.
+     *
+     * @param output the projection out
+     * @param queryNorm the norm of queries
+     * @param keyNorm the norm of keys
+     */
+    public record Names(String output, String queryNorm, String keyNorm) {
+
+        /** {@code o_proj}, {@code q_norm}, {@code k_norm}. */
+        public static final Names USUAL = new Names("o_proj", "q_norm", "k_norm");
+    }
+
+    private final Names names;
     private final Linear query;
     private final Linear key;
     private final Linear value;
@@ -67,16 +81,40 @@ public final class RotaryAttention extends SelfAttention {
      */
     public RotaryAttention(
             Weights weights, long hidden, Attention attention, Style style, int layer, Initialization init) {
+        this(weights, Names.USUAL, hidden, attention, style, layer, init);
+    }
+
+    /**
+     * Reads the four projections, where some parts have other names.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param names of the projection out and the norms
+     * @param hidden size of the hidden states
+     * @param attention heads, scale and kind
+     * @param style biases and norms
+     * @param layer number of the layer in the model, from 0
+     * @param init what a new model starts with
+     */
+    public RotaryAttention(
+            Weights weights,
+            Names names,
+            long hidden,
+            Attention attention,
+            Style style,
+            int layer,
+            Initialization init) {
+        this.names = names;
         long queries = (long) attention.heads() * attention.headDim();
         long keys = (long) attention.kvHeads() * attention.headDim();
         boolean bias = style.queryKeyValueBias;
         this.query = child("q_proj", Linear.of(weights.at("q_proj"), hidden, queries, bias, init));
         this.key = child("k_proj", Linear.of(weights.at("k_proj"), hidden, keys, bias, init));
         this.value = child("v_proj", Linear.of(weights.at("v_proj"), hidden, keys, bias, init));
-        this.output = child("o_proj", Linear.of(weights.at("o_proj"), queries, hidden, style.outputBias, init));
+        this.output =
+                child(names.output, Linear.of(weights.at(names.output), queries, hidden, style.outputBias, init));
         this.queryKeyValue = List.of(query, key, value);
-        this.queryNorm = norm("q_norm", weights, style, attention, attention.heads());
-        this.keyNorm = norm("k_norm", weights, style, attention, attention.kvHeads());
+        this.queryNorm = norm(names.queryNorm, weights, style, attention, attention.heads());
+        this.keyNorm = norm(names.keyNorm, weights, style, attention, attention.kvHeads());
         this.acrossHeads = style.acrossHeads;
         this.attention = attention;
         this.layer = layer;
@@ -118,10 +156,10 @@ public final class RotaryAttention extends SelfAttention {
                 "q_proj", DividedFeatures.outputs(queries),
                 "k_proj", DividedFeatures.outputs(keys),
                 "v_proj", DividedFeatures.outputs(keys),
-                "o_proj", DividedFeatures.inputs(queries)));
-        if (queryNorm != null) {
-            divided.put("q_norm", acrossHeads ? DividedFeatures.elements(queries) : DividedFeatures.ofHeads());
-            divided.put("k_norm", acrossHeads ? DividedFeatures.elements(keys) : DividedFeatures.ofHeads());
+                names.output, DividedFeatures.inputs(queries)));
+        if (queryNorm != null && keyNorm != null) {
+            divided.put(names.queryNorm, acrossHeads ? queryNorm.dividedBy(queries) : DividedFeatures.ofHeads());
+            divided.put(names.keyNorm, acrossHeads ? keyNorm.dividedBy(keys) : DividedFeatures.ofHeads());
         }
         return divided;
     }

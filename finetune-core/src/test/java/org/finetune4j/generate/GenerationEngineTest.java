@@ -59,7 +59,19 @@ class GenerationEngineTest {
                 "arch/phi3",
                 "arch/qwen2",
                 "arch/qwen3",
-                "arch/qwen3_moe"
+                "arch/qwen3_moe",
+                "arch/smollm3",
+                "arch/granite",
+                "arch/olmo3",
+                "arch/qwen2_moe",
+                "arch/starcoder2",
+                "arch/cohere",
+                "arch/cohere2",
+                "arch/glm",
+                "arch/glm4",
+                "arch/phi",
+                "arch/olmoe",
+                "arch/stablelm"
             })
     void anAnswerOfABatchIsThatOfItsRequestAlone(String name) {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve(name))) {

@@ -105,7 +105,11 @@ class PrefixSharingTest {
                 "arch/llama-rope-yarn",
                 "arch/mistral",
                 "arch/opt",
-                "arch/qwen3_moe"
+                "arch/qwen3_moe",
+                "arch/smollm3",
+                "arch/olmo3",
+                "arch/cohere2",
+                "arch/glm4"
             })
     void conversationsAndSystemPromptsAreAnsweredAsIfTheyWereNew(String name) {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve(name))) {

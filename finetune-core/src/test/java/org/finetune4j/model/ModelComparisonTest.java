@@ -80,7 +80,19 @@ class ModelComparisonTest {
                 "gpt_neox",
                 "opt",
                 "mixtral",
-                "qwen3_moe");
+                "qwen3_moe",
+                "smollm3",
+                "granite",
+                "olmo3",
+                "qwen2_moe",
+                "starcoder2",
+                "cohere",
+                "cohere2",
+                "glm",
+                "glm4",
+                "phi",
+                "olmoe",
+                "stablelm");
     }
 
     @ParameterizedTest

@@ -9,14 +9,26 @@ final class SmallModels {
     static final List<String> ARCHITECTURES = List.of(
             "LlamaForCausalLM",
             "MistralForCausalLM",
+            "SmolLM3ForCausalLM",
+            "GraniteForCausalLM",
             "Olmo2ForCausalLM",
+            "Olmo3ForCausalLM",
             "Qwen2ForCausalLM",
             "Qwen3ForCausalLM",
             "GemmaForCausalLM",
             "Gemma2ForCausalLM",
             "Gemma3ForCausalLM",
             "Phi3ForCausalLM",
+            "PhiForCausalLM",
+            "GlmForCausalLM",
+            "Glm4ForCausalLM",
+            "StableLmForCausalLM",
+            "Starcoder2ForCausalLM",
+            "CohereForCausalLM",
+            "Cohere2ForCausalLM",
             "MixtralForCausalLM",
+            "OlmoeForCausalLM",
+            "Qwen2MoeForCausalLM",
             "Qwen3MoeForCausalLM",
             "GPTNeoXForCausalLM",
             "OPTForCausalLM",
@@ -41,15 +53,18 @@ final class SmallModels {
                  "do_layer_norm_before": %s, "num_local_experts": 4, "num_experts": 5, "num_experts_per_tok": 2,
                  "use_sliding_window": %s, "max_window_layers": 1, "sliding_window_pattern": 2,
                  "query_pre_attn_scalar": 6, "attn_logit_softcapping": %s, "final_logit_softcapping": 4.0,
-                 "output_router_logits": %s, "router_aux_loss_coef": 0.5, "rotary_pct": 0.5, "rope_theta": 100.0,
+                 "output_router_logits": %s, "router_aux_loss_coef": 0.5, "rotary_pct": 0.5, %s
+                 "embedding_multiplier": 2.0, "residual_multiplier": 0.5, "attention_multiplier": 0.3,
+                 "logits_scaling": 2.0, "logit_scale": 0.5, "no_rope_layer_interval": 2,
+                 "shared_expert_intermediate_size": 10,
                  "scale_attn_by_inverse_layer_idx": %s, "layer_norm_elementwise_affine": %s,
                  "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "dropout": 0.0}
                 """;
         int hidden = heads * headDim;
         int layers = 1 + random.nextInt(3);
-        boolean windowless = architecture.startsWith("Llama") || random.nextInt(4) == 0;
+        boolean windowless = architecture.matches("(Llama|Olmoe).*") || random.nextInt(4) == 0;
         String window = "\"sliding_window\": " + (windowless ? "null," : (2 + random.nextInt(5)) + ",");
-        if (architecture.matches("Gemma[23].*") && windowless) {
+        if (architecture.matches("(Gemma[23]|Cohere2).*") && windowless) {
             window = "\"sliding_window\": 32,";
         }
         return ModelConfig.parse(
@@ -66,15 +81,26 @@ final class SmallModels {
                         kvHeads,
                         headDim,
                         window,
-                        random.nextBoolean(),
+                        random.nextBoolean() && !architecture.startsWith("PhiFor"),
                         random.nextBoolean(),
                         random.nextBoolean(),
                         random.nextBoolean(),
                         random.nextBoolean(),
                         random.nextBoolean() || architecture.startsWith("Gemma3") ? "null" : "3.0",
                         random.nextBoolean(),
+                        rotation(architecture),
                         random.nextBoolean(),
                         random.nextBoolean()),
                 "a random " + architecture);
+    }
+
+    /** OLMo 3 has bases by kind, StableLM's usual quarter of the smallest head is odd. */
+    private static String rotation(String architecture) {
+        if (architecture.startsWith("Olmo3")) {
+            return "\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 100.0}},";
+        }
+        return architecture.startsWith("StableLm")
+                ? "\"rope_theta\": 100.0, \"partial_rotary_factor\": 0.5,"
+                : "\"rope_theta\": 100.0,";
     }
 }

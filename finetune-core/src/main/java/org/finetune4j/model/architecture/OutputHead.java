@@ -35,14 +35,39 @@ record OutputHead(String name, Linear layer, @Nullable Pooling pooling) {
             boolean tied,
             Initialization init) {
         if (config.isSequenceClassifier()) {
-            Linear score = Linear.of(weights.at("score"), hidden, config.labels(), false, init);
-            return new OutputHead("score", score, Pooling.lastExcept(config.padTokenId(), config.origin()));
+            return classifier(config, weights, hidden, init);
         }
         Weights own = weights.at(languageModelName);
         Linear layer = tied && !hasAnother(own, embedding.weight())
                 ? Linear.tied(embedding.weight())
                 : Linear.of(own, hidden, embedding.weight().size(0), false, init);
         return new OutputHead(languageModelName, layer, null);
+    }
+
+    /** The same where the layer over the vocabulary has a bias and a weight of its own. */
+    static OutputHead withBias(
+            ModelConfig config,
+            Weights weights,
+            String languageModelName,
+            Embedding embedding,
+            long hidden,
+            Initialization init) {
+        return config.isSequenceClassifier()
+                ? classifier(config, weights, hidden, init)
+                : new OutputHead(
+                        languageModelName,
+                        Linear.of(
+                                weights.at(languageModelName),
+                                hidden,
+                                embedding.weight().size(0),
+                                true,
+                                init),
+                        null);
+    }
+
+    private static OutputHead classifier(ModelConfig config, Weights weights, long hidden, Initialization init) {
+        Linear score = Linear.of(weights.at("score"), hidden, config.labels(), false, init);
+        return new OutputHead("score", score, Pooling.lastExcept(config.padTokenId(), config.origin()));
     }
 
     /** Whether a checkpoint has an output layer that differs from the embedding it is said to share. */

@@ -31,6 +31,18 @@ abstract class RotaryDecoder extends DecoderModel {
         DecoderLayer create(Weights weights, int index, AttentionKind kind);
     }
 
+    /**
+     * What differs at the ends of the chain.
+     *
+     * @param norm the final norm's name below {@code model}
+     * @param headBias whether the layer over the vocabulary has a bias
+     * @param embeddingDropout share of the vectors of tokens that is dropped in training
+     */
+    record Ends(String norm, boolean headBias, double embeddingDropout) {
+
+        static final Ends USUAL = new Ends("norm", false, 0);
+    }
+
     private final Embedding embedding;
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final Norm norm;
@@ -38,6 +50,7 @@ abstract class RotaryDecoder extends DecoderModel {
     private final LayerTypes types;
     private final RotaryEmbedding rotary;
     private final int maxPositions;
+    private final double embeddingDropout;
 
     RotaryDecoder(
             ModelConfig config,
@@ -46,6 +59,18 @@ abstract class RotaryDecoder extends DecoderModel {
             LayerTypes types,
             RotaryEmbedding rotary,
             Norm.Factory norms,
+            LayerFactory factory) {
+        this(config, shape, weights, types, rotary, norms, Ends.USUAL, factory);
+    }
+
+    RotaryDecoder(
+            ModelConfig config,
+            DecoderShape shape,
+            Weights weights,
+            LayerTypes types,
+            RotaryEmbedding rotary,
+            Norm.Factory norms,
+            Ends ends,
             LayerFactory factory) {
         Weights backbone = weights.at("model");
         this.embedding = child(
@@ -59,10 +84,13 @@ abstract class RotaryDecoder extends DecoderModel {
         for (int i = 0; i < shape.layers(); i++) {
             layers.add(child("model.layers." + i, factory.create(backbone.at("layers", i), i, types.kind(i))));
         }
-        this.norm = child("model.norm", norms.create(backbone.at("norm"), shape.hidden()));
-        this.head = OutputHead.of(
-                config, weights, "lm_head", embedding, shape.hidden(), shape.tied(), shape.initialization());
+        this.norm = child("model." + ends.norm, norms.create(backbone.at(ends.norm), shape.hidden()));
+        this.head = ends.headBias
+                ? OutputHead.withBias(config, weights, "lm_head", embedding, shape.hidden(), shape.initialization())
+                : OutputHead.of(
+                        config, weights, "lm_head", embedding, shape.hidden(), shape.tied(), shape.initialization());
         child(head.name(), head.layer());
+        this.embeddingDropout = ends.embeddingDropout;
         this.types = types;
         this.rotary = rotary;
         this.maxPositions = shape.maxPositions();
@@ -70,12 +98,12 @@ abstract class RotaryDecoder extends DecoderModel {
 
     @Override
     public final Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
-        return allVectors(inputIds, context, computeDType);
+        return context.dropout().apply(allVectors(inputIds, context, computeDType), embeddingDropout);
     }
 
     @Override
     protected final boolean embedsTokensOnly() {
-        return true;
+        return embeddingDropout == 0;
     }
 
     @Override

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class FusedLoraTest {
 
     static Stream<Arguments> modelsAndRows() {
-        return Stream.of("llama", "mistral", "qwen2", "qwen3", "phi3")
+        return Stream.of("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "granite", "glm")
                 .flatMap(model -> Stream.of(Rows.values()).map(rows -> Arguments.of(model, rows)));
     }
 

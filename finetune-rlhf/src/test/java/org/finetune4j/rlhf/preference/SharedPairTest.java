@@ -105,7 +105,19 @@ class SharedPairTest {
                 "gpt_neox",
                 "opt",
                 "mixtral",
-                "qwen3_moe"
+                "qwen3_moe",
+                "smollm3",
+                "granite",
+                "olmo3",
+                "qwen2_moe",
+                "starcoder2",
+                "cohere",
+                "cohere2",
+                "glm",
+                "glm4",
+                "phi",
+                "olmoe",
+                "stablelm"
             })
     void everyDecoderGivesTheSameWhetherPromptsAreSharedOrNot(String name) {
         try (CausalLM model = CausalLM.load(BASES.resolve(name));
