@@ -13,7 +13,7 @@ import argparse, json, os, pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GOLDENS = ROOT / "finetune-core/src/test/resources/goldens"
-WHOLE = dict(vocab_size=160, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+WHOLE = dict(vocab_size=199, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, tie_word_embeddings=False)
 SMALL = dict(WHOLE, vocab_size=31, hidden_size=16, intermediate_size=20, num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=32)
 LABELS = dict(num_labels=3)

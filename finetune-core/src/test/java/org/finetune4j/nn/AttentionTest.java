@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -84,6 +85,29 @@ class AttentionTest {
             double near = product(turned, 0, 1);
             assertEquals(near, product(turned, 2, 3), 1e-4);
             assertTrue(Math.abs(near - product(turned, 0, 3)) > 1e-4);
+        }
+    }
+
+    /** Neighbours turn as the elements of two halves do that are put in their places. */
+    @Test
+    void neighboursTurnByTheAnglesOfHalves() {
+        RotaryFrequencies halves = RotaryFrequencies.standard(HEAD_DIM, 100);
+        long half = HEAD_DIM / 2;
+        try (TensorScope scope = TensorScope.open()) {
+            int[] positions = {0, 3, 8};
+            Tensor x = Tensors.randn(DType.FLOAT32, Device.CPU, 2, 3, 2, HEAD_DIM);
+            Tensor inPlaces = x.view(2, 3, 2, half, 2).transpose(3, 4).reshape(2, 3, 2, HEAD_DIM);
+            Tensor expected = Rotation.of(halves, positions, 1, Device.CPU, DType.FLOAT32)
+                    .apply(inPlaces)
+                    .view(2, 3, 2, 2, half)
+                    .transpose(3, 4)
+                    .reshape(2, 3, 2, HEAD_DIM);
+            Tensor actual = Rotation.of(halves.ofNeighbours(), positions, 1, Device.CPU, DType.FLOAT32)
+                    .apply(x);
+            assertArrayEquals(expected.toFloatArray(), actual.toFloatArray());
+            RotaryEmbedding longer = new DynamicNtk(HEAD_DIM, 100, 2, 8).ofNeighbours();
+            assertTrue(longer.frequencies(20).interleaved());
+            assertEquals(20, longer.regime(20));
         }
     }
 

@@ -55,6 +55,9 @@ final class LayerRules {
     private final int expertRanks;
     private final Map<String, Rule> rules = new HashMap<>();
     private final Set<String> headNorms = new HashSet<>();
+    private final Set<String> ofKeys = new HashSet<>();
+    private final Set<String> wholeLayers = new HashSet<>();
+    private final Set<String> routers = new HashSet<>();
     private final Set<String> tables = new HashSet<>();
     private final Map<String, Integer> sizes = new LinkedHashMap<>();
     private final Axis vocabulary;
@@ -95,6 +98,7 @@ final class LayerRules {
         modules.forEach((path, module) -> {
             if (module instanceof MixtureOfExperts mixture) {
                 divideExperts(path, mixture, modules);
+                routers.add(path + ".gate");
             }
         });
     }
@@ -139,12 +143,15 @@ final class LayerRules {
     }
 
     private void divide(String path, Map<String, Module> modules, DividedFeatures features) {
+        if (features.sections().stream().anyMatch(section -> section.kind() == DividedFeatures.Kind.KEY_HEADS)) {
+            ofKeys.add(path);
+        }
         switch (features.side()) {
             case OUTPUTS -> rules.put(path, rule(Split.COLUMN, path, modules, features));
             case INPUTS -> rules.put(path, rule(Split.ROW, path, modules, features));
             case ELEMENTS -> rules.put(path, new Rule(Split.COLUMN, axis(features), false, 0));
             case OF_HEADS -> headNorms.add(path);
-            case NOTHING -> {}
+            case NOTHING -> wholeLayers.add(path);
         }
     }
 
@@ -243,6 +250,22 @@ final class LayerRules {
     /** How many ranks in a row have the same keys and values. */
     int keyCopies() {
         return keyCopies;
+    }
+
+    /**
+     * Refuses a model in which a whole layer would see some of the tokens: what it and an adapter on it learn would have to be added up.
+     * Routers see all.
+     */
+    void requireDividedSequence() {
+        wholeLayers.stream().filter(path -> !routers.contains(path)).sorted().findFirst().ifPresent(path -> {
+            throw new UserErrorException(config.origin() + ": sequence_parallel is not implemented for architecture '"
+                    + config.architecture() + "', whose '" + path + "' is whole on every rank: leave it out");
+        });
+    }
+
+    /** Whether what is divided of a module are heads of keys or values, which several ranks can have the same of. */
+    boolean isOfKeys(String module) {
+        return ofKeys.contains(module);
     }
 
     /** Whether anything beside experts is divided. */

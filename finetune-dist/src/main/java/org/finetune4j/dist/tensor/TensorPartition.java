@@ -92,6 +92,9 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
                 group.size(),
                 experts,
                 expertGroups == null ? 1 : expertGroups.sharers().size());
+        if (tokens != null) {
+            found.requireDividedSequence();
+        }
         rules = found;
         if (found.keyCopies() > 1) {
             Communicator sharers = group.split(group.rank() / found.keyCopies(), group.rank());
@@ -143,7 +146,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         network.namedParameters().forEach((name, parameter) -> {
             ParameterSlice slice = slice(name);
             parameter.sliced(slice);
-            if (slice != null && keyRegion != null && slice.axis() == division(all.keys())) {
+            if (slice != null && keyRegion != null && all.isOfKeys(name.substring(0, name.lastIndexOf('.')))) {
                 parameter.summedIn(keyRegion);
             }
         });

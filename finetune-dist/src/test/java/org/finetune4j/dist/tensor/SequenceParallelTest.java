@@ -3,6 +3,7 @@ package org.finetune4j.dist.tensor;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -12,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.finetune4j.Settings;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
@@ -114,6 +116,18 @@ class SequenceParallelTest {
     void tokensOfAllRanksGiveWhatTheModelGives(String name, int ranks, ExpertDivision experts, int checkpointed) {
         FineTuningStrategy full = new FullFineTuning();
         TensorParallelTest.requireSame(alone(name, full), divided(name, ranks, experts, full, checkpointed));
+    }
+
+    @Test
+    void aWholeLayerBetweenTheBlocksIsRefusedByName() {
+        UserErrorException e = assertThrows(
+                UserErrorException.class,
+                () -> divided("arch/qwen2_moe", 2, ExpertDivision.SLICES, new FullFineTuning(), 0));
+        assertTrue(
+                String.valueOf(e.getMessage())
+                        .contains("sequence_parallel is not implemented for architecture 'Qwen2MoeForCausalLM'"
+                                + ", whose 'model.layers.0.mlp.shared_expert_gate' is whole on every rank"),
+                e::getMessage);
     }
 
     @ParameterizedTest(name = "{1} of {0}, {2} copies of {3} stages of {4} shares, ZeRO {5}, in double precision: {6}")

@@ -79,9 +79,14 @@ class FusedLoraTest {
                 -1);
     }
 
+    /** Of two layers each: what is rounded adds up from layer to layer. */
+    static Stream<Arguments> modelsOfTwoLayers() {
+        return modelsAndRows().filter(arguments -> !arguments.get()[0].equals("smollm3"));
+    }
+
     /** Both ways round the same factors; what they round in between differs in the last of eight bits. */
     @ParameterizedTest(name = "{0}, {1}")
-    @MethodSource("modelsAndRows")
+    @MethodSource("modelsOfTwoLayers")
     void factorsMayBeRounded(String name, Rows rows) {
         check(
                 name,
