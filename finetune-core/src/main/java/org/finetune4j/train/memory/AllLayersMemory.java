@@ -3,7 +3,6 @@ package org.finetune4j.train.memory;
 import java.util.List;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.SegmentFactory;
 import org.finetune4j.model.SegmentMemory;
 import org.finetune4j.nn.DecoderLayer;
@@ -33,7 +32,6 @@ record AllLayersMemory(long kept, long backward, long stays) {
         long hidden = network.inputEmbedding().weight().size(1);
         long scalars = tokens * model.computeDType().itemSize();
         boolean leavesGaps = scalars * hidden < NativeAllocator.smallestMappedBlock();
-        double expertShare = expertShare(model.config());
         boolean recorded = network.embeddingTrains();
         long kept = 0;
         long largest = 0;
@@ -41,7 +39,7 @@ record AllLayersMemory(long kept, long backward, long stays) {
         long gaps = 0;
         long stays = 0;
         for (DecoderLayer layer : network.layers()) {
-            LayerMemory memory = LayerMemory.of(layer, hidden, model.computeDType(), expertShare);
+            LayerMemory memory = LayerMemory.of(layer, hidden, model.computeDType());
             long converted = model.computeDType().itemSize() * memory.convertedWeights();
             SegmentMemory known = isExact(model) ? segments.memory(layer).orElse(null) : null;
             long layerGaps = leavesGaps && known == null ? scalars * memory.gapsPerToken() : 0;
@@ -83,11 +81,5 @@ record AllLayersMemory(long kept, long backward, long stays) {
         boolean inMemory = checkpointing.offloadDirectory() == null;
         long inputs = inMemory ? (layers.size() + groupSize - 1) / groupSize : 1;
         return inputs * input + Math.min(everything, groupSize * largestLayer);
-    }
-
-    /** Which part of the experts sees a token. */
-    static double expertShare(ModelConfig config) {
-        int experts = config.positive("num_local_experts", config.positive("num_experts", 1));
-        return Math.min(1, config.positive("num_experts_per_tok", 1) / (double) experts);
     }
 }

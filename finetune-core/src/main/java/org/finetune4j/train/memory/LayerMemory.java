@@ -4,10 +4,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.Parameter;
@@ -36,13 +38,10 @@ record LayerMemory(
         long convertedWeights) {
 
     private static final Pattern ATTENTION = Pattern.compile("attn|attention");
-    private static final Pattern EXPERT = Pattern.compile("(.*\\.)?experts\\.\\d+");
+    private static final Pattern EXPERT = Pattern.compile("(.*)\\.experts\\.\\d+");
 
-    /**
-     * @param hidden size of the stream
-     * @param expertShare share of the experts that see a token, in a layer that has some
-     */
-    static LayerMemory of(DecoderLayer layer, long hidden, DType computeDType, double expertShare) {
+    /** @param hidden size of the stream */
+    static LayerMemory of(DecoderLayer layer, long hidden, DType computeDType) {
         Map<String, Module> modules = layer.namedModules();
         Map<String, List<Linear>> blocks = new LinkedHashMap<>();
         long inner = 0;
@@ -64,7 +63,7 @@ record LayerMemory(
         long widest = 0;
         for (Map.Entry<String, List<Linear>> block : blocks.entrySet()) {
             boolean attention = ATTENTION.matcher(block.getKey()).find();
-            double share = EXPERT.matcher(block.getKey()).matches() ? expertShare : 1;
+            double share = shareOfTokens(block.getKey(), modules);
             List<Linear> linears = block.getValue();
             inner += Math.round(share * (attention ? attention(linears) : feedForward(linears)));
             inputs += Math.round(share * inputs(linears, hidden));
@@ -72,6 +71,14 @@ record LayerMemory(
         }
         return new LayerMemory(
                 inner + norms + inputs, norms, inputs, 3 * widest + 3 * hidden, 2 * widest + 2 * hidden, converted);
+    }
+
+    /** An expert sees some of the tokens. */
+    private static double shareOfTokens(String block, Map<String, Module> modules) {
+        Matcher expert = EXPERT.matcher(block);
+        return expert.matches() && modules.get(expert.group(1)) instanceof MixtureOfExperts mixture
+                ? mixture.shareOfExperts()
+                : 1;
     }
 
     private static String parentOf(String path) {

@@ -24,14 +24,13 @@ public record StreamMemory(long norms, long inputs) {
         DecoderModel network = model.network();
         long hidden = network.inputEmbedding().weight().size(1);
         long scalars = tokens * model.computeDType().itemSize();
-        double expertShare = AllLayersMemory.expertShare(model.config());
         boolean recorded = network.embeddingTrains();
         long norms = 0;
         long inputs = 0;
         for (DecoderLayer layer : network.layers()) {
             recorded |= layer.isTrainable();
             if (recorded) {
-                LayerMemory memory = LayerMemory.of(layer, hidden, model.computeDType(), expertShare);
+                LayerMemory memory = LayerMemory.of(layer, hidden, model.computeDType());
                 norms += scalars * memory.normsPerToken();
                 inputs += scalars * memory.inputsPerToken();
             }

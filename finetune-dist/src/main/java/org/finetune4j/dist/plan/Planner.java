@@ -41,7 +41,9 @@ public final class Planner {
     public Planner(TrainingShape shape, int samples, @Nullable Boolean sequenceParallel) {
         this.shape = shape;
         this.samples = samples;
-        this.dividingSequence = sequenceParallel == null ? List.of(false, true) : List.of(sequenceParallel);
+        this.dividingSequence = sequenceParallel != null
+                ? List.of(sequenceParallel)
+                : shape.dividesSequence() ? List.of(false, true) : List.of(false);
     }
 
     /**

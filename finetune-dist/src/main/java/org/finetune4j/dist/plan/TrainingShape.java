@@ -10,11 +10,13 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.dist.tensor.DivisibleLayers;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.SegmentFactory;
+import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.Parameter;
@@ -49,7 +51,9 @@ public final class TrainingShape {
     private final Part tables;
     private final Part kept;
     private final Part keptExperts;
-    private final int mixtures;
+    private final List<MixtureOfExperts> mixtures;
+    private final boolean dividesLayers;
+    private final boolean dividesSequence;
     private final long normBytes;
     private final Map<Integer, MemoryPlan> plans = new TreeMap<>();
 
@@ -98,13 +102,16 @@ public final class TrainingShape {
         Set<Parameter> trained = new HashSet<>(strategy.trainableParameters());
         Set<Parameter> everything = new HashSet<>(network.allParameters());
         everything.addAll(trained);
-        double share = expertShare(model.config());
         this.experts =
                 part(everything.stream().filter(TrainingShape::isOfExpert).toList(), trained);
         this.normBytes = normsBetweenBlocks(network.layers(), trained);
-        this.mixtures = (int) network.layers().stream()
-                .filter(layer -> layer.allParameters().stream().anyMatch(TrainingShape::isOfExpert))
-                .count();
+        this.mixtures = network.namedModules().values().stream()
+                .filter(MixtureOfExperts.class::isInstance)
+                .map(MixtureOfExperts.class::cast)
+                .toList();
+        double share = mixtures.isEmpty() ? 1 : mixtures.get(0).shareOfExperts();
+        this.dividesLayers = DivisibleLayers.unknown(network).isEmpty();
+        this.dividesSequence = DivisibleLayers.wholeBetweenBlocks(network).isEmpty();
         this.embedding = part(network.inputEmbedding(), trained, 0);
         this.layers = new ArrayList<>();
         Part total = part(everything, trained);
@@ -169,35 +176,29 @@ public final class TrainingShape {
         return EXPERT.matcher(parameter.name()).find();
     }
 
-    private static double expertShare(ModelConfig config) {
-        return Math.min(1, expertsOfToken(config) / (double) expertCount(config));
-    }
-
-    private static int expertCount(ModelConfig config) {
-        return config.positive("num_local_experts", config.positive("num_experts", 1));
-    }
-
-    private static int expertsOfToken(ModelConfig config) {
-        return config.positive("num_experts_per_tok", 1);
-    }
-
     /**
      * {@return whether a mixture's experts can be split over so many devices}
      *
      * @param size over how many
      */
     boolean dividesExperts(int size) {
-        return size == 1 || (mixtures > 0 && expertCount(model.config()) % size == 0);
+        return size == 1
+                || (!mixtures.isEmpty()
+                        && mixtures.stream()
+                                .allMatch(mixture -> mixture.experts().size() % size == 0));
     }
 
     /** {@return how many layers have a mixture of experts} */
     int mixtures() {
-        return mixtures;
+        return mixtures.size();
     }
 
     /** {@return how many experts a token is sent to} */
     int expertsOfToken() {
-        return expertsOfToken(model.config());
+        return mixtures.isEmpty()
+                ? 1
+                : (int) Math.round(mixtures.get(0).shareOfExperts()
+                        * mixtures.get(0).experts().size());
     }
 
     /** {@return all experts of all layers} */
@@ -268,10 +269,17 @@ public final class TrainingShape {
      * @param size over how many
      */
     boolean divides(int size) {
-        ModelConfig config = model.config();
-        int heads = config.positive("num_attention_heads", config.positive("n_head", 1));
-        int keyHeads = config.positive("num_key_value_heads", heads);
-        return heads % size == 0 && keyHeads % size == 0 && hidden() % size == 0;
+        Attention attention = model.network().layers().get(0).attention();
+        return size == 1
+                || (dividesLayers
+                        && attention.heads() % size == 0
+                        && attention.kvHeads() % size == 0
+                        && hidden() % size == 0);
+    }
+
+    /** Whether devices that split matrices can have some of the tokens each between the blocks. */
+    boolean dividesSequence() {
+        return dividesSequence;
     }
 
     long hidden() {

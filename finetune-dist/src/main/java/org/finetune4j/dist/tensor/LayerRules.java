@@ -56,8 +56,6 @@ final class LayerRules {
     private final Map<String, Rule> rules = new HashMap<>();
     private final Set<String> headNorms = new HashSet<>();
     private final Set<String> ofKeys = new HashSet<>();
-    private final Set<String> wholeLayers = new HashSet<>();
-    private final Set<String> routers = new HashSet<>();
     private final Set<String> tables = new HashSet<>();
     private final Map<String, Integer> sizes = new LinkedHashMap<>();
     private final Axis vocabulary;
@@ -71,9 +69,6 @@ final class LayerRules {
         this.experts = experts;
         this.expertRanks = expertRanks;
         Map<String, Module> modules = whole.namedModules();
-        if (ranks > 1) {
-            requireAllSay(whole, modules);
-        }
         Attention attention = whole.layers().get(0).attention();
         int keyHeads = attention.kvHeads();
         String headsKey = Architecture.of(config).headsKey();
@@ -98,7 +93,6 @@ final class LayerRules {
         modules.forEach((path, module) -> {
             if (module instanceof MixtureOfExperts mixture) {
                 divideExperts(path, mixture, modules);
-                routers.add(path + ".gate");
             }
         });
     }
@@ -110,10 +104,22 @@ final class LayerRules {
      * @param ranks that share each matrix
      * @param experts how these divide experts
      * @param expertRanks how many such groups, with batches of their own, share the experts out
+     * @param dividesSequence whether ranks have some of the tokens each between the blocks
      * @throws UserErrorException when its architecture or its sizes cannot be divided so
      */
-    static LayerRules of(ModelConfig config, int ranks, ExpertDivision experts, int expertRanks) {
+    static LayerRules of(
+            ModelConfig config, int ranks, ExpertDivision experts, int expertRanks, boolean dividesSequence) {
         try (CausalLM whole = CausalLM.shapes(config, DType.FLOAT32)) {
+            if (ranks > 1) {
+                DivisibleLayers.unknown(whole.network()).ifPresent(path -> {
+                    throw notImplemented(config, "tensor_parallel_size " + ranks, path, "does not say how it is divided");
+                });
+            }
+            if (dividesSequence) {
+                DivisibleLayers.wholeBetweenBlocks(whole.network()).ifPresent(path -> {
+                    throw notImplemented(config, "sequence_parallel", path, "is whole on every rank: leave it out");
+                });
+            }
             boolean mixes =
                     whole.network().namedModules().values().stream().anyMatch(MixtureOfExperts.class::isInstance);
             if (expertRanks > 1 && !mixes) {
@@ -125,21 +131,9 @@ final class LayerRules {
         }
     }
 
-    /** Refuses a layer with a matrix that nobody says anything about: sums over it would be missing, or be made twice. */
-    private void requireAllSay(DecoderModel whole, Map<String, Module> modules) {
-        Set<String> said = new HashSet<>();
-        modules.forEach(
-                (path, module) -> module.dividedFeatures().keySet().forEach(name -> said.add(path + "." + name)));
-        for (Module layer : whole.layers()) {
-            String path = whole.nameOf(layer);
-            layer.namedModules().forEach((name, module) -> {
-                if (module instanceof Linear && !said.contains(path + "." + name)) {
-                    throw new UserErrorException(config.origin() + ": tensor_parallel_size " + ranks
-                            + " is not implemented for architecture '" + config.architecture()
-                            + "': its '" + name + "' does not say how it is divided");
-                }
-            });
-        }
+    private static UserErrorException notImplemented(ModelConfig config, String asked, String path, String why) {
+        return new UserErrorException(config.origin() + ": " + asked + " is not implemented for architecture '"
+                + config.architecture() + "', whose '" + path + "' " + why);
     }
 
     private void divide(String path, Map<String, Module> modules, DividedFeatures features) {
@@ -151,7 +145,7 @@ final class LayerRules {
             case INPUTS -> rules.put(path, rule(Split.ROW, path, modules, features));
             case ELEMENTS -> rules.put(path, new Rule(Split.COLUMN, axis(features), false, 0));
             case OF_HEADS -> headNorms.add(path);
-            case NOTHING -> wholeLayers.add(path);
+            case NOTHING -> {}
         }
     }
 
@@ -250,17 +244,6 @@ final class LayerRules {
     /** How many ranks in a row have the same keys and values. */
     int keyCopies() {
         return keyCopies;
-    }
-
-    /**
-     * Refuses a model in which a whole layer would see some of the tokens: what it and an adapter on it learn would have to be added up.
-     * Routers see all.
-     */
-    void requireDividedSequence() {
-        wholeLayers.stream().filter(path -> !routers.contains(path)).sorted().findFirst().ifPresent(path -> {
-            throw new UserErrorException(config.origin() + ": sequence_parallel is not implemented for architecture '"
-                    + config.architecture() + "', whose '" + path + "' is whole on every rank: leave it out");
-        });
     }
 
     /** Whether what is divided of a module are heads of keys or values, which several ranks can have the same of. */

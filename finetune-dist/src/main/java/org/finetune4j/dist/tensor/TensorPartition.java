@@ -91,10 +91,8 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
                 whole,
                 group.size(),
                 experts,
-                expertGroups == null ? 1 : expertGroups.sharers().size());
-        if (tokens != null) {
-            found.requireDividedSequence();
-        }
+                expertGroups == null ? 1 : expertGroups.sharers().size(),
+                tokens != null);
         rules = found;
         if (found.keyCopies() > 1) {
             Communicator sharers = group.split(group.rank() / found.keyCopies(), group.rank());
