@@ -11,7 +11,6 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.GatedFeedForward;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Norm;
-import org.finetune4j.nn.PreNormLayer;
 import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.SelfAttention;
 import org.finetune4j.nn.Weights;
@@ -39,9 +38,14 @@ public final class StableLmForCausalLM extends RotaryDecoder {
         Style style = new Style(config.flag("use_qkv_bias", false), false, null);
         SelfAttention attention = shape.selfAttention(weights.at("self_attn"), kind, style, index);
         GatedFeedForward feedForward = shape.gatedFeedForward(weights.at("mlp"), false);
-        return config.flag("use_parallel_residual", false)
-                ? new ParallelLayer(weights, shape.hidden(), norms(config), attention, feedForward, 0)
-                : new PreNormLayer(weights, shape.hidden(), norms(config), attention, "mlp", feedForward, 0);
+        return new StableLmLayer(
+                weights,
+                shape.hidden(),
+                norms(config),
+                attention,
+                feedForward,
+                config.flag("use_parallel_residual", false),
+                config.number("hidden_dropout", 0));
     }
 
     /** Registers the architecture. */
@@ -60,8 +64,6 @@ public final class StableLmForCausalLM extends RotaryDecoder {
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
             config.require("qk_layernorm", false);
-            // Only one of the two blocks drops in transformers.
-            config.requireZero("hidden_dropout");
             ModelConfig complete =
                     config.withDefaults(Map.of("num_key_value_heads", 32, "max_position_embeddings", 4096));
             return new StableLmForCausalLM(complete, DecoderShape.of(complete), weights);

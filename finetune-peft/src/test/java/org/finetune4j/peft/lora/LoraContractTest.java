@@ -72,11 +72,22 @@ class LoraContractTest {
         }
     }
 
+    /** Layers without rotation, side by side, with norms on both ends, with factors, with a shared expert. */
+    @Nested
+    class OnEveryLinearLayerOfOtherArchitectures extends AllLinear {
+        @Override
+        protected List<String> models() {
+            return List.of(
+                    "smollm3", "granite", "olmo3", "qwen2_moe", "starcoder2", "cohere", "cohere2", "glm", "glm4", "phi",
+                    "olmoe", "stablelm");
+        }
+    }
+
     @Nested
     class OnTheWeightsOfAllExperts extends AdapterContract {
         @Override
         protected List<String> models() {
-            return List.of("qwen3_moe", "mixtral");
+            return List.of("qwen3_moe", "mixtral", "qwen2_moe", "olmoe");
         }
 
         @Override
