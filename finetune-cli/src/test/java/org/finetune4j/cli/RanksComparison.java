@@ -142,7 +142,9 @@ final class RanksComparison {
             Path other = found.resolve(name);
             if (name.endsWith("model.safetensors")) {
                 weights(one, other, name);
-            } else if (name.endsWith("config.json") || name.endsWith("completions.jsonl")) {
+            } else if (name.endsWith("completions.jsonl")) {
+                answers(one, other, name);
+            } else if (name.endsWith("config.json")) {
                 // The base of an adapter that was made on the model with moved weights has another name.
                 same(Files.readString(one), Files.readString(other).replace("/moved\"", "/model\""), name);
             }
@@ -193,6 +195,16 @@ final class RanksComparison {
                     right.get(i),
                     event.path("event").asText() + " of step "
                             + event.path("step").asText());
+        }
+    }
+
+    /** Texts are the same, what they earned is a number. */
+    private void answers(Path expected, Path found, String name) throws IOException {
+        List<String> left = Files.readAllLines(expected);
+        List<String> right = Files.readAllLines(found);
+        same(left.size(), right.size(), name);
+        for (int i = 0; i < Math.min(left.size(), right.size()); i++) {
+            value(Json.parse(left.get(i), expected), Json.parse(right.get(i), found), name + " " + (i + 1));
         }
     }
 

@@ -259,6 +259,39 @@ class RanksTrainAsOneProcessTest {
         requireSame(2, "pp=2", "r=2", "lora_fa=true", "gradient_accumulation_steps=2", "max_steps=3");
     }
 
+    /** A rank may have answers of one kind alone: by how much the others are better is asked for when all have said theirs. */
+    @Test
+    void marginsBetweenAnswersOfSeveralRanks() throws IOException {
+        TrainingFiles.write(files.data, """
+                {"prompt": "Where does Tom live?", "completion": " In Oslo.", "label": true}
+                {"prompt": "What is the pet of Tom?", "completion": " A cat.", "label": false}
+                {"prompt": "What does Tom eat?", "completion": " They eat soup.", "label": true}
+                """);
+        String[] settings = {
+            "stage=kto",
+            "method=full",
+            "loss_type=apo_zero_unpaired",
+            "shuffle=false",
+            "optim=sgd",
+            "learning_rate=1",
+            "per_device_train_batch_size=3",
+            "max_steps=3"
+        };
+        requireSame(2, "dp=2", settings);
+        RanksComparison.Difference difference =
+                RanksComparison.compare(directory.resolve("alone"), directory.resolve("ranks"), TOLERANCE);
+        assertTrue(difference.largest() <= TOLERANCE, difference.toString());
+        List<JsonNode> steps = TrainingFiles.metrics(directory.resolve("ranks")).stream()
+                .map(line -> line.path("metrics"))
+                .filter(metrics -> metrics.has("rewards/chosen"))
+                .toList();
+        JsonNode last = steps.get(steps.size() - 1);
+        double margin = last.path("rewards/chosen").asDouble()
+                - last.path("rewards/rejected").asDouble();
+        assertTrue(margin > 0.01, "a margin that tells the two ways apart");
+        assertEquals(margin, last.path("rewards/margins").asDouble(), 1e-9);
+    }
+
     /** The head that trains beside virtual tokens is the last stage's, and the first one writes it. */
     @Test
     void aHeadBesideVirtualTokensOverStages() throws IOException {

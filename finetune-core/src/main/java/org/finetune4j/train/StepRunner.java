@@ -124,6 +124,7 @@ final class StepRunner {
             penalty = penalty();
         }
         Map<String, Double> metrics = new LinkedHashMap<>(Average.means(sums.metrics()));
+        counts.keySet().forEach(objective -> objective.derive(metrics));
         if (experts != null) {
             metrics.putAll(experts.step(number, membership::sumOfParts, warnings));
         }

@@ -1,6 +1,7 @@
 package org.finetune4j.train.objective;
 
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.data.Batch;
 import org.finetune4j.data.Collator;
 import org.finetune4j.data.Sample;
@@ -105,6 +106,14 @@ public interface Objective {
     default Objective forEvaluation() {
         return this;
     }
+
+    /**
+     * Adds what follows from means over a whole step, and is none itself: the difference of two means over different answers is not the
+     * mean of the batches' differences.
+     *
+     * @param means of what this objective's heads measured, over all batches of the step and all ranks, by name; is changed
+     */
+    default void derive(Map<String, Double> means) {}
 
     /**
      * Begins an evaluation by this objective.

@@ -45,11 +45,16 @@ final class PreferenceMeasurement implements Measurement {
     @Override
     public Map<String, Double> scores() {
         Map<String, Double> means = Average.means(seen);
+        margin(means);
+        return means;
+    }
+
+    /** Adds the difference of the mean rewards, where there are both. */
+    static void margin(Map<String, Double> means) {
         Double chosen = means.get(CHOSEN);
         Double rejected = means.get(REJECTED);
         if (chosen != null && rejected != null) {
             means.put(MARGINS, chosen - rejected);
         }
-        return means;
     }
 }

@@ -132,11 +132,12 @@ public final class UnpairedObjective extends ReferencedObjective {
             metrics.merge("rewards/" + judged, Average.of(loss.beta() * answer.ratio()), Average::plus);
             metrics.merge("logps/" + judged, Average.of(answer.logprob()), Average::plus);
         }
-        Average good = metrics.get("rewards/chosen");
-        Average bad = metrics.get("rewards/rejected");
-        if (good != null && bad != null) {
-            metrics.put("rewards/margins", Average.of(good.mean() - bad.mean()));
-        }
         return metrics;
+    }
+
+    /** By how much the good answers' mean reward exceeds the bad ones', where the step has both. */
+    @Override
+    public void derive(Map<String, Double> means) {
+        PreferenceMeasurement.margin(means);
     }
 }
