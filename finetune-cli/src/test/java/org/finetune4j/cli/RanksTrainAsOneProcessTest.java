@@ -128,6 +128,38 @@ class RanksTrainAsOneProcessTest {
                 .toList();
     }
 
+    /** It may say something else each time: it is asked once for all ranks. */
+    @ParameterizedTest
+    @ValueSource(strings = {"dp=2", "tp=2", "pp=2"})
+    void aRewardThatAProgramGives(String mesh) throws IOException {
+        TrainingFiles.write(
+                files.data, "{\"prompt\": \"Where does Tom live?\"}\n{\"prompt\": \"What does Tom eat, and why?\"}\n");
+        Path asked = directory.resolve("asked");
+        Path program = directory.resolve("reward.sh");
+        TrainingFiles.write(program, "cat > /dev/null; echo asked >> \"$1\"\n");
+        List<String> asking = new ArrayList<>();
+        for (String output : List.of("alone", "ranks")) {
+            Files.deleteIfExists(asked);
+            List<String> command = output.equals("alone")
+                    ? List.of("train")
+                    : List.of("launch", "--nproc", "2", "--local", "--mesh", mesh, "train");
+            steps(
+                    directory.resolve(output),
+                    command,
+                    "stage=grpo",
+                    "reward_funcs=[{type: command, command: [sh, " + program + ", " + asked + "]}]",
+                    "stop_on_identical_answers=false",
+                    "eval_file=" + files.data,
+                    "eval_steps=1",
+                    "num_generations=2",
+                    "max_completion_length=4",
+                    "gradient_accumulation_steps=2",
+                    "max_steps=2");
+            asking.add(Files.readString(asked));
+        }
+        assertEquals(asking.get(0), asking.get(1), "as often as by one process");
+    }
+
     /** What a method drew and keeps as it is lies in slices, too, which the first rank asks for when it writes. */
     @Test
     void matricesThatStayAsTheyWereDrawn() throws IOException {

@@ -504,7 +504,7 @@ public final class FineTuner {
     }
 
     private StepSetup setup(AttachedStrategy attached) {
-        return new StepSetup(model, attached, arguments, true, () -> stopRequested, this::say);
+        return new StepSetup(model, attached, arguments, Membership.ALONE, true, () -> stopRequested, this::say);
     }
 
     /** The first rank speaks for all. */

@@ -101,6 +101,7 @@ final class TrainingRun implements AutoCloseable {
                 configuration.model(),
                 configuration.strategy(),
                 configuration.arguments(),
+                configuration.membership(),
                 configuration.membership().isFirst(),
                 withinStep(configuration.membership(), stopRequested),
                 listener::onWarning);

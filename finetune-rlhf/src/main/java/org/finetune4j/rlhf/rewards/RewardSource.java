@@ -22,6 +22,16 @@ public interface RewardSource extends AutoCloseable {
      */
     double[] scores(List<RewardRequest> requests);
 
+    /**
+     * Whether each rank of a training asks its own source, because a model scores the answers that all of them run. Otherwise the first rank
+     * asks for all: a program runs, and a service is asked, as often as by one process.
+     *
+     * @return false unless a model scores
+     */
+    default boolean isOfEveryRank() {
+        return false;
+    }
+
     /** Frees what the source holds. */
     @Override
     default void close() {}

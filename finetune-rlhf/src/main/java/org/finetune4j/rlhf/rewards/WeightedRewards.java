@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.train.objective.Ranks;
 import org.jspecify.annotations.Nullable;
 
 /** Several sources, each with a weight: an answer's score is the weighted sum. What is no number is refused here, whoever gave it. */
@@ -47,15 +48,16 @@ public final class WeightedRewards implements AutoCloseable {
     /**
      * The scores of some answers.
      *
-     * @param requests the answers
+     * @param requests the answers, the same on all ranks
+     * @param ranks that all call this and have the first one's scores
      * @return finite numbers
      * @throws UserErrorException when a source fails, or gives something that is no number for an answer
      */
-    public Scores score(List<RewardRequest> requests) {
+    public Scores score(List<RewardRequest> requests, Ranks ranks) {
         double[] total = new double[requests.size()];
         Map<String, double[]> bySource = new LinkedHashMap<>();
         for (Weighted weighted : sources) {
-            double[] own = scores(weighted.source(), requests);
+            double[] own = scores(weighted.source(), requests, ranks);
             String name = weighted.source().name();
             for (int twin = 2; bySource.containsKey(name); twin++) {
                 name = weighted.source().name() + "_" + twin;
@@ -64,6 +66,17 @@ public final class WeightedRewards implements AutoCloseable {
             Arrays.setAll(total, i -> total[i] + weighted.weight() * own[i]);
         }
         return new Scores(total, bySource);
+    }
+
+    private static double[] scores(RewardSource source, List<RewardRequest> requests, Ranks ranks) {
+        double[] scores = new double[requests.size()];
+        if (source.isOfEveryRank()) {
+            scores = scores(source, requests);
+        } else {
+            double[] asked = scores;
+            ranks.onFirst(others -> System.arraycopy(scores(source, requests), 0, asked, 0, asked.length));
+        }
+        return ranks.ofFirst(scores);
     }
 
     private static double[] scores(RewardSource source, List<RewardRequest> requests) {

@@ -56,6 +56,11 @@ final class ModelReward implements RewardSource {
     }
 
     @Override
+    public boolean isOfEveryRank() {
+        return true;
+    }
+
+    @Override
     public double[] scores(List<RewardRequest> requests) {
         return model.scoreTokens(requests.stream().map(ModelReward::sequence).toList());
     }

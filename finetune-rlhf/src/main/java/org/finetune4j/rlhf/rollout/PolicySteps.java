@@ -37,7 +37,7 @@ record PolicySteps(
         ReferencePolicy reference = new ReferencePolicy(setup.model(), setup.strategy(), start);
         WeightedRewards scoring = rewards.open(setup.model(), setup.strategy());
         if (evaluation != null) {
-            evaluation.use(scoring);
+            evaluation.use(scoring, setup.ranks());
         }
         try {
             return new RolloutSource(setup, prompts, options, scoring, algorithm(setup, reference), () -> {
@@ -59,7 +59,7 @@ record PolicySteps(
     public StepSource.Opened openEvaluation(StepSetup setup) {
         WeightedRewards scoring = rewards.open(setup.model(), setup.strategy());
         if (evaluation != null) {
-            evaluation.use(scoring);
+            evaluation.use(scoring, setup.ranks());
         }
         return scoring::close;
     }

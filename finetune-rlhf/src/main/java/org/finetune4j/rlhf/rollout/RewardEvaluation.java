@@ -9,6 +9,7 @@ import org.finetune4j.rlhf.policy.Statistics;
 import org.finetune4j.rlhf.rewards.WeightedRewards;
 import org.finetune4j.train.Evaluation;
 import org.finetune4j.train.EvaluationMetrics;
+import org.finetune4j.train.objective.Ranks;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +23,7 @@ final class RewardEvaluation implements Evaluation {
     private final SamplingOptions sampling;
     private final long seed;
     private @Nullable WeightedRewards rewards;
+    private Ranks ranks = new Ranks() {};
 
     RewardEvaluation(CausalLM model, PromptSamples prompts, SamplingOptions sampling, long seed) {
         this.model = model;
@@ -30,9 +32,10 @@ final class RewardEvaluation implements Evaluation {
         this.seed = seed;
     }
 
-    /** Scores by these from now on. */
-    void use(WeightedRewards opened) {
+    /** Scores by these from now on, with these ranks. */
+    void use(WeightedRewards opened, Ranks with) {
         rewards = opened;
+        ranks = with;
     }
 
     @Override
@@ -47,7 +50,7 @@ final class RewardEvaluation implements Evaluation {
         }
         List<Episode> episodes = new PolicySampler(model, sampling).answer(asked, seed, 0);
         WeightedRewards.Scores scores =
-                scoring.score(episodes.stream().map(Episode::request).toList());
+                scoring.score(episodes.stream().map(Episode::request).toList(), ranks);
         Statistics reward = Statistics.of(scores.total());
         Map<String, Double> named = new LinkedHashMap<>();
         named.put("reward", reward.mean());

@@ -139,7 +139,7 @@ final class RolloutSource implements StepSource {
             return false;
         }
         List<RewardRequest> requests = episodes.stream().map(Episode::request).toList();
-        WeightedRewards.Scores scores = rewards.score(requests);
+        WeightedRewards.Scores scores = rewards.score(requests, setup.ranks());
         RunningStatistics all = seen.with(scores.total());
         boolean[] ended = new boolean[episodes.size()];
         for (int i = 0; i < ended.length; i++) {

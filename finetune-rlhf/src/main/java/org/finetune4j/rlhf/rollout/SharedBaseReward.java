@@ -133,6 +133,11 @@ final class SharedBaseReward implements RewardSource {
     }
 
     @Override
+    public boolean isOfEveryRank() {
+        return true;
+    }
+
+    @Override
     public double[] scores(List<RewardRequest> requests) {
         policy.disable();
         adapter.enable();

@@ -10,6 +10,8 @@ import java.util.Map;
 import java.util.Set;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.train.objective.Ranks;
+import org.finetune4j.train.objective.SharedWork;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -29,6 +31,8 @@ class RewardFunctionsTest {
             new RewardRequest("2 + 2", "FOUR 4", Map.of("answer", "4")),
             new RewardRequest("2 + 3", "four 4", Map.of("answer", "5")));
 
+    private static final Ranks ALONE = new Ranks() {};
+
     private static List<RewardSource> read(Object... entries) {
         return RewardFunctions.read(new Settings("config.yaml", Map.of("reward_funcs", List.of(entries))));
     }
@@ -38,11 +42,33 @@ class RewardFunctionsTest {
         List<RewardSource> sources = read(
                 "number_match", Shouting.class.getName(), Map.of("type", "regex", "pattern", "^f"), "number_match");
         try (WeightedRewards rewards = new WeightedRewards(sources, List.of(1.0, 0.5, -2.0, 0.0))) {
-            WeightedRewards.Scores scores = rewards.score(ANSWERS);
+            WeightedRewards.Scores scores = rewards.score(ANSWERS, ALONE);
             assertArrayEquals(new double[] {1 + 0.5 * 4, -2}, scores.total());
             assertEquals(
                     Set.of("number_match", "Shouting", "regex", "number_match_2"),
                     scores.bySource().keySet());
+        }
+    }
+
+    /** What a program or a service says may be something else each time. */
+    @Test
+    void ranksGoByWhatTheFirstOneWasTold() {
+        Ranks other = new Ranks() {
+            @Override
+            public double[] ofFirst(double... numbers) {
+                return new double[] {3, 4};
+            }
+
+            @Override
+            public void onFirst(SharedWork work) {
+                // The first rank does it.
+            }
+        };
+        RewardSource service = RewardSource.of("service", request -> {
+            throw new AssertionError("another rank asks");
+        });
+        try (WeightedRewards rewards = new WeightedRewards(List.of(service), List.of(2.0))) {
+            assertArrayEquals(new double[] {6, 8}, rewards.score(ANSWERS, other).total());
         }
     }
 
@@ -80,7 +106,7 @@ class RewardFunctionsTest {
     void aScoreThatIsNoNumberIsRefusedWithItsAnswer() {
         try (WeightedRewards rewards =
                 new WeightedRewards(List.of(RewardSource.of("mine", request -> Double.NaN)), List.of())) {
-            UserErrorException e = assertThrows(UserErrorException.class, () -> rewards.score(ANSWERS));
+            UserErrorException e = assertThrows(UserErrorException.class, () -> rewards.score(ANSWERS, ALONE));
             assertEquals(
                     "reward 'mine' gave NaN for the answer 'FOUR 4' to '2 + 2', expected a finite number",
                     e.getMessage());
