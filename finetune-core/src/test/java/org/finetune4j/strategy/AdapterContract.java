@@ -43,6 +43,7 @@ import org.finetune4j.train.arguments.TrainingArgumentsBuilder;
 import org.finetune4j.train.gradient.Backpropagation;
 import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.finetune4j.train.gradient.LanguageModelLoss;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.TestInstance.Lifecycle;
 import org.junit.jupiter.api.function.Executable;
@@ -66,6 +67,13 @@ public abstract class AdapterContract {
 
     @TempDir
     protected Path directory;
+
+    private final TrainedAdapters trained = new TrainedAdapters(this::attach);
+
+    @BeforeAll
+    void keepTrainedAdapters(@TempDir Path shared) {
+        trained.keepIn(shared);
+    }
 
     /** The method, with a neutral start: it changes nothing before it is trained. */
     protected abstract FineTuningStrategy strategy();
@@ -129,8 +137,7 @@ public abstract class AdapterContract {
     void theWholeAdapterAndNothingElseGetsGradients(String name) {
         on(name, model -> {
             Collection<Parameter> base = List.copyOf(model.network().allParameters());
-            try (Adapter adapter = attach(model)) {
-                train(model, adapter);
+            try (Adapter adapter = attachTrained(model, name)) {
                 backpropagate(model, adapter, GradientCheckpointing.none());
                 for (Parameter parameter : base) {
                     assertFalse(parameter.isTrainable(), parameter.name());
@@ -168,8 +175,7 @@ public abstract class AdapterContract {
     void aDisabledAdapterIsTheBaseExactly(String name) {
         on(name, model -> {
             float[] base = logits(model);
-            try (Adapter adapter = attach(model)) {
-                train(model, adapter);
+            try (Adapter adapter = attachTrained(model, name)) {
                 float[] trained = logits(model);
                 assertTrue(adapter.isEnabled());
                 adapter.disable();
@@ -185,17 +191,18 @@ public abstract class AdapterContract {
     @MethodSource("models")
     void twoAdaptersDoNotDisturbEachOther(String name) {
         on(name, model -> {
+            Path saved = trained.of(name, LoadOptions.defaults());
             float[] base = logits(model);
             try (AdapterSet adapters = AdapterSet.of(model)) {
                 Adapter first = adapters.add("first", strategy());
                 adapters.activate("first");
-                train(model, first);
+                first.restore(saved);
                 float[] afterFirst = logits(model);
                 Adapter second = adapters.add("second", strategy());
                 assertArrayEquals(afterFirst, logits(model));
                 adapters.activate("second");
                 assertArrayEquals(base, logits(model), neutralTolerance());
-                train(model, second);
+                second.restore(saved); // what both are made of may be the same: the training makes them differ
                 train(model, second);
                 float[] afterSecond = logits(model);
                 assertFalse(Arrays.equals(afterFirst, afterSecond));
@@ -214,8 +221,7 @@ public abstract class AdapterContract {
     @MethodSource("models")
     void twoAdaptersAtOnePlaceCannotBothBeEnabled(String name) {
         on(name, model -> {
-            try (Adapter first = attach(model)) {
-                train(model, first);
+            try (Adapter first = attachTrained(model, name)) {
                 float[] trained = logits(model);
                 assertThrows(UserErrorException.class, () -> strategy().attach(model));
                 assertArrayEquals(trained, logits(model));
@@ -252,15 +258,9 @@ public abstract class AdapterContract {
     @MethodSource("models")
     void threadsThatShareALoadedAdapterGetWhatOneOfThemGets(String name) {
         on(name, model -> {
-            Path saved = directory.resolve("shared");
-            float[] trained;
-            try (AttachedStrategy attached = strategy().attach(model)) {
-                train(model, attached);
-                trained = logits(model);
-                attached.save(saved);
-            }
-            try (Adapter loaded = AdapterFormat.load(model, saved, false)) {
-                IntStream.range(0, 8).parallel().forEach(turn -> assertArrayEquals(trained, logits(model)));
+            try (Adapter loaded = AdapterFormat.load(model, trained.of(name, LoadOptions.defaults()), false)) {
+                float[] alone = logits(model);
+                IntStream.range(0, 8).parallel().forEach(turn -> assertArrayEquals(alone, logits(model)));
             }
         });
     }
@@ -271,8 +271,7 @@ public abstract class AdapterContract {
         assumeTrue(canMerge(), "this method is not folded in");
         inFloat64(name, model -> {
             float[] base = logits(model);
-            try (Adapter adapter = attach(model)) {
-                train(model, adapter);
+            try (Adapter adapter = attachTrainedInFloat64(model, name)) {
                 float[] trained = logits(model);
                 adapter.merge();
                 assertTrue(adapter.isEnabled());
@@ -324,8 +323,7 @@ public abstract class AdapterContract {
     @MethodSource("models")
     void checkpointedActivationsGiveTheSameGradients(String name) {
         on(name, model -> {
-            try (Adapter adapter = attach(model)) {
-                train(model, adapter);
+            try (Adapter adapter = attachTrained(model, name)) {
                 assertCheckpointingChangesNothing(model, adapter, AdapterTrial::backpropagate);
             }
         });
@@ -336,8 +334,7 @@ public abstract class AdapterContract {
     void aLayerThatRunsAgainDropsWhatItDroppedTheFirstTime(String name) {
         try (TensorScope scope = TensorScope.open();
                 CausalLM model = TinyModels.loadWithDropout(name);
-                Adapter adapter = attach(model)) {
-            train(model, adapter);
+                Adapter adapter = attachTrained(model, name)) {
             backpropagate(model, adapter, GradientCheckpointing.none());
             Map<String, float[]> nothingDropped = gradients(adapter);
             Map<String, float[]> dropped =
@@ -353,8 +350,7 @@ public abstract class AdapterContract {
     @MethodSource("models")
     void stagesThatWorkOnSeveralBatchesInTurnGiveTheGradientsOfOneBatchAfterTheOther(String name) {
         on(name, model -> {
-            try (Adapter adapter = attach(model)) {
-                train(model, adapter);
+            try (Adapter adapter = attachTrained(model, name)) {
                 NamedGradients.assertSame(
                         AdapterTrial.gradientsOfTwoBatches(model, adapter),
                         AdapterTrial.gradientsOfTwoBatchesInStages(model, adapter),
@@ -385,8 +381,7 @@ public abstract class AdapterContract {
     @MethodSource("models")
     void gradientsAreDerivatives(String name) {
         inFloat64(name, model -> {
-            try (Adapter adapter = attach(model)) {
-                train(model, adapter);
+            try (Adapter adapter = attachTrainedInFloat64(model, name)) {
                 Batch batch = batch();
                 double scale = 1.0 / batch.labelledTokens();
                 backpropagate(model, adapter, GradientCheckpointing.none());
@@ -457,6 +452,21 @@ public abstract class AdapterContract {
     protected final Adapter attach(CausalLM model) {
         Torch.seed(11);
         return (Adapter) strategy().attach(model);
+    }
+
+    /** Attaches an adapter that was trained. */
+    private Adapter attachTrained(CausalLM model, String name) {
+        return attachTrained(model, trained.of(name, LoadOptions.defaults()));
+    }
+
+    private Adapter attachTrainedInFloat64(CausalLM model, String name) {
+        return attachTrained(model, trained.of(name, LoadOptions.defaults().inDoublePrecision()));
+    }
+
+    private Adapter attachTrained(CausalLM model, Path saved) {
+        Adapter adapter = attach(model);
+        adapter.restore(saved);
+        return adapter;
     }
 
     private static void on(String name, Consumer<CausalLM> check) {
