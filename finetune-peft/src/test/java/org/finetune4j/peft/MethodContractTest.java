@@ -2,42 +2,29 @@ package org.finetune4j.peft;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.model.TinyModels;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Norm;
-import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.adalora.AdaLora;
 import org.finetune4j.peft.adalora.AdaLoraConfig;
-import org.finetune4j.peft.bitfit.BitFit;
-import org.finetune4j.peft.boft.Boft;
 import org.finetune4j.peft.c3a.C3a;
 import org.finetune4j.peft.delora.Delora;
 import org.finetune4j.peft.fourierft.FourierFt;
-import org.finetune4j.peft.freeze.Freeze;
 import org.finetune4j.peft.gralora.GraLora;
 import org.finetune4j.peft.hira.Hira;
-import org.finetune4j.peft.hra.Hra;
 import org.finetune4j.peft.ia3.Ia3;
-import org.finetune4j.peft.lntuning.LnTuning;
 import org.finetune4j.peft.loha.Loha;
 import org.finetune4j.peft.lokr.Lokr;
 import org.finetune4j.peft.miss.Miss;
 import org.finetune4j.peft.miss.Miss.Form;
-import org.finetune4j.peft.oft.Oft;
 import org.finetune4j.peft.randlora.RandLora;
-import org.finetune4j.peft.road.Road;
 import org.finetune4j.peft.shira.Shira;
-import org.finetune4j.peft.tokens.TrainableTokens;
 import org.finetune4j.peft.vblora.VbLora;
 import org.finetune4j.peft.vera.Vera;
-import org.finetune4j.strategy.AdapterContract;
 import org.finetune4j.strategy.FineTuningStrategy;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 
-/** Every method beside LoRA keeps the promises of an adapter. */
+/** Methods that add to the weights of linear layers, or scale them, keep the promises of an adapter; LoRA has a test of its own. */
 @Tag("slow")
 class MethodContractTest {
 
@@ -112,46 +99,6 @@ class MethodContractTest {
     }
 
     @Nested
-    class OftOnAllLayers extends TargetedContract {
-        @Override
-        protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return new Oft(0, 8, false, false, 5, true, modules);
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return allLinear(model).stream()
-                    .mapToLong(layer -> layer.inFeatures() / 8 * 28)
-                    .sum();
-        }
-    }
-
-    @Nested
-    class BoftOnAllLayers extends FewModelsContract {
-        @Override
-        protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return new Boft(4, 0, 2, 0.1, true, modules);
-        }
-
-        @Override
-        protected List<String> models() {
-            return List.of(
-                    "llama",
-                    "gpt2",
-                    TinyModels.DEEP,
-                    "qwen2",
-                    "phi3"); // the router leaves an expert of qwen3_moe without tokens
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return allLinear(model).stream()
-                    .mapToLong(layer -> 2 * 4 * layer.inFeatures() + layer.outFeatures())
-                    .sum();
-        }
-    }
-
-    @Nested
     class RandLoraOnAllLayers extends FewModelsContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
@@ -201,19 +148,6 @@ class MethodContractTest {
             return allLinear(model).stream()
                     .mapToLong(layer -> 8 * layer.outFeatures())
                     .sum();
-        }
-    }
-
-    @Nested
-    class RoadOnAllLayers extends FewModelsContract {
-        @Override
-        protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return new Road(Road.Variant.ROAD_1, 2, true, modules);
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return allLinear(model).stream().mapToLong(Linear::outFeatures).sum();
         }
     }
 
@@ -299,63 +233,6 @@ class MethodContractTest {
     }
 
     @Nested
-    class RowsOfTokens extends AdapterContract {
-        private static final List<Integer> TOKENS = List.of(5, 9, 17, 33);
-
-        @Override
-        protected FineTuningStrategy strategy() {
-            return TrainableTokens.of(TOKENS);
-        }
-
-        @Override
-        protected Optional<FineTuningStrategy> withTarget(String name) {
-            return Optional.empty();
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return TOKENS.size() * model.network().inputEmbedding().weight().size(1);
-        }
-    }
-
-    @Nested
-    class HraOnAllLayers extends FewModelsContract {
-        @Override
-        protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return new Hra(4, false, true, modules);
-        }
-
-        @Override
-        protected float neutralTolerance() {
-            return 1e-5f; // two reflections by one vector undo each other but for rounding
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return 4 * allLinear(model).stream().mapToLong(Linear::inFeatures).sum();
-        }
-    }
-
-    /** Pairs of equal vectors leave nothing to make orthogonal: they must not be what it starts from. */
-    @Nested
-    class HraMadeOrthogonal extends FewModelsContract {
-        @Override
-        protected FineTuningStrategy strategy(ModuleSelection modules) {
-            return new Hra(4, true, true, modules);
-        }
-
-        @Override
-        protected float neutralTolerance() {
-            return 100; // reflections by orthogonal vectors do not undo each other, but logits are numbers
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return 4 * allLinear(model).stream().mapToLong(Linear::inFeatures).sum();
-        }
-    }
-
-    @Nested
     class FourierFtOnAllLayers extends TargetedContract {
         @Override
         protected FineTuningStrategy strategy(ModuleSelection modules) {
@@ -416,88 +293,6 @@ class MethodContractTest {
         @Override
         protected long expectedTrainableParameters(CausalLM model) {
             return model.network().layers().size() * (2 * 2 * 6 + 2 * 2 * 8L);
-        }
-    }
-
-    @Nested
-    class LnTuningOfAllNorms extends AdapterContract {
-        @Override
-        protected FineTuningStrategy strategy() {
-            return LnTuning.of(ModuleSelection.of(new TargetModules.Regex(".*(norm|ln_1|ln_2|ln_f)")));
-        }
-
-        @Override
-        protected Optional<FineTuningStrategy> withTarget(String name) {
-            return Optional.empty();
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return model.network().namedModules().values().stream()
-                    .filter(Norm.class::isInstance)
-                    .flatMap(norm -> norm.allParameters().stream())
-                    .mapToLong(parameter -> parameter.value().numel())
-                    .sum();
-        }
-    }
-
-    @Nested
-    class BitFitOfAllBiases extends AdapterContract {
-        @Override
-        protected FineTuningStrategy strategy() {
-            return BitFit.all();
-        }
-
-        @Override
-        protected List<String> models() {
-            return List.of("gpt2", "qwen2");
-        }
-
-        @Override
-        protected Optional<FineTuningStrategy> withTarget(String name) {
-            return Optional.of(BitFit.of(List.of(name)));
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            return TargetedContract.biases(model);
-        }
-    }
-
-    @Nested
-    class FreezeTheFirstLayer extends AdapterContract {
-        @Override
-        protected FineTuningStrategy strategy() {
-            return Freeze.layers(1);
-        }
-
-        @Override
-        protected Optional<FineTuningStrategy> withTarget(String name) {
-            return Optional.empty();
-        }
-
-        @Override
-        protected long expectedTrainableParameters(CausalLM model) {
-            long top = model.network().layers().stream()
-                    .skip(1)
-                    .mapToLong(layer -> numbers(layer.allParameters()))
-                    .sum();
-            boolean tied = model.network().isTied();
-            long norm = model.network().namedModules().entrySet().stream()
-                    .filter(entry -> List.of("model.norm", "transformer.ln_f").contains(entry.getKey()))
-                    .mapToLong(entry -> numbers(entry.getValue().allParameters()))
-                    .sum();
-            return top
-                    + norm
-                    + (tied ? 0 : numbers(model.network().outputLayer().allParameters()));
-        }
-
-        private long numbers(Iterable<Parameter> parameters) {
-            long numbers = 0;
-            for (Parameter parameter : parameters) {
-                numbers += parameter.value().numel();
-            }
-            return numbers;
         }
     }
 }
