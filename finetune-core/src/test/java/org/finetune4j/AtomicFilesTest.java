@@ -215,11 +215,7 @@ class AtomicFilesTest {
     @Test
     void temporaryDirectoriesOfKilledProcessesGoAndThoseInUseStay() throws IOException, InterruptedException {
         Process child = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        HoldsTemporaryDirectory.class.getName(),
-                        directory.toString())
+                        ChildJvm.command(List.of(), HoldsTemporaryDirectory.class, directory.toString()))
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
         String theirs =

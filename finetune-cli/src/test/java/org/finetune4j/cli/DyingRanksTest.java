@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.finetune4j.ChildJvm;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,11 +75,9 @@ class DyingRanksTest {
     private String disturbed(TrainingFiles files, Path output, Failure failure, Random random) throws Exception {
         try (NamespaceHosts hosts = new NamespaceHosts(directory)) {
             Path said = directory.resolve(output.getFileName() + ".txt");
-            List<String> command = new ArrayList<>(List.of(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                    "-cp",
-                    System.getProperty("java.class.path"),
-                    Main.class.getName(),
+            List<String> command = ChildJvm.command(
+                    List.of(),
+                    Main.class,
                     "launch",
                     "--nproc",
                     "2",
@@ -89,7 +88,7 @@ class DyingRanksTest {
                     "--timeout",
                     "20",
                     "train",
-                    files.config.toString()));
+                    files.config.toString());
             command.addAll(settings(output));
             Process launcher = hosts.start(said, command);
             try {

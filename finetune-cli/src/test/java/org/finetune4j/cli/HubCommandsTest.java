@@ -3,13 +3,12 @@ package org.finetune4j.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.ChildJvm;
 import org.finetune4j.cli.quickstart.EmbeddedModelFiles;
 import org.finetune4j.model.hub.FakeHub;
 import org.junit.jupiter.api.AfterEach;
@@ -34,12 +33,7 @@ class HubCommandsTest {
     private record Outcome(int exitCode, List<String> out, String err) {}
 
     private Outcome run(String... arguments) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-cp",
-                System.getProperty("java.class.path").replace("\n", File.pathSeparator),
-                "org.finetune4j.cli.Main"));
-        command.addAll(List.of(arguments));
+        List<String> command = ChildJvm.command(List.of(), Main.class, arguments);
         Path out = Files.createTempFile(directory, "out", ".txt");
         Path err = Files.createTempFile(directory, "err", ".txt");
         ProcessBuilder builder =

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.ChildJvm;
 import org.finetune4j.AtomicFiles;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -53,13 +54,7 @@ class InterruptTest {
     @DisabledOnOs(OS.WINDOWS)
     void aProcessThatEndsLeavesNoHalfFile() throws IOException, InterruptedException {
         Path file = Files.createDirectory(directory.resolve("out")).resolve("file");
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx64m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        EndsWhileWriting.class.getName(),
-                        file.toString())
+        Process process = new ProcessBuilder(ChildJvm.command(List.of("-Xmx64m"), EndsWhileWriting.class, file.toString()))
                 .redirectErrorStream(true)
                 .redirectOutput(directory.resolve("child.log").toFile())
                 .start();
@@ -92,14 +87,8 @@ class InterruptTest {
     }
 
     private Process start(TrainingFiles files, Path output) throws IOException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx256m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName(),
-                "train",
-                files.config.toString()));
+        List<String> command =
+                ChildJvm.command(List.of("-Xmx256m"), Main.class, "train", files.config.toString());
         command.addAll(List.of(settings(output)));
         return new ProcessBuilder(command)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.ChildJvm;
 import org.finetune4j.Json;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -47,17 +48,14 @@ class ServeCommandTest {
 
     private Served start(String name) throws IOException, InterruptedException {
         Path out = directory.resolve(name + ".out");
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx256m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Main.class.getName(),
+        Process process = new ProcessBuilder(ChildJvm.command(
+                        List.of("-Xmx256m"),
+                        Main.class,
                         "serve",
                         "--model",
                         new TrainingFiles(directory).model.toString(),
                         "--port",
-                        "0")
+                        "0"))
                 .redirectOutput(out.toFile())
                 .redirectError(directory.resolve(name + ".err").toFile())
                 .start();

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.ChildJvm;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Torch;
 import org.junit.jupiter.api.Tag;
@@ -28,14 +29,11 @@ class StartTest {
         TrainingFiles files = new TrainingFiles(directory);
         Path classes = directory.resolve("classes.txt");
         Path log = directory.resolve("child.log");
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xlog:class+load:file=" + classes.getFileName(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Commands.class.getName(),
+        Process process = new ProcessBuilder(ChildJvm.command(
+                        List.of("-Xlog:class+load:file=" + classes.getFileName()),
+                        Commands.class,
                         files.config.toString(),
-                        files.model.toString())
+                        files.model.toString()))
                 .directory(directory.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
@@ -54,11 +52,7 @@ class StartTest {
     void aProgramWithoutAGpuIsNotWarnedOfIt() throws IOException, InterruptedException {
         assumeFalse(Files.exists(Path.of("/dev/nvidiactl")));
         Path log = directory.resolve("child.log");
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        LoadsLibtorch.class.getName())
+        Process process = new ProcessBuilder(ChildJvm.command(List.of(), LoadsLibtorch.class))
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();

@@ -3,12 +3,14 @@ package org.finetune4j.data;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.ChildJvm;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,14 +34,7 @@ class LargerThanMemoryTest {
             }
         }
         Path log = directory.resolve("log.txt");
-        Process child = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx24m",
-                        "-XX:+UseSerialGC",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        ChildFeed.class.getName(),
-                        file.toString())
+        Process child = new ProcessBuilder(ChildJvm.command(List.of("-Xmx24m"), ChildFeed.class, file.toString()))
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();

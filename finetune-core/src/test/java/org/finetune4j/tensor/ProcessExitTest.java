@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.ChildJvm;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -42,13 +43,7 @@ class ProcessExitTest {
 
     private List<String> end(String property) throws IOException, InterruptedException {
         Path log = Files.createTempFile(directory, "child", ".log");
-        ProcessBuilder builder = new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx128m",
-                property,
-                "-cp",
-                System.getProperty("java.class.path"),
-                Busy.class.getName());
+        ProcessBuilder builder = new ProcessBuilder(ChildJvm.command(List.of("-Xmx128m", property), Busy.class));
         builder.environment().put("LD_DEBUG", "files");
         Process process =
                 builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.finetune4j.ChildJvm;
 import org.finetune4j.data.Collator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.strategy.AttachedStrategy;
@@ -20,14 +21,8 @@ public final class ChildTraining {
 
     /** @param slowly whether it pauses after every step, so that there is time to kill it */
     static Process start(Path output, boolean slowly) throws IOException {
-        return new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx256m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        ChildTraining.class.getName(),
-                        output.toString(),
-                        String.valueOf(slowly))
+        return new ProcessBuilder(ChildJvm.command(
+                        List.of("-Xmx256m"), ChildTraining.class, output.toString(), String.valueOf(slowly)))
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .redirectError(new File(
                         output.resolveSibling(output.getFileName() + ".log").toString()))

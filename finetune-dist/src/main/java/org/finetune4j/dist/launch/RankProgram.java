@@ -23,6 +23,9 @@ public final class RankProgram {
         // Several share a host: each keeps to few threads and little memory of its own.
         all.add("-XX:+UseSerialGC");
         all.add("-Xms64m");
+        // As the finetune command has it: code that only calls libtorch gains nothing from being compiled once more.
+        all.add("-XX:Tier4InvocationThreshold=100000");
+        all.add("-XX:Tier4CompileThreshold=200000");
         String options = System.getenv("FINETUNE_JAVA_OPTS");
         if (options != null && !options.isBlank()) {
             all.addAll(List.of(options.strip().split("\\s+")));
