@@ -5,19 +5,26 @@ import com.sun.jna.Platform;
 import org.finetune4j.FinetuneException;
 
 /**
- * Keeps DJL from looking for GPUs where there is no driver for them: it would look several times while it starts, and warn of
- * every failure in the log of a program that never asked for a GPU.
+ * Keeps DJL and JavaCPP from looking for GPUs where there is no driver for them. DJL would look several times while it starts, and
+ * warn of every failure in the log of a program that never asked for a GPU. JavaCPP would look for two dozen libraries of CUDA, each
+ * by several names in every entry of the class path, which takes longer than loading those that are there.
  */
 final class CudaSearch {
 
     /** With this property DJL's class asks other processes instead of the library; it is read once while the class loads. */
     private static final String ELSEWHERE = "ai.djl.util.cuda.fork";
 
+    /** JavaCPP reads it once: what builds are looked for before the plain one. Unset, that is the build for GPUs. */
+    private static final String BUILDS = "org.bytedeco.javacpp.platform.extension";
+
     private CudaSearch() {}
 
     static void skipWithoutDriver() {
         if (hasDriver()) {
             return;
+        }
+        if (System.getProperty(BUILDS) == null) {
+            System.setProperty(BUILDS, "-cpu");
         }
         String before = System.getProperty(ELSEWHERE);
         System.setProperty(ELSEWHERE, "true");
