@@ -39,8 +39,15 @@ public final class ReadElsewhereCheck implements PreflightCheck {
         if (adapted.isEmpty()) {
             return;
         }
-        String reason = reason(
-                adapter.configuration(), adapted, experts(context.model().network().namedModules().keySet().stream()));
+        String reason = context.model().config().architecture().startsWith("Qwen2Moe")
+                ? "it brings none from single experts of this architecture"
+                : outside(keys, adapted);
+        if (reason == null) {
+            reason = reason(
+                    adapter.configuration(),
+                    adapted,
+                    experts(context.model().network().namedModules().keySet().stream()));
+        }
         if (reason != null) {
             findings.warning(
                     "PEFT with transformers 5 has the experts of a layer in one tensor and reads this adapter otherwise, because "
@@ -55,6 +62,18 @@ public final class ReadElsewhereCheck implements PreflightCheck {
                         name.group(1), block -> new TreeSet<>())
                 .add(name.group(2) + "." + name.group(3)));
         return layers;
+    }
+
+    /** PEFT takes a name for that of experts wherever it stands: dense layers and shared experts lose theirs. */
+    private static @Nullable String outside(Set<String> keys, Map<String, Set<String>> adapted) {
+        Set<String> names = new TreeSet<>();
+        adapted.values().forEach(layers -> names.addAll(leaves(layers)));
+        return keys.stream()
+                .filter(key -> !EXPERT.matcher(key).matches())
+                .flatMap(key -> names.stream().filter(name -> key.contains("." + name + ".")))
+                .findFirst()
+                .map(name -> name + " outside of experts is taken for that of experts there")
+                .orElse(null);
     }
 
     /** What PEFT's conversion leaves out or takes otherwise, or null where it gives the same numbers. */

@@ -40,6 +40,10 @@ class ReadElsewhereCheckTest {
                 "mixtral; lora; {'target_modules': '.*experts.[01].w2'}; an expression",
                 "mixtral; lora; {'target_modules': ['experts.0.w2']}; experts.1.w2 is left out",
                 "mixtral; ia3; {'target_modules': ['w2'], 'feedforward_modules': ['w2']}; LoRA alone",
+                "olmoe; lora; {'target_modules': ['gate_proj', 'up_proj', 'down_proj']};",
+                "qwen2_moe; lora; {'target_modules': ['down_proj']}; none from single experts of this architecture",
+                "qwen2_moe; lora; {'target_modules': ['q_proj', 'shared_expert.down_proj']};",
+                "../variants/qwen3-moe-mixed-layers; lora; {'target_modules': ['down_proj']}; down_proj outside of experts",
                 "gpt_neox; lora; {'target_modules': ['query_key_value', 'embed_out']}; embed_out",
                 "gpt_neox; lora; {'target_modules': ['query_key_value']};"
             })
