@@ -2,9 +2,9 @@ package org.finetune4j.generate;
 
 import java.util.BitSet;
 import java.util.Set;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.grammar.AllowedTokens;
 import org.finetune4j.generate.grammar.AnswerGrammar;
+import org.finetune4j.generate.grammar.GrammarException;
 import org.finetune4j.generate.grammar.GrammarState;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +22,7 @@ final class GrammarRule implements LogitsProcessor {
         this.state = grammar.start();
     }
 
-    /** @throws UserErrorException when no token of the vocabulary can come */
+    /** @throws GrammarException when no token of the vocabulary can come, or the answer can be read in too many ways */
     @Override
     public void process(TokenSequence sequence, float[] scores) {
         GrammarState now = state;
@@ -32,7 +32,7 @@ final class GrammarRule implements LogitsProcessor {
         BitSet allowed = tokens.in(now);
         boolean ends = now.isComplete() && !stops.isEmpty();
         if (allowed.isEmpty() && !ends) {
-            throw new UserErrorException("no token of the vocabulary goes on as the answer's grammar wants it");
+            throw new GrammarException("no token of the vocabulary goes on as the answer's grammar wants it");
         }
         BitSet next = allowed;
         if (ends) {

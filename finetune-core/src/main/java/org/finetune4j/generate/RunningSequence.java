@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.grammar.GrammarException;
 import org.jspecify.annotations.Nullable;
 
 /** One answer while it grows. */
@@ -123,7 +124,7 @@ final class RunningSequence {
         int token;
         try {
             token = sampler.choose(row.tokens(), scores);
-        } catch (UserErrorException e) { // of this answer's grammar: the others go on
+        } catch (GrammarException e) { // this answer's: the others go on
             fail(e);
             return;
         }

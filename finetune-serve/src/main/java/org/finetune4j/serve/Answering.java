@@ -17,6 +17,7 @@ import org.finetune4j.generate.FinishReason;
 import org.finetune4j.generate.GenerationListener;
 import org.finetune4j.generate.GenerationRequest;
 import org.finetune4j.generate.Rollout;
+import org.finetune4j.generate.grammar.GrammarException;
 import org.finetune4j.generate.TokenLogprob;
 import org.finetune4j.nn.RowAdapters;
 import org.jspecify.annotations.Nullable;
@@ -173,6 +174,9 @@ final class Answering {
         }
         for (Rollout rollout : rollouts) {
             RuntimeException failure = rollout.failure();
+            if (failure instanceof GrammarException ofRequest) {
+                throw failure(ofRequest);
+            }
             if (failure != null) {
                 LOG.warn("an answer failed", failure);
                 throw ApiException.internal(Reasons.of(failure));

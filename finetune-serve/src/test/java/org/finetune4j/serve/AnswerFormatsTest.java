@@ -159,6 +159,21 @@ class AnswerFormatsTest {
         assertEquals(Set.of("stop", "tool_calls"), reasons);
     }
 
+    /** Alternatives that never differ are more readings with every bracket; whoever asks beside has an answer. */
+    @Test
+    void aSchemaThatNoAnswerCanBeKeptToIsARequestsMistake() {
+        ObjectNode body = ServerClient.completion("the cat", 200);
+        body.set("response_format", Json.parse("""
+                {"type": "json_schema", "json_schema": {"schema": {"$defs": {
+                  "a": {"type": "array", "items": {"$ref": "#"}, "minItems": 1},
+                  "b": {"type": "array", "items": {"$ref": "#"}, "minItems": 1}},
+                 "anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}}}""", "format"));
+        ServerClient.Answer answer = client.post("/v1/completions", body.toString());
+        assertEquals(400, answer.status(), answer.body());
+        assertTrue(answer.body().contains("ways at once"), answer.body());
+        assertEquals(200, client.post(CHAT, ServerClient.chat("the cat", 3).toString()).status());
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

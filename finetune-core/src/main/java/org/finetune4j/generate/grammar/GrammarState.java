@@ -19,7 +19,7 @@ public final class GrammarState {
      * {@return where the answer is after one more byte, or null where that byte cannot come}
      *
      * @param value of the byte, from 0 to 255
-     * @throws org.finetune4j.UserErrorException when the answer can be read in too many ways at once
+     * @throws GrammarException when the answer can be read in too many ways at once
      */
     public @Nullable GrammarState after(int value) {
         GrammarState next = known[value];

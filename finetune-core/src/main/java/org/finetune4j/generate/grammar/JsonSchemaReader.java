@@ -63,6 +63,7 @@ final class JsonSchemaReader {
             List.of("object", "array", "string", "number", "integer", "boolean", "null");
     private static final int DEEPEST = 100;
     private static final int MOST_PARTS = 20_000;
+    private static final int MOST_VALUES = 1000;
     private static final int LARGEST_BOUND = 100_000;
 
     private final JsonElements json = new JsonElements();
@@ -286,6 +287,9 @@ final class JsonSchemaReader {
         JsonNode values = schema.path("enum");
         if (!values.isArray() || values.isEmpty()) {
             throw wrong(path, "'enum' is " + Reasons.excerpt(values.toString()) + ", expected a list of values");
+        }
+        if (values.size() > MOST_VALUES) {
+            throw wrong(path, "'enum' has " + values.size() + " values, at most " + MOST_VALUES + " are done");
         }
         List<String> types = schema.has("type") ? types(schema, path) : TYPES;
         List<Element> all = new ArrayList<>();

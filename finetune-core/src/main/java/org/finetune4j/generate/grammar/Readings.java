@@ -5,7 +5,6 @@ import java.util.Deque;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.Set;
-import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,7 +60,7 @@ record Readings(Set<Pending> next, boolean mayEnd) {
                 mayEnd = true;
             } else if (seen.add(pending)) {
                 if (seen.size() > MOST) {
-                    throw new UserErrorException("the grammar of the answer can be read in more than " + MOST
+                    throw new GrammarException("the grammar of the answer can be read in more than " + MOST
                             + " ways at once: give alternatives that differ earlier");
                 }
                 open.push(pending);
