@@ -20,15 +20,14 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.ConversationForm;
 import org.finetune4j.generate.FinishReason;
 import org.finetune4j.generate.GenerationHandle;
 import org.finetune4j.generate.GenerationListener;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.generate.GenerationRequest;
 import org.finetune4j.generate.Rollout;
-import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.generate.grammar.AnswerGrammar;
-import org.finetune4j.model.AnswerEnd;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.chat.ChatOptions;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -37,11 +36,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Answers requests in LangChain4j's form. What would change the answer and is not done is refused by its name. */
 final class Answerer {
-
-    /** What conversations are put into where neither model nor adapter has a template. */
-    private static final String USUAL_TEMPLATE = "chatml";
-
-    private static final String USUAL_END = "<|im_end|>";
 
     private final FinetuneModels models;
     private final String defaultName;
@@ -72,7 +66,8 @@ final class Answerer {
         try {
             FinetuneModels.Named named = models.named(asked);
             CausalLM model = models.model();
-            ChatTemplate template = template(named);
+            ConversationForm form = form(named);
+            ChatTemplate template = form.template();
             List<Map<String, @Nullable Object>> tools = parameters.toolChoice() == ToolChoice.NONE
                     ? List.of()
                     : Conversation.tools(parameters.toolSpecifications());
@@ -83,7 +78,7 @@ final class Answerer {
             Set<String> names = new LinkedHashSet<>();
             parameters.toolSpecifications().forEach(tool -> names.add(tool.name()));
             ToolCalls calls = tools.isEmpty() ? null : ToolCalls.of(template, names);
-            GenerationOptions options = options(parameters, prompt.length, named, template);
+            GenerationOptions options = options(parameters, prompt.length, form);
             AnswerGrammar grammar =
                     tools.isEmpty() ? AnswerFormats.format(parameters) : AnswerFormats.besideTools(parameters, calls);
             GenerationRequest generation = GenerationRequest.of(
@@ -119,19 +114,12 @@ final class Answerer {
         }
     }
 
-    private ChatTemplate template(FinetuneModels.@Nullable Named named) {
+    private ConversationForm form(FinetuneModels.@Nullable Named named) {
         ChatTemplate own = named == null ? null : named.template();
-        CausalLM model = models.model();
-        return own != null
-                ? own
-                : model.chatTemplate().orElseGet(() -> ChatTemplate.named(USUAL_TEMPLATE, model.directory()));
+        return own == null ? ConversationForm.of(models.model()) : ConversationForm.of(models.model(), own);
     }
 
-    private GenerationOptions options(
-            ChatRequestParameters parameters,
-            int promptTokens,
-            FinetuneModels.@Nullable Named named,
-            ChatTemplate template) {
+    private GenerationOptions options(ChatRequestParameters parameters, int promptTokens, ConversationForm form) {
         CausalLM model = models.model();
         GenerationOptions given = models.options();
         GenerationOptions.Builder builder = (given == null ? GenerationOptions.builder() : given.toBuilder())
@@ -156,17 +144,11 @@ final class Answerer {
         }
         List<String> stops = new ArrayList<>(given == null ? List.of() : given.stopStrings());
         stops.addAll(parameters.stopSequences());
-        boolean ownTemplate = named != null && named.template() != null;
-        if (!ownTemplate && model.chatTemplate().isEmpty()) {
-            stops.add(USUAL_END);
-        }
+        stops.addAll(form.stopStrings());
         if (!stops.isEmpty()) {
             builder.stopStrings(stops);
         }
-        Set<Integer> ends = new HashSet<>(TextGenerator.of(model).stopTokens());
-        if (ownTemplate) {
-            AnswerEnd.of(template, model.tokenizer()).ifPresent(ends::add);
-        }
+        Set<Integer> ends = new HashSet<>(form.stopTokens());
         if (given != null && given.stopTokens() != null) {
             ends.addAll(given.stopTokens());
         }

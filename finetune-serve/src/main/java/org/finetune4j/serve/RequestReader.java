@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.generate.ConversationForm;
 import org.finetune4j.generate.GenerationOptions;
 import org.finetune4j.model.chat.ChatOptions;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -73,7 +74,7 @@ final class RequestReader {
     /** A body of {@code /v1/chat/completions}. */
     AnswerRequest chat(RequestFields fields, String model, Optional<ChatTemplate> ofAdapter) {
         SamplingFields.refuseOthers(fields);
-        ServedModel.Form form = served.form(ofAdapter);
+        ConversationForm form = served.form(ofAdapter);
         int choices = orElse(fields.whole("n", 1, limits.maxChoices()), 1);
         boolean logprobs = fields.flag("logprobs");
         Integer top = fields.whole("top_logprobs", 0, MOST_LOGPROBS);
@@ -99,7 +100,7 @@ final class RequestReader {
                 maxTokens(asked == null ? Integer.MAX_VALUE : asked, asked != null, prompt.length, "messages"),
                 logprobs ? orElse(top, 0) : -1,
                 form.stopTokens(),
-                form.stops(),
+                form.stopStrings(),
                 tools.grammar(calls, formats.of(fields)));
         ChatForm answers = new ChatForm(served.tokens(), calls, tools.most());
         return request(fields, model, List.of(prompt), options, answers);
