@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 final class LabelledRows {
 
     /** Logits in memory at one time, where that are not too few rows to keep the matrix product efficient. */
-    private static final long CHUNK_LOGITS = 8L << 20;
+    private static final long CHUNK_LOGITS = 9L << 20;
 
     private static final long FEWEST_ROWS = 96;
 
@@ -99,7 +99,7 @@ final class LabelledRows {
         }
     }
 
-    /** How many rows go through an output layer of so many words together. */
+    /** How many rows go through an output layer of so many words together at most. */
     static long atOnce(long vocabulary) {
         return Math.max(FEWEST_ROWS, CHUNK_LOGITS / vocabulary);
     }
@@ -349,7 +349,10 @@ final class LabelledRows {
 
         /** @param reader is given hidden states [piece, hidden] in the place of scores */
         private void inPieces(Reader reader) {
-            long piece = atOnce(words());
+            // Pieces of one size: the last one's product would read the whole output layer for a few rows.
+            long most = atOnce(words());
+            long pieces = Math.max(1, (rows.length + most - 1) / most);
+            long piece = (rows.length + pieces - 1) / pieces;
             for (long start = 0; start < rows.length; start += piece) {
                 long length = Math.min(piece, rows.length - start);
                 try (TensorScope scope = TensorScope.open()) {
