@@ -32,6 +32,21 @@ class ArchitectureRefusalsTest {
             Phi3ForCausalLM               | "embd_pdrop": 0.1                                         | embd_pdrop
             MixtralForCausalLM            | "router_jitter_noise": 0.1                                | router_jitter_noise
             MixtralForCausalLM            | "num_local_experts": 2, "num_experts_per_tok": 3          | num_experts_per_tok
+            SmolLM3ForCausalLM            | "num_key_value_heads": 2, "no_rope_layers": [1]           | no_rope_layers
+            SmolLM3ForCausalLM            | "num_key_value_heads": 2, "layer_types": ["full_attention", "sliding_attention"] | sliding_window
+            GraniteForCausalLM            | "logits_scaling": 0                                       | logits_scaling
+            Olmo3ForCausalLM              | "rope_theta": 10000.0                                     | rope_theta
+            Olmo3ForCausalLM              | "rope_parameters": {"rope_theta": 10000.0}                | rope_parameters
+            Qwen2MoeForCausalLM           | "num_key_value_heads": 2, "layer_types": ["full_attention", "sliding_attention"] | use_sliding_window
+            Qwen2MoeForCausalLM           | "num_key_value_heads": 2, "num_experts": 2, "num_experts_per_tok": 3 | num_experts_per_tok
+            OlmoeForCausalLM              | "clip_qkv": 8.0                                           | clip_qkv
+            Cohere2ForCausalLM            | "use_qk_norm": true                                       | use_qk_norm
+            Cohere2ForCausalLM            | "sliding_window": null                                    | sliding_window
+            CohereForCausalLM             | "partial_rotary_factor": 0.5                              | partial_rotary_factor
+            Glm4ForCausalLM               | "partial_rotary_factor": 1.5                              | partial_rotary_factor
+            PhiForCausalLM                | "tie_word_embeddings": true                               | tie_word_embeddings
+            StableLmForCausalLM           | "num_key_value_heads": 2, "qk_layernorm": true            | qk_layernorm
+            Starcoder2ForCausalLM         | "hidden_act": "mish"                                      | mish
             OPTForCausalLM                | "layerdrop": 0.1                                          | layerdrop
             GPTNeoXForCausalLM            | "hidden_act": "mish"                                      | mish
             GPTNeoXForCausalLM            | "rotary_pct": 0.3                                         | rotary_pct

@@ -30,6 +30,8 @@ class ExpertTrainingTest {
                 "qwen3_moe        | full  | ep=2           | 2 | 0",
                 "qwen3_moe        | lora  | ep=3           | 3 | 0",
                 "qwen3_moe        | dora  | ep=2           | 2 | 0",
+                "qwen2_moe        | lora  | ep=2           | 2 | 0",
+                "olmoe            | full  | dp=2,ep=2,tp=2 | 4 | 1",
                 "mixtral          | lora_fa | dp=4,ep=2    | 4 | 1",
                 "mixtral+dropout  | lora  | ep=2           | 2 | 0",
                 "qwen3_moe+dropout | lora | dp=2,ep=2,tp=2 | 4 | 1",
