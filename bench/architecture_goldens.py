@@ -60,7 +60,7 @@ CASES = [
     ("variants/glm4-missing-keys", "Glm4", dict(num_attention_heads=4, num_key_value_heads=2, head_dim=128, eos_token_id=2, hidden_size=8),
      ["num_key_value_heads", "head_dim", "rms_norm_eps", "rope_parameters", "attention_bias", "hidden_act"]),
     ("variants/glm4-seqcls", "Glm4", dict(head_dim=8, attention_bias=False, **LABELS), []),
-    ("arch/glm", "Glm", dict(head_dim=8, rope_parameters=dict(rope_type="default", rope_theta=1000.0, partial_rotary_factor=0.25), eos_token_id=2, attention_bias=False), []),
+    ("arch/glm", "Glm", dict(head_dim=8, intermediate_size=41, rope_parameters=dict(rope_type="default", rope_theta=1000.0, partial_rotary_factor=0.25), eos_token_id=2, attention_bias=False), []),
     ("arch/phi", "Phi", dict(num_key_value_heads=4), []),
     ("variants/phi-normalised-heads", "Phi", dict(qk_layernorm=True, num_attention_heads=2, num_key_value_heads=1), ["rope_parameters", "layer_norm_eps", "hidden_act", "tie_word_embeddings"]),
     ("variants/phi-seqcls", "Phi", dict(rope_parameters=dict(rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.25), hidden_size=32, num_attention_heads=4, num_key_value_heads=4, **LABELS), []),

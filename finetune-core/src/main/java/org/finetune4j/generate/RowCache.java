@@ -246,8 +246,7 @@ final class RowCache implements KeyValueCache, AutoCloseable {
         if (!NewTokens.are(current, layer, query, keys, values)) {
             return KeyValueCache.super.rotateAndAttend(layer, query, keys, values, attention, context);
         }
-        NewTokens tokens =
-                new NewTokens(current, attention, attention.rotation(context));
+        NewTokens tokens = new NewTokens(current, attention, attention.rotation(context));
         tokens.keep(layer, keys, values);
         Tensor queries = tokens.rotatedQueries(query); // [tokens, kvHeads, heads / kvHeads, headDim]
         List<RowPass.Run> runs = current.runs();

@@ -110,8 +110,7 @@ public final class RotaryAttention extends SelfAttention {
         this.query = child("q_proj", Linear.of(weights.at("q_proj"), hidden, queries, bias, init));
         this.key = child("k_proj", Linear.of(weights.at("k_proj"), hidden, keys, bias, init));
         this.value = child("v_proj", Linear.of(weights.at("v_proj"), hidden, keys, bias, init));
-        this.output =
-                child(names.output, Linear.of(weights.at(names.output), queries, hidden, style.outputBias, init));
+        this.output = child(names.output, Linear.of(weights.at(names.output), queries, hidden, style.outputBias, init));
         this.queryKeyValue = List.of(query, key, value);
         this.queryNorm = norm(names.queryNorm, weights, style, attention, attention.heads());
         this.keyNorm = norm(names.keyNorm, weights, style, attention, attention.kvHeads());
@@ -153,10 +152,14 @@ public final class RotaryAttention extends SelfAttention {
         Section queries = Section.queries(attention);
         Section keys = Section.keys(attention);
         Map<String, DividedFeatures> divided = new HashMap<>(Map.of(
-                "q_proj", DividedFeatures.outputs(queries),
-                "k_proj", DividedFeatures.outputs(keys),
-                "v_proj", DividedFeatures.outputs(keys),
-                names.output, DividedFeatures.inputs(queries)));
+                "q_proj",
+                DividedFeatures.outputs(queries),
+                "k_proj",
+                DividedFeatures.outputs(keys),
+                "v_proj",
+                DividedFeatures.outputs(keys),
+                names.output,
+                DividedFeatures.inputs(queries)));
         if (queryNorm != null && keyNorm != null) {
             divided.put(names.queryNorm, acrossHeads ? queryNorm.dividedBy(queries) : DividedFeatures.ofHeads());
             divided.put(names.keyNorm, acrossHeads ? keyNorm.dividedBy(keys) : DividedFeatures.ofHeads());

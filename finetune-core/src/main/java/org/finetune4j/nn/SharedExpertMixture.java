@@ -36,7 +36,8 @@ public final class SharedExpertMixture extends MixtureOfExperts {
         this.sharedExpert = child(
                 "shared_expert",
                 new GatedFeedForward(weights.at("shared_expert"), hidden, sharedInner, false, activation, init));
-        this.sharedGate = child("shared_expert_gate", Linear.of(weights.at("shared_expert_gate"), hidden, 1, false, init));
+        this.sharedGate =
+                child("shared_expert_gate", Linear.of(weights.at("shared_expert_gate"), hidden, 1, false, init));
     }
 
     @Override

@@ -65,8 +65,7 @@ public final class Cohere2ForCausalLM extends ScaledDecoder {
         public DecoderModel build(ModelConfig config, Weights weights) {
             config.require("use_qk_norm", false);
             ModelConfig complete = config.withDefaults(Map.of("pad_token_id", 0, "max_position_embeddings", 8192));
-            return new Cohere2ForCausalLM(
-                    complete, DecoderShape.of(complete, CohereForCausalLM.DEFAULTS), weights);
+            return new Cohere2ForCausalLM(complete, DecoderShape.of(complete, CohereForCausalLM.DEFAULTS), weights);
         }
     }
 }

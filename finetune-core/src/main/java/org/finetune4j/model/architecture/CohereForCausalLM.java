@@ -46,11 +46,7 @@ public final class CohereForCausalLM extends ScaledDecoder {
             ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
         boolean bias = config.flag("attention_bias", false);
         Style style = config.flag("use_qk_norm", false)
-                ? new Style(
-                        bias,
-                        bias,
-                        HeadLayerNorm.factory(shape.attention().headDim(), epsilon(config)),
-                        true)
+                ? new Style(bias, bias, HeadLayerNorm.factory(shape.attention().headDim(), epsilon(config)), true)
                 : Style.biased(bias);
         return new ParallelLayer(
                 weights,

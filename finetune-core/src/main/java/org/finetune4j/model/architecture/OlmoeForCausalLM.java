@@ -46,8 +46,7 @@ public final class OlmoeForCausalLM extends RotaryDecoder {
                 weights,
                 shape.hidden(),
                 shape.rmsNorm(),
-                shape.selfAttention(
-                        weights.at("self_attn"), kind, new Style(bias, bias, shape.rmsNorm(), true), index),
+                shape.selfAttention(weights.at("self_attn"), kind, new Style(bias, bias, shape.rmsNorm(), true), index),
                 "mlp",
                 experts,
                 0);

@@ -18,8 +18,7 @@ import org.finetune4j.nn.Weights;
 public final class PhiForCausalLM extends RotaryDecoder {
 
     private static final DecoderShape.Defaults DEFAULTS = new DecoderShape.Defaults("hidden_act", "gelu_new", false, 0);
-    private static final RotaryAttention.Names PARTS =
-            new RotaryAttention.Names("dense", "q_layernorm", "k_layernorm");
+    private static final RotaryAttention.Names PARTS = new RotaryAttention.Names("dense", "q_layernorm", "k_layernorm");
     private static final PlainFeedForward.Names PROJECTIONS = new PlainFeedForward.Names("fc1", "fc2");
 
     private PhiForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {

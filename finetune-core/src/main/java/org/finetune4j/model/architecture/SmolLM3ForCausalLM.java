@@ -36,8 +36,9 @@ public final class SmolLM3ForCausalLM extends RotaryDecoder {
 
     private static DecoderLayer layer(
             ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
-        DecoderShape own =
-                rotates(config, index) ? shape : shape.withAttention(shape.attention().withoutRotation());
+        DecoderShape own = rotates(config, index)
+                ? shape
+                : shape.withAttention(shape.attention().withoutRotation());
         return new PreNormLayer(
                 weights,
                 shape.hidden(),

@@ -49,8 +49,7 @@ final class StableLmLayer extends DecoderLayer {
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
         Tensor normalised = inputNorm.forward(hiddenStates, context);
-        Tensor attended =
-                join(Block.ATTENTION, hiddenStates, selfAttention.forward(normalised, context), context);
+        Tensor attended = join(Block.ATTENTION, hiddenStates, selfAttention.forward(normalised, context), context);
         Norm second = postAttentionNorm;
         Tensor input = second == null ? normalised : second.forward(attended, context);
         Tensor output = context.dropout().apply(feedForward.forward(input, context), feedForwardDropout);

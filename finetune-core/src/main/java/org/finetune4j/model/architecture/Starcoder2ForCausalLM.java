@@ -20,8 +20,8 @@ public final class Starcoder2ForCausalLM extends RotaryDecoder {
     private static final DecoderShape.Defaults DEFAULTS =
             new DecoderShape.Defaults("hidden_act", "gelu_pytorch_tanh", true, 0);
     private static final PlainFeedForward.Names PROJECTIONS = new PlainFeedForward.Names("c_fc", "c_proj");
-    private static final Map<String, Number> VALUES = Map.of(
-            "num_key_value_heads", 2, "max_position_embeddings", 4096, "initializer_range", 0.018042);
+    private static final Map<String, Number> VALUES =
+            Map.of("num_key_value_heads", 2, "max_position_embeddings", 4096, "initializer_range", 0.018042);
 
     private Starcoder2ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(

@@ -19,7 +19,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class FusedLayersTest {
 
-    private static final List<String> MODELS = List.of("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "granite", "glm");
+    private static final List<String> MODELS =
+            List.of("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "granite", "glm");
 
     static Stream<Arguments> modelsAndRows() {
         return MODELS.stream().flatMap(model -> Stream.of(Rows.values()).map(rows -> Arguments.of(model, rows)));
@@ -64,7 +65,8 @@ class FusedLayersTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"mixtral", "gpt2", "gemma2", "opt", "olmo3", "olmoe", "cohere", "glm4", "phi", "starcoder2", "stablelm"})
+    @CsvSource({"mixtral", "gpt2", "gemma2", "opt", "olmo3", "olmoe", "cohere", "glm4", "phi", "starcoder2", "stablelm"
+    })
     void layersOfOtherShapesAreLeftToAutograd(String name) {
         try (CausalLM model = TinyModels.load(name, LoadOptions.defaults());
                 AttachedStrategy full = new FullFineTuning().attach(model)) {

@@ -48,9 +48,8 @@ public final class DivisibleLayers {
 
     private static Map<String, DividedFeatures> said(DecoderModel network) {
         Map<String, DividedFeatures> said = new HashMap<>();
-        network.namedModules()
-                .forEach((path, module) ->
-                        module.dividedFeatures().forEach((name, features) -> said.put(path + "." + name, features)));
+        network.namedModules().forEach((path, module) -> module.dividedFeatures()
+                .forEach((name, features) -> said.put(path + "." + name, features)));
         return said;
     }
 

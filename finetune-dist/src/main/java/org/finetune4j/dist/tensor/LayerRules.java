@@ -62,8 +62,7 @@ final class LayerRules {
     private final Axis keys;
     private final int keyCopies;
 
-    private LayerRules(
-            ModelConfig config, DecoderModel whole, int ranks, ExpertDivision experts, int expertRanks) {
+    private LayerRules(ModelConfig config, DecoderModel whole, int ranks, ExpertDivision experts, int expertRanks) {
         this.config = config;
         this.ranks = ranks;
         this.experts = experts;
@@ -87,8 +86,8 @@ final class LayerRules {
             if (whole.pooling() == null) {
                 tables.add(whole.nameOf(whole.outputLayer()));
             }
-            modules.forEach((path, module) -> module.dividedFeatures()
-                    .forEach((name, features) -> divide(path + "." + name, modules, features)));
+            modules.forEach((path, module) ->
+                    module.dividedFeatures().forEach((name, features) -> divide(path + "." + name, modules, features)));
         }
         modules.forEach((path, module) -> {
             if (module instanceof MixtureOfExperts mixture) {
@@ -112,7 +111,8 @@ final class LayerRules {
         try (CausalLM whole = CausalLM.shapes(config, DType.FLOAT32)) {
             if (ranks > 1) {
                 DivisibleLayers.unknown(whole.network()).ifPresent(path -> {
-                    throw notImplemented(config, "tensor_parallel_size " + ranks, path, "does not say how it is divided");
+                    throw notImplemented(
+                            config, "tensor_parallel_size " + ranks, path, "does not say how it is divided");
                 });
             }
             if (dividesSequence) {

@@ -114,7 +114,21 @@ class PipelineTrainingTest {
 
     @ParameterizedTest
     @Tag("slow")
-    @ValueSource(strings = {"gemma2", "gemma3_text", "gpt_neox", "llama-tied", "opt", "phi3", "qwen3", "qwen3_moe", "granite", "qwen2_moe", "cohere2", "phi"})
+    @ValueSource(
+            strings = {
+                "gemma2",
+                "gemma3_text",
+                "gpt_neox",
+                "llama-tied",
+                "opt",
+                "phi3",
+                "qwen3",
+                "qwen3_moe",
+                "granite",
+                "qwen2_moe",
+                "cohere2",
+                "phi"
+            })
     void everyArchitectureGoesThroughStages(String model) {
         new MeshTraining(model, "full", 0, true).requireSameOn(new MeshShape(1, 2, 1, 1), directory);
     }

@@ -78,8 +78,18 @@ class LoraContractTest {
         @Override
         protected List<String> models() {
             return List.of(
-                    "smollm3", "granite", "olmo3", "qwen2_moe", "starcoder2", "cohere", "cohere2", "glm", "glm4", "phi",
-                    "olmoe", "stablelm");
+                    "smollm3",
+                    "granite",
+                    "olmo3",
+                    "qwen2_moe",
+                    "starcoder2",
+                    "cohere",
+                    "cohere2",
+                    "glm",
+                    "glm4",
+                    "phi",
+                    "olmoe",
+                    "stablelm");
         }
     }
 

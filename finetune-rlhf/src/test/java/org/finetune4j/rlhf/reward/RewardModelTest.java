@@ -77,10 +77,34 @@ class RewardModelTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "llama", "llama-tied", "llama-rope-llama3", "llama-rope-yarn", "mistral", "qwen2", "qwen3", "gemma2",
-                "gemma3_text", "phi3", "gpt2", "gpt_neox", "opt", "mixtral", "qwen3_moe", "llama-seqcls",
-                "smollm3", "granite", "olmo3", "qwen2_moe", "starcoder2", "cohere", "cohere2",
-                "glm", "glm4", "phi", "olmoe", "stablelm"
+                "llama",
+                "llama-tied",
+                "llama-rope-llama3",
+                "llama-rope-yarn",
+                "mistral",
+                "qwen2",
+                "qwen3",
+                "gemma2",
+                "gemma3_text",
+                "phi3",
+                "gpt2",
+                "gpt_neox",
+                "opt",
+                "mixtral",
+                "qwen3_moe",
+                "llama-seqcls",
+                "smollm3",
+                "granite",
+                "olmo3",
+                "qwen2_moe",
+                "starcoder2",
+                "cohere",
+                "cohere2",
+                "glm",
+                "glm4",
+                "phi",
+                "olmoe",
+                "stablelm"
             })
     void everyDecoderBecomesARewardModel(String name) {
         BradleyTerry objective = new BradleyTerry(0.01);
