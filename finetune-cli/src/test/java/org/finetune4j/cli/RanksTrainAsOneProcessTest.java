@@ -324,6 +324,32 @@ class RanksTrainAsOneProcessTest {
         assertEquals(margin, last.path("rewards/margins").asDouble(), 1e-9);
     }
 
+    /** A rank has some gradients, or parts of them, and an idle one none: all say together where the first number is that is none. */
+    @ParameterizedTest
+    @CsvSource({"dp=2, 1", "dp=2, 2", "pp=2, 0"})
+    void thePlaceOfANumberThatIsNone(String mesh, int stage) {
+        // Squares of such numbers are infinite, what is divided by them is zero, and so is what follows: gradients are the first that are none.
+        Path huge = RandomModel.moved(files.model, directory.resolve("huge"), 1e25);
+        String[] settings = {
+            "model_name_or_path=" + huge,
+            "method=full",
+            "gradient_accumulation_steps=2",
+            "per_device_train_batch_size=1",
+            "zero_stage=" + stage
+        };
+        List<String> places = new ArrayList<>();
+        for (List<String> command : List.of(
+                List.of("train"), List.of("launch", "--nproc", "2", "--local", "--mesh", mesh, "train"))) {
+            List<String> all = new ArrayList<>(command);
+            all.addAll(List.of(files.config.toString(), "output_dir=" + directory.resolve(command.get(0))));
+            all.addAll(List.of(settings));
+            CommandRun run = CommandRun.of(all.toArray(String[]::new));
+            CommandRun.assertRefused(run, "the first number that is none is in the gradient of");
+            places.add(run.errors().get(0).replaceAll("loss is [^ ]+", "loss is ..."));
+        }
+        assertEquals(places.get(0), places.get(1));
+    }
+
     /** The head that trains beside virtual tokens is the last stage's, and the first one writes it. */
     @Test
     void aHeadBesideVirtualTokensOverStages() throws IOException {

@@ -25,6 +25,7 @@ import org.finetune4j.train.event.DataWaitEvent;
 import org.finetune4j.train.event.StepEvent;
 import org.finetune4j.train.group.Membership;
 import org.finetune4j.train.health.NonFiniteSource;
+import org.finetune4j.train.health.TrainingStatistics;
 import org.finetune4j.train.steps.StepBatch;
 import org.finetune4j.train.steps.StepBatches;
 import org.finetune4j.train.steps.StepOutcome;
@@ -367,9 +368,11 @@ final class TrainingRun implements AutoCloseable {
             random.restore(randomState);
             kept = checkpoints.saveBeforeStep(progress);
         }
+        // Of some gradients a rank has a part, or nothing: all ranks ask, whatever they find elsewhere.
+        Map<String, TrainingStatistics.Size> sizes = membership.gradientSizes(trainable);
         NonFiniteSource place = weights.orElseGet(() -> NonFiniteSource.inResults(
                 model,
-                trainable,
+                sizes,
                 batches.batches().stream().map(StepBatch::batch).toList()));
         state.optimizer().clearGradients();
         return new DivergedException("step " + (progress.step() + 1) + ": the loss is " + gradients.loss()

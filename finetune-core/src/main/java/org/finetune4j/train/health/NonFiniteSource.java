@@ -2,12 +2,13 @@ package org.finetune4j.train.health;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.finetune4j.data.Batch;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.Parameter;
-import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.train.health.TrainingStatistics.Size;
 
 /**
  * Where numbers stopped being numbers.
@@ -36,13 +37,13 @@ public record NonFiniteSource(String place, boolean inWeights) {
      * from the output down, as back-propagation made them.
      *
      * @param model whose weights are numbers
-     * @param trainable with the gradients of the step that went wrong
+     * @param gradients of the step that went wrong, by name, as the model has them
      * @param batches of that step
      * @return the place, the loss itself where nothing else has one
      */
-    public static NonFiniteSource inResults(CausalLM model, Collection<Parameter> trainable, List<Batch> batches) {
+    public static NonFiniteSource inResults(CausalLM model, Map<String, Size> gradients, List<Batch> batches) {
         return inActivations(model, batches)
-                .or(() -> inGradients(trainable))
+                .or(() -> inGradients(gradients))
                 .orElse(new NonFiniteSource("the loss itself", false));
     }
 
@@ -62,16 +63,10 @@ public record NonFiniteSource(String place, boolean inWeights) {
         return Optional.empty();
     }
 
-    private static Optional<NonFiniteSource> inGradients(Collection<Parameter> trainable) {
-        String last = null;
-        try (TensorScope scope = TensorScope.open()) {
-            for (Parameter parameter : trainable) {
-                var gradient = parameter.grad();
-                if (gradient != null && !gradient.isFinite()) {
-                    last = parameter.name();
-                }
-            }
-        }
-        return last == null ? Optional.empty() : Optional.of(new NonFiniteSource("the gradient of " + last, false));
+    private static Optional<NonFiniteSource> inGradients(Map<String, Size> gradients) {
+        return gradients.entrySet().stream()
+                .filter(gradient -> !gradient.getValue().isFinite())
+                .reduce((earlier, later) -> later)
+                .map(last -> new NonFiniteSource("the gradient of " + last.getKey(), false));
     }
 }

@@ -28,6 +28,11 @@ public record TrainingStatistics(long step, Map<String, Size> gradients, Map<Str
      */
     public record Size(double rootMeanSquare, double largest) {
 
+        /** {@return whether all elements are numbers; a mean of squares that are too large for a float is no sign of others} */
+        public boolean isFinite() {
+            return Double.isFinite(largest) && !Double.isNaN(rootMeanSquare);
+        }
+
         /**
          * Measures a tensor.
          *

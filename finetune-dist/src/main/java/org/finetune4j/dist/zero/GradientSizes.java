@@ -51,7 +51,7 @@ final class GradientSizes {
         double[] ofAll = world.reduced(Reduction.MAX, largest);
         Map<String, Size> sizes = new LinkedHashMap<>();
         for (int i = 0; i < ofAll.length; i++) {
-            if (ofAll[i] >= 0) {
+            if (ofAll[i] >= 0 || Double.isNaN(ofAll[i]) || Double.isNaN(sums[i])) {
                 Parameter parameter = parameters.get(i);
                 sizes.put(parameter.name(), new Size(Math.sqrt(sums[i] / count(parameter.wholeShape())), ofAll[i]));
             }
