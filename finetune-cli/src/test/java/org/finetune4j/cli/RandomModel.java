@@ -56,7 +56,18 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "gpt_neox",
             "opt",
             "mixtral",
-            "qwen3_moe");
+            "qwen3_moe",
+            "smollm3",
+            "granite",
+            "olmo3",
+            "qwen2_moe",
+            "olmoe",
+            "starcoder2",
+            "cohere",
+            "cohere2",
+            "glm4",
+            "phi",
+            "stablelm");
     private static final Map<String, String> CLASSES = Map.ofEntries(
             Map.entry("llama", "LlamaForCausalLM"),
             Map.entry("mistral", "MistralForCausalLM"),
@@ -72,6 +83,17 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("opt", "OPTForCausalLM"),
             Map.entry("mixtral", "MixtralForCausalLM"),
             Map.entry("qwen3_moe", "Qwen3MoeForCausalLM"),
+            Map.entry("smollm3", "SmolLM3ForCausalLM"),
+            Map.entry("granite", "GraniteForCausalLM"),
+            Map.entry("olmo3", "Olmo3ForCausalLM"),
+            Map.entry("qwen2_moe", "Qwen2MoeForCausalLM"),
+            Map.entry("olmoe", "OlmoeForCausalLM"),
+            Map.entry("starcoder2", "Starcoder2ForCausalLM"),
+            Map.entry("cohere", "CohereForCausalLM"),
+            Map.entry("cohere2", "Cohere2ForCausalLM"),
+            Map.entry("glm4", "Glm4ForCausalLM"),
+            Map.entry("phi", "PhiForCausalLM"),
+            Map.entry("stablelm", "StableLmForCausalLM"),
             Map.entry("bert", "BertForSequenceClassification"));
 
     /** Draws a decoder. */
@@ -89,7 +111,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int keyHeads = draw.chance(0.5) ? heads : draw.of(1, 2);
         int headSize = draw.of(8, 12);
         int layers = draw.of(1, 2, 3, 4, 4);
-        boolean isMixture = architecture.equals("mixtral") || architecture.equals("qwen3_moe");
+        boolean isMixture = List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe").contains(architecture);
         int experts = isMixture ? draw.of(2, 4, 6) : 0;
         Map<String, Object> config = new LinkedHashMap<>();
         config.put("architectures", List.of(String.valueOf(CLASSES.get(architecture))));
@@ -110,7 +132,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 config.put("pad_token_id", 0);
                 config.put("type_vocab_size", 2);
             }
-            default -> config.put("tie_word_embeddings", draw.chance(0.4));
+            default -> config.put("tie_word_embeddings", !architecture.equals("phi") && draw.chance(0.4));
         }
         double dropped = draw.chance(0.3) ? draw.of(0.1, 0.3) : 0;
         for (String dropout : List.of(
@@ -153,6 +175,31 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                         true,
                         "decoder_sparse_step",
                         1));
+            case "qwen2_moe" ->
+                config.putAll(Map.of(
+                        "num_experts",
+                        experts,
+                        "num_experts_per_tok",
+                        2,
+                        "moe_intermediate_size",
+                        24,
+                        "shared_expert_intermediate_size",
+                        20));
+            case "olmoe" -> config.putAll(Map.of("num_experts", experts, "num_experts_per_tok", 2));
+            case "granite" ->
+                config.putAll(Map.of(
+                        "embedding_multiplier",
+                        2.0,
+                        "residual_multiplier",
+                        0.4,
+                        "attention_multiplier",
+                        0.3,
+                        "logits_scaling",
+                        2.0));
+            case "smollm3" -> config.put("no_rope_layer_interval", 2);
+            case "stablelm" -> config.put("partial_rotary_factor", 0.5);
+            case "cohere" -> config.put("use_qk_norm", draw.chance(0.5));
+            case "olmo3", "cohere2", "starcoder2" -> config.put("sliding_window", draw.of(6, 8, 128));
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
             default -> {}
         }
