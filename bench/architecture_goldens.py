@@ -71,6 +71,7 @@ CASES = [
     ("arch/stablelm", "StableLm", dict(use_qkv_bias=True), []),
     ("variants/stablelm-parallel", "StableLm", dict(use_parallel_residual=True, num_attention_heads=4, num_key_value_heads=2, hidden_size=32),
      ["rope_parameters", "layer_norm_eps", "use_qkv_bias"]),
+    ("variants/stablelm-normalised-heads", "StableLm", dict(qk_layernorm=True, use_parallel_residual=True, hidden_size=32, num_attention_heads=4, num_key_value_heads=2), []),
     ("variants/stablelm-seqcls", "StableLm", dict(use_parallel_residual=True, hidden_size=32, **LABELS), []),
 ]
 

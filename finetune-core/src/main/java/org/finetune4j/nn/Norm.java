@@ -29,11 +29,12 @@ public abstract class Norm extends Module {
     public abstract Tensor forward(Tensor x);
 
     /**
-     * {@return how its parameters are divided, where vectors of all heads are normalised and processes have some heads each}
+     * {@return how its parameters are divided, where vectors of all heads are normalised and processes have some heads each; null
+     * where they cannot be}
      *
      * @param heads all of them
      */
-    public DividedFeatures dividedBy(DividedFeatures.Section heads) {
+    public @Nullable DividedFeatures dividedBy(DividedFeatures.Section heads) {
         return DividedFeatures.elements(heads);
     }
 

@@ -161,8 +161,13 @@ public final class RotaryAttention extends SelfAttention {
                 names.output,
                 DividedFeatures.inputs(queries)));
         if (queryNorm != null && keyNorm != null) {
-            divided.put(names.queryNorm, acrossHeads ? queryNorm.dividedBy(queries) : DividedFeatures.ofHeads());
-            divided.put(names.keyNorm, acrossHeads ? keyNorm.dividedBy(keys) : DividedFeatures.ofHeads());
+            DividedFeatures ofQueries = acrossHeads ? queryNorm.dividedBy(queries) : DividedFeatures.ofHeads();
+            DividedFeatures ofKeys = acrossHeads ? keyNorm.dividedBy(keys) : DividedFeatures.ofHeads();
+            if (ofQueries == null || ofKeys == null) {
+                return Map.of();
+            }
+            divided.put(names.queryNorm, ofQueries);
+            divided.put(names.keyNorm, ofKeys);
         }
         return divided;
     }

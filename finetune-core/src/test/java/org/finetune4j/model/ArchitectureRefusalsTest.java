@@ -45,7 +45,7 @@ class ArchitectureRefusalsTest {
             CohereForCausalLM             | "partial_rotary_factor": 0.5                              | partial_rotary_factor
             Glm4ForCausalLM               | "partial_rotary_factor": 1.5                              | partial_rotary_factor
             PhiForCausalLM                | "tie_word_embeddings": true                               | tie_word_embeddings
-            StableLmForCausalLM           | "num_key_value_heads": 2, "qk_layernorm": true            | qk_layernorm
+            StableLmForCausalLM           | "num_key_value_heads": 2, "partial_rotary_factor": 0.3    | partial_rotary_factor
             Starcoder2ForCausalLM         | "hidden_act": "mish"                                      | mish
             OPTForCausalLM                | "layerdrop": 0.1                                          | layerdrop
             GPTNeoXForCausalLM            | "hidden_act": "mish"                                      | mish

@@ -11,12 +11,16 @@ import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.GatedFeedForward;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Norm;
+import org.finetune4j.nn.PerHeadNorms;
+import org.finetune4j.nn.RotaryAttention;
 import org.finetune4j.nn.RotaryAttention.Style;
-import org.finetune4j.nn.SelfAttention;
 import org.finetune4j.nn.Weights;
 
 /** StableLM 2 and 3B (Bellagente et al. 2024): Llama with LayerNorm and part of each head rotated, blocks in turn or side by side. */
 public final class StableLmForCausalLM extends RotaryDecoder {
+
+    private static final RotaryAttention.Names PARTS =
+            new RotaryAttention.Names("o_proj", "q_layernorm", "k_layernorm");
 
     private StableLmForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
@@ -30,13 +34,30 @@ public final class StableLmForCausalLM extends RotaryDecoder {
     }
 
     private static Norm.Factory norms(ModelConfig config) {
-        return LayerNorm.factory(config.number("layer_norm_eps", 1e-5));
+        return LayerNorm.factory(epsilon(config));
+    }
+
+    private static double epsilon(ModelConfig config) {
+        return config.number("layer_norm_eps", 1e-5);
     }
 
     private static DecoderLayer layer(
             ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
-        Style style = new Style(config.flag("use_qkv_bias", false), false, null);
-        SelfAttention attention = shape.selfAttention(weights.at("self_attn"), kind, style, index);
+        Style style = new Style(
+                config.flag("use_qkv_bias", false),
+                false,
+                config.flag("qk_layernorm", false)
+                        ? PerHeadNorms.factory(shape.attention().headDim(), epsilon(config))
+                        : null,
+                true);
+        RotaryAttention attention = new RotaryAttention(
+                weights.at("self_attn"),
+                PARTS,
+                shape.hidden(),
+                shape.attention().withKind(kind),
+                style,
+                index,
+                shape.initialization());
         GatedFeedForward feedForward = shape.gatedFeedForward(weights.at("mlp"), false);
         return new StableLmLayer(
                 weights,
@@ -63,7 +84,6 @@ public final class StableLmForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            config.require("qk_layernorm", false);
             ModelConfig complete =
                     config.withDefaults(Map.of("num_key_value_heads", 32, "max_position_embeddings", 4096));
             return new StableLmForCausalLM(complete, DecoderShape.of(complete), weights);
