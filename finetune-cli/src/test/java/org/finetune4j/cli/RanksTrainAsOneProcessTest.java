@@ -128,38 +128,6 @@ class RanksTrainAsOneProcessTest {
                 .toList();
     }
 
-    /** It may say something else each time: it is asked once for all ranks. */
-    @ParameterizedTest
-    @ValueSource(strings = {"dp=2", "tp=2", "pp=2"})
-    void aRewardThatAProgramGives(String mesh) throws IOException {
-        TrainingFiles.write(
-                files.data, "{\"prompt\": \"Where does Tom live?\"}\n{\"prompt\": \"What does Tom eat, and why?\"}\n");
-        Path asked = directory.resolve("asked");
-        Path program = directory.resolve("reward.sh");
-        TrainingFiles.write(program, "cat > /dev/null; echo asked >> \"$1\"\n");
-        List<String> asking = new ArrayList<>();
-        for (String output : List.of("alone", "ranks")) {
-            Files.deleteIfExists(asked);
-            List<String> command = output.equals("alone")
-                    ? List.of("train")
-                    : List.of("launch", "--nproc", "2", "--local", "--mesh", mesh, "train");
-            steps(
-                    directory.resolve(output),
-                    command,
-                    "stage=grpo",
-                    "reward_funcs=[{type: command, command: [sh, " + program + ", " + asked + "]}]",
-                    "stop_on_identical_answers=false",
-                    "eval_file=" + files.data,
-                    "eval_steps=1",
-                    "num_generations=2",
-                    "max_completion_length=4",
-                    "gradient_accumulation_steps=2",
-                    "max_steps=2");
-            asking.add(Files.readString(asked));
-        }
-        assertEquals(asking.get(0), asking.get(1), "as often as by one process");
-    }
-
     /** What a method drew and keeps as it is lies in slices, too, which the first rank asks for when it writes. */
     @Test
     void matricesThatStayAsTheyWereDrawn() throws IOException {
@@ -289,65 +257,6 @@ class RanksTrainAsOneProcessTest {
     @Test
     void gradientsThatAreShapedOverStages() throws IOException {
         requireSame(2, "pp=2", "r=2", "lora_fa=true", "gradient_accumulation_steps=2", "max_steps=3");
-    }
-
-    /** A rank may have answers of one kind alone: by how much the others are better is asked for when all have said theirs. */
-    @Test
-    void marginsBetweenAnswersOfSeveralRanks() throws IOException {
-        TrainingFiles.write(files.data, """
-                {"prompt": "Where does Tom live?", "completion": " In Oslo.", "label": true}
-                {"prompt": "What is the pet of Tom?", "completion": " A cat.", "label": false}
-                {"prompt": "What does Tom eat?", "completion": " They eat soup.", "label": true}
-                """);
-        String[] settings = {
-            "stage=kto",
-            "method=full",
-            "loss_type=apo_zero_unpaired",
-            "shuffle=false",
-            "optim=sgd",
-            "learning_rate=1",
-            "per_device_train_batch_size=3",
-            "max_steps=3"
-        };
-        requireSame(2, "dp=2", settings);
-        RanksComparison.Difference difference =
-                RanksComparison.compare(directory.resolve("alone"), directory.resolve("ranks"), TOLERANCE);
-        assertTrue(difference.largest() <= TOLERANCE, difference.toString());
-        List<JsonNode> steps = TrainingFiles.metrics(directory.resolve("ranks")).stream()
-                .map(line -> line.path("metrics"))
-                .filter(metrics -> metrics.has("rewards/chosen"))
-                .toList();
-        JsonNode last = steps.get(steps.size() - 1);
-        double margin = last.path("rewards/chosen").asDouble()
-                - last.path("rewards/rejected").asDouble();
-        assertTrue(margin > 0.01, "a margin that tells the two ways apart");
-        assertEquals(margin, last.path("rewards/margins").asDouble(), 1e-9);
-    }
-
-    /** A rank has some gradients, or parts of them, and an idle one none: all say together where the first number is that is none. */
-    @ParameterizedTest
-    @CsvSource({"dp=2, 1", "dp=2, 2", "pp=2, 0"})
-    void thePlaceOfANumberThatIsNone(String mesh, int stage) {
-        // Squares of such numbers are infinite, what is divided by them is zero, and so is what follows: gradients are the first that are none.
-        Path huge = RandomModel.moved(files.model, directory.resolve("huge"), 1e25);
-        String[] settings = {
-            "model_name_or_path=" + huge,
-            "method=full",
-            "gradient_accumulation_steps=2",
-            "per_device_train_batch_size=1",
-            "zero_stage=" + stage
-        };
-        List<String> places = new ArrayList<>();
-        for (List<String> command : List.of(
-                List.of("train"), List.of("launch", "--nproc", "2", "--local", "--mesh", mesh, "train"))) {
-            List<String> all = new ArrayList<>(command);
-            all.addAll(List.of(files.config.toString(), "output_dir=" + directory.resolve(command.get(0))));
-            all.addAll(List.of(settings));
-            CommandRun run = CommandRun.of(all.toArray(String[]::new));
-            CommandRun.assertRefused(run, "the first number that is none is in the gradient of");
-            places.add(run.errors().get(0).replaceAll("loss is [^ ]+", "loss is ..."));
-        }
-        assertEquals(places.get(0), places.get(1));
     }
 
     /** The head that trains beside virtual tokens is the last stage's, and the first one writes it. */
