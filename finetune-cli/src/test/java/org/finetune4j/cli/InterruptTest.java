@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.finetune4j.ChildJvm;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.ChildJvm;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -54,7 +54,8 @@ class InterruptTest {
     @DisabledOnOs(OS.WINDOWS)
     void aProcessThatEndsLeavesNoHalfFile() throws IOException, InterruptedException {
         Path file = Files.createDirectory(directory.resolve("out")).resolve("file");
-        Process process = new ProcessBuilder(ChildJvm.command(List.of("-Xmx64m"), EndsWhileWriting.class, file.toString()))
+        Process process = new ProcessBuilder(
+                        ChildJvm.command(List.of("-Xmx64m"), EndsWhileWriting.class, file.toString()))
                 .redirectErrorStream(true)
                 .redirectOutput(directory.resolve("child.log").toFile())
                 .start();
@@ -81,14 +82,13 @@ class InterruptTest {
 
     private static String[] settings(Path output, String... more) {
         List<String> settings =
-                new ArrayList<>(List.of("output_dir=" + output, "max_steps=60", "save_steps=1", "lora_dropout=0.1"));
+                new ArrayList<>(List.of("output_dir=" + output, "max_steps=30", "save_steps=1", "lora_dropout=0.1"));
         settings.addAll(List.of(more));
         return settings.toArray(String[]::new);
     }
 
     private Process start(TrainingFiles files, Path output) throws IOException {
-        List<String> command =
-                ChildJvm.command(List.of("-Xmx256m"), Main.class, "train", files.config.toString());
+        List<String> command = ChildJvm.command(List.of("-Xmx256m"), Main.class, "train", files.config.toString());
         command.addAll(List.of(settings(output)));
         return new ProcessBuilder(command)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)

@@ -14,8 +14,8 @@ import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.finetune4j.ChildJvm;
 import org.finetune4j.AtomicFiles;
+import org.finetune4j.ChildJvm;
 import org.finetune4j.InputFiles;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.train.CheckpointName;
@@ -139,7 +139,7 @@ class KilledRunsTest {
                 "train",
                 files.config.toString(),
                 "output_dir=" + output,
-                "max_steps=40",
+                "max_steps=24",
                 "save_steps=1",
                 "save_total_limit=3",
                 "eval_file=" + directory.resolve("held-out.jsonl"),

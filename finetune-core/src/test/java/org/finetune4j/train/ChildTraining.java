@@ -15,7 +15,7 @@ import org.finetune4j.train.arguments.TrainingArguments;
 /** A training in a process of its own, to be killed. */
 public final class ChildTraining {
 
-    static final long STEPS = 30;
+    static final long STEPS = 16;
 
     private ChildTraining() {}
 
