@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.finetune4j.FinetuneException;
 import org.finetune4j.Reasons;
@@ -30,6 +31,9 @@ public final class Mpirun {
 
     /** Longer than a rank takes that was told to end. */
     private static final long PATIENCE_SECONDS = 25;
+
+    /** As long as a rank usually takes; who is not done then may be on a host that is gone, for which mpirun waits for ever. */
+    private static final long USUAL_SECONDS = 8;
 
     private final List<String> command;
     private final PrintStream out;
@@ -81,7 +85,7 @@ public final class Mpirun {
             stopped = true;
             if (first && running != null) {
                 running.destroy();
-                endLater(running);
+                endLater(running, List.of());
             }
         }
     }
@@ -164,7 +168,7 @@ public final class Mpirun {
                 for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                     Optional<RankReport> report = RankReport.parse(line);
                     if (report.isPresent() && reports.isEmpty()) {
-                        endLater(process);
+                        endLater(process, hosts);
                     }
                     report.ifPresent(reports::add);
                     if (report.isEmpty()) {
@@ -185,11 +189,13 @@ public final class Mpirun {
     }
 
     /** mpirun waits for hosts that cannot be reached any more; once a rank has said why it ends, nothing is to come. */
-    private static void endLater(Process process) {
+    private static void endLater(Process process, List<Host> hosts) {
         Thread end = new Thread(
                 () -> {
                     try {
-                        if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                        if (!process.waitFor(USUAL_SECONDS, TimeUnit.SECONDS)
+                                && (isOneGone(hosts)
+                                        || !process.waitFor(PATIENCE_SECONDS - USUAL_SECONDS, TimeUnit.SECONDS))) {
                             process.descendants().forEach(ProcessHandle::destroyForcibly);
                             process.destroyForcibly();
                         }
@@ -200,6 +206,15 @@ public final class Mpirun {
                 "finetune4j-mpirun-end");
         end.setDaemon(true);
         end.start();
+    }
+
+    /** Whether a host cannot be reached; not known in time is as good as gone. */
+    private static boolean isOneGone(List<Host> hosts) {
+        List<String> agent = agent();
+        return CompletableFuture.supplyAsync(() -> hosts.parallelStream()
+                        .anyMatch(host -> host.problem(agent).isPresent()))
+                .completeOnTimeout(true, PATIENCE_SECONDS - USUAL_SECONDS, TimeUnit.SECONDS)
+                .join();
     }
 
     private static void removeHook(Thread hook) {
