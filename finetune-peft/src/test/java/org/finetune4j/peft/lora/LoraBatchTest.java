@@ -26,6 +26,7 @@ import org.finetune4j.model.ModelInputs;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.peft.PeftParityTest;
 import org.finetune4j.strategy.AdapterSet;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -42,13 +43,22 @@ class LoraBatchTest {
     private static AdapterSet adapters(CausalLM model) {
         AdapterSet adapters = AdapterSet.of(model);
         String some = model.linearLayerNames().get(0);
-        adapters.add("wide", random(4).targetModules("all-linear").build());
+        adapters.add("wide", random(4).targetModules(seeingRows(model)).build());
         adapters.add(
                 "narrow",
                 random(2)
                         .targetModules(some.substring(some.lastIndexOf('.') + 1))
                         .build());
         return adapters;
+    }
+
+    /** All linear layers; of a mixture those that see rows: experts and their router see tokens by themselves. */
+    private static String[] seeingRows(CausalLM model) {
+        boolean mixes =
+                model.network().namedModules().values().stream().anyMatch(MixtureOfExperts.class::isInstance);
+        return mixes
+                ? new String[] {"q_proj", "shared_expert.up_proj", "shared_expert.down_proj", "shared_expert_gate"}
+                : new String[] {"all-linear"};
     }
 
     private static Lora.Builder random(int rank) {
@@ -82,7 +92,7 @@ class LoraBatchTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "gpt2", "phi3"})
+    @ValueSource(strings = {"llama", "gpt2", "phi3", "granite", "qwen2_moe", "cohere2"})
     void everyRowIsComputedWithItsOwnAdapter(String base) {
         try (CausalLM model = CausalLM.load(PeftParityTest.BASES.resolve(base));
                 AdapterSet adapters = adapters(model)) {
