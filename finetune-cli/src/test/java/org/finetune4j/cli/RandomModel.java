@@ -111,7 +111,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int keyHeads = draw.chance(0.5) ? heads : draw.of(1, 2);
         int headSize = draw.of(8, 12);
         int layers = draw.of(1, 2, 3, 4, 4);
-        boolean isMixture = List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe").contains(architecture);
+        boolean isMixture =
+                List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe").contains(architecture);
         int experts = isMixture ? draw.of(2, 4, 6) : 0;
         Map<String, Object> config = new LinkedHashMap<>();
         config.put("architectures", List.of(String.valueOf(CLASSES.get(architecture))));

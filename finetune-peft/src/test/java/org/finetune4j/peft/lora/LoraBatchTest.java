@@ -23,10 +23,10 @@ import org.finetune4j.generate.Rollout;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.RowAdapters;
 import org.finetune4j.peft.PeftParityTest;
 import org.finetune4j.strategy.AdapterSet;
-import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.tensor.TensorScope;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -54,8 +54,7 @@ class LoraBatchTest {
 
     /** All linear layers; of a mixture those that see rows: experts and their router see tokens by themselves. */
     private static String[] seeingRows(CausalLM model) {
-        boolean mixes =
-                model.network().namedModules().values().stream().anyMatch(MixtureOfExperts.class::isInstance);
+        boolean mixes = model.network().namedModules().values().stream().anyMatch(MixtureOfExperts.class::isInstance);
         return mixes
                 ? new String[] {"q_proj", "shared_expert.up_proj", "shared_expert.down_proj", "shared_expert_gate"}
                 : new String[] {"all-linear"};
