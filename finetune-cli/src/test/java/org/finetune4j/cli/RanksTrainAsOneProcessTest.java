@@ -254,6 +254,19 @@ class RanksTrainAsOneProcessTest {
         assertTrue(difference.largest() <= TOLERANCE, difference.toString());
     }
 
+    /** What another stage holds in a few bits is unpacked there, and comes as it is calculated with, whatever type it had before. */
+    @ParameterizedTest
+    @ValueSource(strings = {"load_in_4bit=true", "load_in_8bit=true"})
+    void packedWeightsOfOtherStagesWhereSamplesAreMeasured(String packed) throws IOException {
+        String[] settings = {
+            packed, "dtype=bfloat16", "r=2", "eval_file=" + files.data, "eval_steps=1", "optim=sgd", "max_steps=2"
+        };
+        requireSame(2, "pp=2", settings);
+        RanksComparison.Difference difference =
+                RanksComparison.compare(directory.resolve("alone"), directory.resolve("ranks"), TOLERANCE);
+        assertTrue(difference.largest() <= TOLERANCE, difference.toString());
+    }
+
     @Test
     void gradientsThatAreShapedOverStages() throws IOException {
         requireSame(2, "pp=2", "r=2", "lora_fa=true", "gradient_accumulation_steps=2", "max_steps=3");

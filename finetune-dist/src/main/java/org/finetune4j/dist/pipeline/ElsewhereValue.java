@@ -41,7 +41,7 @@ final class ElsewhereValue implements ParameterValue {
         }
     }
 
-    /** Lets a tensor be the values, or none, and gives the one that was before. */
+    /** Lets a tensor be the values, of this type or of one that they are unpacked in, or none, and gives the one that was before. */
     @Nullable
     Tensor lend(@Nullable Tensor whole) {
         Tensor before = lent;
@@ -75,7 +75,7 @@ final class ElsewhereValue implements ParameterValue {
         if (whole == null) {
             throw new IllegalStateException(this + ": it is here only while all stages work on a segment together");
         }
-        return whole;
+        return whole.to(dtype);
     }
 
     @Override

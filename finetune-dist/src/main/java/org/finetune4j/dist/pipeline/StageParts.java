@@ -22,6 +22,7 @@ import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.nn.ParameterSlice;
 import org.finetune4j.tensor.Autograd;
+import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -40,6 +41,7 @@ final class StageParts implements ModelParts, AutoCloseable {
     private final IdentityHashMap<Parameter, SortedSet<Integer>> ranks = new IdentityHashMap<>();
     private final List<Parameter> trainable;
     private final List<Parameter> held;
+    private final Set<Parameter> packed = Collections.newSetFromMap(new IdentityHashMap<>());
     private final StateOwners owners;
     private final Map<SortedSet<Integer>, Communicator> sharing = new LinkedHashMap<>();
     private final IdentityHashMap<Parameter, ElsewhereValue> elsewhere = new IdentityHashMap<>();
@@ -76,6 +78,7 @@ final class StageParts implements ModelParts, AutoCloseable {
         }
         all.addAll(trainable);
         this.held = all.stream().filter(distinct::add).toList();
+        held.stream().filter(parameter -> parameter.compressed() != null).forEach(packed::add);
         for (Parameter parameter : this.trainable) {
             if (isWholeEverywhere || ranksOf(parameter).isEmpty()) {
                 for (int rank = 0; rank < pipeline.size(); rank++) {
@@ -179,9 +182,10 @@ final class StageParts implements ModelParts, AutoCloseable {
         try (Autograd.Mode mode = Autograd.disabled();
                 TensorScope scope = TensorScope.open()) {
             int owner = some.first();
+            DType dtype = exchanged(parameter);
             Tensor values = owner == pipeline.rank()
-                    ? parameter.form().as(parameter.dtype()).detach().contiguous()
-                    : Tensors.zeros(parameter.dtype(), parameter.device(), parameter.shape());
+                    ? parameter.form().as(dtype).detach().contiguous()
+                    : Tensors.zeros(dtype, parameter.device(), parameter.shape());
             pipeline.broadcast(values, owner).await();
             ElsewhereValue here = elsewhere.get(parameter);
             if (here == null) {
@@ -195,10 +199,15 @@ final class StageParts implements ModelParts, AutoCloseable {
         }
     }
 
+    /** Its stage unpacks a weight in the type that it calculates in: the type that the checkpoint had before would round it. */
+    private DType exchanged(Parameter parameter) {
+        return packed.contains(parameter) ? DType.FLOAT32 : parameter.dtype();
+    }
+
     private Tensor fetched(Parameter parameter) {
         ask(parameter);
         try (Loan loan = borrow(parameter)) {
-            return parameter.form().tensor().copy();
+            return parameter.form().as(exchanged(parameter)).copy();
         }
     }
 
