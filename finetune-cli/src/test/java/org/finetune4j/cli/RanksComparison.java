@@ -252,9 +252,14 @@ final class RanksComparison {
 
     /** A text may tell a number, such as the best loss: how far that is away is known then. */
     private void text(String expected, String found, String place) {
-        List<String> left = NUMBER.matcher(expected).results().map(MatchResult::group).toList();
-        List<String> right = NUMBER.matcher(found).results().map(MatchResult::group).toList();
-        if (left.size() != right.size() || !NUMBER.matcher(expected).replaceAll("0").equals(NUMBER.matcher(found).replaceAll("0"))) {
+        List<String> left =
+                NUMBER.matcher(expected).results().map(MatchResult::group).toList();
+        List<String> right =
+                NUMBER.matcher(found).results().map(MatchResult::group).toList();
+        if (left.size() != right.size()
+                || !NUMBER.matcher(expected)
+                        .replaceAll("0")
+                        .equals(NUMBER.matcher(found).replaceAll("0"))) {
             same(expected, found, place);
             return;
         }

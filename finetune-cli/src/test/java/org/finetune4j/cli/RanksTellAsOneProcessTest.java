@@ -117,7 +117,8 @@ class RanksTellAsOneProcessTest {
     @ParameterizedTest
     @CsvSource({"dp=2, 1", "dp=2, 2", "pp=2, 0"})
     void thePlaceOfANumberThatIsNone(String mesh, int stage) {
-        // Squares of such numbers are infinite: what is divided by them is zero, and gradients are the first that are none.
+        // Squares of such numbers are infinite: what is divided by them is zero, and gradients are the first that are
+        // none.
         Path huge = RandomModel.moved(files.model, directory.resolve("huge"), 1e25);
         String[] settings = {
             "model_name_or_path=" + huge,

@@ -371,9 +371,7 @@ final class TrainingRun implements AutoCloseable {
         // Of some gradients a rank has a part, or nothing: all ranks ask, whatever they find elsewhere.
         Map<String, TrainingStatistics.Size> sizes = membership.gradientSizes(trainable);
         NonFiniteSource place = weights.orElseGet(() -> NonFiniteSource.inResults(
-                model,
-                sizes,
-                batches.batches().stream().map(StepBatch::batch).toList()));
+                model, sizes, batches.batches().stream().map(StepBatch::batch).toList()));
         state.optimizer().clearGradients();
         return new DivergedException("step " + (progress.step() + 1) + ": the loss is " + gradients.loss()
                 + " and the gradient norm " + gradients.norm() + ": the first number that is none is in "
