@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
@@ -136,10 +135,7 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     private List<String> names() {
-        return metrics.stream()
-                .map(String::strip)
-                .flatMap(name -> name.equals("rouge") ? Stream.of("rouge1", "rouge2", "rougeL") : Stream.of(name))
-                .toList();
+        return ModelSelection.metricsNamed(metrics.stream().map(String::strip).toList());
     }
 
     private Map<String, Object> choices(CausalLM loaded, EvalData source) {

@@ -191,7 +191,7 @@ final class TrainingArgumentsReader {
     }
 
     private ModelSelection selection(List<Score> ofObjective) {
-        List<String> metrics = settings.texts("eval_metrics");
+        List<String> metrics = ModelSelection.metricsNamed(settings.texts("eval_metrics"));
         String best = settings.text("metric_for_best_model").orElse("loss");
         String name = best.startsWith("eval_") ? best.substring("eval_".length()) : best;
         boolean greater = ofObjective.stream()

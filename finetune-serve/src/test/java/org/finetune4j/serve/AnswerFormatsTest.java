@@ -171,7 +171,9 @@ class AnswerFormatsTest {
         ServerClient.Answer answer = client.post("/v1/completions", body.toString());
         assertEquals(400, answer.status(), answer.body());
         assertTrue(answer.body().contains("ways at once"), answer.body());
-        assertEquals(200, client.post(CHAT, ServerClient.chat("the cat", 3).toString()).status());
+        assertEquals(
+                200,
+                client.post(CHAT, ServerClient.chat("the cat", 3).toString()).status());
     }
 
     @ParameterizedTest

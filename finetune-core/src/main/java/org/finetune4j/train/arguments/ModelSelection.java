@@ -36,6 +36,20 @@ public record ModelSelection(
     /** The metrics that need generated text. */
     public static final List<String> GENERATED = List.of("exact_match", "rouge1", "rouge2", "rougeL", "bleu");
 
+    private static final List<String> ROUGE = List.of("rouge1", "rouge2", "rougeL");
+
+    /**
+     * The metrics that names stand for.
+     *
+     * @param names as users write them: {@code rouge} is all three of its kind
+     * @return each metric by its own name
+     */
+    public static List<String> metricsNamed(List<String> names) {
+        return names.stream()
+                .flatMap(name -> name.equals("rouge") ? ROUGE.stream() : Stream.of(name))
+                .toList();
+    }
+
     private static final List<String> BY_LOSS = List.of("loss", "perplexity");
     private static final ModelSelection DEFAULT = new ModelSelection(List.of(), "loss", false, false, 0, 0, 64, 0);
 
