@@ -22,7 +22,13 @@ public record ConversationForm(ChatTemplate template, Set<Integer> stopTokens, L
 
     private static final String USUAL_END = "<|im_end|>";
 
-    /** Copies the collections. */
+    /**
+     * Copies the collections.
+     *
+     * @param template that conversations are put into
+     * @param stopTokens that end an answer
+     * @param stopStrings that end it where no token does
+     */
     public ConversationForm {
         stopTokens = Set.copyOf(stopTokens);
         stopStrings = List.copyOf(stopStrings);
