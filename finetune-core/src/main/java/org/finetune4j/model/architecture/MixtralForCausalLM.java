@@ -4,7 +4,6 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
@@ -15,9 +14,7 @@ import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.Weights;
 
 /** Mixtral (Jiang et al. 2024): Mistral with a mixture of experts for every feed-forward block. */
-public final class MixtralForCausalLM extends RotaryDecoder {
-
-    private final LoadBalancing loadBalancing;
+public final class MixtralForCausalLM extends MixtureDecoder {
 
     private MixtralForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
@@ -27,8 +24,9 @@ public final class MixtralForCausalLM extends RotaryDecoder {
                 LayerTypes.slidingEverywhere(config, shape.layers()),
                 shape.rotary(config),
                 shape.rmsNorm(),
+                experts(config, shape).experts(),
+                0.001,
                 (at, index, kind) -> layer(config, shape, at, index, kind));
-        this.loadBalancing = LoadBalancing.of(config, experts(config, shape).experts(), 0.001);
     }
 
     private static DecoderLayer layer(
@@ -58,11 +56,6 @@ public final class MixtralForCausalLM extends RotaryDecoder {
                 true,
                 shape.intermediate(),
                 new GatedFeedForward.Names("w1", "w3", "w2"));
-    }
-
-    @Override
-    protected LoadBalancing configuredBalancing() {
-        return loadBalancing;
     }
 
     /** Registers the architecture. */

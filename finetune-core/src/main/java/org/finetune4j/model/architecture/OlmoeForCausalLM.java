@@ -5,7 +5,6 @@ import java.util.Map;
 import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
@@ -16,9 +15,7 @@ import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.Weights;
 
 /** OLMoE (Muennighoff et al. 2024): experts in every layer, queries and keys normalised over all heads at once. */
-public final class OlmoeForCausalLM extends RotaryDecoder {
-
-    private final LoadBalancing loadBalancing;
+public final class OlmoeForCausalLM extends MixtureDecoder {
 
     private OlmoeForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
@@ -28,8 +25,9 @@ public final class OlmoeForCausalLM extends RotaryDecoder {
                 LayerTypes.full(shape.layers()),
                 shape.rotary(config),
                 shape.rmsNorm(),
+                experts(config, shape).experts(),
+                0.01,
                 (at, index, kind) -> layer(config, shape, at, index, kind));
-        this.loadBalancing = LoadBalancing.of(config, experts(config, shape).experts(), 0.01);
     }
 
     private static DecoderLayer layer(
@@ -60,11 +58,6 @@ public final class OlmoeForCausalLM extends RotaryDecoder {
                 config.flag("norm_topk_prob", false),
                 shape.intermediate(),
                 GatedFeedForward.Names.USUAL);
-    }
-
-    @Override
-    protected LoadBalancing configuredBalancing() {
-        return loadBalancing;
     }
 
     /** Registers the architecture. */

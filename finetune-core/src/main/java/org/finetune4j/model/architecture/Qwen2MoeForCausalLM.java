@@ -4,7 +4,6 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
@@ -17,9 +16,7 @@ import org.finetune4j.nn.SharedExpertMixture;
 import org.finetune4j.nn.Weights;
 
 /** Qwen 1.5 and 2 with a mixture of experts in most layers, one of which sees all tokens (Yang et al. 2024). */
-public final class Qwen2MoeForCausalLM extends RotaryDecoder {
-
-    private final LoadBalancing loadBalancing;
+public final class Qwen2MoeForCausalLM extends MixtureDecoder {
 
     private Qwen2MoeForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
@@ -29,8 +26,9 @@ public final class Qwen2MoeForCausalLM extends RotaryDecoder {
                 types(config, shape.layers()),
                 shape.rotary(config),
                 shape.rmsNorm(),
+                experts(config).experts(),
+                0.001,
                 (at, index, kind) -> layer(config, shape, at, index, kind));
-        this.loadBalancing = LoadBalancing.of(config, experts(config).experts(), 0.001);
     }
 
     private static DecoderLayer layer(
@@ -75,11 +73,6 @@ public final class Qwen2MoeForCausalLM extends RotaryDecoder {
             throw config.invalid("use_sliding_window", "true, as 'layer_types' has sliding_attention");
         }
         return types;
-    }
-
-    @Override
-    protected LoadBalancing configuredBalancing() {
-        return loadBalancing;
     }
 
     /** Registers the architecture. */

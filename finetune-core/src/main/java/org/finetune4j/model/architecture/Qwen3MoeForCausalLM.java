@@ -4,7 +4,6 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
-import org.finetune4j.model.LoadBalancing;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
@@ -15,9 +14,7 @@ import org.finetune4j.nn.RotaryAttention.Style;
 import org.finetune4j.nn.Weights;
 
 /** Qwen 3 with a mixture of experts in most layers (Yang et al. 2025). */
-public final class Qwen3MoeForCausalLM extends RotaryDecoder {
-
-    private final LoadBalancing loadBalancing;
+public final class Qwen3MoeForCausalLM extends MixtureDecoder {
 
     private Qwen3MoeForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
@@ -27,8 +24,9 @@ public final class Qwen3MoeForCausalLM extends RotaryDecoder {
                 types(config, shape.layers()),
                 shape.rotary(config),
                 shape.rmsNorm(),
+                experts(config).experts(),
+                0.001,
                 (at, index, kind) -> layer(config, shape, at, index, kind));
-        this.loadBalancing = LoadBalancing.of(config, experts(config).experts(), 0.001);
     }
 
     private static DecoderLayer layer(
@@ -75,11 +73,6 @@ public final class Qwen3MoeForCausalLM extends RotaryDecoder {
         return config.flag("use_sliding_window", false) && !LayerTypes.isUnlimited(config)
                 ? LayerTypes.sliding(layers, LayerTypes.window(config))
                 : LayerTypes.full(layers);
-    }
-
-    @Override
-    protected LoadBalancing configuredBalancing() {
-        return loadBalancing;
     }
 
     /** Registers the architecture. */
