@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -65,34 +66,8 @@ class ModelComparisonTest {
         assertEquals(Optional.empty(), difference(LLAMA, without.replace("{\"arch", "{" + added + ", \"arch")));
     }
 
-    static List<String> recorded() {
-        return List.of(
-                "llama",
-                "llama-rope-llama3",
-                "llama-rope-yarn",
-                "mistral",
-                "qwen2",
-                "qwen3",
-                "gemma2",
-                "gemma3_text",
-                "phi3",
-                "gpt2",
-                "gpt_neox",
-                "opt",
-                "mixtral",
-                "qwen3_moe",
-                "smollm3",
-                "granite",
-                "olmo3",
-                "qwen2_moe",
-                "starcoder2",
-                "cohere",
-                "cohere2",
-                "glm",
-                "glm4",
-                "phi",
-                "olmoe",
-                "stablelm");
+    static Stream<String> recorded() {
+        return RecordedDecoders.with();
     }
 
     @ParameterizedTest
