@@ -58,6 +58,7 @@ class RankRefusalsTest {
                 "2|dp=2|tasks=[{\"name\":\"a\"},{\"name\":\"b\"}]|./finetune continual",
                 "4||tensor_parallel_size=3|takes a multiple of 3 ranks, but there are 4",
                 "2|tp=2|optim=adafactor|optim adafactor needs whole weights",
+                "2|dp=2|method=adalora target_r=2 init_r=3 optimizer_in_backward=true max_grad_norm=0|this method looks at them after the step",
                 "2|tp=2|method=oft|method oft is not implemented on model.layers.0",
                 "2|tp=2|method=trainable_tokens token_indices=[1000]|method trainable_tokens is not implemented on model.embed",
                 "2|tp=2|trainable_token_indices=[1000]|or modules_to_save: [model.embed_tokens]",

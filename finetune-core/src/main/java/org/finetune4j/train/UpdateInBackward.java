@@ -81,6 +81,7 @@ public final class UpdateInBackward implements Residency {
         if (!arguments.optimizerInBackward()) {
             return null;
         }
+        requireFreed(strategy); // on ranks too: what one process refuses, all do
         if (membership.ranks() > 1) {
             if (membership.isFirst()) {
                 LOG.warn(
@@ -95,7 +96,6 @@ public final class UpdateInBackward implements Residency {
             throw new UserErrorException(
                     BEGIN + "optim " + arguments.optimizer().name() + " looks at all of them: choose adamw");
         }
-        requireFreed(strategy);
         return new UpdateInBackward(network, strategy.trainableParameters(), optimizer);
     }
 
