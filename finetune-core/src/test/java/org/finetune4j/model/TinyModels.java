@@ -6,8 +6,11 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
 import org.finetune4j.TestJson;
 
@@ -20,6 +23,9 @@ public final class TinyModels {
     private static final Path GOLDENS = Path.of("../finetune-core/src/test/resources/goldens/arch");
     private static final List<String> DROPOUTS =
             List.of("attention_dropout", "attn_pdrop", "resid_pdrop", "hidden_dropout", "dropout");
+
+    /** Directories of goldens with another configuration, which this process deletes when it ends. */
+    private static final Map<String, Path> CHANGED = new ConcurrentHashMap<>();
 
     private TinyModels() {}
 
@@ -50,17 +56,22 @@ public final class TinyModels {
     }
 
     private static CausalLM loadChanged(String name, LoadOptions options, Consumer<ObjectNode> change) {
+        ObjectNode config = read(GOLDENS.resolve(name));
+        change.accept(config);
+        return CausalLM.load(CHANGED.computeIfAbsent(name + config, changed -> copy(name, config)), options);
+    }
+
+    private static Path copy(String name, ObjectNode config) {
         try {
             Path copy = Files.createTempDirectory(name);
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> AtomicFiles.deleteTree(copy)));
             try (Stream<Path> files = Files.list(GOLDENS.resolve(name))) {
                 for (Path file : files.filter(TinyModels::isWeights).toList()) {
                     Files.copy(file, copy.resolve(file.getFileName()));
                 }
             }
-            ObjectNode config = read(GOLDENS.resolve(name));
-            change.accept(config);
             Files.write(copy.resolve("config.json"), Json.bytes(config));
-            return CausalLM.load(copy, options);
+            return copy;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
