@@ -5,6 +5,8 @@ import java.util.Map;
 import java.util.Optional;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
+import org.finetune4j.nn.Linear;
+import org.finetune4j.nn.Module;
 
 /** The modules that PEFT targets when nobody says which, by method and {@code model_type}. */
 public final class DefaultTargets {
@@ -23,13 +25,16 @@ public final class DefaultTargets {
      * @param peftType the method, such as {@code LORA}
      * @param model whose {@code model_type} decides
      * @return the modules
-     * @throws UserErrorException when PEFT has none for the model's type
+     * @throws UserErrorException when PEFT has none for the model's type, with the names there are
      */
     public static TargetModules of(String peftType, CausalLM model) {
         return find(peftType, model).orElseThrow(() -> {
             String type = model.config().text("model_type", "");
-            return new UserErrorException("target_modules is missing and there is no default for model_type '" + type
-                    + "': name the modules");
+            Map<String, Module> linear =
+                    new TargetModules.AllLinear().modules(model, "target_modules", List.of(Linear.class));
+            return new UserErrorException("target_modules is missing, and PEFT has no default for model_type '" + type
+                    + "': write " + TargetModules.ALL_LINEAR + ", or some of "
+                    + String.join(", ", TargetModules.leafNames(linear)));
         });
     }
 

@@ -204,12 +204,19 @@ public sealed interface TargetModules {
     }
 
     private static Set<String> leafNames(Map<String, Module> modules, List<Class<? extends Module>> kinds) {
-        Set<String> names = new LinkedHashSet<>();
-        modules.forEach((path, module) -> {
-            if (kinds.stream().anyMatch(kind -> kind.isInstance(module))) {
-                names.add(path.substring(path.lastIndexOf('.') + 1));
-            }
-        });
-        return names;
+        Map<String, Module> possible = new LinkedHashMap<>(modules);
+        possible.values().removeIf(module -> kinds.stream().noneMatch(kind -> kind.isInstance(module)));
+        return leafNames(possible);
+    }
+
+    /**
+     * {@return the last words of the modules' paths, each once, which is how targets are usually named}
+     *
+     * @param modules by path
+     */
+    static Set<String> leafNames(Map<String, Module> modules) {
+        return modules.keySet().stream()
+                .map(path -> path.substring(path.lastIndexOf('.') + 1))
+                .collect(Collectors.toCollection(LinkedHashSet::new));
     }
 }

@@ -78,6 +78,16 @@ class ModuleSelectionTest {
     }
 
     @Test
+    void withoutADefaultTheModelsOwnNamesAreTold() {
+        String message = assertThrows(UserErrorException.class, () -> selected("qwen3_moe", Map.of()))
+                .getMessage();
+        assertTrue(
+                message.endsWith("no default for model_type 'qwen3_moe': write all-linear, or some of "
+                        + "q_proj, k_proj, v_proj, o_proj, gate, gate_proj, up_proj, down_proj"),
+                message);
+    }
+
+    @Test
     void namesNearAllLinearAreToldTheWord() {
         for (String name : List.of("all_linear", "all-liner", "alllinear")) {
             String message = assertThrows(
