@@ -16,6 +16,9 @@ GOLDENS = ROOT / "finetune-core/src/test/resources/goldens"
 WHOLE = dict(vocab_size=199, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, tie_word_embeddings=False)
 SMALL = dict(WHOLE, vocab_size=31, hidden_size=16, intermediate_size=20, num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=32)
+ENCODER = dict(vocab_size=31, hidden_size=16, intermediate_size=20, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=32,
+               bos_token_id=0, pad_token_id=1, eos_token_id=2)
+ENCODERS = ("Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert")
 LABELS = dict(num_labels=3)
 
 # folder, the class's family in transformers, settings beside those of its size, keys that the file then lacks
@@ -72,15 +75,24 @@ CASES = [
     ("variants/stablelm-parallel", "StableLm", dict(use_parallel_residual=True, num_attention_heads=4, num_key_value_heads=2, hidden_size=32),
      ["rope_parameters", "layer_norm_eps", "use_qkv_bias"]),
     ("variants/stablelm-normalised-heads", "StableLm", dict(qk_layernorm=True, use_parallel_residual=True, hidden_size=32, num_attention_heads=4, num_key_value_heads=2), []),
+    ("variants/roberta-seqcls", "Roberta", dict(ENCODER, type_vocab_size=1, layer_norm_eps=1e-5, **LABELS), []),
+    ("variants/roberta-missing-keys", "Roberta", dict(ENCODER, hidden_act="gelu_new", max_position_embeddings=512, **LABELS),
+     ["layer_norm_eps", "type_vocab_size", "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "pad_token_id", "max_position_embeddings"]),
+    ("variants/xlm-roberta-seqcls", "XLMRoberta", dict(ENCODER, type_vocab_size=1, **LABELS), []),
+    ("variants/camembert-seqcls", "Camembert", dict(ENCODER, type_vocab_size=1, pad_token_id=3, **LABELS), []),
+    ("variants/electra-seqcls", "Electra", dict(ENCODER, embedding_size=12, pad_token_id=0, **LABELS), []),
+    ("variants/electra-missing-keys", "Electra", dict(ENCODER, embedding_size=128, pad_token_id=0, **LABELS), ["embedding_size", "type_vocab_size", "hidden_act", "layer_norm_eps", "pad_token_id"]),
+    ("variants/distilbert-seqcls", "DistilBert", dict(vocab_size=31, dim=16, hidden_dim=20, n_layers=3, n_heads=2, max_position_embeddings=32, pad_token_id=0,
+                                                      sinusoidal_pos_embds=False, **LABELS), ["activation"]),
     ("variants/stablelm-seqcls", "StableLm", dict(use_parallel_residual=True, hidden_size=32, **LABELS), []),
 ]
 
 
-def small(torch, random, vocabulary, length):
-    ids = torch.randint(3, vocabulary, (2, length), generator=random)
+def small(torch, random, vocabulary, padding, length):
+    ids = torch.randint(max(3, padding + 1), vocabulary, (2, length), generator=random)
     mask = torch.ones_like(ids)
     mask[1, length - 5:] = 0
-    ids[1, length - 5:] = 0
+    ids[1, length - 5:] = padding
     labels = ids.clone()
     labels[:, :3] = -100
     labels[mask == 0] = -100
@@ -93,7 +105,7 @@ def draw(torch, model, seed):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=random)
-            if "norm" in name:
+            if "norm" in name.lower():
                 parameter.copy_((name.endswith("weight") * 1.0) + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.2 * noise)
@@ -131,7 +143,7 @@ def as_transformers_4(config):
 
 def write(torch, transformers, target, family, settings, without, seed):
     classifies = "num_labels" in settings
-    size = WHOLE if target.parent.name == "arch" else SMALL
+    size = {} if family in ENCODERS else WHOLE if target.parent.name == "arch" else SMALL
     config = getattr(transformers, family + "Config")(**dict(size, **settings))
     kind = classifier(transformers, family) if classifies else getattr(transformers, family + "ForCausalLM")
     model = kind(config)
@@ -175,7 +187,7 @@ def gradients(torch, model):
 def run(torch, model, classifies, length):
     """Everything that is recorded but generation, and how clearly routers chose."""
     random = torch.Generator().manual_seed(3)
-    ids, mask, labels = small(torch, random, model.config.vocab_size, length)
+    ids, mask, labels = small(torch, random, model.config.vocab_size, model.config.pad_token_id, length)
     routed = hasattr(model.config, "num_experts_per_tok")
     extra = dict(output_router_logits=True) if routed and not classifies else {}
     if classifies:

@@ -51,6 +51,11 @@ public interface Architecture {
         return List.of("score.", "lm_head.");
     }
 
+    /** {@return the key of config.json that says how many numbers a token has between the layers} */
+    default String hiddenSizeKey() {
+        return "hidden_size";
+    }
+
     /** {@return the key of config.json that says how many heads of queries there are} */
     default String headsKey() {
         return "num_attention_heads";

@@ -52,6 +52,7 @@ public final class CausalLM extends TextModel {
     private final Device device;
     private final DType computeDType;
     private final Set<MappedFile> mappedFiles;
+    private final Set<String> newModules;
     private final ModelUse use = new ModelUse();
     private volatile @Nullable PromptExtension promptExtension;
     private volatile @Nullable TokenScaling tokenScaling;
@@ -66,13 +67,15 @@ public final class CausalLM extends TextModel {
             DType computeDType,
             @Nullable Path directory,
             @Nullable Tokenizer tokenizer,
-            Set<MappedFile> mappedFiles) {
+            Set<MappedFile> mappedFiles,
+            Set<String> newModules) {
         super(directory, tokenizer);
         this.config = config;
         this.network = network;
         this.device = device;
         this.computeDType = computeDType;
         this.mappedFiles = mappedFiles;
+        this.newModules = Set.copyOf(newModules);
     }
 
     /**
@@ -173,6 +176,14 @@ public final class CausalLM extends TextModel {
     /** {@return the layers and parameters} */
     public DecoderModel network() {
         return network;
+    }
+
+    /**
+     * {@return paths of the modules that the checkpoint has none for, drawn at random when it was loaded as a classifier:
+     * its head, and what lies between that and the layers}
+     */
+    public Set<String> newModules() {
+        return newModules;
     }
 
     /** {@return where the weights are} */

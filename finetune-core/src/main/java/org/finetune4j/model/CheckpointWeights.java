@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
@@ -85,7 +86,7 @@ final class CheckpointWeights implements Weights.Source {
 
     private Tensor tensor(String name, Initialization initialization, long[] shape, @Nullable ParameterSlice slice) {
         String stored = stored(name);
-        if (otherHead && isOfHead(name) && !fits(stored, shape)) {
+        if (isNew(name, stored, shape)) {
             drawn.add(name);
             return initialization.create(device, shape);
         }
@@ -169,7 +170,7 @@ final class CheckpointWeights implements Weights.Source {
                 weight = format.read(reader, stored, shape, device);
                 parts.forEach(part -> mapped.add(reader.fileOf(part)));
                 parts.forEach(reader::release);
-            } else if (compression != null && compression.applies(name)) {
+            } else if (compression != null && compression.applies(name) && !isNew(name, stored, shape)) {
                 weight = compression.compress(
                         FiniteValues.require(stored, tensor(name, Initialization.ZEROS, shape, null)));
                 reader.release(stored);
@@ -180,20 +181,16 @@ final class CheckpointWeights implements Weights.Source {
         }
     }
 
-    /**
-     * Says what lies beside a new head and was drawn with it: a method that does not train it leaves it out of its files.
-     *
-     * @param outputLayer the head's name
-     */
-    void warnOfDrawn(String outputLayer) {
-        drawn.stream()
-                .filter(name -> name.endsWith(".weight") && !name.startsWith(outputLayer + "."))
-                .map(name -> name.substring(0, name.length() - ".weight".length()))
-                .forEach(module -> LOG.warn(
-                        "{} has no {}, which is drawn at random: an adapter brings it along where modules_to_save: [{}] trains it",
-                        reader.directory(),
-                        module,
-                        module));
+    /** Whether a tensor is part of a head that the checkpoint has none for. */
+    private boolean isNew(String name, String stored, long[] shape) {
+        return otherHead && isOfHead(name) && !fits(stored, shape);
+    }
+
+    /** {@return paths of the modules that the checkpoint lacks, so that they were drawn for a new head} */
+    Set<String> newModules() {
+        return drawn.stream()
+                .map(name -> name.substring(0, name.lastIndexOf('.')))
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     /**

@@ -22,6 +22,10 @@ public record ClassifierHead(List<String> labels, @Nullable String problemType) 
     /** The file beside a classifier's adapter that says its labels. Called config.json, transformers would look for a model. */
     public static final String BESIDE_ADAPTER = "classifier_config.json";
 
+    /** How the name of the weight ends that has a row for each label. */
+    private static final List<String> OUTPUTS =
+            List.of(".score.weight", ".classifier.weight", ".classifier.out_proj.weight");
+
     /**
      * Refuses a head without labels, and a name that stands for two.
      *
@@ -57,21 +61,21 @@ public record ClassifierHead(List<String> labels, @Nullable String problemType) 
      * @throws UserErrorException when a file cannot be read
      */
     public static Optional<ClassifierHead> ofAdapter(Path adapter) {
-        Path settings = adapter.resolve(AdapterDirectory.CONFIG);
-        if (!Files.isRegularFile(settings)
-                || !InputFiles.jsonObject(settings).path("task_type").asText().equals("SEQ_CLS")) {
-            return Optional.empty();
-        }
         Path own = adapter.resolve(BESIDE_ADAPTER);
         if (Files.isRegularFile(own)) {
             ModelConfig config = ModelConfig.parse(InputFiles.text(own), own.toString());
             String problem = config.text(ProblemType.KEY, "");
             return Optional.of(new ClassifierHead(config.labelNames(), problem.isEmpty() ? null : problem));
         }
+        Path settings = adapter.resolve(AdapterDirectory.CONFIG);
+        if (!Files.isRegularFile(settings)
+                || !InputFiles.jsonObject(settings).path("task_type").asText().equals("SEQ_CLS")) {
+            return Optional.empty();
+        }
         // PEFT does not say the names, but the head has a row for each.
         try (SafetensorsFile file = SafetensorsFile.open(adapter.resolve(AdapterDirectory.WEIGHTS))) {
             return file.names().stream()
-                    .filter(name -> name.endsWith(".score.weight") || name.endsWith(".classifier.weight"))
+                    .filter(name -> OUTPUTS.stream().anyMatch(name::endsWith))
                     .findFirst()
                     .map(name -> of(Math.toIntExact(file.info(name).shape()[0])));
         }

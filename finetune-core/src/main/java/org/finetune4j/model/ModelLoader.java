@@ -76,7 +76,6 @@ final class ModelLoader {
                 partition.connect(network);
             }
             source.checkAllUsed(network.isTied(), network.nameOf(network.outputLayer()));
-            source.warnOfDrawn(network.nameOf(network.outputLayer()));
             roundProducts(network, options);
             ModelConfig stored = options.dtype() == null ? config : config.withStorageDType(options.dtype());
             if (tokenizer != null && !added.isEmpty()) {
@@ -90,7 +89,8 @@ final class ModelLoader {
                     computeDType(options, stored),
                     directory,
                     tokenizer,
-                    source.mappedFiles()));
+                    source.mappedFiles(),
+                    source.newModules()));
         }
     }
 
@@ -116,7 +116,8 @@ final class ModelLoader {
             roundProducts(network, options);
             ModelConfig stored = dtype == null ? config : config.withStorageDType(dtype);
             DType compute = computeDType(options, stored);
-            return construction.complete(new CausalLM(stored, network, device, compute, null, tokenizer, Set.of()));
+            return construction.complete(
+                    new CausalLM(stored, network, device, compute, null, tokenizer, Set.of(), Set.of()));
         }
     }
 
@@ -126,8 +127,8 @@ final class ModelLoader {
                 TensorScope scope = TensorScope.open()) {
             DecoderModel network = Architecture.of(config).build(config, Weights.of(new ShapesOnly(dtype)));
             network.allParameters().forEach(parameter -> parameter.replace(new ShapeValue(dtype, parameter.shape())));
-            return construction.complete(
-                    new CausalLM(config.withStorageDType(dtype), network, Device.CPU, dtype, null, null, Set.of()));
+            return construction.complete(new CausalLM(
+                    config.withStorageDType(dtype), network, Device.CPU, dtype, null, null, Set.of(), Set.of()));
         }
     }
 

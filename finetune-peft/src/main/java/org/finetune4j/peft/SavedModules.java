@@ -46,17 +46,20 @@ public record SavedModules(List<String> names, boolean stored) {
     }
 
     /**
-     * The names that hold for a model: of a classifier, its head too.
+     * The names that hold for a model: of a classifier, its head too, and what is new below it. That is random, and no other
+     * file would have it.
      *
      * @param model whose modules are meant
      * @return the same, or more
      */
     SavedModules on(CausalLM model) {
-        if (stored || !model.config().isSequenceClassifier() || names.containsAll(PEFT_HEADS)) {
+        if (stored || !model.config().isSequenceClassifier()) {
             return this;
         }
         Set<String> all = new LinkedHashSet<>(names);
         all.addAll(PEFT_HEADS);
+        SavedModules heads = new SavedModules(List.copyOf(all), false);
+        model.newModules().stream().filter(path -> !heads.hold(path)).sorted().forEach(all::add);
         return new SavedModules(List.copyOf(all), false);
     }
 
@@ -74,12 +77,13 @@ public record SavedModules(List<String> names, boolean stored) {
     }
 
     /**
-     * {@return the key where its value is that of {@link #ofHead}, else nothing}
+     * {@return the key where its value may be that of {@link #ofHead}, else nothing}
      *
      * @param settings under PEFT's keys
      */
     public static List<String> keysOfHead(Settings settings) {
-        return PEFT_HEADS.containsAll(settings.texts(KEY)) ? List.of(KEY) : List.of();
+        List<String> written = settings.texts(KEY);
+        return PEFT_HEADS.containsAll(written) || written.containsAll(PEFT_HEADS) ? List.of(KEY) : List.of();
     }
 
     /**
@@ -93,14 +97,15 @@ public record SavedModules(List<String> names, boolean stored) {
     }
 
     /**
-     * Whether a method must leave the module at this path alone: a part of the path is one of the names.
+     * Whether a method must leave the module at this path alone: a part of the path is one of the names, or ends with that of
+     * a head, which nobody wrote down ({@code pre_classifier} of DistilBERT).
      *
      * @param path the module's path in the model
      * @return whether it trains as a whole, or lies in a module that does
      */
     boolean hold(String path) {
         String parts = "." + path + ".";
-        return names.stream().anyMatch(name -> parts.contains("." + name + "."));
+        return names.stream().anyMatch(name -> parts.contains((PEFT_HEADS.contains(name) ? "" : ".") + name + "."));
     }
 
     /** The modules that train as a whole, without those that lie in others. */

@@ -33,7 +33,7 @@ public record Quantization(QuantizationType type, int blockSize, boolean doubleQ
     private static final int SCALES_A_BLOCK = 256;
     private static final String COMPUTE_DTYPE = "bnb_4bit_compute_dtype";
     private static final List<Integer> BLOCK_SIZES = List.of(32, 64, 128, 256, 512, 1024, 2048, 4096);
-    private static final List<String> OUTPUT_LAYERS = List.of("lm_head", "embed_out", "score");
+    private static final List<String> OUTPUT_LAYERS = List.of("lm_head", "embed_out", "score", "classifier");
 
     /**
      * Checks the block size and keeps a copy of the list.

@@ -230,6 +230,11 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         }
 
         @Override
+        public String hiddenSizeKey() {
+            return "n_embd";
+        }
+
+        @Override
         public String headsKey() {
             return "n_head";
         }

@@ -1,6 +1,9 @@
 package org.finetune4j.train.preflight;
 
+import java.util.Map;
+import java.util.Objects;
 import org.finetune4j.model.DecoderModel;
+import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Parameter;
 
 /** Something trains, and it can. */
@@ -17,6 +20,14 @@ public final class TrainableParametersCheck implements PreflightCheck {
             findings.warning("method " + context.method() + " does not train the classifier's head '"
                     + network.nameOf(network.outputLayer())
                     + "': one that is new stays random; train with lora or full");
+        }
+        Map<String, Module> modules = network.namedModules();
+        for (String path : context.model().newModules()) {
+            Module module = Objects.requireNonNull(modules.get(path), path);
+            if (!module.isTrainable() && module != network.outputLayer()) {
+                findings.warning("'" + path + "' is new and random, and method " + context.method()
+                        + " does not train it: no adapter would have it");
+            }
         }
         for (Parameter parameter : context.strategy().trainableParameters()) {
             if (!parameter.dtype().isFloatingPoint()) {

@@ -11,6 +11,7 @@ import org.finetune4j.AtomicFiles;
 import org.finetune4j.Json;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.Architecture;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.DecoderLayer.Block;
@@ -92,9 +93,7 @@ public final class BottleneckAdapter extends PeftAdapter {
 
     /** The width of the residual stream. */
     static long hiddenSize(CausalLM model) {
-        return model.config().has("n_embd")
-                ? model.config().positive("n_embd")
-                : model.config().positive("hidden_size");
+        return model.config().positive(Architecture.of(model.config()).hiddenSizeKey());
     }
 
     @Override

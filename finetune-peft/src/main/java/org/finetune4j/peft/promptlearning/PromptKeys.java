@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
+import org.finetune4j.model.Architecture;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.peft.PeftKeys;
 import org.finetune4j.peft.SavedModules;
@@ -101,9 +102,7 @@ public final class PromptKeys {
         return new Sizes(
                 model.network().layers().size(),
                 (int) model.network().inputEmbedding().weight().size(1),
-                model.config().has("n_head")
-                        ? model.config().positive("n_head")
-                        : model.config().positive("num_attention_heads"));
+                model.config().positive(Architecture.of(model.config()).headsKey()));
     }
 
     /**
