@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
             SoupCommand.class,
             DeltaCommand.class,
             AddTokensCommand.class,
+            ExtractTextCommand.class,
             ExportCommand.class,
             QuantizeCommand.class,
             PlanCommand.class,

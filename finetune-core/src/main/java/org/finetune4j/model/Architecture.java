@@ -102,7 +102,8 @@ public interface Architecture {
                 .orElseThrow(() -> unknown(config));
     }
 
-    private static List<Architecture> known() {
+    /** {@return all that are registered} */
+    static List<Architecture> known() {
         return Services.of(Architecture.class);
     }
 
@@ -111,10 +112,9 @@ public interface Architecture {
         List<String> names = known().stream()
                 .flatMap(architecture -> architecture.names().stream())
                 .toList();
-        if (config.has("text_config")) {
-            return new UserErrorException(
-                    config.origin() + ": architecture '" + name + "' reads more than text, which is"
-                            + " not implemented: save its language model as a checkpoint of its own, see docs/architectures.md");
+        if (config.has(TextCheckpoint.TEXT_CONFIG)) {
+            return new UserErrorException(config.origin() + ": architecture '" + name + "' reads more than text, which is"
+                    + " not implemented: finetune extract-text writes its language model as a checkpoint of its own");
         }
         return new UserErrorException(config.origin() + ": architecture '" + name + "' is not implemented"
                 + Suggestions.didYouMean(name, names));

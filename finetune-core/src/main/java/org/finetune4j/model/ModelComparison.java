@@ -154,7 +154,7 @@ public final class ModelComparison {
             Map<String, Object> reads = new LinkedHashMap<>();
             ModelConfig recorded = config.withQuantization(Map.of()).recordingReads(reads);
             try (TensorScope scope = TensorScope.open();
-                    DecoderModel network = Architecture.of(config).build(recorded, Weights.of(new NoWeights()))) {
+                    DecoderModel network = Architecture.of(config).build(recorded, Weights.of(new ShapesOnly(DType.BFLOAT16)))) {
                 List<List<Double>> rotations = new ArrayList<>();
                 for (AttentionKind kind : AttentionKind.values()) {
                     RotaryEmbedding rotary =
@@ -183,20 +183,6 @@ public final class ModelComparison {
             numbers.add(frequencies.attentionFactor());
             numbers.add(frequencies.interleaved() ? 1.0 : 0.0);
             return numbers;
-        }
-    }
-
-    /** Tensors that have a shape and no memory to speak of. */
-    private static final class NoWeights implements Weights.Source {
-
-        @Override
-        public boolean contains(String name) {
-            return false;
-        }
-
-        @Override
-        public Tensor tensor(String name, Initialization initialization, long[] shape) {
-            return Tensors.zeros(DType.BFLOAT16, Device.CPU, 1).expand(shape);
         }
     }
 }

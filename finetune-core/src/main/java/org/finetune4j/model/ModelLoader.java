@@ -132,20 +132,6 @@ final class ModelLoader {
         }
     }
 
-    /** Gives every tensor as one number that stands for all of its elements. */
-    private record ShapesOnly(DType dtype) implements Weights.Source {
-
-        @Override
-        public boolean contains(String name) {
-            return false;
-        }
-
-        @Override
-        public Tensor tensor(String name, Initialization initialization, long[] shape) {
-            return Tensors.zeros(dtype, Device.CPU, 1).expand(shape);
-        }
-    }
-
     private static void roundProducts(DecoderModel network, LoadOptions options) {
         for (Module module : network.namedModules().values()) {
             if (module instanceof Linear linear) {

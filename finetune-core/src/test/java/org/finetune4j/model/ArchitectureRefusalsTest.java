@@ -25,7 +25,7 @@ class ArchitectureRefusalsTest {
             Qwen2ForCausalLM              | "layer_types": ["full_attention"]                         | layer_types
             Gemma3ForCausalLM             | "use_bidirectional_attention": true, "head_dim": 4        | use_bidirectional_attention
             Gemma3ForCausalLM             | "attn_logit_softcapping": 50.0, "head_dim": 4             | attn_logit_softcapping
-            Gemma3ForCausalLM             | "head_dim": 4, "rope_parameters": {"full_attention": {"partial_rotary_factor": 0.5}} | partial_rotary_factor
+            Gemma3ForCausalLM             | "head_dim": 4, "num_key_value_heads": 2, "rope_parameters": {"full_attention": {"partial_rotary_factor": 0.5}} | partial_rotary_factor
             MistralForCausalLM            | "partial_rotary_factor": 0.5                              | partial_rotary_factor
             Qwen2ForCausalLM              | "max_window_layers": -1                                   | max_window_layers
             Phi3ForCausalLM               | "attention_bias": true                                    | attention_bias

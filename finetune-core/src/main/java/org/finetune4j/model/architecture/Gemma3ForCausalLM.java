@@ -23,6 +23,17 @@ public final class Gemma3ForCausalLM extends GemmaDecoder {
     private static final DecoderShape.Defaults DEFAULTS =
             new DecoderShape.Defaults("hidden_activation", "gelu_pytorch_tanh", true, 256);
 
+    /** What the class of transformers has by itself: the configuration of the 4B model says little. */
+    private static final Map<String, Integer> SIZES = Map.of(
+            "vocab_size", 262_208,
+            "hidden_size", 2304,
+            "intermediate_size", 9216,
+            "num_hidden_layers", 26,
+            "num_attention_heads", 8,
+            "num_key_value_heads", 4,
+            "pad_token_id", 0,
+            "max_position_embeddings", 131_072);
+
     private final RotaryEmbedding localRotary;
 
     private Gemma3ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
@@ -94,7 +105,7 @@ public final class Gemma3ForCausalLM extends GemmaDecoder {
         public DecoderModel build(ModelConfig config, Weights weights) {
             // transformers reads this key and caps nothing, other implementations do.
             config.refuse(Set.of("attn_logit_softcapping"));
-            ModelConfig complete = config.withDefaults(Map.of("pad_token_id", 0, "max_position_embeddings", 131_072));
+            ModelConfig complete = config.withDefaults(SIZES);
             return new Gemma3ForCausalLM(complete, shape(complete), weights);
         }
     }
