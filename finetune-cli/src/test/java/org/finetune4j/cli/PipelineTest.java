@@ -217,6 +217,21 @@ class PipelineTest {
         assertFalse(Files.exists(files.output.resolve("pipeline.json")), "nothing was begun");
     }
 
+    /** AdapterHub's files name their base by another key than PEFT's. */
+    @Test
+    void aPolicyFindsAnyKindOfRewardModel() throws IOException {
+        CommandRun run = train(
+                "stages=[rm, rloo]",
+                "rm.method=adapter",
+                "rloo.train_file=" + pairs,
+                "rloo.max_completion_length=4",
+                "rloo.num_generations=2",
+                "rloo.stop_on_identical_answers=false",
+                "rloo.max_steps=1");
+        assertEquals(0, run.exitCode(), run.toString());
+        assertTrue(Files.exists(files.output.resolve("rloo/adapter_model.safetensors")));
+    }
+
     /** Nothing is built on the last one. */
     @Test
     void theLastStageMayTrainWhatCannotBeMerged() {

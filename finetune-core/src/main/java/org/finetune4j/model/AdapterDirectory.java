@@ -1,10 +1,12 @@
 package org.finetune4j.model;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.finetune4j.InputFiles;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.chat.ChatTemplate;
@@ -25,6 +27,7 @@ public final class AdapterDirectory implements AutoCloseable {
     /** The file of an adapter's weights, in PEFT's format. */
     public static final String WEIGHTS = "adapter_model.safetensors";
 
+    private static final List<String> BASES = List.of("base_model_name_or_path", "model_name");
     private static final List<String> SLOW = List.of("tokenizer.model", "vocab.json", "added_tokens.json");
 
     private final Path path;
@@ -81,6 +84,22 @@ public final class AdapterDirectory implements AutoCloseable {
             }
         }
         return false;
+    }
+
+    /**
+     * What an adapter says its base is called.
+     *
+     * @param directory the adapter's
+     * @return a path or a name on the hub: PEFT's {@code base_model_name_or_path}, AdapterHub's {@code model_name}; empty where
+     *     it says neither
+     * @throws UserErrorException when its settings cannot be read
+     */
+    public static Optional<String> baseOf(Path directory) {
+        JsonNode settings = InputFiles.jsonObject(directory.resolve(CONFIG));
+        return BASES.stream()
+                .map(key -> settings.path(key).asText(""))
+                .filter(name -> !name.isEmpty())
+                .findFirst();
     }
 
     /**

@@ -139,9 +139,7 @@ final class TeacherModel implements AutoCloseable {
     }
 
     private static Path base(Path adapter, CausalLM student) {
-        String named = InputFiles.jsonObject(adapter.resolve(AdapterDirectory.CONFIG))
-                .path("base_model_name_or_path")
-                .asText("");
+        String named = AdapterDirectory.baseOf(adapter).orElse("");
         Path base = InputFiles.path("base_model_name_or_path", named);
         if (!named.isEmpty() && Files.isDirectory(base)) {
             return base;

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.regex.Pattern;
 import org.finetune4j.InputFiles;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.classify.SequenceScores;
@@ -41,6 +42,7 @@ import org.jspecify.annotations.Nullable;
 public final class RewardModel implements AutoCloseable {
 
     private static final String BASE = "base_model_name_or_path";
+    private static final Pattern HEAD = Pattern.compile("(^|\\.)(score|classifier)\\.");
 
     private final CausalLM model;
     private final boolean owned;
@@ -120,18 +122,22 @@ public final class RewardModel implements AutoCloseable {
      */
     public static Path weights(Path directory) {
         Path config = Objects.requireNonNull(directory, "directory").resolve(AdapterDirectory.CONFIG);
-        return Files.isRegularFile(config) ? base(config) : directory;
+        return Files.isRegularFile(config) ? base(directory, config) : directory;
     }
 
-    private static boolean isHead(String key) {
-        return key.contains(".score.") || key.contains(".classifier.");
+    /**
+     * {@return whether a parameter of an adapter belongs to a classifier's head}
+     *
+     * @param key the parameter's, in the adapter's file
+     */
+    public static boolean isHead(String key) {
+        return HEAD.matcher(key).find();
     }
 
-    private static Path base(Path config) {
-        String base = InputFiles.jsonObject(config).path(BASE).asText("");
-        if (base.isEmpty()) {
-            throw new UserErrorException(config + ": '" + BASE + "' is missing: it names the model below the adapter");
-        }
+    private static Path base(Path directory, Path config) {
+        String base = AdapterDirectory.baseOf(directory)
+                .orElseThrow(() -> new UserErrorException(
+                        config + ": '" + BASE + "' is missing: it names the model below the adapter"));
         Path local = InputFiles.path(config + ": '" + BASE + "'", base);
         return Files.isDirectory(local) ? local : HubClient.fromEnvironment().resolve(base);
     }

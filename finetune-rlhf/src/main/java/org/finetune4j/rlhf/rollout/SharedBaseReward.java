@@ -17,6 +17,7 @@ import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.nn.SequenceContext;
+import org.finetune4j.rlhf.reward.RewardModel;
 import org.finetune4j.rlhf.rewards.RewardRequest;
 import org.finetune4j.rlhf.rewards.RewardSource;
 import org.finetune4j.strategy.Adapter;
@@ -64,7 +65,7 @@ final class SharedBaseReward implements RewardSource {
         try (SafetensorsFile stored = SafetensorsFile.open(weights);
                 TensorScope scope = TensorScope.open()) {
             List<String> heads =
-                    stored.names().stream().filter(SharedBaseReward::isHead).toList();
+                    stored.names().stream().filter(RewardModel::isHead).toList();
             if (!heads.equals(List.of(HEAD))) {
                 return Optional.empty();
             }
@@ -72,7 +73,7 @@ final class SharedBaseReward implements RewardSource {
             AtomicFiles.writeString(bare.resolve(AdapterDirectory.CONFIG), settings.toString());
             List<SafetensorsWriter.Entry> rest = new ArrayList<>();
             stored.names().stream()
-                    .filter(name -> !isHead(name))
+                    .filter(name -> !RewardModel.isHead(name))
                     .forEach(name -> rest.add(SafetensorsWriter.Entry.of(name, stored.tensor(name))));
             SafetensorsWriter.write(bare.resolve(AdapterDirectory.WEIGHTS), rest, SafetensorsWriter.PYTORCH_METADATA);
             Tensor head = stored.tensor(HEAD)
@@ -97,21 +98,13 @@ final class SharedBaseReward implements RewardSource {
         }
     }
 
-    private static boolean isHead(String key) {
-        return key.contains(".score.") || key.contains(".classifier.");
-    }
-
     /** Whether a directory holds an adapter for the base that the policy, an adapter too, is on. */
     static boolean shares(Path directory, CausalLM model, AttachedStrategy method) {
         Path config = directory.resolve(AdapterDirectory.CONFIG);
         return method instanceof Adapter
                 && Files.isRegularFile(config)
                 && Files.isRegularFile(directory.resolve(AdapterDirectory.WEIGHTS))
-                && isBase(
-                        InputFiles.jsonObject(config)
-                                .path("base_model_name_or_path")
-                                .asText(""),
-                        model);
+                && isBase(AdapterDirectory.baseOf(directory).orElse(""), model);
     }
 
     private static boolean isBase(String named, CausalLM model) {
