@@ -221,7 +221,7 @@ class PipelineTest {
     @Test
     void aPolicyFindsAnyKindOfRewardModel() throws IOException {
         CommandRun run = train(
-                "stages=[rm, rloo]",
+                "stages=[sft, rm, rloo]",
                 "rm.method=adapter",
                 "rloo.train_file=" + pairs,
                 "rloo.max_completion_length=4",
