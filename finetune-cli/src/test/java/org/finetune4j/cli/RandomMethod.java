@@ -8,6 +8,22 @@ import java.util.Map;
 /** A method with settings of its own. */
 final class RandomMethod {
 
+    /** Of PEFT, for most methods. */
+    private static final List<String> WITHOUT_DEFAULT_TARGETS = List.of(
+            "phi3",
+            "olmo2",
+            "qwen3_moe",
+            "qwen2_moe",
+            "olmoe",
+            "smollm3",
+            "granite",
+            "olmo3",
+            "starcoder2",
+            "cohere",
+            "cohere2",
+            "glm4",
+            "distilbert");
+
     private interface Settings {
         void draw(Draw draw, Map<String, Object> keys);
     }
@@ -87,7 +103,7 @@ final class RandomMethod {
                 .contains(name);
         if (hasTargets
                 && (!keys.containsKey("target_parameters")
-                        && (List.of("phi3", "olmo2", "qwen3_moe").contains(model.architecture())
+                        && (WITHOUT_DEFAULT_TARGETS.contains(model.architecture())
                                 || draw.chance(0.6)))) {
             keys.put("target_modules", "all-linear");
         }

@@ -68,6 +68,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "glm4",
             "phi",
             "stablelm");
+    private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert");
     private static final Map<String, String> CLASSES = Map.ofEntries(
             Map.entry("llama", "LlamaForCausalLM"),
             Map.entry("mistral", "MistralForCausalLM"),
@@ -94,7 +95,10 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("glm4", "Glm4ForCausalLM"),
             Map.entry("phi", "PhiForCausalLM"),
             Map.entry("stablelm", "StableLmForCausalLM"),
-            Map.entry("bert", "BertForSequenceClassification"));
+            Map.entry("bert", "BertForSequenceClassification"),
+            Map.entry("roberta", "RobertaForSequenceClassification"),
+            Map.entry("electra", "ElectraForSequenceClassification"),
+            Map.entry("distilbert", "DistilBertForSequenceClassification"));
 
     /** Draws a decoder. */
     static RandomModel decoder(Draw draw, Path directory) {
@@ -103,7 +107,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
 
     /** Draws a decoder or an encoder, where both can be trained. */
     static RandomModel any(Draw draw, Path directory) {
-        return draw.chance(0.3) ? write(draw, "bert", directory) : decoder(draw, directory);
+        return draw.chance(0.3) ? write(draw, draw.from(ENCODERS), directory) : decoder(draw, directory);
     }
 
     private static RandomModel write(Draw draw, String architecture, Path directory) {
@@ -128,7 +132,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         switch (architecture) {
             case "gpt2" ->
                 config.putAll(Map.of("n_embd", width, "n_head", heads, "n_layer", layers, "n_positions", 128));
-            case "bert" -> {
+            case "bert", "roberta", "electra", "distilbert" -> {
                 config.put("vocab_size", 500 + draw.of(0, 3));
                 config.put("pad_token_id", 0);
                 config.put("type_vocab_size", 2);
@@ -155,6 +159,9 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 "intermediate_size", inner,
                 "max_position_embeddings", 128));
         switch (architecture) {
+            case "distilbert" ->
+                config.putAll(Map.of("dim", width, "n_heads", heads, "n_layers", layers, "hidden_dim", inner));
+            case "electra" -> config.put("embedding_size", draw.of(width, 20));
             case "opt" -> {
                 config.put("ffn_dim", inner);
                 config.put("word_embed_proj_dim", width);
@@ -204,7 +211,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
             default -> {}
         }
-        if (!List.of("gpt2", "gpt_neox", "opt", "bert").contains(architecture)) {
+        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt").contains(architecture)) {
             config.put("num_key_value_heads", keyHeads);
             if (!architecture.equals("phi3") && !architecture.equals("qwen2") && !architecture.equals("olmo2")) {
                 config.put("head_dim", headSize);
@@ -266,7 +273,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
 
     private static void writeTokenizer(Path directory, String architecture) {
         try {
-            if (architecture.equals("bert")) {
+            if (ENCODERS.contains(architecture)) {
                 Files.copy(WORD_PIECES, directory.resolve("tokenizer.json"));
                 return;
             }
