@@ -3,6 +3,7 @@ package org.finetune4j.generate.grammar;
 import java.nio.charset.StandardCharsets;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +44,22 @@ sealed interface Element {
         }
     }
 
+    /** What a machine with states reads, such as a text of a pattern, or a number of a range. It begins in state 0. */
+    abstract non-sealed class Machine implements Element {
+
+        /** No state: what was read cannot come. */
+        static final long DEAD = -1;
+
+        /** The state after one more byte, or {@link #DEAD}; there is always a way from a state to an end. */
+        abstract long after(long state, int value);
+
+        /** Whether what was read is whole. */
+        abstract boolean mayEnd(long state);
+
+        /** Whether more can come. */
+        abstract boolean mayGoOn(long state);
+    }
+
     /** Parts one after the other. */
     final class Sequence implements Element {
 
@@ -60,7 +77,7 @@ sealed interface Element {
     /** One of several parts; none of them is nothing at all. */
     final class Choice implements Element {
 
-        private final List<Element> parts;
+        private List<Element> parts;
 
         Choice(List<? extends Element> parts) {
             this.parts = List.copyOf(parts);
@@ -72,6 +89,11 @@ sealed interface Element {
 
         List<Element> parts() {
             return parts;
+        }
+
+        /** Leaves out the parts that are not wanted, before anything is read. */
+        void keep(Predicate<Element> wanted) {
+            parts = parts.stream().filter(wanted).toList();
         }
     }
 
@@ -88,7 +110,7 @@ sealed interface Element {
 
         private final Element part;
         private final int least;
-        private final int most;
+        private int most;
 
         /** @param part of at least one byte */
         Repeat(Element part, int least, int most) {
@@ -99,6 +121,11 @@ sealed interface Element {
 
         Element part() {
             return part;
+        }
+
+        /** Leaves out the part, before anything is read. */
+        void leaveOut() {
+            most = 0;
         }
 
         boolean mayEndAfter(int count) {

@@ -8,15 +8,21 @@ import org.finetune4j.generate.grammar.Element.OneOf;
 import org.finetune4j.generate.grammar.Element.Reference;
 import org.finetune4j.generate.grammar.Element.Repeat;
 import org.finetune4j.generate.grammar.Element.Sequence;
+import org.finetune4j.regex.CharacterAutomaton;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The parts of JSON (RFC 8259) over UTF-8. Where JSON sets no bounds, an answer has some that no one misses: numbers have as many digits
- * as a double tells apart, and between two words there is a space at most, or a line's end with an indentation: a model that is not
+ * as a double tells apart, whole ones as a long holds, and between two words there is a space at most, or a line's end with an indentation: a model that is not
  * sure how to go on would write spaces for ever.
  */
 final class JsonElements {
 
     private static final int MOST_DIGITS = 17;
+
+    /** What every reader takes for a whole number: 64 bits hold all numbers of so many digits. */
+    static final int MOST_INTEGER_DIGITS = 18;
+
     private static final int DEEPEST_INDENTATION = 32;
 
     private final Element digit = range('0', '9');
@@ -24,9 +30,8 @@ final class JsonElements {
             new Literal(""),
             new Literal(" "),
             new Sequence(new Literal("\n"), new Repeat(set(" \t"), 0, DEEPEST_INDENTATION)));
-    private final Element character = character();
-    private final Element string = string(0, Repeat.ANY);
-    private final Element integer = new Sequence(optional(new Literal("-")), wholeNumber());
+    private final Element string = new TextMachine(CharacterAutomaton.ANY, 0, Repeat.ANY);
+    private final Element integer = new Sequence(optional(new Literal("-")), wholeNumber(MOST_INTEGER_DIGITS));
     private final Element number = decimal();
     private final Reference value = new Reference();
     private final Element object = object(value);
@@ -34,7 +39,7 @@ final class JsonElements {
     JsonElements() {
         value.define(new Choice(
                 object,
-                array(value, 0, Repeat.ANY),
+                array(List.of(), value, 0, Repeat.ANY),
                 string,
                 number,
                 new Literal("true"),
@@ -78,25 +83,38 @@ final class JsonElements {
         return new Sequence(space, element);
     }
 
-    /** A string of so many characters. */
-    Element string(int least, int most) {
-        return new Sequence(new Literal("\""), new Repeat(character, least, most), new Literal("\""));
+    /**
+     * An array.
+     *
+     * @param first elements of the first items, one each
+     * @param further element of those that follow them, or null where none may
+     * @param least how many items there are at least
+     * @param most how many there are at most, or {@link Repeat#ANY}
+     */
+    Element array(List<Element> first, @Nullable Element further, int least, int most) {
+        int named = Math.min(first.size(), most);
+        Element close = spaced(new Literal("]"));
+        // What follows when all named items are there, and then, from the last of them on, when fewer are.
+        Element rest = close;
+        if (further != null && most > named) {
+            Element next = spaced(new Sequence(new Literal(","), space, further));
+            Element filled = named > 0
+                    ? new Sequence(repeated(next, least - named, most, named), close)
+                    : new Sequence(space, further, repeated(next, least - 1, most, 1), close);
+            rest = named > 0 || least > 0 ? filled : new Choice(close, filled);
+        }
+        for (int there = named - 1; there >= 0; there--) {
+            Element item = there == 0
+                    ? spaced(first.get(there))
+                    : spaced(new Sequence(new Literal(","), space, first.get(there)));
+            Element filled = new Sequence(item, rest);
+            rest = there >= least ? new Choice(close, filled) : filled;
+        }
+        return new Sequence(new Literal("["), rest);
     }
 
-    /** An array of so many items. */
-    Element array(Element item, int least, int most) {
-        Literal open = new Literal("[");
-        Element close = spaced(new Literal("]"));
-        Element empty = new Sequence(open, close);
-        if (most == 0) {
-            return empty;
-        }
-        Element further = new Repeat(
-                new Sequence(space, new Literal(","), space, item),
-                Math.max(0, least - 1),
-                most == Repeat.ANY ? Repeat.ANY : most - 1);
-        Element filled = new Sequence(open, space, item, further, close);
-        return least > 0 ? filled : new Choice(empty, filled);
+    private static Element repeated(Element part, int least, int most, int there) {
+        return new Repeat(part, Math.max(0, least), most == Repeat.ANY ? Repeat.ANY : most - there);
     }
 
     /** An object of members with any names, whose values are these. */
@@ -119,57 +137,16 @@ final class JsonElements {
         return new Sequence(name, space, new Literal(":"), space, itsValue);
     }
 
-    private Element wholeNumber() {
-        return new Choice(new Literal("0"), new Sequence(range('1', '9'), new Repeat(digit, 0, MOST_DIGITS - 1)));
+    private Element wholeNumber(int digits) {
+        return new Choice(new Literal("0"), new Sequence(range('1', '9'), new Repeat(digit, 0, digits - 1)));
     }
 
     private Element decimal() {
         Element fraction = new Sequence(new Literal("."), new Repeat(digit, 1, MOST_DIGITS));
         // Two digits: a larger exponent than 99 is no number to many readers, and 308 is a double's largest.
         Element exponent = new Sequence(set("eE"), optional(set("+-")), new Repeat(digit, 1, 2));
-        return new Sequence(integer, optional(fraction), optional(exponent));
-    }
-
-    private Element character() {
-        BitSet plain = new BitSet();
-        plain.set(0x20, 0x80);
-        plain.clear('"');
-        plain.clear('\\');
-        plain.clear(0x7f);
-        return new Choice(new OneOf(plain), twoBytes(), threeBytes(), fourBytes(), escape());
-    }
-
-    private static Element twoBytes() {
-        return new Sequence(range(0xc2, 0xdf), range(0x80, 0xbf));
-    }
-
-    /** Without the shortest forms of others and without halves of pairs. */
-    private static Element threeBytes() {
-        Element last = range(0x80, 0xbf);
-        return new Choice(
-                new Sequence(range(0xe0, 0xe0), range(0xa0, 0xbf), last),
-                new Sequence(range(0xe1, 0xec), last, last),
-                new Sequence(range(0xed, 0xed), range(0x80, 0x9f), last),
-                new Sequence(range(0xee, 0xef), last, last));
-    }
-
-    private static Element fourBytes() {
-        Element last = range(0x80, 0xbf);
-        return new Choice(
-                new Sequence(range(0xf0, 0xf0), range(0x90, 0xbf), last, last),
-                new Sequence(range(0xf1, 0xf3), last, last, last),
-                new Sequence(range(0xf4, 0xf4), range(0x80, 0x8f), last, last));
-    }
-
-    private static Element escape() {
-        Element hex = set("0123456789abcdefABCDEF");
-        Element notD = set("0123456789abcefABCEF");
-        Element d = set("dD");
-        Element unit = new Choice(new Sequence(notD, hex, hex, hex), new Sequence(d, set("01234567"), hex, hex));
-        Element pair = new Sequence(d, set("89abAB"), hex, hex, new Literal("\\u"), d, set("cdefCDEF"), hex, hex);
         return new Sequence(
-                new Literal("\\"),
-                new Choice(set("\"\\/bfnrt"), new Sequence(new Literal("u"), new Choice(unit, pair))));
+                optional(new Literal("-")), wholeNumber(MOST_DIGITS), optional(fraction), optional(exponent));
     }
 
     private static Element optional(Element element) {

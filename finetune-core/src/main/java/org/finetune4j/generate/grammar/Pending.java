@@ -10,26 +10,26 @@ import org.jspecify.annotations.Nullable;
 final class Pending {
 
     private final Element element;
-    private final int progress;
+    private final long progress;
     private final @Nullable Pending next;
     private final int hash;
 
     /**
-     * @param progress bytes of a literal, parts of a sequence, or rounds of a repetition
+     * @param progress bytes of a literal, parts of a sequence, rounds of a repetition, or the state of a machine
      * @param next what follows, or null for the end
      */
-    Pending(Element element, int progress, @Nullable Pending next) {
+    Pending(Element element, long progress, @Nullable Pending next) {
         this.element = element;
         this.progress = progress;
         this.next = next;
-        this.hash = 31 * (31 * System.identityHashCode(element) + progress) + (next == null ? 0 : next.hash);
+        this.hash = 31 * (31 * System.identityHashCode(element) + Long.hashCode(progress)) + (next == null ? 0 : next.hash);
     }
 
     Element element() {
         return element;
     }
 
-    int progress() {
+    long progress() {
         return progress;
     }
 

@@ -30,9 +30,14 @@ record Readings(Set<Pending> next, boolean mayEnd) {
         for (Pending pending : next) {
             if (pending.element() instanceof Element.OneOf set && set.has(value)) {
                 expansion.add(pending.next());
+            } else if (pending.element() instanceof Element.Machine machine) {
+                long state = machine.after(pending.progress(), value);
+                if (state != Element.Machine.DEAD) {
+                    expansion.add(new Pending(machine, state, pending.next()));
+                }
             } else if (pending.element() instanceof Element.Literal literal
-                    && literal.at(pending.progress()) == value) {
-                int read = pending.progress() + 1;
+                    && literal.at((int) pending.progress()) == value) {
+                int read = (int) pending.progress() + 1;
                 expansion.add(read == literal.length() ? pending.next() : new Pending(literal, read, pending.next()));
             }
         }
@@ -77,7 +82,7 @@ record Readings(Set<Pending> next, boolean mayEnd) {
         private void open(Pending pending) {
             Pending rest = pending.next();
             if (pending.element() instanceof Element.Sequence sequence) {
-                int place = pending.progress();
+                int place = (int) pending.progress();
                 if (place == sequence.parts().size()) {
                     add(rest);
                 } else {
@@ -90,12 +95,19 @@ record Readings(Set<Pending> next, boolean mayEnd) {
             } else if (pending.element() instanceof Element.Reference reference) {
                 add(new Pending(reference.target(), 0, rest));
             } else if (pending.element() instanceof Element.Repeat repeat) {
-                int count = pending.progress();
+                int count = (int) pending.progress();
                 if (repeat.mayEndAfter(count)) {
                     add(rest);
                 }
                 if (repeat.mayGoOnAfter(count)) {
                     add(new Pending(repeat.part(), 0, new Pending(repeat, repeat.after(count), rest)));
+                }
+            } else if (pending.element() instanceof Element.Machine machine) {
+                if (machine.mayEnd(pending.progress())) {
+                    add(rest);
+                }
+                if (machine.mayGoOn(pending.progress())) {
+                    bytes.add(pending);
                 }
             } else if (pending.element() instanceof Element.Literal literal && literal.length() == 0) {
                 add(rest);

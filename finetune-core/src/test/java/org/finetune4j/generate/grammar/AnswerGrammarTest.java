@@ -64,7 +64,8 @@ class AnswerGrammarTest {
             assertTrue(bytes.size() < 100_000, "it does not end");
             boolean hurries = bytes.size() > 300 || random.nextInt(10) == 0;
             int value = hurries ? closing(state) : -1;
-            while (value < 0 || state.after(value) == null) {
+            for (int tries = 0; value < 0 || state.after(value) == null; tries++) {
+                assertTrue(tries < 100_000, "nothing goes on");
                 value = random.nextInt(3) > 0 ? 0x20 + random.nextInt(0x60) : random.nextInt(256);
             }
             bytes.write(value);

@@ -59,6 +59,18 @@ class JsonSchemaReaderTest {
                 "{'properties': {'a': {}, 'b': {}}}; {'b': 1}; {'b': 1, 'a': 2}",
                 "{'oneOf': [{'type': 'integer'}, {'type': 'string'}], 'description': 'one of both'}; 'x'; true",
                 "{'$ref': '#/$defs/n', '$defs': {'n': {'type': 'array', 'items': {'$ref': '#/$defs/n'}}}}; [[], [[]]]; [1]",
+                "{'minLength': 3}; 'abc'; 'ab'",
+                "{'minItems': 1}; [null]; []",
+                "{'minimum': 3}; 3.5; 2",
+                "{'properties': {'\\u0001\\\\\\'': {}}}; {'\\u0001\\\\\\'':1}; {'u':1}",
+                "{'const': {'a': [1, {}]}}; { 'a' : [ 1, { } ] }; {'a':[1,{},{}]}",
+                "{'const': '\\ud800'}; '\\ud800'; '?'",
+                "{'$ref': '#/$defs/a%20b', '$defs': {'a b': {'type': 'null'}}}; null; 1",
+                "{'anyOf': [{'$ref': '#/$defs/n'}, {'type': 'null'}], '$defs': {'n': {'type': 'array', 'items': {'$ref': '#/$defs/n'}, 'minItems': 1}}}; null; [",
+                "{'type': 'array', 'prefixItems': [{'type': 'integer'}, {'type': 'null'}], 'items': false}; [1,null]; [1,null,2]",
+                "{'type': 'array', 'prefixItems': [{'type': 'integer'}], 'items': {'type': 'null'}, 'minItems': 2}; [1,null,null]; [1]",
+                "{'type': 'array', 'prefixItems': [{'type': 'integer'}]}; []; [null]",
+                "{'type': 'array', 'uniqueItems': false}; [1,1]; 1",
                 "true; {'any': ['thing']}; {"
             })
     void whatItDescribesIsAllowedAndNothingElse(String schema, String right, String wrong) {
@@ -88,11 +100,32 @@ class JsonSchemaReaderTest {
             quoteCharacter = '`',
             value = {
                 "{'type': 'strin'}; #: type strin, expected one of",
-                "{'type': 'string', 'pattern': 'a+'}; 'pattern' is not implemented",
-                "{'type': 'integer', 'minimum': 3}; 'minimum' is not implemented",
+                "{'type': 'object', 'minProperties': 1}; 'minProperties' is not implemented",
+                "{'type': 'array', 'uniqueItems': true}; 'uniqueItems' is not implemented",
                 "{'properties': {'a': {'itens': {}}}}; #/properties/a: 'itens' is not implemented: leave it out",
-                "{'allOf': []}; 'allOf' is not implemented",
-                "{'anyOf': [{}], 'minLength': 1}; 'minLength' beside 'anyOf'",
+                "{'not': {}}; 'not' is not implemented",
+                "{'allOf': []}; #/allOf: expected a list of schemas",
+                "{'allOf': [{'type': 'string'}, {'type': 'integer'}]}; nothing is as all of it says",
+                "{'allOf': [{'$ref': '#'}]}; it contains itself without an end",
+                "{'allOf': [{'$ref': '#'}, {'type': 'string'}]}; '$ref' to # leads back to itself",
+                "{'allOf': [{'pattern': 'a'}, {'pattern': 'b'}]}; two 'pattern' that hold at once are not implemented",
+                "{'allOf': [{'properties': {'a': {'not': {}}}}]}; #/allOf/0/properties/a: 'not' is not implemented",
+                "{'enum': ['a', 'bcd'], 'minLength': 2}; 'minLength' beside 'enum' or 'const' is not implemented",
+                "{'const': 5, 'type': 'string'}; no value of 'enum' or 'const' is of the type [string]",
+                "{'type': 'object', 'required': [1]}; 'required' is [1]",
+                "{'type': 'object', 'additionalProperties': 'no'}; #/additionalProperties: expected a schema",
+                "{'type': 'object', 'properties': {'a': {'$ref': '#'}}, 'required': ['a']}; it contains itself without an end",
+                "{'$ref': '#'}; it contains itself without an end",
+                "{'type': 'array', 'items': false, 'minItems': 1}; 'minItems' is 1, of which 'items' allows 0",
+                "{'type': 'string', 'pattern': '(a'}; 'pattern' is (a, which is not implemented: missing ) at position 2",
+                "{'type': 'string', 'pattern': '^(?=a)'}; look-around and flags are not implemented",
+                "{'type': 'string', 'pattern': '^a{3}$', 'maxLength': 2}; no text has the 'pattern'",
+                "{'type': 'integer', 'minimum': '3'}; 'minimum' is '3', expected a number",
+                "{'type': 'integer', 'exclusiveMinimum': true}; 'exclusiveMinimum' is true, expected a number",
+                "{'type': 'integer', 'minimum': 3, 'maximum': 2}; no number of up to 18 digits is in them",
+                "{'type': 'integer', 'minimum': 0.2, 'maximum': 0.8}; no number of up to 18 digits is in them",
+                "{'type': 'number', 'multipleOf': 0}; 'multipleOf' is 0, expected more than 0",
+                "{'type': 'integer', 'multipleOf': 99991}; it would take more than 20000 states to tell",
                 "{'anyOf': []}; #/anyOf: expected a list of schemas",
                 "{'enum': []}; 'enum' is []",
                 "{'enum': [1], 'type': 'string'}; no value of 'enum'",
@@ -110,7 +143,7 @@ class JsonSchemaReaderTest {
     void whatItWouldHaveToDoAndDoesNotIsRefusedByItsPlace(String schema, String reason) {
         String message = String.valueOf(
                 assertThrows(UserErrorException.class, () -> of(schema)).getMessage());
-        assertTrue(message.contains(reason), message);
+        assertTrue(message.replace('"', '\'').contains(reason), message);
         assertEquals(1, message.lines().count());
     }
 
@@ -119,8 +152,6 @@ class JsonSchemaReaderTest {
     void hostileSchemasEnd() {
         AnswerGrammar cycle = of("{'anyOf': [{'$ref': '#'}, {'type': 'null'}]}");
         assertTrue(AnswerGrammarTest.accepts(cycle, "null"));
-        AnswerGrammar nothing = of("{'$ref': '#'}");
-        assertFalse(AnswerGrammarTest.accepts(nothing, "1"));
         AnswerGrammar same =
                 of("{'anyOf': [{'type': 'array', 'items': {'$ref': '#'}}, {'type': 'array', 'items': {'$ref': '#'}}]}");
         assertThrows(UserErrorException.class, () -> AnswerGrammarTest.read(same, "[".repeat(30)));
