@@ -29,15 +29,17 @@ final class GrammarRule implements LogitsProcessor {
         if (now == null) {
             return;
         }
-        BitSet allowed = tokens.in(now);
-        boolean ends = now.isComplete() && !stops.isEmpty();
-        if (allowed.isEmpty() && !ends) {
-            throw new GrammarException("no token of the vocabulary goes on as the answer's grammar wants it");
+        BitSet next = tokens.in(now);
+        boolean ends = now.isComplete();
+        if (!stops.isEmpty()) {
+            // What ends an answer is no part of it, whatever its text is: else it could be cut off in the middle.
+            next = (BitSet) next.clone();
+            for (int stop : stops) {
+                next.set(stop, ends);
+            }
         }
-        BitSet next = allowed;
-        if (ends) {
-            next = (BitSet) allowed.clone();
-            stops.forEach(next::set);
+        if (next.isEmpty()) {
+            throw new GrammarException("no token of the vocabulary goes on as the answer's grammar wants it");
         }
         for (int token = next.nextClearBit(0); token < scores.length; token = next.nextClearBit(token + 1)) {
             scores[token] = Float.NEGATIVE_INFINITY;

@@ -129,7 +129,7 @@ final class RunningSequence {
             return;
         }
         if (!Float.isFinite(scores[token])) {
-            fail(noNumbers());
+            fail(grammar != null && scores[token] == Float.NEGATIVE_INFINITY ? nothingLeft() : noNumbers());
             return;
         }
         if (!reportsLogprobs()) {
@@ -140,6 +140,11 @@ final class RunningSequence {
         likeliest.add(own.top());
         double sampled = options.isSampling() ? scores[token] - Scores.logSumExp(scores) : 0;
         accept(token, (float) own.logprob(), (float) sampled);
+    }
+
+    private static GrammarException nothingLeft() {
+        return new GrammarException("no token is left that the answer's grammar allows: the other settings, such as"
+                + " no_repeat_ngram_size and min_new_tokens, have taken away all that could come");
     }
 
     private UserErrorException noNumbers() {
