@@ -3,6 +3,7 @@ package org.finetune4j.serve;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.grammar.AnswerGrammar;
@@ -19,10 +20,15 @@ final class ResponseFormats {
     /** Each takes some megabytes at most. */
     private static final int KEPT = 16;
 
+    /** Longer schemas, in characters, are read anew every time. */
+    private static final int LONGEST_KEPT = 256 * 1024;
+
     private final AnswerGrammar anyObject = AnswerGrammar.json();
-    private final Map<JsonNode, AnswerGrammar> kept = new LinkedHashMap<>(16, 0.75f, true) {
+
+    /** By the schemas' texts: two that differ in the order of properties only are equal as JSON, and their answers are not. */
+    private final Map<String, AnswerGrammar> kept = new LinkedHashMap<>(16, 0.75f, true) {
         @Override
-        protected boolean removeEldestEntry(Map.Entry<JsonNode, AnswerGrammar> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<String, AnswerGrammar> eldest) {
             return size() > KEPT;
         }
     };
@@ -54,17 +60,23 @@ final class ResponseFormats {
                     FIELD,
                     "'response_format' needs a schema: {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {...}}}");
         }
+        String text = Json.write(schema);
+        AnswerGrammar known;
         synchronized (kept) {
-            AnswerGrammar known = kept.get(schema);
-            if (known == null) {
-                try {
-                    known = AnswerGrammar.jsonSchema(schema);
-                } catch (UserErrorException e) {
-                    throw ApiException.invalid(FIELD, "'response_format': " + e.getMessage());
-                }
-                kept.put(schema, known);
-            }
-            return known;
+            known = kept.get(text);
         }
+        if (known == null) {
+            try {
+                known = AnswerGrammar.jsonSchema(schema);
+            } catch (UserErrorException e) {
+                throw ApiException.invalid(FIELD, "'response_format': " + e.getMessage());
+            }
+            if (text.length() <= LONGEST_KEPT) {
+                synchronized (kept) {
+                    kept.put(text, known);
+                }
+            }
+        }
+        return known;
     }
 }

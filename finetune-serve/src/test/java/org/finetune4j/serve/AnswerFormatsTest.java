@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import org.finetune4j.Json;
 import org.finetune4j.model.CausalLM;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A model that knows nothing of JSON or tools answers in the form that is asked for, because nothing else is chosen. */
 class AnswerFormatsTest {
@@ -162,18 +165,101 @@ class AnswerFormatsTest {
     /** Alternatives that never differ are more readings with every bracket; whoever asks beside has an answer. */
     @Test
     void aSchemaThatNoAnswerCanBeKeptToIsARequestsMistake() {
+        ObjectNode schema = Json.object().put("$ref", "#/$defs/a0");
+        ObjectNode defs = schema.putObject("$defs");
+        for (int depth = 0; depth < 13; depth++) {
+            for (String name : new String[] {"a", "b"}) {
+                ObjectNode array = defs.putObject(name + depth);
+                array.put("type", "array").put("minItems", 1);
+                ArrayNode either = array.putObject("items").putArray("anyOf");
+                either.addObject().put("$ref", "#/$defs/a" + (depth + 1));
+                either.addObject().put("$ref", "#/$defs/b" + (depth + 1));
+            }
+        }
+        defs.putObject("a13").put("type", "integer");
+        defs.putObject("b13").put("type", "null");
         ObjectNode body = ServerClient.completion("the cat", 200);
-        body.set("response_format", Json.parse("""
-                {"type": "json_schema", "json_schema": {"schema": {"$defs": {
-                  "a": {"type": "array", "items": {"$ref": "#"}, "minItems": 1},
-                  "b": {"type": "array", "items": {"$ref": "#"}, "minItems": 1}},
-                 "anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}}}""", "format"));
+        body.set("response_format", schemaFormat(schema));
         ServerClient.Answer answer = client.post("/v1/completions", body.toString());
         assertEquals(400, answer.status(), answer.body());
         assertTrue(answer.body().contains("ways at once"), answer.body());
         assertEquals(
                 200,
                 client.post(CHAT, ServerClient.chat("the cat", 3).toString()).status());
+    }
+
+    private static ObjectNode schemaFormat(JsonNode schema) {
+        ObjectNode format = Json.object().put("type", "json_schema");
+        format.putObject("json_schema").put("name", "x").set("schema", schema);
+        return format;
+    }
+
+    /** Two schemas that are equal as JSON objects, one after the other. */
+    @Test
+    void propertiesComeInTheOrderOfTheRequestsOwnSchema() {
+        for (String[] order : new String[][] {{"a", "b"}, {"b", "a"}}) {
+            ObjectNode schema = Json.object().put("type", "object").put("additionalProperties", false);
+            ObjectNode properties = schema.putObject("properties");
+            for (String name : order) {
+                properties.putObject(name).put("type", "null");
+            }
+            schema.putArray("required").add("a").add("b");
+            ObjectNode body = ServerClient.completion("the cat", 100);
+            body.set("response_format", schemaFormat(schema));
+            String text = choice("/v1/completions", body).path("text").asText();
+            assertEquals(List.of(order), List.copyOf(Json.toMap(Json.parse(text, "answer")).keySet()), text);
+        }
+    }
+
+    /** A stop string ends an answer wherever it is; several answers, streamed, are each of the schema. */
+    @Test
+    void severalStreamedAnswersAreOfTheSchemaAndAStopStringCutsOff() {
+        ObjectNode body = ServerClient.chat("the cat", 200);
+        body.set("response_format", Json.parse(CAT, "format"));
+        body.put("n", 3).put("temperature", 2).put("seed", 5).put("stream", true);
+        List<StringBuilder> texts = List.of(new StringBuilder(), new StringBuilder(), new StringBuilder());
+        for (String line : client.post(CHAT, body.toString()).body().split("\n")) {
+            if (line.startsWith("data: {")) {
+                for (JsonNode choice : Json.parse(line.substring(6), "event").path("choices")) {
+                    texts.get(choice.path("index").asInt())
+                            .append(choice.path("delta").path("content").asText(""));
+                }
+            }
+        }
+        texts.forEach(text -> requireCat(text.toString()));
+        ObjectNode stopped = ServerClient.completion("the cat", 200);
+        stopped.set("response_format", Json.parse(CAT, "format"));
+        stopped.put("stop", "lives");
+        JsonNode choice = choice("/v1/completions", stopped);
+        assertEquals("stop", choice.path("finish_reason").asText());
+        assertTrue(choice.path("text").asText().endsWith("\""), choice.toString());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'$ref': '#'}",
+                "{'type': 'object', 'properties': {'a': {'$ref': '#'}}, 'required': ['a']}",
+                "{'type': 'string', 'pattern': '(a+)\\\\1'}",
+                "{'type': 'string', 'pattern': '^(a|b)*a(a|b){30}$'}",
+                "{'type': 'string', 'pattern': '((a{1000}){1000}){1000}'}",
+                "{'type': 'integer', 'multipleOf': 1e300}",
+                "{'type': 'integer', 'minimum': 1e999}",
+                "{'allOf': [{'$ref': '#'}, {'type': 'null'}]}",
+                "{'not': {}}",
+                "{'enum': {}}",
+                "{'type': 7}",
+                "{'$ref': '#/%zz'}"
+            })
+    void aSchemaThatIsNotDoneIsRefusedByItsPlace(String schema) {
+        ObjectNode body = ServerClient.chat("the cat", 5);
+        body.set("response_format", schemaFormat(Json.parse(schema.replace('\'', '"'), "schema")));
+        ServerClient.Answer answer = client.post(CHAT, body.toString());
+        assertEquals(400, answer.status(), answer.body());
+        JsonNode error = answer.json().path("error");
+        assertEquals("response_format", error.path("param").asText());
+        assertEquals("invalid_request_error", error.path("type").asText());
+        assertTrue(error.path("message").asText().contains("the JSON schema at #"), answer.body());
     }
 
     @ParameterizedTest
@@ -184,7 +270,7 @@ class AnswerFormatsTest {
                 "tool_choice | {'type': 'function', 'function': {'name': 'whether'}} | did you mean 'weather'",
                 "tool_choice | 'any' | expected",
                 "tool_choice | 7 | expected",
-                "tools | [{'type': 'function', 'function': {'name': 'f', 'strict': true, 'parameters': {'minimum': 1}}}] | 'minimum'",
+                "tools | [{'type': 'function', 'function': {'name': 'f', 'strict': true, 'parameters': {'minProperties': 1}}}] | 'minProperties'",
                 "tools | [] | 'tool_choice' needs 'tools'"
             })
     void whatIsWrongAboutToolsIsSaid(String field, String value, String reason) {

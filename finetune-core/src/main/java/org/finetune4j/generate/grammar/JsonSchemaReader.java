@@ -7,6 +7,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -221,8 +222,12 @@ final class JsonSchemaReader {
             throw SchemaKeywords.wrong(path, "expected a list of schemas");
         }
         List<Element> all = new ArrayList<>();
+        Set<JsonNode> seen = new HashSet<>();
         for (int i = 0; i < schemas.size(); i++) {
-            all.add(schema(schemas.get(i), path + "/" + i));
+            Element each = schema(schemas.get(i), path + "/" + i);
+            if (seen.add(schemas.get(i))) { // what is said twice would be read in two ways
+                all.add(each);
+            }
         }
         return new Choice(all);
     }
