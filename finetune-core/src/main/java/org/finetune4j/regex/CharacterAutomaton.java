@@ -204,6 +204,19 @@ public final class CharacterAutomaton {
     }
 
     /**
+     * {@return the state that all characters of a range lead to, or -1 where they lead to several, or some cannot come}
+     *
+     * @param state where the text is
+     * @param first of the range, a code point
+     * @param last of the range, a code point
+     */
+    public int after(int state, int first, int last) {
+        int[] own = edges.get(state);
+        int at = firstNotBefore(own, first);
+        return at < own.length && own[at] <= first && own[at + 1] >= last ? own[at + 2] : -1;
+    }
+
+    /**
      * {@return whether some character of a range leads to one of these states}
      *
      * @param state where the text is
@@ -291,11 +304,12 @@ public final class CharacterAutomaton {
         private int[] ranges(int[] cuts, List<List<Integer>> targets) {
             int[] own = new int[3 * cuts.length];
             int length = 0;
+            Map<List<Integer>, Integer> known = new HashMap<>(); // classes have hundreds of ranges, all with one target
             for (int i = 0; i < cuts.length; i++) {
                 if (targets.get(i).isEmpty()) {
                     continue;
                 }
-                int target = state(targets.get(i));
+                int target = known.computeIfAbsent(targets.get(i), this::state);
                 if (length > 0 && own[length - 1] == target && own[length - 2] == cuts[i] - 1) {
                     own[length - 2] = cuts[i + 1] - 1;
                 } else {

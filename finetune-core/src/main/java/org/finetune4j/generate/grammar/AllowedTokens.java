@@ -17,7 +17,15 @@ public final class AllowedTokens {
 
     private static final int ALIVE = Integer.MAX_VALUE;
 
+    /** Readings that may be followed to find the tokens of one place: below a second. All other answers wait meanwhile. */
+    private static final long MOST_WORK = 2_000_000;
+
+    /** A reading that goes on is worth so many that do not. */
+    private static final int DEAD_SHARE = 8;
+
     private final VocabularyBytes vocabulary;
+    private final long mostWork;
+    private long work;
     private final Map<GrammarState, BitSet> kept = new LinkedHashMap<>(16, 0.75f, true) {
         @Override
         protected boolean removeEldestEntry(Map.Entry<GrammarState, BitSet> eldest) {
@@ -31,6 +39,12 @@ public final class AllowedTokens {
      * @param tokenizer whose special tokens are no text, and never allowed; the first time this takes up to a second
      */
     public AllowedTokens(Tokenizer tokenizer) {
+        this(tokenizer, MOST_WORK);
+    }
+
+    /** @param mostWork readings that may be followed to find the tokens of one place */
+    AllowedTokens(Tokenizer tokenizer, long mostWork) {
+        this.mostWork = mostWork;
         this.vocabulary = VocabularyBytes.of(tokenizer);
     }
 
@@ -60,10 +74,11 @@ public final class AllowedTokens {
      * @return their ids, which are not changed; without those that end an answer
      */
     public BitSet in(GrammarState state) {
-        BitSet known = kept.get(state);
+        GrammarState one = state.alike(vocabulary.longest());
+        BitSet known = kept.get(one);
         if (known == null) {
-            known = find(state);
-            kept.put(state, known);
+            known = find(one);
+            kept.put(one, known);
         }
         return known;
     }
@@ -73,6 +88,7 @@ public final class AllowedTokens {
         BitSet allowed = new BitSet(vocabulary.rows());
         @Nullable GrammarState[] path = new @Nullable GrammarState[vocabulary.longest() + 1];
         path[0] = state;
+        work = 0;
         int deadFrom = ALIVE; // how many bytes of the last token that was tried cannot come
         for (int place = 0; place < order.length; place++) {
             int shared = vocabulary.shared()[place];
@@ -91,13 +107,24 @@ public final class AllowedTokens {
         int length = vocabulary.length(place);
         for (int at = from; at < length; at++) {
             GrammarState before = path[at];
-            GrammarState next = before == null ? null : before.after(vocabulary.at(place, at));
+            GrammarState next = before == null ? null : follow(before, vocabulary.at(place, at));
             if (next == null) {
                 return at + 1;
             }
             path[at + 1] = next;
         }
         return ALIVE;
+    }
+
+    private @Nullable GrammarState follow(GrammarState before, int value) {
+        int cost = before.cost(value);
+        GrammarState next = before.after(value);
+        work += next == null ? cost / DEAD_SHARE : cost;
+        if (work > mostWork) {
+            throw new GrammarException("the grammar of the answer can be read in too many ways to find its next token:"
+                    + " give alternatives that differ earlier");
+        }
+        return next;
     }
 
     /** Keeps what was found about the vocabulary that was asked for last. */

@@ -58,6 +58,11 @@ sealed interface Element {
 
         /** Whether more can come. */
         abstract boolean mayGoOn(long state);
+
+        /** A state from which the same can come, as far as so many bytes reach: one of many, where they are alike. */
+        long alike(long state, int reach) {
+            return state;
+        }
     }
 
     /** Parts one after the other. */

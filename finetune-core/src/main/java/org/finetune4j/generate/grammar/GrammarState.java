@@ -35,6 +35,25 @@ public final class GrammarState {
         return next;
     }
 
+    /**
+     * {@return a state after which the same bytes can come, one for many that differ in what is far away}
+     *
+     * @param reach of how many bytes this holds
+     */
+    GrammarState alike(int reach) {
+        Readings others = readings.alike(reach);
+        return others == readings ? this : grammar.state(others);
+    }
+
+    /**
+     * {@return how much was done to find out what a byte leads to, or 0 where that is known}
+     *
+     * @param value of the byte, from 0 to 255, before it is asked for
+     */
+    int cost(int value) {
+        return known[value] != null || dead[value] ? 0 : readings.next().size();
+    }
+
     /** {@return whether the answer may end here} */
     public boolean isComplete() {
         return readings.mayEnd();

@@ -5,7 +5,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -41,6 +43,10 @@ final class JsonSchemaReader {
     private final SchemaAlternatives alternatives;
     private final JsonNode whole;
     private final Map<String, Reference> definitions = new HashMap<>();
+
+    /** What is referred to is read when all else is, so that it is not nested more deeply for each reference on the way. */
+    private final Deque<Runnable> referred = new ArrayDeque<>();
+
     private int parts;
     private int depth;
 
@@ -52,6 +58,9 @@ final class JsonSchemaReader {
 
     Element read() {
         Element element = schema(whole, "#");
+        while (!referred.isEmpty()) {
+            referred.pop().run();
+        }
         if (!EndlessElements.takeAway(element)) {
             throw SchemaKeywords.wrong("#", "nothing is as it says: it contains itself without an end");
         }
@@ -241,7 +250,7 @@ final class JsonSchemaReader {
         JsonNode target = target(name, path);
         Reference reference = new Reference();
         definitions.put(text, reference);
-        reference.define(schema(target, text));
+        referred.add(() -> reference.define(schema(target, text)));
         return reference;
     }
 

@@ -44,6 +44,24 @@ record Readings(Set<Pending> next, boolean mayEnd) {
         return expansion.readings();
     }
 
+    /** Readings after which the same can come, as far as so many bytes reach; these themselves where there are no others. */
+    Readings alike(int reach) {
+        Set<Pending> all = new LinkedHashSet<>();
+        boolean same = true;
+        for (Pending pending : next) {
+            Pending other = pending;
+            if (pending.element() instanceof Element.Machine machine) {
+                long state = machine.alike(pending.progress(), reach);
+                if (state != pending.progress()) {
+                    other = new Pending(machine, state, pending.next());
+                    same = false;
+                }
+            }
+            all.add(other);
+        }
+        return same ? this : new Readings(all, mayEnd);
+    }
+
     boolean isEmpty() {
         return next.isEmpty() && !mayEnd;
     }

@@ -19,7 +19,7 @@ final class TextMachine extends Element.Machine {
     private static final int COUNT_BITS = 17;
     private static final int STATE_BITS = 14;
 
-    /** Places: outside, between characters, within one in UTF-8 (so many bytes are to come), or within an escape sequence. */
+    /** Places: outside, between characters, within one in UTF-8 (so many bytes are to come), within an escape sequence. */
     private static final int BEGIN = 0;
 
     private static final int BETWEEN = 1;
@@ -30,6 +30,9 @@ final class TextMachine extends Element.Machine {
     private static final int SECOND_U = 11;
     private static final int SECOND_HEX = 12; // 12 to 15
     private static final int OVER = 16;
+
+    /** Within a character of UTF-8 that leads to one state whichever it is, with 1 to 3 bytes to come: 17 to 19. */
+    private static final int ANY_UTF8 = 16;
 
     private static final String ESCAPED = "\"\\/bfnrt";
     private static final String ESCAPES = "\"\\/\b\f\n\r\t";
@@ -93,6 +96,15 @@ final class TextMachine extends Element.Machine {
         return kind(state) != OVER;
     }
 
+    /** Far from its bounds it makes no difference how many characters a text has. */
+    @Override
+    long alike(long state, int reach) {
+        int count = count(state);
+        boolean far = automaton == CharacterAutomaton.ANY && most - count > reach && (count >= least || least - count > reach);
+        long others = state >>> (COUNT_BITS + STATE_BITS) << (COUNT_BITS + STATE_BITS);
+        return far ? others | (long) (count >= least ? least : 0) << STATE_BITS | where(state) : state;
+    }
+
     @Override
     long after(long state, int read) {
         int kind = kind(state);
@@ -105,6 +117,12 @@ final class TextMachine extends Element.Machine {
                 int first = value > 0 || kind == UTF8 + 1 ? 0x80 : kind == UTF8 + 2 ? 0xa0 : 0x90;
                 yield read >= first && read <= 0xbf ? utf8(state, kind - UTF8 - 1, value << 6 | read & 0x3f) : DEAD;
             }
+            case ANY_UTF8 + 1, ANY_UTF8 + 2, ANY_UTF8 + 3 ->
+                (read & 0xc0) != 0x80
+                        ? DEAD
+                        : kind == ANY_UTF8 + 1
+                                ? pack(BETWEEN, 0, countAfter(state), value)
+                                : with(state, kind - 1, value);
             case ESCAPE -> {
                 int simple = ESCAPED.indexOf(read);
                 yield simple >= 0
@@ -147,6 +165,11 @@ final class TextMachine extends Element.Machine {
         int shortest = more == 3 ? 0x10000 : more == 2 && value <= 0x0f ? 0x800 : 0;
         int first = Math.max(shortest, value << (6 * more));
         int last = ((value + 1) << (6 * more)) - 1;
+        int target = first > value << (6 * more) ? -1 : automaton.after(where(state), first, last);
+        if (target >= 0) { // whatever follows: there are thousands of beginnings, which need not be told apart
+            boolean may = count(state) < most && targets(state).get(target);
+            return may ? with(state, ANY_UTF8 + more, target) : DEAD;
+        }
         return isAlive(state, first, last) ? with(state, UTF8 + more, value) : DEAD;
     }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import java.util.stream.Stream;
 import org.finetune4j.Json;
 import org.finetune4j.model.TestTokenizers;
 import org.finetune4j.model.Tokenizer;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -37,6 +39,27 @@ class AllowedTokensTest {
                 assertFalse(allowed.isEmpty(), begun);
                 for (int token = 0; token < tokenizer.rows(); token++) {
                     assertEquals(tokens.after(state, token) != null, allowed.get(token), begun + " and token " + token);
+                }
+            }
+        }
+    }
+
+    /** Far from its bounds a text is asked for once; near them what is allowed is that of the place. */
+    @ParameterizedTest
+    @MethodSource("tokenizers")
+    void lengthsAreKeptToTheLastCharacter(Tokenizer opened) {
+        try (Tokenizer tokenizer = opened) {
+            AllowedTokens tokens = new AllowedTokens(tokenizer);
+            for (String bounds : new String[] {"\"minLength\": 60", "\"minLength\": 60, \"maxLength\": 130", "\"maxLength\": 70"}) {
+                AnswerGrammar grammar = AnswerGrammar.jsonSchema("{\"type\": \"string\", " + bounds + "}");
+                GrammarState state = AnswerGrammarTest.read(grammar, "\"");
+                for (int count = 0; state != null; count++) {
+                    BitSet allowed = tokens.in(state);
+                    for (int token = 0; token < tokenizer.rows(); token++) {
+                        assertEquals(tokens.after(state, token) != null, allowed.get(token), count + " and " + token);
+                    }
+                    state = count > 140 ? null : state.after(count % 7 == 0 ? '\\' : 'x');
+                    state = state != null && count % 7 == 0 ? state.after('n') : state;
                 }
             }
         }
@@ -82,6 +105,22 @@ class AllowedTokensTest {
                         answer.stream().mapToInt(Integer::intValue).toArray(), true);
                 assertEquals(3, Json.parse(text, "answer").size(), text);
             }
+        }
+    }
+
+    /** Thousands of texts that differ in their lengths alone: every byte would be read in as many ways. */
+    @Test
+    void whatIsReadInTooManyWaysIsRefused() {
+        try (Tokenizer tokenizer = TestTokenizers.gpt2()) {
+            StringBuilder all = new StringBuilder();
+            for (int i = 0; i < 4000; i++) {
+                all.append(i == 0 ? "" : ",").append("{\"type\":\"string\",\"maxLength\":").append(1000 + i).append("}");
+            }
+            AnswerGrammar grammar = AnswerGrammar.jsonSchema("{\"anyOf\":[" + all + "]}");
+            AllowedTokens tokens = new AllowedTokens(tokenizer, 100_000);
+            GrammarState inText = AnswerGrammarTest.read(grammar, "\"");
+            assertNotNull(inText);
+            assertThrows(GrammarException.class, () -> tokens.in(inText));
         }
     }
 }

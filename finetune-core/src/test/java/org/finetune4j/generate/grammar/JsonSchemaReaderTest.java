@@ -153,8 +153,17 @@ class JsonSchemaReaderTest {
         AnswerGrammar cycle = of("{'anyOf': [{'$ref': '#'}, {'type': 'null'}]}");
         assertTrue(AnswerGrammarTest.accepts(cycle, "null"));
         AnswerGrammar same =
-                of("{'anyOf': [{'type': 'array', 'items': {'$ref': '#'}}, {'type': 'array', 'items': {'$ref': '#'}}]}");
+                of("{'anyOf': [{'type': 'array', 'items': {'$ref': '#'}}, {'type': 'array', 'items': {'$ref': '#'}, 'title': 'x'}]}");
+        assertTrue(AnswerGrammarTest.accepts(
+                of("{'anyOf': [{'type': 'array', 'items': {'$ref': '#'}}, {'type': 'array', 'items': {'$ref': '#'}}]}"),
+                "[".repeat(30) + "]".repeat(30)));
         assertThrows(UserErrorException.class, () -> AnswerGrammarTest.read(same, "[".repeat(30)));
+        StringBuilder chain = new StringBuilder();
+        for (int i = 0; i < 1000; i++) {
+            chain.append(String.format("'n%d': {'anyOf': [{'$ref': '#/$defs/n%d'}, {'type': 'null'}]}, ", i, i + 1));
+        }
+        assertTrue(AnswerGrammarTest.accepts(
+                of("{'$ref': '#/$defs/n0', '$defs': {" + chain + "'n1000': {'type': 'boolean'}}}"), "true"));
         String deep = "{\"items\":".repeat(300) + "{}" + "}".repeat(300);
         assertThrows(UserErrorException.class, () -> AnswerGrammar.jsonSchema(deep));
     }
