@@ -36,12 +36,13 @@ public final class AnswerGrammar {
      * JSON that a schema describes: an object has its properties in the schema's order, required ones always, and no others where the
      * schema names any.
      *
-     * @param schema of JSON Schema: types, {@code properties}, {@code required}, {@code additionalProperties}, {@code items}, {@code
-     *     minItems}, {@code maxItems}, {@code minLength}, {@code maxLength}, {@code enum}, {@code const}, {@code anyOf}, {@code oneOf},
-     *     {@code $ref} into the schema itself
+     * @param schema of JSON Schema: types, {@code enum}, {@code const}, {@code anyOf}, {@code oneOf}, {@code allOf}, {@code $ref} into
+     *     the schema itself; {@code properties}, {@code required}, {@code additionalProperties}; {@code items}, {@code prefixItems},
+     *     {@code minItems}, {@code maxItems}; {@code minLength}, {@code maxLength}, {@code pattern}, {@code format}; {@code minimum},
+     *     {@code maximum}, {@code exclusiveMinimum}, {@code exclusiveMaximum}, {@code multipleOf}
      * @return the grammar
-     * @throws org.finetune4j.UserErrorException for a keyword that would restrict the answer and is not implemented, or a schema that
-     *     is none, by the path in the schema
+     * @throws org.finetune4j.UserErrorException for a keyword that would restrict the answer and is not implemented, a schema that is
+     *     none, or one that no value is as it says, by the path in the schema
      */
     public static AnswerGrammar jsonSchema(JsonNode schema) {
         return new AnswerGrammar(JsonElements.answer(new JsonSchemaReader(schema).read()), "JSON of a schema");

@@ -147,6 +147,35 @@ class JsonSchemaReaderTest {
         assertEquals(1, message.lines().count());
     }
 
+    /** As pydantic 2 writes a model with constraints, a tuple, a union and a base class. */
+    @Test
+    void whatPydanticWritesIsRead() {
+        AnswerGrammar order = of("""
+                {'$defs': {'Size': {'enum': ['S', 'M'], 'title': 'Size', 'type': 'string'},
+                  'Card': {'properties': {'kind': {'const': 'card', 'title': 'Kind', 'type': 'string'},
+                    'number': {'pattern': '^\\\\d{4}-\\\\d{4}$', 'title': 'Number', 'type': 'string'}},
+                   'required': ['kind', 'number'], 'title': 'Card', 'type': 'object'},
+                  'Cash': {'properties': {'kind': {'const': 'cash', 'title': 'Kind', 'type': 'string'}},
+                   'required': ['kind'], 'title': 'Cash', 'type': 'object'}},
+                 'properties': {'id': {'format': 'uuid', 'title': 'Id', 'type': 'string'},
+                  'count': {'exclusiveMinimum': 0, 'maximum': 100, 'title': 'Count', 'type': 'integer'},
+                  'price': {'anyOf': [{'minimum': 0.0, 'type': 'number'}, {'type': 'null'}], 'default': null},
+                  'size': {'allOf': [{'$ref': '#/$defs/Size'}], 'default': 'M'},
+                  'at': {'maxItems': 2, 'minItems': 2, 'prefixItems': [{'type': 'number'}, {'type': 'number'}], 'type': 'array'},
+                  'day': {'format': 'date', 'type': 'string'},
+                  'paid': {'discriminator': {'mapping': {'card': '#/$defs/Card', 'cash': '#/$defs/Cash'}, 'propertyName': 'kind'},
+                   'oneOf': [{'$ref': '#/$defs/Card'}, {'$ref': '#/$defs/Cash'}], 'title': 'Paid'}},
+                 'required': ['id', 'count', 'at', 'day', 'paid'], 'title': 'Order', 'type': 'object'}""");
+        String right = "{'id':'123e4567-e89b-12d3-a456-426614174000','count':100,'price':9.5,'size':'S','at':[1.5,-2],"
+                + "'day':'2024-02-29','paid':{'kind':'card','number':'1234-5678'}}";
+        assertTrue(AnswerGrammarTest.accepts(order, right.replace('\'', '"')));
+        for (String[] wrong : new String[][] {
+            {"100", "101"}, {"9.5", "-9.5"}, {"'S'", "'L'"}, {"[1.5,-2]", "[1.5]"}, {"02-29", "02-30"}, {"1234-", "123-"}
+        }) {
+            assertFalse(AnswerGrammarTest.accepts(order, right.replace(wrong[0], wrong[1]).replace('\'', '"')), wrong[1]);
+        }
+    }
+
     /** A cycle that reads nothing, and alternatives that never differ: neither takes for ever. */
     @Test
     void hostileSchemasEnd() {
