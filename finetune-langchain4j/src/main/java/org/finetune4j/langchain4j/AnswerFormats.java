@@ -7,17 +7,21 @@ import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.ToolChoice;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.finetune4j.Json;
 import org.finetune4j.generate.grammar.AnswerGrammar;
+import org.finetune4j.generate.grammar.KeptGrammars;
 import org.finetune4j.model.chat.ToolCalls;
 import org.jspecify.annotations.Nullable;
 
 /** What LangChain4j asks answers to look like, as grammars. */
 final class AnswerFormats {
 
-    private AnswerFormats() {}
+    private final AnswerGrammar anyObject = AnswerGrammar.json();
+    private final KeptGrammars kept = new KeptGrammars();
 
     /**
      * The format of an answer that is no call of a tool.
@@ -25,15 +29,18 @@ final class AnswerFormats {
      * @return null for any text
      * @throws org.finetune4j.UserErrorException for a schema that would restrict the answer in a way that is not implemented
      */
-    static @Nullable AnswerGrammar format(ChatRequestParameters parameters) {
+    @Nullable
+    AnswerGrammar format(ChatRequestParameters parameters) {
         ResponseFormat format = parameters.responseFormat();
         if (format == null || format.type() != ResponseFormatType.JSON) {
             return null;
         }
-        return format.jsonSchema() == null
-                ? AnswerGrammar.json()
-                : AnswerGrammar.jsonSchema(
-                        Json.of(JsonSchemaElementUtils.toMap(format.jsonSchema().rootElement())));
+        if (format.jsonSchema() == null) {
+            return anyObject;
+        }
+        JsonNode schema =
+                Json.of(JsonSchemaElementUtils.toMap(format.jsonSchema().rootElement()));
+        return kept.of(List.of(Json.write(schema)), () -> AnswerGrammar.jsonSchema(schema));
     }
 
     /**
@@ -43,7 +50,8 @@ final class AnswerFormats {
      * @return null for any text
      * @throws UnsupportedFeatureException when calls would have to be told apart and their form is not known
      */
-    static @Nullable AnswerGrammar besideTools(ChatRequestParameters parameters, @Nullable ToolCalls form) {
+    @Nullable
+    AnswerGrammar besideTools(ChatRequestParameters parameters, @Nullable ToolCalls form) {
         AnswerGrammar format = format(parameters);
         boolean required = parameters.toolChoice() == ToolChoice.REQUIRED;
         if (format == null && !required) {
@@ -61,7 +69,11 @@ final class AnswerFormats {
                         tool.parameters() == null
                                 ? Json.object()
                                 : Json.of(JsonSchemaElementUtils.toMap(tool.parameters()))));
-        AnswerGrammar calls = AnswerGrammar.toolCalls(form, schemas, Integer.MAX_VALUE);
-        return required || format == null ? calls : format.or(calls);
+        List<Object> key = new ArrayList<>(List.of(form.isMarked(), Json.write(schemas)));
+        if (required || format == null) {
+            return kept.of(key, () -> AnswerGrammar.toolCalls(form, schemas, Integer.MAX_VALUE));
+        }
+        key.add(format);
+        return kept.of(key, () -> format.or(AnswerGrammar.toolCalls(form, schemas, Integer.MAX_VALUE)));
     }
 }

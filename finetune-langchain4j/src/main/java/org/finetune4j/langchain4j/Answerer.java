@@ -39,6 +39,7 @@ final class Answerer {
 
     private final FinetuneModels models;
     private final String defaultName;
+    private final AnswerFormats formats = new AnswerFormats();
     private final AtomicLong answers =
             new AtomicLong(ThreadLocalRandom.current().nextLong(1L << 40));
 
@@ -80,7 +81,7 @@ final class Answerer {
             ToolCalls calls = tools.isEmpty() ? null : ToolCalls.of(template, names);
             GenerationOptions options = options(parameters, prompt.length, form);
             AnswerGrammar grammar =
-                    tools.isEmpty() ? AnswerFormats.format(parameters) : AnswerFormats.besideTools(parameters, calls);
+                    tools.isEmpty() ? formats.format(parameters) : formats.besideTools(parameters, calls);
             GenerationRequest generation = GenerationRequest.of(
                     prompt,
                     grammar == null

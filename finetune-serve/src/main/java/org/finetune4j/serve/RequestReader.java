@@ -101,7 +101,7 @@ final class RequestReader {
                 logprobs ? orElse(top, 0) : -1,
                 form.stopTokens(),
                 form.stopStrings(),
-                tools.grammar(calls, formats.of(fields)));
+                tools.grammar(calls, formats.of(fields), formats.kept()));
         ChatForm answers = new ChatForm(served.tokens(), calls, tools.most());
         return request(fields, model, List.of(prompt), options, answers);
     }

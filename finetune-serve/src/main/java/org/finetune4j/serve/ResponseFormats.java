@@ -1,12 +1,12 @@
 package org.finetune4j.serve;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.LinkedHashMap;
-import java.util.Map;
+import java.util.List;
 import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.grammar.AnswerGrammar;
+import org.finetune4j.generate.grammar.KeptGrammars;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,21 +17,8 @@ final class ResponseFormats {
 
     private static final String FIELD = "response_format";
 
-    /** Each takes some megabytes at most. */
-    private static final int KEPT = 16;
-
-    /** Longer schemas, in characters, are read anew every time. */
-    private static final int LONGEST_KEPT = 256 * 1024;
-
     private final AnswerGrammar anyObject = AnswerGrammar.json();
-
-    /** By the schemas' texts: two that differ in the order of properties only are equal as JSON, and their answers are not. */
-    private final Map<String, AnswerGrammar> kept = new LinkedHashMap<>(16, 0.75f, true) {
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<String, AnswerGrammar> eldest) {
-            return size() > KEPT;
-        }
-    };
+    private final KeptGrammars kept = new KeptGrammars();
 
     /** What the answer has to look like, or null where it may be any text. */
     @Nullable
@@ -60,23 +47,15 @@ final class ResponseFormats {
                     FIELD,
                     "'response_format' needs a schema: {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {...}}}");
         }
-        String text = Json.write(schema);
-        AnswerGrammar known;
-        synchronized (kept) {
-            known = kept.get(text);
+        try {
+            return kept.of(List.of(Json.write(schema)), () -> AnswerGrammar.jsonSchema(schema));
+        } catch (UserErrorException e) {
+            throw ApiException.invalid(FIELD, "'response_format': " + e.getMessage());
         }
-        if (known == null) {
-            try {
-                known = AnswerGrammar.jsonSchema(schema);
-            } catch (UserErrorException e) {
-                throw ApiException.invalid(FIELD, "'response_format': " + e.getMessage());
-            }
-            if (text.length() <= LONGEST_KEPT) {
-                synchronized (kept) {
-                    kept.put(text, known);
-                }
-            }
-        }
-        return known;
+    }
+
+    /** Grammars of other kinds, kept among those of formats. */
+    KeptGrammars kept() {
+        return kept;
     }
 }

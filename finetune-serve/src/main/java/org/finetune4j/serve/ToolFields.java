@@ -7,10 +7,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.finetune4j.Json;
 import org.finetune4j.Reasons;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.generate.grammar.AnswerGrammar;
+import org.finetune4j.generate.grammar.KeptGrammars;
 import org.finetune4j.model.chat.ToolCalls;
 import org.jspecify.annotations.Nullable;
 
@@ -103,10 +105,11 @@ record ToolFields(
      *
      * @param form how the model writes calls, or null where that is not known
      * @param format of an answer that is no call, or null for any
+     * @param kept grammars of earlier requests
      * @return null for anything
      */
     @Nullable
-    AnswerGrammar grammar(@Nullable ToolCalls form, @Nullable AnswerGrammar format) {
+    AnswerGrammar grammar(@Nullable ToolCalls form, @Nullable AnswerGrammar format, KeptGrammars kept) {
         boolean required = !callable.isEmpty();
         if (isEmpty() || (!required && format == null)) {
             return format;
@@ -121,7 +124,11 @@ record ToolFields(
         if (required) {
             called.keySet().retainAll(callable);
         }
-        AnswerGrammar calls = AnswerGrammar.toolCalls(form, called, most);
-        return required || format == null ? calls : format.or(calls);
+        List<Object> key = new ArrayList<>(List.of(form.isMarked(), most, Json.write(called)));
+        if (required || format == null) {
+            return kept.of(key, () -> AnswerGrammar.toolCalls(form, called, most));
+        }
+        key.add(format);
+        return kept.of(key, () -> format.or(AnswerGrammar.toolCalls(form, called, most)));
     }
 }
