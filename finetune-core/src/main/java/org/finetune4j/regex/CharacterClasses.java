@@ -7,8 +7,7 @@ import org.jspecify.annotations.Nullable;
 final class CharacterClasses {
 
     static final CharacterSet DIGITS = CharacterSet.of('0', '9');
-    static final CharacterSet WORD =
-            CharacterSet.of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
+    static final CharacterSet WORD = CharacterSet.of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
     static final CharacterSet SPACES = CharacterSet.of("\t\n\u000b\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
             + "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff");
 
@@ -52,7 +51,8 @@ final class CharacterClasses {
         boolean[] wanted = new boolean[32];
         boolean found = false;
         for (Map.Entry<String, Byte> category : CATEGORIES.entrySet()) {
-            if (category.getKey().equals(name) || category.getKey().substring(0, 1).equals(name)) {
+            if (category.getKey().equals(name)
+                    || category.getKey().substring(0, 1).equals(name)) {
                 wanted[category.getValue()] = true;
                 found = true;
             }

@@ -104,8 +104,7 @@ class CharacterAutomatonTest {
                 "a\\; nothing behind a backslash"
             })
     void whatNoAutomatonDoesIsRefused(String pattern, String reason) {
-        PatternException refused =
-                assertThrows(PatternException.class, () -> CharacterAutomaton.of(pattern, STEPS));
+        PatternException refused = assertThrows(PatternException.class, () -> CharacterAutomaton.of(pattern, STEPS));
         assertTrue(String.valueOf(refused.getMessage()).contains(reason), refused.getMessage());
     }
 

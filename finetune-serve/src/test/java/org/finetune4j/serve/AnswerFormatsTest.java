@@ -207,7 +207,10 @@ class AnswerFormatsTest {
             ObjectNode body = ServerClient.completion("the cat", 100);
             body.set("response_format", schemaFormat(schema));
             String text = choice("/v1/completions", body).path("text").asText();
-            assertEquals(List.of(order), List.copyOf(Json.toMap(Json.parse(text, "answer")).keySet()), text);
+            assertEquals(
+                    List.of(order),
+                    List.copyOf(Json.toMap(Json.parse(text, "answer")).keySet()),
+                    text);
         }
     }
 

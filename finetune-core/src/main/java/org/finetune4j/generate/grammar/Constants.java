@@ -30,8 +30,7 @@ final class Constants {
             value.forEach(item -> add(parts, "[", of(item)));
         } else {
             value.properties()
-                    .forEach(member ->
-                            add(parts, "{", json.member(name(member.getKey()), of(member.getValue()))));
+                    .forEach(member -> add(parts, "{", json.member(name(member.getKey()), of(member.getValue()))));
         }
         parts.add(json.spaced(new Literal(value.isObject() ? "}" : "]")));
         return new Sequence(parts.toArray(new Element[0]));

@@ -88,8 +88,7 @@ final class JsonSchemaReader {
             return json.value();
         }
         if (!schema.isObject()) {
-            throw SchemaKeywords.wrong(
-                    path, "expected a schema, an object, not " + Reasons.excerpt(schema.toString()));
+            throw SchemaKeywords.wrong(path, "expected a schema, an object, not " + Reasons.excerpt(schema.toString()));
         }
         SchemaKeywords.refuseOthers(schema, path);
         ObjectNode restricting = SchemaKeywords.restricting(schema);
@@ -149,7 +148,10 @@ final class JsonSchemaReader {
 
     private Element ofType(String type, JsonNode schema, String path) {
         return switch (type) {
-            case "object" -> objects.read(schema, path);
+            case "object" -> {
+                count(schema.path("required").size(), path);
+                yield objects.read(schema, path);
+            }
             case "array" -> array(schema, path);
             case "string" -> texts.read(schema, json.string(), path);
             case "number" -> numbers.read(schema, false, json.number(), path);
@@ -174,7 +176,8 @@ final class JsonSchemaReader {
         boolean none = items.isBoolean() && !items.booleanValue();
         Element further = none ? null : items.isMissingNode() ? json.value() : schema(items, path + "/items");
         if (none && bounds[0] > first.size()) {
-            throw SchemaKeywords.wrong(path, "'minItems' is " + bounds[0] + ", of which 'items' allows " + first.size());
+            throw SchemaKeywords.wrong(
+                    path, "'minItems' is " + bounds[0] + ", of which 'items' allows " + first.size());
         }
         return json.array(first, further, bounds[0], bounds[1]);
     }
@@ -184,7 +187,8 @@ final class JsonSchemaReader {
         schema.fieldNames().forEachRemaining(key -> {
             if (!BESIDE_VALUES.contains(key)) {
                 throw SchemaKeywords.wrong(
-                        path, "'" + key + "' beside 'enum' or 'const' is not implemented: leave out values that it forbids");
+                        path,
+                        "'" + key + "' beside 'enum' or 'const' is not implemented: leave out values that it forbids");
             }
         });
         JsonNode named = schema.path("enum");
@@ -204,6 +208,7 @@ final class JsonSchemaReader {
         if (only != null) {
             only.path("enum").forEach(value -> {
                 if (types.stream().anyMatch(type -> isOf(type, value))) {
+                    count(items(value), path);
                     all.add(constants.of(value));
                 }
             });
@@ -212,6 +217,15 @@ final class JsonSchemaReader {
             throw SchemaKeywords.wrong(path, "no value of 'enum' or 'const' is of the type " + types);
         }
         return all.size() == 1 ? all.get(0) : new Choice(all);
+    }
+
+    /** How many values there are in a value. */
+    private static int items(JsonNode value) {
+        int all = value.size();
+        for (JsonNode item : value) {
+            all += items(item);
+        }
+        return all;
     }
 
     private static boolean isOf(String type, JsonNode value) {

@@ -28,7 +28,8 @@ final class NumberMachine extends Element.Machine {
         for (int before = -1; before != alive.cardinality(); ) {
             before = alive.cardinality();
             for (int state = table.size() - 1; state >= 0; state--) {
-                if (!alive.get(state) && Arrays.stream(table.get(state)).anyMatch(next -> next >= 0 && alive.get(next))) {
+                if (!alive.get(state)
+                        && Arrays.stream(table.get(state)).anyMatch(next -> next >= 0 && alive.get(next))) {
                     alive.set(state);
                 }
             }

@@ -61,8 +61,7 @@ record NumberRange(
 
         Prefix digit(int digit) {
             BigInteger next = isBegun() ? written.multiply(BigInteger.TEN) : BigInteger.ZERO;
-            return new Prefix(
-                    negative, next.add(BigInteger.valueOf(digit)), scale < 0 ? scale : scale + 1, left - 1);
+            return new Prefix(negative, next.add(BigInteger.valueOf(digit)), scale < 0 ? scale : scale + 1, left - 1);
         }
     }
 
@@ -124,7 +123,8 @@ record NumberRange(
     private int places(Prefix prefix) {
         return multiple == null
                 ? prefix.left()
-                : Math.min(prefix.left(), Math.max(1, multiple.stripTrailingZeros().scale()));
+                : Math.min(
+                        prefix.left(), Math.max(1, multiple.stripTrailingZeros().scale()));
     }
 
     private boolean isNumber(Prefix prefix) {

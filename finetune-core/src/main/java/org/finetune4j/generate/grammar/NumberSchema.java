@@ -26,11 +26,13 @@ final class NumberSchema {
         BigDecimal above = number(schema, "exclusiveMinimum", path);
         BigDecimal below = number(schema, "exclusiveMaximum", path);
         BigDecimal multiple = number(schema, "multipleOf", path);
-        int bits = !whole ? 0 : switch (schema.path("format").asText()) {
-            case "int32" -> 31;
-            case "int64" -> 63;
-            default -> 0;
-        };
+        int bits = !whole
+                ? 0
+                : switch (schema.path("format").asText()) {
+                    case "int32" -> 31;
+                    case "int64" -> 63;
+                    default -> 0;
+                };
         if (bits > 0) {
             BigDecimal end = BigDecimal.valueOf(2).pow(bits);
             least = least == null ? end.negate() : least.max(end.negate());
@@ -44,8 +46,8 @@ final class NumberSchema {
         }
         boolean leastIsIn = above == null || (least != null && least.compareTo(above) > 0);
         boolean mostIsIn = below == null || (most != null && most.compareTo(below) < 0);
-        NumberRange range = range(
-                leastIsIn ? least : above, leastIsIn, mostIsIn ? most : below, mostIsIn, multiple, whole);
+        NumberRange range =
+                range(leastIsIn ? least : above, leastIsIn, mostIsIn ? most : below, mostIsIn, multiple, whole);
         NumberMachine known = machines.get(range);
         if (known == null) {
             try {

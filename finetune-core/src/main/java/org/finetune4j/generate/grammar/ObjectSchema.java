@@ -91,7 +91,8 @@ final class ObjectSchema {
         List<String> names = List.copyOf(members.keySet());
         Element close = new Literal("}");
         Element comma = new Sequence(new Literal(","), json.space());
-        // What may follow a member, and with which member an object or what is left of it may begin, from the last to the first. A
+        // What may follow a member, and with which member an object or what is left of it may begin, from the last to
+        // the first. A
         // space stands before all of them once: there are many that may be next where few are required.
         Element after = close;
         Element begin = close;

@@ -22,7 +22,8 @@ final class Pending {
         this.element = element;
         this.progress = progress;
         this.next = next;
-        this.hash = 31 * (31 * System.identityHashCode(element) + Long.hashCode(progress)) + (next == null ? 0 : next.hash);
+        this.hash =
+                31 * (31 * System.identityHashCode(element) + Long.hashCode(progress)) + (next == null ? 0 : next.hash);
     }
 
     Element element() {

@@ -49,8 +49,7 @@ final class SchemaAlternatives {
             return schema.booleanValue() ? List.of(Json.object()) : List.of();
         }
         if (!schema.isObject()) {
-            throw SchemaKeywords.wrong(
-                    path, "expected a schema, an object, not " + Reasons.excerpt(schema.toString()));
+            throw SchemaKeywords.wrong(path, "expected a schema, an object, not " + Reasons.excerpt(schema.toString()));
         }
         SchemaKeywords.refuseOthers(schema, path);
         ObjectNode own = SchemaKeywords.restricting(schema);
@@ -58,7 +57,8 @@ final class SchemaAlternatives {
         if (own.has("$ref")) {
             JsonNode name = own.remove("$ref");
             if (!open.add(name.asText())) {
-                throw SchemaKeywords.wrong(path, "'$ref' to " + Reasons.excerpt(name.asText()) + " leads back to itself");
+                throw SchemaKeywords.wrong(
+                        path, "'$ref' to " + Reasons.excerpt(name.asText()) + " leads back to itself");
             }
             all = both(all, flat(targets.apply(name, path), name.asText(), open), path);
             open.remove(name.asText());

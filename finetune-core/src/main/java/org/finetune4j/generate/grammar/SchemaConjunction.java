@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.math.BigDecimal;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -20,7 +19,8 @@ final class SchemaConjunction {
 
     private static final Set<String> LARGER = Set.of("minItems", "minLength", "minimum", "exclusiveMinimum");
     private static final Set<String> SMALLER = Set.of("maxItems", "maxLength", "maximum", "exclusiveMaximum");
-    private static final Set<String> OF_OBJECTS = Set.of("properties", "required", "additionalProperties");
+    private static final Set<String> OF_SEVERAL =
+            Set.of("properties", "required", "additionalProperties", "items", "prefixItems", "enum", "const");
     private static final String OTHERS = "additionalProperties";
 
     private final String path;
@@ -38,7 +38,7 @@ final class SchemaConjunction {
         one.fieldNames().forEachRemaining(keys::add);
         two.fieldNames().forEachRemaining(keys::add);
         for (String key : keys) {
-            if (OF_OBJECTS.contains(key) || key.equals("enum") || key.equals("const")) {
+            if (OF_SEVERAL.contains(key)) {
                 continue;
             }
             JsonNode first = one.path(key);
@@ -51,15 +51,13 @@ final class SchemaConjunction {
             }
             both.set(key, value);
         }
+        items(one, two, both);
         return values(one, two, both) && objects(one, two, both) ? both : null;
     }
 
     private JsonNode both(String key, JsonNode one, JsonNode two) {
         if (key.equals("type")) {
             return types(one, two);
-        }
-        if (key.equals("items")) {
-            return allOf(one, two);
         }
         if (LARGER.contains(key) || SMALLER.contains(key)) {
             boolean firstIsLarger = one.isNumber()
@@ -124,6 +122,42 @@ final class SchemaConjunction {
         return false;
     }
 
+    /** Items by their places: what one says of all that follow may be what the other says of a place. */
+    private static void items(ObjectNode one, ObjectNode two, ObjectNode both) {
+        ArrayNode named = Json.array();
+        JsonNode further = item(one, two, Integer.MAX_VALUE);
+        int most = Math.max(one.path("prefixItems").size(), two.path("prefixItems").size());
+        for (int place = 0; place < most; place++) {
+            JsonNode item = item(one, two, place);
+            if (isFalse(item)) {
+                further = item; // none is allowed here, nor behind
+                break;
+            }
+            named.add(item.isMissingNode() ? Json.object() : item);
+        }
+        if (!named.isEmpty()) {
+            both.set("prefixItems", named);
+        }
+        if (!further.isMissingNode()) {
+            both.set("items", further);
+        }
+    }
+
+    /** What both say of the item at a place, missing where they say nothing. */
+    private static JsonNode item(ObjectNode one, ObjectNode two, int place) {
+        JsonNode first = item(one, place);
+        JsonNode second = item(two, place);
+        if (first.isMissingNode() || isFalse(second) || first.equals(second)) {
+            return second;
+        }
+        return second.isMissingNode() || isFalse(first) ? first : allOf(first, second);
+    }
+
+    private static JsonNode item(ObjectNode schema, int place) {
+        JsonNode named = schema.path("prefixItems");
+        return place < named.size() ? named.path(place) : schema.path("items");
+    }
+
     /** Members that both allow; false where one has to be there that may not. */
     private boolean objects(ObjectNode one, ObjectNode two, ObjectNode both) {
         ObjectNode properties = Json.object();
@@ -168,9 +202,7 @@ final class SchemaConjunction {
             JsonNode second = other.path("properties").path(name);
             if (!second.isMissingNode()) {
                 if (!all.has(name)) {
-                    all.set(
-                            name,
-                            second.equals(property.getValue()) ? second : allOf(property.getValue(), second));
+                    all.set(name, second.equals(property.getValue()) ? second : allOf(property.getValue(), second));
                 }
             } else if (isFalse(others)) {
                 forbidden.add(name);

@@ -46,8 +46,8 @@ final class SchemaKeywords {
     private SchemaKeywords() {}
 
     private static Set<String> known() {
-        Set<String> all = new LinkedHashSet<>(
-                List.of("type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "format"));
+        Set<String> all =
+                new LinkedHashSet<>(List.of("type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "format"));
         List.of(OF_OBJECTS, OF_ARRAYS, OF_STRINGS, OF_NUMBERS).forEach(all::addAll);
         return all;
     }
@@ -107,7 +107,8 @@ final class SchemaKeywords {
                     ? "object"
                     : OF_ARRAYS.contains(key)
                             ? "array"
-                            : OF_STRINGS.contains(key) || (key.equals("format") && TextFormats.isKnown(schema.path(key)))
+                            : OF_STRINGS.contains(key)
+                                            || (key.equals("format") && TextFormats.isKnown(schema.path(key)))
                                     ? "string"
                                     : OF_NUMBERS.contains(key) ? "number" : "";
             if (!type.isEmpty() && !types.contains(type)) {

@@ -21,15 +21,24 @@ final class TextFormats {
     private static final int LONGEST_NAME = 253;
 
     private static final Map<String, String> PATTERNS = Map.of(
-            "date-time", DATE + "T" + TIME,
-            "date", DATE,
-            "time", TIME,
-            "duration", duration(),
-            "email", ATOM + "(\\." + ATOM + ")*@" + LABEL + "(\\." + LABEL + ")+",
-            "hostname", LABEL + "(\\." + LABEL + ")*",
-            "ipv4", IPV4,
-            "ipv6", ipv6(),
-            "uuid", HEX + "{8}(-" + HEX + "{4}){3}-" + HEX + "{12}");
+            "date-time",
+            DATE + "T" + TIME,
+            "date",
+            DATE,
+            "time",
+            TIME,
+            "duration",
+            duration(),
+            "email",
+            ATOM + "(\\." + ATOM + ")*@" + LABEL + "(\\." + LABEL + ")+",
+            "hostname",
+            LABEL + "(\\." + LABEL + ")*",
+            "ipv4",
+            IPV4,
+            "ipv6",
+            ipv6(),
+            "uuid",
+            HEX + "{8}(-" + HEX + "{4}){3}-" + HEX + "{12}");
 
     private TextFormats() {}
 
@@ -52,7 +61,8 @@ final class TextFormats {
     private static String date() {
         String year = "(000[1-9]|00[1-9]\\d|0[1-9]\\d\\d|[1-9]\\d{3})";
         String leap = "(0[48]|[2468][048]|[13579][26])";
-        return "(" + year + "-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))|(\\d\\d"
+        return "(" + year
+                + "-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))|(\\d\\d"
                 + leap + "|" + leap + "00)-02-29)";
     }
 

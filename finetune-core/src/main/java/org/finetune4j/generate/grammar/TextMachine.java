@@ -66,7 +66,8 @@ final class TextMachine extends Element.Machine {
     static long places(CharacterAutomaton automaton, int least, int most) {
         return automaton == CharacterAutomaton.ANY
                 ? 1
-                : (long) (automaton.states() + automaton.transitions()) * ((most == Element.Repeat.ANY ? least : most) + 2);
+                : (long) (automaton.states() + automaton.transitions())
+                        * ((most == Element.Repeat.ANY ? least : most) + 2);
     }
 
     private BitSet[] alive() {
@@ -100,7 +101,9 @@ final class TextMachine extends Element.Machine {
     @Override
     long alike(long state, int reach) {
         int count = count(state);
-        boolean far = automaton == CharacterAutomaton.ANY && most - count > reach && (count >= least || least - count > reach);
+        boolean far = automaton == CharacterAutomaton.ANY
+                && most - count > reach
+                && (count >= least || least - count > reach);
         long others = state >>> (COUNT_BITS + STATE_BITS) << (COUNT_BITS + STATE_BITS);
         return far ? others | (long) (count >= least ? least : 0) << STATE_BITS | where(state) : state;
     }
@@ -125,9 +128,7 @@ final class TextMachine extends Element.Machine {
                                 : with(state, kind - 1, value);
             case ESCAPE -> {
                 int simple = ESCAPED.indexOf(read);
-                yield simple >= 0
-                        ? character(state, ESCAPES.charAt(simple))
-                        : read == 'u' ? with(state, HEX, 0) : DEAD;
+                yield simple >= 0 ? character(state, ESCAPES.charAt(simple)) : read == 'u' ? with(state, HEX, 0) : DEAD;
             }
             case HEX, HEX + 1, HEX + 2, HEX + 3 -> hex(state, kind - HEX + 1, value, read);
             case SECOND_BACKSLASH -> read == '\\' ? with(state, SECOND_U, value) : DEAD;
@@ -232,9 +233,7 @@ final class TextMachine extends Element.Machine {
 
     /** Whether some character of a range may come. */
     private boolean isAlive(long state, int first, int last) {
-        return first <= last
-                && count(state) < most
-                && automaton.leads(where(state), first, last, targets(state));
+        return first <= last && count(state) < most && automaton.leads(where(state), first, last, targets(state));
     }
 
     /** Where one more character may lead. */

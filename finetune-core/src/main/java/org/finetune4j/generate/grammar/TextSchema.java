@@ -51,7 +51,8 @@ final class TextSchema {
     private TextMachine machine(CharacterAutomaton automaton, int least, int most, String path) {
         places -= TextMachine.places(automaton, least, most);
         if (places < 0) {
-            throw SchemaKeywords.wrong(path, "a 'pattern' beside so large a 'minLength' or 'maxLength' is not implemented");
+            throw SchemaKeywords.wrong(
+                    path, "a 'pattern' beside so large a 'minLength' or 'maxLength' is not implemented");
         }
         try {
             return new TextMachine(automaton, least, most);
@@ -76,7 +77,9 @@ final class TextSchema {
                 known = CharacterAutomaton.of(pattern, steps);
             } catch (PatternException e) {
                 throw SchemaKeywords.wrong(
-                        path, "'" + key + "' is " + Reasons.excerpt(pattern) + ", which is not implemented: " + e.getMessage());
+                        path,
+                        "'" + key + "' is " + Reasons.excerpt(pattern) + ", which is not implemented: "
+                                + e.getMessage());
             }
             steps -= known.steps();
             automata.put(pattern, known);

@@ -50,7 +50,8 @@ class AllowedTokensTest {
     void lengthsAreKeptToTheLastCharacter(Tokenizer opened) {
         try (Tokenizer tokenizer = opened) {
             AllowedTokens tokens = new AllowedTokens(tokenizer);
-            for (String bounds : new String[] {"\"minLength\": 60", "\"minLength\": 60, \"maxLength\": 130", "\"maxLength\": 70"}) {
+            for (String bounds :
+                    new String[] {"\"minLength\": 60", "\"minLength\": 60, \"maxLength\": 130", "\"maxLength\": 70"}) {
                 AnswerGrammar grammar = AnswerGrammar.jsonSchema("{\"type\": \"string\", " + bounds + "}");
                 GrammarState state = AnswerGrammarTest.read(grammar, "\"");
                 for (int count = 0; state != null; count++) {
@@ -114,7 +115,10 @@ class AllowedTokensTest {
         try (Tokenizer tokenizer = TestTokenizers.gpt2()) {
             StringBuilder all = new StringBuilder();
             for (int i = 0; i < 4000; i++) {
-                all.append(i == 0 ? "" : ",").append("{\"type\":\"string\",\"maxLength\":").append(1000 + i).append("}");
+                all.append(i == 0 ? "" : ",")
+                        .append("{\"type\":\"string\",\"maxLength\":")
+                        .append(1000 + i)
+                        .append("}");
             }
             AnswerGrammar grammar = AnswerGrammar.jsonSchema("{\"anyOf\":[" + all + "]}");
             AllowedTokens tokens = new AllowedTokens(tokenizer, 100_000);

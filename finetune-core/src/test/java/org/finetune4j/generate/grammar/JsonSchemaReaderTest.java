@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Collections;
 import java.util.Random;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
@@ -170,9 +171,17 @@ class JsonSchemaReaderTest {
                 + "'day':'2024-02-29','paid':{'kind':'card','number':'1234-5678'}}";
         assertTrue(AnswerGrammarTest.accepts(order, right.replace('\'', '"')));
         for (String[] wrong : new String[][] {
-            {"100", "101"}, {"9.5", "-9.5"}, {"'S'", "'L'"}, {"[1.5,-2]", "[1.5]"}, {"02-29", "02-30"}, {"1234-", "123-"}
+            {"100", "101"},
+            {"9.5", "-9.5"},
+            {"'S'", "'L'"},
+            {"[1.5,-2]", "[1.5]"},
+            {"02-29", "02-30"},
+            {"1234-", "123-"}
         }) {
-            assertFalse(AnswerGrammarTest.accepts(order, right.replace(wrong[0], wrong[1]).replace('\'', '"')), wrong[1]);
+            assertFalse(
+                    AnswerGrammarTest.accepts(
+                            order, right.replace(wrong[0], wrong[1]).replace('\'', '"')),
+                    wrong[1]);
         }
     }
 
@@ -181,8 +190,8 @@ class JsonSchemaReaderTest {
     void hostileSchemasEnd() {
         AnswerGrammar cycle = of("{'anyOf': [{'$ref': '#'}, {'type': 'null'}]}");
         assertTrue(AnswerGrammarTest.accepts(cycle, "null"));
-        AnswerGrammar same =
-                of("{'anyOf': [{'type': 'array', 'items': {'$ref': '#'}}, {'type': 'array', 'items': {'$ref': '#'}, 'title': 'x'}]}");
+        AnswerGrammar same = of(
+                "{'anyOf': [{'type': 'array', 'items': {'$ref': '#'}}, {'type': 'array', 'items': {'$ref': '#'}, 'title': 'x'}]}");
         assertTrue(AnswerGrammarTest.accepts(
                 of("{'anyOf': [{'type': 'array', 'items': {'$ref': '#'}}, {'type': 'array', 'items': {'$ref': '#'}}]}"),
                 "[".repeat(30) + "]".repeat(30)));
@@ -193,6 +202,9 @@ class JsonSchemaReaderTest {
         }
         assertTrue(AnswerGrammarTest.accepts(
                 of("{'$ref': '#/$defs/n0', '$defs': {" + chain + "'n1000': {'type': 'boolean'}}}"), "true"));
+        String many = String.join(",", Collections.nCopies(30_000, "'a'"));
+        assertThrows(UserErrorException.class, () -> of("{'const': [" + many + "]}"));
+        assertThrows(UserErrorException.class, () -> of("{'required': [" + many + "]}"));
         String deep = "{\"items\":".repeat(300) + "{}" + "}".repeat(300);
         assertThrows(UserErrorException.class, () -> AnswerGrammar.jsonSchema(deep));
     }

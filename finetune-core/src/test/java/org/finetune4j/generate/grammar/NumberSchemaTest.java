@@ -53,14 +53,16 @@ class NumberSchemaTest {
         BigDecimal most = least.add(BigDecimal.valueOf(1 + random.nextInt(300), random.nextInt(3)));
         BigDecimal multiple = random.nextInt(3) == 0 ? BigDecimal.valueOf(1 + random.nextInt(30), 2) : null;
         boolean open = random.nextBoolean();
-        AnswerGrammar grammar = of("{'type': 'number', '" + (open ? "exclusiveMinimum" : "minimum") + "': " + least.toPlainString()
-                + ", 'maximum': " + most.toPlainString() + (multiple == null ? "}" : ", 'multipleOf': " + multiple + "}"));
+        AnswerGrammar grammar = of("{'type': 'number', '" + (open ? "exclusiveMinimum" : "minimum") + "': "
+                + least.toPlainString() + ", 'maximum': " + most.toPlainString()
+                + (multiple == null ? "}" : ", 'multipleOf': " + multiple + "}"));
         for (int i = -30_000; i <= 30_000; i += 7) {
             BigDecimal value = BigDecimal.valueOf(i, 2);
             boolean right = (open ? value.compareTo(least) > 0 : value.compareTo(least) >= 0)
                     && value.compareTo(most) <= 0
                     && (multiple == null || value.remainder(multiple).signum() == 0);
-            assertEquals(right, accepts(grammar, value.toPlainString()), least + " " + most + " " + multiple + ": " + value);
+            assertEquals(
+                    right, accepts(grammar, value.toPlainString()), least + " " + most + " " + multiple + ": " + value);
         }
         assertEquals(!open && multiple == null, accepts(grammar, least.toPlainString()) && multiple == null);
     }
@@ -88,7 +90,8 @@ class NumberSchemaTest {
     void boundsThatAreNoWholeNumbersHoldForWholeOnes() {
         AnswerGrammar grammar = of("{'type': 'integer', 'minimum': -2.5, 'exclusiveMaximum': 3.5}");
         assertTrue(accepts(grammar, "-2") && accepts(grammar, "3") && accepts(grammar, "0"));
-        assertFalse(accepts(grammar, "-3") || accepts(grammar, "4") || accepts(grammar, "00") || accepts(grammar, "1.0"));
+        assertFalse(
+                accepts(grammar, "-3") || accepts(grammar, "4") || accepts(grammar, "00") || accepts(grammar, "1.0"));
     }
 
     /** What a decimal is close to, a double may be: so many digits tell them apart. */

@@ -34,6 +34,9 @@ class SchemaConjunctionTest {
                 "{'allOf': [{'properties': {'a': {}}, 'additionalProperties': false}, {'properties': {'a': {}, 'b': {}}}]}; {'a':1}; {'a':1,'b':2}",
                 "{'allOf': [{'properties': {'a': {}}, 'additionalProperties': {'type': 'null'}}, {'properties': {'b': {}}}]}; {'a':1,'b':null}; {'a':1,'b':2}",
                 "{'allOf': [{'type': 'array', 'items': {'type': 'string'}}, {'items': {'maxLength': 1}, 'minItems': 1}]}; ['x']; ['xy']",
+                "{'allOf': [{'type': 'array', 'items': {'type': 'string'}}, {'prefixItems': [{}, {'maxLength': 1}]}]}; ['xy','x','xy']; [1]",
+                "{'allOf': [{'type': 'array', 'items': {'type': 'string'}}, {'prefixItems': [{}, {'maxLength': 1}]}]}; ['xy']; ['xy','xy']",
+                "{'allOf': [{'type': 'array', 'items': false, 'prefixItems': [{}]}, {'prefixItems': [{}, {}], 'items': {}}]}; [1]; [1,2]",
                 "{'allOf': [{'anyOf': [{'type': 'string'}, {'type': 'null'}]}, {'anyOf': [{'type': 'null'}, {'type': 'boolean'}]}]}; null; true",
                 "{'anyOf': [{'type': 'string'}, {'type': 'null'}], 'maxLength': 1}; 'x'; 'xy'",
                 "{'type': 'object', 'properties': {'a': {}, 'b': {}}, 'anyOf': [{'required': ['a']}, {'required': ['b']}]}; {'b':1}; {}",
@@ -66,8 +69,12 @@ class SchemaConjunctionTest {
     void whatGrowsWithoutBoundIsRefused() {
         StringBuilder all = new StringBuilder();
         for (int i = 0; i < 20; i++) {
-            all.append(i == 0 ? "" : ",").append("{\"anyOf\":[{\"minLength\":").append(i).append("},{\"maxLength\":")
-                    .append(100 + i).append("}]}");
+            all.append(i == 0 ? "" : ",")
+                    .append("{\"anyOf\":[{\"minLength\":")
+                    .append(i)
+                    .append("},{\"maxLength\":")
+                    .append(100 + i)
+                    .append("}]}");
         }
         UserErrorException refused = assertThrows(
                 UserErrorException.class,

@@ -117,9 +117,17 @@ class TextSchemaTest {
     void onlyWellFormedBytesAreRead() {
         AnswerGrammar any = of("{'type': 'string'}");
         for (int[] wrong : new int[][] {
-            {0xc0, 0x80}, {0xc1, 0xbf}, {0xe0, 0x80, 0x80}, {0xe0, 0x9f, 0xbf}, {0xed, 0xa0, 0x80},
-            {0xf0, 0x80, 0xa0, 0x80}, {0xf0, 0x8f, 0xbf, 0xbf}, {0xf4, 0x90, 0x80, 0x80}, {0xf5, 0x80, 0x80, 0x80},
-            {0x80}, {0xe2, 0x82, '"'}
+            {0xc0, 0x80},
+            {0xc1, 0xbf},
+            {0xe0, 0x80, 0x80},
+            {0xe0, 0x9f, 0xbf},
+            {0xed, 0xa0, 0x80},
+            {0xf0, 0x80, 0xa0, 0x80},
+            {0xf0, 0x8f, 0xbf, 0xbf},
+            {0xf4, 0x90, 0x80, 0x80},
+            {0xf5, 0x80, 0x80, 0x80},
+            {0x80},
+            {0xe2, 0x82, '"'}
         }) {
             GrammarState state = AnswerGrammarTest.read(any, "\"");
             for (int value : wrong) {
@@ -148,12 +156,14 @@ class TextSchemaTest {
         ObjectNode schema = Json.object();
         ArrayNode all = schema.putArray("anyOf");
         for (int i = 0; i < 2000; i++) {
-            all.addObject().put("type", "string").put("pattern", "^[a-z]{" + (i + 1) + "}$").put("maxLength", 50_000);
+            all.addObject()
+                    .put("type", "string")
+                    .put("pattern", "^[a-z]{" + (i + 1) + "}$")
+                    .put("maxLength", 50_000);
         }
         UserErrorException refused = assertThrows(UserErrorException.class, () -> AnswerGrammar.jsonSchema(schema));
-        assertTrue(String.valueOf(refused.getMessage()).startsWith("the JSON schema at #/anyOf/"), refused.getMessage());
-        assertEquals(
-                0,
-                String.valueOf(refused.getMessage()).getBytes(StandardCharsets.UTF_8).length / 500);
+        assertTrue(
+                String.valueOf(refused.getMessage()).startsWith("the JSON schema at #/anyOf/"), refused.getMessage());
+        assertEquals(0, String.valueOf(refused.getMessage()).getBytes(StandardCharsets.UTF_8).length / 500);
     }
 }
