@@ -91,7 +91,8 @@ final class AutomatonConstruction {
         if (known == null) {
             known = places.size();
             if (known >= CharacterAutomaton.MOST_STATES) {
-                throw new PatternException("it is too large: it needs more than " + CharacterAutomaton.MOST_STATES + " states");
+                throw new PatternException(
+                        "it is too large: it needs more than " + CharacterAutomaton.MOST_STATES + " states");
             }
             numbers.put(reached, known);
             places.add(reached);

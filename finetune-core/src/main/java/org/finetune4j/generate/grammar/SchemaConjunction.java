@@ -126,7 +126,8 @@ final class SchemaConjunction {
     private static void items(ObjectNode one, ObjectNode two, ObjectNode both) {
         ArrayNode named = Json.array();
         JsonNode further = item(one, two, Integer.MAX_VALUE);
-        int most = Math.max(one.path("prefixItems").size(), two.path("prefixItems").size());
+        int most =
+                Math.max(one.path("prefixItems").size(), two.path("prefixItems").size());
         for (int place = 0; place < most; place++) {
             JsonNode item = item(one, two, place);
             if (isFalse(item)) {

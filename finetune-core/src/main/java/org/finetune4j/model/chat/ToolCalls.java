@@ -5,8 +5,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.finetune4j.Json;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +37,8 @@ public final class ToolCalls {
     /** What a call ends with, in the form that marks them. */
     public static final String END = "</tool_call>";
 
-    private static final Pattern MARKED = Pattern.compile(MARK + "(.*?)(?:" + END + "|$)", Pattern.DOTALL);
+    /** What a call is given may have the end's text in it: so many are looked behind. */
+    private static final int MOST_ENDS = 16;
 
     private final boolean marked;
     private final Set<String> names;
@@ -82,15 +81,21 @@ public final class ToolCalls {
             Optional<Call> call = text.strip().startsWith("{") ? call(text.strip()) : Optional.empty();
             return call.map(only -> new Parsed("", List.of(only)));
         }
-        Matcher matcher = MARKED.matcher(text);
-        int first = -1;
-        while (matcher.find()) {
-            Optional<Call> call = call(matcher.group(1).strip());
+        int first = text.indexOf(MARK);
+        for (int begin = first; begin >= 0; ) {
+            int from = begin + MARK.length();
+            Optional<Call> call = Optional.empty();
+            int behind = from;
+            for (int tries = 0; call.isEmpty() && behind < text.length() && tries < MOST_ENDS; tries++) {
+                int end = text.indexOf(END, behind);
+                call = call(text.substring(from, end < 0 ? text.length() : end).strip());
+                behind = end < 0 ? text.length() : end + END.length();
+            }
             if (call.isEmpty()) {
                 return Optional.empty();
             }
-            first = first < 0 ? matcher.start() : first;
             calls.add(call.get());
+            begin = text.indexOf(MARK, behind);
         }
         return calls.isEmpty()
                 ? Optional.empty()

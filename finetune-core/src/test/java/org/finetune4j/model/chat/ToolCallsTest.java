@@ -34,6 +34,18 @@ class ToolCallsTest {
         assertEquals(length, calls("chatml").textLength(begun));
     }
 
+    /** What a call is given may hold the text that ends calls. */
+    @Test
+    void aCallEndsWhereItsJsonDoes() {
+        String call =
+                "<tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"a</tool_call>b<tool_call>\"}}</tool_call>";
+        ToolCalls.Parsed parsed = calls("chatml").parse(call + call).orElseThrow();
+        assertEquals(2, parsed.calls().size());
+        assertEquals(
+                "{\"city\":\"a</tool_call>b<tool_call>\"}",
+                parsed.calls().get(1).arguments());
+    }
+
     @Test
     void callsOfAnAnswer() {
         String call = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>";
