@@ -6,12 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.finetune4j.InputFiles;
+import org.finetune4j.model.CausalLM;
+import org.finetune4j.model.ModelConfig;
+import org.finetune4j.tensor.Device;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,6 +82,38 @@ class RanksTrainAsOneProcessTest {
                 "max_steps=3",
                 "max_length=32",
                 "zero_stage=" + (mesh.startsWith("dp") ? 3 : 0));
+    }
+
+    /** Heads and inner features of BERT's relatives are divided as those of decoders. */
+    @ParameterizedTest
+    @CsvSource({"roberta-seqcls, 2, tp=2", "distilbert-seqcls, 2, pp=2", "electra-seqcls, 4, 'dp=2,tp=2'"})
+    void anEncoderThatClassifies(String encoder, int ranks, String mesh) throws IOException {
+        Path words = Path.of("../finetune-core/src/test/resources/tokenizer/tiny-wordpiece");
+        Path model = Files.createDirectories(directory.resolve("encoder"));
+        Path golden = Path.of("../finetune-core/src/test/resources/goldens/variants", encoder);
+        ObjectNode config = InputFiles.jsonObject(golden.resolve("config.json"));
+        try (CausalLM drawn = CausalLM.initialize(
+                ModelConfig.parse(config.put("vocab_size", 500).toString(), encoder), null, Device.CPU, 3)) {
+            drawn.save(model);
+        }
+        Files.copy(words.resolve("tokenizer.json"), model.resolve("tokenizer.json"));
+        TrainingFiles.write(files.data, """
+                {"text": "the dog runs", "label": "a"}
+                {"text": "a fox", "label": "b"}
+                {"text": "the fox runs", "label": "c"}
+                """);
+        requireSame(
+                ranks,
+                mesh,
+                "stage=cls",
+                "max_length=16",
+                "model_name_or_path=" + model,
+                "method=full",
+                "optim=sgd",
+                "learning_rate=0.1",
+                "gradient_accumulation_steps=2",
+                "per_device_train_batch_size=2",
+                "max_steps=3");
     }
 
     /** What the model says before it trains is asked for by all ranks together, and written once. */

@@ -1,7 +1,10 @@
 package org.finetune4j.model.architecture;
 
+import java.util.Map;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
+import org.finetune4j.nn.DividedFeatures;
+import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.SequenceContext;
@@ -12,6 +15,7 @@ import org.finetune4j.tensor.Tensor;
 final class BertLayer extends DecoderLayer {
 
     private final BertShape shape;
+    private final Names names;
     private final int index;
     private final Linear query;
     private final Linear key;
@@ -24,12 +28,14 @@ final class BertLayer extends DecoderLayer {
 
     BertLayer(BertShape shape, Names names, Weights weights, int index) {
         this.shape = shape;
+        this.names = names;
         this.index = index;
         int hidden = shape.hidden();
-        this.query = linear(weights, names.query, hidden, hidden);
-        this.key = linear(weights, names.key, hidden, hidden);
-        this.value = linear(weights, names.value, hidden, hidden);
-        this.attentionOutput = linear(weights, names.attentionOutput, hidden, hidden);
+        long heads = (long) shape.attention().heads() * shape.attention().headDim();
+        this.query = linear(weights, names.query, hidden, heads);
+        this.key = linear(weights, names.key, hidden, heads);
+        this.value = linear(weights, names.value, hidden, heads);
+        this.attentionOutput = linear(weights, names.attentionOutput, heads, hidden);
         this.attentionNorm = norm(weights, names.attentionNorm);
         this.up = linear(weights, names.up, hidden, shape.inner());
         this.down = linear(weights, names.down, shape.inner(), hidden);
@@ -47,6 +53,20 @@ final class BertLayer extends DecoderLayer {
     @Override
     public Attention attention() {
         return shape.attention();
+    }
+
+    @Override
+    public Map<String, DividedFeatures> dividedFeatures() {
+        Section queries = Section.queries(shape.attention());
+        Section keys = Section.keys(shape.attention());
+        Section inner = Section.inner(shape.inner());
+        return Map.of(
+                names.query, DividedFeatures.outputs(queries),
+                names.key, DividedFeatures.outputs(keys),
+                names.value, DividedFeatures.outputs(keys),
+                names.attentionOutput, DividedFeatures.inputs(queries),
+                names.up, DividedFeatures.outputs(inner),
+                names.down, DividedFeatures.inputs(inner));
     }
 
     @Override

@@ -143,7 +143,6 @@ class TensorParallelTest {
                 "arch/phi3|4|tensor_parallel_size 4 does not divide num_key_value_heads 2: sizes that do are 1, 2",
                 "arch/gpt2|3|tensor_parallel_size 3 does not divide n_head 4: sizes that do are 1, 2, 4",
                 "variants/stablelm-normalised-heads|2|tensor_parallel_size 2 is not implemented for architecture 'StableLmForCausalLM', whose 'model.layers.0.self_attn.q_proj' does not say how it is divided",
-                "arch/bert-seqcls|2|tensor_parallel_size 2 is not implemented for architecture 'BertForSequenceClassification'",
             })
     void whatCannotBeDividedIsSaidInOneLine(String name, int ranks, String expected) {
         UserErrorException e = assertThrows(
