@@ -1,24 +1,21 @@
 package org.finetune4j.model.gguf;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
-import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Tensor;
 
 /** Gemma 2 and the text models of Gemma 3. */
-public final class GemmaGguf extends GgufDecoder {
+public final class GemmaGguf extends OffsetNormGguf {
 
     private static final String GEMMA3 = "Gemma3ForCausalLM";
 
     /** Made by the service loader. */
     public GemmaGguf() {
-        super(GgufNames.commonAnd(Map.of(
+        super(Map.of(
                 "post_attention_layernorm", "post_attention_norm",
                 "pre_feedforward_layernorm", "ffn_norm",
-                "post_feedforward_layernorm", "post_ffw_norm")));
+                "post_feedforward_layernorm", "post_ffw_norm"));
     }
 
     @Override
@@ -35,16 +32,18 @@ public final class GemmaGguf extends GgufDecoder {
         return isGemma3(config) ? "gemma3" : "gemma2";
     }
 
+    /** llama.cpp reads an output layer of its own in Gemma 3 only. */
     @Override
-    boolean isTiedByDefault() {
-        return true;
+    Output output(ModelConfig config) {
+        return isGemma3(config) ? Output.OPTIONAL : Output.TIED;
     }
 
     @Override
-    public void describe(ModelConfig config, GgufMetadata metadata) {
+    void describeFamily(ModelConfig config, GgufMetadata metadata) {
         requireActivation(config, "hidden_activation", "gelu_pytorch_tanh");
+        requireOff(config, "attention_bias");
         requireScale(config);
-        requireLayerTypes(config, isGemma3(config) ? 6 : 2);
+        requireFullLayers(config, isGemma3(config) ? 6 : 2);
         String prefix = name(config) + ".";
         describeSizes(config, metadata);
         describeHeadSize(config, prefix, config.positive("head_dim", 256), metadata);
@@ -93,27 +92,5 @@ public final class GemmaGguf extends GgufDecoder {
             throw new UserErrorException(config.origin() + ": 'query_pre_attn_scalar' is " + scalar
                     + ": llama.cpp always calculates with " + expected + " for this model");
         }
-    }
-
-    /** llama.cpp gives every layer a window but each {@code period}th. */
-    private static void requireLayerTypes(ModelConfig config, int period) {
-        JsonNode types = config.node("layer_types");
-        boolean right = isGemma3(config)
-                ? types.isArray() || config.positive("sliding_window_pattern", period) == period
-                : true;
-        for (int layer = 0; layer < types.size(); layer++) {
-            String expected = (layer + 1) % period == 0 ? "full_attention" : "sliding_attention";
-            right &= types.get(layer).asText().equals(expected);
-        }
-        if (!right) {
-            throw new UserErrorException(config.origin() + ": llama.cpp gives every layer a window but each " + period
-                    + "th, which is not what layer_types or sliding_window_pattern ask for");
-        }
-    }
-
-    /** Gemma's norms multiply by 1 + weight, llama.cpp by the weight. */
-    @Override
-    Tensor convert(String name, Tensor tensor, ModelConfig config) {
-        return name.endsWith("norm.weight") ? tensor.to(DType.FLOAT32).add(1) : tensor;
     }
 }

@@ -48,7 +48,7 @@ public final class Gpt2Gguf extends GgufDecoder {
     }
 
     @Override
-    public void describe(ModelConfig config, GgufMetadata metadata) {
+    void describeFamily(ModelConfig config, GgufMetadata metadata) {
         String activation = config.text("activation_function", "gelu_new");
         if (!activation.equals("gelu_pytorch_tanh")) { // another name of the same function
             requireActivation(config, "activation_function", "gelu_new");

@@ -2,7 +2,6 @@ package org.finetune4j.model.gguf;
 
 import java.util.List;
 import java.util.Map;
-import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
 
 /** Qwen 2, 2.5 and 3. */
@@ -26,12 +25,10 @@ public final class QwenGguf extends GgufDecoder {
     }
 
     @Override
-    public void describe(ModelConfig config, GgufMetadata metadata) {
+    void describeFamily(ModelConfig config, GgufMetadata metadata) {
         requireActivation(config, "hidden_act", "silu");
-        if (config.flag("use_sliding_window", false)) {
-            throw new UserErrorException(
-                    config.origin() + ": 'use_sliding_window': llama.cpp has no window for this architecture");
-        }
+        requireOff(config, "attention_bias");
+        requireNoWindow(config);
         String prefix = name(config) + ".";
         describeSizes(config, metadata);
         GgufRotary.of(config, 10_000).describe(prefix, metadata);

@@ -103,7 +103,7 @@ class GgufExportTest {
             // Two heads of four rows with one column: the halves of a head become pairs.
             float[] rows = {0, 1, 2, 3, 4, 5, 6, 7};
             float[] interleaved =
-                    LlamaGguf.interleaved(Tensors.of(rows, 8, 1), 2).toFloatArray();
+                    PairwiseGguf.interleaved(Tensors.of(rows, 8, 1), 2).toFloatArray();
             assertArrayEquals(new float[] {0, 2, 1, 3, 4, 6, 5, 7}, interleaved);
         }
     }
