@@ -13,18 +13,30 @@ final class GgufPreTokenizer {
 
     private static final String SPACE = "\u2581";
 
-    private static final String WORDS_AND = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";
+    private static final String SUFFIXES = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+    private static final String WORDS_AND = SUFFIXES + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";
     private static final String AND_THE_REST = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+    /** Words that begin where small letters are followed by large ones, as GPT-4o's do. */
+    private static final String CASED = "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+            + SUFFIXES
+            + "?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+            + SUFFIXES
+            + "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
     /** The splitting rule with which llama.cpp takes a word that is a token as it is, whatever the merges make of it. */
     private static final String IGNORES_MERGES = "llama-bpe";
+
+    /** The same rule where merges decide. */
+    private static final String FOLLOWS_MERGES = "dbrx";
 
     /** The steps of a pre-tokenizer, as {@link #steps} spells them, and llama.cpp's name. */
     private static final Map<List<String>, String> NAMES = Map.of(
             List.of("ByteLevel true"), "gpt-2",
             List.of("Digits true", "ByteLevel true"), "smollm",
             List.of("Split " + WORDS_AND + "\\p{N}{1,3}" + AND_THE_REST, "ByteLevel false"), "llama-bpe",
-            List.of("Split " + WORDS_AND + "\\p{N}" + AND_THE_REST, "ByteLevel false"), "qwen2");
+            List.of("Split " + WORDS_AND + "\\p{N}" + AND_THE_REST, "ByteLevel false"), "qwen2",
+            List.of("Split " + CASED, "ByteLevel false"), "gpt-4o");
 
     private GgufPreTokenizer() {}
 
@@ -36,7 +48,8 @@ final class GgufPreTokenizer {
             throw new UserErrorException(directory.resolve("tokenizer.json")
                     + ": export of this pre_tokenizer to GGUF is not implemented: " + steps);
         }
-        return name;
+        boolean ignoresMerges = tokenizer.path("model").path("ignore_merges").asBoolean(false);
+        return name.equals(IGNORES_MERGES) && !ignoresMerges ? FOLLOWS_MERGES : name;
     }
 
     /**
@@ -112,11 +125,13 @@ final class GgufPreTokenizer {
                         ? "ByteLevel with add_prefix_space"
                         : "ByteLevel " + step.path("use_regex").asBoolean(true);
             case "Digits" -> "Digits " + step.path("individual_digits").asBoolean(false);
-            case "Split" ->
-                step.path("behavior").asText().equals("Isolated")
-                                && !step.path("invert").asBoolean(false)
-                        ? "Split " + step.path("pattern").path("Regex").asText()
-                        : "Split " + step.path("behavior").asText();
+            case "Split" -> {
+                // The expressions of NAMES match everywhere: to keep the matches is to cut around them.
+                String way = step.path("behavior").asText()
+                        + (step.path("invert").asBoolean(false) ? " inverted" : "");
+                boolean cuts = way.equals("Isolated") || way.equals("Removed inverted");
+                yield "Split " + (cuts ? step.path("pattern").path("Regex").asText() : way);
+            }
             default -> type;
         };
     }

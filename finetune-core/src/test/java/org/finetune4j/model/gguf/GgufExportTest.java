@@ -176,7 +176,7 @@ class GgufExportTest {
 
     @Test
     void whatLlamaCppCannotDoIsRefusedByName() throws IOException {
-        assertRefused(model("mixtral", SPM), "MixtralForCausalLM");
+        assertRefused(model("opt", SPM), "OPTForCausalLM");
         Path unigram = model("llama", SPM.replace("\"type\": \"BPE\"", "\"type\": \"Unigram\""));
         assertRefused(unigram, "Unigram");
         Files.writeString(unigram.resolve("tokenizer.json"), BYTE_LEVEL.replace("ByteLevel", "Whitespace"));
