@@ -143,8 +143,13 @@ abstract class GgufDecoder implements GgufArchitecture {
                 .put(prefix + "embedding_length", config.positive("hidden_size"))
                 .put(prefix + "feed_forward_length", config.positive("intermediate_size"))
                 .put(prefix + "attention.head_count", heads)
-                .put(prefix + "attention.head_count_kv", config.positive("num_key_value_heads", heads));
+                .put(prefix + "attention.head_count_kv", keyHeads(config, heads));
         epsilon().describe(config, prefix, metadata);
+    }
+
+    /** How many heads of keys and values there are for so many of queries. */
+    int keyHeads(ModelConfig config, int heads) {
+        return config.positive("num_key_value_heads", heads);
     }
 
     int contextLength(ModelConfig config) {

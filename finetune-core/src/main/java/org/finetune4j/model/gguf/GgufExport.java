@@ -41,9 +41,7 @@ public final class GgufExport {
             GgufMetadata metadata = new GgufMetadata()
                     .put("general.architecture", architecture.name(config))
                     .put("general.type", "model")
-                    .put(
-                            "general.name",
-                            model.toAbsolutePath().normalize().getFileName().toString())
+                    .put("general.name", GgufModelName.of(model))
                     .put("general.file_type", type.fileType())
                     .put("general.quantization_version", 2);
             architecture.describe(config, metadata);

@@ -47,6 +47,12 @@ public final class GptNeoxGguf extends GgufDecoder {
         return Epsilon.layerNorm("layer_norm_eps");
     }
 
+    /** All heads have keys of their own, whatever else config.json says. */
+    @Override
+    int keyHeads(ModelConfig config, int heads) {
+        return heads;
+    }
+
     @Override
     void describeFamily(ModelConfig config, GgufMetadata metadata) {
         String activation = config.text("hidden_act", "gelu");

@@ -101,6 +101,9 @@ class GgufArchitectureContractTest {
             assertNumber(file, name + ".embedding_length", 16);
             assertNumber(file, name + ".feed_forward_length", 20);
             assertNumber(file, name + ".attention.head_count", 4);
+            if (!name.equals("gpt2")) { // which has no key for it
+                assertNumber(file, name + ".attention.head_count_kv", name.matches("olmoe|gptneox") ? 4 : 2);
+            }
             boolean limited = architecture.equals("MistralForCausalLM");
             assertNumber(file, name + ".context_length", limited ? 9 : 64);
             assertEquals(
