@@ -1,6 +1,7 @@
 package org.finetune4j.model.gguf;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.finetune4j.UserErrorException;
@@ -100,30 +101,45 @@ abstract class GgufDecoder implements GgufArchitecture {
     @Override
     public final List<GgufTensor> tensors(ModelConfig config, CheckpointReader checkpoint) {
         ModelConfig complete = config.withDefaults(defaults());
-        List<GgufTensor> tensors = new ArrayList<>(extraTensors(complete));
-        boolean tied = complete.flag("tie_word_embeddings", isTiedByDefault());
+        Map<String, GgufSource> sources = new LinkedHashMap<>();
         for (GgufSource source : GgufSource.of(checkpoint, name -> !isNoWeight(name))) {
-            String name = source.name();
-            String translated = names.translate(name);
+            String translated = names.translate(source.name());
             if (translated == null) {
                 throw new UserErrorException(checkpoint.directory() + ": llama.cpp's architecture '" + name(complete)
-                        + "' has no place for tensor '" + name + "'");
+                        + "' has no place for tensor '" + source.name() + "'");
             }
-            if (tied && translated.equals(OUTPUT)) {
-                continue;
-            }
-            tensors.add(tensor(translated, source, complete));
-            if (tied && translated.equals(EMBEDDING) && output(complete) == Output.REQUIRED) {
-                tensors.add(tensor(OUTPUT, source, complete));
-            }
+            sources.put(translated, source);
         }
+        settleOutput(complete, checkpoint, sources);
+        List<GgufTensor> tensors = new ArrayList<>(extraTensors(complete));
+        sources.forEach((name, source) -> tensors.add(new GgufTensor(
+                name,
+                shape(source.name(), source.shape()),
+                () -> convert(source.name(), source.tensor(), complete))));
         return tensors;
     }
 
-    private GgufTensor tensor(String translated, GgufSource source, ModelConfig config) {
-        String name = source.name();
-        return new GgufTensor(
-                translated, shape(name, source.shape()), () -> convert(name, source.tensor(), config));
+    /** A checkpoint may have an output layer of its own although it is said to be tied: then that one counts. */
+    private void settleOutput(ModelConfig config, CheckpointReader checkpoint, Map<String, GgufSource> sources) {
+        GgufSource embedding = sources.get(EMBEDDING);
+        GgufSource own = sources.get(OUTPUT);
+        boolean tied = config.flag("tie_word_embeddings", isTiedByDefault());
+        if (embedding == null || (own == null && !tied)) {
+            throw new UserErrorException(checkpoint.directory() + ": the checkpoint has no "
+                    + (embedding == null ? "token embedding" : "output layer, and 'tie_word_embeddings' is false"));
+        }
+        if (own != null && tied && own.hasValuesOf(embedding)) {
+            sources.remove(OUTPUT);
+        }
+        Output output = output(config);
+        if (output == Output.TIED && sources.containsKey(OUTPUT)) {
+            throw new UserErrorException(checkpoint.directory()
+                    + ": the output layer is not the token embedding, which llama.cpp always takes for architecture '"
+                    + name(config) + "'");
+        }
+        if (output == Output.REQUIRED) {
+            sources.putIfAbsent(OUTPUT, embedding);
+        }
     }
 
     /** What old checkpoints store besides weights: it is calculated. */

@@ -12,6 +12,7 @@ import java.util.regex.Pattern;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 
 /**
@@ -62,6 +63,12 @@ record GgufSource(CheckpointReader checkpoint, String name, List<String> parts, 
         all[0] = parts.size();
         System.arraycopy(one, 0, all, 1, one.length);
         return all;
+    }
+
+    boolean hasValuesOf(GgufSource other) {
+        try (TensorScope scope = TensorScope.open()) {
+            return tensor().hasValuesOf(other.tensor());
+        }
     }
 
     /** Reads the numbers. */

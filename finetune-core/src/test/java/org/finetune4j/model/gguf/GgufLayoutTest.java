@@ -2,12 +2,15 @@ package org.finetune4j.model.gguf;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
@@ -197,5 +200,30 @@ class GgufLayoutTest {
                     file.metadata().get("phi3.rope.scaling.attn_factor"));
             assertEquals(new GgufValue.Unsigned(16), file.metadata().get("phi3.rope.scaling.original_context_length"));
         }
+    }
+
+    /** As transformers 5 does: what is stored counts, not what is said. */
+    @Test
+    void anOutputLayerThatDiffersFromTheEmbeddingItIsSaidToBeIsWritten() throws IOException {
+        Path model = NumberedModels.write(
+                directory.resolve("model"), NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": false}"));
+        NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": true}").save(model);
+        Path output = directory.resolve("model.gguf");
+        GgufExport.write(model, GgufType.F32, output);
+        try (GgufFile file = GgufFile.open(output)) {
+            assertArrayEquals(stored("lm_head.weight"), written(file, "output.weight"));
+        }
+    }
+
+    @Test
+    void aMissingOutputLayerIsRefused() throws IOException {
+        Path model = NumberedModels.write(
+                directory.resolve("model"), NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": true}"));
+        NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": false}").save(model);
+        String message = String.valueOf(assertThrows(
+                        UserErrorException.class,
+                        () -> GgufExport.write(model, GgufType.F32, directory.resolve("model.gguf")))
+                .getMessage());
+        assertTrue(message.contains("no output layer"), message);
     }
 }
