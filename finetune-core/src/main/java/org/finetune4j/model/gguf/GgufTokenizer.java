@@ -195,10 +195,17 @@ final class GgufTokenizer {
                 metadata.put("tokenizer.ggml." + SPECIAL.get(name), id.intValue());
             }
         }
-        metadata.put(
-                "tokenizer.ggml.add_bos_token", settings.path("add_bos_token").asBoolean(adds(true)));
-        metadata.put(
-                "tokenizer.ggml.add_eos_token", settings.path("add_eos_token").asBoolean(adds(false)));
+        metadata.put("tokenizer.ggml.add_bos_token", isAdded("bos", true));
+        metadata.put("tokenizer.ggml.add_eos_token", isAdded("eos", false));
+    }
+
+    /** Without an id llama.cpp would put another token there. */
+    private boolean isAdded(String name, boolean first) {
+        Integer id = specialId(name);
+        if (id == null || id < 0 || id >= tokens.size()) {
+            return false;
+        }
+        return settings.path("add_" + name + "_token").asBoolean(adds(tokens.get(id), first));
     }
 
     private @Nullable Integer specialId(String name) {
@@ -213,19 +220,21 @@ final class GgufTokenizer {
                 : id.isArray() && id.size() > 0 ? id.get(0).asInt() : null;
     }
 
-    /** Whether the tokenizer itself puts a special token first (or last). */
-    private boolean adds(boolean first) {
+    /** Whether the tokenizer itself puts this token, and no other, first (or last). */
+    private boolean adds(String token, boolean first) {
         JsonNode processor = tokenizer.path("post_processor");
-        boolean adds = addsIn(processor, first);
+        boolean adds = addsIn(processor, token, first);
         for (JsonNode step : processor.path("processors")) {
-            adds |= addsIn(step, first);
+            adds |= addsIn(step, token, first);
         }
         return adds;
     }
 
-    private static boolean addsIn(JsonNode processor, boolean first) {
+    private static boolean addsIn(JsonNode processor, String token, boolean first) {
         JsonNode single = processor.path("single");
-        return single.size() > 1 && single.get(first ? 0 : single.size() - 1).has("SpecialToken");
+        JsonNode edge = single.path(first ? 0 : single.size() - 1);
+        JsonNode neighbour = single.path(first ? 1 : single.size() - 2);
+        return edge.path("SpecialToken").path("id").asText().equals(token) && neighbour.has("Sequence");
     }
 
     private void chatTemplate(GgufMetadata metadata) {

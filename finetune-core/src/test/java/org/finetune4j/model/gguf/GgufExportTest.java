@@ -137,6 +137,20 @@ class GgufExportTest {
         }
     }
 
+    /** llama.cpp puts one token first, and one of its own choice where the file names none. */
+    @ParameterizedTest
+    @CsvSource({"<s>, true", "a, false", "<s> a, false"})
+    void aTokenIsPutFirstOnlyWhereTheTokenizerPutsThatOneThere(String first, boolean added) throws IOException {
+        StringBuilder start = new StringBuilder();
+        for (String token : first.split(" ")) {
+            start.append("{\"SpecialToken\": {\"id\": \"").append(token).append("\"}}, ");
+        }
+        String tokenizer = SPM.replace("{\"SpecialToken\": {\"id\": \"<s>\"}},", start);
+        try (GgufFile file = export("llama", tokenizer, GgufType.F32)) {
+            assertEquals(new GgufValue.Flag(added), file.metadata().get("tokenizer.ggml.add_bos_token"));
+        }
+    }
+
     @Test
     void normsAndBiasesStayFloat32() throws IOException {
         try (GgufFile file = export("qwen2", BYTE_LEVEL, GgufType.BF16)) {
