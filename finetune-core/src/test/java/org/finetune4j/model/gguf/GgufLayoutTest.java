@@ -10,8 +10,10 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
+import org.finetune4j.model.safetensors.SafetensorsWriter;
 import org.finetune4j.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -138,6 +140,26 @@ class GgufLayoutTest {
             assertEquals(new GgufValue.Unsigned(3), file.metadata().get(prefix + ".expert_count"));
             assertEquals(new GgufValue.Unsigned(2), file.metadata().get(prefix + ".expert_used_count"));
         }
+    }
+
+    @Test
+    void anExpertThatIsMissingIsNoticed() throws IOException {
+        export("MixtralForCausalLM", EXPERTS).close();
+        Path weights = directory.resolve("model/model.safetensors");
+        try (TensorScope scope = TensorScope.open();
+                CheckpointReader checkpoint = CheckpointReader.open(directory.resolve("model"))) {
+            List<SafetensorsWriter.Entry> others = checkpoint.names().stream()
+                    .filter(name -> !name.equals("model.layers.1.block_sparse_moe.experts.1.w2.weight"))
+                    .map(name -> SafetensorsWriter.Entry.of(name, checkpoint.tensor(name).copy()))
+                    .toList();
+            SafetensorsWriter.write(weights, others, Map.of());
+        }
+        String message = String.valueOf(assertThrows(
+                        UserErrorException.class,
+                        () -> GgufExport.write(
+                                directory.resolve("model"), GgufType.F32, directory.resolve("again.gguf")))
+                .getMessage());
+        assertTrue(message.contains("experts.0.w2.weight") && message.contains("missing"), message);
     }
 
     @Test
