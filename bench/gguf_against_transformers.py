@@ -51,6 +51,8 @@ GRANITE_2 = dict(embedding_multiplier=1.0, logits_scaling=0.5, residual_multipli
 CASES = {
     "llama": ("llama", [("llama2", dict(rope_parameters=yarn(attention_factor=1.3))), ("llama2", dict(rope_parameters=yarn())),
                         ("llama2", dict(attention_bias=True, mlp_bias=True, head_dim=24))]),
+    "mistral": ("mistral", [("mistral-v0.3", dict(sliding_window=128))]),
+    "qwen2": ("qwen2", [("qwen2.5", TIED)]),
     "phi3": ("phi3", [("phi3", ALL), ("phi3", TIED | dict(sliding_window=128, original_max_position_embeddings=256,
                                                           rope_parameters=rope(theta=5e4, partial_rotary_factor=0.75))),
                       ("phi3", long_rope(8)), ("phi3", TIED | long_rope(6, partial_rotary_factor=0.75)),
@@ -92,6 +94,8 @@ CASES = {
                               ("qwen2.5", dict(use_parallel_residual=True, qk_layernorm=True, rope_parameters=rope(partial_rotary_factor=0.5))),
                               ("neox", ALL | TIED | dict(qk_layernorm=True, layer_norm_eps=1e-3, rope_parameters=rope(partial_rotary_factor=1.0)))]),
     "gemma": ("gemma", [("llama2", dict(head_dim=16)), ("llama2", dict(num_key_value_heads=1, head_dim=24))]),
+    "gemma2": ("gemma2", [("llama2", dict(head_dim=16, query_pre_attn_scalar=16, sliding_window=16))]),
+    "gpt2": ("gpt2", [("gpt2", dict())]),
     "gemma3": ("gemma3_text", [("llama2", UNTIED | dict(num_hidden_layers=7, head_dim=16, query_pre_attn_scalar=16, sliding_window=16))]),
     "qwen3": ("qwen3", [("qwen2.5", dict(head_dim=24))]),
 }

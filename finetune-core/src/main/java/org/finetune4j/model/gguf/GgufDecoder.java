@@ -113,9 +113,7 @@ abstract class GgufDecoder implements GgufArchitecture {
         settleOutput(complete, checkpoint, sources);
         List<GgufTensor> tensors = new ArrayList<>(extraTensors(complete));
         sources.forEach((name, source) -> tensors.add(new GgufTensor(
-                name,
-                shape(source.name(), source.shape()),
-                () -> convert(source.name(), source.tensor(), complete))));
+                name, shape(source.name(), source.shape()), () -> convert(source.name(), source.tensor(), complete))));
         return tensors;
     }
 

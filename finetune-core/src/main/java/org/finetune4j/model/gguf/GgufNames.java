@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /** Translates a checkpoint's tensor names into llama.cpp's. */
 final class GgufNames {
 
-    private static final Pattern IN_LAYER = Pattern.compile("(?:(?:model|gpt_neox)\\.layers|(?:transformer\\.)?h)\\.(\\d+)\\.(.+)");
+    private static final Pattern IN_LAYER =
+            Pattern.compile("(?:(?:model|gpt_neox)\\.layers|(?:transformer\\.)?h)\\.(\\d+)\\.(.+)");
 
     /** Names that Llama gave most models: what is not in a layer, then what is. */
     static final Map<String, String> COMMON = Map.ofEntries(

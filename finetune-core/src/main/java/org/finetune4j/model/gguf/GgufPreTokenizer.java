@@ -18,11 +18,12 @@ final class GgufPreTokenizer {
     private static final String AND_THE_REST = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
     /** Words that begin where small letters are followed by large ones, as GPT-4o's do. */
-    private static final String CASED = "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
-            + SUFFIXES
-            + "?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
-            + SUFFIXES
-            + "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    private static final String CASED =
+            "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+                    + SUFFIXES
+                    + "?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+                    + SUFFIXES
+                    + "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
     /** The splitting rule with which llama.cpp takes a word that is a token as it is, whatever the merges make of it. */
     private static final String IGNORES_MERGES = "llama-bpe";
@@ -127,8 +128,8 @@ final class GgufPreTokenizer {
             case "Digits" -> "Digits " + step.path("individual_digits").asBoolean(false);
             case "Split" -> {
                 // The expressions of NAMES match everywhere: to keep the matches is to cut around them.
-                String way = step.path("behavior").asText()
-                        + (step.path("invert").asBoolean(false) ? " inverted" : "");
+                String way =
+                        step.path("behavior").asText() + (step.path("invert").asBoolean(false) ? " inverted" : "");
                 boolean cuts = way.equals("Isolated") || way.equals("Removed inverted");
                 yield "Split " + (cuts ? step.path("pattern").path("Regex").asText() : way);
             }

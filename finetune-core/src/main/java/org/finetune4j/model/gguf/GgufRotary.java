@@ -182,8 +182,8 @@ final class GgufRotary {
     private List<Float> listed(String key, int count) {
         JsonNode values = scaling.path(key);
         if (!values.isArray() || values.size() != count) {
-            throw new UserErrorException(config.origin() + ": rope_type '" + type() + "' needs " + count
-                    + " numbers in '" + key + "'");
+            throw new UserErrorException(
+                    config.origin() + ": rope_type '" + type() + "' needs " + count + " numbers in '" + key + "'");
         }
         List<Float> factors = new ArrayList<>();
         values.forEach(value -> factors.add((float) value.asDouble()));

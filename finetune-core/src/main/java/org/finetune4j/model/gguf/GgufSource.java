@@ -20,12 +20,13 @@ import org.finetune4j.tensor.Tensors;
  * norms of heads, is stacked.
  *
  * @param name without the number
- * @param parts in the order of their numbers; null where {@code name} is a tensor of its own
+ * @param parts the stored names in the order of their numbers, or the one
+ * @param isStack whether they are numbered
  */
 record GgufSource(CheckpointReader checkpoint, String name, List<String> parts, boolean isStack) {
 
     /** A second number in a name: the first is the layer's. */
-    private static final Pattern NUMBERED = Pattern.compile("(.*\\.\\d+\\..*)\\.(\\d+)(\\..+)");
+    private static final Pattern NUMBERED = Pattern.compile("(.*\\.\\d+\\..*)\\.(\\d{1,6})(\\..+)");
 
     /** All tensors whose names are {@code wanted}, in the checkpoint's order. */
     static List<GgufSource> of(CheckpointReader checkpoint, Predicate<String> wanted) {
@@ -39,8 +40,8 @@ record GgufSource(CheckpointReader checkpoint, String name, List<String> parts, 
             }
         }
         List<GgufSource> sources = new ArrayList<>();
-        stacks.forEach((name, parts) -> sources.add(
-                new GgufSource(checkpoint, name, List.copyOf(parts.values()), parts.firstKey() >= 0)
+        stacks.forEach((name, parts) ->
+                sources.add(new GgufSource(checkpoint, name, List.copyOf(parts.values()), parts.firstKey() >= 0)
                         .requireComplete(parts.lastKey() + 1)));
         return sources;
     }

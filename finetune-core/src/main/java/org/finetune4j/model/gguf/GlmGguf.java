@@ -44,7 +44,6 @@ public final class GlmGguf extends GgufDecoder {
         describeSizes(config, metadata);
         GgufRotary rotary = GgufRotary.of(config, 10_000);
         rotary.describe(prefix, metadata);
-        metadata.put(
-                prefix + "rope.dimension_count", rotary.rotated(headDim(config), "partial_rotary_factor", 0.5));
+        metadata.put(prefix + "rope.dimension_count", rotary.rotated(headDim(config), "partial_rotary_factor", 0.5));
     }
 }

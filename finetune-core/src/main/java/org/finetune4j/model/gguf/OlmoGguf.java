@@ -64,8 +64,8 @@ public final class OlmoGguf extends GgufDecoder {
                 .path("rope_theta")
                 .asDouble(OLMO3_THETA);
         if (local != theta) {
-            throw new UserErrorException(config.origin() + ": 'rope_theta' is " + theta + " in layers that see everything, "
-                    + local + " in others: llama.cpp has one for both");
+            throw new UserErrorException(config.origin() + ": 'rope_theta' is " + theta
+                    + " in layers that see everything, " + local + " in others: llama.cpp has one for both");
         }
     }
 }

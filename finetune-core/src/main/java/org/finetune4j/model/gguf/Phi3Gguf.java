@@ -44,7 +44,8 @@ public final class Phi3Gguf extends GgufDecoder {
         describeSizes(config, metadata);
         GgufRotary.of(config, 10_000).describe("phi3.", metadata, "longrope");
         metadata.put("phi3.rope.dimension_count", rotated(config));
-        metadata.put("phi3.attention.sliding_window", 0); // older readers take a missing one for that of the first model
+        metadata.put(
+                "phi3.attention.sliding_window", 0); // older readers take a missing one for that of the first model
     }
 
     @Override

@@ -44,7 +44,6 @@ public final class PhiGguf extends GgufDecoder {
         describeSizes(config, metadata);
         GgufRotary rotary = GgufRotary.of(config, 10_000);
         rotary.describe("phi2.", metadata);
-        metadata.put(
-                "phi2.rope.dimension_count", rotary.rotated(headDim(config), "partial_rotary_factor", 0.5));
+        metadata.put("phi2.rope.dimension_count", rotary.rotated(headDim(config), "partial_rotary_factor", 0.5));
     }
 }

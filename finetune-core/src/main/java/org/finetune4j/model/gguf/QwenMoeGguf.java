@@ -17,10 +17,14 @@ public final class QwenMoeGguf extends GgufDecoder {
     /** Made by the service loader. */
     public QwenMoeGguf() {
         super(GgufNames.commonAnd(GgufExperts.usualNamesAnd(Map.of(
-                SHARED_GATE, "ffn_gate_inp_shexp",
-                "mlp.shared_expert.gate_proj", "ffn_gate_shexp",
-                "mlp.shared_expert.up_proj", "ffn_up_shexp",
-                "mlp.shared_expert.down_proj", "ffn_down_shexp"))));
+                SHARED_GATE,
+                "ffn_gate_inp_shexp",
+                "mlp.shared_expert.gate_proj",
+                "ffn_gate_shexp",
+                "mlp.shared_expert.up_proj",
+                "ffn_up_shexp",
+                "mlp.shared_expert.down_proj",
+                "ffn_down_shexp"))));
     }
 
     @Override
@@ -77,8 +81,9 @@ public final class QwenMoeGguf extends GgufDecoder {
     private static void requireMixturesOnly(ModelConfig config) {
         if (config.positive("decoder_sparse_step", 1) != 1
                 || config.node("mlp_only_layers").size() > 0) {
-            throw new UserErrorException(config.origin()
-                    + ": 'decoder_sparse_step', 'mlp_only_layers': llama.cpp has experts in every layer of this architecture");
+            throw new UserErrorException(
+                    config.origin()
+                            + ": 'decoder_sparse_step', 'mlp_only_layers': llama.cpp has experts in every layer of this architecture");
         }
     }
 

@@ -46,9 +46,7 @@ public final class StableLmGguf extends GgufDecoder {
         describeSizes(config, metadata);
         GgufRotary rotary = GgufRotary.of(config, 10_000);
         rotary.describe("stablelm.", metadata);
-        metadata.put(
-                        "stablelm.rope.dimension_count",
-                        rotary.rotated(headDim(config), "partial_rotary_factor", 0.25))
+        metadata.put("stablelm.rope.dimension_count", rotary.rotated(headDim(config), "partial_rotary_factor", 0.25))
                 .put("stablelm.use_parallel_residual", config.flag("use_parallel_residual", false));
     }
 }

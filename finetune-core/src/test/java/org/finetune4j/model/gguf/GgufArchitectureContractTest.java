@@ -43,7 +43,9 @@ class GgufArchitectureContractTest {
                 Arguments.of("Qwen2ForCausalLM", "{}", "qwen2"),
                 Arguments.of("Qwen3ForCausalLM", "{\"head_dim\": 6}", "qwen3"),
                 Arguments.of(
-                        "Qwen2MoeForCausalLM", "{\"shared_expert_intermediate_size\": 10, " + EXPERTS + "}", "qwen2moe"),
+                        "Qwen2MoeForCausalLM",
+                        "{\"shared_expert_intermediate_size\": 10, " + EXPERTS + "}",
+                        "qwen2moe"),
                 Arguments.of(
                         "Qwen3MoeForCausalLM",
                         "{\"head_dim\": 6, \"norm_topk_prob\": true, " + EXPERTS + "}",
@@ -69,8 +71,10 @@ class GgufArchitectureContractTest {
                         "Gemma3ForCausalLM",
                         "{\"head_dim\": 6, \"query_pre_attn_scalar\": 6, \"sliding_window\": 9}",
                         "gemma3"),
-                Arguments.of("GPT2LMHeadModel", "{\"n_embd\": 16, \"n_head\": 4, \"n_layer\": 2, \"n_inner\": 20,"
-                        + " \"n_positions\": 64}", "gpt2"));
+                Arguments.of(
+                        "GPT2LMHeadModel",
+                        "{\"n_embd\": 16, \"n_head\": 4, \"n_layer\": 2, \"n_inner\": 20," + " \"n_positions\": 64}",
+                        "gpt2"));
     }
 
     @Test
@@ -124,8 +128,7 @@ class GgufArchitectureContractTest {
     @MethodSource("architectures")
     void everyNumberOfTheCheckpointIsWritten(String architecture, String settings, String name) throws IOException {
         for (boolean tied : new boolean[] {true, false}) {
-            ModelConfig config =
-                    NumberedModels.config(architecture, settings).withTiedEmbeddings(tied);
+            ModelConfig config = NumberedModels.config(architecture, settings).withTiedEmbeddings(tied);
             if (name.matches(tied ? "phi2" : "gemma2?|cohere2|command-r")) {
                 continue; // is refused
             }

@@ -150,7 +150,8 @@ class GgufLayoutTest {
                 CheckpointReader checkpoint = CheckpointReader.open(directory.resolve("model"))) {
             List<SafetensorsWriter.Entry> others = checkpoint.names().stream()
                     .filter(name -> !name.equals("model.layers.1.block_sparse_moe.experts.1.w2.weight"))
-                    .map(name -> SafetensorsWriter.Entry.of(name, checkpoint.tensor(name).copy()))
+                    .map(name -> SafetensorsWriter.Entry.of(
+                            name, checkpoint.tensor(name).copy()))
                     .toList();
             SafetensorsWriter.write(weights, others, Map.of());
         }
@@ -171,9 +172,7 @@ class GgufLayoutTest {
             assertArrayEquals(
                     stored("model.layers.0.mlp.shared_expert.down_proj.weight"),
                     written(file, "blk.0.ffn_down_shexp.weight"));
-            assertEquals(
-                    new GgufValue.Unsigned(10),
-                    file.metadata().get("qwen2moe.expert_shared_feed_forward_length"));
+            assertEquals(new GgufValue.Unsigned(10), file.metadata().get("qwen2moe.expert_shared_feed_forward_length"));
             assertEquals(new GgufValue.Unsigned(12), file.metadata().get("qwen2moe.expert_feed_forward_length"));
         }
     }
@@ -202,11 +201,13 @@ class GgufLayoutTest {
                 "\"partial_rotary_factor\": 0.5, \"qk_layernorm\": true, \"use_parallel_residual\": true")) {
             float[] norms = written(file, "blk.1.attn_q_norm.weight");
             assertEquals(
-                    List.of(4L, 4L), file.tensors().get("blk.1.attn_q_norm.weight").shape());
+                    List.of(4L, 4L),
+                    file.tensors().get("blk.1.attn_q_norm.weight").shape());
             assertArrayEquals(
                     stored("model.layers.1.self_attn.q_layernorm.norms.2.weight"), Arrays.copyOfRange(norms, 8, 12));
             assertEquals(
-                    List.of(2L, 4L), file.tensors().get("blk.1.attn_k_norm.weight").shape());
+                    List.of(2L, 4L),
+                    file.tensors().get("blk.1.attn_k_norm.weight").shape());
         }
     }
 
@@ -228,8 +229,10 @@ class GgufLayoutTest {
     @Test
     void anOutputLayerThatDiffersFromTheEmbeddingItIsSaidToBeIsWritten() throws IOException {
         Path model = NumberedModels.write(
-                directory.resolve("model"), NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": false}"));
-        NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": true}").save(model);
+                directory.resolve("model"),
+                NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": false}"));
+        NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": true}")
+                .save(model);
         Path output = directory.resolve("model.gguf");
         GgufExport.write(model, GgufType.F32, output);
         try (GgufFile file = GgufFile.open(output)) {
@@ -240,8 +243,10 @@ class GgufLayoutTest {
     @Test
     void aMissingOutputLayerIsRefused() throws IOException {
         Path model = NumberedModels.write(
-                directory.resolve("model"), NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": true}"));
-        NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": false}").save(model);
+                directory.resolve("model"),
+                NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": true}"));
+        NumberedModels.config("LlamaForCausalLM", "{\"tie_word_embeddings\": false}")
+                .save(model);
         String message = String.valueOf(assertThrows(
                         UserErrorException.class,
                         () -> GgufExport.write(model, GgufType.F32, directory.resolve("model.gguf")))

@@ -36,7 +36,8 @@ class GgufSettingsTest {
             SmolLM3ForCausalLM    | "use_cache": true                      | smollm3.rope.freq_base         | 2000000
             """)
     void numbersHaveLlamaCppsKeys(String architecture, String settings, String key, float expected) {
-        assertEquals(new GgufValue.Real(expected), describe(architecture, settings).get(key));
+        assertEquals(
+                new GgufValue.Real(expected), describe(architecture, settings).get(key));
     }
 
     @ParameterizedTest(name = "{0} {1}: {2} is {3}")
@@ -53,7 +54,9 @@ class GgufSettingsTest {
             Olmo3ForCausalLM      | "sliding_window": 9                    | olmo2.attention.sliding_window | 9
             """)
     void countsHaveLlamaCppsKeys(String architecture, String settings, String key, int expected) {
-        assertEquals(new GgufValue.Unsigned(expected), describe(architecture, settings).get(key));
+        assertEquals(
+                new GgufValue.Unsigned(expected),
+                describe(architecture, settings).get(key));
     }
 
     /** llama.cpp multiplies by 0.1 ln(factor) + 1 itself. */
@@ -61,9 +64,9 @@ class GgufSettingsTest {
     void anAttentionFactorOfYarnIsDividedByLlamaCppsOwn() {
         String yarn = "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 8.0,"
                 + " \"original_max_position_embeddings\": 16%s}";
-        GgufValue.Real factor = (GgufValue.Real) describe(
-                        "LlamaForCausalLM", yarn.formatted(", \"attention_factor\": 1.5"))
-                .get("llama.rope.scaling.attn_factor");
+        GgufValue.Real factor =
+                (GgufValue.Real) describe("LlamaForCausalLM", yarn.formatted(", \"attention_factor\": 1.5"))
+                        .get("llama.rope.scaling.attn_factor");
         assertEquals(1.5 / (0.1 * Math.log(8) + 1), factor.value(), 1e-6);
         assertTrue(!describe("LlamaForCausalLM", yarn.formatted("")).containsKey("llama.rope.scaling.attn_factor"));
     }
