@@ -107,6 +107,11 @@ record PipelineSettings(Path outputDirectory, List<PipelineStage> stages) {
             throw new UserErrorException(
                     settings.origin() + ": 'stage' and 'stages' exclude each other: name all of them in 'stages'");
         }
+        if (settings.value(STAGES).orElse(null) instanceof List<?> list
+                && list.stream().anyMatch(Map.class::isInstance)) {
+            throw settings.invalid(
+                    STAGES, "their names, such as [sft, dpo]; keys of one stand in a section of its name, 'sft:'");
+        }
         List<String> names = settings.texts(STAGES);
         Set<String> seen = new LinkedHashSet<>();
         for (String name : names) {

@@ -256,6 +256,7 @@ class PipelineTest {
             sft.output_dir=x       # not its own to set
             rm.packing=true        # 'packing' belongs to stage sft
             sft=1                  # keys and values
+            stages=[{stage: sft}]  # such as [sft, dpo]; keys of one stand in a section of its name, 'sft:'
             sft.method=prompt_tuning # cannot be merged
             rm.train_file=nowhere.jsonl # nowhere.jsonl
             rm.method=freeze;rm.freeze_layers=1;rm.freeze_head=true # stage rm: method freeze does not train the reward head 'score'
