@@ -12,8 +12,13 @@ final class OptionsResolver {
     private final CausalLM model;
     private final GenerationConfigFile config;
 
+    /** @throws UserErrorException when the model is none that generates */
     OptionsResolver(CausalLM model) {
         this.model = Objects.requireNonNull(model, "model");
+        if (model.network().pooling() != null) {
+            throw new UserErrorException(
+                    model.config().architecture() + " classifies sequences: it has no next token to generate");
+        }
         this.config = GenerationConfigFile.of(model);
     }
 
@@ -32,10 +37,6 @@ final class OptionsResolver {
      * @throws UserErrorException when they do not go together, or prompt and new tokens do not fit the model
      */
     GenerationOptions complete(GenerationOptions options, int promptLength) {
-        if (model.network().pooling() != null) {
-            throw new UserErrorException(
-                    model.config().architecture() + " classifies sequences: it has no next token to generate");
-        }
         if (promptLength == 0) {
             throw new UserErrorException("the prompt is empty: generation needs at least one token to start from");
         }

@@ -1,6 +1,8 @@
 package org.finetune4j.model;
 
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 import org.finetune4j.Services;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
@@ -92,14 +94,18 @@ public interface Architecture {
      * @throws UserErrorException when there is none
      */
     static String classifierOf(ModelConfig config) {
+        return classifiersOf(config).findFirst().orElseThrow(() -> unknown(config));
+    }
+
+    /** The family's own before others on the same backbone: CamemBERT is built as RoBERTa is. */
+    private static Stream<String> classifiersOf(ModelConfig config) {
         String family = config.architecture().replaceFirst("(For|LMHead|Model|PreTraining).*", "") + "For";
         return known().stream()
                 .filter(architecture -> architecture.names().stream()
                         .anyMatch(name -> name.equals(config.architecture()) || name.startsWith(family)))
                 .flatMap(architecture -> architecture.names().stream())
                 .filter(name -> name.endsWith(ModelConfig.SEQUENCE_CLASSIFIER))
-                .findFirst()
-                .orElseThrow(() -> unknown(config));
+                .sorted(Comparator.comparing(name -> !name.startsWith(family)));
     }
 
     /** {@return all that are registered} */
@@ -116,7 +122,11 @@ public interface Architecture {
             return new UserErrorException(config.origin() + ": architecture '" + name + "' reads more than text, which is"
                     + " not implemented: finetune extract-text writes its language model as a checkpoint of its own");
         }
-        return new UserErrorException(config.origin() + ": architecture '" + name + "' is not implemented"
-                + Suggestions.didYouMean(name, names));
+        String problem = config.origin() + ": architecture '" + name + "' is not implemented";
+        return classifiersOf(config)
+                .findFirst()
+                .map(classifier -> new UserErrorException(problem + ", but as " + classifier
+                        + " it classifies: stage: cls, LoadOptions.asClassifier"))
+                .orElseGet(() -> new UserErrorException(problem + Suggestions.didYouMean(name, names)));
     }
 }

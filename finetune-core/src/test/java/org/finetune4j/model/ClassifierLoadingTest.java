@@ -59,6 +59,9 @@ class ClassifierLoadingTest {
             assertEquals(2, model.logits(ModelInputs.of(5, 6)).numel());
             assertEquals(2, model.config().labels());
             assertEquals(Set.of(isNew.split(" ")), model.newModules());
+            assertEquals(
+                    ModelConfig.load(Path.of("src/test/resources/goldens", classifier)).architecture(),
+                    model.config().architecture());
         }
     }
 

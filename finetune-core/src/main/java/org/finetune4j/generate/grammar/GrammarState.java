@@ -40,6 +40,7 @@ public final class GrammarState {
      *
      * @param reach of how many bytes this holds
      */
+    @SuppressWarnings("ReferenceEquality") // they are the very same where nothing is far away
     GrammarState alike(int reach) {
         Readings others = readings.alike(reach);
         return others == readings ? this : grammar.state(others);
