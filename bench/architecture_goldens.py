@@ -71,6 +71,14 @@ CASES = [
     ("variants/olmoe-missing-keys", "Olmoe", dict(intermediate_size=10, num_experts=8, num_experts_per_tok=8, num_attention_heads=4, num_key_value_heads=2, attention_bias=True),
      ["rms_norm_eps", "norm_topk_prob", "rope_parameters", "router_aux_loss_coef", "num_experts_per_tok", "tie_word_embeddings"]),
     ("variants/olmoe-seqcls", "Olmoe", dict(intermediate_size=10, num_experts=4, num_experts_per_tok=2, norm_topk_prob=True, **LABELS), []),
+    ("arch/gpt_oss", "GptOss", dict(intermediate_size=16, num_local_experts=6, num_experts_per_tok=2, head_dim=12, sliding_window=5, num_hidden_layers=3, rope_parameters=dict(
+        rope_type="yarn", rope_theta=1000.0, factor=4.0, beta_fast=32.0, beta_slow=1.0, truncate=False, original_max_position_embeddings=16)), []),
+    ("variants/gpt-oss-missing-keys", "GptOss", dict(intermediate_size=10, num_local_experts=5, num_experts_per_tok=4, head_dim=64, num_attention_heads=8, num_key_value_heads=8, hidden_size=12),
+     ["rope_parameters", "head_dim", "num_key_value_heads", "num_experts_per_tok", "sliding_window", "layer_types", "rms_norm_eps", "attention_bias", "router_aux_loss_coef", "hidden_act",
+      "tie_word_embeddings"]),
+    ("variants/gpt-oss-no-windows", "GptOss", dict(intermediate_size=10, num_local_experts=4, num_experts_per_tok=1, head_dim=8, num_attention_heads=4, num_key_value_heads=2, attention_bias=False,
+                                                   layer_types=["full_attention"] * 2, tie_word_embeddings=True, rope_parameters=dict(rope_type="default", rope_theta=500.0)), []),
+    ("variants/gpt-oss-seqcls", "GptOss", dict(intermediate_size=10, num_local_experts=4, num_experts_per_tok=2, head_dim=8, sliding_window=4, **LABELS), []),
     ("arch/stablelm", "StableLm", dict(use_qkv_bias=True), []),
     ("variants/stablelm-parallel", "StableLm", dict(use_parallel_residual=True, num_attention_heads=4, num_key_value_heads=2, hidden_size=32),
      ["rope_parameters", "layer_norm_eps", "use_qkv_bias"]),
@@ -102,6 +110,7 @@ def small(torch, random, vocabulary, padding, length):
 def draw(torch, model, seed):
     """Numbers of the size that keeps a stream of hidden states near one, norms near one, biases of a fifth."""
     random = torch.Generator().manual_seed(seed)
+    clamps = model.config.model_type == "gpt_oss"
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=random)
@@ -109,6 +118,10 @@ def draw(torch, model, seed):
                 parameter.copy_((name.endswith("weight") * 1.0) + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.2 * noise)
+            elif name.endswith("sinks"):
+                parameter.copy_(noise)
+            elif clamps and name.endswith("gate_up_proj"):
+                parameter.copy_(noise * 4 * parameter.shape[-2] ** -0.5)  # some reach the limit
             else:
                 parameter.copy_(noise * (0.7 if "embed" in name else 1.4 * parameter.shape[-1] ** -0.5))
 
@@ -167,11 +180,15 @@ def read(torch, kind, target, dtype):
 
 
 def gradients(torch, model):
-    """By the names of the file: a fused tensor of experts is theirs one by one, gate before up."""
+    """By the names of the file: a fused tensor of experts is theirs one by one, gate before up; gpt-oss's by the names that they have here."""
     found = {}
     for name, parameter in model.named_parameters():
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        if name.endswith("experts.gate_up_proj"):
+        if model.config.model_type == "gpt_oss" and ".experts." in name:
+            start, kind = (name[:-5], "bias") if name.endswith("_bias") else (name, "weight")
+            for expert, own in enumerate(gradient):
+                found[f"{start.replace('experts.', f'experts.{expert}.')}.{kind}"] = own
+        elif name.endswith("experts.gate_up_proj"):
             for expert, own in enumerate(gradient):
                 gate, up = own.chunk(2, 0)
                 at = name.replace("gate_up_proj", str(expert))
@@ -200,7 +217,7 @@ def run(torch, model, classifies, length):
         tensors["aux_loss"] = out.aux_loss.reshape(1)
         tensors["loss_with_aux"] = loss.reshape(1)
         loss = loss - model.config.router_aux_loss_coef * out.aux_loss
-        numbers = [i for i, layer in enumerate(model.model.layers) if hasattr(layer.mlp, "gate") and hasattr(layer.mlp, "experts")]
+        numbers = [i for i, layer in enumerate(model.model.layers) if (hasattr(layer.mlp, "gate") or hasattr(layer.mlp, "router")) and hasattr(layer.mlp, "experts")]
         for number, scores in zip(numbers, out.router_logits):
             tensors[f"router_logits.{number}"] = scores
             best = scores.softmax(-1)[mask.flatten() == 1].sort(-1, descending=True).values
@@ -222,7 +239,11 @@ def run(torch, model, classifies, length):
             padded = model(**left)
             rest = torch.arange(length)
             packed = torch.cat([rest[: length // 2], rest[: length - length // 2]])[None]
-            tensors["packed.logits"] = model(input_ids=ids[:1], position_ids=packed).logits
+            if model.config.model_type == "gpt_oss":  # whose masks do not look at positions: each sequence by itself
+                parts = ids[:1].split([length // 2, length - length // 2], 1)
+                tensors["packed.logits"] = torch.cat([model(input_ids=part).logits for part in parts], 1)
+            else:
+                tensors["packed.logits"] = model(input_ids=ids[:1], position_ids=packed).logits
         tensors.update({"left." + name: value for name, value in left.items()})
         tensors.update({"left.logits": padded.logits, "left.loss": padded.loss.reshape(1)})
         tensors.update({"packed.input_ids": ids[:1], "packed.position_ids": packed})

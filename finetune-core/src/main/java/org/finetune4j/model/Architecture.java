@@ -7,6 +7,7 @@ import org.finetune4j.Services;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.Weights;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A family of models. To add one, write a {@link DecoderModel}, implement this interface beside it and name the
@@ -34,6 +35,16 @@ public interface Architecture {
      */
     default List<String> formerNames(String name) {
         return List.of();
+    }
+
+    /**
+     * Where a parameter lies that checkpoints have with others in one tensor, by which it is written, too.
+     *
+     * @param name of the parameter
+     * @return the tensor and the place in it; null where the parameter is a tensor by itself
+     */
+    default @Nullable StackedTensor stacked(String name) {
+        return null;
     }
 
     /**

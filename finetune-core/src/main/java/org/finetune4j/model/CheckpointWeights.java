@@ -1,12 +1,13 @@
 package org.finetune4j.model;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.finetune4j.Suggestions;
@@ -23,6 +24,7 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
+import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,15 +39,18 @@ final class CheckpointWeights implements Weights.Source {
     private final Device device;
     private final @Nullable DType storageDType;
     private final boolean otherHead;
+    private final boolean isPacked;
     private final @Nullable CompressedCheckpointFormat format;
     private final @Nullable WeightCompression compression;
     private final @Nullable ModelPartition partition;
     private final Set<String> used = new HashSet<>();
     private final Set<String> drawn = new TreeSet<>();
+    private final Map<String, Integer> countOfStacked = new TreeMap<>();
     private final Set<MappedFile> mapped = new LinkedHashSet<>();
 
     /**
      * @param otherHead whether the model may have another head than the checkpoint: then what is missing of it is new
+     * @param isPacked whether weights of experts may be in MXFP4
      * @param format how the checkpoint holds compressed weights, or null when it holds plain ones
      * @param compression what compresses the plain weights of linear layers, or null
      * @param partition which parts of the tensors are read, or null for all of them
@@ -56,10 +61,12 @@ final class CheckpointWeights implements Weights.Source {
             Device device,
             @Nullable DType storageDType,
             boolean otherHead,
+            boolean isPacked,
             @Nullable CompressedCheckpointFormat format,
             @Nullable WeightCompression compression,
             @Nullable ModelPartition partition) {
         this.otherHead = otherHead;
+        this.isPacked = isPacked;
         this.reader = reader;
         this.architecture = architecture;
         this.device = device;
@@ -71,7 +78,7 @@ final class CheckpointWeights implements Weights.Source {
 
     @Override
     public boolean contains(String name) {
-        return reader.contains(stored(name));
+        return stored(name).exists();
     }
 
     @Override
@@ -85,33 +92,56 @@ final class CheckpointWeights implements Weights.Source {
     }
 
     private Tensor tensor(String name, Initialization initialization, long[] shape, @Nullable ParameterSlice slice) {
-        String stored = stored(name);
+        StoredParameter stored = stored(name);
         if (isNew(name, stored, shape)) {
             drawn.add(name);
             return initialization.create(device, shape);
         }
-        if (!reader.contains(stored)) {
-            throw new UserErrorException(reader.directory() + ": the checkpoint has no tensor '" + name + "'"
-                    + Suggestions.didYouMean(name, reader.names()));
+        if (!stored.isInTensor()) {
+            throw new UserErrorException(reader.directory() + ": the checkpoint has no tensor '" + stored.tensor() + "'"
+                    + Suggestions.didYouMean(stored.tensor(), reader.names()));
         }
-        if (!Arrays.equals(reader.shape(stored), shape)) {
-            throw new UserErrorException(reader.directory() + ": tensor '" + stored + "' has the shape "
-                    + Arrays.toString(reader.shape(stored)) + ", but config.json asks for "
-                    + Arrays.toString(shape));
+        if (!stored.exists()) {
+            throw asksFor(stored.tensor(), stored.stacked(), "more of " + Arrays.toString(shape));
         }
-        if (!reader.dtype(stored).isFloatingPoint()) {
-            throw new UserErrorException(reader.directory() + ": tensor '" + stored + "' holds "
-                    + reader.dtype(stored) + ", but weights are float32, bfloat16 or float16: this looks like a"
+        if (!Arrays.equals(stored.shape(), shape)) {
+            throw asksFor(stored.toString(), stored.shape(), Arrays.toString(shape));
+        }
+        if (!stored.dtype().isFloatingPoint()) {
+            throw new UserErrorException(reader.directory() + ": tensor '" + stored.tensor() + "' holds "
+                    + stored.dtype() + ", but weights are float32, bfloat16 or float16: this looks like a"
                     + " quantised checkpoint without a quantization_config that is known");
         }
-        used.add(stored);
-        Tensor read = slice == null ? reader.tensor(stored) : slice.of(reader.tensor(stored));
+        used.addAll(stored.tensors());
+        if (stored.isOfSeveral()) {
+            countOfStacked.merge(stored.tensor(), 1, Integer::sum);
+        }
+        Tensor read = read(stored, slice);
         Tensor tensor = read.to(device);
-        Tensor converted = storageDType == null ? tensor : FiniteValues.convert(stored, tensor, storageDType);
-        if (converted.isSame(read)) {
-            mapped.add(reader.fileOf(stored));
+        Tensor converted = storageDType == null ? tensor : FiniteValues.convert(stored.toString(), tensor, storageDType);
+        if (stored.isPacked()) {
+            stored.release();
+            FiniteValues.require(stored.toString(), converted);
+        } else if (converted.isSame(read)) {
+            mapped.add(reader.fileOf(stored.tensor()));
         }
         return converted;
+    }
+
+    private UserErrorException asksFor(String tensor, long[] shape, String other) {
+        return new UserErrorException(reader.directory() + ": tensor '" + tensor + "' has the shape "
+                + Arrays.toString(shape) + ", but config.json asks for " + other);
+    }
+
+    /** What other processes have is not unpacked. */
+    private static Tensor read(StoredParameter stored, @Nullable ParameterSlice slice) {
+        if (slice == null) {
+            return stored.read();
+        }
+        return slice.of(
+                stored.isPacked() && slice.axis().length() == 0
+                        ? Tensors.zeros(stored.dtype(), Device.CPU, 1).expand(stored.shape())
+                        : stored.read());
     }
 
     /** The files that tensors of the model still lie in. */
@@ -129,11 +159,9 @@ final class CheckpointWeights implements Weights.Source {
         if (slice != null) {
             return sliced(name, compressed, slice);
         }
-        String stored = stored(name);
-        boolean wasPlain = reader.contains(stored) && reader.dtype(stored).isFloatingPoint();
-        Path directory = reader.directory();
-        return wasPlain
-                ? new Parameter(name, compressed, () -> reread(directory, stored))
+        StoredParameter stored = stored(name);
+        return stored.exists() && stored.dtype().isFloatingPoint()
+                ? new Parameter(name, compressed, () -> reread(stored))
                 : new Parameter(name, compressed);
     }
 
@@ -153,27 +181,27 @@ final class CheckpointWeights implements Weights.Source {
     }
 
     /** Maps the file again: the pages that reading takes are free as soon as the tensor is. */
-    private Tensor reread(Path directory, String stored) {
-        try (CheckpointReader again = CheckpointReader.open(directory)) {
-            return again.tensor(stored).to(device);
+    private Tensor reread(StoredParameter stored) {
+        try (CheckpointReader again = CheckpointReader.open(stored.reader().directory())) {
+            return stored.in(again).read().to(device);
         }
     }
 
     private @Nullable CompressedWeight compressed(String name, long[] shape) {
-        String stored = stored(name);
-        Set<String> parts = format == null ? Set.of() : format.partsOf(reader, stored);
+        StoredParameter stored = stored(name);
+        Set<String> parts = format == null ? Set.of() : format.partsOf(reader, stored.tensor());
         used.addAll(parts);
         // One tensor at a time: the mapped pages of this one are given back before the next is read.
         try (TensorScope scope = TensorScope.open()) {
             CompressedWeight weight;
             if (format != null && !parts.isEmpty()) {
-                weight = format.read(reader, stored, shape, device);
+                weight = format.read(reader, stored.tensor(), shape, device);
                 parts.forEach(part -> mapped.add(reader.fileOf(part)));
                 parts.forEach(reader::release);
             } else if (compression != null && compression.applies(name) && !isNew(name, stored, shape)) {
                 weight = compression.compress(
-                        FiniteValues.require(stored, tensor(name, Initialization.ZEROS, shape, null)));
-                reader.release(stored);
+                        FiniteValues.require(stored.toString(), tensor(name, Initialization.ZEROS, shape, null)));
+                stored.release();
             } else {
                 weight = null;
             }
@@ -182,7 +210,7 @@ final class CheckpointWeights implements Weights.Source {
     }
 
     /** Whether a tensor is part of a head that the checkpoint has none for. */
-    private boolean isNew(String name, String stored, long[] shape) {
+    private boolean isNew(String name, StoredParameter stored, long[] shape) {
         return otherHead && isOfHead(name) && !fits(stored, shape);
     }
 
@@ -211,18 +239,38 @@ final class CheckpointWeights implements Weights.Source {
                     + unused.get(0) + "'"
                     + (unused.size() == 1 ? "" : " and " + (unused.size() - 1) + " others that the checkpoint has"));
         }
+        countOfStacked.forEach((tensor, count) -> {
+            boolean isPacked = !reader.contains(tensor);
+            long[] shape = new StoredParameter(reader, tensor, 0, isPacked).stacked();
+            if (count < shape[0]) {
+                throw asksFor(tensor, shape, count + " of " + Arrays.toString(Arrays.copyOfRange(shape, 1, shape.length)));
+            }
+        });
     }
 
     private boolean isOfHead(String name) {
         return architecture.headPrefixes().stream().anyMatch(name::startsWith);
     }
 
-    private boolean fits(String stored, long[] shape) {
-        return reader.contains(stored) && Arrays.equals(reader.shape(stored), shape);
+    private static boolean fits(StoredParameter stored, long[] shape) {
+        return stored.exists() && Arrays.equals(stored.shape(), shape);
+    }
+
+    /** Where the file has a parameter: by its name, or with others in one tensor. */
+    private StoredParameter stored(String name) {
+        String own = nameInFile(name);
+        StackedTensor place = reader.contains(own) ? null : architecture.stacked(name);
+        if (place == null) {
+            return new StoredParameter(reader, own, StoredParameter.WHOLE, false);
+        }
+        String blocks = nameInFile(Mxfp4Tensor.blocksOf(place.tensor()));
+        return reader.contains(blocks) && isPacked
+                ? new StoredParameter(reader, Mxfp4Tensor.tensorOf(blocks), place.index(), true)
+                : new StoredParameter(reader, nameInFile(place.tensor()), place.index(), false);
     }
 
     /** The name in the file: checkpoints saved from the backbone alone lack its prefix, old ones have other names. */
-    private String stored(String name) {
+    private String nameInFile(String name) {
         if (reader.contains(name)) {
             return name;
         }

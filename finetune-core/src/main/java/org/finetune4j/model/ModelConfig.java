@@ -231,6 +231,22 @@ public final class ModelConfig {
         return new ModelConfig(copy, origin, reads);
     }
 
+    /**
+     * {@return a copy in which an object that is missing or null is what the architecture's class of transformers makes of it}
+     *
+     * @param key of the object
+     * @param formerKey of the same in transformers 4, which then stands for it
+     * @param value the object's values by key
+     */
+    public ModelConfig withDefaultObject(String key, String formerKey, Map<String, Object> value) {
+        if (has(key) || has(formerKey)) {
+            return this;
+        }
+        ObjectNode copy = root.deepCopy();
+        copy.set(key, Json.of(value));
+        return new ModelConfig(copy, origin, reads);
+    }
+
     /** {@return how many labels a classifier tells apart: {@code id2label}, else {@code num_labels}, else 2} */
     public int labels() {
         JsonNode labels = root.path("id2label");

@@ -31,7 +31,9 @@ final class ModelLoader {
     static CausalLM load(Path directory, LoadOptions options) {
         ModelConfig found = ModelConfig.load(directory);
         ClassifierHead head = options.head();
-        ModelConfig config = head == null ? found : head.appliedTo(found);
+        boolean isPacked = Mxfp4Tensor.isNamedBy(found);
+        ModelConfig plain = isPacked ? found.withQuantization(Map.of()) : found;
+        ModelConfig config = head == null ? plain : head.appliedTo(plain);
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
         try (CheckpointReader reader = CheckpointReader.open(directory);
@@ -50,6 +52,7 @@ final class ModelLoader {
                     device,
                     options.dtype(),
                     head != null,
+                    isPacked,
                     format,
                     compression,
                     options.partition());

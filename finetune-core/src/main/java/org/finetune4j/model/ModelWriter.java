@@ -2,10 +2,13 @@ package org.finetune4j.model;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.finetune4j.model.chat.ChatTemplate;
 import org.finetune4j.model.safetensors.CheckpointWriter;
 import org.finetune4j.model.safetensors.FiniteValues;
@@ -14,6 +17,7 @@ import org.finetune4j.nn.CompressedWeight;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
+import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -103,17 +107,20 @@ public final class ModelWriter {
     private void writeAll(Path target) {
         List<Entry> entries = new ArrayList<>();
         Map<String, Object> quantization = new LinkedHashMap<>();
+        Map<String, List<Parameter>> stacks = stacks();
         model.network().namedParameters().forEach((name, parameter) -> {
-            CompressedWeight compressed = decompress || parameter.slice() != null ? null : parameter.compressed();
-            CompressedCheckpointFormat format = compressed == null
-                    ? null
-                    : CompressedCheckpointFormat.holding(compressed).orElse(null);
-            if (compressed == null || format == null) {
-                entries.add(entry(name, parameter));
-            } else {
+            CompressedWeight compressed = compressed(parameter);
+            CompressedCheckpointFormat format = format(compressed);
+            StackedTensor place = stacked(name);
+            List<Parameter> stack = place == null ? null : stacks.get(place.tensor());
+            if (compressed != null && format != null) {
                 format.tensors(compressed, name)
                         .forEach((part, tensor) -> entries.addAll(checked(Entry.of(part, tensor))));
                 quantization.putAll(format.configuration(compressed));
+            } else if (place == null || stack == null) {
+                entries.add(entry(name, parameter));
+            } else if (place.index() == 0) {
+                entries.add(entry(place.tensor(), stack));
             }
         });
         CheckpointWriter.write(target, entries, maxShardBytes);
@@ -123,6 +130,38 @@ public final class ModelWriter {
             ModelFiles.copy(ModelFiles.GENERATION, source, target);
         }
         writeText(source, target);
+    }
+
+    private @Nullable StackedTensor stacked(String name) {
+        return Architecture.of(model.config()).stacked(name);
+    }
+
+    /** What is written together, in its order. Where one of a tensor's parameters is compressed, all of them stand by themselves. */
+    private Map<String, List<Parameter>> stacks() {
+        Map<String, List<Parameter>> stacks = new LinkedHashMap<>();
+        Set<String> apart = new HashSet<>();
+        model.network().namedParameters().forEach((name, parameter) -> {
+            StackedTensor place = stacked(name);
+            if (place != null) {
+                stacks.computeIfAbsent(place.tensor(), tensor -> new ArrayList<>())
+                        .add(parameter);
+                if (format(compressed(parameter)) != null) {
+                    apart.add(place.tensor());
+                }
+            }
+        });
+        stacks.keySet().removeAll(apart);
+        return stacks;
+    }
+
+    private @Nullable CompressedWeight compressed(Parameter parameter) {
+        return decompress || parameter.slice() != null ? null : parameter.compressed();
+    }
+
+    private static @Nullable CompressedCheckpointFormat format(@Nullable CompressedWeight compressed) {
+        return compressed == null
+                ? null
+                : CompressedCheckpointFormat.holding(compressed).orElse(null);
     }
 
     private ModelConfig describe(Map<String, Object> quantization) {
@@ -151,15 +190,42 @@ public final class ModelWriter {
     }
 
     private Entry entry(String name, Parameter parameter) {
-        DType stored = dtype == null || !parameter.dtype().isFloatingPoint() ? parameter.dtype() : dtype;
-        return new Entry(name, stored, parameter.wholeShape(), () -> {
-            Tensor value = parameter.whole(stored).detach();
-            return dtype == null
-                    ? value
-                    : FiniteValues.requireConverted(name, value, () -> parameter
-                            .whole(parameter.dtype())
-                            .detach());
-        });
+        DType stored = stored(parameter);
+        return new Entry(name, stored, parameter.wholeShape(), () -> values(name, parameter, stored));
+    }
+
+    /** Several parameters in one tensor, [count, ...], in the most exact of their types. */
+    private Entry entry(String name, List<Parameter> stack) {
+        Parameter first = stack.get(0);
+        DType stored = stack.stream()
+                .map(this::stored)
+                .max(Comparator.comparing(DType::itemSize))
+                .orElseThrow();
+        long[] own = first.wholeShape();
+        long[] shape = new long[own.length + 1];
+        shape[0] = stack.size();
+        System.arraycopy(own, 0, shape, 1, own.length);
+        return new Entry(
+                name,
+                stored,
+                shape,
+                () -> Tensors.stack(
+                        stack.stream()
+                                .map(parameter -> values(name, parameter, stored))
+                                .toList(),
+                        0));
+    }
+
+    private DType stored(Parameter parameter) {
+        return dtype == null || !parameter.dtype().isFloatingPoint() ? parameter.dtype() : dtype;
+    }
+
+    private Tensor values(String name, Parameter parameter, DType stored) {
+        Tensor value = parameter.whole(stored).detach();
+        return dtype == null
+                ? value
+                : FiniteValues.requireConverted(
+                        name, value, () -> parameter.whole(parameter.dtype()).detach());
     }
 
     /** A training's own checkpoint is written as it is. */

@@ -2,6 +2,7 @@ package org.finetune4j.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
@@ -21,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param softCap the scores s become {@code softCap * tanh(s / softCap)} (Gemma team 2024); 0 leaves them alone
  * @param rotates whether queries and keys are rotated where the model has a rotary embedding; some models leave it out of some
  *     layers (Yang et al. 2025, arXiv:2501.18795)
+ * @param sinks [heads], a score of every head beside those of the keys, which takes its share of the attention weights and gives nothing
+ *     for it (Xiao et al. 2024, arXiv:2309.17453); or null
  */
 public record Attention(
         int heads,
@@ -30,7 +33,11 @@ public record Attention(
         double dropout,
         AttentionKind kind,
         double softCap,
-        boolean rotates) {
+        boolean rotates,
+        @Nullable Parameter sinks) {
+
+    /** A head's size stays a multiple of this, which fused kernels want, when its sink is put beside it. */
+    private static final int SINK_FEATURES = 8;
 
     /**
      * Attention to all tokens, without a cap.
@@ -42,7 +49,7 @@ public record Attention(
      * @param dropout share of the probabilities dropped in training
      */
     public Attention(int heads, int kvHeads, int headDim, double scale, double dropout) {
-        this(heads, kvHeads, headDim, scale, dropout, AttentionKind.FULL, 0, true);
+        this(heads, kvHeads, headDim, scale, dropout, AttentionKind.FULL, 0, true, null);
     }
 
     /**
@@ -51,7 +58,7 @@ public record Attention(
      * @param newKind which tokens are seen
      */
     public Attention withKind(AttentionKind newKind) {
-        return new Attention(heads, kvHeads, headDim, scale, dropout, newKind, softCap, rotates);
+        return new Attention(heads, kvHeads, headDim, scale, dropout, newKind, softCap, rotates, sinks);
     }
 
     /**
@@ -61,12 +68,21 @@ public record Attention(
      * @param newSoftCap largest score, or 0 for none
      */
     public Attention withScale(double newScale, double newSoftCap) {
-        return new Attention(heads, kvHeads, headDim, newScale, dropout, kind, newSoftCap, rotates);
+        return new Attention(heads, kvHeads, headDim, newScale, dropout, kind, newSoftCap, rotates, sinks);
     }
 
     /** {@return the same for layers whose queries and keys are not rotated} */
     public Attention withoutRotation() {
-        return new Attention(heads, kvHeads, headDim, scale, dropout, kind, softCap, false);
+        return new Attention(heads, kvHeads, headDim, scale, dropout, kind, softCap, false, sinks);
+    }
+
+    /**
+     * {@return the same with sinks}
+     *
+     * @param newSinks [heads], or null for none
+     */
+    public Attention withSinks(@Nullable Parameter newSinks) {
+        return new Attention(heads, kvHeads, headDim, scale, dropout, kind, softCap, rotates, newSinks);
     }
 
     /**
@@ -275,9 +291,56 @@ public record Attention(
     }
 
     private Tensor attend(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal, Dropout active) {
-        return softCap == 0 && active.probability(dropout) == 0
-                ? Functional.scaledDotProductAttention(q, k, v, mask, causal, scale)
-                : plain(q, k, v, mask, causal, active);
+        if (softCap != 0 || active.probability(dropout) > 0) {
+            return plain(q, k, v, mask, causal, active);
+        }
+        if (sinks == null) {
+            return Functional.scaledDotProductAttention(q, k, v, mask, causal, scale);
+        }
+        // A new token's scores are few, while another key would mean a copy of all that there are.
+        return q.size(2) <= heads / kvHeads ? plain(q, k, v, mask, causal, active) : withSinkKey(q, k, v, mask, causal);
+    }
+
+    /**
+     * The fused kernel over one key more, whose product with a query is its head's sink and whose value is 0: heads become longer, by
+     * numbers that are 0 in all other keys.
+     */
+    private Tensor withSinkKey(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal) {
+        Tensor queries = beside(q, ofHeads(q).div(scale)); // [batch, heads, seq, headDim + 8]
+        Tensor one = Tensors.ones(q.dtype(), q.device(), 1, 1, 1, 1);
+        Tensor sinkKey = beside(zeros(k, k.size(0), k.size(1), 1, headDim), one); // [batch, heads, 1, headDim + 8]
+        Tensor keys = Tensors.cat(List.of(beside(k, null), sinkKey), 2); // [batch, heads, keys + 1, headDim + 8]
+        Tensor values = Tensors.cat(List.of(beside(v, null), zeros(v, v.size(0), v.size(1), 1, v.size(3) + SINK_FEATURES)), 2);
+        Tensor visible = causal ? lowerTriangle(q.size(2), q) : mask; // [.., seq, keys]
+        Tensor all = visible == null ? null : withSink(visible);
+        return Functional.scaledDotProductAttention(queries, keys, values, all, false, scale)
+                .narrow(3, 0, headDim); // [batch, heads, seq, headDim]
+    }
+
+    /** Puts a number and zeros behind the features of every row, or zeros only. */
+    private static Tensor beside(Tensor x, @Nullable Tensor number) {
+        long[] shape = x.shape();
+        if (number == null) {
+            return Tensors.cat(List.of(x, zeros(x, shape[0], shape[1], shape[2], SINK_FEATURES)), 3);
+        }
+        Tensor numbers = number.expand(shape[0], shape[1], shape[2], 1);
+        return Tensors.cat(List.of(x, numbers, zeros(x, shape[0], shape[1], shape[2], SINK_FEATURES - 1)), 3);
+    }
+
+    private static Tensor zeros(Tensor like, long... shape) {
+        return Tensors.zeros(like.dtype(), like.device(), shape);
+    }
+
+    /** Lets every query see the sink, which comes after the keys. */
+    private static Tensor withSink(Tensor mask) {
+        long[] shape = mask.shape();
+        shape[shape.length - 1] = 1;
+        return Tensors.cat(List.of(mask, Tensors.ones(mask.dtype(), mask.device(), shape)), shape.length - 1);
+    }
+
+    /** The sinks in the order of the scores, [1, heads, 1, 1], or [1, kvHeads, heads / kvHeads, 1] for one new token. */
+    private Tensor ofHeads(Tensor like) {
+        return Objects.requireNonNull(sinks).as(like.dtype()).reshape(1, like.size(1), -1, 1);
     }
 
     /** The plain formula: no fused kernel knows a cap on the scores, or draws from a run's own random generator. */
@@ -289,8 +352,19 @@ public record Attention(
         if (visible != null) {
             scores.maskedFillInPlace(visible.logicalNot(), Double.NEGATIVE_INFINITY);
         }
-        Tensor weights = active.applyToHeads(scores.softmax(-1).to(q.dtype()), dropout);
+        Tensor weights = active.applyToHeads(shares(scores).to(q.dtype()), dropout);
         return weights.matmul(v); // [batch, heads, seq, headDim]
+    }
+
+    /** The softmax of scores [batch, heads, seq, keys], of which a sink takes its part. */
+    private Tensor shares(Tensor scores) {
+        if (sinks == null) {
+            return scores.softmax(-1);
+        }
+        Tensor sink = ofHeads(scores).expand(scores.size(0), scores.size(1), scores.size(2), 1);
+        return Tensors.cat(List.of(scores, sink), 3) // [batch, heads, seq, keys + 1]
+                .softmax(-1)
+                .narrow(3, 0, scores.size(3));
     }
 
     /** True where a key is not after its query: [seq, seq]. */

@@ -17,7 +17,7 @@ public record DividedFeatures(Side side, List<Section> sections) {
         OUTPUTS,
         /** The inputs of a linear layer, whose outputs are summands then. */
         INPUTS,
-        /** The elements of a norm's vectors. */
+        /** The elements of a vector: a norm's, or a parameter of a block itself. */
         ELEMENTS,
         /** Nothing: a norm of every head by itself, which each process uses for its own heads. */
         OF_HEADS,
@@ -40,7 +40,7 @@ public record DividedFeatures(Side side, List<Section> sections) {
      *
      * @param kind what they are of
      * @param count how many heads, or inner features
-     * @param size features of a head; 1 for inner ones
+     * @param size features of a head; those beside each other that one inner feature is made of, usually 1
      */
     public record Section(Kind kind, long count, long size) {
 
@@ -71,7 +71,28 @@ public record DividedFeatures(Side side, List<Section> sections) {
          * @return the section
          */
         public static Section inner(long count) {
-            return new Section(Kind.INNER, count, 1);
+            return inner(count, 1);
+        }
+
+        /**
+         * What the inner features of a feed-forward block are made of, where that lies together.
+         *
+         * @param count of inner features
+         * @param size how many features make one
+         * @return the section
+         */
+        public static Section inner(long count, long size) {
+            return new Section(Kind.INNER, count, size);
+        }
+
+        /**
+         * One number of every head of queries.
+         *
+         * @param attention that they are of
+         * @return the section
+         */
+        public static Section ofQueryHeads(Attention attention) {
+            return new Section(Kind.QUERY_HEADS, attention.heads(), 1);
         }
     }
 
@@ -94,7 +115,7 @@ public record DividedFeatures(Side side, List<Section> sections) {
     }
 
     /**
-     * {@return a norm whose elements are divided}
+     * {@return a vector whose elements are divided, a norm's or a parameter of a block itself}
      *
      * @param section all of them
      */

@@ -7,7 +7,7 @@ import org.finetune4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /** {@code down(activation(gate(x)) * up(x))}, the feed-forward block of the Llama family (Shazeer 2020). */
-public final class GatedFeedForward extends FeedForward {
+public final class GatedFeedForward extends GatedBlock {
 
     /** What the three projections are called in the checkpoint. */
     public record Names(String gate, String up, String down) {
@@ -75,7 +75,12 @@ public final class GatedFeedForward extends FeedForward {
         return up;
     }
 
-    /** {@return the projection back} */
+    @Override
+    public List<Linear> gateAndUp() {
+        return gateAndUp;
+    }
+
+    @Override
     public Linear down() {
         return down;
     }

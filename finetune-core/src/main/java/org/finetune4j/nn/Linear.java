@@ -29,6 +29,7 @@ public final class Linear extends Module {
     private @Nullable LinearExtension extension;
     private @Nullable ParallelRegion entered;
     private @Nullable ParallelRegion left;
+    private double shareOfBias = 1;
     private @Nullable DType productDType;
 
     private Linear(Layout layout, Parameter weight, @Nullable Parameter bias) {
@@ -116,37 +117,46 @@ public final class Linear extends Module {
         if (compressed != null && layout == Layout.OUT_IN && isFew(x)) {
             return multiply(compressed, x);
         }
-        Parameter b = projectedBias();
+        Tensor b = summand(dtype);
         DType rounded = productDType();
         if (rounded != null && dtype == DType.FLOAT32) {
             Tensor product =
                     multiply(x.to(rounded), weight().as(rounded, context)).to(dtype); // [..., out]
-            return b == null ? product : product.addInPlace(b.as(dtype));
+            return b == null ? product : product.addInPlace(b);
         }
         PackedWeights packed = packedWeights(context);
         Tensor quick = packed == null || dtype != DType.FLOAT32 || !isPackable() ? null : packed.multiply(this, x);
         if (quick != null) {
-            return b == null ? quick : quick.addInPlace(b.as(dtype));
+            return b == null ? quick : quick.addInPlace(b);
         }
         Tensor tiled = productInTiles(x);
         if (tiled != null) {
-            return b == null ? tiled : tiled.addInPlace(b.as(dtype));
+            return b == null ? tiled : tiled.addInPlace(b);
         }
         Tensor w = weight().as(dtype, context);
         if (layout == Layout.OUT_IN && FewRows.isFaster(x, w)) {
             Tensor product = FewRows.multiply(x, w); // [..., out]
-            return b == null ? product : product.addInPlace(b.as(dtype));
+            return b == null ? product : product.addInPlace(b);
         }
         if (b == null) {
             return multiply(x, w);
         }
         if (layout == Layout.OUT_IN) {
-            return Functional.linear(x, w, b.as(dtype));
+            return Functional.linear(x, w, b);
         }
         long[] shape = x.shape();
         Tensor rows = x.reshape(-1, inFeatures()); // [rows, in]
         shape[shape.length - 1] = outFeatures();
-        return Functional.addmm(b.as(dtype), rows, w).view(shape); // [..., out]
+        return Functional.addmm(b, rows, w).view(shape); // [..., out]
+    }
+
+    /** This process's summand of the bias, or null. */
+    private @Nullable Tensor summand(DType dtype) {
+        Parameter b = projectedBias();
+        if (b == null) {
+            return null;
+        }
+        return shareOfBias == 1 ? b.as(dtype) : b.as(dtype).mul(shareOfBias);
     }
 
     private @Nullable Tensor productInTiles(Tensor x) {
@@ -196,8 +206,8 @@ public final class Linear extends Module {
         long[] shape = x.shape();
         Tensor product = compressed.multiply(x.reshape(-1, inFeatures()).contiguous()); // [rows, out]
         shape[shape.length - 1] = outFeatures();
-        Parameter b = projectedBias();
-        return (b == null ? product : product.addInPlace(b.as(DType.FLOAT32))).view(shape); // [..., out]
+        Tensor b = summand(DType.FLOAT32);
+        return (b == null ? product : product.addInPlace(b)).view(shape); // [..., out]
     }
 
     /**
@@ -230,6 +240,15 @@ public final class Linear extends Module {
     public void divide(@Nullable ParallelRegion enters, @Nullable ParallelRegion leaves) {
         entered = enters;
         left = leaves;
+    }
+
+    /**
+     * Lets the outputs be summands that somebody else adds up: each process adds its share of the bias.
+     *
+     * @param share of the bias
+     */
+    public void divideBias(double share) {
+        shareOfBias = share;
     }
 
     /** {@return whether this layer is one process's share of the checkpoint's} */

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Functional;
@@ -26,13 +27,23 @@ public class MixtureOfExperts extends FeedForward {
      * @param perToken how many of them a token is sent to
      * @param renormalise whether the weights of the chosen ones are scaled to sum to 1
      * @param inner size between an expert's projections
-     * @param names what an expert's projections are called
+     * @param names what an expert's projections are called, where they are three
      */
     public record Settings(int experts, int perToken, boolean renormalise, long inner, GatedFeedForward.Names names) {}
 
+    /**
+     * What differs between the mixtures' parts.
+     *
+     * @param router what the checkpoint calls the router
+     * @param routerBias whether it has a bias
+     * @param expert makes an expert of its weights
+     */
+    public record Parts(String router, boolean routerBias, Function<Weights, GatedBlock> expert) {}
+
     private final Linear router;
-    private final List<GatedFeedForward> experts = new ArrayList<>();
+    private final List<GatedBlock> experts = new ArrayList<>();
     private final Settings settings;
+    private final String routerName;
     private final int layer;
     private @Nullable ParallelRegion region;
     private @Nullable SequenceDivision stream;
@@ -50,31 +61,54 @@ public class MixtureOfExperts extends FeedForward {
      */
     public MixtureOfExperts(
             Weights weights, long hidden, Settings settings, Activation activation, int layer, Initialization init) {
+        this(
+                weights,
+                hidden,
+                settings,
+                new Parts(
+                        "gate",
+                        false,
+                        own -> new GatedFeedForward(
+                                own, settings.names, hidden, settings.inner, false, activation, init)),
+                layer,
+                init);
+    }
+
+    /**
+     * Reads a router and {@code experts.i} of any kind; {@code layer} is the number of the layer they belong to.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param hidden size of the hidden states
+     * @param settings of the router
+     * @param parts the router's name and the experts
+     * @param layer number of the layer in the model, from 0
+     * @param init what a new model starts with
+     */
+    public MixtureOfExperts(
+            Weights weights, long hidden, Settings settings, Parts parts, int layer, Initialization init) {
         this.settings = settings;
         this.layer = layer;
-        this.router = child("gate", Linear.of(weights.at("gate"), hidden, settings.experts, false, init));
+        this.routerName = parts.router;
+        this.router = child(
+                routerName, Linear.of(weights.at(routerName), hidden, settings.experts, parts.routerBias, init));
         for (int i = 0; i < settings.experts; i++) {
-            experts.add(child(
-                    "experts." + i,
-                    new GatedFeedForward(
-                            weights.at("experts", i),
-                            settings.names,
-                            hidden,
-                            settings.inner,
-                            false,
-                            activation,
-                            init)));
+            experts.add(child("experts." + i, parts.expert.apply(weights.at("experts", i))));
         }
     }
 
     /** {@return the experts, in the order of the router's outputs} */
-    public final List<GatedFeedForward> experts() {
+    public final List<GatedBlock> experts() {
         return List.copyOf(experts);
     }
 
     /** {@return the layer that says which experts calculate for a token, [experts, hidden]} */
     public final Linear router() {
         return router;
+    }
+
+    /** {@return what the checkpoint calls the router} */
+    public final String routerName() {
+        return routerName;
     }
 
     /** {@return which share of the experts calculates for a token} */
@@ -84,7 +118,7 @@ public class MixtureOfExperts extends FeedForward {
 
     @Override
     public Map<String, DividedFeatures> dividedFeatures() {
-        return Map.of("gate", DividedFeatures.nothing());
+        return Map.of(routerName, DividedFeatures.nothing());
     }
 
     @Override

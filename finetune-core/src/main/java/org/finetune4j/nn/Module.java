@@ -85,7 +85,7 @@ public abstract class Module implements AutoCloseable {
      * Which features of its own parts several processes can have some of each. A layer whose linear layers are not all here, or in
      * its parts' own answers, cannot be divided.
      *
-     * @return by the parts' names below this module; empty unless the module's kind says otherwise
+     * @return by the names below this module of parts, or of parameters of its own; empty unless the module's kind says otherwise
      */
     public Map<String, DividedFeatures> dividedFeatures() {
         return Map.of();

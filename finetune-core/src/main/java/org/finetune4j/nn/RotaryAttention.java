@@ -18,9 +18,27 @@ public final class RotaryAttention extends SelfAttention {
      * @param norm makes {@code q_norm} and {@code k_norm}, which normalise queries and keys before they are rotated; or
      *     null
      * @param acrossHeads whether they normalise all heads of a token together, not each by itself
+     * @param sinks whether there are {@code sinks}, see {@link Attention#sinks}
      */
     public record Style(
-            boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
+            boolean queryKeyValueBias,
+            boolean outputBias,
+            Norm.@Nullable Factory norm,
+            boolean acrossHeads,
+            boolean sinks) {
+
+        /**
+         * Without sinks.
+         *
+         * @param queryKeyValueBias whether those three projections have biases
+         * @param outputBias whether the last projection has one
+         * @param norm makes the norms, or null
+         * @param acrossHeads whether they are of all heads together
+         */
+        public Style(
+                boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
+            this(queryKeyValueBias, outputBias, norm, acrossHeads, false);
+        }
 
         /**
          * Norms, where there are some, of each head by itself.
@@ -42,6 +60,11 @@ public final class RotaryAttention extends SelfAttention {
         public static Style biased(boolean bias) {
             return new Style(bias, bias, null);
         }
+
+        /** {@return the same with sinks} */
+        public Style withSinks() {
+            return new Style(queryKeyValueBias, outputBias, norm, acrossHeads, true);
+        }
     }
 
     /**
@@ -57,6 +80,8 @@ public final class RotaryAttention extends SelfAttention {
         public static final Names USUAL = new Names("o_proj", "q_norm", "k_norm");
     }
 
+    private static final String SINKS = "sinks";
+
     private final Names names;
     private final Linear query;
     private final Linear key;
@@ -66,6 +91,7 @@ public final class RotaryAttention extends SelfAttention {
     private final @Nullable Norm queryNorm;
     private final @Nullable Norm keyNorm;
     private final boolean acrossHeads;
+    private final boolean hasSinks;
     private final Attention attention;
     private final int layer;
 
@@ -115,8 +141,12 @@ public final class RotaryAttention extends SelfAttention {
         this.queryNorm = norm(names.queryNorm, weights, style, attention, attention.heads());
         this.keyNorm = norm(names.keyNorm, weights, style, attention, attention.kvHeads());
         this.acrossHeads = style.acrossHeads;
+        this.hasSinks = style.sinks;
         this.attention = attention;
         this.layer = layer;
+        if (hasSinks) {
+            parameter(SINKS, weights.parameter(SINKS, init, attention.heads()));
+        }
     }
 
     private @Nullable Norm norm(String name, Weights weights, Style style, Attention attention, int heads) {
@@ -130,7 +160,7 @@ public final class RotaryAttention extends SelfAttention {
 
     @Override
     public Attention attention() {
-        return attention;
+        return hasSinks ? attention.withSinks(own(SINKS)) : attention;
     }
 
     @Override
@@ -138,13 +168,15 @@ public final class RotaryAttention extends SelfAttention {
         Linear.together(queryKeyValue, x, context);
         Tensor q = normalised(queryNorm, query.forward(x, context), context);
         Tensor k = normalised(keyNorm, key.forward(x, context), context);
-        Tensor attended = attention.forward(q, k, value.forward(x, context), layer, context);
+        Tensor attended = attention().forward(q, k, value.forward(x, context), layer, context);
         return output.forward(attended, context);
     }
 
     @Override
     public @Nullable AttentionProjections projections() {
-        return acrossHeads ? null : new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output);
+        return acrossHeads || hasSinks
+                ? null
+                : new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output);
     }
 
     @Override
@@ -160,6 +192,9 @@ public final class RotaryAttention extends SelfAttention {
                 DividedFeatures.outputs(keys),
                 names.output,
                 DividedFeatures.inputs(queries)));
+        if (hasSinks) {
+            divided.put(SINKS, DividedFeatures.elements(Section.ofQueryHeads(attention)));
+        }
         if (queryNorm != null && keyNorm != null) {
             DividedFeatures ofQueries = acrossHeads ? queryNorm.dividedBy(queries) : DividedFeatures.ofHeads();
             DividedFeatures ofKeys = acrossHeads ? keyNorm.dividedBy(keys) : DividedFeatures.ofHeads();

@@ -9,6 +9,7 @@ import org.finetune4j.Settings;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelWriter;
+import org.finetune4j.model.StackedTensor;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.Autograd;
@@ -102,7 +103,7 @@ public final class FullFineTuning implements FineTuningStrategy {
                     Autograd.Mode mode = Autograd.disabled();
                     TensorScope scope = TensorScope.open()) {
                 model.network().namedParameters().forEach((name, parameter) -> {
-                    Tensor stored = reader.tensor(name);
+                    Tensor stored = StackedTensor.read(reader, model.config(), name);
                     if (!Arrays.equals(stored.shape(), parameter.wholeShape())) {
                         throw new UserErrorException(directory + ": tensor '" + name + "' has the shape "
                                 + Arrays.toString(stored.shape()) + ", the model has "

@@ -230,6 +230,24 @@ public abstract sealed class ElementwiseOperations extends NativeCalls permits S
     }
 
     /**
+     * {@return each element, or {@code largest} where it is larger, which has no gradient there}
+     *
+     * @param largest the limit
+     */
+    public Tensor atMost(double largest) {
+        return scalar("atMost", largest, (x, s) -> x.clamp_max(s));
+    }
+
+    /**
+     * {@return each element, or {@code smallest} where it is smaller, which has no gradient there}
+     *
+     * @param smallest the limit
+     */
+    public Tensor atLeast(double smallest) {
+        return scalar("atLeast", smallest, (x, s) -> x.clamp_min(s));
+    }
+
+    /**
      * {@return the smaller of both, element by element; NaN where one of them is NaN}
      *
      * @param other what this is compared with

@@ -32,7 +32,8 @@ public final class RecordedDecoders {
             "glm4",
             "phi",
             "olmoe",
-            "stablelm");
+            "stablelm",
+            "gpt_oss");
 
     private RecordedDecoders() {}
 

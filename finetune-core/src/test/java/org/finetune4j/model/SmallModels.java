@@ -30,6 +30,7 @@ final class SmallModels {
             "OlmoeForCausalLM",
             "Qwen2MoeForCausalLM",
             "Qwen3MoeForCausalLM",
+            "GptOssForCausalLM",
             "GPTNeoXForCausalLM",
             "OPTForCausalLM",
             "GPT2LMHeadModel");
@@ -64,7 +65,7 @@ final class SmallModels {
         int layers = 1 + random.nextInt(3);
         boolean windowless = architecture.matches("(Llama|Olmoe).*") || random.nextInt(4) == 0;
         String window = "\"sliding_window\": " + (windowless ? "null," : (2 + random.nextInt(5)) + ",");
-        if (architecture.matches("(Gemma[23]|Cohere2).*") && windowless) {
+        if (architecture.matches("(Gemma[23]|Cohere2|GptOss).*") && windowless) {
             window = "\"sliding_window\": 32,";
         }
         return ModelConfig.parse(

@@ -198,7 +198,8 @@ public sealed interface TargetModules {
                             within.put(path, module);
                         }
                     });
-                    return "the router is called gate, the layers of experts "
+                    String router = ((MixtureOfExperts) block.getValue()).routerName();
+                    return "the router is called " + router + ", the layers of experts "
                             + String.join(", ", leafNames(within, kinds));
                 });
     }

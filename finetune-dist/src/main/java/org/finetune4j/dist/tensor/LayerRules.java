@@ -179,7 +179,7 @@ final class LayerRules {
         return switch (section.kind()) {
             case QUERY_HEADS -> Axis.blocks(section.count(), section.size(), ranks, 1);
             case KEY_HEADS -> Axis.blocks(section.count(), section.size(), ranks, keyCopies);
-            case INNER -> Axis.even(section.count(), ranks);
+            case INNER -> Axis.blocks(section.count(), section.size(), ranks, 1);
         };
     }
 
@@ -196,16 +196,16 @@ final class LayerRules {
                 boolean out = part.getValue().side() == DividedFeatures.Side.INPUTS;
                 String linear = expert + "." + part.getKey();
                 Rule whole = rule(out ? Split.ROW : Split.COLUMN, linear, modules, part.getValue());
-                Axis axis = ofExpert(number, count, part.getValue().count());
+                Axis axis = ofExpert(number, count, part.getValue());
                 rules.put(linear, new Rule(whole.split, axis, true, whole.dimension));
             }
         }
     }
 
-    private Axis ofExpert(int number, int count, long inner) {
+    private Axis ofExpert(int number, int count, DividedFeatures inner) {
         Axis within = experts == ExpertDivision.WHOLE
-                ? Axis.owned(inner, number * ranks / count, ranks)
-                : Axis.even(inner, ranks);
+                ? Axis.owned(inner.count(), number * ranks / count, ranks)
+                : axis(inner);
         return expertRanks == 1 ? within : within.owned((int) ((long) number * expertRanks / count), expertRanks);
     }
 
@@ -266,9 +266,9 @@ final class LayerRules {
         return headNorms.contains(module);
     }
 
-    /** How the module of a path is divided, or null where every rank has the whole. */
+    /** How the module of a path is divided, or a block's own parameter, or null where every rank has the whole. */
     @Nullable
-    Rule rule(String module) {
-        return rules.get(module);
+    Rule rule(String path) {
+        return rules.get(path);
     }
 }

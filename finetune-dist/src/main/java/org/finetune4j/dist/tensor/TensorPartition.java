@@ -131,7 +131,7 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
         if (all.isOfVocabulary(module)) {
             return new ParameterSlice(0, division(all.vocabulary()));
         }
-        Rule rule = all.rule(module);
+        Rule rule = all.rule(all.rule(name) == null ? module : name);
         if (rule == null || (!weight && rule.split() == LayerRules.Split.ROW)) {
             return null;
         }
@@ -201,7 +201,13 @@ final class TensorPartition implements ModelPartition, AutoCloseable {
             norm.divide(division(rule.axis()));
         } else if (all.isHeadNorm(path)) {
             module.ownParameters().values().forEach(parameter -> summed(parameter));
-        } else if (module instanceof Linear linear && rule != null && !rule.isOfExpert()) {
+        } else if (module instanceof Linear linear && rule != null && rule.isOfExpert()) {
+            Parameter bias = linear.bias();
+            if (rule.split() == LayerRules.Split.ROW && bias != null && all.dividesMatrices()) {
+                linear.divideBias(1.0 / group.size()); // what experts give is added up by their block
+                summed(bias);
+            }
+        } else if (module instanceof Linear linear && rule != null) {
             if (rule.split() == LayerRules.Split.ROW) {
                 linear.divide(null, stream());
             } else {

@@ -11,7 +11,7 @@ import java.util.function.Function;
 import org.finetune4j.Suggestions;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.CausalLM;
-import org.finetune4j.nn.GatedFeedForward;
+import org.finetune4j.nn.GatedBlock;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.MixtureOfExperts;
 import org.finetune4j.nn.Module;
@@ -22,14 +22,13 @@ import org.finetune4j.peft.InitialValues;
 
 /**
  * LoRA on one weight of all experts of a layer, PEFT's {@code target_parameters}: transformers holds the experts' weights in one tensor,
- * [experts, out, in], and so do A [experts * rank, in] and B [out, rank * experts] hold those of all experts. Gate and up projections
+ * [experts, out, in] or the other way round, and so do A [experts * rank, in] and B [out, rank * experts] hold those of all experts. Gate and up projections
  * are one weight there and share their A.
  */
 final class ExpertFactors implements AdapterPart {
 
     private static final String GATE_AND_UP = "gate_up_proj";
     private static final String DOWN = "down_proj";
-    private static final String ROUTER = "gate";
 
     /** Mixtral's name for its block in files, and that of all blocks in transformers. */
     private static final String MIXTRAL = "block_sparse_moe.experts";
@@ -51,8 +50,8 @@ final class ExpertFactors implements AdapterPart {
             LoraConfig config,
             String path,
             String key,
-            List<GatedFeedForward> experts,
-            Function<GatedFeedForward, List<Linear>> projections,
+            List<GatedBlock> experts,
+            Function<GatedBlock, List<Linear>> projections,
             boolean trainable) {
         this.key = key;
         List<Linear> first = projections.apply(experts.get(0));
@@ -103,8 +102,8 @@ final class ExpertFactors implements AdapterPart {
                 continue;
             }
             String place = (entry.getKey() + ".experts").replace(MIXTRAL, USUAL);
-            String router = place.replaceFirst("experts$", ROUTER);
-            known.add(ROUTER + ".weight");
+            String router = place.replaceFirst("experts$", mixture.routerName());
+            known.add(mixture.routerName() + ".weight");
             if (isNamed(router + ".weight", names, unused)) {
                 // One matrix, which is a layer here: transformers 5 has it without one, so that PEFT adapts its tensor.
                 parts.add(
@@ -126,7 +125,7 @@ final class ExpertFactors implements AdapterPart {
                         both,
                         key,
                         mixture.experts(),
-                        expert -> List.of(expert.gate(), expert.up()),
+                        GatedBlock::gateAndUp,
                         trainable));
             }
             if (ofDown) {
