@@ -71,7 +71,8 @@ class GenerationEngineTest {
                 "arch/glm4",
                 "arch/phi",
                 "arch/olmoe",
-                "arch/stablelm"
+                "arch/stablelm",
+                "arch/gpt_oss"
             })
     void anAnswerOfABatchIsThatOfItsRequestAlone(String name) {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve(name))) {

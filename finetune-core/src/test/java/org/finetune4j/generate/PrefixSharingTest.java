@@ -109,7 +109,8 @@ class PrefixSharingTest {
                 "arch/smollm3",
                 "arch/olmo3",
                 "arch/cohere2",
-                "arch/glm4"
+                "arch/glm4",
+                "arch/gpt_oss"
             })
     void conversationsAndSystemPromptsAreAnsweredAsIfTheyWereNew(String name) {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve(name))) {

@@ -25,7 +25,7 @@ class SeveralThreadsTest {
     private static final int TURNS = 36;
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "gpt2", "gemma3_text", "mixtral", "opt", "phi3", "gpt_neox"})
+    @ValueSource(strings = {"llama", "gpt2", "gemma3_text", "mixtral", "opt", "phi3", "gpt_neox", "gpt_oss"})
     void thatAnswer(String name) throws Exception {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve(name))) {
             TextGenerator generator = TextGenerator.of(model);

@@ -79,7 +79,7 @@ class RoundedProductsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"llama", "gpt2", "mixtral", "gemma2"})
+    @CsvSource({"llama", "gpt2", "mixtral", "gemma2", "gpt_oss"})
     void logitsMoveByNoMoreThanTheRounding(String name) {
         ModelInputs ids = ModelInputs.of(new int[] {3, 5, 8, 13, 21});
         try (CausalLM exact = TinyModels.load(name, LoadOptions.defaults());

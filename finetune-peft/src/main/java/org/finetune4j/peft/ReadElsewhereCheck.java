@@ -22,6 +22,8 @@ public final class ReadElsewhereCheck implements PreflightCheck {
     private static final String REMEDY = ": merge it before it is used there";
     private static final Pattern EXPERT =
             Pattern.compile("(?:base_model\\.model\\.)?(.+\\.experts)\\.(\\d+)\\.(\\w+)(?:\\..*)?");
+    private static final String GPT_OSS = "GptOss";
+    private static final String ROUTER = ".mlp.router.";
     private static final Set<String> DOWN = Set.of("w2", "down_proj");
 
     @Override
@@ -36,11 +38,15 @@ public final class ReadElsewhereCheck implements PreflightCheck {
                             + " here alone" + REMEDY);
         }
         Map<String, Set<String>> adapted = experts(keys.stream());
-        if (adapted.isEmpty()) {
+        String architecture = context.model().config().architecture();
+        boolean ofRouter = architecture.startsWith(GPT_OSS)
+                && keys.stream().anyMatch(key -> key.contains(ROUTER))
+                && !String.valueOf(adapter.configuration().get("target_parameters")).contains("router.weight");
+        if (adapted.isEmpty() && !ofRouter) {
             return;
         }
-        String reason = context.model().config().architecture().startsWith("Qwen2Moe")
-                ? "it brings none from single experts of this architecture"
+        String reason = architecture.startsWith("Qwen2Moe") || architecture.startsWith(GPT_OSS)
+                ? "it brings none from single experts of this architecture" + (ofRouter ? ", and from no router" : "")
                 : outside(keys, adapted);
         if (reason == null) {
             reason = reason(

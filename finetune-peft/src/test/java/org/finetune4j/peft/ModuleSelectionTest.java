@@ -33,6 +33,7 @@ class ModuleSelectionTest {
     @CsvSource({
         "mixtral, w1, model.layers.1.",
         "qwen3_moe, up_proj, model.layers.1.",
+        "gpt_oss, gate_up_proj, model.layers.1.",
         "gpt2, c_fc, transformer.h.1.",
         "gpt_neox, dense, gpt_neox.layers.1.",
         "opt, fc1, model.decoder.layers.1.",

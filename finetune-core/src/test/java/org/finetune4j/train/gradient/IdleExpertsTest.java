@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class IdleExpertsTest {
 
     @ParameterizedTest
-    @ValueSource(strings = {"mixtral", "qwen3_moe"})
+    @ValueSource(strings = {"mixtral", "qwen3_moe", "gpt_oss"})
     void anExpertWithoutTokensHasAGradientOfZero(String name) {
         try (CausalLM model = CausalLM.load(GoldenModels.directory(name));
                 AttachedStrategy full = new FullFineTuning().attach(model);

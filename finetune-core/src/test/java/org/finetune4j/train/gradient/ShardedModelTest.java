@@ -120,6 +120,7 @@ class ShardedModelTest {
         "gpt2, FLOAT32, 2, 0",
         "opt, FLOAT32, 3, 0",
         "mixtral, FLOAT32, 2, 0",
+        "gpt_oss, FLOAT32, 3, 1",
         "llama-of-8-layers, FLOAT32, 2, 0",
         "gpt2, FLOAT32, 2, 1",
         "llama-of-8-layers, FLOAT32, 2, 3",

@@ -35,6 +35,8 @@ class PipelineTrainingTest {
         "gpt2, lora, 2, gpipe, false",
         "gpt2, qlora, 2, 1f1b, false",
         "mixtral, full, 2, 1f1b, false",
+        "gpt_oss, full, 2, 1f1b, false",
+        "gpt_oss+balance, lora, 3, 1f1b, false",
         "mixtral+balance, full, 2, gpipe, false",
         "mixtral+balance, lora, 2, 1f1b, false",
         "mixtral, qlora, 2, 1f1b, false",

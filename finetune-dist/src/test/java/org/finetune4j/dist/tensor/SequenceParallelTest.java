@@ -104,6 +104,8 @@ class SequenceParallelTest {
         "arch/phi, 4, SLICES, 0",
         "arch/olmoe, 2, WHOLE, 0",
         "arch/stablelm, 4, SLICES, 0",
+        "arch/gpt_oss, 2, SLICES, 0",
+        "arch/gpt_oss, 4, WHOLE, 1",
         "variants/cohere-normalised-heads, 2, SLICES, 0",
         "variants/phi-normalised-heads, 2, SLICES, 0",
         "variants/stablelm-parallel, 2, SLICES, 0",
@@ -144,6 +146,7 @@ class SequenceParallelTest {
         "gpt2, lora, 2, 1, 2, 1, true",
         "llama, full, 1, 2, 2, 0, false",
         "mixtral, lora, 2, 2, 2, 1, true",
+        "gpt_oss, full, 1, 1, 2, 0, false",
     })
     void tenStepsAreTenSteps(
             String model, String method, int copies, int stages, int shares, int stage, boolean exact) {

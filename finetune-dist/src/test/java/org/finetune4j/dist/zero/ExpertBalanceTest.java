@@ -11,6 +11,7 @@ class ExpertBalanceTest {
     @CsvSource({
         "mixtral, full, 2, 1",
         "mixtral, full, 4, 3",
+        "gpt_oss, full, 2, 2",
         "qwen3_moe, lora, 3, 2",
         "qwen3_moe, full, 4, 2",
     })

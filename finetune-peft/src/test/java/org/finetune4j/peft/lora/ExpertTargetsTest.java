@@ -57,7 +57,10 @@ class ExpertTargetsTest {
         "mixtral, gate w2, block_sparse_moe.experts.N.w2 block_sparse_moe.gate",
         "qwen3_moe, gate, mlp.gate",
         "qwen3_moe, down_proj gate, mlp.experts.N.down_proj mlp.gate",
-        "qwen3_moe, .*experts\\.1\\.up_proj, mlp.experts.N.up_proj"
+        "qwen3_moe, .*experts\\.1\\.up_proj, mlp.experts.N.up_proj",
+        "gpt_oss, router, mlp.router",
+        "gpt_oss, gate_up_proj router, mlp.experts.N.gate_up_proj mlp.router",
+        "gpt_oss, .*experts\\.1\\.down_proj, mlp.experts.N.down_proj"
     })
     void adaptersAreWhereTheyAreWantedAndTheirGradientsAreDerivatives(String name, String targets, String places) {
         Batch batch = batch();
@@ -89,7 +92,7 @@ class ExpertTargetsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"mixtral, gate w1", "qwen3_moe, gate down_proj"})
+    @CsvSource({"mixtral, gate w1", "qwen3_moe, gate down_proj", "gpt_oss, router gate_up_proj down_proj"})
     void theyAreSavedReadAndMerged(String name, String targets) {
         Batch batch = batch();
         float[] expected;
@@ -114,7 +117,8 @@ class ExpertTargetsTest {
     @ParameterizedTest
     @CsvSource({
         "mixtral, router, 'the router is called gate, the layers of experts w1, w3, w2'",
-        "qwen3_moe, experts, 'the router is called gate, the layers of experts gate_proj, up_proj, down_proj'"
+        "qwen3_moe, experts, 'the router is called gate, the layers of experts gate_proj, up_proj, down_proj'",
+        "gpt_oss, experts, 'the router is called router, the layers of experts gate_up_proj, down_proj'"
     })
     void whoCallsThemByAnotherNameIsToldTheirs(String name, String target, String expected) {
         try (CausalLM model = CausalLM.load(MODELS.resolve(name))) {

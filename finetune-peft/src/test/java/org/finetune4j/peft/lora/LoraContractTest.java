@@ -72,7 +72,7 @@ class LoraContractTest {
         }
     }
 
-    /** Layers without rotation, side by side, with norms on both ends, with factors, with a shared expert. */
+    /** Layers without rotation, side by side, with norms on both ends, with factors, with a shared expert, with sinks. */
     @Nested
     class OnEveryLinearLayerOfOtherArchitectures extends AllLinear {
         @Override
@@ -89,7 +89,8 @@ class LoraContractTest {
                     "glm4",
                     "phi",
                     "olmoe",
-                    "stablelm");
+                    "stablelm",
+                    "gpt_oss");
         }
     }
 
@@ -97,7 +98,7 @@ class LoraContractTest {
     class OnTheWeightsOfAllExperts extends AdapterContract {
         @Override
         protected List<String> models() {
-            return List.of("qwen3_moe", "mixtral", "qwen2_moe", "olmoe");
+            return List.of("qwen3_moe", "mixtral", "qwen2_moe", "olmoe", "gpt_oss");
         }
 
         @Override
@@ -120,9 +121,10 @@ class LoraContractTest {
                     .filter(MixtureOfExperts.class::isInstance)
                     .flatMap(block -> ((MixtureOfExperts) block).experts().stream())
                     .mapToLong(expert -> 3
-                            * (expert.gate().inFeatures()
-                                    + expert.gate().outFeatures()
-                                    + expert.up().outFeatures()
+                            * (expert.gateAndUp().get(0).inFeatures()
+                                    + expert.gateAndUp().stream()
+                                            .mapToLong(Linear::outFeatures)
+                                            .sum()
                                     + expert.down().inFeatures()
                                     + expert.down().outFeatures()))
                     .sum();
