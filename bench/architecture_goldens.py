@@ -78,6 +78,7 @@ CASES = [
       "tie_word_embeddings"]),
     ("variants/gpt-oss-no-windows", "GptOss", dict(intermediate_size=10, num_local_experts=4, num_experts_per_tok=1, head_dim=8, num_attention_heads=4, num_key_value_heads=2, attention_bias=False,
                                                    layer_types=["full_attention"] * 2, tie_word_embeddings=True, rope_parameters=dict(rope_type="default", rope_theta=500.0)), []),
+    ("variants/gpt-oss-mxfp4", "GptOss", dict(mxfp4=True, intermediate_size=32, num_local_experts=4, num_experts_per_tok=2, head_dim=8, hidden_size=32, sliding_window=4), []),
     ("variants/gpt-oss-seqcls", "GptOss", dict(intermediate_size=10, num_local_experts=4, num_experts_per_tok=2, head_dim=8, sliding_window=4, **LABELS), []),
     ("arch/stablelm", "StableLm", dict(use_qkv_bias=True), []),
     ("variants/stablelm-parallel", "StableLm", dict(use_parallel_residual=True, num_attention_heads=4, num_key_value_heads=2, hidden_size=32),
@@ -126,6 +127,27 @@ def draw(torch, model, seed):
                 parameter.copy_(noise * (0.7 if "embed" in name else 1.4 * parameter.shape[-1] ** -0.5))
 
 
+def pack(torch, target):
+    """Puts random MXFP4 in the place of experts' weights, and what transformers unpacks it to beside it."""
+    from safetensors.torch import load_file, save_file
+    from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+
+    random = torch.Generator().manual_seed(5)
+    tensors = load_file(target / "model.safetensors")
+    unpacked = {}
+    for name in [name for name in tensors if name.endswith(("gate_up_proj", "down_proj"))]:
+        experts, inner, out = tensors.pop(name).shape
+        blocks = torch.randint(0, 256, (experts, out, inner // 32, 16), generator=random).to(torch.uint8)
+        scales = torch.randint(122, 126, (experts, out, inner // 32), generator=random).to(torch.uint8)
+        tensors[name + "_blocks"], tensors[name + "_scales"] = blocks, scales
+        unpacked[name] = convert_moe_packed_tensors(blocks, scales)
+    save_file(tensors, target / "model.safetensors", {"format": "pt"})
+    scales = torch.arange(253).to(torch.uint8).reshape(1, 253, 1)
+    blocks = (torch.arange(253 * 16) % 256).to(torch.uint8).reshape(1, 253, 1, 16)
+    unpacked.update(every_blocks=blocks, every_scales=scales, every=convert_moe_packed_tensors(blocks, scales))
+    save_file(unpacked, target / "unpacked.safetensors")
+
+
 def classifier(transformers, family):
     """The class of transformers, or the one it would be: some families have none."""
     import importlib
@@ -156,6 +178,8 @@ def as_transformers_4(config):
 
 def write(torch, transformers, target, family, settings, without, seed):
     classifies = "num_labels" in settings
+    settings = dict(settings)
+    packed = settings.pop("mxfp4", False)
     size = {} if family in ENCODERS else WHOLE if target.parent.name == "arch" else SMALL
     config = getattr(transformers, family + "Config")(**dict(size, **settings))
     kind = classifier(transformers, family) if classifies else getattr(transformers, family + "ForCausalLM")
@@ -165,6 +189,9 @@ def write(torch, transformers, target, family, settings, without, seed):
     file = target / "config.json"
     written = json.loads(file.read_text())
     written["dtype"] = "float32"
+    if packed:
+        written["quantization_config"] = dict(quant_method="mxfp4", modules_to_not_convert=["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"])
+        pack(torch, target)
     for key in without:
         written.pop(key, None)
     file.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
@@ -174,7 +201,11 @@ def write(torch, transformers, target, family, settings, without, seed):
 
 
 def read(torch, kind, target, dtype):
-    model = kind.from_pretrained(target, dtype=dtype, attn_implementation="eager", experts_implementation="eager")
+    import transformers
+
+    packed = json.loads((target / "config.json").read_text()).get("quantization_config")
+    extra = dict(quantization_config=transformers.Mxfp4Config(dequantize=True)) if packed else {}
+    model = kind.from_pretrained(target, dtype=dtype, attn_implementation="eager", experts_implementation="eager", **extra).to(dtype)
     model.config.use_cache = False
     return model.eval()
 

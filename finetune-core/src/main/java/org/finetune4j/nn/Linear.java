@@ -1,5 +1,6 @@
 package org.finetune4j.nn;
 
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import org.finetune4j.UserErrorException;
@@ -145,7 +146,8 @@ public final class Linear extends Module {
             return Functional.linear(x, w, b);
         }
         long[] shape = x.shape();
-        Tensor rows = x.reshape(-1, inFeatures()); // [rows, in]
+        long count = Arrays.stream(shape, 0, shape.length - 1).reduce(1, (one, other) -> one * other);
+        Tensor rows = x.reshape(count, inFeatures()); // [rows, in], of which a share may have none
         shape[shape.length - 1] = outFeatures();
         return Functional.addmm(b, rows, w).view(shape); // [..., out]
     }

@@ -40,6 +40,10 @@ class ArchitectureRefusalsTest {
             Qwen2MoeForCausalLM           | "num_key_value_heads": 2, "layer_types": ["full_attention", "sliding_attention"] | use_sliding_window
             Qwen2MoeForCausalLM           | "num_key_value_heads": 2, "num_experts": 2, "num_experts_per_tok": 3 | num_experts_per_tok
             OlmoeForCausalLM              | "clip_qkv": 8.0                                           | clip_qkv
+            GptOssForCausalLM             | "swiglu_limit": 5.0                                       | swiglu_limit
+            GptOssForCausalLM             | "hidden_act": "gelu"                                      | hidden_act
+            GptOssForCausalLM             | "sliding_window": null                                    | sliding_window
+            GptOssForCausalLM             | "num_key_value_heads": 2, "num_local_experts": 2          | num_experts_per_tok
             Cohere2ForCausalLM            | "use_qk_norm": true                                       | use_qk_norm
             Cohere2ForCausalLM            | "sliding_window": null                                    | sliding_window
             CohereForCausalLM             | "partial_rotary_factor": 0.5                              | partial_rotary_factor
