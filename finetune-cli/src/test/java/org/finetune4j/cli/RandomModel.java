@@ -62,6 +62,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "olmo3",
             "qwen2_moe",
             "olmoe",
+            "gpt_oss",
             "starcoder2",
             "cohere",
             "cohere2",
@@ -89,6 +90,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("olmo3", "Olmo3ForCausalLM"),
             Map.entry("qwen2_moe", "Qwen2MoeForCausalLM"),
             Map.entry("olmoe", "OlmoeForCausalLM"),
+            Map.entry("gpt_oss", "GptOssForCausalLM"),
             Map.entry("starcoder2", "Starcoder2ForCausalLM"),
             Map.entry("cohere", "CohereForCausalLM"),
             Map.entry("cohere2", "Cohere2ForCausalLM"),
@@ -116,7 +118,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int headSize = draw.of(8, 12);
         int layers = draw.of(1, 2, 3, 4, 4);
         boolean isMixture =
-                List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe").contains(architecture);
+                List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe", "gpt_oss").contains(architecture);
         int experts = isMixture ? draw.of(2, 4, 6) : 0;
         Map<String, Object> config = new LinkedHashMap<>();
         config.put("architectures", List.of(String.valueOf(CLASSES.get(architecture))));
@@ -193,6 +195,9 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                         24,
                         "shared_expert_intermediate_size",
                         20));
+            case "gpt_oss" ->
+                config.putAll(Map.of(
+                        "num_local_experts", experts, "num_experts_per_tok", 2, "sliding_window", draw.of(6, 8, 128)));
             case "olmoe" -> config.putAll(Map.of("num_experts", experts, "num_experts_per_tok", 2));
             case "granite" ->
                 config.putAll(Map.of(

@@ -36,7 +36,7 @@ public record Attention(
         boolean rotates,
         @Nullable Parameter sinks) {
 
-    /** A head's size stays a multiple of this, which fused kernels want, when its sink is put beside it. */
+    /** How much longer heads become for their sinks: by what fused kernels want their size to be a multiple of. */
     private static final int SINK_FEATURES = 8;
 
     /**
@@ -83,6 +83,11 @@ public record Attention(
      */
     public Attention withSinks(@Nullable Parameter newSinks) {
         return new Attention(heads, kvHeads, headDim, scale, dropout, kind, softCap, rotates, newSinks);
+    }
+
+    /** {@return how many features of a head the fused kernel is given: more than it has where there are sinks} */
+    public int attendedDim() {
+        return sinks == null ? headDim : headDim + SINK_FEATURES;
     }
 
     /**
@@ -302,40 +307,50 @@ public record Attention(
     }
 
     /**
-     * The fused kernel over one key more, whose product with a query is its head's sink and whose value is 0: heads become longer, by
-     * numbers that are 0 in all other keys.
+     * The fused kernel over one key more, before all others, whose product with a query is the sink of its head and whose value is 0:
+     * heads become longer, by numbers that are 0 in the other keys. Where tokens see what is before them a query more is before theirs, too.
      */
     private Tensor withSinkKey(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal) {
+        Tensor one = Tensors.ones(k.dtype(), k.device(), 1, 1, 1, 1);
         Tensor queries = beside(q, ofHeads(q).div(scale)); // [batch, heads, seq, headDim + 8]
-        Tensor one = Tensors.ones(q.dtype(), q.device(), 1, 1, 1, 1);
-        Tensor sinkKey = beside(zeros(k, k.size(0), k.size(1), 1, headDim), one); // [batch, heads, 1, headDim + 8]
-        Tensor keys = Tensors.cat(List.of(beside(k, null), sinkKey), 2); // [batch, heads, keys + 1, headDim + 8]
-        Tensor values = Tensors.cat(List.of(beside(v, null), zeros(v, v.size(0), v.size(1), 1, v.size(3) + SINK_FEATURES)), 2);
-        Tensor visible = causal ? lowerTriangle(q.size(2), q) : mask; // [.., seq, keys]
-        Tensor all = visible == null ? null : withSink(visible);
-        return Functional.scaledDotProductAttention(queries, keys, values, all, false, scale)
-                .narrow(3, 0, headDim); // [batch, heads, seq, headDim]
+        Tensor keys = after(beside(zeros(k, 1, headDim), one), beside(k, null)); // [batch, heads, keys + 1, headDim + 8]
+        Tensor values = after(zeros(v, 1, headDim + SINK_FEATURES), beside(v, null));
+        Tensor attended = Functional.scaledDotProductAttention(
+                causal ? after(zeros(q, 1, headDim + SINK_FEATURES), queries) : queries,
+                keys,
+                values,
+                mask == null ? null : withSink(mask),
+                causal,
+                scale);
+        return attended.narrow(2, causal ? 1 : 0, q.size(2)).narrow(3, 0, headDim); // [batch, heads, seq, headDim]
+    }
+
+    private static Tensor after(Tensor first, Tensor rest) {
+        return Tensors.cat(List.of(first, rest), 2);
     }
 
     /** Puts a number and zeros behind the features of every row, or zeros only. */
     private static Tensor beside(Tensor x, @Nullable Tensor number) {
-        long[] shape = x.shape();
-        if (number == null) {
-            return Tensors.cat(List.of(x, zeros(x, shape[0], shape[1], shape[2], SINK_FEATURES)), 3);
-        }
-        Tensor numbers = number.expand(shape[0], shape[1], shape[2], 1);
-        return Tensors.cat(List.of(x, numbers, zeros(x, shape[0], shape[1], shape[2], SINK_FEATURES - 1)), 3);
+        long rows = x.size(2);
+        return number == null
+                ? Tensors.cat(List.of(x, zeros(x, rows, SINK_FEATURES)), 3)
+                : Tensors.cat(
+                        List.of(
+                                x,
+                                number.expand(x.size(0), x.size(1), rows, 1),
+                                zeros(x, rows, SINK_FEATURES - 1)),
+                        3);
     }
 
-    private static Tensor zeros(Tensor like, long... shape) {
-        return Tensors.zeros(like.dtype(), like.device(), shape);
+    private static Tensor zeros(Tensor like, long rows, long features) {
+        return Tensors.zeros(like.dtype(), like.device(), like.size(0), like.size(1), rows, features);
     }
 
-    /** Lets every query see the sink, which comes after the keys. */
+    /** Lets every query see the sink, which comes before the keys. */
     private static Tensor withSink(Tensor mask) {
         long[] shape = mask.shape();
         shape[shape.length - 1] = 1;
-        return Tensors.cat(List.of(mask, Tensors.ones(mask.dtype(), mask.device(), shape)), shape.length - 1);
+        return Tensors.cat(List.of(Tensors.ones(mask.dtype(), mask.device(), shape), mask), shape.length - 1);
     }
 
     /** The sinks in the order of the scores, [1, heads, 1, 1], or [1, kvHeads, heads / kvHeads, 1] for one new token. */

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import java.util.Objects;
+import org.finetune4j.tensor.Autograd;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
@@ -38,6 +41,53 @@ class AttentionTest {
                 assertEquals(expected[i], actual[i], 1e-5);
             }
         }
+    }
+
+    /** By the fused kernel with a key more, without a mask and with one, and by the formula for new tokens. */
+    @ParameterizedTest
+    @CsvSource({"4, 4", "4, 2", "6, 1"})
+    void aSinkTakesItsShareOfTheSoftmaxAndGivesNothing(int heads, int kvHeads) {
+        Torch.seed(2);
+        int seq = 9;
+        try (TensorScope scope = TensorScope.open();
+                Parameter sinks = new Parameter("sinks", Tensors.randn(DType.FLOAT64, Device.CPU, heads))) {
+            sinks.train(DType.FLOAT64);
+            Attention attention = new Attention(heads, kvHeads, HEAD_DIM, 0.4, 0).withSinks(sinks);
+            Tensor query = Tensors.randn(DType.FLOAT64, Device.CPU, 2, seq, heads, HEAD_DIM);
+            Tensor keys = Tensors.randn(DType.FLOAT64, Device.CPU, 2, seq, kvHeads, HEAD_DIM);
+            Tensor values = Tensors.randn(DType.FLOAT64, Device.CPU, 2, seq, kvHeads, HEAD_DIM);
+            Tensor index = Tensors.arange(seq, Device.CPU);
+            Tensor triangle = index.unsqueeze(0).lessOrEqual(index.unsqueeze(1)); // [seq, seq]
+            Tensor expected = byFormula(query, keys, values, triangle, sinks.value(), heads / kvHeads);
+            double[] wanted = expected.toDoubleArray();
+            double[] gradient = gradient(expected, sinks);
+            for (Tensor mask : new Tensor[] {null, triangle, triangle.unsqueeze(0).unsqueeze(0)}) {
+                Tensor actual = attention.over(query, keys, values, mask, mask == null);
+                assertArrayEquals(wanted, actual.toDoubleArray(), 1e-12);
+                assertArrayEquals(gradient, gradient(actual, sinks), 1e-12);
+            }
+            Tensor last = attention.over(query.narrow(1, seq - 1, 1), keys, values, null, true);
+            assertArrayEquals(expected.narrow(1, seq - 1, 1).toDoubleArray(), last.toDoubleArray(), 1e-12);
+        }
+    }
+
+    private static double[] gradient(Tensor output, Parameter sinks) {
+        sinks.clearGrad();
+        Autograd.backward(output.square().sum());
+        return Objects.requireNonNull(sinks.grad()).toDoubleArray();
+    }
+
+    /** [batch, seq, heads * headDim], with a column of scores more that is dropped after the softmax. */
+    private static Tensor byFormula(
+            Tensor query, Tensor keys, Tensor values, Tensor mask, Tensor sinks, int queriesOfAKey) {
+        Tensor k = keys.repeatInterleave(queriesOfAKey, 2).permute(0, 2, 3, 1); // [batch, heads, headDim, seq]
+        Tensor v = values.repeatInterleave(queriesOfAKey, 2).transpose(1, 2); // [batch, heads, seq, headDim]
+        Tensor scores = query.transpose(1, 2).matmul(k).mul(0.4).copy(); // [batch, heads, seq, seq]
+        scores.maskedFillInPlace(mask.logicalNot(), Double.NEGATIVE_INFINITY);
+        long[] shape = scores.shape();
+        Tensor column = sinks.view(1, -1, 1, 1).expand(shape[0], shape[1], shape[2], 1);
+        Tensor shares = Tensors.cat(List.of(scores, column), 3).softmax(-1).narrow(3, 0, shape[3]);
+        return shares.matmul(v).transpose(1, 2).reshape(shape[0], shape[2], -1);
     }
 
     private static double[] plain(

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.LinearExtension;
@@ -65,7 +66,7 @@ record LayerMemory(
             boolean attention = ATTENTION.matcher(block.getKey()).find();
             double share = shareOfTokens(block.getKey(), modules);
             List<Linear> linears = block.getValue();
-            inner += Math.round(share * (attention ? attention(linears) : feedForward(linears)));
+            inner += Math.round(share * (attention ? attention(layer.attention(), linears) : feedForward(linears)));
             inputs += Math.round(share * inputs(linears, hidden));
             widest = Math.max(widest, linears.get(linears.size() - 1).inFeatures());
         }
@@ -87,8 +88,9 @@ record LayerMemory(
     }
 
     /** Queries, keys and values of every query head, and the attended values. */
-    private static long attention(List<Linear> linears) {
-        return 4 * linears.get(linears.size() - 1).inFeatures();
+    private static long attention(Attention attention, List<Linear> linears) {
+        long heads = linears.get(linears.size() - 1).inFeatures() / attention.headDim();
+        return 4 * heads * attention.attendedDim();
     }
 
     private static long feedForward(List<Linear> linears) {
