@@ -13,6 +13,7 @@ final class RandomMethod {
             "phi3",
             "olmo2",
             "qwen3_moe",
+            "gpt_oss",
             "qwen2_moe",
             "olmoe",
             "smollm3",

@@ -31,8 +31,7 @@ final class ModelLoader {
     static CausalLM load(Path directory, LoadOptions options) {
         ModelConfig found = ModelConfig.load(directory);
         ClassifierHead head = options.head();
-        boolean isPacked = Mxfp4Tensor.isNamedBy(found);
-        ModelConfig plain = isPacked ? found.withQuantization(Map.of()) : found;
+        ModelConfig plain = Mxfp4Tensor.unpacked(found);
         ModelConfig config = head == null ? plain : head.appliedTo(plain);
         Architecture architecture = Architecture.of(config);
         Device device = options.device();
@@ -52,7 +51,7 @@ final class ModelLoader {
                     device,
                     options.dtype(),
                     head != null,
-                    isPacked,
+                    Mxfp4Tensor.isNamedBy(found),
                     format,
                     compression,
                     options.partition());
@@ -104,7 +103,8 @@ final class ModelLoader {
     }
 
     /** See {@link CausalLM#initialize(ModelConfig, Tokenizer, LoadOptions, long)}. */
-    static CausalLM initialize(ModelConfig config, @Nullable Tokenizer tokenizer, LoadOptions options, long seed) {
+    static CausalLM initialize(ModelConfig given, @Nullable Tokenizer tokenizer, LoadOptions options, long seed) {
+        ModelConfig config = Mxfp4Tensor.unpacked(given);
         Device device = options.device();
         DType dtype = options.dtype();
         try (Construction construction = Construction.begin();
@@ -125,7 +125,8 @@ final class ModelLoader {
     }
 
     /** See {@link CausalLM#shapes(ModelConfig, DType)}. */
-    static CausalLM shapes(ModelConfig config, DType dtype) {
+    static CausalLM shapes(ModelConfig given, DType dtype) {
+        ModelConfig config = Mxfp4Tensor.unpacked(given);
         try (Construction construction = Construction.begin();
                 TensorScope scope = TensorScope.open()) {
             DecoderModel network = Architecture.of(config).build(config, Weights.of(new ShapesOnly(dtype)));

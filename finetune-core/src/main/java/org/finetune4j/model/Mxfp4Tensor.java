@@ -2,6 +2,7 @@ package org.finetune4j.model;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
 import org.finetune4j.tensor.Autograd;
@@ -33,6 +34,18 @@ final class Mxfp4Tensor {
                 .path("quant_method")
                 .asText()
                 .equals(METHOD);
+    }
+
+    /**
+     * The configuration of what a checkpoint is when it is loaded: one that is packed becomes plain, in bfloat16 unless it says another
+     * type.
+     */
+    static ModelConfig unpacked(ModelConfig config) {
+        if (!isNamedBy(config)) {
+            return config;
+        }
+        ModelConfig plain = config.withQuantization(Map.of());
+        return plain.has("dtype") || plain.has("torch_dtype") ? plain : plain.withStorageDType(DType.BFLOAT16);
     }
 
     /** What the checkpoint has in place of a tensor. */

@@ -18,6 +18,7 @@ import org.finetune4j.model.safetensors.SafetensorsFile;
 import org.finetune4j.model.safetensors.SafetensorsWriter.Entry;
 import org.finetune4j.nn.Parameter;
 import org.finetune4j.tensor.DType;
+import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
@@ -98,6 +99,20 @@ class Mxfp4TensorTest {
                 assertArrayEquals(new long[] {4, 32, 32}, reader.shape(EXPERTS + "down_proj"));
                 assertTrue(reader.names().stream().noneMatch(name -> name.matches(".*(_blocks|_scales|\\d\\.down.*)")));
             }
+        }
+    }
+
+    @Test
+    void shapesAndTypeOfAModelAreThoseOfTheUnpackedOne() {
+        ModelConfig config = ModelConfig.load(PACKED);
+        ModelConfig untyped = ModelConfig.parse(
+                config.toString().replaceFirst("\"dtype\"\\s*:\\s*\"float32\",", ""), "config.json");
+        try (CausalLM shapes = CausalLM.shapes(config, DType.BFLOAT16);
+                CausalLM drawn = CausalLM.initialize(untyped, null, Device.CPU, 1)) {
+            assertArrayEquals(
+                    new long[] {32, 64},
+                    shapes.network().namedParameters().get(EXPERTS + "3.gate_up_proj.weight").shape());
+            assertEquals(DType.BFLOAT16, drawn.config().storageDType());
         }
     }
 
