@@ -2,7 +2,6 @@ package org.finetune4j.nn;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import org.finetune4j.tensor.Functional;
 import org.finetune4j.tensor.RandomGenerator;
 import org.finetune4j.tensor.Tensor;
@@ -35,9 +34,6 @@ public record Attention(
         double softCap,
         boolean rotates,
         @Nullable Parameter sinks) {
-
-    /** How much longer heads become for their sinks: by what fused kernels want their size to be a multiple of. */
-    private static final int SINK_FEATURES = 8;
 
     /**
      * Attention to all tokens, without a cap.
@@ -87,7 +83,7 @@ public record Attention(
 
     /** {@return how many features of a head the fused kernel is given: more than it has where there are sinks} */
     public int attendedDim() {
-        return sinks == null ? headDim : headDim + SINK_FEATURES;
+        return sinks == null ? headDim : headDim + AttentionSinks.FEATURES;
     }
 
     /**
@@ -303,59 +299,9 @@ public record Attention(
             return Functional.scaledDotProductAttention(q, k, v, mask, causal, scale);
         }
         // A new token's scores are few, while another key would mean a copy of all that there are.
-        return q.size(2) <= heads / kvHeads ? plain(q, k, v, mask, causal, active) : withSinkKey(q, k, v, mask, causal);
-    }
-
-    /**
-     * The fused kernel over one key more, before all others, whose product with a query is the sink of its head and whose value is 0:
-     * heads become longer, by numbers that are 0 in the other keys. Where tokens see what is before them a query more is before theirs, too.
-     */
-    private Tensor withSinkKey(Tensor q, Tensor k, Tensor v, @Nullable Tensor mask, boolean causal) {
-        Tensor one = Tensors.ones(k.dtype(), k.device(), 1, 1, 1, 1);
-        Tensor queries = beside(q, ofHeads(q).div(scale)); // [batch, heads, seq, headDim + 8]
-        Tensor keys = after(beside(zeros(k, 1, headDim), one), beside(k, null)); // [batch, heads, keys + 1, headDim + 8]
-        Tensor values = after(zeros(v, 1, headDim + SINK_FEATURES), beside(v, null));
-        Tensor attended = Functional.scaledDotProductAttention(
-                causal ? after(zeros(q, 1, headDim + SINK_FEATURES), queries) : queries,
-                keys,
-                values,
-                mask == null ? null : withSink(mask),
-                causal,
-                scale);
-        return attended.narrow(2, causal ? 1 : 0, q.size(2)).narrow(3, 0, headDim); // [batch, heads, seq, headDim]
-    }
-
-    private static Tensor after(Tensor first, Tensor rest) {
-        return Tensors.cat(List.of(first, rest), 2);
-    }
-
-    /** Puts a number and zeros behind the features of every row, or zeros only. */
-    private static Tensor beside(Tensor x, @Nullable Tensor number) {
-        long rows = x.size(2);
-        return number == null
-                ? Tensors.cat(List.of(x, zeros(x, rows, SINK_FEATURES)), 3)
-                : Tensors.cat(
-                        List.of(
-                                x,
-                                number.expand(x.size(0), x.size(1), rows, 1),
-                                zeros(x, rows, SINK_FEATURES - 1)),
-                        3);
-    }
-
-    private static Tensor zeros(Tensor like, long rows, long features) {
-        return Tensors.zeros(like.dtype(), like.device(), like.size(0), like.size(1), rows, features);
-    }
-
-    /** Lets every query see the sink, which comes before the keys. */
-    private static Tensor withSink(Tensor mask) {
-        long[] shape = mask.shape();
-        shape[shape.length - 1] = 1;
-        return Tensors.cat(List.of(Tensors.ones(mask.dtype(), mask.device(), shape), mask), shape.length - 1);
-    }
-
-    /** The sinks in the order of the scores, [1, heads, 1, 1], or [1, kvHeads, heads / kvHeads, 1] for one new token. */
-    private Tensor ofHeads(Tensor like) {
-        return Objects.requireNonNull(sinks).as(like.dtype()).reshape(1, like.size(1), -1, 1);
+        return q.size(2) <= heads / kvHeads
+                ? plain(q, k, v, mask, causal, active)
+                : AttentionSinks.of(sinks, q).attend(q, k, v, mask, causal, scale);
     }
 
     /** The plain formula: no fused kernel knows a cap on the scores, or draws from a run's own random generator. */
@@ -367,19 +313,12 @@ public record Attention(
         if (visible != null) {
             scores.maskedFillInPlace(visible.logicalNot(), Double.NEGATIVE_INFINITY);
         }
-        Tensor weights = active.applyToHeads(shares(scores).to(q.dtype()), dropout);
+        Tensor weights = active.applyToHeads(shares(scores, sinks).to(q.dtype()), dropout);
         return weights.matmul(v); // [batch, heads, seq, headDim]
     }
 
-    /** The softmax of scores [batch, heads, seq, keys], of which a sink takes its part. */
-    private Tensor shares(Tensor scores) {
-        if (sinks == null) {
-            return scores.softmax(-1);
-        }
-        Tensor sink = ofHeads(scores).expand(scores.size(0), scores.size(1), scores.size(2), 1);
-        return Tensors.cat(List.of(scores, sink), 3) // [batch, heads, seq, keys + 1]
-                .softmax(-1)
-                .narrow(3, 0, scores.size(3));
+    private static Tensor shares(Tensor scores, @Nullable Parameter sinks) {
+        return sinks == null ? scores.softmax(-1) : AttentionSinks.of(sinks, scores).shares(scores);
     }
 
     /** True where a key is not after its query: [seq, seq]. */
