@@ -118,7 +118,8 @@ final class CheckpointWeights implements Weights.Source {
         }
         Tensor read = read(stored, slice);
         Tensor tensor = read.to(device);
-        Tensor converted = storageDType == null ? tensor : FiniteValues.convert(stored.toString(), tensor, storageDType);
+        Tensor converted =
+                storageDType == null ? tensor : FiniteValues.convert(stored.toString(), tensor, storageDType);
         if (stored.isPacked()) {
             stored.release();
             FiniteValues.require(stored.toString(), converted);
@@ -243,7 +244,8 @@ final class CheckpointWeights implements Weights.Source {
             boolean isPacked = !reader.contains(tensor);
             long[] shape = new StoredParameter(reader, tensor, 0, isPacked).stacked();
             if (count < shape[0]) {
-                throw asksFor(tensor, shape, count + " of " + Arrays.toString(Arrays.copyOfRange(shape, 1, shape.length)));
+                throw asksFor(
+                        tensor, shape, count + " of " + Arrays.toString(Arrays.copyOfRange(shape, 1, shape.length)));
             }
         });
     }

@@ -21,7 +21,8 @@ public record StackedTensor(String tensor, int index) {
      * @throws org.finetune4j.UserErrorException when there is no such tensor
      */
     public static Tensor read(CheckpointReader reader, ModelConfig config, String name) {
-        StackedTensor place = reader.contains(name) ? null : Architecture.of(config).stacked(name);
+        StackedTensor place =
+                reader.contains(name) ? null : Architecture.of(config).stacked(name);
         return place == null || !place.isIn(reader) ? reader.tensor(name) : place.of(reader);
     }
 

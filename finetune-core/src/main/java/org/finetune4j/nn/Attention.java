@@ -318,7 +318,9 @@ public record Attention(
     }
 
     private static Tensor shares(Tensor scores, @Nullable Parameter sinks) {
-        return sinks == null ? scores.softmax(-1) : AttentionSinks.of(sinks, scores).shares(scores);
+        return sinks == null
+                ? scores.softmax(-1)
+                : AttentionSinks.of(sinks, scores).shares(scores);
     }
 
     /** True where a key is not after its query: [seq, seq]. */

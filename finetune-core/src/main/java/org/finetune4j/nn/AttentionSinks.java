@@ -45,7 +45,8 @@ record AttentionSinks(Tensor scores) {
         long headDim = v.size(3);
         Tensor one = Tensors.ones(k.dtype(), k.device(), 1, 1, 1, 1);
         Tensor queries = beside(q, scores.div(scale)); // [batch, heads, seq, headDim + 8]
-        Tensor keys = after(beside(zeros(k, 1, headDim), one), beside(k, null)); // [batch, heads, keys + 1, headDim + 8]
+        Tensor keys =
+                after(beside(zeros(k, 1, headDim), one), beside(k, null)); // [batch, heads, keys + 1, headDim + 8]
         Tensor values = after(zeros(v, 1, headDim + FEATURES), beside(v, null));
         Tensor attended = Functional.scaledDotProductAttention(
                 causal ? after(zeros(q, 1, headDim + FEATURES), queries) : queries,

@@ -89,8 +89,8 @@ public class MixtureOfExperts extends FeedForward {
         this.settings = settings;
         this.layer = layer;
         this.routerName = parts.router;
-        this.router = child(
-                routerName, Linear.of(weights.at(routerName), hidden, settings.experts, parts.routerBias, init));
+        this.router =
+                child(routerName, Linear.of(weights.at(routerName), hidden, settings.experts, parts.routerBias, init));
         for (int i = 0; i < settings.experts; i++) {
             experts.add(child("experts." + i, parts.expert.apply(weights.at("experts", i))));
         }

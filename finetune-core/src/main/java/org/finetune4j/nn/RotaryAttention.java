@@ -35,8 +35,7 @@ public final class RotaryAttention extends SelfAttention {
          * @param norm makes the norms, or null
          * @param acrossHeads whether they are of all heads together
          */
-        public Style(
-                boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
+        public Style(boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
             this(queryKeyValueBias, outputBias, norm, acrossHeads, false);
         }
 

@@ -88,7 +88,14 @@ class GenerationEngineUseTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"arch/llama", "arch/gemma3_text", "arch/qwen3_moe", "arch/gpt_oss", "variants/phi3-longrope-crossing"})
+    @ValueSource(
+            strings = {
+                "arch/llama",
+                "arch/gemma3_text",
+                "arch/qwen3_moe",
+                "arch/gpt_oss",
+                "variants/phi3-longrope-crossing"
+            })
     void requestsThatComeWhileOthersAreAnsweredAreAnsweredAsIfAlone(String name) {
         try (CausalLM own = CausalLM.load(GOLDENS.resolve(name));
                 GenerationEngine engine =

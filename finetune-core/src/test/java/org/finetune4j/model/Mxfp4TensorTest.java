@@ -105,13 +105,16 @@ class Mxfp4TensorTest {
     @Test
     void shapesAndTypeOfAModelAreThoseOfTheUnpackedOne() {
         ModelConfig config = ModelConfig.load(PACKED);
-        ModelConfig untyped = ModelConfig.parse(
-                config.toString().replaceFirst("\"dtype\"\\s*:\\s*\"float32\",", ""), "config.json");
+        ModelConfig untyped =
+                ModelConfig.parse(config.toString().replaceFirst("\"dtype\"\\s*:\\s*\"float32\",", ""), "config.json");
         try (CausalLM shapes = CausalLM.shapes(config, DType.BFLOAT16);
                 CausalLM drawn = CausalLM.initialize(untyped, null, Device.CPU, 1)) {
             assertArrayEquals(
                     new long[] {32, 64},
-                    shapes.network().namedParameters().get(EXPERTS + "3.gate_up_proj.weight").shape());
+                    shapes.network()
+                            .namedParameters()
+                            .get(EXPERTS + "3.gate_up_proj.weight")
+                            .shape());
             assertEquals(DType.BFLOAT16, drawn.config().storageDType());
         }
     }
@@ -136,13 +139,13 @@ class Mxfp4TensorTest {
             Path folder = Files.createDirectory(directory.resolve(count));
             Files.writeString(folder.resolve("config.json"), config);
             Files.move(directory.resolve(count + ".safetensors"), folder.resolve("model.safetensors"));
-            String message = assertThrows(UserErrorException.class, () -> load(folder)).getMessage();
+            String message =
+                    assertThrows(UserErrorException.class, () -> load(folder)).getMessage();
             assertTrue(message.contains("has the shape [") && message.contains("config.json asks for"), message);
         }
     }
 
-    private void assertRefused(String ending, @Nullable Change change, String expected)
-            throws IOException {
+    private void assertRefused(String ending, @Nullable Change change, String expected) throws IOException {
         Path folder = Files.createTempDirectory(directory, "broken");
         Files.copy(PACKED.resolve("config.json"), folder.resolve("config.json"));
         try (TensorScope scope = TensorScope.open();
@@ -157,7 +160,8 @@ class Mxfp4TensorTest {
                     .toList();
             CheckpointWriter.write(folder, entries, CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
         }
-        String message = assertThrows(UserErrorException.class, () -> load(folder)).getMessage();
+        String message =
+                assertThrows(UserErrorException.class, () -> load(folder)).getMessage();
         assertTrue(message.contains(expected), message);
     }
 

@@ -61,7 +61,8 @@ class AttentionTest {
             Tensor expected = byFormula(query, keys, values, triangle, sinks.value(), heads / kvHeads);
             double[] wanted = expected.toDoubleArray();
             double[] gradient = gradient(expected, sinks);
-            for (Tensor mask : new Tensor[] {null, triangle, triangle.unsqueeze(0).unsqueeze(0)}) {
+            for (Tensor mask :
+                    new Tensor[] {null, triangle, triangle.unsqueeze(0).unsqueeze(0)}) {
                 Tensor actual = attention.over(query, keys, values, mask, mask == null);
                 assertArrayEquals(wanted, actual.toDoubleArray(), 1e-12);
                 assertArrayEquals(gradient, gradient(actual, sinks), 1e-12);

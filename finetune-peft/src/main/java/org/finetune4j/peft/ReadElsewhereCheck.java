@@ -41,7 +41,8 @@ public final class ReadElsewhereCheck implements PreflightCheck {
         String architecture = context.model().config().architecture();
         boolean ofRouter = architecture.startsWith(GPT_OSS)
                 && keys.stream().anyMatch(key -> key.contains(ROUTER))
-                && !String.valueOf(adapter.configuration().get("target_parameters")).contains("router.weight");
+                && !String.valueOf(adapter.configuration().get("target_parameters"))
+                        .contains("router.weight");
         if (adapted.isEmpty() && !ofRouter) {
             return;
         }

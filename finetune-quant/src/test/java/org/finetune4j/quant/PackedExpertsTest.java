@@ -18,8 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Experts that a checkpoint has in one tensor, in MXFP4 or not, in four bits. */
 class PackedExpertsTest {
 
-    private static final Path PACKED =
-            Path.of("../finetune-core/src/test/resources/goldens/variants/gpt-oss-mxfp4");
+    private static final Path PACKED = Path.of("../finetune-core/src/test/resources/goldens/variants/gpt-oss-mxfp4");
     private static final String EXPERT = "model.layers.1.mlp.experts.2.gate_up_proj.weight";
 
     @TempDir
@@ -33,7 +32,8 @@ class PackedExpertsTest {
 
     @Test
     void areTheSameFourBitsWhicheverFileTheyComeFrom() {
-        LoadOptions quantised = LoadOptions.defaults().withCompression(Quantization.qlora().compression());
+        LoadOptions quantised =
+                LoadOptions.defaults().withCompression(Quantization.qlora().compression());
         try (CausalLM plain = CausalLM.load(PACKED)) {
             plain.save(directory.resolve("plain"));
         }

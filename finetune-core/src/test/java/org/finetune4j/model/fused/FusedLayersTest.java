@@ -65,7 +65,18 @@ class FusedLayersTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"mixtral", "gpt2", "gemma2", "opt", "olmo3", "olmoe", "cohere", "glm4", "phi", "starcoder2", "stablelm",
+    @CsvSource({
+        "mixtral",
+        "gpt2",
+        "gemma2",
+        "opt",
+        "olmo3",
+        "olmoe",
+        "cohere",
+        "glm4",
+        "phi",
+        "starcoder2",
+        "stablelm",
         "gpt_oss"
     })
     void layersOfOtherShapesAreLeftToAutograd(String name) {

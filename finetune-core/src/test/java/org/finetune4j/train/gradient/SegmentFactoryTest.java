@@ -145,7 +145,8 @@ class SegmentFactoryTest {
 
     /** What a layer consists of can be asked, and gradients be added, so that a backward pass by formula is one more file. */
     @ParameterizedTest(name = "{0}, checkpointed {1}")
-    @CsvSource({"llama, 0, 2", "llama-of-8-layers, 2, 8", "qwen3, 1, 2", "mixtral, 0, 0", "gpt2, 0, 0", "gpt_oss, 0, 0"})
+    @CsvSource({"llama, 0, 2", "llama-of-8-layers, 2, 8", "qwen3, 1, 2", "mixtral, 0, 0", "gpt2, 0, 0", "gpt_oss, 0, 0"
+    })
     void aBackwardPassByFormulaGivesAutogradsGradients(String name, int everyLayers, int byFormula) {
         SyntheticSamples samples = new SyntheticSamples(2, 150, 4);
         Batch batch = new Collator(0, 1).collate(List.of(samples.get(0), samples.get(1)));

@@ -120,13 +120,7 @@ final class ExpertFactors implements AdapterPart {
             if (ofBoth) {
                 String key = ofDown ? prefix + ".base_layer" : prefix;
                 parts.add(new ExpertFactors(
-                        model,
-                        config,
-                        both,
-                        key,
-                        mixture.experts(),
-                        GatedBlock::gateAndUp,
-                        trainable));
+                        model, config, both, key, mixture.experts(), GatedBlock::gateAndUp, trainable));
             }
             if (ofDown) {
                 parts.add(new ExpertFactors(

@@ -89,11 +89,31 @@ class VirtualTokensTest {
 
     @ParameterizedTest
     @CsvSource({
-        "llama, prefix", "llama, prompt", "gpt2, prefix", "gpt2, prompt", "qwen3, prefix", "gpt_neox, prompt",
-        "opt, prefix", "opt, prompt", "gemma2, prefix", "gemma2, prompt", "gemma3_text, prompt", "mistral, prefix",
-        "mistral, prompt", "phi3, prefix", "mixtral, prompt", "smollm3, prefix", "smollm3, prompt", "granite, prompt",
-        "cohere2, prefix", "cohere2, prompt", "glm4, prefix", "phi, prompt", "starcoder2, prompt",
-        "gpt_oss, prefix", "gpt_oss, prompt"
+        "llama, prefix",
+        "llama, prompt",
+        "gpt2, prefix",
+        "gpt2, prompt",
+        "qwen3, prefix",
+        "gpt_neox, prompt",
+        "opt, prefix",
+        "opt, prompt",
+        "gemma2, prefix",
+        "gemma2, prompt",
+        "gemma3_text, prompt",
+        "mistral, prefix",
+        "mistral, prompt",
+        "phi3, prefix",
+        "mixtral, prompt",
+        "smollm3, prefix",
+        "smollm3, prompt",
+        "granite, prompt",
+        "cohere2, prefix",
+        "cohere2, prompt",
+        "glm4, prefix",
+        "phi, prompt",
+        "starcoder2, prompt",
+        "gpt_oss, prefix",
+        "gpt_oss, prompt"
     })
     void startingFromTokensIsAsGoodAsTheTokensThemselves(String base, String kind) {
         try (CausalLM model = model(base)) {
