@@ -6,16 +6,15 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 
 /** Takes away what can begin and never end, such as what contains itself always: an answer that chose it would be lost. */
 final class EndlessElements {
 
-    private final Map<Element, List<Element>> containing = new IdentityHashMap<>();
+    private final IdentityHashMap<Element, List<Element>> containing = new IdentityHashMap<>();
 
     /** Parts of a sequence that are not known to end. */
-    private final Map<Element, Integer> open = new IdentityHashMap<>();
+    private final IdentityHashMap<Element, Integer> open = new IdentityHashMap<>();
 
     private final Set<Element> ending = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Element> found = new ArrayDeque<>();
