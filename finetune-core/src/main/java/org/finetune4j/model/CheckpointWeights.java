@@ -26,13 +26,9 @@ import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Gives a model the weights of a checkpoint, mapped where dtype and device allow. */
 final class CheckpointWeights implements Weights.Source {
-
-    private static final Logger LOG = LoggerFactory.getLogger(CheckpointWeights.class);
 
     private final CheckpointReader reader;
     private final Architecture architecture;

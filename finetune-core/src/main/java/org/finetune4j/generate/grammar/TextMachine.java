@@ -118,7 +118,7 @@ final class TextMachine extends Element.Machine {
             case UTF8 + 1, UTF8 + 2, UTF8 + 3 -> {
                 // Without the forms that are longer than they need be: 3 bytes are for U+0800 on, 4 for U+10000 on.
                 int first = value > 0 || kind == UTF8 + 1 ? 0x80 : kind == UTF8 + 2 ? 0xa0 : 0x90;
-                yield read >= first && read <= 0xbf ? utf8(state, kind - UTF8 - 1, value << 6 | read & 0x3f) : DEAD;
+                yield read >= first && read <= 0xbf ? utf8(state, kind - UTF8 - 1, (value << 6) | (read & 0x3f)) : DEAD;
             }
             case ANY_UTF8 + 1, ANY_UTF8 + 2, ANY_UTF8 + 3 ->
                 (read & 0xc0) != 0x80
