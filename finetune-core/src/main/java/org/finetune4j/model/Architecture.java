@@ -130,14 +130,15 @@ public interface Architecture {
                 .flatMap(architecture -> architecture.names().stream())
                 .toList();
         if (config.has(TextCheckpoint.TEXT_CONFIG)) {
-            return new UserErrorException(config.origin() + ": architecture '" + name + "' reads more than text, which is"
-                    + " not implemented: finetune extract-text writes its language model as a checkpoint of its own");
+            return new UserErrorException(
+                    config.origin() + ": architecture '" + name + "' reads more than text, which is"
+                            + " not implemented: finetune extract-text writes its language model as a checkpoint of its own");
         }
         String problem = config.origin() + ": architecture '" + name + "' is not implemented";
         return classifiersOf(config)
                 .findFirst()
-                .map(classifier -> new UserErrorException(problem + ", but as " + classifier
-                        + " it classifies: stage: cls, LoadOptions.asClassifier"))
+                .map(classifier -> new UserErrorException(
+                        problem + ", but as " + classifier + " it classifies: stage: cls, LoadOptions.asClassifier"))
                 .orElseGet(() -> new UserErrorException(problem + Suggestions.didYouMean(name, names)));
     }
 }

@@ -60,7 +60,8 @@ class ClassifierLoadingTest {
             assertEquals(2, model.config().labels());
             assertEquals(Set.of(isNew.split(" ")), model.newModules());
             assertEquals(
-                    ModelConfig.load(Path.of("src/test/resources/goldens", classifier)).architecture(),
+                    ModelConfig.load(Path.of("src/test/resources/goldens", classifier))
+                            .architecture(),
                     model.config().architecture());
         }
     }
