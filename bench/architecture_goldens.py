@@ -18,10 +18,10 @@ WHOLE = dict(vocab_size=199, hidden_size=32, intermediate_size=40, num_hidden_la
 SMALL = dict(WHOLE, vocab_size=31, hidden_size=16, intermediate_size=20, num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=32)
 ENCODER = dict(vocab_size=31, hidden_size=16, intermediate_size=20, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=32,
                bos_token_id=0, pad_token_id=1, eos_token_id=2)
-ENCODERS = ("Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert")
+ENCODERS = ("Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert", "ModernBert")
 LABELS = dict(num_labels=3)
 
-# folder, the class's family in transformers, settings beside those of its size, keys that the file then lacks
+# folder, the class's family in transformers, settings beside those of its size, keys that the file then lacks and, in some, what it has besides
 CASES = [
     ("arch/smollm3", "SmolLM3", dict(num_hidden_layers=3, no_rope_layer_interval=2, tie_word_embeddings=True), []),
     ("variants/smollm3-missing-keys", "SmolLM3", dict(num_hidden_layers=5, num_key_value_heads=None, num_attention_heads=4),
@@ -93,6 +93,18 @@ CASES = [
     ("variants/electra-missing-keys", "Electra", dict(ENCODER, embedding_size=128, pad_token_id=0, **LABELS), ["embedding_size", "type_vocab_size", "hidden_act", "layer_norm_eps", "pad_token_id"]),
     ("variants/distilbert-seqcls", "DistilBert", dict(vocab_size=31, dim=16, hidden_dim=20, n_layers=3, n_heads=2, max_position_embeddings=32, pad_token_id=0,
                                                       sinusoidal_pos_embds=False, **LABELS), ["activation"]),
+    ("variants/modernbert-seqcls", "ModernBert", dict(ENCODER, num_hidden_layers=4, local_attention=4, **LABELS), []),
+    ("variants/modernbert-mean", "ModernBert", dict(ENCODER, num_hidden_layers=3, local_attention=7, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                                                    classifier_pooling="mean", norm_bias=True, attention_bias=True, mlp_bias=True, classifier_bias=True, hidden_activation="silu",
+                                                    classifier_activation="gelu_new", rope_parameters=dict(full_attention=dict(rope_type="linear", factor=2.0, rope_theta=500.0),
+                                                                                                           sliding_attention=dict(rope_type="default", rope_theta=20.0)), **LABELS), []),
+    ("variants/modernbert-missing-keys", "ModernBert", dict(ENCODER, num_hidden_layers=4, max_position_embeddings=8192, **LABELS),
+     ["norm_eps", "norm_bias", "attention_bias", "mlp_bias", "classifier_bias", "hidden_activation", "classifier_activation", "classifier_pooling", "local_attention", "layer_types",
+      "rope_parameters", "max_position_embeddings", "attention_dropout", "mlp_dropout", "embedding_dropout", "classifier_dropout"]),
+    # as the hub has it
+    ("variants/modernbert-transformers-4", "ModernBert", dict(ENCODER, num_hidden_layers=3, local_attention=2, classifier_pooling="mean", **LABELS), ["rope_parameters", "layer_types"],
+     dict(global_rope_theta=700.0, local_rope_theta=30.0, global_attn_every_n_layers=2, layer_norm_eps=1e-05, position_embedding_type="absolute", gradient_checkpointing=False,
+          reference_compile=True, repad_logits_with_grad=False)),
     ("variants/stablelm-seqcls", "StableLm", dict(use_parallel_residual=True, hidden_size=32, **LABELS), []),
 ]
 
@@ -176,7 +188,7 @@ def as_transformers_4(config):
     return old
 
 
-def write(torch, transformers, target, family, settings, without, seed):
+def write(torch, transformers, target, family, settings, without, besides, seed):
     classifies = "num_labels" in settings
     settings = dict(settings)
     packed = settings.pop("mxfp4", False)
@@ -194,6 +206,7 @@ def write(torch, transformers, target, family, settings, without, seed):
         pack(torch, target)
     for key in without:
         written.pop(key, None)
+    written.update(besides)
     file.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
     if target.parent.name == "arch":
         (target / "config.v4.json").write_text(json.dumps(as_transformers_4(written), indent=2, sort_keys=True) + "\n")
@@ -297,7 +310,7 @@ def generate(torch, model, tensors):
     return found, margin
 
 
-def record(folder, family, settings, without, output):
+def record(folder, family, settings, without, output, besides={}):
     import torch, transformers
     from safetensors.torch import save_file
 
@@ -305,7 +318,7 @@ def record(folder, family, settings, without, output):
     classifies = "num_labels" in settings
     length = 16 if target.parent.name == "arch" else 11
     for seed in range(1, 200):
-        kind = write(torch, transformers, target, family, settings, without, seed)
+        kind = write(torch, transformers, target, family, settings, without, besides, seed)
         model = read(torch, kind, target, torch.float32)
         tensors, gap = run(torch, model, classifies, length)
         generated, margin = ({}, 1.0) if classifies else generate(torch, model, tensors)
@@ -329,10 +342,10 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=GOLDENS)
     arguments = parser.parse_args()
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    for folder, family, settings, without in CASES:
+    for folder, family, settings, without, *besides in CASES:
         wanted = arguments.only is None or folder.split("/")[1] in arguments.only
         if wanted and not (arguments.output / folder / "golden.safetensors").exists():
-            record(folder, family, settings, without, arguments.output)
+            record(folder, family, settings, without, arguments.output, *besides)
 
 
 if __name__ == "__main__":

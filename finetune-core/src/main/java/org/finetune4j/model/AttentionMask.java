@@ -21,7 +21,8 @@ final class AttentionMask {
      *
      * @param positions [batch, seq]
      * @param causal whether a token sees nothing after it
-     * @param window how many tokens a token sees at most, itself and those before it
+     * @param window how many tokens a token sees at most, itself and those before it; as many in the other direction where it
+     *     sees them
      * @return boolean [batch or 1, 1, seq, seq], or null where none is needed
      */
     static @Nullable Tensor of(ModelInputs inputs, int[] positions, boolean causal, int window) {
@@ -31,11 +32,12 @@ final class AttentionMask {
         if (causal && !separate && window >= seq) {
             return null;
         }
-        if (!causal && !separate && !isPadded(inputs)) {
+        boolean whole = !causal && !separate && !isPadded(inputs);
+        if (whole && window >= seq) {
             return null;
         }
-        // Right padding alone says nothing that the window does not: then all rows share one mask.
-        boolean shared = causal && !separate;
+        // Right padding alone says nothing that a causal window does not: then all rows share one mask.
+        boolean shared = causal ? !separate : whole;
         int rows = shared ? 1 : inputs.batchSize();
         byte[] mask = new byte[rows * seq * seq];
         for (int row = 0; row < rows; row++) {
@@ -43,7 +45,9 @@ final class AttentionMask {
                 int at = row * seq + query;
                 int first = shared ? 0 : layout.start(at);
                 int from = Math.max(first, query + 1 - Math.min(window, query + 1));
-                int to = causal ? query : lastOfSequence(layout, row * seq, query, seq);
+                int to = causal
+                        ? query
+                        : (int) Math.min(lastOfSequence(layout, row * seq, query, seq), query + (long) window - 1);
                 for (int key = from; key <= to; key++) {
                     mask[at * seq + key] = shared ? 1 : inputs.attentionMask()[row * seq + key];
                 }

@@ -434,13 +434,12 @@ public final class CausalLM extends TextModel {
             SequenceContext context =
                     rowAdapters == null ? plain : plain.withRowGroups(rowAdapters.of(inputs.batchSize(), device));
             Tensor all = hiddenStates(inputs, context); // [batch, virtual + seq, hidden]
-            Tensor hidden =
-                    all.narrow(1, network.firstScored(all, inputs), inputs.sequenceLength()); // [batch, seq, hidden]
+            int scored = network.countScored(all, inputs);
+            Tensor hidden = all.narrow(1, network.firstScored(all, inputs), scored); // [batch, seq, hidden]
             Pooling pooling = network.pooling();
             if (pooling != null) {
-                Tensor rows =
-                        Tensors.of(pooling.places(inputs), inputs.batchSize()).to(device);
-                hidden = hidden.reshape(-1, hidden.size(-1)).indexSelect(0, rows); // [batch, hidden]
+                PooledTokens pooled = pooling.places(inputs, scored);
+                hidden = pooled.averaged(pooled.of(hidden.reshape(-1, hidden.size(-1)))); // [batch, hidden]
             }
             return scope.keep(scores(hidden, context));
         }

@@ -59,11 +59,11 @@ final class ContextFactory {
                 return new AttentionView(null, null, true, runs);
             }
             Tensor tokens = AttentionMask.of(inputs, positions, network.isCausal(), window(kind));
-            // A mask that is not needed between tokens that see each other is not needed beside a prompt either.
             return masked(
-                    prompt == null || (tokens == null && !network.isCausal())
+                    prompt == null
                             ? tokens
-                            : PromptLayout.starting(tokens, positions, seq, prompt, window(kind)));
+                            : PromptLayout.starting(
+                                    tokens, positions, seq, prompt, window(kind), network.isCausal()));
         };
         if (prompt instanceof Prompt.Embeddings virtual) {
             ModelInputs longer = inputs.withVirtual(virtual.length());

@@ -177,7 +177,10 @@ public abstract class DecoderModel extends Module {
         return Set.of(AttentionKind.FULL);
     }
 
-    /** {@return how many tokens a layer with sliding attention sees, the token itself among them} */
+    /**
+     * {@return how many tokens a layer with sliding attention sees, the token itself among them; where it is not causal, as many in
+     * each of both directions}
+     */
     public int slidingWindow() {
         throw new IllegalStateException("this model has no layer with sliding attention");
     }
@@ -196,13 +199,13 @@ public abstract class DecoderModel extends Module {
         return null;
     }
 
-    /** {@return which token a classifier of sequences reads; null in a language model, which scores every token} */
+    /** {@return which token a classifier of sequences reads, or which on average; null in a language model, which scores every token} */
     public @Nullable Pooling pooling() {
         return null;
     }
 
     /**
-     * Which of a batch's hidden states is the first that is scored; as many follow as the rows have tokens.
+     * Which of a row's hidden states is the first that is scored.
      *
      * @param hidden [batch, virtual + seq, hidden]
      * @param inputs the tokens, without virtual ones
@@ -212,6 +215,21 @@ public abstract class DecoderModel extends Module {
         int virtual = Math.toIntExact(hidden.size(1)) - inputs.sequenceLength();
         Pooling pooling = pooling();
         return pooling == null ? virtual : pooling.start(virtual);
+    }
+
+    /**
+     * How many of a row's hidden states are scored, from {@link #firstScored} on: as many as the rows have tokens, or virtual ones too
+     * where a classifier averages them.
+     *
+     * @param hidden [batch, virtual + seq, hidden]
+     * @param inputs the tokens, without virtual ones
+     * @return a number
+     */
+    public final int countScored(Tensor hidden, ModelInputs inputs) {
+        int tokens = inputs.sequenceLength();
+        int virtual = Math.toIntExact(hidden.size(1)) - tokens;
+        Pooling pooling = pooling();
+        return pooling == null ? tokens : pooling.end(virtual, tokens) - pooling.start(virtual);
     }
 
     /** {@return what a mixture of experts adds to the training loss; null in a model without routers} */

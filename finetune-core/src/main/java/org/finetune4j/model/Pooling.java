@@ -3,7 +3,7 @@ package org.finetune4j.model;
 import org.finetune4j.UserErrorException;
 import org.jspecify.annotations.Nullable;
 
-/** Decides which token of a sequence speaks for all of it when the sequence is classified. */
+/** Decides which token of a sequence, or which of them on average, speaks for all of it when the sequence is classified. */
 @FunctionalInterface
 public interface Pooling {
 
@@ -12,21 +12,23 @@ public interface Pooling {
      *
      * @param inputs the tokens
      * @return [batch], its index in its row
+     * @throws UserErrorException when none speaks alone
      */
     int[] tokens(ModelInputs inputs);
 
     /**
-     * Finds the token of every row in the whole batch.
+     * Finds those that speak for every row among the states of the whole batch.
      *
      * @param inputs the tokens
-     * @return [batch], its index where tokens are counted through the batch, row after row
+     * @param states how many of each row are there, from {@link #start} to {@link #end}
+     * @return their places where states are counted through the batch, row after row
      */
-    default int[] places(ModelInputs inputs) {
+    default PooledTokens places(ModelInputs inputs, int states) {
         int[] places = tokens(inputs);
         for (int row = 0; row < places.length; row++) {
-            places[row] += row * inputs.sequenceLength();
+            places[row] += row * states;
         }
-        return places;
+        return PooledTokens.single(places);
     }
 
     /**
@@ -37,6 +39,46 @@ public interface Pooling {
      */
     default int start(int virtual) {
         return virtual;
+    }
+
+    /**
+     * Where those states end.
+     *
+     * @param virtual how many states of virtual tokens come before those of the row's own
+     * @param tokens how many tokens the row has itself
+     * @return the index after the last one
+     */
+    default int end(int virtual, int tokens) {
+        return start(virtual) + tokens;
+    }
+
+    /**
+     * {@return the average of all tokens that the mask shows, virtual ones that run through the layers among them, as PEFT has it}
+     */
+    static Pooling mean() {
+        return new Pooling() {
+            @Override
+            public int[] tokens(ModelInputs inputs) {
+                throw new UserErrorException(
+                        "this classifier averages the tokens of a sequence (classifier_pooling: mean): none speaks alone");
+            }
+
+            @Override
+            public PooledTokens places(ModelInputs inputs, int states) {
+                int virtual = states - inputs.sequenceLength();
+                return PooledTokens.shown(virtual == 0 ? inputs : inputs.withVirtual(virtual));
+            }
+
+            @Override
+            public int start(int virtual) {
+                return 0;
+            }
+
+            @Override
+            public int end(int virtual, int tokens) {
+                return virtual + tokens;
+            }
+        };
     }
 
     /**

@@ -27,17 +27,20 @@ final class PromptLayout {
     /**
      * The mask of a whole batch after a prompt.
      *
-     * @param tokens boolean [batch or 1, 1, seq, seq] between the tokens, or null where being causal says it all
+     * @param tokens boolean [batch or 1, 1, seq, seq] between the tokens, or null where being causal, or not being it, says it
+     *     all
      * @param positions [batch, seq] of the tokens, virtual ones not counted
      * @param window how many tokens a token sees at most, itself and those before it, virtual ones among them
-     * @return boolean [batch or 1, 1, queries, virtual + seq], or null where being causal still says it all
+     * @param causal whether a token sees nothing after it
+     * @return boolean [batch or 1, 1, queries, virtual + seq], or null where that still says it all
      */
-    static @Nullable Tensor starting(@Nullable Tensor tokens, int[] positions, int seq, Prompt prompt, int window) {
+    static @Nullable Tensor starting(@Nullable Tensor tokens, int[] positions, int seq, Prompt prompt, int window, boolean causal) {
         int virtual = prompt.length();
-        if (tokens == null && prompt instanceof Prompt.Embeddings && window >= virtual + seq) {
+        boolean isSaid = !causal || prompt instanceof Prompt.Embeddings;
+        if (tokens == null && isSaid && window >= virtual + seq) {
             return null;
         }
-        Tensor between = tokens == null ? causal(seq, seq, window) : tokens;
+        Tensor between = tokens == null ? between(seq, window, causal) : tokens;
         Tensor ofTokens = beside(virtualColumns(positions, seq, virtual, window), between);
         if (prompt instanceof Prompt.Prefix) {
             return ofTokens;
@@ -45,6 +48,11 @@ final class PromptLayout {
         long rows = ofTokens.size(0);
         Tensor ofVirtual = causal(virtual, virtual + seq, window).expand(rows, 1, virtual, virtual + seq);
         return Tensors.cat(List.of(ofVirtual, ofTokens), 2); // [rows, 1, virtual + seq, virtual + seq]
+    }
+
+    /** What tokens see of each other where that has no mask: boolean [1, 1, seq, seq]. */
+    private static Tensor between(int seq, int window, boolean causal) {
+        return causal ? causal(seq, seq, window) : Tensors.ones(DType.BOOL, Device.CPU, 1, 1, seq, seq);
     }
 
     /** [rows or 1, 1, seq, a] and [rows or 1, 1, seq, b] to [rows or 1, 1, seq, a + b]. */

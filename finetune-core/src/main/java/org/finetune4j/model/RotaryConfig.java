@@ -162,7 +162,8 @@ public final class RotaryConfig {
             return new RotaryConfig(config, where, own, ownTheta, headDim).read();
         }
         JsonNode scaling = scaled ? config.node("rope_scaling") : MissingNode.getInstance();
-        return new RotaryConfig(config, "rope_scaling", scaling, theta, headDim).read();
+        double ownTheta = number(config, scaling, "rope_theta", theta);
+        return new RotaryConfig(config, "rope_scaling", scaling, ownTheta, headDim).read();
     }
 
     /**

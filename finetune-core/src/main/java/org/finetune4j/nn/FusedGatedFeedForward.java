@@ -4,13 +4,23 @@ import java.util.List;
 import java.util.Map;
 import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
-/** A {@link GatedFeedForward} whose first two projections are one, {@code gate_up_proj}, the gate's rows first. */
+/** A {@link GatedFeedForward} whose first two projections are one, the gate's rows first. */
 public final class FusedGatedFeedForward extends FeedForward {
 
+    /** What the two projections are called in the checkpoint. */
+    public record Names(String gateUp, String down) {
+
+        /** {@code gate_up_proj}, {@code down_proj}. */
+        public static final Names USUAL = new Names("gate_up_proj", "down_proj");
+    }
+
+    private final Names names;
     private final Linear gateUp;
     private final Linear down;
     private final Activation activation;
+    private final double dropout;
 
     /**
      * Reads {@code gate_up_proj} and {@code down_proj}.
@@ -24,21 +34,51 @@ public final class FusedGatedFeedForward extends FeedForward {
      */
     public FusedGatedFeedForward(
             Weights weights, long hidden, long inner, boolean bias, Activation activation, Initialization init) {
-        this.gateUp = child("gate_up_proj", Linear.of(weights.at("gate_up_proj"), hidden, 2 * inner, bias, init));
-        this.down = child("down_proj", Linear.of(weights.at("down_proj"), inner, hidden, bias, init));
+        this(weights, Names.USUAL, hidden, inner, bias, activation, 0, init);
+    }
+
+    /**
+     * Reads the two projections under other names.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param names of the two projections in the checkpoint
+     * @param hidden size of the hidden states
+     * @param inner size of the hidden states inside
+     * @param bias whether there are biases
+     * @param activation applied to the gate
+     * @param dropout share of the hidden states inside that is dropped in training
+     * @param init what a new model starts with
+     */
+    public FusedGatedFeedForward(
+            Weights weights,
+            Names names,
+            long hidden,
+            long inner,
+            boolean bias,
+            Activation activation,
+            double dropout,
+            Initialization init) {
+        this.names = names;
+        this.dropout = dropout;
+        this.gateUp = child(names.gateUp, Linear.of(weights.at(names.gateUp), hidden, 2 * inner, bias, init));
+        this.down = child(names.down, Linear.of(weights.at(names.down), inner, hidden, bias, init));
         this.activation = activation;
     }
 
     @Override
-    public FeedForwardProjections projections() {
-        return new FeedForwardProjections(List.of(gateUp), activation, down);
+    public @Nullable FeedForwardProjections projections() {
+        return dropout > 0 ? null : new FeedForwardProjections(List.of(gateUp), activation, down);
     }
 
+    /** What is dropped inside is drawn for all of it, which no process has that has a part. */
     @Override
     public Map<String, DividedFeatures> dividedFeatures() {
+        if (dropout > 0) {
+            return Map.of();
+        }
         Section inner = Section.inner(down.inFeatures());
         return Map.of(
-                "gate_up_proj", DividedFeatures.outputs(inner, inner), "down_proj", DividedFeatures.inputs(inner));
+                names.gateUp, DividedFeatures.outputs(inner, inner), names.down, DividedFeatures.inputs(inner));
     }
 
     @Override
@@ -47,6 +87,7 @@ public final class FusedGatedFeedForward extends FeedForward {
         long inner = both.size(2) / 2;
         Tensor gate = both.narrow(2, 0, inner); // [batch, seq, inner]
         Tensor up = both.narrow(2, inner, inner);
-        return down.forward(activation.apply(gate).mul(up), context); // [batch, seq, hidden]
+        Tensor kept = context.dropout().apply(activation.apply(gate).mul(up), dropout);
+        return down.forward(kept, context); // [batch, seq, hidden]
     }
 }

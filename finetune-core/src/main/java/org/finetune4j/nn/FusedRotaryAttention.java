@@ -5,9 +5,17 @@ import java.util.Map;
 import org.finetune4j.nn.DividedFeatures.Section;
 import org.finetune4j.tensor.Tensor;
 
-/** Self-attention whose queries, keys and values come from one projection {@code qkv_proj}, stacked in that order. */
+/** Self-attention whose queries, keys and values come from one projection, stacked in that order. */
 public final class FusedRotaryAttention extends SelfAttention {
 
+    /** What the two projections are called in the checkpoint. */
+    public record Names(String queryKeyValue, String output) {
+
+        /** {@code qkv_proj}, {@code o_proj}. */
+        public static final Names USUAL = new Names("qkv_proj", "o_proj");
+    }
+
+    private final Names names;
     private final Linear queryKeyValue;
     private final Linear output;
     private final Attention attention;
@@ -25,11 +33,36 @@ public final class FusedRotaryAttention extends SelfAttention {
      */
     public FusedRotaryAttention(
             Weights weights, long hidden, Attention attention, boolean bias, int layer, Initialization init) {
+        this(weights, Names.USUAL, hidden, attention, bias, layer, init);
+    }
+
+    /**
+     * Reads the two projections under other names.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param names of the two projections in the checkpoint
+     * @param hidden size of the hidden states
+     * @param attention heads, scale and kind
+     * @param bias whether there are biases
+     * @param layer number of the layer in the model, from 0
+     * @param init what a new model starts with
+     */
+    public FusedRotaryAttention(
+            Weights weights,
+            Names names,
+            long hidden,
+            Attention attention,
+            boolean bias,
+            int layer,
+            Initialization init) {
+        this.names = names;
         this.attention = attention;
         this.layer = layer;
         this.queryKeyValue =
-                child("qkv_proj", Linear.of(weights.at("qkv_proj"), hidden, queries() + 2 * keys(), bias, init));
-        this.output = child("o_proj", Linear.of(weights.at("o_proj"), queries(), hidden, bias, init));
+                child(
+                names.queryKeyValue,
+                Linear.of(weights.at(names.queryKeyValue), hidden, queries() + 2 * keys(), bias, init));
+        this.output = child(names.output, Linear.of(weights.at(names.output), queries(), hidden, bias, init));
     }
 
     private long queries() {
@@ -50,7 +83,10 @@ public final class FusedRotaryAttention extends SelfAttention {
         Section queries = Section.queries(attention);
         Section keys = Section.keys(attention);
         return Map.of(
-                "qkv_proj", DividedFeatures.outputs(queries, keys, keys), "o_proj", DividedFeatures.inputs(queries));
+                names.queryKeyValue,
+                DividedFeatures.outputs(queries, keys, keys),
+                names.output,
+                DividedFeatures.inputs(queries));
     }
 
     @Override

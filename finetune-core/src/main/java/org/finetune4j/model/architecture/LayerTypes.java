@@ -7,12 +7,13 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.IntPredicate;
+import java.util.function.ToIntFunction;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.AttentionKind;
 
 /**
- * Which layers of a decoder see everything and which a window only.
+ * Which layers of a model see everything and which a window only.
  *
  * @param kinds one entry a layer
  * @param window how many tokens the latter see, themselves among them; 0 where there are none
@@ -50,6 +51,12 @@ record LayerTypes(List<AttentionKind> kinds, int window) {
      * @throws UserErrorException for a type that is not implemented, or a window that is missing
      */
     static LayerTypes of(ModelConfig config, int layers, IntPredicate isSliding) {
+        return of(config, layers, isSliding, LayerTypes::window);
+    }
+
+    /** The same where another key than {@code sliding_window} says the window. */
+    static LayerTypes of(
+            ModelConfig config, int layers, IntPredicate isSliding, ToIntFunction<ModelConfig> window) {
         JsonNode types = config.node("layer_types");
         if (config.has("layer_types") && (!types.isArray() || types.size() != layers)) {
             throw config.invalid("layer_types", "a list with one type for each of the " + layers + " layers");
@@ -61,7 +68,7 @@ record LayerTypes(List<AttentionKind> kinds, int window) {
                             ? kind(config, types.get(i).asText())
                             : isSliding.test(i) ? AttentionKind.SLIDING : AttentionKind.FULL);
         }
-        return new LayerTypes(List.copyOf(kinds), kinds.contains(AttentionKind.SLIDING) ? window(config) : 0);
+        return new LayerTypes(List.copyOf(kinds), kinds.contains(AttentionKind.SLIDING) ? window.applyAsInt(config) : 0);
     }
 
     private static AttentionKind kind(ModelConfig config, String type) {

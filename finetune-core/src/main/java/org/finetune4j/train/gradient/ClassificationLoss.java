@@ -5,6 +5,7 @@ import java.util.function.Predicate;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.model.PooledTokens;
 import org.finetune4j.model.Pooling;
 import org.finetune4j.model.ProblemType;
 import org.finetune4j.nn.SequenceContext;
@@ -20,7 +21,8 @@ import org.finetune4j.tensor.Tensors;
 public final class ClassificationLoss implements LossHead {
 
     private final DecoderModel network;
-    private final int[] places;
+    private final Pooling pooling;
+    private final ModelInputs inputs;
     private final ProblemType problem;
     private final float[] targets;
     private final double scale;
@@ -28,13 +30,15 @@ public final class ClassificationLoss implements LossHead {
 
     private ClassificationLoss(
             DecoderModel network,
-            int[] places,
+            Pooling pooling,
+            ModelInputs inputs,
             ProblemType problem,
             float[] targets,
             double scale,
             Consumer<float[]> listener) {
         this.network = network;
-        this.places = places;
+        this.pooling = pooling;
+        this.inputs = inputs;
         this.problem = problem;
         this.targets = targets;
         this.scale = scale;
@@ -51,7 +55,7 @@ public final class ClassificationLoss implements LossHead {
             throw new UserErrorException(
                     targets.length + " labels for " + inputs.batchSize() + " sequences, each of which has " + perRow);
         }
-        return new ClassificationLoss(network, pooling.places(inputs), problem, targets, scale, logits -> {});
+        return new ClassificationLoss(network, pooling, inputs, problem, targets, scale, logits -> {});
     }
 
     /**
@@ -61,7 +65,7 @@ public final class ClassificationLoss implements LossHead {
      * @return another head
      */
     public ClassificationLoss telling(Consumer<float[]> told) {
-        return new ClassificationLoss(network, places, problem, targets, scale, told);
+        return new ClassificationLoss(network, pooling, inputs, problem, targets, scale, told);
     }
 
     /**
@@ -131,12 +135,13 @@ public final class ClassificationLoss implements LossHead {
 
     @Override
     public double share() {
-        return places.length * scale;
+        return inputs.batchSize() * scale;
     }
 
     @Override
     public Result apply(Tensor hiddenStates, SequenceContext context, boolean wantGradient) {
-        return PooledLoss.of(network, places, scale, places.length, logits -> {
+        PooledTokens tokens = pooling.places(inputs, Math.toIntExact(hiddenStates.size(1)));
+        return PooledLoss.of(network, tokens, scale, tokens.sequences(), logits -> {
                     listener.accept(logits.detach().to(DType.FLOAT32).toFloatArray());
                     return loss(logits);
                 })

@@ -48,7 +48,7 @@ final class LossSegment implements Segment {
 
     private SegmentOutput apply(Tensor input, SequenceContext context, Gradients gradients) {
         int first = network.firstScored(input, inputs);
-        Tensor hidden = VirtualTokens.removed(input, first, inputs);
+        Tensor hidden = VirtualTokens.removed(input, first, network.countScored(input, inputs));
         if (!gradients.wanted()) {
             return SegmentOutput.unrecorded(
                     number(head.apply(hidden, context, false).loss()));

@@ -1,22 +1,23 @@
 package org.finetune4j.train.gradient;
 
-import org.finetune4j.model.ModelInputs;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
-/** Keeps virtual tokens, which have no labels, away from loss heads: a head sees as many hidden states as there are real tokens. */
+/**
+ * Keeps virtual tokens, which have no labels, away from loss heads: a head sees as many hidden states as there are real tokens, but
+ * where a classifier averages the virtual ones, too.
+ */
 final class VirtualTokens {
 
     private VirtualTokens() {}
 
-    /** [batch, virtual + seq, hidden] to [batch, seq, hidden]. */
-    static Tensor removed(Tensor hidden, int first, ModelInputs inputs) {
-        long seq = inputs.sequenceLength();
-        return hidden.size(1) == seq ? hidden : hidden.narrow(1, first, seq);
+    /** [batch, virtual + seq, hidden] to [batch, count, hidden]. */
+    static Tensor removed(Tensor hidden, int first, int count) {
+        return hidden.size(1) == count ? hidden : hidden.narrow(1, first, count);
     }
 
-    /** [batch, seq, hidden] to the shape of {@code hidden}, with zeros for the others. */
+    /** [batch, count, hidden] to the shape of {@code hidden}, with zeros for the others. */
     static @Nullable Tensor restored(@Nullable Tensor gradient, int first, Tensor hidden) {
         if (gradient == null || gradient.size(1) == hidden.size(1)) {
             return gradient;
