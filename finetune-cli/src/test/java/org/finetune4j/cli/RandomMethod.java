@@ -23,7 +23,8 @@ final class RandomMethod {
             "cohere",
             "cohere2",
             "glm4",
-            "distilbert");
+            "distilbert",
+            "modernbert");
 
     private interface Settings {
         void draw(Draw draw, Map<String, Object> keys);

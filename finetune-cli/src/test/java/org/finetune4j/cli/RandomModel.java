@@ -69,7 +69,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "glm4",
             "phi",
             "stablelm");
-    private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert");
+    private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert", "modernbert");
     private static final Map<String, String> CLASSES = Map.ofEntries(
             Map.entry("llama", "LlamaForCausalLM"),
             Map.entry("mistral", "MistralForCausalLM"),
@@ -100,7 +100,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("bert", "BertForSequenceClassification"),
             Map.entry("roberta", "RobertaForSequenceClassification"),
             Map.entry("electra", "ElectraForSequenceClassification"),
-            Map.entry("distilbert", "DistilBertForSequenceClassification"));
+            Map.entry("distilbert", "DistilBertForSequenceClassification"),
+            Map.entry("modernbert", "ModernBertForSequenceClassification"));
 
     /** Draws a decoder. */
     static RandomModel decoder(Draw draw, Path directory) {
@@ -134,7 +135,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         switch (architecture) {
             case "gpt2" ->
                 config.putAll(Map.of("n_embd", width, "n_head", heads, "n_layer", layers, "n_positions", 128));
-            case "bert", "roberta", "electra", "distilbert" -> {
+            case "bert", "roberta", "electra", "distilbert", "modernbert" -> {
                 config.put("vocab_size", 500 + draw.of(0, 3));
                 config.put("pad_token_id", 0);
                 config.put("type_vocab_size", 2);
@@ -163,6 +164,18 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         switch (architecture) {
             case "distilbert" ->
                 config.putAll(Map.of("dim", width, "n_heads", heads, "n_layers", layers, "hidden_dim", inner));
+            case "modernbert" ->
+                config.putAll(Map.of(
+                        "local_attention",
+                        draw.of(6, 12, 128),
+                        "global_attn_every_n_layers",
+                        draw.of(2, 3),
+                        "classifier_pooling",
+                        draw.of("cls", "mean"),
+                        "embedding_dropout",
+                        dropped,
+                        "classifier_dropout",
+                        dropped));
             case "electra" -> config.put("embedding_size", draw.of(width, 20));
             case "opt" -> {
                 config.put("ffn_dim", inner);
@@ -273,6 +286,12 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                     config.put("mlp_only_layers", List.of(layers - 1));
                 }
             }
+            case "modernbert" ->
+                config.putAll(Map.of(
+                        "norm_bias", draw.chance(0.5),
+                        "attention_bias", draw.chance(0.5),
+                        "mlp_bias", draw.chance(0.5),
+                        "classifier_bias", draw.chance(0.5)));
             default -> {}
         }
     }

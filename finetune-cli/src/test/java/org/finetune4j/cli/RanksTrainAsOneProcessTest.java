@@ -86,7 +86,13 @@ class RanksTrainAsOneProcessTest {
 
     /** Heads and inner features of BERT's relatives are divided as those of decoders. */
     @ParameterizedTest
-    @CsvSource({"roberta-seqcls, 2, tp=2", "distilbert-seqcls, 2, pp=2", "electra-seqcls, 4, 'dp=2,tp=2'"})
+    @CsvSource({
+        "roberta-seqcls, 2, tp=2",
+        "distilbert-seqcls, 2, pp=2",
+        "electra-seqcls, 4, 'dp=2,tp=2'",
+        "modernbert-mean, 2, tp=2",
+        "modernbert-mean, 2, dp=2"
+    })
     void anEncoderThatClassifies(String encoder, int ranks, String mesh) throws IOException {
         Path words = Path.of("../finetune-core/src/test/resources/tokenizer/tiny-wordpiece");
         Path model = Files.createDirectories(directory.resolve("encoder"));

@@ -57,6 +57,14 @@ class ArchitectureRefusalsTest {
             GPT2LMHeadModel               | "add_cross_attention": true                               | add_cross_attention
             BertForSequenceClassification | "is_decoder": true                                        | is_decoder
             BertForSequenceClassification | "position_embedding_type": "relative_key"                 | relative_key
+            ModernBertForSequenceClassification | "classifier_pooling": "max"                         | classifier_pooling
+            ModernBertForSequenceClassification | "sliding_window": 4                                 | sliding_window
+            ModernBertForSequenceClassification | "local_attention": -1                               | local_attention
+            ModernBertForSequenceClassification | "local_rope_theta": null                            | local_rope_theta
+            ModernBertForSequenceClassification | "rope_parameters": {"rope_theta": 10000.0}          | rope_parameters
+            ModernBertForSequenceClassification | "rope_parameters": {"sliding_attention": {"partial_rotary_factor": 0.5}} | partial_rotary_factor
+            ModernBertForSequenceClassification | "layer_types": ["full_attention", "chunked_attention"] | chunked_attention
+            ModernBertForSequenceClassification | "quantization_config": {"bits": 3}                  | quantization_config
             Gemma3ForConditionalGeneration | "text_config": {"hidden_size": 8}                        | reads more than text
             LlamaForTokenClassification   | "use_cache": true                                         | LlamaForTokenClassification
             """)

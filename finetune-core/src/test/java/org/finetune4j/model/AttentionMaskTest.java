@@ -1,6 +1,8 @@
 package org.finetune4j.model;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -57,13 +59,13 @@ class AttentionMaskTest {
             Arrays.fill(mask, row * seq + start, row * seq + start + real, (byte) 1);
         }
         ModelInputs inputs = new ModelInputs(batch, seq, new int[batch * seq], mask, null);
-        int reach = causal ? window : AttentionMask.UNLIMITED;
         assertPlain(
                 inputs,
                 causal,
-                reach,
+                window,
                 capped ? 3 : 0,
-                (row, query, key) -> mask[row * seq + key] == 1 && (!causal || key <= query) && query - key < reach);
+                (row, query, key) ->
+                        mask[row * seq + key] == 1 && (!causal || key <= query) && Math.abs(query - key) < window);
     }
 
     @Property(tries = 40)
@@ -84,15 +86,14 @@ class AttentionMaskTest {
         byte[] mask = new byte[batch * seq];
         Arrays.fill(mask, (byte) 1);
         ModelInputs inputs = new ModelInputs(batch, seq, new int[batch * seq], mask, positions);
-        int reach = causal ? window : AttentionMask.UNLIMITED;
         assertPlain(
                 inputs,
                 causal,
-                reach,
+                window,
                 0,
                 (row, query, key) -> block[row * seq + key] == block[row * seq + query]
                         && (!causal || key <= query)
-                        && query - key < reach);
+                        && Math.abs(query - key) < window);
     }
 
     @Property(tries = 60)
@@ -227,5 +228,18 @@ class AttentionMaskTest {
         assertNull(AttentionMask.of(padded, padded.positions(), true, 3));
         ModelInputs full = ModelInputs.of(1, 2, 3);
         assertNull(AttentionMask.of(full, full.positions(), false, AttentionMask.UNLIMITED));
+        assertNull(AttentionMask.of(full, full.positions(), false, 3));
+    }
+
+    @Example
+    void rowsWithoutPaddingShareTheMaskOfAWindow() {
+        ModelInputs full = new ModelInputs(2, 3, new int[6], new byte[] {1, 1, 1, 1, 1, 1}, null);
+        for (boolean causal : new boolean[] {true, false}) {
+            try (TensorScope scope = TensorScope.open()) {
+                Tensor mask = AttentionMask.of(full, full.positions(), causal, 2);
+                assertNotNull(mask);
+                assertArrayEquals(new long[] {1, 1, 3, 3}, mask.shape());
+            }
+        }
     }
 }

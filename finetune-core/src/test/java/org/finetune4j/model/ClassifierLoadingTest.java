@@ -50,7 +50,8 @@ class ClassifierLoadingTest {
         "variants/xlm-roberta-seqcls, classifier.dense classifier.out_proj",
         "variants/camembert-seqcls, classifier.dense classifier.out_proj",
         "variants/electra-seqcls, classifier.dense classifier.out_proj",
-        "variants/distilbert-seqcls, classifier pre_classifier"
+        "variants/distilbert-seqcls, classifier pre_classifier",
+        "variants/modernbert-mean, classifier head.dense head.norm"
     })
     void anEncoderThatFillsInWordsGivesItsBackbone(String classifier, String isNew) {
         Path encoder = HeadlessCheckpoints.write(Path.of("src/test/resources/goldens", classifier), directory);
@@ -64,6 +65,25 @@ class ClassifierLoadingTest {
                             .architecture(),
                     model.config().architecture());
         }
+    }
+
+    /** A ModernBERT that fills in words has the same layers below its words as a classifier below its labels: transformers takes them. */
+    @Test
+    void aHeadThatFillsInWordsGivesWhatAClassifierHasToo() {
+        Path classifier = Path.of("src/test/resources/goldens/variants/modernbert-mean");
+        Path encoder = HeadlessCheckpoints.write(classifier, directory, List.of("classifier."));
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = CausalLM.load(encoder, LoadOptions.defaults().asClassifier(2));
+                CausalLM source = CausalLM.load(classifier)) {
+            assertEquals(Set.of("classifier"), model.newModules());
+            for (String name : List.of("head.dense.weight", "head.dense.bias", "head.norm.weight")) {
+                assertArrayEquals(weight(source, name), weight(model, name));
+            }
+        }
+    }
+
+    private static float[] weight(CausalLM model, String name) {
+        return model.network().namedParameters().get(name).value().toFloatArray();
     }
 
     @Test

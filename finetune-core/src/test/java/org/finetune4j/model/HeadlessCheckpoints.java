@@ -25,12 +25,25 @@ public final class HeadlessCheckpoints {
      * @return {@code directory}
      */
     public static Path write(Path classifier, Path directory) {
-        ModelConfig config = ModelConfig.load(classifier);
-        List<String> heads = Architecture.of(config).headPrefixes();
+        return write(
+                classifier,
+                directory,
+                Architecture.of(ModelConfig.load(classifier)).headPrefixes());
+    }
+
+    /**
+     * The same without some of the weights only.
+     *
+     * @param classifier directory of the classifier
+     * @param directory where to
+     * @param left how the names begin of those that are left out
+     * @return {@code directory}
+     */
+    public static Path write(Path classifier, Path directory, List<String> left) {
         try (TensorScope scope = TensorScope.open();
                 SafetensorsFile file = SafetensorsFile.open(classifier.resolve("model.safetensors"))) {
             List<Entry> encoder = file.names().stream()
-                    .filter(name -> heads.stream().noneMatch(name::startsWith))
+                    .filter(name -> left.stream().noneMatch(name::startsWith))
                     .map(name -> Entry.of(name, file.tensor(name)))
                     .toList();
             Files.createDirectories(directory);

@@ -40,7 +40,9 @@ class NewHeadTest {
                         "arch/bert-seqcls",
                         "variants/roberta-seqcls",
                         "variants/electra-seqcls",
-                        "variants/distilbert-seqcls")
+                        "variants/distilbert-seqcls",
+                        "variants/modernbert-seqcls",
+                        "variants/modernbert-mean")
                 .flatMap(encoder -> Stream.of(
                                 Map.of("method", "lora", "r", 2, "target_modules", "all-linear"),
                                 Map.of("method", "bitfit"),

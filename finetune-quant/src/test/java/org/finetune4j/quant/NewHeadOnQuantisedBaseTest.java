@@ -26,7 +26,8 @@ class NewHeadOnQuantisedBaseTest {
     @CsvSource({
         "arch/bert-seqcls, bert.encoder.layer.0.output.dense.weight",
         "variants/roberta-seqcls, roberta.encoder.layer.0.output.dense.weight",
-        "variants/distilbert-seqcls, distilbert.transformer.layer.0.ffn.lin1.weight"
+        "variants/distilbert-seqcls, distilbert.transformer.layer.0.ffn.lin1.weight",
+        "variants/modernbert-seqcls, model.layers.0.attn.Wqkv.weight"
     })
     void theEncoderIsCompressedAndTheHeadIsNot(String encoder, String compressed) {
         Path base = HeadlessCheckpoints.write(GOLDENS.resolve(encoder), directory);

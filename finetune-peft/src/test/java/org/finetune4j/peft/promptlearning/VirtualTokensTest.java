@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.finetune4j.UserErrorException;
@@ -22,6 +23,7 @@ import org.finetune4j.generate.Rollout;
 import org.finetune4j.generate.TextGenerator;
 import org.finetune4j.model.CausalLM;
 import org.finetune4j.model.ModelInputs;
+import org.finetune4j.nn.Parameter;
 import org.finetune4j.peft.PeftParityTest;
 import org.finetune4j.peft.PeftStrategy;
 import org.finetune4j.peft.prefix.PrefixTuning;
@@ -36,6 +38,9 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
 import org.finetune4j.tensor.Torch;
+import org.finetune4j.train.gradient.Backpropagation;
+import org.finetune4j.train.gradient.ClassificationLoss;
+import org.finetune4j.train.gradient.GradientCheckpointing;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,6 +53,9 @@ class VirtualTokensTest {
     private static final int VIRTUAL = 4;
     private static final int[] FIRST = {5, 9, 17, 33, 4, 8};
     private static final int[] SECOND = {71, 12, 150};
+    private static final int[] FIRST_OF_FEW = {5, 9, 17, 30, 4, 8};
+    private static final int[] SECOND_OF_FEW = {21, 12, 15};
+    private static final String MODERN = "../variants/modernbert-";
 
     @TempDir
     Path directory;
@@ -285,29 +293,57 @@ class VirtualTokensTest {
         }
     }
 
-    /** Its first token is read, be it a virtual one, and all of them see each other. */
-    @Test
-    void anEncoderReadsVirtualTokensAsItReadsRealOnes() {
-        try (CausalLM model = model("bert-seqcls")) {
-            float[] real = logits(model, ModelInputs.of(join(drawn(model), FIRST)));
+    /** Its first token is read, be it a virtual one, or all of them are averaged; they see each other, or those of a window. */
+    @ParameterizedTest
+    @ValueSource(strings = {"bert-seqcls", MODERN + "seqcls", MODERN + "mean", MODERN + "transformers-4"})
+    void anEncoderReadsVirtualTokensAsItReadsRealOnes(String base) {
+        try (CausalLM model = model(base)) {
+            float[] real = logits(model, ModelInputs.of(join(drawn(model), FIRST_OF_FEW)));
             try (Adapter adapter = attach(model, "prompt")) {
-                assertArrayEquals(real, logits(model, ModelInputs.of(FIRST)), 5e-5f);
+                assertArrayEquals(real, logits(model, ModelInputs.of(FIRST_OF_FEW)), 5e-5f);
             }
         }
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"prefix", "prompt"})
-    void anEncodersRowsDoNotSeeTheirPadding(String kind) {
-        try (CausalLM model = model("bert-seqcls");
+    @CsvSource({
+        "bert-seqcls, prefix", "bert-seqcls, prompt", MODERN + "seqcls, prefix", MODERN + "seqcls, prompt",
+        MODERN + "mean, prefix", MODERN + "mean, prompt", MODERN + "missing-keys, prefix"
+    })
+    void anEncodersRowsDoNotSeeTheirPadding(String base, String kind) {
+        try (CausalLM model = model(base);
                 Adapter adapter = attach(model, kind)) {
-            float[] first = logits(model, ModelInputs.of(FIRST));
-            float[] second = logits(model, ModelInputs.of(SECOND));
-            int[] ids = join(FIRST, join(SECOND, new int[FIRST.length - SECOND.length]));
+            float[] first = logits(model, ModelInputs.of(FIRST_OF_FEW));
+            float[] second = logits(model, ModelInputs.of(SECOND_OF_FEW));
+            int[] ids = join(FIRST_OF_FEW, join(SECOND_OF_FEW, new int[FIRST.length - SECOND.length]));
             byte[] real = {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
             float[] both = logits(model, new ModelInputs(2, FIRST.length, ids, real, null));
             assertArrayEquals(first, Arrays.copyOf(both, first.length), 5e-5f);
             assertArrayEquals(second, lastTokens(both, 1, second.length), 5e-5f);
+        }
+    }
+
+    /** By the difference that a step along the gradient makes. */
+    @ParameterizedTest
+    @ValueSource(strings = {"bert-seqcls", MODERN + "seqcls", MODERN + "mean"})
+    void aClassifiersLossGoesBackToTheVirtualTokens(String base) {
+        ModelInputs inputs = ModelInputs.of(FIRST_OF_FEW);
+        try (TensorScope scope = TensorScope.open();
+                CausalLM model = model(base);
+                Adapter adapter = attach(model, "prompt")) {
+            ClassificationLoss loss = ClassificationLoss.singleLabel(model.network(), inputs, new int[] {2}, 1);
+            Backpropagation pass = new Backpropagation(model, GradientCheckpointing.none());
+            Parameter prompt = adapter.parametersByKey().get("prompt_encoder.default.embedding.weight");
+            pass.run(inputs, loss);
+            Tensor gradient = Objects.requireNonNull(prompt.grad()).copy();
+            Tensor value = prompt.value().detach().copy();
+            double expected = gradient.square().sum().item();
+            double step = 5e-3 / Math.sqrt(expected);
+            prompt.set(value.add(gradient.mul(step)));
+            double more = pass.evaluate(inputs, loss);
+            prompt.set(value.sub(gradient.mul(step)));
+            double less = pass.evaluate(inputs, loss);
+            assertEquals(expected, (more - less) / (2 * step), 1e-2 * expected);
         }
     }
 
