@@ -1,5 +1,7 @@
 package org.finetune4j.model;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.Tensors;
@@ -39,8 +41,10 @@ final class AttentionMask {
         // Right padding alone says nothing that a causal window does not: then all rows share one mask.
         boolean shared = causal ? !separate : whole;
         int rows = shared ? 1 : inputs.batchSize();
-        byte[] mask = new byte[rows * seq * seq];
+        // One row at a time: all of them can be more than an array holds.
+        List<Tensor> masks = new ArrayList<>();
         for (int row = 0; row < rows; row++) {
+            byte[] mask = new byte[Math.multiplyExact(seq, seq)];
             for (int query = 0; query < seq; query++) {
                 int at = row * seq + query;
                 int first = shared ? 0 : layout.start(at);
@@ -49,19 +53,20 @@ final class AttentionMask {
                         ? query
                         : (int) Math.min(lastOfSequence(layout, row * seq, query, seq), query + (long) window - 1);
                 for (int key = from; key <= to; key++) {
-                    mask[at * seq + key] = shared ? 1 : inputs.attentionMask()[row * seq + key];
+                    mask[query * seq + key] = shared ? 1 : inputs.attentionMask()[row * seq + key];
                 }
                 // Of what a branch shares, its first token is as far away as if it followed directly.
                 int missing = first - layout.sharedTo(at);
                 for (int key = layout.sharedFrom(at); key < layout.sharedTo(at); key++) {
                     boolean near = query - missing - key < window;
-                    mask[at * seq + key] = near ? inputs.attentionMask()[row * seq + key] : 0;
+                    mask[query * seq + key] = near ? inputs.attentionMask()[row * seq + key] : 0;
                 }
                 // A padding token sees itself: a row without any key would become NaN.
-                mask[at * seq + query] = 1;
+                mask[query * seq + query] = 1;
             }
+            masks.add(Tensors.of(mask, 1, 1, seq, seq).to(DType.BOOL));
         }
-        return Tensors.of(mask, rows, 1, seq, seq).to(DType.BOOL);
+        return rows == 1 ? masks.get(0) : Tensors.cat(masks, 0); // [rows, 1, seq, seq]
     }
 
     private static int lastOfSequence(SequenceLayout layout, int rowAt, int query, int seq) {

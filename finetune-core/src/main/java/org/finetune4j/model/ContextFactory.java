@@ -62,8 +62,7 @@ final class ContextFactory {
             return masked(
                     prompt == null
                             ? tokens
-                            : PromptLayout.starting(
-                                    tokens, positions, seq, prompt, window(kind), network.isCausal()));
+                            : PromptLayout.starting(tokens, positions, seq, prompt, window(kind), network.isCausal()));
         };
         if (prompt instanceof Prompt.Embeddings virtual) {
             ModelInputs longer = inputs.withVirtual(virtual.length());

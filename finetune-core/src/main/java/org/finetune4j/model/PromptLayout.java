@@ -34,7 +34,8 @@ final class PromptLayout {
      * @param causal whether a token sees nothing after it
      * @return boolean [batch or 1, 1, queries, virtual + seq], or null where that still says it all
      */
-    static @Nullable Tensor starting(@Nullable Tensor tokens, int[] positions, int seq, Prompt prompt, int window, boolean causal) {
+    static @Nullable Tensor starting(
+            @Nullable Tensor tokens, int[] positions, int seq, Prompt prompt, int window, boolean causal) {
         int virtual = prompt.length();
         boolean isSaid = !causal || prompt instanceof Prompt.Embeddings;
         if (tokens == null && isSaid && window >= virtual + seq) {

@@ -77,8 +77,7 @@ public final class FusedGatedFeedForward extends FeedForward {
             return Map.of();
         }
         Section inner = Section.inner(down.inFeatures());
-        return Map.of(
-                names.gateUp, DividedFeatures.outputs(inner, inner), names.down, DividedFeatures.inputs(inner));
+        return Map.of(names.gateUp, DividedFeatures.outputs(inner, inner), names.down, DividedFeatures.inputs(inner));
     }
 
     @Override

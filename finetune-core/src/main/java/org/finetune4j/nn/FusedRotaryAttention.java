@@ -58,8 +58,7 @@ public final class FusedRotaryAttention extends SelfAttention {
         this.names = names;
         this.attention = attention;
         this.layer = layer;
-        this.queryKeyValue =
-                child(
+        this.queryKeyValue = child(
                 names.queryKeyValue,
                 Linear.of(weights.at(names.queryKeyValue), hidden, queries() + 2 * keys(), bias, init));
         this.output = child(names.output, Linear.of(weights.at(names.output), queries(), hidden, bias, init));

@@ -174,6 +174,22 @@ class RotaryConfigTest {
         assertTrue(message.contains("'rope_scaling' says 'factor': 4.0"), message);
     }
 
+    /** Without a place for each kind of layers, a scaling that has a base of its own has it for those kinds that it is meant for. */
+    @Test
+    void theBaseOfAScalingComesBeforeThatOfItsKind() {
+        ModelConfig config = ModelConfig.parse(
+                "{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2.0, \"rope_theta\": 100.0}}",
+                "config.json");
+        double[] scaled = RotaryConfig.ofLayerType(config, 4, "full_attention", 1e6, true)
+                .frequencies(1)
+                .values();
+        assertArrayEquals(new double[] {0.5, 0.05}, scaled, 1e-12);
+        double[] other = RotaryConfig.ofLayerType(config, 4, "sliding_attention", 1e4, false)
+                .frequencies(1)
+                .values();
+        assertArrayEquals(new double[] {1, 0.01}, other, 1e-12);
+    }
+
     private static RotaryEmbedding rotary(String parameters, int headDim) {
         ModelConfig config = ModelConfig.parse(
                 "{\"max_position_embeddings\": 64, \"rope_parameters\": {" + parameters + "}}", "config.json");

@@ -55,8 +55,7 @@ record LayerTypes(List<AttentionKind> kinds, int window) {
     }
 
     /** The same where another key than {@code sliding_window} says the window. */
-    static LayerTypes of(
-            ModelConfig config, int layers, IntPredicate isSliding, ToIntFunction<ModelConfig> window) {
+    static LayerTypes of(ModelConfig config, int layers, IntPredicate isSliding, ToIntFunction<ModelConfig> window) {
         JsonNode types = config.node("layer_types");
         if (config.has("layer_types") && (!types.isArray() || types.size() != layers)) {
             throw config.invalid("layer_types", "a list with one type for each of the " + layers + " layers");
@@ -68,7 +67,8 @@ record LayerTypes(List<AttentionKind> kinds, int window) {
                             ? kind(config, types.get(i).asText())
                             : isSliding.test(i) ? AttentionKind.SLIDING : AttentionKind.FULL);
         }
-        return new LayerTypes(List.copyOf(kinds), kinds.contains(AttentionKind.SLIDING) ? window.applyAsInt(config) : 0);
+        return new LayerTypes(
+                List.copyOf(kinds), kinds.contains(AttentionKind.SLIDING) ? window.applyAsInt(config) : 0);
     }
 
     private static AttentionKind kind(ModelConfig config, String type) {

@@ -19,8 +19,7 @@ final class ModernBertHead extends Module {
     ModernBertHead(ModernBertShape shape, Weights weights) {
         int hidden = shape.hidden();
         this.dense = child(
-                "dense",
-                Linear.of(weights.at("dense"), hidden, hidden, shape.headBias(), shape.headInitialization()));
+                "dense", Linear.of(weights.at("dense"), hidden, hidden, shape.headBias(), shape.headInitialization()));
         this.activation = shape.headActivation();
         this.norm = child("norm", shape.norms().create(weights.at("norm"), hidden));
     }

@@ -57,8 +57,8 @@ final class ModernBertLayer extends DecoderLayer {
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
         Tensor input = attentionNorm == null ? hiddenStates : attentionNorm.forward(hiddenStates, context);
-        Tensor attention =
-                context.dropout().apply(selfAttention.forward(input, context), attention().dropout());
+        Tensor attention = context.dropout()
+                .apply(selfAttention.forward(input, context), attention().dropout());
         Tensor attended = join(Block.ATTENTION, hiddenStates, attention, context);
         Tensor output = feedForward.forward(feedForwardNorm.forward(attended, context), context);
         return join(Block.FEED_FORWARD, attended, output, context);

@@ -69,8 +69,7 @@ record ModernBertShape(
                 config.positive("intermediate_size"),
                 layers,
                 LayerTypes.of(config, layers, i -> i % every != 0, ModernBertShape::window),
-                new Attention(
-                        heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attention_dropout", 0)),
+                new Attention(heads, heads, headDim, 1 / Math.sqrt(headDim), config.number("attention_dropout", 0)),
                 rotation(config, headDim, FULL, "global_rope_theta", 160_000),
                 rotation(config, headDim, SLIDING, "local_rope_theta", 10_000),
                 Activation.named(config.text("hidden_activation", "gelu")),

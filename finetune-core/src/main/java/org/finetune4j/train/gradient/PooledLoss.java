@@ -24,7 +24,8 @@ public final class PooledLoss implements LossHead {
     private final double share;
     private final UnaryOperator<Tensor> loss;
 
-    private PooledLoss(DecoderModel network, PooledTokens tokens, double scale, double share, UnaryOperator<Tensor> loss) {
+    private PooledLoss(
+            DecoderModel network, PooledTokens tokens, double scale, double share, UnaryOperator<Tensor> loss) {
         this.network = network;
         this.tokens = tokens;
         this.scale = scale;
@@ -87,8 +88,7 @@ public final class PooledLoss implements LossHead {
             long[] places = Arrays.stream(tokens.places()).asLongStream().toArray();
             Tensor normalised = network.finalNorm(selected, alone(context, places, flat.size(0)));
             Tensor pooled = tokens.averaged(normalised); // [sequences, hidden]
-            Tensor logits =
-                    network.logits(pooled, alone(context, tokens.first(), flat.size(0))); // [sequences, labels]
+            Tensor logits = network.logits(pooled, alone(context, tokens.first(), flat.size(0))); // [sequences, labels]
             Tensor value =
                     loss.apply(logits.to(logits.dtype().atLeastFloat32())).mul(scale);
             if (!wantGradient) {

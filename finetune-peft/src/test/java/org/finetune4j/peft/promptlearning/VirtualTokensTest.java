@@ -307,8 +307,13 @@ class VirtualTokensTest {
 
     @ParameterizedTest
     @CsvSource({
-        "bert-seqcls, prefix", "bert-seqcls, prompt", MODERN + "seqcls, prefix", MODERN + "seqcls, prompt",
-        MODERN + "mean, prefix", MODERN + "mean, prompt", MODERN + "missing-keys, prefix"
+        "bert-seqcls, prefix",
+        "bert-seqcls, prompt",
+        MODERN + "seqcls, prefix",
+        MODERN + "seqcls, prompt",
+        MODERN + "mean, prefix",
+        MODERN + "mean, prompt",
+        MODERN + "missing-keys, prefix"
     })
     void anEncodersRowsDoNotSeeTheirPadding(String base, String kind) {
         try (CausalLM model = model(base);
