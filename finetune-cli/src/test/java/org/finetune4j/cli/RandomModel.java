@@ -229,8 +229,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
             default -> {}
         }
-        if (!ENCODERS.contains(architecture)
-                && !List.of("gpt2", "gpt_neox", "opt").contains(architecture)) {
+        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt").contains(architecture)) {
             config.put("num_key_value_heads", keyHeads);
             if (!architecture.equals("phi3") && !architecture.equals("qwen2") && !architecture.equals("olmo2")) {
                 config.put("head_dim", headSize);
