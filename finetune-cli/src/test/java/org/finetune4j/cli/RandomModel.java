@@ -174,6 +174,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                         draw.of("cls", "mean"),
                         "embedding_dropout",
                         dropped,
+                        "mlp_dropout",
+                        dropped,
                         "classifier_dropout",
                         dropped));
             case "electra" -> config.put("embedding_size", draw.of(width, 20));

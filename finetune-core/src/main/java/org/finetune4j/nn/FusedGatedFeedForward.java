@@ -70,12 +70,8 @@ public final class FusedGatedFeedForward extends FeedForward {
         return dropout > 0 ? null : new FeedForwardProjections(List.of(gateUp), activation, down);
     }
 
-    /** What is dropped inside is drawn for all of it, which no process has that has a part. */
     @Override
     public Map<String, DividedFeatures> dividedFeatures() {
-        if (dropout > 0) {
-            return Map.of();
-        }
         Section inner = Section.inner(down.inFeatures());
         return Map.of(names.gateUp, DividedFeatures.outputs(inner, inner), names.down, DividedFeatures.inputs(inner));
     }
@@ -86,7 +82,10 @@ public final class FusedGatedFeedForward extends FeedForward {
         long inner = both.size(2) / 2;
         Tensor gate = both.narrow(2, 0, inner); // [batch, seq, inner]
         Tensor up = both.narrow(2, inner, inner);
-        Tensor kept = context.dropout().apply(activation.apply(gate).mul(up), dropout);
+        AxisSlice features = down.inputSlice();
+        Tensor kept = context.dropout()
+                .ofPortion(features == null ? null : Portion.ofFeatures(features))
+                .apply(activation.apply(gate).mul(up), dropout); // [batch, seq, inner]
         return down.forward(kept, context); // [batch, seq, hidden]
     }
 }
