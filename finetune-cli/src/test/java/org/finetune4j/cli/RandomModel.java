@@ -67,7 +67,17 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "cohere2",
             "glm4",
             "phi",
-            "stablelm");
+            "stablelm",
+            "ministral3",
+            "seed_oss",
+            "ernie4_5",
+            "hunyuan_v1_dense",
+            "exaone4",
+            "arcee",
+            "apertus",
+            "nemotron",
+            "helium",
+            "olmo");
     private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert");
     private static final Map<String, String> CLASSES = Map.ofEntries(
             Map.entry("llama", "LlamaForCausalLM"),
@@ -95,6 +105,16 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("glm4", "Glm4ForCausalLM"),
             Map.entry("phi", "PhiForCausalLM"),
             Map.entry("stablelm", "StableLmForCausalLM"),
+            Map.entry("ministral3", "Ministral3ForCausalLM"),
+            Map.entry("seed_oss", "SeedOssForCausalLM"),
+            Map.entry("ernie4_5", "Ernie4_5ForCausalLM"),
+            Map.entry("hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM"),
+            Map.entry("exaone4", "Exaone4ForCausalLM"),
+            Map.entry("arcee", "ArceeForCausalLM"),
+            Map.entry("apertus", "ApertusForCausalLM"),
+            Map.entry("nemotron", "NemotronForCausalLM"),
+            Map.entry("helium", "HeliumForCausalLM"),
+            Map.entry("olmo", "OlmoForCausalLM"),
             Map.entry("bert", "BertForSequenceClassification"),
             Map.entry("roberta", "RobertaForSequenceClassification"),
             Map.entry("electra", "ElectraForSequenceClassification"),
@@ -205,7 +225,29 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                         "logits_scaling",
                         2.0));
             case "smollm3" -> config.put("no_rope_layer_interval", 2);
-            case "stablelm" -> config.put("partial_rotary_factor", 0.5);
+            case "stablelm", "nemotron" -> config.put("partial_rotary_factor", 0.5);
+            case "ministral3" ->
+                config.put(
+                        "rope_parameters",
+                        Map.of(
+                                "rope_type",
+                                "yarn",
+                                "rope_theta",
+                                10_000.0,
+                                "factor",
+                                4.0,
+                                "original_max_position_embeddings",
+                                16,
+                                "llama_4_scaling_beta",
+                                0.3));
+            case "apertus" ->
+                config.put("rope_parameters", Map.of("rope_type", "default", "rope_theta", 10_000.0));
+            case "seed_oss" -> config.put("residual_dropout", config.get("attention_dropout"));
+            case "exaone4" -> {
+                config.put("sliding_window", draw.of(6, 8, 128));
+                config.put("sliding_window_pattern", 2);
+            }
+            case "olmo" -> config.put("clip_qkv", 1.5);
             case "cohere" -> config.put("use_qk_norm", draw.chance(0.5));
             case "olmo3", "cohere2", "starcoder2" -> config.put("sliding_window", draw.of(6, 8, 128));
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
@@ -244,6 +286,13 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                                 Map.of("rope_type", "linear", "factor", 2.0),
                                 Map.of("rope_type", "yarn", "factor", 4.0)));
             }
+            case "hunyuan_v1_dense" ->
+                config.put("rope_parameters", Map.of("rope_type", "dynamic", "factor", 1.0, "alpha", 50.0));
+            case "arcee", "nemotron" -> config.putAll(Map.of("attention_bias", true, "mlp_bias", draw.chance(0.5)));
+            case "apertus", "helium", "olmo" -> config.put("attention_bias", true);
+            case "ernie4_5" -> config.put("use_bias", true);
+            case "seed_oss" -> config.putAll(Map.of("attention_bias", false, "mlp_bias", true));
+            case "ministral3" -> config.put("sliding_window", 6);
             case "qwen3", "olmo2", "phi3" -> config.put("attention_bias", !architecture.equals("phi3"));
             case "qwen2" ->
                 config.putAll(Map.of("use_sliding_window", true, "sliding_window", 6, "max_window_layers", 1));

@@ -107,6 +107,11 @@ public record DividedFeatures(Side side, List<Section> sections) {
         return new DividedFeatures(Side.OF_HEADS, List.of());
     }
 
+    /** {@return what every process has whole and uses for its own features: each finds a summand of its gradients} */
+    public static DividedFeatures ofOwn() {
+        return ofHeads();
+    }
+
     /** {@return what every process has and uses alike} */
     public static DividedFeatures nothing() {
         return new DividedFeatures(Side.NOTHING, List.of());

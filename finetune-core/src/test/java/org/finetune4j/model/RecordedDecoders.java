@@ -32,7 +32,17 @@ public final class RecordedDecoders {
             "glm4",
             "phi",
             "olmoe",
-            "stablelm");
+            "stablelm",
+            "ministral3",
+            "seed_oss",
+            "ernie4_5",
+            "hunyuan_v1_dense",
+            "exaone4",
+            "arcee",
+            "apertus",
+            "nemotron",
+            "helium",
+            "olmo");
 
     private RecordedDecoders() {}
 
