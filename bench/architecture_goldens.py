@@ -93,7 +93,7 @@ CASES = [
     ("variants/hunyuan-yarn", "HunYuanDenseV1", dict(head_dim=8, rope_parameters=dict(rope_type="yarn", rope_theta=1000.0, factor=4.0, original_max_position_embeddings=8)), []),
     ("variants/hunyuan-seqcls", "HunYuanDenseV1", dict(head_dim=8, **LABELS), []),
     ("arch/exaone4", "Exaone4", dict(num_hidden_layers=3, sliding_window=5, layer_types=["sliding_attention", "full_attention", "sliding_attention"]), []),
-    ("variants/exaone4-missing-keys", "Exaone4", dict(num_hidden_layers=4, num_attention_heads=32, num_key_value_heads=32, hidden_size=64, intermediate_size=4),
+    ("variants/exaone4-missing-keys", "Exaone4", dict(num_hidden_layers=4, num_attention_heads=32, num_key_value_heads=32, hidden_size=64),
      ["layer_types", "sliding_window", "sliding_window_pattern", "num_key_value_heads", "rms_norm_eps", "rope_parameters", "tie_word_embeddings"]),
     ("variants/exaone4-without-windows", "Exaone4", dict(sliding_window=None, layer_types=["full_attention", "full_attention"], tie_word_embeddings=True), []),
     ("variants/exaone4-seqcls", "Exaone4", dict(num_hidden_layers=4, sliding_window=4, sliding_window_pattern=2, **LABELS), ["layer_types"]),

@@ -41,15 +41,14 @@ class ArchitectureRefusalsTest {
             Qwen2MoeForCausalLM           | "num_key_value_heads": 2, "num_experts": 2, "num_experts_per_tok": 3 | num_experts_per_tok
             OlmoeForCausalLM              | "clip_qkv": -8.0                                          | clip_qkv
             OlmoForCausalLM               | "clip_qkv": 0                                             | clip_qkv
-            Ministral3ForCausalLM         | "rope_parameters": {"rope_type": "yarn", "factor": 2.0}   | llama_4_scaling_beta
-            Ministral3ForCausalLM         | "rope_parameters": {"llama_4_scaling_beta": 0.1, "alpha": 3.0} | alpha
+            Ministral3ForCausalLM         | "num_key_value_heads": 2, "rope_parameters": {"rope_type": "yarn", "factor": 2.0} | llama_4_scaling_beta
+            Ministral3ForCausalLM         | "num_key_value_heads": 2, "rope_parameters": {"llama_4_scaling_beta": 0.1, "alpha": 3.0} | alpha
             HunYuanDenseV1ForCausalLM     | "rope_parameters": {"rope_type": "dynamic", "factor": 1.0, "gamma": 3.0} | gamma
             Exaone4ForCausalLM            | "num_key_value_heads": 2, "sliding_window": null, "layer_types": ["full_attention", "sliding_attention"] | sliding_window
             Exaone4ForCausalLM            | "num_key_value_heads": 2, "sliding_window_pattern": "LLLG" | sliding_window_pattern
             ApertusForCausalLM            | "rope_theta": 10000.0                                     | rope_theta
             ApertusForCausalLM            | "hidden_act": "mish"                                      | mish
             ApertusForCausalLM            | "mlp_bias": true                                          | mlp_bias
-            HeliumForCausalLM             | "num_key_value_heads": 2, "head_dim": 6                   | head_dim
             NemotronForCausalLM           | "partial_rotary_factor": 0.3                              | partial_rotary_factor
             Cohere2ForCausalLM            | "use_qk_norm": true                                       | use_qk_norm
             Cohere2ForCausalLM            | "sliding_window": null                                    | sliding_window

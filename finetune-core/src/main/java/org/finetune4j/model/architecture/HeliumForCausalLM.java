@@ -61,11 +61,7 @@ public final class HeliumForCausalLM extends RotaryDecoder {
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
             ModelConfig complete = config.withDefaults(VALUES);
-            DecoderShape shape = DecoderShape.of(complete);
-            if (shape.attention().heads() * shape.attention().headDim() != shape.hidden()) {
-                throw complete.invalid("head_dim", "hidden_size divided by num_attention_heads");
-            }
-            return new HeliumForCausalLM(complete, shape, weights);
+            return new HeliumForCausalLM(complete, DecoderShape.of(complete), weights);
         }
     }
 }

@@ -91,14 +91,9 @@ class LoraContractTest {
                     "olmoe",
                     "stablelm",
                     "ministral3",
-                    "seed_oss",
-                    "ernie4_5",
                     "hunyuan_v1_dense",
-                    "exaone4",
-                    "arcee",
                     "apertus",
                     "nemotron",
-                    "helium",
                     "olmo");
         }
     }
