@@ -112,6 +112,12 @@ CASES = [
     ("arch/helium", "Helium", dict(head_dim=8), []),
     ("variants/helium-biased", "Helium", dict(head_dim=8, attention_bias=True, mlp_bias=True, tie_word_embeddings=True), ["rms_norm_eps", "rope_parameters", "pad_token_id"]),
     ("variants/helium-seqcls", "Helium", dict(head_dim=8, **LABELS), []),
+    ("arch/glm4_moe", "Glm4Moe", dict(num_hidden_layers=3, moe_intermediate_size=16, n_routed_experts=8, num_experts_per_tok=2, n_group=4, topk_group=2, n_shared_experts=2,
+                                      routed_scaling_factor=1.5, use_qk_norm=True, attention_bias=True, num_mtp_layers=0), []),
+    ("variants/glm4-moe-missing-keys", "Glm4Moe", dict(num_attention_heads=8, num_key_value_heads=8, hidden_size=32, moe_intermediate_size=10, n_routed_experts=10, num_experts_per_tok=8, num_mtp_layers=0),
+     ["num_key_value_heads", "first_k_dense_replace", "n_group", "topk_group", "n_shared_experts", "num_experts_per_tok", "norm_topk_prob", "routed_scaling_factor", "use_qk_norm",
+      "rope_parameters", "rms_norm_eps", "attention_bias", "tie_word_embeddings"]),
+    ("variants/glm4-moe-seqcls", "Glm4Moe", dict(moe_intermediate_size=10, n_routed_experts=4, num_experts_per_tok=2, first_k_dense_replace=0, norm_topk_prob=False, num_mtp_layers=0, **LABELS), []),
     ("arch/olmo", "Olmo", dict(clip_qkv=0.8), []),
     ("variants/olmo-missing-keys", "Olmo", dict(attention_bias=True, num_key_value_heads=2), ["clip_qkv", "rope_parameters", "num_key_value_heads", "tie_word_embeddings", "hidden_act"]),
     ("variants/olmo-seqcls", "Olmo", dict(clip_qkv=1.2, **LABELS), []),
@@ -158,6 +164,14 @@ def draw(torch, model, seed):
                 parameter.copy_(noise * (0.7 if "embed" in name else 1.4 * parameter.shape[-1] ** -0.5))
 
 
+def corrected(torch, model, seed):
+    """Numbers of the routers' corrections, which are no parameters."""
+    random = torch.Generator().manual_seed(seed)
+    for name, buffer in model.named_buffers():
+        if name.endswith("e_score_correction_bias"):
+            buffer.copy_(0.2 * torch.randn(buffer.shape, generator=random))
+
+
 def classifier(transformers, family):
     """The class of transformers, or the one it would be: some families have none."""
     import importlib
@@ -193,6 +207,7 @@ def write(torch, transformers, target, family, settings, without, seed):
     kind = classifier(transformers, family) if classifies else getattr(transformers, family + "ForCausalLM")
     model = kind(config)
     draw(torch, model, seed)
+    corrected(torch, model, seed)
     model.save_pretrained(target)
     file = target / "config.json"
     written = json.loads(file.read_text())
@@ -229,11 +244,32 @@ def gradients(torch, model):
     return found
 
 
+def watch_choices(torch, model):
+    """How clearly routers with corrected scores choose, in every pass from now on: the groups, and the experts within them."""
+    gaps = []
+
+    def watch(router, inputs, output):
+        scores = output[0].sigmoid() + router.e_score_correction_bias
+        groups = scores.view(len(scores), router.num_group, -1)
+        best = groups.topk(2, -1).values.sum(-1).sort(-1, descending=True)
+        allowed = torch.zeros_like(best.values).scatter(1, best.indices[:, : router.topk_group], 1.0)
+        left = groups.masked_fill(allowed[..., None] == 0, float("-inf")).flatten(1).sort(-1, descending=True).values
+        for values, count in ((best.values, router.topk_group), (left, router.top_k)):
+            if count < values.shape[1]:
+                gaps.append((values[:, count - 1] - values[:, count]).min().item())
+
+    for module in model.modules():
+        if hasattr(module, "e_score_correction_bias"):
+            module.register_forward_hook(watch)
+    return gaps
+
+
 def run(torch, model, classifies, length):
     """Everything that is recorded but generation, and how clearly routers chose."""
     random = torch.Generator().manual_seed(3)
     ids, mask, labels = small(torch, random, model.config.vocab_size, model.config.pad_token_id, length)
-    routed = hasattr(model.config, "num_experts_per_tok")
+    routed = hasattr(model.config, "router_aux_loss_coef")
+    gaps = watch_choices(torch, model)
     extra = dict(output_router_logits=True) if routed and not classifies else {}
     if classifies:
         labels = torch.tensor([2, 0])
@@ -251,6 +287,7 @@ def run(torch, model, classifies, length):
             best = scores.softmax(-1)[mask.flatten() == 1].sort(-1, descending=True).values
             chosen = model.config.num_experts_per_tok
             gap = min(gap, (best[:, chosen - 1 : chosen + 1].diff(dim=-1).abs().min().item()) if chosen < best.shape[1] else gap)
+    gap = min([gap] + gaps)
     tensors["loss"] = loss.reshape(1)
     tensors.update({f"hidden_states.{i}": state for i, state in enumerate(out.hidden_states)})
     model.zero_grad()

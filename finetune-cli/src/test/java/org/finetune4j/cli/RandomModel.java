@@ -77,6 +77,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "apertus",
             "nemotron",
             "helium",
+            "glm4_moe",
             "olmo");
     private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert");
     private static final Map<String, String> CLASSES = Map.ofEntries(
@@ -114,6 +115,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("apertus", "ApertusForCausalLM"),
             Map.entry("nemotron", "NemotronForCausalLM"),
             Map.entry("helium", "HeliumForCausalLM"),
+            Map.entry("glm4_moe", "Glm4MoeForCausalLM"),
             Map.entry("olmo", "OlmoForCausalLM"),
             Map.entry("bert", "BertForSequenceClassification"),
             Map.entry("roberta", "RobertaForSequenceClassification"),
@@ -136,7 +138,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int headSize = draw.of(8, 12);
         int layers = draw.of(1, 2, 3, 4, 4);
         boolean isMixture =
-                List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe").contains(architecture);
+                List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe", "glm4_moe").contains(architecture);
         int experts = isMixture ? draw.of(2, 4, 6) : 0;
         Map<String, Object> config = new LinkedHashMap<>();
         config.put("architectures", List.of(String.valueOf(CLASSES.get(architecture))));
@@ -214,6 +216,15 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                         "shared_expert_intermediate_size",
                         20));
             case "olmoe" -> config.putAll(Map.of("num_experts", experts, "num_experts_per_tok", 2));
+            case "glm4_moe" ->
+                config.putAll(Map.of(
+                        "n_routed_experts", 2 * experts,
+                        "num_experts_per_tok", 2,
+                        "moe_intermediate_size", 24,
+                        "n_group", experts,
+                        "topk_group", 2,
+                        "first_k_dense_replace", layers > 1 && draw.chance(0.5) ? 1 : 0,
+                        "use_qk_norm", draw.chance(0.5)));
             case "granite" ->
                 config.putAll(Map.of(
                         "embedding_multiplier",

@@ -81,6 +81,7 @@ class GenerationEngineTest {
                 "arch/apertus",
                 "arch/nemotron",
                 "arch/helium",
+                "arch/glm4_moe",
                 "arch/olmo"
             })
     void anAnswerOfABatchIsThatOfItsRequestAlone(String name) {

@@ -49,6 +49,8 @@ class ArchitectureRefusalsTest {
             ApertusForCausalLM            | "rope_theta": 10000.0                                     | rope_theta
             ApertusForCausalLM            | "hidden_act": "mish"                                      | mish
             ApertusForCausalLM            | "mlp_bias": true                                          | mlp_bias
+            Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 4, "n_group": 4, "num_experts_per_tok": 2 | n_group
+            Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 8, "n_group": 4, "num_experts_per_tok": 3 | topk_group
             NemotronForCausalLM           | "partial_rotary_factor": 0.3                              | partial_rotary_factor
             Cohere2ForCausalLM            | "use_qk_norm": true                                       | use_qk_norm
             Cohere2ForCausalLM            | "sliding_window": null                                    | sliding_window

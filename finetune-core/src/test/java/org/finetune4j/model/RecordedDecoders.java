@@ -42,6 +42,7 @@ public final class RecordedDecoders {
             "apertus",
             "nemotron",
             "helium",
+            "glm4_moe",
             "olmo");
 
     private RecordedDecoders() {}

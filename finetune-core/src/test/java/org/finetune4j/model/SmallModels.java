@@ -40,6 +40,7 @@ final class SmallModels {
             "OlmoeForCausalLM",
             "Qwen2MoeForCausalLM",
             "Qwen3MoeForCausalLM",
+            "Glm4MoeForCausalLM",
             "GPTNeoXForCausalLM",
             "OPTForCausalLM",
             "GPT2LMHeadModel");
@@ -67,6 +68,7 @@ final class SmallModels {
                  "embedding_multiplier": 2.0, "residual_multiplier": 0.5, "attention_multiplier": 0.3,
                  "logits_scaling": 2.0, "logit_scale": 0.5, "no_rope_layer_interval": 2,
                  "shared_expert_intermediate_size": 10,
+                 "n_routed_experts": 6, "n_group": 3, "topk_group": 2, "first_k_dense_replace": %s, "use_qk_norm": %s,
                  "scale_attn_by_inverse_layer_idx": %s, "layer_norm_elementwise_affine": %s,
                  "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "dropout": 0.0}
                 """;
@@ -99,6 +101,8 @@ final class SmallModels {
                         random.nextBoolean() || architecture.startsWith("Gemma3") ? "null" : "3.0",
                         random.nextBoolean(),
                         rotation(architecture),
+                        random.nextInt(2),
+                        random.nextBoolean() && !architecture.startsWith("Cohere2"),
                         random.nextBoolean(),
                         random.nextBoolean()),
                 "a random " + architecture);

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.tensor.Division.Axis;
 import org.finetune4j.model.Architecture;
@@ -186,7 +187,10 @@ final class LayerRules {
     private void divideExperts(String path, MixtureOfExperts mixture, Map<String, Module> modules) {
         int count = mixture.experts().size();
         if (count % expertRanks != 0) {
-            String key = config.has("num_experts") ? "num_experts" : "num_local_experts";
+            String key = Stream.of("num_experts", "n_routed_experts")
+                    .filter(config::has)
+                    .findFirst()
+                    .orElse("num_local_experts");
             throw refused("expert_parallel_size " + expertRanks, key, count, "does not divide", count);
         }
         for (int number = 0; number < count; number++) {

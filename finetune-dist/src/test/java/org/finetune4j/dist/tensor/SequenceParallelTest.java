@@ -115,6 +115,8 @@ class SequenceParallelTest {
         "arch/nemotron, 2, SLICES, 0",
         "arch/helium, 4, SLICES, 0",
         "arch/olmo, 2, SLICES, 1",
+        "arch/glm4_moe, 2, SLICES, 0",
+        "arch/glm4_moe, 4, WHOLE, 1",
         "variants/cohere-normalised-heads, 2, SLICES, 0",
         "variants/phi-normalised-heads, 2, SLICES, 0",
         "variants/stablelm-parallel, 2, SLICES, 0",

@@ -102,7 +102,7 @@ class LoraContractTest {
     class OnTheWeightsOfAllExperts extends AdapterContract {
         @Override
         protected List<String> models() {
-            return List.of("qwen3_moe", "mixtral", "qwen2_moe", "olmoe");
+            return List.of("qwen3_moe", "mixtral", "qwen2_moe", "olmoe", "glm4_moe");
         }
 
         @Override
