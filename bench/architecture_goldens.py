@@ -19,6 +19,7 @@ SMALL = dict(WHOLE, vocab_size=31, hidden_size=16, intermediate_size=20, num_att
 ENCODER = dict(vocab_size=31, hidden_size=16, intermediate_size=20, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=32,
                bos_token_id=0, pad_token_id=1, eos_token_id=2)
 ENCODERS = ("Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert")
+FALCON = dict(vocab_size=61, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
 LABELS = dict(num_labels=3)
 
 # folder, the class's family in transformers, settings beside those of its size, keys that the file then lacks
@@ -118,6 +119,13 @@ CASES = [
      ["num_key_value_heads", "first_k_dense_replace", "n_group", "topk_group", "n_shared_experts", "num_experts_per_tok", "norm_topk_prob", "routed_scaling_factor", "use_qk_norm",
       "rope_parameters", "rms_norm_eps", "attention_bias", "tie_word_embeddings"]),
     ("variants/glm4-moe-seqcls", "Glm4Moe", dict(moe_intermediate_size=10, n_routed_experts=4, num_experts_per_tok=2, first_k_dense_replace=0, norm_topk_prob=False, num_mtp_layers=0, **LABELS), []),
+    ("arch/falcon", "Falcon", dict(FALCON, num_attention_heads=8, new_decoder_architecture=True, num_kv_heads=4), []),
+    ("variants/falcon-7b-shape", "Falcon", dict(FALCON, num_hidden_layers=3), ["num_kv_heads", "multi_query", "parallel_attn", "new_decoder_architecture", "alibi", "bias", "activation", "ffn_hidden_size",
+                                                                           "layer_norm_epsilon", "rope_parameters", "tie_word_embeddings", "hidden_dropout", "attention_dropout", "num_ln_in_parallel_attn"]),
+    ("variants/falcon-11b-shape", "Falcon", dict(FALCON, num_attention_heads=6, new_decoder_architecture=True, num_kv_heads=3, num_ln_in_parallel_attn=1, bias=True, ffn_hidden_size=24, activation="relu2",
+                                                 tie_word_embeddings=False, rope_parameters=dict(rope_type="linear", rope_theta=1000.0, factor=2.0)), []),
+    ("variants/falcon-in-turn", "Falcon", dict(FALCON, multi_query=False, parallel_attn=False, bias=True), []),
+    ("variants/falcon-seqcls", "Falcon", dict(FALCON, new_decoder_architecture=True, num_kv_heads=2, **LABELS), []),
     ("arch/olmo", "Olmo", dict(clip_qkv=0.8), []),
     ("variants/olmo-missing-keys", "Olmo", dict(attention_bias=True, num_key_value_heads=2), ["clip_qkv", "rope_parameters", "num_key_value_heads", "tie_word_embeddings", "hidden_act"]),
     ("variants/olmo-seqcls", "Olmo", dict(clip_qkv=1.2, **LABELS), []),
@@ -156,7 +164,7 @@ def draw(torch, model, seed):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=random)
-            if "norm" in name.lower():
+            if "norm" in name.lower() or "ln_" in name:
                 parameter.copy_((name.endswith("weight") * 1.0) + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.2 * noise)
@@ -202,7 +210,7 @@ def as_transformers_4(config):
 
 def write(torch, transformers, target, family, settings, without, seed):
     classifies = "num_labels" in settings
-    size = {} if family in ENCODERS else WHOLE if target.parent.name == "arch" else SMALL
+    size = {} if family in ENCODERS + ("Falcon",) else WHOLE if target.parent.name == "arch" else SMALL
     config = getattr(transformers, family + "Config")(**dict(size, **settings))
     kind = classifier(transformers, family) if classifies else getattr(transformers, family + "ForCausalLM")
     model = kind(config)
@@ -302,12 +310,13 @@ def run(torch, model, classifies, length):
         left["position_ids"] = (left["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         with torch.no_grad():
             padded = model(**left)
-            rest = torch.arange(length)
-            packed = torch.cat([rest[: length // 2], rest[: length - length // 2]])[None]
-            tensors["packed.logits"] = model(input_ids=ids[:1], position_ids=packed).logits
+            if model.config.model_type != "falcon":  # whose packed sequences see each other in transformers
+                rest = torch.arange(length)
+                packed = torch.cat([rest[: length // 2], rest[: length - length // 2]])[None]
+                tensors["packed.logits"] = model(input_ids=ids[:1], position_ids=packed).logits
+                tensors.update({"packed.input_ids": ids[:1], "packed.position_ids": packed})
         tensors.update({"left." + name: value for name, value in left.items()})
         tensors.update({"left.logits": padded.logits, "left.loss": padded.loss.reshape(1)})
-        tensors.update({"packed.input_ids": ids[:1], "packed.position_ids": packed})
     return tensors, gap
 
 

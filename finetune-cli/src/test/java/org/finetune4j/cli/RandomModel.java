@@ -78,6 +78,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "nemotron",
             "helium",
             "glm4_moe",
+            "falcon",
             "olmo");
     private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert");
     private static final Map<String, String> CLASSES = Map.ofEntries(
@@ -116,6 +117,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("nemotron", "NemotronForCausalLM"),
             Map.entry("helium", "HeliumForCausalLM"),
             Map.entry("glm4_moe", "Glm4MoeForCausalLM"),
+            Map.entry("falcon", "FalconForCausalLM"),
             Map.entry("olmo", "OlmoForCausalLM"),
             Map.entry("bert", "BertForSequenceClassification"),
             Map.entry("roberta", "RobertaForSequenceClassification"),
@@ -171,7 +173,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 "attention_probs_dropout_prob",
                 "attention_dropout",
                 "hidden_dropout")) {
-            boolean isKnown = !architecture.equals("phi3") || !dropout.equals("embd_pdrop");
+            boolean isKnown =
+                    !architecture.equals("falcon") && (!architecture.equals("phi3") || !dropout.equals("embd_pdrop"));
             config.put(dropout, isKnown && draw.chance(0.7) ? dropped : 0.0);
         }
         config.putAll(Map.of(
@@ -225,6 +228,14 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                         "topk_group", 2,
                         "first_k_dense_replace", layers > 1 && draw.chance(0.5) ? 1 : 0,
                         "use_qk_norm", draw.chance(0.5)));
+            case "falcon" -> {
+                boolean byGroup = draw.chance(0.6);
+                config.put("new_decoder_architecture", byGroup);
+                config.put("num_kv_heads", byGroup ? keyHeads : heads);
+                config.put("multi_query", draw.chance(0.5));
+                config.put("ffn_hidden_size", inner);
+                config.put("bias", draw.chance(0.5));
+            }
             case "granite" ->
                 config.putAll(Map.of(
                         "embedding_multiplier",
@@ -264,7 +275,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
             default -> {}
         }
-        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt").contains(architecture)) {
+        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt", "falcon").contains(architecture)) {
             config.put("num_key_value_heads", keyHeads);
             if (!architecture.equals("phi3") && !architecture.equals("qwen2") && !architecture.equals("olmo2")) {
                 config.put("head_dim", headSize);

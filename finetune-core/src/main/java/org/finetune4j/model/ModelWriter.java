@@ -151,7 +151,8 @@ public final class ModelWriter {
     }
 
     private Entry entry(String name, Parameter parameter) {
-        DType stored = dtype == null || !parameter.dtype().isFloatingPoint() ? parameter.dtype() : dtype;
+        boolean stays = parameter.isConstant() || !parameter.dtype().isFloatingPoint();
+        DType stored = dtype == null || stays ? parameter.dtype() : dtype;
         return new Entry(name, stored, parameter.wholeShape(), () -> {
             Tensor value = parameter.whole(stored).detach();
             return dtype == null

@@ -82,6 +82,7 @@ class GenerationEngineTest {
                 "arch/nemotron",
                 "arch/helium",
                 "arch/glm4_moe",
+                "arch/falcon",
                 "arch/olmo"
             })
     void anAnswerOfABatchIsThatOfItsRequestAlone(String name) {

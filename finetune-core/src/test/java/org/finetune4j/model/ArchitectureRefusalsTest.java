@@ -51,6 +51,10 @@ class ArchitectureRefusalsTest {
             ApertusForCausalLM            | "mlp_bias": true                                          | mlp_bias
             Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 4, "n_group": 4, "num_experts_per_tok": 2 | n_group
             Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 8, "n_group": 4, "num_experts_per_tok": 3 | topk_group
+            FalconForCausalLM             | "alibi": true                                             | alibi
+            FalconForCausalLM             | "hidden_dropout": 0.1                                     | hidden_dropout
+            FalconForCausalLM             | "new_decoder_architecture": true, "parallel_attn": false  | parallel_attn
+            FalconForCausalLM             | "new_decoder_architecture": true, "num_kv_heads": 3       | num_kv_heads
             NemotronForCausalLM           | "partial_rotary_factor": 0.3                              | partial_rotary_factor
             Cohere2ForCausalLM            | "use_qk_norm": true                                       | use_qk_norm
             Cohere2ForCausalLM            | "sliding_window": null                                    | sliding_window

@@ -43,6 +43,7 @@ public final class RecordedDecoders {
             "nemotron",
             "helium",
             "glm4_moe",
+            "falcon",
             "olmo");
 
     private RecordedDecoders() {}

@@ -41,6 +41,7 @@ final class SmallModels {
             "Qwen2MoeForCausalLM",
             "Qwen3MoeForCausalLM",
             "Glm4MoeForCausalLM",
+            "FalconForCausalLM",
             "GPTNeoXForCausalLM",
             "OPTForCausalLM",
             "GPT2LMHeadModel");
@@ -67,7 +68,7 @@ final class SmallModels {
                  "output_router_logits": %s, "router_aux_loss_coef": 0.5, "rotary_pct": 0.5, %s
                  "embedding_multiplier": 2.0, "residual_multiplier": 0.5, "attention_multiplier": 0.3,
                  "logits_scaling": 2.0, "logit_scale": 0.5, "no_rope_layer_interval": 2,
-                 "shared_expert_intermediate_size": 10,
+                 "shared_expert_intermediate_size": 10, "new_decoder_architecture": %s, "multi_query": %s,
                  "n_routed_experts": 6, "n_group": 3, "topk_group": 2, "first_k_dense_replace": %s, "use_qk_norm": %s,
                  "scale_attn_by_inverse_layer_idx": %s, "layer_norm_elementwise_affine": %s,
                  "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "dropout": 0.0}
@@ -101,6 +102,8 @@ final class SmallModels {
                         random.nextBoolean() || architecture.startsWith("Gemma3") ? "null" : "3.0",
                         random.nextBoolean(),
                         rotation(architecture),
+                        random.nextBoolean(),
+                        random.nextBoolean(),
                         random.nextInt(2),
                         random.nextBoolean() && !architecture.startsWith("Cohere2"),
                         random.nextBoolean(),

@@ -106,6 +106,14 @@ public final class Glm4MoeForCausalLM extends MixtureDecoder {
             return "model.";
         }
 
+        /** Behind the last layer of the checkpoints lies one that predicts a second token, which transformers leaves out too. */
+        @Override
+        public boolean isDispensable(String name) {
+            return name.startsWith("model.layers.46.")
+                    || name.startsWith("model.layers.92.")
+                    || Architecture.super.isDispensable(name);
+        }
+
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
             ModelConfig complete = config.withDefaults(VALUES);

@@ -130,6 +130,8 @@ class TensorParallelTest {
         "arch/helium, 4, SLICES, 0",
         "arch/olmo, 2, SLICES, 1",
         "arch/glm4_moe, 2, SLICES, 0",
+        "arch/falcon, 4, SLICES, 0",
+        "variants/falcon-in-turn, 2, SLICES, 1",
         "arch/glm4_moe, 4, WHOLE, 1",
         "variants/cohere-normalised-heads, 2, SLICES, 0",
         "variants/cohere-normalised-heads, 4, SLICES, 0",
@@ -153,6 +155,8 @@ class TensorParallelTest {
             delimiter = '|',
             value = {
                 "arch/llama|3|tensor_parallel_size 3 does not divide num_attention_heads 4: sizes that do are 1, 2, 4",
+                "variants/falcon-7b-shape|2|tensor_parallel_size 2 does not divide num_key_value_heads 1: sizes that do are 1",
+                "arch/falcon|8|tensor_parallel_size 8 does not divide num_key_value_heads 4: sizes that do are 1, 2, 4",
                 "arch/phi3|4|tensor_parallel_size 4 does not divide num_key_value_heads 2: sizes that do are 1, 2",
                 "arch/gpt2|3|tensor_parallel_size 3 does not divide n_head 4: sizes that do are 1, 2, 4",
                 "variants/stablelm-normalised-heads|2|tensor_parallel_size 2 is not implemented for architecture 'StableLmForCausalLM', whose 'model.layers.0.self_attn.q_proj' does not say how it is divided",
