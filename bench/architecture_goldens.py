@@ -119,7 +119,7 @@ CASES = [
      ["num_key_value_heads", "first_k_dense_replace", "n_group", "topk_group", "n_shared_experts", "num_experts_per_tok", "norm_topk_prob", "routed_scaling_factor", "use_qk_norm",
       "rope_parameters", "rms_norm_eps", "attention_bias", "tie_word_embeddings"]),
     ("variants/glm4-moe-seqcls", "Glm4Moe", dict(moe_intermediate_size=10, n_routed_experts=4, num_experts_per_tok=2, first_k_dense_replace=0, norm_topk_prob=False, num_mtp_layers=0, **LABELS), []),
-    ("arch/falcon", "Falcon", dict(FALCON, num_attention_heads=8, new_decoder_architecture=True, num_kv_heads=4), []),
+    ("arch/falcon", "Falcon", dict(FALCON, vocab_size=199, num_attention_heads=8, new_decoder_architecture=True, num_kv_heads=4), []),
     ("variants/falcon-7b-shape", "Falcon", dict(FALCON, num_hidden_layers=3), ["num_kv_heads", "multi_query", "parallel_attn", "new_decoder_architecture", "alibi", "bias", "activation", "ffn_hidden_size",
                                                                            "layer_norm_epsilon", "rope_parameters", "tie_word_embeddings", "hidden_dropout", "attention_dropout", "num_ln_in_parallel_attn"]),
     ("variants/falcon-11b-shape", "Falcon", dict(FALCON, num_attention_heads=6, new_decoder_architecture=True, num_kv_heads=3, num_ln_in_parallel_attn=1, bias=True, ffn_hidden_size=24, activation="relu2",

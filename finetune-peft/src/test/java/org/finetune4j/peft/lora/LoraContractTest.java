@@ -94,7 +94,8 @@ class LoraContractTest {
                     "hunyuan_v1_dense",
                     "apertus",
                     "nemotron",
-                    "olmo");
+                    "olmo",
+                    "falcon");
         }
     }
 
