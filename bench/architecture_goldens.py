@@ -20,6 +20,7 @@ ENCODER = dict(vocab_size=31, hidden_size=16, intermediate_size=20, num_hidden_l
                bos_token_id=0, pad_token_id=1, eos_token_id=2)
 ENCODERS = ("Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert")
 FALCON = dict(vocab_size=61, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+BIGCODE = dict(vocab_size=61, n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
 LABELS = dict(num_labels=3)
 
 # folder, the class's family in transformers, settings beside those of its size, keys that the file then lacks
@@ -126,6 +127,11 @@ CASES = [
                                                  tie_word_embeddings=False, rope_parameters=dict(rope_type="linear", rope_theta=1000.0, factor=2.0)), []),
     ("variants/falcon-in-turn", "Falcon", dict(FALCON, multi_query=False, parallel_attn=False, bias=True), []),
     ("variants/falcon-seqcls", "Falcon", dict(FALCON, new_decoder_architecture=True, num_kv_heads=2, **LABELS), []),
+    ("arch/gpt_bigcode", "GPTBigCode", dict(BIGCODE, vocab_size=199, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0), []),
+    ("variants/gpt-bigcode-missing-keys", "GPTBigCode", dict(BIGCODE, n_head=2), ["multi_query", "n_inner", "activation_function", "layer_norm_epsilon", "tie_word_embeddings", "scale_attn_weights",
+                                                                             "attn_pdrop", "embd_pdrop", "resid_pdrop", "add_cross_attention"]),
+    ("variants/gpt-bigcode-heads", "GPTBigCode", dict(BIGCODE, multi_query=False, n_inner=20, scale_attn_weights=False, activation_function="relu", tie_word_embeddings=False, layer_norm_epsilon=1e-3), []),
+    ("variants/gpt-bigcode-seqcls", "GPTBigCode", dict(BIGCODE, **LABELS), []),
     ("arch/olmo", "Olmo", dict(clip_qkv=0.8), []),
     ("variants/olmo-missing-keys", "Olmo", dict(attention_bias=True, num_key_value_heads=2), ["clip_qkv", "rope_parameters", "num_key_value_heads", "tie_word_embeddings", "hidden_act"]),
     ("variants/olmo-seqcls", "Olmo", dict(clip_qkv=1.2, **LABELS), []),
@@ -164,12 +170,12 @@ def draw(torch, model, seed):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=random)
-            if "norm" in name.lower() or "ln_" in name:
+            if "norm" in name.lower() or ".ln_" in name:
                 parameter.copy_((name.endswith("weight") * 1.0) + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.2 * noise)
             else:
-                parameter.copy_(noise * (0.7 if "embed" in name else 1.4 * parameter.shape[-1] ** -0.5))
+                parameter.copy_(noise * (0.7 if "embed" in name or ".wpe." in name or ".wte." in name else 1.4 * parameter.shape[-1] ** -0.5))
 
 
 def corrected(torch, model, seed):
@@ -210,7 +216,7 @@ def as_transformers_4(config):
 
 def write(torch, transformers, target, family, settings, without, seed):
     classifies = "num_labels" in settings
-    size = {} if family in ENCODERS + ("Falcon",) else WHOLE if target.parent.name == "arch" else SMALL
+    size = {} if family in ENCODERS + ("Falcon", "GPTBigCode") else WHOLE if target.parent.name == "arch" else SMALL
     config = getattr(transformers, family + "Config")(**dict(size, **settings))
     kind = classifier(transformers, family) if classifies else getattr(transformers, family + "ForCausalLM")
     model = kind(config)

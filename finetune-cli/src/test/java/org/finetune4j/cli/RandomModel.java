@@ -79,6 +79,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "helium",
             "glm4_moe",
             "falcon",
+            "gpt_bigcode",
             "olmo");
     private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert");
     private static final Map<String, String> CLASSES = Map.ofEntries(
@@ -118,6 +119,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("helium", "HeliumForCausalLM"),
             Map.entry("glm4_moe", "Glm4MoeForCausalLM"),
             Map.entry("falcon", "FalconForCausalLM"),
+            Map.entry("gpt_bigcode", "GPTBigCodeForCausalLM"),
             Map.entry("olmo", "OlmoForCausalLM"),
             Map.entry("bert", "BertForSequenceClassification"),
             Map.entry("roberta", "RobertaForSequenceClassification"),
@@ -154,7 +156,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int width = heads * headSize;
         int inner = 4 * draw.between(7, 21);
         switch (architecture) {
-            case "gpt2" ->
+            case "gpt2", "gpt_bigcode" ->
                 config.putAll(Map.of("n_embd", width, "n_head", heads, "n_layer", layers, "n_positions", 128));
             case "bert", "roberta", "electra", "distilbert" -> {
                 config.put("vocab_size", 500 + draw.of(0, 3));
@@ -275,7 +277,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
             default -> {}
         }
-        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt", "falcon").contains(architecture)) {
+        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt", "falcon", "gpt_bigcode").contains(architecture)) {
             config.put("num_key_value_heads", keyHeads);
             if (!architecture.equals("phi3") && !architecture.equals("qwen2") && !architecture.equals("olmo2")) {
                 config.put("head_dim", headSize);

@@ -6,15 +6,16 @@ import org.finetune4j.tensor.Tensor;
 public final class PreNormLayer extends DecoderLayer {
 
     /**
-     * What the two norms are called in the checkpoint.
+     * What the norms and the attention block are called in the checkpoint.
      *
+     * @param attention the attention block
      * @param beforeAttention the one before the attention block
      * @param beforeFeedForward the one before the feed-forward block
      */
-    public record NormNames(String beforeAttention, String beforeFeedForward) {
+    public record Names(String attention, String beforeAttention, String beforeFeedForward) {
 
-        /** {@code input_layernorm}, {@code post_attention_layernorm}. */
-        public static final NormNames USUAL = new NormNames("input_layernorm", "post_attention_layernorm");
+        /** {@code self_attn}, {@code input_layernorm}, {@code post_attention_layernorm}. */
+        public static final Names USUAL = new Names("self_attn", "input_layernorm", "post_attention_layernorm");
     }
 
     private final Norm inputNorm;
@@ -69,7 +70,7 @@ public final class PreNormLayer extends DecoderLayer {
             double residualScale) {
         this(
                 weights,
-                NormNames.USUAL,
+                Names.USUAL,
                 hidden,
                 norms,
                 selfAttention,
@@ -80,10 +81,10 @@ public final class PreNormLayer extends DecoderLayer {
     }
 
     /**
-     * The same where the norms have other names.
+     * The same where the norms or the attention block have other names.
      *
      * @param weights where the parameters come from, below this module's name
-     * @param names of the norms
+     * @param names of the norms and the attention block
      * @param hidden size of the hidden states
      * @param norms makes the two norms
      * @param selfAttention the attention block
@@ -94,7 +95,7 @@ public final class PreNormLayer extends DecoderLayer {
      */
     public PreNormLayer(
             Weights weights,
-            NormNames names,
+            Names names,
             long hidden,
             Norm.Factory norms,
             SelfAttention selfAttention,
@@ -103,7 +104,7 @@ public final class PreNormLayer extends DecoderLayer {
             double residualDropout,
             double residualScale) {
         // In the order of transformers, which decides into which file a parameter is saved.
-        this.selfAttention = child("self_attn", selfAttention);
+        this.selfAttention = child(names.attention, selfAttention);
         this.feedForward = child(feedForwardName, feedForward);
         this.inputNorm = norm(names.beforeAttention, weights, norms, hidden);
         this.postAttentionNorm = norm(names.beforeFeedForward, weights, norms, hidden);

@@ -83,6 +83,7 @@ class GenerationEngineTest {
                 "arch/helium",
                 "arch/glm4_moe",
                 "arch/falcon",
+                "arch/gpt_bigcode",
                 "arch/olmo"
             })
     void anAnswerOfABatchIsThatOfItsRequestAlone(String name) {

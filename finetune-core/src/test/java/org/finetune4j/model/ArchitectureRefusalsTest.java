@@ -51,6 +51,7 @@ class ArchitectureRefusalsTest {
             ApertusForCausalLM            | "mlp_bias": true                                          | mlp_bias
             Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 4, "n_group": 4, "num_experts_per_tok": 2 | n_group
             Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 8, "n_group": 4, "num_experts_per_tok": 3 | topk_group
+            GPTBigCodeForCausalLM         | "add_cross_attention": true                               | add_cross_attention
             FalconForCausalLM             | "alibi": true                                             | alibi
             FalconForCausalLM             | "hidden_dropout": 0.1                                     | hidden_dropout
             FalconForCausalLM             | "new_decoder_architecture": true, "parallel_attn": false  | parallel_attn

@@ -44,6 +44,7 @@ public final class RecordedDecoders {
             "helium",
             "glm4_moe",
             "falcon",
+            "gpt_bigcode",
             "olmo");
 
     private RecordedDecoders() {}

@@ -42,6 +42,7 @@ final class SmallModels {
             "Qwen3MoeForCausalLM",
             "Glm4MoeForCausalLM",
             "FalconForCausalLM",
+            "GPTBigCodeForCausalLM",
             "GPTNeoXForCausalLM",
             "OPTForCausalLM",
             "GPT2LMHeadModel");

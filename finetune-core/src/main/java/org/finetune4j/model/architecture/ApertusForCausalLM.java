@@ -19,8 +19,8 @@ public final class ApertusForCausalLM extends RotaryDecoder {
     private static final String LEARNED = "xielu";
     private static final double THETA = 12e6;
 
-    private static final PreNormLayer.NormNames NORMS =
-            new PreNormLayer.NormNames("attention_layernorm", "feedforward_layernorm");
+    private static final PreNormLayer.Names NAMES =
+            new PreNormLayer.Names("self_attn", "attention_layernorm", "feedforward_layernorm");
 
     private static final Map<String, Object> ROTATION = Map.of(
             "rope_type", "llama3",
@@ -46,7 +46,7 @@ public final class ApertusForCausalLM extends RotaryDecoder {
         boolean bias = config.flag("attention_bias", false);
         return new PreNormLayer(
                 weights,
-                NORMS,
+                NAMES,
                 shape.hidden(),
                 shape.rmsNorm(),
                 shape.selfAttention(weights.at("self_attn"), kind, new Style(bias, bias, shape.rmsNorm()), index),

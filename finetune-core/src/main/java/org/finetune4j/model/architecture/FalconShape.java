@@ -5,6 +5,7 @@ import org.finetune4j.model.ModelConfig;
 import org.finetune4j.model.RotaryConfig;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
+import org.finetune4j.nn.FusedRotaryAttention.Layout;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.RotaryEmbedding;
 
@@ -30,16 +31,6 @@ record FalconShape(
         RotaryEmbedding rotary,
         Initialization initialization) {
 
-    /** How queries, keys and values lie in their projection. */
-    enum Layout {
-        /** All queries, then the one key and the one value (7B). */
-        STACKED,
-        /** The query, key and value of each head side by side (RW). */
-        BY_HEAD,
-        /** The queries that share a key, that key and its value side by side (40B, 180B, 11B). */
-        BY_GROUP
-    }
-
     /** How the norms of a layer are applied. */
     enum Norms {
         /** {@code input_layernorm} before both blocks, which lie side by side. */
@@ -59,22 +50,15 @@ record FalconShape(
         int heads = config.positive("num_attention_heads");
         int headDim = config.headDim("hidden_size", "num_attention_heads");
         boolean isNew = config.flag("new_decoder_architecture", false);
-        Layout layout = isNew
-                ? Layout.BY_GROUP
-                : config.flag("multi_query", true) ? Layout.STACKED : Layout.BY_HEAD;
-        int kvHeads =
-                switch (layout) {
-                    case STACKED -> 1;
-                    case BY_HEAD -> heads;
-                    case BY_GROUP -> kvHeads(config, heads);
-                };
+        boolean isShared = !isNew && config.flag("multi_query", true);
+        int kvHeads = isNew ? kvHeads(config, heads) : isShared ? 1 : heads;
         return new FalconShape(
                 config.positive("vocab_size"),
                 hidden,
                 config.positive("ffn_hidden_size", 4 * hidden),
                 config.positive("num_hidden_layers"),
                 new Attention(heads, kvHeads, headDim, 1 / Math.sqrt(headDim), 0),
-                layout,
+                isShared ? Layout.STACKED : Layout.BY_KEY,
                 norms(config, isNew),
                 config.flag("bias", false),
                 Activation.named(config.text("activation", "gelu")),

@@ -117,6 +117,7 @@ class SequenceParallelTest {
         "arch/olmo, 2, SLICES, 1",
         "arch/glm4_moe, 2, SLICES, 0",
         "arch/falcon, 4, SLICES, 0",
+        "variants/gpt-bigcode-heads, 2, SLICES, 0",
         "variants/falcon-in-turn, 2, SLICES, 1",
         "arch/glm4_moe, 4, WHOLE, 1",
         "variants/cohere-normalised-heads, 2, SLICES, 0",

@@ -131,6 +131,7 @@ class TensorParallelTest {
         "arch/olmo, 2, SLICES, 1",
         "arch/glm4_moe, 2, SLICES, 0",
         "arch/falcon, 4, SLICES, 0",
+        "variants/gpt-bigcode-heads, 2, SLICES, 0",
         "variants/falcon-in-turn, 2, SLICES, 1",
         "arch/glm4_moe, 4, WHOLE, 1",
         "variants/cohere-normalised-heads, 2, SLICES, 0",
@@ -156,6 +157,7 @@ class TensorParallelTest {
             value = {
                 "arch/llama|3|tensor_parallel_size 3 does not divide num_attention_heads 4: sizes that do are 1, 2, 4",
                 "variants/falcon-7b-shape|2|tensor_parallel_size 2 does not divide num_key_value_heads 1: sizes that do are 1",
+                "arch/gpt_bigcode|2|tensor_parallel_size 2 does not divide num_key_value_heads 1: sizes that do are 1",
                 "arch/falcon|8|tensor_parallel_size 8 does not divide num_key_value_heads 4: sizes that do are 1, 2, 4",
                 "arch/phi3|4|tensor_parallel_size 4 does not divide num_key_value_heads 2: sizes that do are 1, 2",
                 "arch/gpt2|3|tensor_parallel_size 3 does not divide n_head 4: sizes that do are 1, 2, 4",
