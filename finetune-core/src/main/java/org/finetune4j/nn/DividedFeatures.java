@@ -19,7 +19,7 @@ public record DividedFeatures(Side side, List<Section> sections) {
         INPUTS,
         /** The elements of a norm's vectors. */
         ELEMENTS,
-        /** Nothing: a norm of every head by itself, which each process uses for its own heads. */
+        /** Nothing: a norm of every head by itself, or what else each process uses for its own features. */
         OF_HEADS,
         /** Nothing: every process calculates the same with it. */
         NOTHING
