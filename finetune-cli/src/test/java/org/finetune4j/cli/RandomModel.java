@@ -141,8 +141,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int keyHeads = draw.chance(0.5) ? heads : draw.of(1, 2);
         int headSize = draw.of(8, 12);
         int layers = draw.of(1, 2, 3, 4, 4);
-        boolean isMixture =
-                List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe", "glm4_moe").contains(architecture);
+        boolean isMixture = List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe", "glm4_moe")
+                .contains(architecture);
         int experts = isMixture ? draw.of(2, 4, 6) : 0;
         Map<String, Object> config = new LinkedHashMap<>();
         config.put("architectures", List.of(String.valueOf(CLASSES.get(architecture))));
@@ -223,13 +223,20 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             case "olmoe" -> config.putAll(Map.of("num_experts", experts, "num_experts_per_tok", 2));
             case "glm4_moe" ->
                 config.putAll(Map.of(
-                        "n_routed_experts", 2 * experts,
-                        "num_experts_per_tok", 2,
-                        "moe_intermediate_size", 24,
-                        "n_group", experts,
-                        "topk_group", 2,
-                        "first_k_dense_replace", layers > 1 && draw.chance(0.5) ? 1 : 0,
-                        "use_qk_norm", draw.chance(0.5)));
+                        "n_routed_experts",
+                        2 * experts,
+                        "num_experts_per_tok",
+                        2,
+                        "moe_intermediate_size",
+                        24,
+                        "n_group",
+                        experts,
+                        "topk_group",
+                        2,
+                        "first_k_dense_replace",
+                        layers > 1 && draw.chance(0.5) ? 1 : 0,
+                        "use_qk_norm",
+                        draw.chance(0.5)));
             case "falcon" -> {
                 boolean byGroup = draw.chance(0.6);
                 config.put("new_decoder_architecture", byGroup);
@@ -264,8 +271,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                                 16,
                                 "llama_4_scaling_beta",
                                 0.3));
-            case "apertus" ->
-                config.put("rope_parameters", Map.of("rope_type", "default", "rope_theta", 10_000.0));
+            case "apertus" -> config.put("rope_parameters", Map.of("rope_type", "default", "rope_theta", 10_000.0));
             case "seed_oss" -> config.put("residual_dropout", config.get("attention_dropout"));
             case "exaone4" -> {
                 config.put("sliding_window", draw.of(6, 8, 128));
@@ -277,7 +283,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
             default -> {}
         }
-        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt", "falcon", "gpt_bigcode").contains(architecture)) {
+        if (!ENCODERS.contains(architecture)
+                && !List.of("gpt2", "gpt_neox", "opt", "falcon", "gpt_bigcode").contains(architecture)) {
             config.put("num_key_value_heads", keyHeads);
             if (!architecture.equals("phi3") && !architecture.equals("qwen2") && !architecture.equals("olmo2")) {
                 config.put("head_dim", headSize);

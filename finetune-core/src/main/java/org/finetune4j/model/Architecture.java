@@ -113,8 +113,9 @@ public interface Architecture {
                 .flatMap(architecture -> architecture.names().stream())
                 .toList();
         if (config.has(TextCheckpoint.TEXT_CONFIG)) {
-            return new UserErrorException(config.origin() + ": architecture '" + name + "' reads more than text, which is"
-                    + " not implemented: finetune extract-text writes its language model as a checkpoint of its own");
+            return new UserErrorException(
+                    config.origin() + ": architecture '" + name + "' reads more than text, which is"
+                            + " not implemented: finetune extract-text writes its language model as a checkpoint of its own");
         }
         return new UserErrorException(config.origin() + ": architecture '" + name + "' is not implemented"
                 + Suggestions.didYouMean(name, names));

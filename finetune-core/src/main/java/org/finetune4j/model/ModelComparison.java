@@ -13,15 +13,11 @@ import java.util.regex.Pattern;
 import org.finetune4j.Reasons;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.nn.AttentionKind;
-import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.RotaryFrequencies;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
-import org.finetune4j.tensor.Device;
-import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.tensor.Tensors;
 
 /**
  * Finds what two models do differently with weights of the same names and shapes: only then do their weights mean the same
@@ -154,7 +150,8 @@ public final class ModelComparison {
             Map<String, Object> reads = new LinkedHashMap<>();
             ModelConfig recorded = config.withQuantization(Map.of()).recordingReads(reads);
             try (TensorScope scope = TensorScope.open();
-                    DecoderModel network = Architecture.of(config).build(recorded, Weights.of(new ShapesOnly(DType.BFLOAT16)))) {
+                    DecoderModel network =
+                            Architecture.of(config).build(recorded, Weights.of(new ShapesOnly(DType.BFLOAT16)))) {
                 List<List<Double>> rotations = new ArrayList<>();
                 for (AttentionKind kind : AttentionKind.values()) {
                     RotaryEmbedding rotary =

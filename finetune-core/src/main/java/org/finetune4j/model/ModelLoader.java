@@ -7,7 +7,6 @@ import java.util.OptionalInt;
 import java.util.Set;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.model.safetensors.CheckpointReader;
-import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.Linear;
 import org.finetune4j.nn.Module;
 import org.finetune4j.nn.ShapeValue;
@@ -17,9 +16,7 @@ import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Device;
 import org.finetune4j.tensor.NativeAllocator;
 import org.finetune4j.tensor.RandomGenerator;
-import org.finetune4j.tensor.Tensor;
 import org.finetune4j.tensor.TensorScope;
-import org.finetune4j.tensor.Tensors;
 import org.jspecify.annotations.Nullable;
 
 /** Builds models: from a directory, or with random weights. What was built is freed when the rest is refused. */

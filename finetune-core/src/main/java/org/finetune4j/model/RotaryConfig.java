@@ -244,7 +244,10 @@ public final class RotaryConfig {
         return switch (type) {
             case "linear" -> standard.linear(required("factor"));
             case "dynamic" ->
-                besides.contains(ALPHA) && optional(ALPHA, 0) != 0 ? enlarged() : new DynamicNtk(rotaryDim, theta, required("factor"), config.positive("max_position_embeddings", 2048));
+                besides.contains(ALPHA) && optional(ALPHA, 0) != 0
+                        ? enlarged()
+                        : new DynamicNtk(
+                                rotaryDim, theta, required("factor"), config.positive("max_position_embeddings", 2048));
             case "llama3" ->
                 standard.llama3(
                         required("factor"),
@@ -258,8 +261,10 @@ public final class RotaryConfig {
     }
 
     private void refuseOthers(String type, Set<String> settings) {
-        List<String> known =
-                Stream.of(COMMON, settings, besides).flatMap(Set::stream).sorted().collect(Collectors.toList());
+        List<String> known = Stream.of(COMMON, settings, besides)
+                .flatMap(Set::stream)
+                .sorted()
+                .collect(Collectors.toList());
         scaling.properties().forEach(field -> {
             if (!field.getValue().isNull() && !known.contains(field.getKey())) {
                 throw new UserErrorException(config.origin() + ": '" + where + "': '" + field.getKey()

@@ -64,8 +64,7 @@ public final class TextCheckpoint {
             Map<String, String> stored = checkpoint.stored(names(architecture, text.recordingReads(sizes)));
             ModelConfig complete = complete(text, sizes, stored.containsKey("lm_head.weight"));
             AtomicFiles.writeDirectory(target, directory -> {
-                CheckpointWriter.write(
-                        directory, checkpoint.entries(stored), CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
+                CheckpointWriter.write(directory, checkpoint.entries(stored), CheckpointWriter.DEFAULT_MAX_SHARD_BYTES);
                 complete.save(directory);
                 ModelFiles.copy(ModelFiles.GENERATION, source, directory);
                 ModelFiles.copy(ModelFiles.tokenizer(source), source, directory);

@@ -111,8 +111,7 @@ public final class FusedRotaryAttention extends SelfAttention {
         Kind kind = group() == 1 ? Kind.QUERY_HEADS : Kind.KEY_HEADS;
         DividedFeatures projected = layout == Layout.STACKED
                 ? DividedFeatures.outputs(queries, keys, keys)
-                : DividedFeatures.outputs(
-                        new Section(kind, attention.kvHeads(), (group() + 2) * attention.headDim()));
+                : DividedFeatures.outputs(new Section(kind, attention.kvHeads(), (group() + 2) * attention.headDim()));
         return Map.of(names.queryKeyValue, projected, names.output, DividedFeatures.inputs(queries));
     }
 

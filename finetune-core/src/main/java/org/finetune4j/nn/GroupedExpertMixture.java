@@ -67,8 +67,8 @@ public final class GroupedExpertMixture extends MixtureOfExperts {
         Tensor scores = logits.sigmoid(); // [tokens, experts]
         Tensor corrected =
                 scores.detach().add(own("gate.e_score_correction_bias").as(logits.dtype()));
-        Tensor experts = Functional.topK(withinGroups(corrected), settings().perToken())
-                .indices(); // [tokens, perToken]
+        Tensor experts =
+                Functional.topK(withinGroups(corrected), settings().perToken()).indices(); // [tokens, perToken]
         Tensor weights = scores.gather(1, experts);
         if (settings().renormalise()) {
             weights = weights.div(weights.sum(-1, true).add(LEAST));
@@ -82,8 +82,7 @@ public final class GroupedExpertMixture extends MixtureOfExperts {
             return scores;
         }
         Tensor byGroups = scores.view(scores.size(0), groups.groups, -1); // [tokens, groups, experts of one]
-        Tensor ofGroups =
-                Functional.topK(byGroups, SPEAKERS).values().sum(-1, false); // [tokens, groups]
+        Tensor ofGroups = Functional.topK(byGroups, SPEAKERS).values().sum(-1, false); // [tokens, groups]
         Tensor best = Functional.topK(ofGroups, groups.chosenGroups).indices(); // [tokens, chosenGroups]
         Tensor isBest = best.unsqueeze(2)
                 .eq(Tensors.arange(groups.groups, scores.device()).view(1, 1, -1)) // [tokens, chosenGroups, groups]

@@ -26,8 +26,7 @@ public final class LayerNorm extends Norm {
     }
 
     private LayerNorm(Weights weights, long size, double epsilon, boolean biased, boolean onePlus) {
-        parameter(
-                "weight", weights.parameter("weight", onePlus ? Initialization.ZEROS : Initialization.ONES, size));
+        parameter("weight", weights.parameter("weight", onePlus ? Initialization.ZEROS : Initialization.ONES, size));
         if (biased) {
             parameter("bias", weights.parameter("bias", Initialization.ZEROS, size));
         }

@@ -117,9 +117,7 @@ public class MixtureOfExperts extends FeedForward {
         Functional.TopK best = Functional.topK(probabilities, settings.perToken);
         Tensor weights = best.values(); // [tokens, perToken]
         return new Choice(
-                probabilities,
-                settings.renormalise ? weights.div(weights.sum(-1, true)) : weights,
-                best.indices());
+                probabilities, settings.renormalise ? weights.div(weights.sum(-1, true)) : weights, best.indices());
     }
 
     /** {@return sizes and rules} */

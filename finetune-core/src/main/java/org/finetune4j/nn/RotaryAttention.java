@@ -39,8 +39,7 @@ public final class RotaryAttention extends SelfAttention {
          * @param norm makes the norms, or null
          * @param acrossHeads whether they normalise all heads of a token together
          */
-        public Style(
-                boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
+        public Style(boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
             this(queryKeyValueBias, outputBias, norm, acrossHeads, false, 0, null);
         }
 
@@ -216,9 +215,7 @@ public final class RotaryAttention extends SelfAttention {
 
     @Override
     public @Nullable AttentionProjections projections() {
-        return style.isPlain()
-                ? new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output)
-                : null;
+        return style.isPlain() ? new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output) : null;
     }
 
     @Override

@@ -21,8 +21,12 @@ public final class Xielu extends Module {
     public Xielu(Weights weights) {
         parameter("alpha_p", weights.parameter("alpha_p", startingAt(SLOPE), 1));
         parameter("alpha_n", weights.parameter("alpha_n", startingAt(SLOPE - BETA), 1));
-        parameter("beta", weights.parameter("beta", new Initialization.Constant(BETA)).constant());
-        parameter("eps", weights.parameter("eps", new Initialization.Constant(EPSILON)).constant());
+        parameter(
+                "beta",
+                weights.parameter("beta", new Initialization.Constant(BETA)).constant());
+        parameter(
+                "eps",
+                weights.parameter("eps", new Initialization.Constant(EPSILON)).constant());
     }
 
     private static Initialization startingAt(double softplus) {

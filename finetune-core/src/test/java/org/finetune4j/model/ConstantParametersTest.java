@@ -47,7 +47,9 @@ class ConstantParametersTest {
         try (TensorScope scope = TensorScope.open();
                 SafetensorsFile file = SafetensorsFile.open(directory.resolve("model.safetensors"))) {
             assertEquals(DType.FLOAT32, file.tensor(CORRECTION).dtype());
-            assertEquals(DType.BFLOAT16, file.tensor("model.layers.1.mlp.gate.weight").dtype());
+            assertEquals(
+                    DType.BFLOAT16,
+                    file.tensor("model.layers.1.mlp.gate.weight").dtype());
         }
     }
 }

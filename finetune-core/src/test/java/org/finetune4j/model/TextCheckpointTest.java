@@ -126,13 +126,14 @@ class TextCheckpointTest {
             entries.add(Entry.of("vision_tower.weight", Tensors.ones(DType.FLOAT32, Device.CPU, 4)));
             List<SafetensorsFile> files = new ArrayList<>();
             try (var listed = Files.list(source)) {
-                for (Path file : listed.filter(path -> path.getFileName().toString().matches("model.*\\.safetensors"))
+                for (Path file : listed.filter(
+                                path -> path.getFileName().toString().matches("model.*\\.safetensors"))
                         .toList()) {
                     files.add(SafetensorsFile.open(file));
                 }
             }
-            files.forEach(file -> file.names()
-                    .forEach(tensor -> entries.add(Entry.of(rename.apply(tensor), file.tensor(tensor)))));
+            files.forEach(file ->
+                    file.names().forEach(tensor -> entries.add(Entry.of(rename.apply(tensor), file.tensor(tensor)))));
             SafetensorsWriter.write(whole.resolve("model.safetensors"), entries, Map.of());
             files.forEach(SafetensorsFile::close);
         }

@@ -23,12 +23,18 @@ public final class ApertusForCausalLM extends RotaryDecoder {
             new PreNormLayer.Names("self_attn", "attention_layernorm", "feedforward_layernorm");
 
     private static final Map<String, Object> ROTATION = Map.of(
-            "rope_type", "llama3",
-            "rope_theta", THETA,
-            "factor", 8.0,
-            "original_max_position_embeddings", 8192,
-            "low_freq_factor", 1.0,
-            "high_freq_factor", 4.0);
+            "rope_type",
+            "llama3",
+            "rope_theta",
+            THETA,
+            "factor",
+            8.0,
+            "original_max_position_embeddings",
+            8192,
+            "low_freq_factor",
+            1.0,
+            "high_freq_factor",
+            4.0);
 
     private ApertusForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(

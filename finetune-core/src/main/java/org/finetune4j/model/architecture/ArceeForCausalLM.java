@@ -34,7 +34,8 @@ public final class ArceeForCausalLM extends RotaryDecoder {
                 weights,
                 shape.hidden(),
                 shape.rmsNorm(),
-                shape.selfAttention(weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
+                shape.selfAttention(
+                        weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
                 "mlp",
                 new PlainFeedForward(
                         weights.at("mlp"),
@@ -62,8 +63,7 @@ public final class ArceeForCausalLM extends RotaryDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            ModelConfig complete =
-                    config.withDefaults(Map.of("rms_norm_eps", 1e-5, "max_position_embeddings", 4096));
+            ModelConfig complete = config.withDefaults(Map.of("rms_norm_eps", 1e-5, "max_position_embeddings", 4096));
             return new ArceeForCausalLM(complete, DecoderShape.of(complete, DEFAULTS), weights);
         }
     }

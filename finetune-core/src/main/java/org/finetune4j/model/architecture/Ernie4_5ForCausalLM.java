@@ -53,8 +53,8 @@ public final class Ernie4_5ForCausalLM extends RotaryDecoder {
     private static DecoderShape shape(ModelConfig config) {
         DecoderShape shape = DecoderShape.of(config, DEFAULTS);
         Attention attention = shape.attention();
-        return shape.withAttention(new Attention(
-                attention.heads(), attention.kvHeads(), attention.headDim(), attention.scale(), 0));
+        return shape.withAttention(
+                new Attention(attention.heads(), attention.kvHeads(), attention.headDim(), attention.scale(), 0));
     }
 
     /** Registers the architecture. */

@@ -15,8 +15,7 @@ final class FalconLayer extends DecoderLayer {
     private static final PlainFeedForward.Names PROJECTIONS =
             new PlainFeedForward.Names("dense_h_to_4h", "dense_4h_to_h");
 
-    private static final FusedRotaryAttention.Names PARTS =
-            new FusedRotaryAttention.Names("query_key_value", "dense");
+    private static final FusedRotaryAttention.Names PARTS = new FusedRotaryAttention.Names("query_key_value", "dense");
 
     private final FalconShape.Norms norms;
     private final FusedRotaryAttention selfAttention;
@@ -48,12 +47,11 @@ final class FalconLayer extends DecoderLayer {
                         shape.activation(),
                         shape.initialization()));
         this.attentionNorm = norm(shape, weights, norms == FalconShape.Norms.OWN ? "ln_attn" : "input_layernorm");
-        this.feedForwardNorm =
-                switch (norms) {
-                    case SHARED -> attentionNorm;
-                    case OWN -> norm(shape, weights, "ln_mlp");
-                    case IN_TURN -> norm(shape, weights, "post_attention_layernorm");
-                };
+        this.feedForwardNorm = switch (norms) {
+            case SHARED -> attentionNorm;
+            case OWN -> norm(shape, weights, "ln_mlp");
+            case IN_TURN -> norm(shape, weights, "post_attention_layernorm");
+        };
     }
 
     private LayerNorm norm(FalconShape shape, Weights weights, String name) {
@@ -68,8 +66,7 @@ final class FalconLayer extends DecoderLayer {
     @Override
     public Tensor forward(Tensor hiddenStates, SequenceContext context) {
         Tensor normalised = attentionNorm.forward(hiddenStates, context);
-        Tensor attended =
-                join(Block.ATTENTION, hiddenStates, selfAttention.forward(normalised, context), context);
+        Tensor attended = join(Block.ATTENTION, hiddenStates, selfAttention.forward(normalised, context), context);
         Tensor input =
                 switch (norms) {
                     case SHARED -> normalised;

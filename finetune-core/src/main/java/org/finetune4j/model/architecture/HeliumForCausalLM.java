@@ -39,7 +39,11 @@ public final class HeliumForCausalLM extends RotaryDecoder {
                 weights,
                 shape.hidden(),
                 shape.rmsNorm(),
-                shape.selfAttention(weights.at("self_attn"), kind, new Style(config.flag("attention_bias", false), false, null), index),
+                shape.selfAttention(
+                        weights.at("self_attn"),
+                        kind,
+                        new Style(config.flag("attention_bias", false), false, null),
+                        index),
                 "mlp",
                 shape.gatedFeedForward(weights.at("mlp"), config.flag("mlp_bias", false)),
                 0);

@@ -33,15 +33,24 @@ public final class Ministral3ForCausalLM extends RotaryDecoder {
             "pad_token_id", 11);
 
     private static final Map<String, Object> ROTATION = Map.of(
-            "type", "yarn",
-            "rope_theta", 1e6,
-            "factor", 16.0,
-            CONTEXT, 16_384,
-            "beta_fast", 32.0,
-            "beta_slow", 1.0,
-            "mscale_all_dim", 1.0,
-            "mscale", 1.0,
-            BETA, 0.1);
+            "type",
+            "yarn",
+            "rope_theta",
+            1e6,
+            "factor",
+            16.0,
+            CONTEXT,
+            16_384,
+            "beta_fast",
+            32.0,
+            "beta_slow",
+            1.0,
+            "mscale_all_dim",
+            1.0,
+            "mscale",
+            1.0,
+            BETA,
+            0.1);
 
     private Ministral3ForCausalLM(ModelConfig config, DecoderShape shape, Weights weights) {
         super(
@@ -60,7 +69,8 @@ public final class Ministral3ForCausalLM extends RotaryDecoder {
                 weights,
                 shape.hidden(),
                 shape.rmsNorm(),
-                shape.selfAttention(weights.at("self_attn"), kind, Style.biased(false).scaledBy(scale(config)), index),
+                shape.selfAttention(
+                        weights.at("self_attn"), kind, Style.biased(false).scaledBy(scale(config)), index),
                 "mlp",
                 shape.gatedFeedForward(weights.at("mlp"), false),
                 0);

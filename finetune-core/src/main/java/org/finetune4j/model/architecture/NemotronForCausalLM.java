@@ -41,7 +41,8 @@ public final class NemotronForCausalLM extends RotaryDecoder {
                 weights,
                 shape.hidden(),
                 norms(config),
-                shape.selfAttention(weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
+                shape.selfAttention(
+                        weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
                 "mlp",
                 new PlainFeedForward(
                         weights.at("mlp"),

@@ -34,8 +34,7 @@ public final class SeedOssForCausalLM extends RotaryDecoder {
 
     private static DecoderLayer layer(
             ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
-        Style style =
-                new Style(config.flag("attention_bias", true), config.flag("attention_out_bias", false), null);
+        Style style = new Style(config.flag("attention_bias", true), config.flag("attention_out_bias", false), null);
         return new PreNormLayer(
                 weights,
                 shape.hidden(),

@@ -19,8 +19,18 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class FusedLayersTest {
 
-    private static final List<String> MODELS =
-            List.of("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "granite", "glm", "seed_oss", "ernie4_5", "helium");
+    private static final List<String> MODELS = List.of(
+            "llama",
+            "mistral",
+            "qwen2",
+            "qwen3",
+            "phi3",
+            "smollm3",
+            "granite",
+            "glm",
+            "seed_oss",
+            "ernie4_5",
+            "helium");
 
     static Stream<Arguments> modelsAndRows() {
         return MODELS.stream().flatMap(model -> Stream.of(Rows.values()).map(rows -> Arguments.of(model, rows)));
@@ -65,7 +75,25 @@ class FusedLayersTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"mixtral", "gpt2", "gemma2", "opt", "olmo3", "olmoe", "cohere", "glm4", "phi", "starcoder2", "stablelm", "ministral3", "hunyuan_v1_dense", "exaone4", "arcee", "apertus", "nemotron", "olmo"
+    @CsvSource({
+        "mixtral",
+        "gpt2",
+        "gemma2",
+        "opt",
+        "olmo3",
+        "olmoe",
+        "cohere",
+        "glm4",
+        "phi",
+        "starcoder2",
+        "stablelm",
+        "ministral3",
+        "hunyuan_v1_dense",
+        "exaone4",
+        "arcee",
+        "apertus",
+        "nemotron",
+        "olmo"
     })
     void layersOfOtherShapesAreLeftToAutograd(String name) {
         try (CausalLM model = TinyModels.load(name, LoadOptions.defaults());
