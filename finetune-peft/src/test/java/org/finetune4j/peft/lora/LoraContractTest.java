@@ -95,7 +95,7 @@ class LoraContractTest {
                     "apertus",
                     "nemotron",
                     "olmo",
-                    "falcon");
+                    "gpt_bigcode");
         }
     }
 

@@ -92,7 +92,9 @@ class VirtualTokensTest {
         "llama, prefix", "llama, prompt", "gpt2, prefix", "gpt2, prompt", "qwen3, prefix", "gpt_neox, prompt",
         "opt, prefix", "opt, prompt", "gemma2, prefix", "gemma2, prompt", "gemma3_text, prompt", "mistral, prefix",
         "mistral, prompt", "phi3, prefix", "mixtral, prompt", "smollm3, prefix", "smollm3, prompt", "granite, prompt",
-        "cohere2, prefix", "cohere2, prompt", "glm4, prefix", "phi, prompt", "starcoder2, prompt"
+        "cohere2, prefix", "cohere2, prompt", "glm4, prefix", "phi, prompt", "starcoder2, prompt",
+        "ministral3, prefix", "ministral3, prompt", "hunyuan_v1_dense, prefix", "exaone4, prefix", "falcon, prefix",
+        "gpt_bigcode, prefix"
     })
     void startingFromTokensIsAsGoodAsTheTokensThemselves(String base, String kind) {
         try (CausalLM model = model(base)) {
