@@ -19,6 +19,8 @@ SMALL = dict(WHOLE, vocab_size=31, hidden_size=16, intermediate_size=20, num_att
 ENCODER = dict(vocab_size=31, hidden_size=16, intermediate_size=20, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=32,
                bos_token_id=0, pad_token_id=1, eos_token_id=2)
 ENCODERS = ("Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert", "ModernBert")
+FALCON = dict(vocab_size=61, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+BIGCODE = dict(vocab_size=61, n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
 LABELS = dict(num_labels=3)
 
 # folder, the class's family in transformers, settings beside those of its size, keys that the file then lacks and, in some, what it has besides
@@ -80,6 +82,69 @@ CASES = [
                                                    layer_types=["full_attention"] * 2, tie_word_embeddings=True, rope_parameters=dict(rope_type="default", rope_theta=500.0)), []),
     ("variants/gpt-oss-mxfp4", "GptOss", dict(mxfp4=True, intermediate_size=32, num_local_experts=4, num_experts_per_tok=2, head_dim=8, hidden_size=32, sliding_window=4), []),
     ("variants/gpt-oss-seqcls", "GptOss", dict(intermediate_size=10, num_local_experts=4, num_experts_per_tok=2, head_dim=8, sliding_window=4, **LABELS), []),
+    ("arch/ministral3", "Ministral3", dict(head_dim=8, rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=5, max_position_embeddings=64,
+                                           beta_fast=32.0, beta_slow=1.0, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.4)), []),
+    ("variants/ministral3-missing-keys", "Ministral3", dict(head_dim=128, hidden_size=8, num_attention_heads=8, num_key_value_heads=8, max_position_embeddings=40),
+     ["rope_parameters", "rms_norm_eps", "head_dim", "num_key_value_heads", "sliding_window", "tie_word_embeddings", "pad_token_id", "hidden_act"]),
+    ("variants/ministral3-window", "Ministral3", dict(head_dim=12, sliding_window=4, tie_word_embeddings=True, rope_parameters=dict(
+        rope_type="default", rope_theta=100.0, original_max_position_embeddings=3, llama_4_scaling_beta=0.7)), []),
+    ("variants/ministral3-seqcls", "Ministral3", dict(head_dim=8, rope_parameters=dict(type="yarn", rope_theta=1000.0, factor=2.0, original_max_position_embeddings=4, llama_4_scaling_beta=0.3), **LABELS), []),
+    ("arch/seed_oss", "SeedOss", dict(head_dim=12, attention_dropout=0.0, residual_dropout=0.0), []),
+    ("variants/seed-oss-missing-keys", "SeedOss", dict(head_dim=128, hidden_size=8, num_attention_heads=8, num_key_value_heads=8, pad_token_id=1, bos_token_id=0),
+     ["head_dim", "num_key_value_heads", "attention_bias", "attention_out_bias", "mlp_bias", "rms_norm_eps", "rope_parameters", "residual_dropout", "attention_dropout", "pad_token_id"]),
+    ("variants/seed-oss-seqcls", "SeedOss", dict(head_dim=8, attention_bias=False, attention_out_bias=True, mlp_bias=True, **LABELS), []),
+    ("arch/ernie4_5", "Ernie4_5", dict(head_dim=12, tie_word_embeddings=True), []),
+    ("variants/ernie4-5-missing-keys", "Ernie4_5", dict(head_dim=128, hidden_size=8, num_attention_heads=4, num_key_value_heads=2),
+     ["head_dim", "num_key_value_heads", "use_bias", "rms_norm_eps", "rope_parameters", "tie_word_embeddings", "hidden_act", "pad_token_id"]),
+    ("variants/ernie4-5-seqcls", "Ernie4_5", dict(head_dim=8, use_bias=True, **LABELS), []),
+    ("arch/hunyuan_v1_dense", "HunYuanDenseV1", dict(head_dim=12, tie_word_embeddings=True, rope_parameters=dict(
+        rope_type="dynamic", rope_theta=10000.0, alpha=100.0, beta_fast=32, beta_slow=1, factor=1.0, mscale=1.0, mscale_all_dim=1.0)), []),
+    ("variants/hunyuan-missing-keys", "HunYuanDenseV1", dict(head_dim=8, num_attention_heads=2, num_key_value_heads=2, attention_bias=True),
+     ["rope_parameters", "rms_norm_eps", "num_key_value_heads", "tie_word_embeddings", "hidden_act", "pad_token_id"]),
+    ("variants/hunyuan-yarn", "HunYuanDenseV1", dict(head_dim=8, rope_parameters=dict(rope_type="yarn", rope_theta=1000.0, factor=4.0, original_max_position_embeddings=8)), []),
+    ("variants/hunyuan-seqcls", "HunYuanDenseV1", dict(head_dim=8, **LABELS), []),
+    ("arch/exaone4", "Exaone4", dict(num_hidden_layers=3, sliding_window=5, layer_types=["sliding_attention", "full_attention", "sliding_attention"]), []),
+    ("variants/exaone4-missing-keys", "Exaone4", dict(num_hidden_layers=4, num_attention_heads=32, num_key_value_heads=32, hidden_size=64),
+     ["layer_types", "sliding_window", "sliding_window_pattern", "num_key_value_heads", "rms_norm_eps", "rope_parameters", "tie_word_embeddings"]),
+    ("variants/exaone4-without-windows", "Exaone4", dict(sliding_window=None, layer_types=["full_attention", "full_attention"], tie_word_embeddings=True), []),
+    ("variants/exaone4-seqcls", "Exaone4", dict(num_hidden_layers=4, sliding_window=4, sliding_window_pattern=2, **LABELS), ["layer_types"]),
+    ("arch/arcee", "Arcee", dict(rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=16)), []),
+    ("variants/arcee-missing-keys", "Arcee", dict(attention_bias=True, mlp_bias=True, num_key_value_heads=2),
+     ["hidden_act", "rms_norm_eps", "rope_parameters", "num_key_value_heads", "tie_word_embeddings", "head_dim"]),
+    ("variants/arcee-seqcls", "Arcee", dict(head_dim=12, hidden_act="silu", **LABELS), []),
+    ("arch/apertus", "Apertus", dict(rope_parameters=dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, original_max_position_embeddings=16, low_freq_factor=1.0, high_freq_factor=4.0)), []),
+    ("variants/apertus-missing-keys", "Apertus", dict(attention_bias=True, num_key_value_heads=2),
+     ["hidden_act", "rms_norm_eps", "rope_parameters", "num_key_value_heads", "tie_word_embeddings", "pad_token_id"]),
+    ("variants/apertus-silu", "Apertus", dict(hidden_act="silu", tie_word_embeddings=True, rope_parameters=dict(rope_type="default", rope_theta=1000.0), mlp_bias=False), []),
+    ("variants/apertus-seqcls", "Apertus", dict(LABELS), []),
+    ("arch/nemotron", "Nemotron", dict(attention_bias=True, mlp_bias=True), []),
+    ("variants/nemotron-missing-keys", "Nemotron", dict(head_dim=8), ["norm_eps", "hidden_act", "rope_parameters", "partial_rotary_factor", "head_dim", "tie_word_embeddings", "attention_bias", "mlp_bias"]),
+    ("variants/nemotron-seqcls", "Nemotron", dict(head_dim=12, rope_parameters=dict(rope_type="default", rope_theta=1000.0, partial_rotary_factor=1.0), **LABELS), []),
+    ("arch/helium", "Helium", dict(head_dim=8), []),
+    ("variants/helium-biased", "Helium", dict(head_dim=8, attention_bias=True, mlp_bias=True, tie_word_embeddings=True), ["rms_norm_eps", "rope_parameters", "pad_token_id"]),
+    ("variants/helium-seqcls", "Helium", dict(head_dim=8, **LABELS), []),
+    ("arch/glm4_moe", "Glm4Moe", dict(num_hidden_layers=3, moe_intermediate_size=16, n_routed_experts=8, num_experts_per_tok=2, n_group=4, topk_group=2, n_shared_experts=2,
+                                      routed_scaling_factor=1.5, use_qk_norm=True, attention_bias=True, num_mtp_layers=0), []),
+    ("variants/glm4-moe-missing-keys", "Glm4Moe", dict(num_attention_heads=8, num_key_value_heads=8, hidden_size=32, moe_intermediate_size=10, n_routed_experts=10, num_experts_per_tok=8, num_mtp_layers=0),
+     ["num_key_value_heads", "first_k_dense_replace", "n_group", "topk_group", "n_shared_experts", "num_experts_per_tok", "norm_topk_prob", "routed_scaling_factor", "use_qk_norm",
+      "rope_parameters", "rms_norm_eps", "attention_bias", "tie_word_embeddings"]),
+    ("variants/glm4-moe-seqcls", "Glm4Moe", dict(moe_intermediate_size=10, n_routed_experts=4, num_experts_per_tok=2, first_k_dense_replace=0, norm_topk_prob=False, num_mtp_layers=0, **LABELS), []),
+    ("arch/falcon", "Falcon", dict(FALCON, vocab_size=199, num_attention_heads=8, new_decoder_architecture=True, num_kv_heads=4), []),
+    ("variants/falcon-7b-shape", "Falcon", dict(FALCON, num_hidden_layers=3), ["num_kv_heads", "multi_query", "parallel_attn", "new_decoder_architecture", "alibi", "bias", "activation", "ffn_hidden_size",
+                                                                           "layer_norm_epsilon", "rope_parameters", "tie_word_embeddings", "hidden_dropout", "attention_dropout", "num_ln_in_parallel_attn"]),
+    ("variants/falcon-11b-shape", "Falcon", dict(FALCON, num_attention_heads=6, new_decoder_architecture=True, num_kv_heads=3, num_ln_in_parallel_attn=1, bias=True, ffn_hidden_size=24, activation="relu2",
+                                                 tie_word_embeddings=False, rope_parameters=dict(rope_type="linear", rope_theta=1000.0, factor=2.0)), []),
+    ("variants/falcon-in-turn", "Falcon", dict(FALCON, multi_query=False, parallel_attn=False, bias=True), []),
+    ("variants/falcon-seqcls", "Falcon", dict(FALCON, new_decoder_architecture=True, num_kv_heads=2, **LABELS), []),
+    ("arch/gpt_bigcode", "GPTBigCode", dict(BIGCODE, vocab_size=199, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0), []),
+    ("variants/gpt-bigcode-missing-keys", "GPTBigCode", dict(BIGCODE, n_head=2), ["multi_query", "n_inner", "activation_function", "layer_norm_epsilon", "tie_word_embeddings", "scale_attn_weights",
+                                                                             "attn_pdrop", "embd_pdrop", "resid_pdrop", "add_cross_attention"]),
+    ("variants/gpt-bigcode-heads", "GPTBigCode", dict(BIGCODE, multi_query=False, n_inner=20, scale_attn_weights=False, activation_function="relu", tie_word_embeddings=False, layer_norm_epsilon=1e-3), []),
+    ("variants/gpt-bigcode-seqcls", "GPTBigCode", dict(BIGCODE, **LABELS), []),
+    ("arch/olmo", "Olmo", dict(clip_qkv=0.8), []),
+    ("variants/olmo-missing-keys", "Olmo", dict(attention_bias=True, num_key_value_heads=2), ["clip_qkv", "rope_parameters", "num_key_value_heads", "tie_word_embeddings", "hidden_act"]),
+    ("variants/olmo-seqcls", "Olmo", dict(clip_qkv=1.2, **LABELS), []),
+    ("variants/olmoe-clipped", "Olmoe", dict(intermediate_size=10, num_experts=4, num_experts_per_tok=2, clip_qkv=0.9), []),
     ("arch/stablelm", "StableLm", dict(use_qkv_bias=True), []),
     ("variants/stablelm-parallel", "StableLm", dict(use_parallel_residual=True, num_attention_heads=4, num_key_value_heads=2, hidden_size=32),
      ["rope_parameters", "layer_norm_eps", "use_qkv_bias"]),
@@ -127,7 +192,7 @@ def draw(torch, model, seed):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=random)
-            if "norm" in name.lower():
+            if "norm" in name.lower() or ".ln_" in name:
                 parameter.copy_((name.endswith("weight") * 1.0) + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.2 * noise)
@@ -136,7 +201,15 @@ def draw(torch, model, seed):
             elif clamps and name.endswith("gate_up_proj"):
                 parameter.copy_(noise * 4 * parameter.shape[-2] ** -0.5)  # some reach the limit
             else:
-                parameter.copy_(noise * (0.7 if "embed" in name else 1.4 * parameter.shape[-1] ** -0.5))
+                parameter.copy_(noise * (0.7 if "embed" in name or ".wpe." in name or ".wte." in name else 1.4 * parameter.shape[-1] ** -0.5))
+
+
+def corrected(torch, model, seed):
+    """Numbers of the routers' corrections, which are no parameters."""
+    random = torch.Generator().manual_seed(seed)
+    for name, buffer in model.named_buffers():
+        if name.endswith("e_score_correction_bias"):
+            buffer.copy_(0.2 * torch.randn(buffer.shape, generator=random))
 
 
 def pack(torch, target):
@@ -192,11 +265,12 @@ def write(torch, transformers, target, family, settings, without, besides, seed)
     classifies = "num_labels" in settings
     settings = dict(settings)
     packed = settings.pop("mxfp4", False)
-    size = {} if family in ENCODERS else WHOLE if target.parent.name == "arch" else SMALL
+    size = {} if family in ENCODERS + ("Falcon", "GPTBigCode") else WHOLE if target.parent.name == "arch" else SMALL
     config = getattr(transformers, family + "Config")(**dict(size, **settings))
     kind = classifier(transformers, family) if classifies else getattr(transformers, family + "ForCausalLM")
     model = kind(config)
     draw(torch, model, seed)
+    corrected(torch, model, seed)
     model.save_pretrained(target)
     file = target / "config.json"
     written = json.loads(file.read_text())
@@ -245,11 +319,32 @@ def gradients(torch, model):
     return found
 
 
+def watch_choices(torch, model):
+    """How clearly routers with corrected scores choose, in every pass from now on: the groups, and the experts within them."""
+    gaps = []
+
+    def watch(router, inputs, output):
+        scores = output[0].sigmoid() + router.e_score_correction_bias
+        groups = scores.view(len(scores), router.num_group, -1)
+        best = groups.topk(2, -1).values.sum(-1).sort(-1, descending=True)
+        allowed = torch.zeros_like(best.values).scatter(1, best.indices[:, : router.topk_group], 1.0)
+        left = groups.masked_fill(allowed[..., None] == 0, float("-inf")).flatten(1).sort(-1, descending=True).values
+        for values, count in ((best.values, router.topk_group), (left, router.top_k)):
+            if count < values.shape[1]:
+                gaps.append((values[:, count - 1] - values[:, count]).min().item())
+
+    for module in model.modules():
+        if hasattr(module, "e_score_correction_bias"):
+            module.register_forward_hook(watch)
+    return gaps
+
+
 def run(torch, model, classifies, length):
     """Everything that is recorded but generation, and how clearly routers chose."""
     random = torch.Generator().manual_seed(3)
     ids, mask, labels = small(torch, random, model.config.vocab_size, model.config.pad_token_id, length)
-    routed = hasattr(model.config, "num_experts_per_tok")
+    routed = hasattr(model.config, "router_aux_loss_coef")
+    gaps = watch_choices(torch, model)
     extra = dict(output_router_logits=True) if routed and not classifies else {}
     if classifies:
         labels = torch.tensor([2, 0])
@@ -267,6 +362,7 @@ def run(torch, model, classifies, length):
             best = scores.softmax(-1)[mask.flatten() == 1].sort(-1, descending=True).values
             chosen = model.config.num_experts_per_tok
             gap = min(gap, (best[:, chosen - 1 : chosen + 1].diff(dim=-1).abs().min().item()) if chosen < best.shape[1] else gap)
+    gap = min([gap] + gaps)
     tensors["loss"] = loss.reshape(1)
     tensors.update({f"hidden_states.{i}": state for i, state in enumerate(out.hidden_states)})
     model.zero_grad()
@@ -281,16 +377,17 @@ def run(torch, model, classifies, length):
         left["position_ids"] = (left["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         with torch.no_grad():
             padded = model(**left)
-            rest = torch.arange(length)
-            packed = torch.cat([rest[: length // 2], rest[: length - length // 2]])[None]
-            if model.config.model_type == "gpt_oss":  # whose masks do not look at positions: each sequence by itself
-                parts = ids[:1].split([length // 2, length - length // 2], 1)
-                tensors["packed.logits"] = torch.cat([model(input_ids=part).logits for part in parts], 1)
-            else:
-                tensors["packed.logits"] = model(input_ids=ids[:1], position_ids=packed).logits
+            if model.config.model_type != "falcon":  # whose packed sequences see each other in transformers
+                rest = torch.arange(length)
+                packed = torch.cat([rest[: length // 2], rest[: length - length // 2]])[None]
+                if model.config.model_type == "gpt_oss":  # whose masks do not look at positions: each sequence by itself
+                    parts = ids[:1].split([length // 2, length - length // 2], 1)
+                    tensors["packed.logits"] = torch.cat([model(input_ids=part).logits for part in parts], 1)
+                else:
+                    tensors["packed.logits"] = model(input_ids=ids[:1], position_ids=packed).logits
+                tensors.update({"packed.input_ids": ids[:1], "packed.position_ids": packed})
         tensors.update({"left." + name: value for name, value in left.items()})
         tensors.update({"left.logits": padded.logits, "left.loss": padded.loss.reshape(1)})
-        tensors.update({"packed.input_ids": ids[:1], "packed.position_ids": packed})
     return tensors, gap
 
 

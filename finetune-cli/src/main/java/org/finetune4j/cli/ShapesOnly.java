@@ -23,7 +23,7 @@ final class ShapesOnly implements Weights.Source {
     @Override
     public Tensor tensor(String name, Initialization initialization, long[] shape) {
         initializations.put(name, initialization);
-        return Tensors.zeros(DType.BFLOAT16, Device.CPU, 1).expand(shape);
+        return Tensors.zeros(DType.BFLOAT16, Device.CPU).expand(shape);
     }
 
     /** The values of the tensor of this name, in {@code dtype}; they belong to the scope. */

@@ -105,8 +105,7 @@ final class RandomMethod {
                 .contains(name);
         if (hasTargets
                 && (!keys.containsKey("target_parameters")
-                        && (WITHOUT_DEFAULT_TARGETS.contains(model.architecture())
-                                || draw.chance(0.6)))) {
+                        && (WITHOUT_DEFAULT_TARGETS.contains(model.architecture()) || draw.chance(0.6)))) {
             keys.put("target_modules", "all-linear");
         }
         if (hasTargets && draw.chance(0.1) && model.layers() > 1) {

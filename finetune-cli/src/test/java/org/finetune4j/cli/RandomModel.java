@@ -68,7 +68,20 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             "cohere2",
             "glm4",
             "phi",
-            "stablelm");
+            "stablelm",
+            "ministral3",
+            "seed_oss",
+            "ernie4_5",
+            "hunyuan_v1_dense",
+            "exaone4",
+            "arcee",
+            "apertus",
+            "nemotron",
+            "helium",
+            "glm4_moe",
+            "falcon",
+            "gpt_bigcode",
+            "olmo");
     private static final List<String> ENCODERS = List.of("bert", "roberta", "electra", "distilbert", "modernbert");
     private static final Map<String, String> CLASSES = Map.ofEntries(
             Map.entry("llama", "LlamaForCausalLM"),
@@ -97,6 +110,19 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
             Map.entry("glm4", "Glm4ForCausalLM"),
             Map.entry("phi", "PhiForCausalLM"),
             Map.entry("stablelm", "StableLmForCausalLM"),
+            Map.entry("ministral3", "Ministral3ForCausalLM"),
+            Map.entry("seed_oss", "SeedOssForCausalLM"),
+            Map.entry("ernie4_5", "Ernie4_5ForCausalLM"),
+            Map.entry("hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM"),
+            Map.entry("exaone4", "Exaone4ForCausalLM"),
+            Map.entry("arcee", "ArceeForCausalLM"),
+            Map.entry("apertus", "ApertusForCausalLM"),
+            Map.entry("nemotron", "NemotronForCausalLM"),
+            Map.entry("helium", "HeliumForCausalLM"),
+            Map.entry("glm4_moe", "Glm4MoeForCausalLM"),
+            Map.entry("falcon", "FalconForCausalLM"),
+            Map.entry("gpt_bigcode", "GPTBigCodeForCausalLM"),
+            Map.entry("olmo", "OlmoForCausalLM"),
             Map.entry("bert", "BertForSequenceClassification"),
             Map.entry("roberta", "RobertaForSequenceClassification"),
             Map.entry("electra", "ElectraForSequenceClassification"),
@@ -118,8 +144,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int keyHeads = draw.chance(0.5) ? heads : draw.of(1, 2);
         int headSize = draw.of(8, 12);
         int layers = draw.of(1, 2, 3, 4, 4);
-        boolean isMixture =
-                List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe", "gpt_oss").contains(architecture);
+        boolean isMixture = List.of("mixtral", "qwen3_moe", "qwen2_moe", "olmoe", "gpt_oss", "glm4_moe")
+                .contains(architecture);
         int experts = isMixture ? draw.of(2, 4, 6) : 0;
         Map<String, Object> config = new LinkedHashMap<>();
         config.put("architectures", List.of(String.valueOf(CLASSES.get(architecture))));
@@ -133,7 +159,7 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
         int width = heads * headSize;
         int inner = 4 * draw.between(7, 21);
         switch (architecture) {
-            case "gpt2" ->
+            case "gpt2", "gpt_bigcode" ->
                 config.putAll(Map.of("n_embd", width, "n_head", heads, "n_layer", layers, "n_positions", 128));
             case "bert", "roberta", "electra", "distilbert", "modernbert" -> {
                 config.put("vocab_size", 500 + draw.of(0, 3));
@@ -152,7 +178,8 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 "attention_probs_dropout_prob",
                 "attention_dropout",
                 "hidden_dropout")) {
-            boolean isKnown = !architecture.equals("phi3") || !dropout.equals("embd_pdrop");
+            boolean isKnown =
+                    !architecture.equals("falcon") && (!architecture.equals("phi3") || !dropout.equals("embd_pdrop"));
             config.put(dropout, isKnown && draw.chance(0.7) ? dropped : 0.0);
         }
         config.putAll(Map.of(
@@ -214,6 +241,30 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                 config.putAll(Map.of(
                         "num_local_experts", experts, "num_experts_per_tok", 2, "sliding_window", draw.of(6, 8, 128)));
             case "olmoe" -> config.putAll(Map.of("num_experts", experts, "num_experts_per_tok", 2));
+            case "glm4_moe" ->
+                config.putAll(Map.of(
+                        "n_routed_experts",
+                        2 * experts,
+                        "num_experts_per_tok",
+                        2,
+                        "moe_intermediate_size",
+                        24,
+                        "n_group",
+                        experts,
+                        "topk_group",
+                        2,
+                        "first_k_dense_replace",
+                        layers > 1 && draw.chance(0.5) ? 1 : 0,
+                        "use_qk_norm",
+                        draw.chance(0.5)));
+            case "falcon" -> {
+                boolean byGroup = draw.chance(0.6);
+                config.put("new_decoder_architecture", byGroup);
+                config.put("num_kv_heads", byGroup ? keyHeads : heads);
+                config.put("multi_query", draw.chance(0.5));
+                config.put("ffn_hidden_size", inner);
+                config.put("bias", draw.chance(0.5));
+            }
             case "granite" ->
                 config.putAll(Map.of(
                         "embedding_multiplier",
@@ -225,13 +276,35 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                         "logits_scaling",
                         2.0));
             case "smollm3" -> config.put("no_rope_layer_interval", 2);
-            case "stablelm" -> config.put("partial_rotary_factor", 0.5);
+            case "stablelm", "nemotron" -> config.put("partial_rotary_factor", 0.5);
+            case "ministral3" ->
+                config.put(
+                        "rope_parameters",
+                        Map.of(
+                                "rope_type",
+                                "yarn",
+                                "rope_theta",
+                                10_000.0,
+                                "factor",
+                                4.0,
+                                "original_max_position_embeddings",
+                                16,
+                                "llama_4_scaling_beta",
+                                0.3));
+            case "apertus" -> config.put("rope_parameters", Map.of("rope_type", "default", "rope_theta", 10_000.0));
+            case "seed_oss" -> config.put("residual_dropout", config.get("attention_dropout"));
+            case "exaone4" -> {
+                config.put("sliding_window", draw.of(6, 8, 128));
+                config.put("sliding_window_pattern", 2);
+            }
+            case "olmo" -> config.put("clip_qkv", 1.5);
             case "cohere" -> config.put("use_qk_norm", draw.chance(0.5));
             case "olmo3", "cohere2", "starcoder2" -> config.put("sliding_window", draw.of(6, 8, 128));
             case "gemma2", "gemma3_text", "mistral" -> config.put("sliding_window", draw.of(6, 8, 128));
             default -> {}
         }
-        if (!ENCODERS.contains(architecture) && !List.of("gpt2", "gpt_neox", "opt").contains(architecture)) {
+        if (!ENCODERS.contains(architecture)
+                && !List.of("gpt2", "gpt_neox", "opt", "falcon", "gpt_bigcode").contains(architecture)) {
             config.put("num_key_value_heads", keyHeads);
             if (!architecture.equals("phi3") && !architecture.equals("qwen2") && !architecture.equals("olmo2")) {
                 config.put("head_dim", headSize);
@@ -264,6 +337,13 @@ record RandomModel(Path directory, String architecture, int layers, int heads, i
                                 Map.of("rope_type", "linear", "factor", 2.0),
                                 Map.of("rope_type", "yarn", "factor", 4.0)));
             }
+            case "hunyuan_v1_dense" ->
+                config.put("rope_parameters", Map.of("rope_type", "dynamic", "factor", 1.0, "alpha", 50.0));
+            case "arcee", "nemotron" -> config.putAll(Map.of("attention_bias", true, "mlp_bias", draw.chance(0.5)));
+            case "apertus", "helium", "olmo" -> config.put("attention_bias", true);
+            case "ernie4_5" -> config.put("use_bias", true);
+            case "seed_oss" -> config.putAll(Map.of("attention_bias", false, "mlp_bias", true));
+            case "ministral3" -> config.put("sliding_window", 6);
             case "qwen3", "olmo2", "phi3" -> config.put("attention_bias", !architecture.equals("phi3"));
             case "qwen2" ->
                 config.putAll(Map.of("use_sliding_window", true, "sliding_window", 6, "max_window_layers", 1));

@@ -225,7 +225,7 @@ public final class ModelConfig {
      *
      * @param defaults values by key
      */
-    public ModelConfig withDefaults(Map<String, ? extends Number> defaults) {
+    public ModelConfig withDefaults(Map<String, ?> defaults) {
         ObjectNode copy = root.deepCopy();
         defaults.forEach((key, value) -> copy.putIfAbsent(key, Json.of(value)));
         return new ModelConfig(copy, origin, reads);

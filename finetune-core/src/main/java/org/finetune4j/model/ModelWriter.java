@@ -217,7 +217,8 @@ public final class ModelWriter {
     }
 
     private DType stored(Parameter parameter) {
-        return dtype == null || !parameter.dtype().isFloatingPoint() ? parameter.dtype() : dtype;
+        boolean stays = parameter.isConstant() || !parameter.dtype().isFloatingPoint();
+        return dtype == null || stays ? parameter.dtype() : dtype;
     }
 
     private Tensor values(String name, Parameter parameter, DType stored) {

@@ -25,6 +25,9 @@ public final class RotaryConfig {
     /** The share of a head that is rotated. */
     private static final String PARTIAL = "partial_rotary_factor";
 
+    /** What the base is raised by, in scalings of HunYuan. */
+    private static final String ALPHA = "alpha";
+
     /** What every type may say. */
     private static final Set<String> COMMON = Set.of("rope_theta", "rope_type", "type", PARTIAL);
 
@@ -57,13 +60,20 @@ public final class RotaryConfig {
     private final JsonNode scaling;
     private final double theta;
     private final int rotaryDim;
+    private final Set<String> besides;
 
     private RotaryConfig(ModelConfig config, String where, JsonNode scaling, double theta, int rotaryDim) {
+        this(config, where, scaling, theta, rotaryDim, Set.of());
+    }
+
+    private RotaryConfig(
+            ModelConfig config, String where, JsonNode scaling, double theta, int rotaryDim, Set<String> besides) {
         this.config = config;
         this.where = where;
         this.scaling = scaling;
         this.theta = theta;
         this.rotaryDim = rotaryDim;
+        this.besides = besides;
     }
 
     /**
@@ -73,12 +83,25 @@ public final class RotaryConfig {
      * @param headDim elements of a head
      */
     public static RotaryEmbedding of(ModelConfig config, int headDim) {
+        return of(config, headDim, Set.of());
+    }
+
+    /**
+     * The same for an architecture whose scaling has settings of its own.
+     *
+     * @param config of the model
+     * @param headDim elements of a head
+     * @param besides what the scaling may say besides; {@code alpha} among it makes {@code dynamic} a larger base that does not depend on
+     *     the length
+     * @return the rotary embedding
+     */
+    public static RotaryEmbedding of(ModelConfig config, int headDim, Set<String> besides) {
         String key = key(config);
         JsonNode scaling = config.node(key);
         refuseContradiction(config, scaling);
         double theta = number(config, scaling, "rope_theta", config.number("rope_theta", DEFAULT_THETA));
         refusePart(config, number(config, scaling, PARTIAL, config.number(PARTIAL, 1)));
-        return new RotaryConfig(config, key, scaling, theta, rotaryDim(config, PARTIAL, headDim, 1)).read();
+        return new RotaryConfig(config, key, scaling, theta, rotaryDim(config, PARTIAL, headDim, 1), besides).read();
     }
 
     /**
@@ -222,7 +245,10 @@ public final class RotaryConfig {
         return switch (type) {
             case "linear" -> standard.linear(required("factor"));
             case "dynamic" ->
-                new DynamicNtk(rotaryDim, theta, required("factor"), config.positive("max_position_embeddings", 2048));
+                besides.contains(ALPHA) && optional(ALPHA, 0) != 0
+                        ? enlarged()
+                        : new DynamicNtk(
+                                rotaryDim, theta, required("factor"), config.positive("max_position_embeddings", 2048));
             case "llama3" ->
                 standard.llama3(
                         required("factor"),
@@ -236,8 +262,10 @@ public final class RotaryConfig {
     }
 
     private void refuseOthers(String type, Set<String> settings) {
-        List<String> known =
-                Stream.concat(COMMON.stream(), settings.stream()).sorted().collect(Collectors.toList());
+        List<String> known = Stream.of(COMMON, settings, besides)
+                .flatMap(Set::stream)
+                .sorted()
+                .collect(Collectors.toList());
         scaling.properties().forEach(field -> {
             if (!field.getValue().isNull() && !known.contains(field.getKey())) {
                 throw new UserErrorException(config.origin() + ": '" + where + "': '" + field.getKey()
@@ -245,6 +273,12 @@ public final class RotaryConfig {
                         + Suggestions.didYouMean(field.getKey(), known));
             }
         });
+    }
+
+    /** The base that sequences {@code alpha} times as long need (bloc97 2023). */
+    private RotaryFrequencies enlarged() {
+        double base = theta * Math.pow(required(ALPHA), rotaryDim / (rotaryDim - 2.0));
+        return RotaryFrequencies.standard(rotaryDim, base);
     }
 
     private RotaryFrequencies yarn(RotaryFrequencies standard) {

@@ -32,6 +32,6 @@ final class ShapesOnly implements Weights.Source {
     @Override
     public Tensor tensor(String name, Initialization initialization, long[] shape) {
         names.add(name);
-        return Tensors.zeros(dtype, Device.CPU, 1).expand(shape);
+        return Tensors.zeros(dtype, Device.CPU).expand(shape);
     }
 }

@@ -19,7 +19,7 @@ public record DividedFeatures(Side side, List<Section> sections) {
         INPUTS,
         /** The elements of a vector: a norm's, or a parameter of a block itself. */
         ELEMENTS,
-        /** Nothing: a norm of every head by itself, which each process uses for its own heads. */
+        /** Nothing: a norm of every head by itself, or what else each process uses for its own features. */
         OF_HEADS,
         /** Nothing: every process calculates the same with it. */
         NOTHING
@@ -126,6 +126,11 @@ public record DividedFeatures(Side side, List<Section> sections) {
     /** {@return a norm of every head by itself} */
     public static DividedFeatures ofHeads() {
         return new DividedFeatures(Side.OF_HEADS, List.of());
+    }
+
+    /** {@return what every process has whole and uses for its own features: each finds a summand of its gradients} */
+    public static DividedFeatures ofOwn() {
+        return ofHeads();
     }
 
     /** {@return what every process has and uses alike} */

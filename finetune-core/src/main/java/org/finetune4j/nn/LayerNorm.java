@@ -12,6 +12,7 @@ public final class LayerNorm extends Norm {
     private final double epsilon;
     private final boolean weighted;
     private final boolean biased;
+    private final boolean onePlus;
 
     /**
      * Reads {@code weight} [size] and {@code bias} [size].
@@ -21,23 +22,25 @@ public final class LayerNorm extends Norm {
      * @param epsilon added to the variance
      */
     public LayerNorm(Weights weights, long size, double epsilon) {
-        this(weights, size, epsilon, true);
+        this(weights, size, epsilon, true, false);
     }
 
-    private LayerNorm(Weights weights, long size, double epsilon, boolean biased) {
-        parameter("weight", weights.parameter("weight", Initialization.ONES, size));
+    private LayerNorm(Weights weights, long size, double epsilon, boolean biased, boolean onePlus) {
+        parameter("weight", weights.parameter("weight", onePlus ? Initialization.ZEROS : Initialization.ONES, size));
         if (biased) {
             parameter("bias", weights.parameter("bias", Initialization.ZEROS, size));
         }
         this.epsilon = epsilon;
         this.weighted = true;
         this.biased = biased;
+        this.onePlus = onePlus;
     }
 
     private LayerNorm(double epsilon) {
         this.epsilon = epsilon;
         this.weighted = false;
         this.biased = false;
+        this.onePlus = false;
     }
 
     /**
@@ -57,7 +60,7 @@ public final class LayerNorm extends Norm {
      * @return makes them
      */
     public static Factory factory(double epsilon) {
-        return (weights, size) -> new LayerNorm(weights, size, epsilon, true);
+        return (weights, size) -> new LayerNorm(weights, size, epsilon, true, false);
     }
 
     /**
@@ -67,15 +70,27 @@ public final class LayerNorm extends Norm {
      * @return makes them
      */
     public static Factory withoutBiasFactory(double epsilon) {
-        return (weights, size) -> new LayerNorm(weights, size, epsilon, false);
+        return (weights, size) -> new LayerNorm(weights, size, epsilon, false, false);
+    }
+
+    /**
+     * Norms with weight and bias that multiply by one plus the weight.
+     *
+     * @param epsilon added to the variance
+     * @return makes them
+     */
+    public static Factory onePlusFactory(double epsilon) {
+        return (weights, size) -> new LayerNorm(weights, size, epsilon, true, true);
     }
 
     @Override
     public Tensor forward(Tensor x) {
         return Functional.layerNorm(
-                x,
-                weighted ? own("weight").as(x.dtype()) : null,
-                biased ? own("bias").as(x.dtype()) : null,
-                epsilon);
+                x, weighted ? factor(x) : null, biased ? own("bias").as(x.dtype()) : null, epsilon);
+    }
+
+    private Tensor factor(Tensor x) {
+        Tensor weight = own("weight").as(x.dtype());
+        return onePlus ? weight.add(1) : weight;
     }
 }

@@ -132,6 +132,34 @@ public class MixtureOfExperts extends FeedForward {
     }
 
     /**
+     * Which experts the tokens are sent to.
+     *
+     * @param probabilities [tokens, experts], what losses that balance the experts are made of
+     * @param weights [tokens, perToken], of what the chosen ones give
+     * @param experts [tokens, perToken] int64
+     */
+    protected record Choice(Tensor probabilities, Tensor weights, Tensor experts) {}
+
+    /**
+     * Chooses: the most probable ones, by the softmax of what the router says.
+     *
+     * @param logits [tokens, experts], float32 or wider
+     * @return the choice
+     */
+    protected Choice choose(Tensor logits) {
+        Tensor probabilities = logits.softmax(-1);
+        Functional.TopK best = Functional.topK(probabilities, settings.perToken);
+        Tensor weights = best.values(); // [tokens, perToken]
+        return new Choice(
+                probabilities, settings.renormalise ? weights.div(weights.sum(-1, true)) : weights, best.indices());
+    }
+
+    /** {@return sizes and rules} */
+    protected final Settings settings() {
+        return settings;
+    }
+
+    /**
      * @param x what experts are given, of which the shares are added up in {@code shared}
      * @param routed the same for the router
      */
@@ -141,18 +169,14 @@ public class MixtureOfExperts extends FeedForward {
         // Tokens of all rows are still all of them, one row after the other.
         SequenceContext byThemselves = context.withoutRows().withDropout(context.dropout());
         Tensor logits = router.forward(routed.reshape(-1, hidden), byThemselves); // [tokens, experts]
-        Tensor probabilities = logits.to(logits.dtype().atLeastFloat32()).softmax(-1);
-        Functional.TopK best = Functional.topK(probabilities, settings.perToken);
-        Tensor weights = best.values(); // [tokens, perToken]
-        if (settings.renormalise) {
-            weights = weights.div(weights.sum(-1, true));
-        }
+        Choice choice = choose(logits.to(logits.dtype().atLeastFloat32()));
         RouterListener listener = context.routerListener();
         if (listener != null) {
-            listener.routed(layer, logits, probabilities, best.indices());
+            listener.routed(layer, logits, choice.probabilities, choice.experts);
         }
-        long[] chosen = best.indices().toLongArray();
-        Tensor mixed = region == null ? weights.to(x.dtype()) : region.enter(weights.to(x.dtype()));
+        long[] chosen = choice.experts.toLongArray();
+        Tensor weights = choice.weights.to(x.dtype());
+        Tensor mixed = region == null ? weights : region.enter(weights);
         if (shared == null) {
             return mix(tokens, mixed, chosen, byThemselves).view(x.shape());
         }

@@ -26,6 +26,7 @@ public final class Parameter implements AutoCloseable {
     private ParameterValue form;
     private @Nullable Supplier<Tensor> uncompressed;
     private boolean standsForAnother;
+    private boolean isConstant;
     private @Nullable ParameterSlice slice;
     private @Nullable ParallelRegion summed;
 
@@ -125,6 +126,22 @@ public final class Parameter implements AutoCloseable {
     /** {@return which part of the checkpoint's tensor this is, or null where it is the whole} */
     public @Nullable ParameterSlice slice() {
         return slice;
+    }
+
+    /**
+     * Says that this is no weight but a number that belongs to the model (a buffer in PyTorch): it is read and saved, and no training changes
+     * it.
+     *
+     * @return this
+     */
+    public Parameter constant() {
+        isConstant = true;
+        return this;
+    }
+
+    /** {@return whether no training changes it} */
+    public boolean isConstant() {
+        return isConstant;
     }
 
     /**
@@ -370,12 +387,16 @@ public final class Parameter implements AutoCloseable {
 
     /**
      * Lets training change this parameter, or not. A value that trains must be a memory of its own (a mapped checkpoint is
-     * read-only by convention) and be stored in {@code updateDType}: it is copied when it becomes trainable.
+     * read-only by convention) and be stored in {@code updateDType}: it is copied when it becomes trainable. What is {@link #constant}
+     * stays as it is.
      *
      * @param updateDType the type that the optimizer changes
      * @throws org.finetune4j.UserErrorException when the parameter is stored compressed
      */
     public void train(DType updateDType) {
+        if (isConstant) {
+            return;
+        }
         form.train(name, updateDType);
     }
 

@@ -5,6 +5,19 @@ import org.finetune4j.tensor.Tensor;
 /** Llama's layer: attention, then a feed-forward block, each on normalised input and joined to the stream. */
 public final class PreNormLayer extends DecoderLayer {
 
+    /**
+     * What the norms and the attention block are called in the checkpoint.
+     *
+     * @param attention the attention block
+     * @param beforeAttention the one before the attention block
+     * @param beforeFeedForward the one before the feed-forward block
+     */
+    public record Names(String attention, String beforeAttention, String beforeFeedForward) {
+
+        /** {@code self_attn}, {@code input_layernorm}, {@code post_attention_layernorm}. */
+        public static final Names USUAL = new Names("self_attn", "input_layernorm", "post_attention_layernorm");
+    }
+
     private final Norm inputNorm;
     private final SelfAttention selfAttention;
     private final Norm postAttentionNorm;
@@ -55,14 +68,52 @@ public final class PreNormLayer extends DecoderLayer {
             FeedForward feedForward,
             double residualDropout,
             double residualScale) {
+        this(
+                weights,
+                Names.USUAL,
+                hidden,
+                norms,
+                selfAttention,
+                feedForwardName,
+                feedForward,
+                residualDropout,
+                residualScale);
+    }
+
+    /**
+     * The same where the norms or the attention block have other names.
+     *
+     * @param weights where the parameters come from, below this module's name
+     * @param names of the norms and the attention block
+     * @param hidden size of the hidden states
+     * @param norms makes the two norms
+     * @param selfAttention the attention block
+     * @param feedForwardName what the checkpoint calls the feed-forward block, usually {@code mlp}
+     * @param feedForward makes the feed-forward block
+     * @param residualDropout share of a block's output dropped in training
+     * @param residualScale factor of a block's output
+     */
+    public PreNormLayer(
+            Weights weights,
+            Names names,
+            long hidden,
+            Norm.Factory norms,
+            SelfAttention selfAttention,
+            String feedForwardName,
+            FeedForward feedForward,
+            double residualDropout,
+            double residualScale) {
         // In the order of transformers, which decides into which file a parameter is saved.
-        this.selfAttention = child("self_attn", selfAttention);
+        this.selfAttention = child(names.attention, selfAttention);
         this.feedForward = child(feedForwardName, feedForward);
-        this.inputNorm = child("input_layernorm", norms.create(weights.at("input_layernorm"), hidden));
-        this.postAttentionNorm =
-                child("post_attention_layernorm", norms.create(weights.at("post_attention_layernorm"), hidden));
+        this.inputNorm = norm(names.beforeAttention, weights, norms, hidden);
+        this.postAttentionNorm = norm(names.beforeFeedForward, weights, norms, hidden);
         this.residualDropout = residualDropout;
         this.residualScale = residualScale;
+    }
+
+    private Norm norm(String name, Weights weights, Norm.Factory norms, long hidden) {
+        return child(name, norms.create(weights.at(name), hidden));
     }
 
     /** {@return the norm before the attention block} */

@@ -18,6 +18,9 @@ public final class RotaryAttention extends SelfAttention {
      * @param norm makes {@code q_norm} and {@code k_norm}, which normalise queries and keys before they are rotated; or
      *     null
      * @param acrossHeads whether they normalise all heads of a token together, not each by itself
+     * @param rotatesFirst whether queries and keys are rotated before their norms, not after
+     * @param clip largest element of queries, keys and values before they are rotated, in both directions; 0 for no bound
+     * @param queryScale what queries are multiplied by, by their positions, or null
      * @param sinks whether there are {@code sinks}, see {@link Attention#sinks}
      */
     public record Style(
@@ -25,18 +28,21 @@ public final class RotaryAttention extends SelfAttention {
             boolean outputBias,
             Norm.@Nullable Factory norm,
             boolean acrossHeads,
+            boolean rotatesFirst,
+            double clip,
+            @Nullable PositionScale queryScale,
             boolean sinks) {
 
         /**
-         * Without sinks.
+         * Norms, where there are some, before the rotation; no bound, no factor and no sinks.
          *
          * @param queryKeyValueBias whether those three projections have biases
          * @param outputBias whether the last projection has one
          * @param norm makes the norms, or null
-         * @param acrossHeads whether they are of all heads together
+         * @param acrossHeads whether they normalise all heads of a token together
          */
         public Style(boolean queryKeyValueBias, boolean outputBias, Norm.@Nullable Factory norm, boolean acrossHeads) {
-            this(queryKeyValueBias, outputBias, norm, acrossHeads, false);
+            this(queryKeyValueBias, outputBias, norm, acrossHeads, false, 0, null, false);
         }
 
         /**
@@ -62,7 +68,36 @@ public final class RotaryAttention extends SelfAttention {
 
         /** {@return the same with sinks} */
         public Style withSinks() {
-            return new Style(queryKeyValueBias, outputBias, norm, acrossHeads, true);
+            return new Style(
+                    queryKeyValueBias, outputBias, norm, acrossHeads, rotatesFirst, clip, queryScale, true);
+        }
+
+        /** {@return the same for queries and keys that are rotated before each head is normalised} */
+        public Style rotatingFirst() {
+            return new Style(queryKeyValueBias, outputBias, norm, false, true, clip, queryScale, sinks);
+        }
+
+        /**
+         * {@return the same with a bound of what the projections give}
+         *
+         * @param bound largest element in both directions, or 0 for none
+         */
+        public Style clipped(double bound) {
+            return new Style(queryKeyValueBias, outputBias, norm, acrossHeads, rotatesFirst, bound, queryScale, sinks);
+        }
+
+        /**
+         * {@return the same with queries that are multiplied by their positions' factors}
+         *
+         * @param scale of the positions
+         */
+        public Style scaledBy(PositionScale scale) {
+            return new Style(queryKeyValueBias, outputBias, norm, acrossHeads, rotatesFirst, clip, scale, sinks);
+        }
+
+        /** Whether it is projections and norms of heads alone. */
+        private boolean isPlain() {
+            return !acrossHeads && !rotatesFirst && clip == 0 && queryScale == null && !sinks;
         }
     }
 
@@ -89,8 +124,7 @@ public final class RotaryAttention extends SelfAttention {
     private final Linear output;
     private final @Nullable Norm queryNorm;
     private final @Nullable Norm keyNorm;
-    private final boolean acrossHeads;
-    private final boolean hasSinks;
+    private final Style style;
     private final Attention attention;
     private final int layer;
 
@@ -139,11 +173,10 @@ public final class RotaryAttention extends SelfAttention {
         this.queryKeyValue = List.of(query, key, value);
         this.queryNorm = norm(names.queryNorm, weights, style, attention, attention.heads());
         this.keyNorm = norm(names.keyNorm, weights, style, attention, attention.kvHeads());
-        this.acrossHeads = style.acrossHeads;
-        this.hasSinks = style.sinks;
+        this.style = style;
         this.attention = attention;
         this.layer = layer;
-        if (hasSinks) {
+        if (style.sinks) {
             parameter(SINKS, weights.parameter(SINKS, init, attention.heads()));
         }
     }
@@ -159,23 +192,43 @@ public final class RotaryAttention extends SelfAttention {
 
     @Override
     public Attention attention() {
-        return hasSinks ? attention.withSinks(own(SINKS)) : attention;
+        return style.sinks ? attention.withSinks(own(SINKS)) : attention;
     }
 
     @Override
     public Tensor forward(Tensor x, SequenceContext context) {
         Linear.together(queryKeyValue, x, context);
-        Tensor q = normalised(queryNorm, query.forward(x, context), context);
-        Tensor k = normalised(keyNorm, key.forward(x, context), context);
-        Tensor attended = attention().forward(q, k, value.forward(x, context), layer, context);
+        Tensor q = query.forward(x, context);
+        Tensor k = key.forward(x, context);
+        Tensor v = clipped(value.forward(x, context));
+        if (style.rotatesFirst) {
+            Attention.Heads rotated = attention().rotated(scaled(clipped(q), context), clipped(k), v, context);
+            q = normalised(queryNorm, rotated.query(), context);
+            k = normalised(keyNorm, rotated.keys(), context);
+            return output.forward(attention().withoutRotation().forward(q, k, v, layer, context), context);
+        }
+        q = scaled(clipped(normalised(queryNorm, q, context)), context);
+        k = clipped(normalised(keyNorm, k, context));
+        Tensor attended = attention().forward(q, k, v, layer, context);
         return output.forward(attended, context);
+    }
+
+    /** Queries, multiplied by their positions' factors. */
+    private Tensor scaled(Tensor q, SequenceContext context) {
+        if (style.queryScale == null) {
+            return q;
+        }
+        Tensor factors = style.queryScale.of(context.positionIds(), q.dtype()); // [batch or 1, seq, 1]
+        return q.mul(q.dim() == 4 ? factors.unsqueeze(3) : factors);
+    }
+
+    private Tensor clipped(Tensor projected) {
+        return style.clip == 0 ? projected : projected.clamp(-style.clip, style.clip);
     }
 
     @Override
     public @Nullable AttentionProjections projections() {
-        return acrossHeads || hasSinks
-                ? null
-                : new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output);
+        return style.isPlain() ? new AttentionProjections(queryKeyValue, queryNorm, keyNorm, attention, output) : null;
     }
 
     @Override
@@ -191,12 +244,12 @@ public final class RotaryAttention extends SelfAttention {
                 DividedFeatures.outputs(keys),
                 names.output,
                 DividedFeatures.inputs(queries)));
-        if (hasSinks) {
+        if (style.sinks) {
             divided.put(SINKS, DividedFeatures.elements(Section.ofQueryHeads(attention)));
         }
         if (queryNorm != null && keyNorm != null) {
-            DividedFeatures ofQueries = acrossHeads ? queryNorm.dividedBy(queries) : DividedFeatures.ofHeads();
-            DividedFeatures ofKeys = acrossHeads ? keyNorm.dividedBy(keys) : DividedFeatures.ofHeads();
+            DividedFeatures ofQueries = style.acrossHeads ? queryNorm.dividedBy(queries) : DividedFeatures.ofHeads();
+            DividedFeatures ofKeys = style.acrossHeads ? keyNorm.dividedBy(keys) : DividedFeatures.ofHeads();
             if (ofQueries == null || ofKeys == null) {
                 return Map.of();
             }
@@ -213,7 +266,7 @@ public final class RotaryAttention extends SelfAttention {
 
     /** Normalises [batch, seq, heads * headDim], each head by itself or all together. */
     private Tensor normalised(@Nullable Norm norm, Tensor x, SequenceContext context) {
-        if (norm == null || acrossHeads) {
+        if (norm == null || style.acrossHeads) {
             return norm == null ? x : norm.forward(x, context);
         }
         return norm.forward(

@@ -11,7 +11,7 @@ public interface RouterListener {
      *
      * @param layer the number of the layer
      * @param logits [tokens, experts]
-     * @param probabilities [tokens, experts], their softmax in float32
+     * @param probabilities [tokens, experts], float32: their softmax, or what else a router makes of them that sums to 1
      * @param chosen [tokens, expertsPerToken] int64
      */
     void routed(int layer, Tensor logits, Tensor probabilities, Tensor chosen);

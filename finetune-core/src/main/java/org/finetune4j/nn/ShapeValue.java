@@ -31,7 +31,7 @@ public final class ShapeValue implements ParameterValue {
 
     /** One number that stands for all: a view of any shape on it takes no memory. */
     private Tensor element(DType dtype) {
-        return Tensors.zeros(dtype, Device.CPU, 1).expand(shape).unscoped();
+        return Tensors.zeros(dtype, Device.CPU).expand(shape).unscoped();
     }
 
     @Override
@@ -63,7 +63,7 @@ public final class ShapeValue implements ParameterValue {
     /** Zeros, all of which are one number in memory. */
     @Override
     public Tensor as(DType dtype) {
-        return Tensors.zeros(dtype, Device.CPU, 1).expand(shape);
+        return Tensors.zeros(dtype, Device.CPU).expand(shape);
     }
 
     @Override

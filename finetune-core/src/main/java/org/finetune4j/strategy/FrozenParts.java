@@ -62,7 +62,7 @@ public record FrozenParts(int layers, List<String> trainable) {
         List<RegularExpression> patterns =
                 trainable.stream().map(text -> compile(text, named.keySet())).toList();
         List<Parameter> left = named.entrySet().stream()
-                .filter(entry -> !frozen.contains(entry.getValue()))
+                .filter(entry -> !entry.getValue().isConstant() && !frozen.contains(entry.getValue()))
                 .filter(entry ->
                         patterns.isEmpty() || patterns.stream().anyMatch(pattern -> pattern.search(entry.getKey())))
                 .map(Map.Entry::getValue)

@@ -1,6 +1,7 @@
 package org.finetune4j.tensor;
 
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
 
 /**
  * The operations of a {@link Tensor} that treat every element alike: arithmetic, functions, comparisons. Two tensors need not have
@@ -278,6 +279,31 @@ public abstract sealed class ElementwiseOperations extends NativeCalls permits S
     /** {@return the natural logarithm of every element} */
     public Tensor log() {
         return unary("log", org.bytedeco.pytorch.Tensor::log);
+    }
+
+    /** {@return {@code exp(x) - 1}, exact for small x} */
+    public Tensor expm1() {
+        return unary("expm1", x -> x.expm1());
+    }
+
+    /** {@return the largest whole numbers that are not above the elements} */
+    public Tensor floor() {
+        return unary("floor", x -> x.floor());
+    }
+
+    /**
+     * {@return elements that are at least {@code from} and at most {@code to}; the others are the nearer bound}
+     *
+     * @param from the smallest
+     * @param to the largest
+     */
+    public Tensor clamp(double from, double to) {
+        try (Scalar low = scalarOf(from);
+                Scalar high = scalarOf(to);
+                ScalarOptional least = new ScalarOptional(low);
+                ScalarOptional most = new ScalarOptional(high)) {
+            return unary(() -> "clamp " + from + " " + to, x -> x.clamp(least, most));
+        }
     }
 
     /** {@return the absolute value of every element} */

@@ -166,6 +166,16 @@ public final class Functional {
     }
 
     /**
+     * {@code log(1 + exp(x))}.
+     *
+     * @param x of any shape
+     * @return x's shape
+     */
+    public static Tensor softplus(Tensor x) {
+        return Tensor.wrap(torch.softplus(x.handle()));
+    }
+
+    /**
      * The largest elements along the last dimension, largest first.
      *
      * @param values [..., k], differentiable

@@ -75,7 +75,7 @@ abstract sealed class NativeCalls extends NativeArray permits ElementwiseOperati
     }
 
     /** A whole number stays one, so that integer tensors keep their dtype. */
-    private Scalar scalarOf(double value) {
+    final Scalar scalarOf(double value) {
         return dtype().isFloatingPoint() || value != Math.rint(value) ? new Scalar(value) : new Scalar((long) value);
     }
 }

@@ -72,7 +72,20 @@ class GenerationEngineTest {
                 "arch/phi",
                 "arch/olmoe",
                 "arch/stablelm",
-                "arch/gpt_oss"
+                "arch/gpt_oss",
+                "arch/ministral3",
+                "arch/seed_oss",
+                "arch/ernie4_5",
+                "arch/hunyuan_v1_dense",
+                "arch/exaone4",
+                "arch/arcee",
+                "arch/apertus",
+                "arch/nemotron",
+                "arch/helium",
+                "arch/glm4_moe",
+                "arch/falcon",
+                "arch/gpt_bigcode",
+                "arch/olmo"
             })
     void anAnswerOfABatchIsThatOfItsRequestAlone(String name) {
         try (CausalLM model = CausalLM.load(GOLDENS.resolve(name))) {

@@ -39,11 +39,28 @@ class ArchitectureRefusalsTest {
             Olmo3ForCausalLM              | "rope_parameters": {"rope_theta": 10000.0}                | rope_parameters
             Qwen2MoeForCausalLM           | "num_key_value_heads": 2, "layer_types": ["full_attention", "sliding_attention"] | use_sliding_window
             Qwen2MoeForCausalLM           | "num_key_value_heads": 2, "num_experts": 2, "num_experts_per_tok": 3 | num_experts_per_tok
-            OlmoeForCausalLM              | "clip_qkv": 8.0                                           | clip_qkv
             GptOssForCausalLM             | "swiglu_limit": 5.0                                       | swiglu_limit
             GptOssForCausalLM             | "hidden_act": "gelu"                                      | hidden_act
             GptOssForCausalLM             | "sliding_window": null                                    | sliding_window
             GptOssForCausalLM             | "num_key_value_heads": 2, "num_local_experts": 2          | num_experts_per_tok
+            OlmoeForCausalLM              | "clip_qkv": -8.0                                          | clip_qkv
+            OlmoForCausalLM               | "clip_qkv": 0                                             | clip_qkv
+            Ministral3ForCausalLM         | "num_key_value_heads": 2, "rope_parameters": {"rope_type": "yarn", "factor": 2.0} | llama_4_scaling_beta
+            Ministral3ForCausalLM         | "num_key_value_heads": 2, "rope_parameters": {"llama_4_scaling_beta": 0.1, "alpha": 3.0} | alpha
+            HunYuanDenseV1ForCausalLM     | "rope_parameters": {"rope_type": "dynamic", "factor": 1.0, "gamma": 3.0} | gamma
+            Exaone4ForCausalLM            | "num_key_value_heads": 2, "sliding_window": null, "layer_types": ["full_attention", "sliding_attention"] | sliding_window
+            Exaone4ForCausalLM            | "num_key_value_heads": 2, "sliding_window_pattern": "LLLG" | sliding_window_pattern
+            ApertusForCausalLM            | "rope_theta": 10000.0                                     | rope_theta
+            ApertusForCausalLM            | "hidden_act": "mish"                                      | mish
+            ApertusForCausalLM            | "mlp_bias": true                                          | mlp_bias
+            Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 4, "n_group": 4, "num_experts_per_tok": 2 | n_group
+            Glm4MoeForCausalLM            | "num_key_value_heads": 2, "n_routed_experts": 8, "n_group": 4, "num_experts_per_tok": 3 | topk_group
+            GPTBigCodeForCausalLM         | "add_cross_attention": true                               | add_cross_attention
+            FalconForCausalLM             | "alibi": true                                             | alibi
+            FalconForCausalLM             | "hidden_dropout": 0.1                                     | hidden_dropout
+            FalconForCausalLM             | "new_decoder_architecture": true, "parallel_attn": false  | parallel_attn
+            FalconForCausalLM             | "new_decoder_architecture": true, "num_kv_heads": 3       | num_kv_heads
+            NemotronForCausalLM           | "partial_rotary_factor": 0.3                              | partial_rotary_factor
             Cohere2ForCausalLM            | "use_qk_norm": true                                       | use_qk_norm
             Cohere2ForCausalLM            | "sliding_window": null                                    | sliding_window
             CohereForCausalLM             | "partial_rotary_factor": 0.5                              | partial_rotary_factor

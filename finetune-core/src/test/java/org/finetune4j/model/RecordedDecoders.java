@@ -33,7 +33,20 @@ public final class RecordedDecoders {
             "phi",
             "olmoe",
             "stablelm",
-            "gpt_oss");
+            "gpt_oss",
+            "ministral3",
+            "seed_oss",
+            "ernie4_5",
+            "hunyuan_v1_dense",
+            "exaone4",
+            "arcee",
+            "apertus",
+            "nemotron",
+            "helium",
+            "glm4_moe",
+            "falcon",
+            "gpt_bigcode",
+            "olmo");
 
     private RecordedDecoders() {}
 

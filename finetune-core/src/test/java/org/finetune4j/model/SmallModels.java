@@ -23,6 +23,16 @@ final class SmallModels {
             "GlmForCausalLM",
             "Glm4ForCausalLM",
             "StableLmForCausalLM",
+            "Ministral3ForCausalLM",
+            "SeedOssForCausalLM",
+            "Ernie4_5ForCausalLM",
+            "HunYuanDenseV1ForCausalLM",
+            "Exaone4ForCausalLM",
+            "ArceeForCausalLM",
+            "ApertusForCausalLM",
+            "NemotronForCausalLM",
+            "HeliumForCausalLM",
+            "OlmoForCausalLM",
             "Starcoder2ForCausalLM",
             "CohereForCausalLM",
             "Cohere2ForCausalLM",
@@ -31,6 +41,9 @@ final class SmallModels {
             "Qwen2MoeForCausalLM",
             "Qwen3MoeForCausalLM",
             "GptOssForCausalLM",
+            "Glm4MoeForCausalLM",
+            "FalconForCausalLM",
+            "GPTBigCodeForCausalLM",
             "GPTNeoXForCausalLM",
             "OPTForCausalLM",
             "GPT2LMHeadModel");
@@ -49,7 +62,7 @@ final class SmallModels {
                  "intermediate_size": 20, "ffn_dim": 20, "n_inner": 20, "moe_intermediate_size": 12,
                  "num_hidden_layers": %d, "n_layer": %d, "num_attention_heads": %d, "n_head": %d,
                  "num_key_value_heads": %d, "head_dim": %d, "max_position_embeddings": 64, "n_positions": 64,
-                 "initializer_range": 0.3, "init_std": 0.3, "pad_token_id": 0, %s
+                 "initializer_range": 0.3, "clip_qkv": 0.9, "residual_dropout": 0.0, "attention_dropout": 0.0, "init_std": 0.3, "pad_token_id": 0, %s
                  "tie_word_embeddings": %s, "attention_bias": false, "norm_topk_prob": %s, "use_parallel_residual": %s,
                  "do_layer_norm_before": %s, "num_local_experts": 4, "num_experts": 5, "num_experts_per_tok": 2,
                  "use_sliding_window": %s, "max_window_layers": 1, "sliding_window_pattern": 2,
@@ -57,7 +70,8 @@ final class SmallModels {
                  "output_router_logits": %s, "router_aux_loss_coef": 0.5, "rotary_pct": 0.5, %s
                  "embedding_multiplier": 2.0, "residual_multiplier": 0.5, "attention_multiplier": 0.3,
                  "logits_scaling": 2.0, "logit_scale": 0.5, "no_rope_layer_interval": 2,
-                 "shared_expert_intermediate_size": 10,
+                 "shared_expert_intermediate_size": 10, "new_decoder_architecture": %s, "multi_query": %s,
+                 "n_routed_experts": 6, "n_group": 3, "topk_group": 2, "first_k_dense_replace": %s, "use_qk_norm": %s,
                  "scale_attn_by_inverse_layer_idx": %s, "layer_norm_elementwise_affine": %s,
                  "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "dropout": 0.0}
                 """;
@@ -91,14 +105,25 @@ final class SmallModels {
                         random.nextBoolean(),
                         rotation(architecture),
                         random.nextBoolean(),
+                        random.nextBoolean(),
+                        random.nextInt(2),
+                        random.nextBoolean() && !architecture.startsWith("Cohere2"),
+                        random.nextBoolean(),
                         random.nextBoolean()),
                 "a random " + architecture);
     }
 
-    /** OLMo 3 has bases by kind, StableLM's usual quarter of the smallest head is odd. */
+    /** OLMo 3 has bases by kind, Ministral 3 and Apertus settings of their own, StableLM's usual quarter of the smallest head is odd. */
     private static String rotation(String architecture) {
         if (architecture.startsWith("Olmo3")) {
             return "\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 100.0}},";
+        }
+        if (architecture.startsWith("Ministral3")) {
+            return "\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 100.0, \"factor\": 4.0,"
+                    + " \"original_max_position_embeddings\": 3, \"llama_4_scaling_beta\": 0.5},";
+        }
+        if (architecture.startsWith("Apertus")) {
+            return "\"rope_parameters\": {\"rope_theta\": 100.0},";
         }
         return architecture.startsWith("StableLm")
                 ? "\"rope_theta\": 100.0, \"partial_rotary_factor\": 0.5,"

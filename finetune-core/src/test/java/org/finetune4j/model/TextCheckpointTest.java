@@ -44,6 +44,7 @@ class TextCheckpointTest {
         "gemma3_text, '', language_model.",
         "llama, model., model.text_model.",
         "qwen3_moe, '', language_model.",
+        "ministral3, model., model.language_model.",
         "mistral, '', ''"
     })
     void theLanguageModelIsWhatItWasWithin(String name, String begins, String becomes) throws IOException {

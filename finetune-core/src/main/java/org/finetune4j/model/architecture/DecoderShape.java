@@ -32,6 +32,9 @@ record DecoderShape(
 
         /** Llama's: {@code hidden_act} is silu, nothing is tied, hidden is divided among the heads. */
         static final Defaults LLAMA = new Defaults("hidden_act", "silu", false, 0);
+
+        /** Llama's for a family whose blocks have an activation of their own, which no key names. */
+        static final Defaults OWN_ACTIVATION = new Defaults("", "silu", false, 0);
     }
 
     static DecoderShape of(ModelConfig config) {
@@ -59,7 +62,10 @@ record DecoderShape(
                 config.positive("intermediate_size"),
                 config.positive("num_hidden_layers"),
                 new Attention(heads, kvHeads, headDim, 1 / Math.sqrt(headDim), config.number("attention_dropout", 0)),
-                Activation.named(config.text(defaults.activationKey, defaults.activation)),
+                Activation.named(
+                        defaults.activationKey.isEmpty()
+                                ? defaults.activation
+                                : config.text(defaults.activationKey, defaults.activation)),
                 config.number("rms_norm_eps", 1e-6),
                 config.flag("tie_word_embeddings", defaults.tied),
                 RotaryConfig.maxPositions(config, 2048),

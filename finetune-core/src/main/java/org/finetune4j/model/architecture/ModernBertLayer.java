@@ -30,6 +30,7 @@ final class ModernBertLayer extends DecoderLayer {
                 new FusedRotaryAttention(
                         weights.at("attn"),
                         new FusedRotaryAttention.Names("Wqkv", "Wo"),
+                        FusedRotaryAttention.Layout.STACKED,
                         shape.hidden(),
                         shape.attention().withKind(kind),
                         shape.attentionBias(),

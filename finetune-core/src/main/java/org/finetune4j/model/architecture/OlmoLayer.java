@@ -12,7 +12,7 @@ import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.Tensor;
 
-/** The layer of OLMo 2 and 3: blocks read the stream as it is, and what they give is normalised before it joins. */
+/** The layer of OLMo 2 and 3 and of EXAONE 4: blocks read the stream as it is, and what they give is normalised before it joins. */
 final class OlmoLayer extends DecoderLayer {
 
     private final SelfAttention selfAttention;
@@ -21,12 +21,20 @@ final class OlmoLayer extends DecoderLayer {
     private final Norm postFeedForwardNorm;
 
     OlmoLayer(ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
-        boolean bias = config.flag("attention_bias", false);
-        Style style = new Style(bias, bias, shape.rmsNorm(), true);
+        this(shape, style(config, shape), weights, index, kind);
+    }
+
+    /** @param style of the attention block */
+    OlmoLayer(DecoderShape shape, Style style, Weights weights, int index, AttentionKind kind) {
         this.selfAttention = child("self_attn", shape.selfAttention(weights.at("self_attn"), kind, style, index));
         this.feedForward = child("mlp", shape.gatedFeedForward(weights.at("mlp"), false));
         this.postAttentionNorm = norm(weights, shape, "post_attention_layernorm");
         this.postFeedForwardNorm = norm(weights, shape, "post_feedforward_layernorm");
+    }
+
+    private static Style style(ModelConfig config, DecoderShape shape) {
+        boolean bias = config.flag("attention_bias", false);
+        return new Style(bias, bias, shape.rmsNorm(), true);
     }
 
     private Norm norm(Weights weights, DecoderShape shape, String name) {

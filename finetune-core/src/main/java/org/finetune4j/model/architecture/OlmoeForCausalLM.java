@@ -33,6 +33,7 @@ public final class OlmoeForCausalLM extends MixtureDecoder {
     private static DecoderLayer layer(
             ModelConfig config, DecoderShape shape, Weights weights, int index, AttentionKind kind) {
         boolean bias = config.flag("attention_bias", false);
+        Style style = new Style(bias, bias, shape.rmsNorm(), true).clipped(OlmoForCausalLM.clip(config));
         MixtureOfExperts experts = new MixtureOfExperts(
                 weights.at("mlp"),
                 shape.hidden(),
@@ -44,7 +45,7 @@ public final class OlmoeForCausalLM extends MixtureDecoder {
                 weights,
                 shape.hidden(),
                 shape.rmsNorm(),
-                shape.selfAttention(weights.at("self_attn"), kind, new Style(bias, bias, shape.rmsNorm(), true), index),
+                shape.selfAttention(weights.at("self_attn"), kind, style, index),
                 "mlp",
                 experts,
                 0);
@@ -75,7 +76,7 @@ public final class OlmoeForCausalLM extends MixtureDecoder {
 
         @Override
         public DecoderModel build(ModelConfig config, Weights weights) {
-            config.refuse(Set.of("clip_qkv", "sliding_window"));
+            config.refuse(Set.of("sliding_window"));
             ModelConfig complete = config.withDefaults(
                     Map.of("rms_norm_eps", 1e-5, "pad_token_id", 1, "max_position_embeddings", 4096));
             return new OlmoeForCausalLM(complete, DecoderShape.of(complete), weights);

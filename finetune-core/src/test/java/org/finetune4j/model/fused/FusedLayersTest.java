@@ -19,8 +19,18 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class FusedLayersTest {
 
-    private static final List<String> MODELS =
-            List.of("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "granite", "glm");
+    private static final List<String> MODELS = List.of(
+            "llama",
+            "mistral",
+            "qwen2",
+            "qwen3",
+            "phi3",
+            "smollm3",
+            "granite",
+            "glm",
+            "seed_oss",
+            "ernie4_5",
+            "helium");
 
     static Stream<Arguments> modelsAndRows() {
         return MODELS.stream().flatMap(model -> Stream.of(Rows.values()).map(rows -> Arguments.of(model, rows)));
@@ -77,7 +87,14 @@ class FusedLayersTest {
         "phi",
         "starcoder2",
         "stablelm",
-        "gpt_oss"
+        "gpt_oss",
+        "ministral3",
+        "hunyuan_v1_dense",
+        "exaone4",
+        "arcee",
+        "apertus",
+        "nemotron",
+        "olmo"
     })
     void layersOfOtherShapesAreLeftToAutograd(String name) {
         try (CausalLM model = TinyModels.load(name, LoadOptions.defaults());

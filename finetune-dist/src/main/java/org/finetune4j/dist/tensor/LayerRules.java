@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.finetune4j.UserErrorException;
 import org.finetune4j.dist.tensor.Division.Axis;
 import org.finetune4j.model.Architecture;
@@ -61,6 +62,7 @@ final class LayerRules {
     private final Axis vocabulary;
     private final Axis keys;
     private final int keyCopies;
+    private final int headDim;
 
     private LayerRules(ModelConfig config, DecoderModel whole, int ranks, ExpertDivision experts, int expertRanks) {
         this.config = config;
@@ -75,6 +77,7 @@ final class LayerRules {
         if (ranks % keyHeads != 0 && keyHeads % ranks != 0) {
             throw refused("num_key_value_heads", keyHeads, "neither divides nor is a multiple of", keyHeads);
         }
+        this.headDim = attention.headDim();
         this.keyCopies = Math.max(1, ranks / keyHeads);
         this.vocabulary = Axis.even(whole.inputEmbedding().count(), ranks);
         this.keys = Axis.blocks(keyHeads, attention.headDim(), ranks, keyCopies);
@@ -164,7 +167,12 @@ final class LayerRules {
     private Axis axis(DividedFeatures features) {
         List<Section> sections = features.sections();
         if (sections.size() == 1) {
-            return axis(sections.get(0));
+            Section only = sections.get(0);
+            if (keyCopies > 1 && only.kind() == DividedFeatures.Kind.KEY_HEADS && only.size() > headDim) {
+                // The queries that lie beside a key would be there twice.
+                requireDivisor("num_key_value_heads", (int) only.count());
+            }
+            return axis(only);
         }
         for (Section section : sections) {
             if (keyCopies > 1 && section.kind() == DividedFeatures.Kind.KEY_HEADS) {
@@ -186,7 +194,10 @@ final class LayerRules {
     private void divideExperts(String path, MixtureOfExperts mixture, Map<String, Module> modules) {
         int count = mixture.experts().size();
         if (count % expertRanks != 0) {
-            String key = config.has("num_experts") ? "num_experts" : "num_local_experts";
+            String key = Stream.of("num_experts", "n_routed_experts")
+                    .filter(config::has)
+                    .findFirst()
+                    .orElse("num_local_experts");
             throw refused("expert_parallel_size " + expertRanks, key, count, "does not divide", count);
         }
         for (int number = 0; number < count; number++) {

@@ -90,7 +90,13 @@ class LoraContractTest {
                     "phi",
                     "olmoe",
                     "stablelm",
-                    "gpt_oss");
+                    "gpt_oss",
+                    "ministral3",
+                    "hunyuan_v1_dense",
+                    "apertus",
+                    "nemotron",
+                    "olmo",
+                    "gpt_bigcode");
         }
     }
 
@@ -98,7 +104,7 @@ class LoraContractTest {
     class OnTheWeightsOfAllExperts extends AdapterContract {
         @Override
         protected List<String> models() {
-            return List.of("qwen3_moe", "mixtral", "qwen2_moe", "olmoe", "gpt_oss");
+            return List.of("qwen3_moe", "mixtral", "qwen2_moe", "olmoe", "gpt_oss", "glm4_moe");
         }
 
         @Override

@@ -121,7 +121,13 @@ class VirtualTokensTest {
         "phi, prompt",
         "starcoder2, prompt",
         "gpt_oss, prefix",
-        "gpt_oss, prompt"
+        "gpt_oss, prompt",
+        "ministral3, prefix",
+        "ministral3, prompt",
+        "hunyuan_v1_dense, prefix",
+        "exaone4, prefix",
+        "falcon, prefix",
+        "gpt_bigcode, prefix"
     })
     void startingFromTokensIsAsGoodAsTheTokensThemselves(String base, String kind) {
         try (CausalLM model = model(base)) {
