@@ -68,8 +68,7 @@ public final class RotaryAttention extends SelfAttention {
 
         /** {@return the same with sinks} */
         public Style withSinks() {
-            return new Style(
-                    queryKeyValueBias, outputBias, norm, acrossHeads, rotatesFirst, clip, queryScale, true);
+            return new Style(queryKeyValueBias, outputBias, norm, acrossHeads, rotatesFirst, clip, queryScale, true);
         }
 
         /** {@return the same for queries and keys that are rotated before each head is normalised} */
