@@ -91,11 +91,8 @@ class LoraContractTest {
                     "olmoe",
                     "stablelm",
                     "gpt_oss",
-                    "ministral3",
                     "hunyuan_v1_dense",
                     "apertus",
-                    "nemotron",
-                    "olmo",
                     "gpt_bigcode");
         }
     }
