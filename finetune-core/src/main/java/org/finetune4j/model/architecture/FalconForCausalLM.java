@@ -5,43 +5,43 @@ import java.util.List;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
-import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.LayerNorm;
-import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /** Falcon 7B, 40B, 180B and 11B (Almazrouei et al. 2023): one head of keys for all queries, or a few, blocks side by side. */
-public final class FalconForCausalLM extends DecoderModel {
+public final class FalconForCausalLM extends ChainedDecoder {
 
-    private final Embedding embedding;
-    private final List<DecoderLayer> layers = new ArrayList<>();
-    private final LayerNorm norm;
-    private final OutputHead head;
+    private final Chain chain;
     private final FalconShape shape;
 
     private FalconForCausalLM(ModelConfig config, FalconShape shape, Weights weights) {
         this.shape = shape;
         Weights backbone = weights.at("transformer");
-        this.embedding = child(
+        Embedding embedding = child(
                 "transformer.word_embeddings",
                 new Embedding(
                         backbone.at("word_embeddings"), shape.vocabulary(), shape.hidden(), shape.initialization()));
+        List<DecoderLayer> layers = new ArrayList<>();
         for (int i = 0; i < shape.layers(); i++) {
             layers.add(child("transformer.h." + i, new FalconLayer(shape, backbone.at("h", i), i)));
         }
-        this.norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden(), shape.epsilon()));
-        this.head = OutputHead.of(
+        LayerNorm norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden(), shape.epsilon()));
+        OutputHead head = OutputHead.of(
                 config, weights, "lm_head", embedding, shape.hidden(), shape.tied(), shape.initialization());
         child(head.name(), head.layer());
+        this.chain = new Chain(embedding, layers, norm, head);
+    }
+
+    @Override
+    Chain chain() {
+        return chain;
     }
 
     @Override
@@ -52,36 +52,6 @@ public final class FalconForCausalLM extends DecoderModel {
     @Override
     protected boolean embedsTokensOnly() {
         return true;
-    }
-
-    @Override
-    public List<DecoderLayer> layers() {
-        return layers;
-    }
-
-    @Override
-    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
-        return norm.forward(hiddenStates);
-    }
-
-    @Override
-    public Embedding inputEmbedding() {
-        return embedding;
-    }
-
-    @Override
-    protected List<Module> headModules() {
-        return List.of(norm, head.layer());
-    }
-
-    @Override
-    public Linear outputLayer() {
-        return head.layer();
-    }
-
-    @Override
-    public @Nullable Pooling pooling() {
-        return head.pooling();
     }
 
     @Override

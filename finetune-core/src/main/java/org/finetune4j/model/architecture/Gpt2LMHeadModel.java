@@ -7,7 +7,6 @@ import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
-import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
@@ -17,38 +16,41 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /** GPT-2 (Radford et al. 2019): learned positions, weights stored [in, out], one projection for query, key and value. */
-public final class Gpt2LMHeadModel extends DecoderModel {
+public final class Gpt2LMHeadModel extends ChainedDecoder {
 
-    private final Embedding tokens;
+    private final Chain chain;
     private final Embedding positions;
-    private final List<Layer> layers = new ArrayList<>();
-    private final LayerNorm norm;
-    private final OutputHead head;
     private final Shape shape;
 
     private Gpt2LMHeadModel(ModelConfig config, Shape shape, Weights weights) {
         this.shape = shape;
         Weights backbone = weights.at("transformer");
-        this.tokens = child(
+        Embedding tokens = child(
                 "transformer.wte",
                 new Embedding(backbone.at("wte"), shape.vocabulary, shape.hidden, shape.initialization));
         this.positions = child(
                 "transformer.wpe",
                 new Embedding(backbone.at("wpe"), shape.maxPositions, shape.hidden, shape.initialization));
+        List<Layer> layers = new ArrayList<>();
         for (int i = 0; i < shape.layers; i++) {
             layers.add(child("transformer.h." + i, new Layer(shape, backbone.at("h", i), i)));
         }
-        this.norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden, shape.epsilon));
-        this.head = OutputHead.of(config, weights, "lm_head", tokens, shape.hidden, shape.tied, shape.initialization);
+        LayerNorm norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden, shape.epsilon));
+        OutputHead head =
+                OutputHead.of(config, weights, "lm_head", tokens, shape.hidden, shape.tied, shape.initialization);
         child(head.name(), head.layer());
+        this.chain = new Chain(tokens, layers, norm, head);
+    }
+
+    @Override
+    Chain chain() {
+        return chain;
     }
 
     @Override
@@ -56,36 +58,6 @@ public final class Gpt2LMHeadModel extends DecoderModel {
         Tensor token = allVectors(inputIds, context, computeDType); // [batch, seq, hidden]
         Tensor position = positions.forward(context.positionIds(), computeDType); // [batch or 1, seq, hidden]
         return context.dropout().apply(token.add(position), shape.embeddingDropout);
-    }
-
-    @Override
-    public List<Layer> layers() {
-        return layers;
-    }
-
-    @Override
-    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
-        return norm.forward(hiddenStates);
-    }
-
-    @Override
-    public Embedding inputEmbedding() {
-        return tokens;
-    }
-
-    @Override
-    protected List<Module> headModules() {
-        return List.of(norm, head.layer());
-    }
-
-    @Override
-    public Linear outputLayer() {
-        return head.layer();
-    }
-
-    @Override
-    public @Nullable Pooling pooling() {
-        return head.pooling();
     }
 
     @Override

@@ -6,7 +6,6 @@ import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
-import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
 import org.finetune4j.nn.DecoderLayer;
@@ -15,45 +14,47 @@ import org.finetune4j.nn.FusedRotaryAttention;
 import org.finetune4j.nn.FusedRotaryAttention.Layout;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
-import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
 import org.finetune4j.nn.PlainFeedForward;
 import org.finetune4j.nn.PreNormLayer;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /** SantaCoder and StarCoder 1 (Ben Allal et al. 2023, Li et al. 2023): GPT-2 with one head of keys and values for all queries. */
-public final class GptBigCodeForCausalLM extends DecoderModel {
+public final class GptBigCodeForCausalLM extends ChainedDecoder {
 
     private static final PreNormLayer.Names NAMES = new PreNormLayer.Names("attn", "ln_1", "ln_2");
     private static final FusedRotaryAttention.Names PARTS = new FusedRotaryAttention.Names("c_attn", "c_proj");
     private static final PlainFeedForward.Names PROJECTIONS = new PlainFeedForward.Names("c_fc", "c_proj");
 
-    private final Embedding tokens;
+    private final Chain chain;
     private final Embedding positions;
-    private final List<DecoderLayer> layers = new ArrayList<>();
-    private final LayerNorm norm;
-    private final OutputHead head;
     private final Shape shape;
 
     private GptBigCodeForCausalLM(ModelConfig config, Shape shape, Weights weights) {
         this.shape = shape;
         Weights backbone = weights.at("transformer");
-        this.tokens = child(
+        Embedding tokens = child(
                 "transformer.wte",
                 new Embedding(backbone.at("wte"), shape.vocabulary, shape.hidden, shape.initialization));
         this.positions = child(
                 "transformer.wpe",
                 new Embedding(backbone.at("wpe"), shape.maxPositions, shape.hidden, shape.initialization));
+        List<DecoderLayer> layers = new ArrayList<>();
         for (int i = 0; i < shape.layers; i++) {
             layers.add(child("transformer.h." + i, layer(shape, backbone.at("h", i), i)));
         }
-        this.norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden, shape.epsilon));
-        this.head = OutputHead.of(config, weights, "lm_head", tokens, shape.hidden, shape.tied, shape.initialization);
+        LayerNorm norm = child("transformer.ln_f", new LayerNorm(backbone.at("ln_f"), shape.hidden, shape.epsilon));
+        OutputHead head =
+                OutputHead.of(config, weights, "lm_head", tokens, shape.hidden, shape.tied, shape.initialization);
         child(head.name(), head.layer());
+        this.chain = new Chain(tokens, layers, norm, head);
+    }
+
+    @Override
+    Chain chain() {
+        return chain;
     }
 
     private static DecoderLayer layer(Shape shape, Weights weights, int index) {
@@ -91,36 +92,6 @@ public final class GptBigCodeForCausalLM extends DecoderModel {
         Tensor token = allVectors(inputIds, context, computeDType); // [batch, seq, hidden]
         Tensor position = positions.forward(context.positionIds(), computeDType); // [batch or 1, seq, hidden]
         return context.dropout().apply(token.add(position), shape.embeddingDropout);
-    }
-
-    @Override
-    public List<DecoderLayer> layers() {
-        return layers;
-    }
-
-    @Override
-    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
-        return norm.forward(hiddenStates);
-    }
-
-    @Override
-    public Embedding inputEmbedding() {
-        return tokens;
-    }
-
-    @Override
-    protected List<Module> headModules() {
-        return List.of(norm, head.layer());
-    }
-
-    @Override
-    public Linear outputLayer() {
-        return head.layer();
-    }
-
-    @Override
-    public @Nullable Pooling pooling() {
-        return head.pooling();
     }
 
     @Override

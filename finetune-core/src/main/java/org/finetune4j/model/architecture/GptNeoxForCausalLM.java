@@ -7,7 +7,6 @@ import java.util.Set;
 import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
-import org.finetune4j.model.Pooling;
 import org.finetune4j.model.RotaryConfig;
 import org.finetune4j.nn.Activation;
 import org.finetune4j.nn.Attention;
@@ -19,76 +18,48 @@ import org.finetune4j.nn.Embedding;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.LayerNorm;
 import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * GPT-NeoX and Pythia (Black et al. 2022, Biderman et al. 2023): part of each head is rotated, and attention and
  * feed-forward block read the same stream and join it together.
  */
-public final class GptNeoxForCausalLM extends DecoderModel {
+public final class GptNeoxForCausalLM extends ChainedDecoder {
 
-    private final Embedding embedding;
-    private final List<Layer> layers = new ArrayList<>();
-    private final LayerNorm norm;
-    private final OutputHead head;
+    private final Chain chain;
     private final Shape shape;
 
     private GptNeoxForCausalLM(ModelConfig config, Shape shape, Weights weights) {
         this.shape = shape;
         Weights backbone = weights.at("gpt_neox");
-        this.embedding = child(
+        Embedding embedding = child(
                 "gpt_neox.embed_in",
                 new Embedding(backbone.at("embed_in"), shape.vocabulary, shape.hidden, shape.initialization));
+        List<Layer> layers = new ArrayList<>();
         for (int i = 0; i < shape.layers; i++) {
             layers.add(child("gpt_neox.layers." + i, new Layer(shape, backbone.at("layers", i), i)));
         }
-        this.norm = child(
+        LayerNorm norm = child(
                 "gpt_neox.final_layer_norm",
                 new LayerNorm(backbone.at("final_layer_norm"), shape.hidden, shape.epsilon));
-        this.head =
+        OutputHead head =
                 OutputHead.of(config, weights, "embed_out", embedding, shape.hidden, shape.tied, shape.initialization);
         child(head.name(), head.layer());
+        this.chain = new Chain(embedding, layers, norm, head);
+    }
+
+    @Override
+    Chain chain() {
+        return chain;
     }
 
     @Override
     public Tensor embed(Tensor inputIds, SequenceContext context, DType computeDType) {
         return context.dropout().apply(allVectors(inputIds, context, computeDType), shape.dropout);
-    }
-
-    @Override
-    public List<Layer> layers() {
-        return layers;
-    }
-
-    @Override
-    public Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
-        return norm.forward(hiddenStates);
-    }
-
-    @Override
-    public Embedding inputEmbedding() {
-        return embedding;
-    }
-
-    @Override
-    protected List<Module> headModules() {
-        return List.of(norm, head.layer());
-    }
-
-    @Override
-    public Linear outputLayer() {
-        return head.layer();
-    }
-
-    @Override
-    public @Nullable Pooling pooling() {
-        return head.pooling();
     }
 
     @Override

@@ -3,27 +3,22 @@ package org.finetune4j.model.architecture;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
-import org.finetune4j.model.Pooling;
 import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.DecoderLayer;
 import org.finetune4j.nn.Embedding;
-import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
 import org.finetune4j.nn.Norm;
 import org.finetune4j.nn.RotaryEmbedding;
 import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
 import org.finetune4j.tensor.DType;
 import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What the decoders of Llama's layout share: {@code model.embed_tokens}, {@code model.layers}, {@code model.norm}, then
  * {@code lm_head} or {@code score}. A member of the family says how its layers are made.
  */
-abstract class RotaryDecoder extends DecoderModel {
+abstract class RotaryDecoder extends ChainedDecoder {
 
     /** Makes the layer of a number, whose attention is of a kind. */
     @FunctionalInterface
@@ -43,10 +38,7 @@ abstract class RotaryDecoder extends DecoderModel {
         static final Ends USUAL = new Ends("norm", false, 0);
     }
 
-    private final Embedding embedding;
-    private final List<DecoderLayer> layers = new ArrayList<>();
-    private final Norm norm;
-    private final OutputHead head;
+    private final Chain chain;
     private final LayerTypes types;
     private final RotaryEmbedding rotary;
     private final int maxPositions;
@@ -73,7 +65,7 @@ abstract class RotaryDecoder extends DecoderModel {
             Ends ends,
             LayerFactory factory) {
         Weights backbone = weights.at("model");
-        this.embedding = child(
+        Embedding embedding = child(
                 "model.embed_tokens",
                 new Embedding(
                         backbone.at("embed_tokens"),
@@ -81,19 +73,26 @@ abstract class RotaryDecoder extends DecoderModel {
                         shape.hidden(),
                         shape.initialization(),
                         config.padTokenId()));
+        List<DecoderLayer> layers = new ArrayList<>();
         for (int i = 0; i < shape.layers(); i++) {
             layers.add(child("model.layers." + i, factory.create(backbone.at("layers", i), i, types.kind(i))));
         }
-        this.norm = child("model." + ends.norm, norms.create(backbone.at(ends.norm), shape.hidden()));
-        this.head = ends.headBias
+        Norm norm = child("model." + ends.norm, norms.create(backbone.at(ends.norm), shape.hidden()));
+        OutputHead head = ends.headBias
                 ? OutputHead.withBias(config, weights, "lm_head", embedding, shape.hidden(), shape.initialization())
                 : OutputHead.of(
                         config, weights, "lm_head", embedding, shape.hidden(), shape.tied(), shape.initialization());
         child(head.name(), head.layer());
+        this.chain = new Chain(embedding, layers, norm, head);
         this.embeddingDropout = ends.embeddingDropout;
         this.types = types;
         this.rotary = rotary;
         this.maxPositions = shape.maxPositions();
+    }
+
+    @Override
+    final Chain chain() {
+        return chain;
     }
 
     @Override
@@ -104,36 +103,6 @@ abstract class RotaryDecoder extends DecoderModel {
     @Override
     protected final boolean embedsTokensOnly() {
         return embeddingDropout == 0;
-    }
-
-    @Override
-    public final List<DecoderLayer> layers() {
-        return layers;
-    }
-
-    @Override
-    public final Tensor finalNorm(Tensor hiddenStates, @Nullable SequenceContext context) {
-        return norm.forward(hiddenStates, context);
-    }
-
-    @Override
-    public final Embedding inputEmbedding() {
-        return embedding;
-    }
-
-    @Override
-    protected final List<Module> headModules() {
-        return List.of(norm, head.layer());
-    }
-
-    @Override
-    public final Linear outputLayer() {
-        return head.layer();
-    }
-
-    @Override
-    public final @Nullable Pooling pooling() {
-        return head.pooling();
     }
 
     @Override
