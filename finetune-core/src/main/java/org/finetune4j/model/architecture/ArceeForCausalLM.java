@@ -37,14 +37,7 @@ public final class ArceeForCausalLM extends RotaryDecoder {
                 shape.selfAttention(
                         weights.at("self_attn"), kind, Style.biased(config.flag("attention_bias", false)), index),
                 "mlp",
-                new PlainFeedForward(
-                        weights.at("mlp"),
-                        PlainFeedForward.Names.USUAL,
-                        shape.hidden(),
-                        shape.intermediate(),
-                        config.flag("mlp_bias", false),
-                        shape.activation(),
-                        shape.initialization()),
+                shape.plainFeedForward(weights.at("mlp"), PlainFeedForward.Names.USUAL, config.flag("mlp_bias", false)),
                 0);
     }
 

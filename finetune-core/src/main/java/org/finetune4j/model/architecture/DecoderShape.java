@@ -9,6 +9,7 @@ import org.finetune4j.nn.AttentionKind;
 import org.finetune4j.nn.GatedFeedForward;
 import org.finetune4j.nn.Initialization;
 import org.finetune4j.nn.Norm;
+import org.finetune4j.nn.PlainFeedForward;
 import org.finetune4j.nn.RmsNorm;
 import org.finetune4j.nn.RotaryAttention;
 import org.finetune4j.nn.RotaryEmbedding;
@@ -108,6 +109,11 @@ record DecoderShape(
     /** The block {@code mlp} with its three projections. */
     GatedFeedForward gatedFeedForward(Weights weights, boolean bias) {
         return new GatedFeedForward(weights, hidden, intermediate, bias, activation, initialization);
+    }
+
+    /** The block {@code mlp} without a gate. */
+    PlainFeedForward plainFeedForward(Weights weights, PlainFeedForward.Names names, boolean bias) {
+        return new PlainFeedForward(weights, names, hidden, intermediate, bias, activation, initialization);
     }
 
     /** The block {@code self_attn} with its four projections, for the layer of this number. */

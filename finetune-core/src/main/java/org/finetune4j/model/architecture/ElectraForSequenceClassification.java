@@ -6,40 +6,16 @@ import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.Activation;
-import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
-import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * ELECTRA (Clark et al. 2020) as a classifier of sequences: BERT's encoder, whose table of words may be narrower than the
  * stream, under a dense layer.
  */
-public final class ElectraForSequenceClassification extends BertEncoder {
-
-    private final DenseHead head;
+public final class ElectraForSequenceClassification extends DenseHeadEncoder {
 
     private ElectraForSequenceClassification(ModelConfig config, BertShape shape, Weights weights) {
-        super(config, shape, weights, "electra.", "encoder.layer.", BertLayer.Names.BERT);
-        this.head =
-                child("classifier", new DenseHead(shape, weights.at("classifier"), Activation.GELU, config.labels()));
-    }
-
-    @Override
-    protected List<Module> headModules() {
-        return List.of(head);
-    }
-
-    @Override
-    public Linear outputLayer() {
-        return head.labels();
-    }
-
-    @Override
-    public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
-        return head.scores(normalised, context);
+        super(config, shape, weights, "electra.", Activation.GELU);
     }
 
     /** Registers the architecture. */

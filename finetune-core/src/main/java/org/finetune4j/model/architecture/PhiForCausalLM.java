@@ -47,14 +47,7 @@ public final class PhiForCausalLM extends RotaryDecoder {
                 new Style(true, true, config.flag("qk_layernorm", false) ? norms(config) : null),
                 index,
                 shape.initialization());
-        PlainFeedForward feedForward = new PlainFeedForward(
-                weights.at("mlp"),
-                PROJECTIONS,
-                shape.hidden(),
-                shape.intermediate(),
-                true,
-                shape.activation(),
-                shape.initialization());
+        PlainFeedForward feedForward = shape.plainFeedForward(weights.at("mlp"), PROJECTIONS, true);
         return new ParallelLayer(
                 weights, shape.hidden(), norms(config), attention, feedForward, config.number("resid_pdrop", 0));
     }

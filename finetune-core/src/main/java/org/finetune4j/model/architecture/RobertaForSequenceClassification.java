@@ -6,40 +6,16 @@ import org.finetune4j.model.Architecture;
 import org.finetune4j.model.DecoderModel;
 import org.finetune4j.model.ModelConfig;
 import org.finetune4j.nn.Activation;
-import org.finetune4j.nn.Linear;
-import org.finetune4j.nn.Module;
-import org.finetune4j.nn.SequenceContext;
 import org.finetune4j.nn.Weights;
-import org.finetune4j.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * RoBERTa (Liu et al. 2019), XLM-RoBERTa and CamemBERT as classifiers of sequences: BERT's encoder whose positions begin
  * behind the padding's id, under a dense layer.
  */
-public final class RobertaForSequenceClassification extends BertEncoder {
-
-    private final DenseHead head;
+public final class RobertaForSequenceClassification extends DenseHeadEncoder {
 
     private RobertaForSequenceClassification(ModelConfig config, BertShape shape, Weights weights) {
-        super(config, shape, weights, "roberta.", "encoder.layer.", BertLayer.Names.BERT);
-        this.head =
-                child("classifier", new DenseHead(shape, weights.at("classifier"), Activation.TANH, config.labels()));
-    }
-
-    @Override
-    protected List<Module> headModules() {
-        return List.of(head);
-    }
-
-    @Override
-    public Linear outputLayer() {
-        return head.labels();
-    }
-
-    @Override
-    public Tensor ownLogits(Tensor normalised, @Nullable SequenceContext context) {
-        return head.scores(normalised, context);
+        super(config, shape, weights, "roberta.", Activation.TANH);
     }
 
     /** Registers the architecture. */

@@ -48,14 +48,7 @@ public final class Starcoder2ForCausalLM extends RotaryDecoder {
                 norms(config),
                 shape.selfAttention(weights.at("self_attn"), kind, Style.biased(bias), index),
                 "mlp",
-                new PlainFeedForward(
-                        weights.at("mlp"),
-                        PROJECTIONS,
-                        shape.hidden(),
-                        shape.intermediate(),
-                        bias,
-                        shape.activation(),
-                        shape.initialization()),
+                shape.plainFeedForward(weights.at("mlp"), PROJECTIONS, bias),
                 config.number("residual_dropout", 0));
     }
 
