@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.finetune4j.dist.communicator.LocalRanks;
 import org.finetune4j.model.CausalLM;
@@ -77,8 +76,6 @@ final class RanksTraining {
         }
     }
 
-    private static final Set<String> IN_DOUBLE_PRECISION = Set.of("gpt2", "gpt_oss");
-
     private final String model;
     private final String method;
     private boolean expertBalance;
@@ -144,10 +141,10 @@ final class RanksTraining {
 
     /**
      * Keys' biases change no attention: GPT-2's have gradients of rounding errors alone, which Adam makes full steps of. In double
-     * precision they are nothing. What experts of gpt-oss give is cut off: in single precision a last digit decides where.
+     * precision they are nothing, and no last digit decides about an expert, on which the balance would hang.
      */
     CausalLM load() {
-        LoadOptions options = IN_DOUBLE_PRECISION.contains(model) && method.equals("full")
+        LoadOptions options = expertBalance || (model.equals("gpt2") && method.equals("full"))
                 ? LoadOptions.defaults().inDoublePrecision()
                 : LoadOptions.defaults();
         if (expertBalance) {
