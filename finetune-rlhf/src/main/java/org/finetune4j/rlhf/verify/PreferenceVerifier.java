@@ -66,6 +66,9 @@ public final class PreferenceVerifier {
         });
         Set<Path> open = new TreeSet<>(tensorFiles(folder));
         try (CausalLM reference = loader.apply(reference(folder, golden))) {
+            if (!haveSameWords(reference, golden, compare)) {
+                return false;
+            }
             PolicyAndReference models = new PolicyAndReference(policy, reference);
             preferences(folder, golden, models, compare, open);
             visit(folder.resolve("reward/golden.safetensors"), open, compare, file -> {
@@ -101,6 +104,20 @@ public final class PreferenceVerifier {
             throw new UserErrorException(folder + ": neither 'cases' in " + SETTINGS + " nor tensors to compare with");
         }
         return checks.stream().allMatch(Check::passed);
+    }
+
+    /** Another model than the one that was recorded gives nothing that could be compared. */
+    private boolean haveSameWords(CausalLM reference, JsonNode golden, Comparison compare) {
+        long own = policy.network().outputLayer().outFeatures();
+        long others = reference.network().outputLayer().outFeatures();
+        if (own != others) {
+            compare.failed(
+                    "policy",
+                    "the model scores " + own + " tokens, the recorded reference " + others
+                            + ": expected the policy that was recorded, '"
+                            + golden.path("policy").asText() + "'");
+        }
+        return own == others;
     }
 
     private ParameterGradients gradients(JsonNode golden, Comparison compare) {
